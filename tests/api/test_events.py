@@ -199,7 +199,7 @@ def test_console_shows_it_and_says_by_whom(latchkey: TestApp) -> None:
     console.submit("/settings/account/name", on="/settings/account", name="Ada Lovelace")
     rows = console.open("/settings/activity").rows
     assert [row[:2] for row in rows[1:4]] == [
-        ["Name changed", "now called Ada Lovelace"],
+        ["Name changed", "renamed to Ada Lovelace"],
         ["Logged in", "–"],
         ["Account created", "tier: Free"],
     ]
@@ -259,4 +259,4 @@ def test_console_says_where_a_secret_was_found_and_what_was_done(latchkey: TestA
     details = logged_in(latchkey, ada).open("/settings/activity").rows[2][1]
     token, *rest = details.split(", ")
     assert token == "access token tok_1 of Calendar"
-    assert rest == ["found at https://example.com/code", "found in: commit", "anybody could read it", "revoked"]
+    assert rest == ["URL: https://example.com/code", "source: commit", "found in public", "revoked"]

@@ -21,7 +21,7 @@ def register(page: Page, console: Console, name: str, redirect_uri: str = REDIRE
     page.get_by_role("checkbox", name="Write").check()
     page.get_by_role("button", name="Register").click()
     expect(page.get_by_text("Copy the secret now.")).to_be_visible()
-    return page.get_by_label("Client id").input_value()
+    return page.get_by_label("Client ID").input_value()
 
 
 def register_itself(console: Console, name: str, redirect_uri: str = REDIRECT_URI) -> str:

@@ -163,7 +163,7 @@ def _password_of_somebody_with_everything(page: Page, cast: Cast) -> None:
     assert cast.strange
     applications.register(page, cast.console, LONG)
     _webhook(page, cast, LONG[:64])
-    _sent("/forgot", "Send the link", email=cast.watched.email)(page, cast)
+    _sent("/forgot", "Send reset link", email=cast.watched.email)(page, cast)
     page.goto(cast.console.link(cast.watched.email))
 
 
@@ -249,7 +249,7 @@ def _webhook(page: Page, cast: Cast, name: str = "Ledger") -> None:
 
 def _webhook_delivery(page: Page, cast: Cast) -> None:
     _webhook(page, cast)
-    page.get_by_role("button", name="Send a test message").click()
+    page.get_by_role("button", name="Send test message").click()
 
 
 def _webhook_with_log(page: Page, cast: Cast) -> None:
@@ -323,12 +323,12 @@ SIGHTS = [
     Sight("signup-weak", "", _sent("/signup", "Sign up", email="b@example.com", name="B", password="password1234")),
     Sight("signed-up", "", _sent("/signup", "Sign up", email="c@example.com", name="C", password=PASSWORD)),
     Sight("forgot", "", _at("/forgot")),
-    Sight("forgot-sent", "", _sent("/forgot", "Send the link", email="c@example.com")),
-    Sight("password", "", _link("/forgot", "Send the link")),
+    Sight("forgot-sent", "", _sent("/forgot", "Send reset link", email="c@example.com")),
+    Sight("password", "", _link("/forgot", "Send reset link")),
     Sight(
         "password-weak",
         "",
-        _link("/forgot", "Send the link", lambda page: _fill_in(page, "Set the password", password="password1234")),
+        _link("/forgot", "Send reset link", lambda page: _fill_in(page, "Set password", password="password1234")),
     ),
     Sight("password-choices", "watched", _password_of_somebody_with_everything),
     Sight("verify", "", _link("/signup", "Sign up")),

@@ -54,7 +54,7 @@ def test_admin_sets_the_tier_for_a_reason(admin: Page, console: Console) -> None
     _find(admin, person.id)
     admin.get_by_label("Tier").select_option("Pro")
     _decide(admin, "Set tier", "Bought Pro")
-    expect(admin.get_by_role("status")).to_have_text("The account is changed, from its next request on.")
+    expect(admin.get_by_role("status")).to_have_text("Account changed. The change applies from its next request.")
     expect(admin.get_by_role("table", name="What happened")).to_contain_text("Bought Pro")
     answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {key.secret}"}, timeout=60)
     assert answer.headers["X-RateLimit-Limit"] == "10000"
@@ -74,7 +74,7 @@ def test_unknown_account_is_said_to_be_unknown(admin: Page) -> None:
     """Who searches in vain is told so and keeps what was typed."""
     _find(admin, "nobody@example.com")
     expect(admin.get_by_role("alert")).to_be_visible()
-    expect(admin.get_by_label("Email or account id")).to_have_value("nobody@example.com")
+    expect(admin.get_by_label("Email or account ID")).to_have_value("nobody@example.com")
 
 
 def test_busiest_and_most_refused_are_listed(admin: Page, cast: Cast) -> None:
@@ -101,7 +101,7 @@ def test_admin_pages_are_not_there_for_others(users: BrowserUsers, console: Cons
 
 def _find(admin: Page, wanted: str) -> None:
     admin.goto("/admin")
-    admin.get_by_label("Email or account id").fill(wanted)
+    admin.get_by_label("Email or account ID").fill(wanted)
     admin.get_by_role("button", name="Find account").click()
 
 

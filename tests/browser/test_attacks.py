@@ -145,7 +145,7 @@ def test_what_a_form_or_a_link_brings_is_shown_as_it_is(text: str, users: Browse
 
     users.log_in_quietly(page, console.person(admin=True))
     page.goto(f"/admin?find={query}")
-    expect(page.get_by_label("Email or account id")).to_have_value(text)
+    expect(page.get_by_label("Email or account ID")).to_have_value(text)
     _nothing_planted(page)
     page.goto("/settings/keys/new")
     page.get_by_role("textbox", name="Name").fill(text * 3)
@@ -232,7 +232,7 @@ def test_token_of_another_session_is_refused(users: BrowserUsers, console: Conso
     page.locator("[name=csrf]").evaluate_all("(fields, token) => fields.forEach(field => field.value = token)", token)
     page.get_by_label("Your name").fill("Mallory")
     page.get_by_role("button", name="Change name").click()
-    expect(page.get_by_role("main")).to_contain_text("This page was open for too long.")
+    expect(page.get_by_role("main")).to_contain_text("This page has expired.")
 
 
 @pytest.mark.parametrize("planted", exhaustive.after(1, ["the attacker's", "made up"]))

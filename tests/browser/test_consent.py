@@ -91,7 +91,7 @@ def test_person_denies(users: BrowserUsers, person: Person, asked_at: str) -> No
     page.get_by_role("button", name="Deny").click()
     assert _answer(page)["error"] == ["access_denied"]
     page.goto(f"{users.console.url}/settings/connected")
-    expect(page.get_by_role("heading", name="Nothing is connected")).to_be_visible()
+    expect(page.get_by_role("heading", name="No connected apps")).to_be_visible()
 
 
 def test_person_takes_it_back(users: BrowserUsers, console: Console, person: Person) -> None:
@@ -113,7 +113,7 @@ def test_person_takes_it_back(users: BrowserUsers, console: Console, person: Per
     expect(row).to_contain_text("this hour")
     row.get_by_role("link", name="Disconnect Television").click()
     page.get_by_role("button", name="Disconnect").click()
-    expect(page.get_by_role("status")).to_contain_text("The application is disconnected.")
+    expect(page.get_by_role("status")).to_contain_text("App disconnected.")
     assert console.status(token) == 401
 
 
@@ -136,7 +136,7 @@ def test_application_is_changed_gets_another_secret_and_goes(
     assert first not in page.content()
     page.get_by_role("textbox", name="Name").fill("Ledger")
     page.get_by_role("button", name="Change").click()
-    expect(page.get_by_role("status")).to_have_text("The application is changed.")
+    expect(page.get_by_role("status")).to_have_text("Application saved.")
     page.get_by_role("link", name="Rotate secret…").click()
     page.get_by_role("button", name="Rotate secret").click()
     expect(page.get_by_role("main")).to_contain_text("The old one has stopped working.")
@@ -147,7 +147,7 @@ def test_application_is_changed_gets_another_secret_and_goes(
     page.get_by_role("link", name="I have stored it").click()
     page.get_by_role("link", name="Delete application…").click()
     page.get_by_role("button", name="Delete application").click()
-    expect(page.get_by_role("status")).to_contain_text("The application is deleted.")
+    expect(page.get_by_role("status")).to_contain_text("Application deleted.")
     expect(page.get_by_role("heading", name="No applications yet")).to_be_visible()
 
 

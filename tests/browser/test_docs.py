@@ -83,7 +83,7 @@ def test_path_query_and_body_are_filled_in(users: BrowserUsers, console: Console
     shown = page.locator("article", has=page.locator("#show_key"))
     shown.get_by_text("Try it").click()
     shown.get_by_role("button", name="Send").click()
-    expect(shown.locator(".answer")).to_contain_text("Fill in key_id first.")
+    expect(shown.locator(".answer")).to_contain_text("Enter key_id first.")
     shown.get_by_label("key_id").fill(made["id"])
     shown.get_by_role("button", name="Send").click()
     expect(shown.locator(".answer")).to_contain_text("Made here")

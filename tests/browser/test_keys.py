@@ -56,13 +56,13 @@ def test_developer_gets_uses_rotates_and_revokes_a_key(
     assert (console.status(first), console.status(second)) == (200, 200)
 
     user.follow("I have stored it")
-    expect(page.get_by_role("row").filter(has_text=first[-4:])).to_contain_text("Rotated out")
+    expect(page.get_by_role("row").filter(has_text=first[-4:])).to_contain_text("Rotated")
     user.follow("Nightly export")  # the newer one stands first
     expect(page.get_by_role("main")).to_contain_text(second[-4:])
     user.follow("Revoke…")
     user.press("Revoke key")
-    expect(page.get_by_role("status")).to_have_text("The key is revoked. It stops working with the next request.")
-    expect(page.get_by_role("table", name="Ended keys")).to_contain_text(second[-4:])
+    expect(page.get_by_role("status")).to_have_text("Key revoked. It stops working from the next request.")
+    expect(page.get_by_role("table", name="Inactive keys")).to_contain_text(second[-4:])
     assert (console.status(first), console.status(second)) == (200, 401)
 
 
@@ -132,12 +132,12 @@ def test_key_is_renamed_and_narrowed(users: BrowserUsers, console: Console) -> N
     page.goto(f"/settings/keys/{key.id}")
     _name(page).fill("Storefront")
     page.get_by_role("button", name="Rename").click()
-    expect(page.get_by_role("status")).to_have_text("The name is changed.")
+    expect(page.get_by_role("status")).to_have_text("Name changed.")
     expect(page.get_by_role("heading", level=1)).to_have_text("Storefront")
     page.get_by_role("checkbox", name="Write").uncheck()
-    page.get_by_role("button", name="Narrow…").click()
-    page.get_by_role("button", name="Narrow key").click()
-    expect(page.get_by_role("status")).to_have_text("The scopes are narrowed, from the next request on.")
+    page.get_by_role("button", name="Remove scopes…").click()
+    page.get_by_role("button", name="Remove scopes").click()
+    expect(page.get_by_role("status")).to_have_text("Scopes removed. The change applies from the next request.")
     changed = requests.patch(
         f"{console.url}/v1/users/me",
         json={"name": "Mallory"},

@@ -170,15 +170,15 @@ def test_what_nobody_has_checked_is_not_known(latchkey: TestApp) -> None:
 @pytest.mark.parametrize(
     ("found", "whole", "headline"),
     [
-        ({}, "up", "Everything is up."),
+        ({}, "up", "All systems operational."),
         (
             {"api": "unknown", "oauth": "unknown"},
             "partly_checked",
-            "What is checked is up; some parts are not checked.",
+            "All checked systems operational. Some systems aren't checked.",
         ),
-        ({"api": "unknown", "webhooks": "degraded"}, "degraded", "Something is slower, or later, than it should be."),
-        ({"api": "unknown", "database": "down"}, "down", "Something is down."),
-        (dict.fromkeys(words.COMPONENTS, "unknown"), "unknown", "Nobody has checked for some minutes."),
+        ({"api": "unknown", "webhooks": "degraded"}, "degraded", "Some systems are degraded."),
+        ({"api": "unknown", "database": "down"}, "down", "Some systems are down."),
+        (dict.fromkeys(words.COMPONENTS, "unknown"), "unknown", "No recent checks."),
     ],
 )
 def test_whole_is_as_its_worst_part_and_never_more_than_is_known(
@@ -189,7 +189,7 @@ def test_whole_is_as_its_worst_part_and_never_more_than_is_known(
     assert told(latchkey)["state"] == whole
     page = ConsoleClient(latchkey).open("/status").text
     assert headline in page
-    assert (whole == "up") == ("Everything is up." in page)
+    assert (whole == "up") == ("All systems operational." in page)
 
 
 def test_page_says_how_often_each_part_is_checked(latchkey: TestApp) -> None:
@@ -197,7 +197,7 @@ def test_page_says_how_often_each_part_is_checked(latchkey: TestApp) -> None:
     checked()
     page = ConsoleClient(latchkey).open("/status").text
     assert (
-        "Checked every minute, the API and the authorization server every five minutes while they are up; last at"
+        "Checked every minute; the API and the authorization server every 5 minutes while they are up. Last check:"
         in page
     )
 
@@ -205,11 +205,11 @@ def test_page_says_how_often_each_part_is_checked(latchkey: TestApp) -> None:
 def test_page_counts_only_days_that_were_checked(latchkey: TestApp) -> None:
     """A service of three minutes doesn't claim 90 days; one of two days tells of two."""
     checked(api="up")
-    assert "1 day checked of the last 90: 100 % up" in ConsoleClient(latchkey).open("/status").text
+    assert "100% uptime since 2021-12-20" in ConsoleClient(latchkey).open("/status").text
     assert "90 days:" not in ConsoleClient(latchkey).open("/status").text
     latchkey.clock.forward(86_400)
     checked(api="up")
-    assert "2 days checked of the last 90: 100 % up" in ConsoleClient(latchkey).open("/status").text
+    assert "100% uptime since 2021-12-20" in ConsoleClient(latchkey).open("/status").text
 
 
 @pytest.mark.parametrize("api", ["up", "unknown"])
@@ -218,7 +218,7 @@ def test_open_incident_has_the_headline_when_the_checks_find_nothing(latchkey: T
     checked(api=api)
     incidents.open_one("Slow answers", "We are looking into it.", ["api"])
     assert (
-        "The checks find nothing wrong; read below what they don't see." in ConsoleClient(latchkey).open("/status").text
+        "All systems operational; ongoing incident below." in ConsoleClient(latchkey).open("/status").text
     )
 
 
@@ -252,7 +252,7 @@ def test_page_stays_readable_when_the_database_is_down(latchkey: TestApp) -> Non
         body = latchkey.call("GET", "/status.json").json()
         feed = latchkey.call("GET", "/status.rss")
     assert (page.status, feed.status) == (200, 200)
-    assert "Something is down." in page.text
+    assert "Some systems are down." in page.text
     assert "Slow answers" in page.text
     assert (body["state"], body["history"]) == ("down", "read")
     assert {each["id"]: each["state"] for each in body["components"]}["database"] == "down"
@@ -265,7 +265,7 @@ def test_new_process_says_that_it_can_not_read_what_was(latchkey: TestApp) -> No
         page = ConsoleClient(latchkey).open("/status")
         body = latchkey.call("GET", "/status.json").json()
     assert page.status == 200
-    assert "can't be read right now" in page.text
+    assert "can't be loaded right now" in page.text
     assert (body["history"], body["components"][3]["state"]) == ("unreadable", "down")
 
 

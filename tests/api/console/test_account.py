@@ -22,7 +22,7 @@ def test_name_is_changed_and_shown_to_the_api(latchkey: TestApp) -> None:
     account = person()
     console = logged_in(latchkey, account)
     page = console.follow(console.submit(f"{ACCOUNT}/name", on=ACCOUNT, name="  Ada Lovelace "))
-    assert page.notice == "The name is changed."
+    assert page.notice == "Name changed."
     assert page.value(f"{ACCOUNT}/name", "name") == "Ada Lovelace"
     assert latchkey.call("GET", "/v1/users/me", latchkey.key(account).secret).json()["name"] == "Ada Lovelace"
 
@@ -33,7 +33,7 @@ def test_password_is_changed_and_every_other_session_ends(latchkey: TestApp, box
     console, elsewhere = logged_in(latchkey, account), logged_in(latchkey, account)
     form = {"password": PASSWORD, "new_password": OTHER}
     page = console.follow(console.submit(f"{ACCOUNT}/password", on=ACCOUNT, **form))
-    assert page.notice == "Your password is changed. Every other session was ended."
+    assert page.notice == "Password changed. All other sessions have ended."
     assert elsewhere.open(ACCOUNT).status == 303
     assert ConsoleClient(latchkey).log_in(account.email).status == 401
     assert ConsoleClient(latchkey).log_in(account.email, OTHER).status == 303
@@ -71,7 +71,7 @@ def test_address_is_changed_by_a_link_sent_there(latchkey: TestApp, box: Mailbox
     asked = console.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="New@example.com", password=PASSWORD)
     assert (
         console.follow(asked).notice
-        == "If no other account has the new address, we have sent a link there. It works for one hour."
+        == "If no other account has the new address, we have sent a link to it. It expires in 1 hour."
     )
     letter = box.take_one()
     assert letter.to == "New@example.com"
@@ -79,7 +79,7 @@ def test_address_is_changed_by_a_link_sent_there(latchkey: TestApp, box: Mailbox
     assert "New@example.com" in shown.text
     assert Account.get(account.id).email == "old@example.com"
     page = console.follow(console.send("/verify", console.filled(shown, "/verify", {})))
-    assert (page.target, page.notice) == (f"{ACCOUNT}?done=email-changed", "Your email address is changed.")
+    assert (page.target, page.notice) == (f"{ACCOUNT}?done=email-changed", "Email address changed.")
     told = box.take_one()
     assert (told.to, told.subject) == ("old@example.com", "Your email address was changed")
     assert "New@example.com" in told.text
@@ -124,7 +124,7 @@ def test_verification_is_sent_again(latchkey: TestApp, box: Mailbox) -> None:
     account = person(verified=False)
     console = logged_in(latchkey, account)
     page = console.follow(console.submit(f"{ACCOUNT}/verification", on=ACCOUNT))
-    assert page.notice == "We have sent you another link. It works for one hour."
+    assert page.notice == "We have sent you a new link. It expires in 1 hour."
     assert console.submit(box.take_one().target).location == "/settings/account?done=confirmed"
     confirmed = logged_in(latchkey, Account.get(account.id))
     page = confirmed.open(ACCOUNT)

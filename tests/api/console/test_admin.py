@@ -93,7 +93,7 @@ def test_account_is_shown_without_its_secrets(latchkey: TestApp) -> None:
         account.id,
         "Pro",
         "Active",
-        "1 admitted, 0 refused",
+        "1 admitted, 0 rejected",
         f"lk_test_…{key.secret[-4:]}",
         "Account created",
     ):
@@ -116,7 +116,7 @@ def test_tier_is_set_for_a_reason(latchkey: TestApp) -> None:
     assert (event.type, event.actor, event.reason) == ("account.standing_changed", admin.id, "Paid by invoice 7")
     assert (event.changed.attribute_values, event.at) == ({"tier": "pro"}, latchkey.clock.now_ms)
     shown = console.follow(page)
-    assert shown.notice == "The account is changed, from its next request on."
+    assert shown.notice == "Account changed. The change applies from its next request."
     by_type = {row[0]: row[1:] for row in shown.rows}
     moment = "2021-12-20 10:00 UTC"
     assert by_type["Tier or status changed"] == ["tier: Pro", moment, admin.id, console.ip, "Paid by invoice 7"]
@@ -209,8 +209,8 @@ def test_empty_rankings_say_so(latchkey: TestApp) -> None:
     """Nobody called, nobody was refused."""
     page = logged_in(latchkey, person(admin=True)).open("/admin")
     assert rankings(page) == []
-    assert "No request was rejected." in page.text
-    assert "Nobody has called the API." in page.text
+    assert "No rejected requests." in page.text
+    assert "No requests." in page.text
 
 
 def test_accounts_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
@@ -267,7 +267,7 @@ def test_one_key_of_an_account_is_revoked_for_a_reason(latchkey: TestApp) -> Non
     console, path = logged_in(latchkey, admin), f"/admin/accounts/{account.id}"
     assert console.submit(f"{path}/keys/{key.key.id}/revoke", reason="x").status == 400
     page = console.submit(f"{path}/keys/{key.key.id}/revoke", reason="Found on a forum")
-    assert console.follow(page).notice == "The key is revoked. It stops working with the next request."
+    assert console.follow(page).notice == "Key revoked. It stops working from the next request."
     assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
     assert latchkey.call("GET", "/v1/users/me", other.secret).status == 200
     (event,) = record.newest_first(account.id, 10, kind=kinds.KEY_REVOKED)

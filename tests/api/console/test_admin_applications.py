@@ -44,11 +44,11 @@ def test_client_that_registered_itself_is_found_and_ended(latchkey: TestApp) -> 
     made = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": [CODE]}).json()
     console = root(latchkey)
     page = console.open(at(made["client_id"]))
-    assert "By itself" in page.text
+    assert "Dynamic client registration" in page.text
     assert not [url for url in page.urls if "/admin/accounts/" in url]
     ended = console.submit(f"{HOME}/end", on=at(made["client_id"]), client_id=made["client_id"], reason="Phishing")
     shown = console.follow(ended)
-    assert shown.notice == "The application is ended. Its tokens stop working with the next request."
+    assert shown.notice == "Application ended. Its tokens stop working from the next request."
     assert "Ended" in shown.text
     client = Client.get(made["client_id"])
     assert (client.ended_by, client.ended_because) == (console.account.id, "Phishing")
@@ -74,10 +74,10 @@ def test_document_that_was_never_fetched_can_be_ended_by_its_url(latchkey: TestA
     """It isn't found, and a page asks for the reason; afterwards it is known as ended."""
     console = root(latchkey)
     page = console.open(at(DOCUMENT))
-    assert (page.status, page.problem) == (404, "There is no such application.")
+    assert (page.status, page.problem) == (404, "No application has this client ID.")
     assert page.value(HOME, "client_id") == DOCUMENT
     assert console.submit(f"{HOME}/end", on=at(DOCUMENT), client_id=DOCUMENT, reason="Phishing").status == 303
-    assert "By a client ID metadata document" in console.open(at(DOCUMENT)).text
+    assert "Client ID metadata document" in console.open(at(DOCUMENT)).text
     assert clients.find(DOCUMENT) is None
 
 
@@ -89,7 +89,7 @@ def test_client_that_is_not_found_is_said_to_be_none(latchkey: TestApp, wanted: 
     console = root(latchkey)
     page = console.open(at(wanted))
     assert (page.status, page.value(HOME, "client_id")) == (404, wanted)
-    assert page.problem == "There is no such application."
+    assert page.problem == "No application has this client ID."
     assert not [url for url in page.urls if "/end?" in url]
     assert console.open(at(wanted, f"{HOME}/end")).status == 404
 

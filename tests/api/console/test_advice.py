@@ -17,10 +17,10 @@ def test_page_of_a_key_shows_what_it_used_and_chooses_that(latchkey: TestApp) ->
     console = logged_in(latchkey, account)
     html = console.open(path).html
     assert "<code>GET /v1/limits</code>" in html
-    assert "Only what it used in the last 30 days is chosen" in html
+    assert "Only the scopes that it used in the last 30 days are selected" in html
     assert 'value="read" checked' in html
     assert 'value="write" checked' not in html
-    assert "2 not used in 30 days" in console.open("/settings/keys").html
+    assert "2 unused in 30 days" in console.open("/settings/keys").html
 
 
 def test_young_key_is_promised_nothing(latchkey: TestApp) -> None:
@@ -30,7 +30,7 @@ def test_young_key_is_promised_nothing(latchkey: TestApp) -> None:
     latchkey.call("GET", "/v1/limits", issued.secret)
     console = logged_in(latchkey, account)
     html = console.open(f"/settings/keys/{issued.key.id}").html
-    assert "This may not be all" in html
+    assert "This list may be incomplete" in html
     assert 'value="write" checked' in html
     assert "not used in 30 days" not in console.open("/settings/keys").html
 
@@ -44,7 +44,7 @@ def test_key_whose_hour_names_no_route_is_promised_nothing(latchkey: TestApp) ->
     latchkey.clock.forward(3_600)
     latchkey.counted(account.id, tiers.FREE, **{"used": 1, f"k{issued.key.id[-7:]}": 1})
     html = logged_in(latchkey, account).open(f"/settings/keys/{issued.key.id}").html
-    assert "This may not be all" in html
+    assert "This list may be incomplete" in html
 
 
 def test_hour_with_more_routes_than_are_recorded_is_a_reason(latchkey: TestApp) -> None:
@@ -55,4 +55,4 @@ def test_hour_with_more_routes_than_are_recorded_is_a_reason(latchkey: TestApp) 
     latchkey.call("GET", "/v1/limits", issued.secret)
     latchkey.counted(account.id, tiers.FREE, **{recorded_usage.ROUTES_OTHER: 1})
     html = logged_in(latchkey, account).open(f"/settings/keys/{issued.key.id}").html
-    assert "used in an hour in which your keys used more routes than are recorded" in html
+    assert "used in an hour when your keys used more routes than are recorded" in html

@@ -56,7 +56,7 @@ def test_only_what_a_key_is_enough_for_can_be_tried(latchkey: TestApp) -> None:
     assert 'data-path="/v1/keys"' in page.html
     assert 'data-path="/v1/leaks"' not in page.html
     assert 'data-path="/oauth/token"' not in page.html
-    assert "Needs a signature of the body" in page.text
+    assert "Authentication: a signature of the body" in page.text
     assert "Latchkey-Signature: v1=$SIGNATURE" in page.text
     assert "every request below can be sent" not in page.text
     assert set(tried) == {""}

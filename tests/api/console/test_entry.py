@@ -35,14 +35,14 @@ def test_person_signs_up_confirms_and_is_logged_in(latchkey: TestApp, box: Mailb
     """The whole way in, each step by what the page before it said."""
     console = ConsoleClient(latchkey)
     page = console.submit("/signup", email="Ada@Example.com", name="Ada", password=PASSWORD)
-    assert (page.status, page.heading) == (200, "Look at your mail")
+    assert (page.status, page.heading) == (200, "Check your email")
     assert "Ada@Example.com" in page.notice
     shown = console.open(box.take_one().target)
     assert (shown.heading, shown.status) == ("Confirm your email address", 200)
     confirmed = console.follow(console.send("/verify", console.filled(shown, "/verify", {})))
     assert (confirmed.target, confirmed.notice) == (
         "/settings/keys?done=confirmed",
-        "Your email address is confirmed.",
+        "Email address confirmed.",
     )
     assert (confirmed.heading, "No keys yet" in confirmed.text) == ("API Keys", True)
     assert ConsoleClient(latchkey).log_in("ada@example.com").location == "/settings/keys"
@@ -88,7 +88,7 @@ def test_page_says_when_to_come_back(latchkey: TestApp, seconds: int, when: str)
     with settings.in_use(replace(settings.current(), log_in_attempts_per_email=1)):
         assert console.log_in("ada@example.com", "wrong").status == 401
         page = console.log_in("ada@example.com", "wrong")
-    assert (page.status, page.problem) == (429, f"Too many attempts. Come back in {when}.")
+    assert (page.status, page.problem) == (429, f"Too many attempts. Try again in {when}.")
     assert page.answer.header("Retry-After") == str(3_600 - seconds)
 
 

@@ -125,7 +125,7 @@ def test_someone_elses_key_reads_like_one_that_never_was(latchkey: TestApp) -> N
         assert pages[0].html == pages[1].html
     for deed in ("rename", "narrow", "rotate", "revoke"):
         latchkey.clock.forward(1)
-        fields = {"csrf": csrf, "name": "Mine", "scopes": "read", "grace": "at once"}
+        fields = {"csrf": csrf, "name": "Mine", "scopes": "read", "grace": "immediately"}
         pages = [console.send(f"/settings/keys/{key_id}/{deed}", fields) for key_id in (theirs, unknown)]
         assert [page.status for page in pages] == [404, 404], deed
         assert pages[0].html == pages[1].html

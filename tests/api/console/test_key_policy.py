@@ -56,5 +56,5 @@ def test_leaked_key_says_so(latchkey: TestApp) -> None:
     assert "Replace it now" in ada.open(path).text
     leaks.follow_up([leaks.Alert(issued.secret, "key")])
     page = ada.open(path).text
-    assert "found where others can read it" in page
+    assert "This key has leaked" in page
     assert "Replace it now" not in page

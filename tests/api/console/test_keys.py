@@ -43,13 +43,13 @@ def test_person_generates_a_key_and_uses_it(latchkey: TestApp) -> None:
         "read write",
         "2021-12-20",
         "2022-01-19",
-        "this hour",
-        "Live",
+        "This hour",
+        "Active",
     ]
     assert secret not in console.open("/settings/keys").html
 
 
-@pytest.mark.parametrize(("expiry", "shown"), [("never", "never"), ("7 days", "2021-12-27"), ("1 year", "2022-12-20")])
+@pytest.mark.parametrize(("expiry", "shown"), [("never", "Never"), ("7 days", "2021-12-27"), ("1 year", "2022-12-20")])
 def test_expiry_is_what_was_chosen(latchkey: TestApp, expiry: str, shown: str) -> None:
     """Each choice means what it says."""
     console = logged_in(latchkey, person())
@@ -142,7 +142,7 @@ def test_key_is_renamed(latchkey: TestApp) -> None:
     page = console.submit(f"{path}/rename", on=path, name="Web shop")
     assert page.location == f"{path}?done=renamed"
     shown = console.follow(page)
-    assert (shown.heading, shown.notice) == ("Web shop", "The name is changed.")
+    assert (shown.heading, shown.notice) == ("Web shop", "Name changed.")
     bad = console.submit(f"{path}/rename", on=path, name="")
     assert (bad.status, bad.heading) == (400, "Web shop")
 
@@ -155,7 +155,7 @@ def test_key_is_narrowed_and_never_widened(latchkey: TestApp) -> None:
     path = f"/settings/keys/{key.key.id}"
     assert latchkey.call("PATCH", "/v1/users/me", key.secret, json_body={"name": "Ada"}).status == 200
     page = console.submit(f"{path}/narrow", on=path, scopes=["read"])
-    assert console.follow(page).notice == "The scopes are narrowed, from the next request on."
+    assert console.follow(page).notice == "Scopes removed. The change applies from the next request."
     assert refusal(latchkey.call("PATCH", "/v1/users/me", key.secret, json_body={"name": "Ada"})) == (
         403,
         "insufficient_scope",
@@ -210,12 +210,12 @@ def test_key_is_rotated_with_the_grace_that_was_chosen(latchkey: TestApp) -> Non
     assert (made.status, made.heading) == (200, "Your new key")
     assert "2021-12-20 11:00 UTC" in made.text
     assert "this hour" in made.text
-    assert states(console) == [("Test", "Live"), ("Test", "Rotated out")]
+    assert states(console) == [("Test", "Active"), ("Test", "Rotated")]
     assert latchkey.call("GET", "/v1/users/me", secret_on(made)).status == 200
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
     latchkey.clock.forward(3_600)
     assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "token_expired")
-    assert states(console) == [("Test", "Live"), ("Test", "Expired")]
+    assert states(console) == [("Test", "Active"), ("Test", "Expired")]
 
 
 def test_rotation_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
@@ -223,7 +223,7 @@ def test_rotation_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
     account = person()
     console = logged_in(latchkey, account)
     path = f"/settings/keys/{latchkey.key(account).key.id}"
-    form = console.filled(console.open(f"{path}/rotate"), f"{path}/rotate", {"grace": "at once"})
+    form = console.filled(console.open(f"{path}/rotate"), f"{path}/rotate", {"grace": "immediately"})
     assert console.send(f"{path}/rotate", form).status == 200
     again = console.send(f"{path}/rotate", form)
     assert again.status == 409
@@ -242,11 +242,11 @@ def test_key_is_revoked_after_a_question(latchkey: TestApp) -> None:
     page = console.follow(console.submit(f"{path}/revoke"))
     assert (page.target, page.notice) == (
         "/settings/keys?done=revoked",
-        "The key is revoked. It stops working with the next request.",
+        "Key revoked. It stops working from the next request.",
     )
     assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
     assert latchkey.call("GET", "/v1/users/me", other.secret).status == 200
-    assert states(console) == [("Test", "Live"), ("Test", "Revoked")]
+    assert states(console) == [("Test", "Active"), ("Test", "Revoked")]
     assert not [form for form in console.open(path).read.forms if "settings/keys" in form.action]
 
 
@@ -258,7 +258,7 @@ def test_keys_are_listed_newest_first_and_ended_ones_below(latchkey: TestApp) ->
         console.submit(NEW, name=name, expiry=expiry)
         latchkey.clock.forward(60)
     latchkey.clock.forward(8 * 86_400)
-    assert states(logged_in(latchkey, account)) == [("Third", "Live"), ("Second", "Live"), ("First", "Expired")]
+    assert states(logged_in(latchkey, account)) == [("Third", "Active"), ("Second", "Active"), ("First", "Expired")]
 
 
 def test_last_use_is_shown_in_words(latchkey: TestApp) -> None:
@@ -271,7 +271,7 @@ def test_last_use_is_shown_in_words(latchkey: TestApp) -> None:
         shown.append(logged_in(latchkey, account).open("/settings/keys").rows[1][4])
         if len(shown) == 1:
             latchkey.call("GET", "/v1/users/me", key.secret)
-    assert shown == ["never", "this hour", "5 hours ago", "3 days ago"]
+    assert shown == ["Never", "This hour", "5 hours ago", "3 days ago"]
 
 
 def test_use_that_is_long_ago_is_not_said_to_be_none(latchkey: TestApp) -> None:
@@ -282,7 +282,7 @@ def test_use_that_is_long_ago_is_not_said_to_be_none(latchkey: TestApp) -> None:
     assert "It was never used." in console.open(f"{path}/revoke").text
     latchkey.clock.forward(31 * 86_400)
     console = logged_in(latchkey, account)
-    assert console.open("/settings/keys").rows[1][4] == "not in 31 days"
+    assert console.open("/settings/keys").rows[1][4] == "Not in 31 days"
     assert "It was not used in 31 days." in console.open(f"{path}/revoke").text
     assert "never" not in console.open(path).text.partition("Last used")[2].partition("Rotate")[0]
 

@@ -172,7 +172,7 @@ def test_first_proof_of_an_address_says_that_everything_ends(latchkey: TestApp) 
     latchkey.key(account)
     page = ConsoleClient(latchkey).open(link(account))
     assert ticked(page) == {}
-    assert "everything from before ends" in page.text
+    assert "Everything created before then is removed" in page.text
 
 
 def test_handed_over_link_ends_no_key_that_is_not_ticked(latchkey: TestApp) -> None:
@@ -192,7 +192,7 @@ def test_more_connected_apps_than_a_request_can_end_are_ended_by_the_minutes_fun
         grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
     console = ConsoleClient(latchkey)
     page = console.follow(console.submit(link(ada.account), password=OTHER))
-    assert "Not all that you selected could be ended yet" in page.notice
+    assert "Some of the selected items couldn't be removed yet" in page.notice
     latchkey.clock.forward(30)
     ada.logs_in_again()
     token, _ = ada.grant(app)
@@ -226,7 +226,7 @@ def test_what_can_not_be_ended_keeps_nothing_else_and_is_tried_again(latchkey: T
     with dynamodb.sent_by(failing("credentials")):
         page = console.send("/password", form)
     assert page.location == "/login?done=password-set-not-all-ended"
-    assert console.follow(page).notice.startswith("Your password is set")
+    assert console.follow(page).notice.startswith("Password set")
     assert not works(latchkey, there.tokens[0])
     assert len(list(endpoints.of_account(there.ada.account.id))) == 1
     assert works(latchkey, there.keys[0].secret)

@@ -20,9 +20,9 @@ def admin(latchkey: TestApp) -> ConsoleClient:
 def test_id_that_no_application_can_have_is_not_found(admin: ConsoleClient, path: str) -> None:
     """By whichever page it is asked for; what was typed isn't cut, which could make another's id of it."""
     page = admin.open(f"{path}?client_id={quote(LONG, safe='')}")
-    assert (page.status, "There is no such application" in page.html) == (404, True)
+    assert (page.status, "application has this client ID" in page.html) == (404, True)
     page = admin.open(f"{path}?client_id={quote('https://client.example/' + 'x' * 2_000, safe='')}")
-    assert (page.status, "There is no such application" in page.html) == (404, True)
+    assert (page.status, "application has this client ID" in page.html) == (404, True)
 
 
 def test_application_that_cant_be_is_not_ended(admin: ConsoleClient) -> None:

@@ -33,7 +33,7 @@ def test_looking_at_a_link_spends_nothing(latchkey: TestApp, path: str, purpose:
 def test_spent_link_says_how_to_go_on(latchkey: TestApp) -> None:
     """The page says what may have happened, and what to do."""
     page = ConsoleClient(latchkey).open("/verify?ticket=nonsense")
-    assert (page.status, page.heading) == (410, "This link is spent")
+    assert (page.status, page.heading) == (410, "Link no longer valid")
     assert "Ask for another one." in page.text
 
 
@@ -103,7 +103,7 @@ def test_keys_from_before_the_first_proof_are_shown_as_ended(latchkey: TestApp, 
     listed = latchkey.call("GET", "/v1/keys", new.secret).json()["data"]
     assert {key["id"]: key["state"] for key in listed} == {old.key.id: "revoked", new.key.id: "live"}
     admin = logged_in(latchkey, person(admin=True))
-    assert [row[-1] for row in admin.open(f"/admin/accounts/{account.id}").rows][:3] == ["State", "Revoked", "Live"]
+    assert [row[-1] for row in admin.open(f"/admin/accounts/{account.id}").rows][:3] == ["State", "Revoked", "Active"]
     assert refusal(latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", new.secret)) == (409, "conflict")
 
 

@@ -46,7 +46,7 @@ def test_reload_of_a_new_secret_does_not_replace_it(latchkey: TestApp) -> None:
     again = ada.send(f"{path}/secret", form)
     assert (again.status, again.problem) == (
         409,
-        "The secret was rotated already. Rotate it again only if you lost the new one.",
+        "The secret has already been rotated. Rotate it again only if you lost the new one.",
     )
     assert clients.owned(account.id, client.client_id).secret_digest == kept
     assert ada.submit(f"{path}/secret", on=path).status == 200

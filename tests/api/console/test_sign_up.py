@@ -119,7 +119,7 @@ def test_too_many_sign_ups_keep_what_was_typed(latchkey: TestApp, box: Mailbox) 
     latchkey.counted(f"sign-ups_{console.ip}", tiers.SIGN_UPS, used=30)
     page = console.submit("/signup", email=ADA, name="Ada", password=PASSWORD)
     assert (page.status, page.answer.header("Retry-After")) == (429, "3600")
-    assert page.problem == "Too many attempts. Come back in 60 minutes."
+    assert page.problem == "Too many attempts. Try again in 60 minutes."
     assert (page.value("/signup", "email"), page.value("/signup", "name")) == (ADA, "Ada")
     assert PASSWORD not in page.html
     latchkey.counted(f"mail-reset-network_{console.ip}", tiers.RESET_MAILS.network, used=30)
@@ -182,7 +182,7 @@ def test_proof_in_ones_own_session_keeps_it_and_ends_the_others(latchkey: TestAp
     own, elsewhere = logged_in(latchkey, account), logged_in(latchkey, account)
     own.submit(f"{ACCOUNT}/verification", on=ACCOUNT)
     page = own.follow(own.submit(box.take_one().target))
-    assert (page.heading, page.notice) == ("Account", "Your email address is confirmed.")
+    assert (page.heading, page.notice) == ("Account", "Email address confirmed.")
     assert elsewhere.open(ACCOUNT).status == 303
 
 

@@ -54,7 +54,7 @@ def test_requests_show_up_at_once(latchkey: TestApp) -> None:
     latchkey.call("GET", "/v1/users/me", one.secret)
     page = logged_in(latchkey, account).open("/settings/usage")
     assert "This hour 4 of 1,000" in page.text
-    assert "50 a second" in page.text
+    assert "50 per second" in page.text
     hours, days = columns(page)
     assert (busy(hours), busy(days)) == ({"10:00 UTC": (4, 1)}, {"2021-12-20": (4, 1)})
     assert by_key(page) == {one.secret[-4:]: 3, other.secret[-4:]: 1}
@@ -75,8 +75,8 @@ def test_hours_and_days_are_told_apart(latchkey: TestApp) -> None:
     assert busy(hours) == {"10:00 UTC": (1, 1), "09:00 UTC": (2, 2), "23:00 UTC": (4, 4), "11:00 UTC": (8, 8)}
     assert busy(days) == {"2022-01-19": (3, 3), "2022-01-18": (28, 28), "2021-12-21": (32, 32)}
     assert by_key(page) == {key.secret[-4:]: 63}
-    assert "Last 24 hours 15 admitted 15 refused" in page.text
-    assert "Last 30 days 63 admitted 63 refused" in page.text
+    assert "Last 24 hours 15 admitted 15 rejected" in page.text
+    assert "Last 30 days 63 admitted 63 rejected" in page.text
 
 
 def test_use_across_a_tier_change_is_whole_and_this_hour_begins_anew(latchkey: TestApp) -> None:
@@ -99,8 +99,8 @@ def test_enterprise_has_no_quota_to_show(latchkey: TestApp) -> None:
     account = person(tier=tiers.ENTERPRISE)
     use(latchkey, account, latchkey.key(account), 123_456, tier=tiers.ENTERPRISE)
     page = logged_in(latchkey, account).open("/settings/usage")
-    assert "This hour 123,456 no quota" in page.text
-    assert "1,000 a second" in page.text
+    assert "This hour 123,456 requests, no quota" in page.text
+    assert "1,000 per second" in page.text
 
 
 def test_keys_that_are_gone_are_counted_together(latchkey: TestApp) -> None:
@@ -146,5 +146,5 @@ def test_plot_says_its_numbers_to_those_who_cant_see_it(latchkey: TestApp, used:
     account = person()
     use(latchkey, account, latchkey.key(account), used, refused=7)
     page = logged_in(latchkey, account).open("/settings/usage")
-    assert f'aria-label="Last 24 hours: {used:,} admitted, 7 refused.' in page.html
-    assert f"<title>10:00 UTC: {used:,} admitted, 7 refused</title>" in page.html
+    assert f'aria-label="Last 24 hours: {used:,} admitted, 7 rejected.' in page.html
+    assert f"<title>10:00 UTC: {used:,} admitted, 7 rejected</title>" in page.html
