@@ -41,7 +41,7 @@ def test_link_sent_again_confirms_too(users: BrowserUsers, console: Console) -> 
     page = users.member(person)
     page.goto("/settings/account")
     page.get_by_role("button", name="Send confirmation link").click()
-    expect(page.get_by_role("status")).to_contain_text("another link")
+    expect(page.get_by_role("status")).to_contain_text("a new link")
     page.goto(console.link(person.email))
     page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("status")).to_contain_text("confirmed")
@@ -59,7 +59,7 @@ def test_forgotten_password_is_replaced_by_a_link(users: BrowserUsers, console: 
     page.goto(console.link(person.email))
     page.get_by_role("textbox", name="New password").fill(OTHER_PASSWORD)
     page.get_by_role("button", name="Set password").click()
-    expect(page.get_by_role("status")).to_have_text("Password set. Log in with it.")
+    expect(page.get_by_role("status")).to_have_text("Password set. Log in with your new password.")
     log_in(page, person.email)
     expect(page.get_by_role("alert")).to_have_text("Email or password is wrong.")
     expect(page.get_by_label("Email")).to_have_value(person.email)
@@ -95,7 +95,7 @@ def test_changed_password_ends_the_other_session(users: BrowserUsers, console: C
     expect(there.get_by_role("heading", level=1)).to_have_text("Log in")
     here.reload()
     expect(here.get_by_role("heading", level=1)).to_have_text("Account")
-    assert "your password was changed" in console.letters(person.email)[-1]
+    assert "Your password was changed" in console.letters(person.email)[-1]
 
 
 def test_wrong_password_changes_nothing_and_says_so_where_it_was_asked(users: BrowserUsers, console: Console) -> None:
@@ -117,11 +117,11 @@ def test_new_address_counts_when_its_link_is_used(users: BrowserUsers, console: 
     page.get_by_label("New email").fill(f"new.{person.email}")
     page.locator("#email-password").fill(PASSWORD)
     page.get_by_role("button", name="Change email").click()
-    expect(page.get_by_role("status")).to_contain_text("we have sent a link there.")
+    expect(page.get_by_role("status")).to_contain_text("we have sent a link to it.")
     expect(page.get_by_role("banner")).to_contain_text(person.email)
     page.goto(console.link(f"new.{person.email}"))
     page.get_by_role("button", name="Confirm").click()
-    expect(page.get_by_role("status")).to_have_text("Your email address is changed.")
+    expect(page.get_by_role("status")).to_have_text("Email address changed.")
     expect(page.get_by_role("banner")).to_contain_text(f"new.{person.email}")
     assert f"changed to new.{person.email}" in console.letters(person.email)[-1]
 
@@ -182,7 +182,7 @@ def test_too_many_attempts_say_when_to_come_back_and_lock_no_known_device_out(
     for _ in range(3):
         log_in(stranger, person.email, "guessed wrong again")
         expect(stranger.get_by_role("alert")).to_be_visible()
-    expect(stranger.get_by_role("alert")).to_contain_text("Too many attempts. Come back in")
+    expect(stranger.get_by_role("alert")).to_contain_text("Too many attempts. Try again in")
     log_in(at_home, person.email)
     expect(at_home.get_by_role("heading", level=1)).to_have_text("API Keys")
 
@@ -202,7 +202,7 @@ def test_plot_says_what_the_bar_under_the_pointer_stands_for(users: BrowserUsers
     page.goto("/settings/usage")
     day = page.locator("section").filter(has=page.get_by_role("heading", name="Last 24 hours"))
     day.locator("g").last.hover()
-    expect(day.locator(".readout")).to_have_text("14:00 UTC: 2,409 admitted, 0 refused")
+    expect(day.locator(".readout")).to_have_text("14:00 UTC: 2,409 admitted, 0 rejected")
     day.get_by_text("Show as a table").click()
     expect(day.get_by_role("row", name="14:00 UTC")).to_contain_text("2,409")
     expect(day.get_by_role("row")).to_have_count(25)

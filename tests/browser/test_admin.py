@@ -42,7 +42,7 @@ def test_admin_finds_suspends_and_reinstates(admin: Page, users: BrowserUsers, c
     expect(admin.get_by_text("Active", exact=True)).to_be_visible()
     console.forward(AUTHORIZER_REMEMBERS_S)
     assert console.status(key.secret) == 200
-    record = admin.get_by_role("table", name="What happened")
+    record = admin.get_by_role("table", name="Recent events")
     expect(record).to_contain_text("Sends spam, see ticket 4711")
     expect(record).to_contain_text("It was a mistake")
 
@@ -55,7 +55,7 @@ def test_admin_sets_the_tier_for_a_reason(admin: Page, console: Console) -> None
     admin.get_by_label("Tier").select_option("Pro")
     _decide(admin, "Set tier", "Bought Pro")
     expect(admin.get_by_role("status")).to_have_text("Account changed. The change applies from its next request.")
-    expect(admin.get_by_role("table", name="What happened")).to_contain_text("Bought Pro")
+    expect(admin.get_by_role("table", name="Recent events")).to_contain_text("Bought Pro")
     answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {key.secret}"}, timeout=60)
     assert answer.headers["X-RateLimit-Limit"] == "10000"
 

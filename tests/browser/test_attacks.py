@@ -217,7 +217,7 @@ def test_forged_form_changes_nothing(users: BrowserUsers, console: Console, evil
         )
         page.goto(evil.origin)
         page.wait_for_url(f"{console.url}/**")
-        expect(page.get_by_role("main")).to_contain_text("This form is out of date, or came from elsewhere.")
+        expect(page.get_by_role("main")).to_contain_text("This form has expired or was sent from another site.")
     page.goto("/settings/account")
     expect(page.get_by_label("Your name")).to_have_value("Ada")
 

@@ -41,7 +41,7 @@ def test_request_is_tried_with_ones_own_key(users: BrowserUsers, console: Consol
     card = opened(page, "show_me")
     page.get_by_label("Try it with your key").fill(console.key(ada).secret)
     card.get_by_role("button", name="Send").click()
-    answer = card.locator(".answer")
+    answer = card.locator(".response")
     expect(answer).to_contain_text("200 OK")
     expect(answer).to_contain_text("x-ratelimit-remaining: 999")
     expect(answer).to_contain_text(ada.email)
@@ -56,7 +56,7 @@ def test_key_is_kept_nowhere(users: BrowserUsers, console: Console) -> None:
     before, secret = page.evaluate(KEPT), console.key(console.person("Bea")).secret
     page.get_by_label("Try it with your key").fill(secret)
     card.get_by_role("button", name="Send").click()
-    expect(card.locator(".answer")).to_contain_text("200 OK")
+    expect(card.locator(".response")).to_contain_text("200 OK")
     assert page.evaluate(KEPT) == before
     assert not any(secret in url for url in urls)
     page.reload()
@@ -70,31 +70,31 @@ def test_path_query_and_body_are_filled_in(users: BrowserUsers, console: Console
     page.get_by_label("Try it with your key").fill(secret)
     card.get_by_label("Body").fill(json.dumps({"name": "Made here", "scopes": ["read"]}))
     card.get_by_role("button", name="Send").click()
-    expect(card.locator(".answer")).to_contain_text("201 Created")
+    expect(card.locator(".response")).to_contain_text("201 Created")
     made = json.loads(card.get_by_role("group", name="Body").inner_text())
 
     listed = page.locator("article", has=page.locator("#list_keys"))
     listed.get_by_text("Try it").click()
     listed.get_by_label("limit").fill("1")
     listed.get_by_role("button", name="Send").click()
-    expect(listed.locator(".answer")).to_contain_text("next_cursor")
+    expect(listed.locator(".response")).to_contain_text("next_cursor")
     assert len(json.loads(listed.get_by_role("group", name="Body").inner_text())["data"]) == 1
 
     shown = page.locator("article", has=page.locator("#show_key"))
     shown.get_by_text("Try it").click()
     shown.get_by_role("button", name="Send").click()
-    expect(shown.locator(".answer")).to_contain_text("Enter key_id first.")
+    expect(shown.locator(".response")).to_contain_text("Enter key_id first.")
     shown.get_by_label("key_id").fill(made["id"])
     shown.get_by_role("button", name="Send").click()
-    expect(shown.locator(".answer")).to_contain_text("Made here")
+    expect(shown.locator(".response")).to_contain_text("Made here")
 
 
 def test_refusal_is_shown_as_it_is(users: BrowserUsers) -> None:
     """Without a key the answer is the 401 that a program would get."""
     card = opened(users.guest(), "show_me")
     card.get_by_role("button", name="Send").click()
-    expect(card.locator(".answer")).to_contain_text("401 Unauthorized")
-    expect(card.locator(".answer")).to_contain_text("missing_api_key")
+    expect(card.locator(".response")).to_contain_text("401 Unauthorized")
+    expect(card.locator(".response")).to_contain_text("missing_api_key")
 
 
 def test_answer_is_shown_as_text(users: BrowserUsers, console: Console) -> None:
@@ -103,8 +103,8 @@ def test_answer_is_shown_as_text(users: BrowserUsers, console: Console) -> None:
     card = opened(page, "show_me")
     page.get_by_label("Try it with your key").fill(secret)
     card.get_by_role("button", name="Send").click()
-    expect(card.locator(".answer")).to_contain_text("<img src=x")
-    assert card.locator(".answer img").count() == 0
+    expect(card.locator(".response")).to_contain_text("<img src=x")
+    assert card.locator(".response img").count() == 0
 
 
 def test_reference_reads_without_javascript(users: BrowserUsers) -> None:
@@ -151,6 +151,6 @@ def test_keyboard_is_enough(users: BrowserUsers, console: Console) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(card.locator(".answer")).to_contain_text("200 OK")
+    expect(card.locator(".response")).to_contain_text("200 OK")
     page.keyboard.press("Tab")
     expect(card.get_by_role("group", name="Headers")).to_be_focused()
