@@ -1,4 +1,4 @@
-"""Settings > API Keys says what a key used, and offers the narrower key only where the record is complete."""
+"""Settings > API Keys shows the recorded use of a key, and preselects used scopes only if the record is complete."""
 
 from chalicelib.limits import recorded_usage, tiers
 from tests.support.console_client import logged_in, person
@@ -7,8 +7,8 @@ from tests.support.harness import TestApp
 DAY_S = 86_400
 
 
-def test_page_of_a_key_shows_what_it_used_and_chooses_that(latchkey: TestApp) -> None:
-    """Routes and scopes in words, the narrower choice made, a hint in the list; the form narrows the key."""
+def test_used_routes_are_shown_and_used_scopes_are_preselected(latchkey: TestApp) -> None:
+    """The list of keys has a hint, and the form removes the unused scopes."""
     account = person()
     issued = latchkey.key(account)
     path = f"/settings/keys/{issued.key.id}"
@@ -23,8 +23,8 @@ def test_page_of_a_key_shows_what_it_used_and_chooses_that(latchkey: TestApp) ->
     assert "2 unused in 30 days" in console.open("/settings/keys").html
 
 
-def test_young_key_is_promised_nothing(latchkey: TestApp) -> None:
-    """A weekly job may not have had its turn yet: everything stays chosen, and the page says why."""
+def test_new_key_keeps_all_scopes_selected(latchkey: TestApp) -> None:
+    """A weekly job may not have run yet: the page says that the record may be incomplete."""
     account = person()
     issued = latchkey.key(account)
     latchkey.call("GET", "/v1/limits", issued.secret)
@@ -35,8 +35,8 @@ def test_young_key_is_promised_nothing(latchkey: TestApp) -> None:
     assert "not used in 30 days" not in console.open("/settings/keys").html
 
 
-def test_key_whose_hour_names_no_route_is_promised_nothing(latchkey: TestApp) -> None:
-    """A service that asks about a key says nothing of routes."""
+def test_use_without_a_recorded_route_keeps_all_scopes_selected(latchkey: TestApp) -> None:
+    """A service that verifies a key records no route."""
     account = person()
     issued = latchkey.key(account)
     latchkey.clock.forward(8 * DAY_S)
@@ -47,8 +47,8 @@ def test_key_whose_hour_names_no_route_is_promised_nothing(latchkey: TestApp) ->
     assert "This list may be incomplete" in html
 
 
-def test_hour_with_more_routes_than_are_recorded_is_a_reason(latchkey: TestApp) -> None:
-    """The page names it among what may make the record incomplete."""
+def test_hour_with_more_routes_than_are_recorded_makes_the_record_incomplete(latchkey: TestApp) -> None:
+    """The page names this reason."""
     account = person()
     issued = latchkey.key(account)
     latchkey.clock.forward(8 * DAY_S)
