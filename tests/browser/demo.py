@@ -1,4 +1,4 @@
-"""A month in the life of an account: keys of every state, and counters as a service with office hours leaves them."""
+"""Demo data of an account: keys in every state, and a month of counters of a service with office hours."""
 
 import math
 import random
@@ -18,7 +18,7 @@ from tests.support.harness import Clock
 DAY_S = 24 * clock.HOUR_S
 HOURS = 30 * 24
 BATCH = 25
-"""As many items as DynamoDB takes at once."""
+"""Items in a BatchWriteItem request, at most."""
 
 
 def add_history(account_id: str, moved: Clock) -> dict[str, str]:
@@ -45,7 +45,7 @@ def add_history(account_id: str, moved: Clock) -> dict[str, str]:
 
 
 def add_checks() -> None:
-    """Give the status page 60 days of checks, not all of them good, and an incident of each kind."""
+    """Give the status page 60 days of checks with some failures, and an open and a resolved incident."""
     for ago in reversed(range(60)):
         at_s = clock.now_s() - ago * DAY_S
         found = dict.fromkeys(states.COMPONENTS, "up")
@@ -71,7 +71,7 @@ def _made(
 
 
 def _hours(account_id: str, counters: dict[str, str], successor: str) -> Iterator[dict[str, Any]]:
-    """Return one item an hour: a storefront with office hours and week-ends, a nightly export, now and then a 429."""
+    """Return one item per hour: a storefront with office hours and weekends, a nightly export, occasional 429s."""
     dice = random.Random(20260507)  # noqa: S311 - fixed on purpose
     tier = tiers.BY_NAME[Account.get(account_id).tier]
     quota = tier.quota or 0

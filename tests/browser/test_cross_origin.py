@@ -1,4 +1,4 @@
-"""Pages of another origin call /v1 in a real browser: what they can read, and who may not.
+"""Pages of another origin call /v1 in a browser: readable responses and headers, and origins that are denied.
 
 Everything runs twice: with every origin allowed, and with exactly one.
 """
