@@ -20,11 +20,11 @@ def show_authorize(request: PageRequest) -> Render | ExternalRedirect:
     parameters = _parameters(request)
     try:
         return _respond(request, _parse(request, parameters), parameters)
-    except authorize.BackToClient as refused:
+    except authorize.BackToClient as back:
         if request.user_or_none is None and not prompt.asks_nobody(parameters):
             # The redirect depends on earlier consent to this client, so an anonymous caller has to log in first.
             raise LogInFirst from None
-        return ExternalRedirect(refused.location_for(_account(request)), refused.client_name)
+        return ExternalRedirect(back.location_for(_account(request)), back.client_name)
 
 
 def decide(request: PageRequest) -> Render | ExternalRedirect:
@@ -32,9 +32,9 @@ def decide(request: PageRequest) -> Render | ExternalRedirect:
     account, parameters = request.user.account, _parameters(request)
     try:
         asking = _parse(request, parameters)
-    except authorize.BackToClient as refused:
+    except authorize.BackToClient as back:
         # The page is only shown for a valid request, so this decision wasn't about this request.
-        return ExternalRedirect(refused.location_for(account), refused.client_name)
+        return ExternalRedirect(back.location_for(account), back.client_name)
     was_shown = request.text("shown") == asking.shown
     if request.text("decision") != "allow":
         denied = authorize.refused(asking, request.base_url, access_denied())

@@ -47,14 +47,16 @@ def _by_day(hours: dict[int, Hour], now_s: int) -> list[tuple[int, Hour]]:
 
 def _plot(columns: list[tuple[str, Hour]]) -> dict[str, object]:
     values = [(label, column.used, column.refused) for label, column in columns]
-    titled = [(f"{label}: {used:,} admitted, {refused:,} rejected", used, refused) for label, used, refused in values]
+    titled = [
+        (f"{label}: {used:,} admitted, {rejected:,} rejected", used, rejected) for label, used, rejected in values
+    ]
     bars, top = charts.bars(titled)
     return {
         "bars": bars,
         "top": top,
         "rows": values,
         "used": sum(used for _, used, _ in values),
-        "refused": sum(refused for _, _, refused in values),
+        "rejected": sum(rejected for _, _, rejected in values),
     }
 
 
