@@ -206,7 +206,7 @@ def test_page_counts_only_days_that_were_checked(latchkey: TestApp) -> None:
     """A service of three minutes doesn't claim 90 days; one of two days tells of two."""
     checked(api="up")
     assert "100% uptime since 2021-12-20" in ConsoleClient(latchkey).open("/status").text
-    assert "90 days:" not in ConsoleClient(latchkey).open("/status").text
+    assert "last 90 days" not in ConsoleClient(latchkey).open("/status").text
     latchkey.clock.forward(86_400)
     checked(api="up")
     assert "100% uptime since 2021-12-20" in ConsoleClient(latchkey).open("/status").text

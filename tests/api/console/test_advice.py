@@ -32,7 +32,7 @@ def test_new_key_keeps_all_scopes_selected(latchkey: TestApp) -> None:
     html = console.open(f"/settings/keys/{issued.key.id}").html
     assert "This list may be incomplete" in html
     assert 'value="write" checked' in html
-    assert "not used in 30 days" not in console.open("/settings/keys").html
+    assert "unused in 30 days" not in console.open("/settings/keys").html
 
 
 def test_use_without_a_recorded_route_keeps_all_scopes_selected(latchkey: TestApp) -> None:

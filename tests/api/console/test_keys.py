@@ -282,7 +282,7 @@ def test_use_before_the_oldest_counter_is_not_shown_as_never(latchkey: TestApp) 
     console = logged_in(latchkey, account)
     assert console.open("/settings/keys").rows[1][4] == "Not in 31 days"
     assert "It was not used in 31 days." in console.open(f"{path}/revoke").text
-    assert "never" not in console.open(path).text.partition("Last used")[2].partition("Rotate")[0]
+    assert "Never" not in console.open(path).text.partition("Last used")[2].partition("Rotate")[0]
 
 
 @pytest.mark.parametrize("configured", [True, False])
