@@ -3,17 +3,17 @@
 from fnmatch import fnmatchcase
 
 SCOPES = {
-    "read": ("Read", "Read users, your own details and your limits."),
+    "read": ("Read", "View users, your own details and your limits."),
     "write": ("Write", "Change your own name."),
     "keys": ("Manage keys", "Create, rename, rotate and revoke API keys, and remove their scopes."),
-    "events": ("Activity", "Read the events of your account and your keys."),
-    "webhooks": ("Webhooks", "Add, change and delete webhooks, and read their deliveries."),
+    "events": ("Activity", "View the events of your account and your keys."),
+    "webhooks": ("Webhooks", "Add, change and delete webhooks, and view their deliveries."),
     "admin": ("Administer", "Create accounts, set their tiers, suspend and reinstate them."),
     "verify": ("Verify", "Let your own service verify the keys and tokens of its callers, and count their requests."),
 }
 
 CONSENTS = {
-    "read": "Read users, your own details and your limits",
+    "read": "View users, your own details and your limits",
     "write": "Change your own name",
 }
 """Permissions of an OAuth client, as the consent page lists them."""

@@ -39,7 +39,7 @@ def test_admin_finds_suspends_and_reinstates(admin: Page, users: BrowserUsers, c
     expect(theirs.get_by_role("heading", level=1)).to_have_text("Log in")
 
     _decide(admin, "Reinstate", "It was a mistake")
-    expect(admin.get_by_text("Active", exact=True)).to_be_visible()
+    expect(admin.locator(".heading").get_by_text("Active", exact=True)).to_be_visible()
     console.forward(AUTHORIZER_REMEMBERS_S)
     assert console.status(key.secret) == 200
     record = admin.get_by_role("table", name="Recent events")
@@ -67,7 +67,7 @@ def test_reason_is_required(admin: Page, console: Console) -> None:
     _decide(admin, "Suspend", "  ?  ")
     expect(admin.get_by_role("alert")).to_contain_text("Reason")
     _find(admin, user.email)
-    expect(admin.get_by_text("Active", exact=True)).to_be_visible()
+    expect(admin.locator(".heading").get_by_text("Active", exact=True)).to_be_visible()
 
 
 def test_unknown_account_is_not_found(admin: Page) -> None:
