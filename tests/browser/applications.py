@@ -26,15 +26,15 @@ def register(page: Page, console: Console, name: str, redirect_uri: str = REDIRE
 
 def register_dynamically(console: Console, name: str, redirect_uri: str = REDIRECT_URI) -> str:
     """Register a public client dynamically (RFC 7591) and return its id."""
-    asked = {
+    fields = {
         "client_name": name,
         "redirect_uris": [redirect_uri],
         "token_endpoint_auth_method": "none",
         "grant_types": ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
     }
-    answer = requests.post(f"{console.url}/oauth/register", json=asked, timeout=60)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["client_id"])
+    response = requests.post(f"{console.url}/oauth/register", json=fields, timeout=60)
+    assert response.status_code == 201, response.text
+    return str(response.json()["client_id"])
 
 
 def authorize_url(console: Console, client_id: str, scope: str, redirect_uri: str = REDIRECT_URI) -> str:
@@ -54,16 +54,16 @@ def authorize_url(console: Console, client_id: str, scope: str, redirect_uri: st
 def revoke_grant(console: Console, client_id: str, back: str) -> None:
     """Exchange the code in the redirect URL, then revoke the refresh token (RFC 7009)."""
     redirect_uri, _, query = back.partition("?")
-    asked = {
+    fields = {
         "grant_type": "authorization_code",
         "client_id": client_id,
         "code": parse_qs(query)["code"][0],
         "redirect_uri": redirect_uri,
         "code_verifier": VERIFIER,
     }
-    answer = requests.post(f"{console.url}/oauth/token", data=asked, timeout=60)
-    assert answer.status_code == 200, answer.text
-    given = {"client_id": client_id, "token": answer.json()["refresh_token"]}
+    response = requests.post(f"{console.url}/oauth/token", data=fields, timeout=60)
+    assert response.status_code == 200, response.text
+    given = {"client_id": client_id, "token": response.json()["refresh_token"]}
     assert requests.post(f"{console.url}/oauth/revoke", data=given, timeout=60).status_code == 200
 
 
@@ -77,19 +77,19 @@ class Device:
 
     def token(self, console: Console) -> str:
         """Return the access token after the user's approval."""
-        asked = {
+        fields = {
             "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
             "client_id": self.client_id,
             "device_code": self.device_code,
         }
-        answer = requests.post(f"{console.url}/oauth/token", data=asked, timeout=60)
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["access_token"])
+        response = requests.post(f"{console.url}/oauth/token", data=fields, timeout=60)
+        assert response.status_code == 200, response.text
+        return str(response.json()["access_token"])
 
 
 def device(console: Console, client_id: str) -> Device:
     """Return a device with a user code."""
-    answer = requests.post(f"{console.url}/oauth/device_authorization", data={"client_id": client_id}, timeout=60)
-    assert answer.status_code == 200, answer.text
-    shown = answer.json()
-    return Device(client_id, shown["user_code"], shown["device_code"])
+    response = requests.post(f"{console.url}/oauth/device_authorization", data={"client_id": client_id}, timeout=60)
+    assert response.status_code == 200, response.text
+    body = response.json()
+    return Device(client_id, body["user_code"], body["device_code"])

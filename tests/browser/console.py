@@ -52,8 +52,8 @@ class Console:
     ) -> User:
         """Return a user with a new account."""
         email = email or f"{randomness.base62(8).lower()}@example.com"
-        asked = {"email": email, "name": name, "tier": tier, "admin": admin, "verified": verified}
-        return User(subprocess_server.ask(self.process, do="account", password=password, **asked)["id"], email, name)
+        fields = {"email": email, "name": name, "tier": tier, "admin": admin, "verified": verified}
+        return User(subprocess_server.ask(self.process, do="account", password=password, **fields)["id"], email, name)
 
     def session(self, user: User) -> str:
         """Return the cookie value of a new session."""
@@ -112,9 +112,9 @@ class Console:
 def served(folder: Path, **environment: str) -> Iterator[Console]:
     """Serve in a `with` block, with `environment` added; `folder` holds log, data and emails."""
     database = engine.start(folder / "console.db", say=False)
-    told = {"AWS_ENDPOINT_URL": database.url, "LATCHKEY_MAIL_FOLDER": str(folder / "mail"), **environment}
+    settings = {"AWS_ENDPOINT_URL": database.url, "LATCHKEY_MAIL_FOLDER": str(folder / "mail"), **environment}
     try:
-        with subprocess_server.running("tests.browser.server", folder / "server.log", **told) as process:
+        with subprocess_server.running("tests.browser.server", folder / "server.log", **settings) as process:
             yield Console(subprocess_server.said(process)["url"], folder / "mail", process)
     finally:
         database.stop()

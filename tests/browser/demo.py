@@ -24,7 +24,7 @@ BATCH = 25
 def add_history(account_id: str, moved: Clock) -> dict[str, str]:
     """Give an account its keys and the usage of 30 days; return the ids of the keys by name."""
     now_ms = moved.now_ms
-    made = {
+    created = {
         "Old dashboard": _made(account_id, moved, days_ago=64, name="Old dashboard", scopes=["read"]),
         "Trial": _made(account_id, moved, days_ago=31, name="Trial", scopes=["read"], lives_days=30),
         "Nightly export": _made(account_id, moved, days_ago=48, name="Nightly export", scopes=["read"]),
@@ -36,12 +36,12 @@ def add_history(account_id: str, moved: Clock) -> dict[str, str]:
     }
     moved.now_ms = now_ms
     moved.forward(-3 * clock.HOUR_S)
-    revoke.revoke(account_id, made["Old dashboard"].key.id)
-    rotated = rotate.rotate(_owner(account_id), made["Storefront"].key.id, DAY_S)
+    revoke.revoke(account_id, created["Old dashboard"].key.id)
+    rotated = rotate.rotate(_owner(account_id), created["Storefront"].key.id, DAY_S)
     moved.now_ms = now_ms
-    counters = {name: counter_items.counter_of(issued.key.id) for name, issued in made.items()}
+    counters = {name: counter_items.counter_of(issued.key.id) for name, issued in created.items()}
     _write(list(_hours(account_id, counters, counter_items.counter_of(rotated.key.id))))
-    return {name: issued.key.id for name, issued in made.items()} | {"Storefront, rotated": rotated.key.id}
+    return {name: issued.key.id for name, issued in created.items()} | {"Storefront, rotated": rotated.key.id}
 
 
 def add_checks() -> None:

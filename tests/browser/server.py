@@ -150,8 +150,8 @@ COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
-def _say(answer: dict[str, Any]) -> None:
-    print(json.dumps(answer), flush=True)
+def _say(response: dict[str, Any]) -> None:
+    print(json.dumps(response), flush=True)
 
 
 if __name__ == "__main__":

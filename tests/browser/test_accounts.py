@@ -70,13 +70,13 @@ def test_forgotten_password_is_reset_by_a_link(users: BrowserUsers, console: Con
 def test_password_reset_of_an_unknown_address_looks_the_same(users: BrowserUsers, console: Console) -> None:
     """The page is the same, and no email is sent."""
     page = users.anonymous()
-    said = []
+    texts = []
     for email in (console.user().email, "nobody.at.all@example.com"):
         page.goto("/forgot")
         page.get_by_label("Email").fill(email)
         page.get_by_role("button", name="Send reset link").click()
-        said.append(page.get_by_role("status").inner_text().replace(email, "…"))
-    assert said[0] == said[1]
+        texts.append(page.get_by_role("status").inner_text().replace(email, "…"))
+    assert texts[0] == texts[1]
     assert console.emails("nobody.at.all@example.com") == []
 
 
@@ -152,10 +152,10 @@ def test_log_out_invalidates_copies_of_the_session(users: BrowserUsers, console:
     assert session_of(page) is None
     page.go_back()
     expect(page.get_by_role("heading", level=1)).to_have_text("Log in")
-    thief = users.anonymous()
-    set_session(thief.context, console, secret)
-    thief.goto("/settings/account")
-    expect(thief.get_by_role("heading", level=1)).to_have_text("Log in")
+    attacker = users.anonymous()
+    set_session(attacker.context, console, secret)
+    attacker.goto("/settings/account")
+    expect(attacker.get_by_role("heading", level=1)).to_have_text("Log in")
 
 
 def test_log_in_leads_to_the_requested_page(users: BrowserUsers, console: Console) -> None:
@@ -171,16 +171,16 @@ def test_log_in_leads_to_the_requested_page(users: BrowserUsers, console: Consol
 def test_too_many_attempts_show_the_wait_and_lock_no_known_device_out(users: BrowserUsers, console: Console) -> None:
     """A guessing caller has to wait; the user can log in with a known device."""
     user = console.user()
-    at_home, stranger = users.anonymous(), users.anonymous()
+    at_home, anonymous = users.anonymous(), users.anonymous()
     at_home.goto("/login")
     log_in(at_home, user.email)
     expect(at_home.get_by_role("heading", level=1)).to_have_text("API Keys")
     at_home.get_by_role("button", name="Log out").click()
-    stranger.goto("/login")
+    anonymous.goto("/login")
     for _ in range(3):
-        log_in(stranger, user.email, "guessed wrong again")
-        expect(stranger.get_by_role("alert")).to_be_visible()
-    expect(stranger.get_by_role("alert")).to_contain_text("Too many attempts. Try again in")
+        log_in(anonymous, user.email, "guessed wrong again")
+        expect(anonymous.get_by_role("alert")).to_be_visible()
+    expect(anonymous.get_by_role("alert")).to_contain_text("Too many attempts. Try again in")
     log_in(at_home, user.email)
     expect(at_home.get_by_role("heading", level=1)).to_have_text("API Keys")
 

@@ -56,8 +56,8 @@ def test_admin_sets_the_tier_with_a_reason(admin: Page, console: Console) -> Non
     _decide(admin, "Set tier", "Bought Pro")
     expect(admin.get_by_role("status")).to_have_text("Account changed. The change applies from its next request.")
     expect(admin.get_by_role("table", name="Recent events")).to_contain_text("Bought Pro")
-    answer = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {key.secret}"}, timeout=60)
-    assert answer.headers["X-RateLimit-Limit"] == "10000"
+    response = requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {key.secret}"}, timeout=60)
+    assert response.headers["X-RateLimit-Limit"] == "10000"
 
 
 def test_reason_is_required(admin: Page, console: Console) -> None:

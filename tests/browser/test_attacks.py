@@ -254,10 +254,10 @@ def test_planted_session_is_not_the_one_after_log_in(planted: str, users: Browse
     assert session_of(page) not in (None, secret, "lk_se_planted")
     cookie = next(cookie for cookie in page.context.cookies() if cookie.get("name") == "latchkey")
     assert (cookie.get("httpOnly"), cookie.get("sameSite"), cookie.get("path")) == (True, "Lax", "/")
-    thief = users.anonymous()
-    set_session(thief.context, console, secret)
-    thief.goto("/settings/keys")
-    expect(thief.get_by_role("heading", level=1)).to_have_text("Log in")
+    attacker = users.anonymous()
+    set_session(attacker.context, console, secret)
+    attacker.goto("/settings/keys")
+    expect(attacker.get_by_role("heading", level=1)).to_have_text("Log in")
 
 
 def test_policy_blocks_injected_scripts(users: BrowserUsers, console: Console) -> None:
@@ -287,12 +287,12 @@ def test_policy_blocks_injected_scripts(users: BrowserUsers, console: Console) -
 def test_redirect_has_the_headers_of_a_page(console: Console) -> None:
     """Redirects, errors and unknown pages have the same policy as every page."""
     for path in ("/", "/settings/keys", "/login", "/verify?ticket=x", "/settings"):
-        answer = requests.get(console.url + path, allow_redirects=False, timeout=60)
-        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"], path
-        assert "default-src 'none'" in answer.headers["Content-Security-Policy"], path
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert answer.headers["Referrer-Policy"] == "same-origin"
-        assert answer.headers["Cache-Control"] == "no-store"
+        response = requests.get(console.url + path, allow_redirects=False, timeout=60)
+        assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"], path
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"], path
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Referrer-Policy"] == "same-origin"
+        assert response.headers["Cache-Control"] == "no-store"
 
 
 def _watch(page: Page) -> None:

@@ -161,6 +161,6 @@ def _serve_callback(page: Page, users: BrowserUsers) -> Page:
 def _response(page: Page) -> dict[str, list[str]]:
     """Return the parameters of the redirect to the client."""
     page.wait_for_url(f"{THEIRS}/back?**")
-    answer = parse_qs(urlsplit(page.url).query)
-    assert answer["state"] == ["af0ifjsldkj"]
-    return answer
+    response = parse_qs(urlsplit(page.url).query)
+    assert response["state"] == ["af0ifjsldkj"]
+    return response

@@ -41,10 +41,10 @@ def test_request_is_sent_with_the_users_key(users: BrowserUsers, console: Consol
     card = opened(page, "show_me")
     page.get_by_label("Try it with your key").fill(console.key(ada).secret)
     card.get_by_role("button", name="Send").click()
-    answer = card.locator(".response")
-    expect(answer).to_contain_text("200 OK")
-    expect(answer).to_contain_text("x-ratelimit-remaining: 999")
-    expect(answer).to_contain_text(ada.email)
+    response = card.locator(".response")
+    expect(response).to_contain_text("200 OK")
+    expect(response).to_contain_text("x-ratelimit-remaining: 999")
+    expect(response).to_contain_text(ada.email)
 
 
 def test_key_is_not_stored(users: BrowserUsers, console: Console) -> None:
@@ -71,7 +71,7 @@ def test_path_query_and_body_are_sent(users: BrowserUsers, console: Console) -> 
     card.get_by_label("Body").fill(json.dumps({"name": "Made here", "scopes": ["read"]}))
     card.get_by_role("button", name="Send").click()
     expect(card.locator(".response")).to_contain_text("201 Created")
-    made = json.loads(card.get_by_role("group", name="Body").inner_text())
+    created = json.loads(card.get_by_role("group", name="Body").inner_text())
 
     listed = page.locator("article", has=page.locator("#list_keys"))
     listed.get_by_text("Try it").click()
@@ -84,7 +84,7 @@ def test_path_query_and_body_are_sent(users: BrowserUsers, console: Console) -> 
     shown.get_by_text("Try it").click()
     shown.get_by_role("button", name="Send").click()
     expect(shown.locator(".response")).to_contain_text("Enter key_id first.")
-    shown.get_by_label("key_id").fill(made["id"])
+    shown.get_by_label("key_id").fill(created["id"])
     shown.get_by_role("button", name="Send").click()
     expect(shown.locator(".response")).to_contain_text("Made here")
 

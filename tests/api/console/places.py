@@ -68,6 +68,6 @@ def place(latchkey: TestApp) -> Place:
 
 def failed_delivery(account: Account, name: str = "Ledger") -> Delivery:
     """Return a failed delivery to a webhook whose address never gets a message."""
-    made = endpoints.create(account.id, url="https://hooks.example.com/", name=name, types=None)
-    Endpoint(account.id, made.id).update(actions=[Endpoint.url.set("https://127.0.0.1/")])
-    return deliver.send_test(endpoints.owned(account.id, made.id))
+    created = endpoints.create(account.id, url="https://hooks.example.com/", name=name, types=None)
+    Endpoint(account.id, created.id).update(actions=[Endpoint.url.set("https://127.0.0.1/")])
+    return deliver.send_test(endpoints.owned(account.id, created.id))

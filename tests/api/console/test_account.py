@@ -68,21 +68,21 @@ def test_address_changes_when_its_link_is_used(latchkey: TestApp, box: Mailbox) 
     """Then the old address gets an email, and only the new address logs in."""
     account = person(email="old@example.com")
     console = logged_in(latchkey, account)
-    asked = console.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="New@example.com", password=PASSWORD)
+    response = console.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="New@example.com", password=PASSWORD)
     assert (
-        console.follow(asked).notice
+        console.follow(response).notice
         == "If no other account has the new address, we have sent a link to it. It expires in 1 hour."
     )
-    letter = box.take_one()
-    assert letter.to == "New@example.com"
-    shown = console.open(letter.target)
+    message = box.take_one()
+    assert message.to == "New@example.com"
+    shown = console.open(message.target)
     assert "New@example.com" in shown.text
     assert Account.get(account.id).email == "old@example.com"
     page = console.follow(console.send("/verify", console.filled(shown, "/verify", {})))
     assert (page.target, page.notice) == (f"{ACCOUNT}?done=email-changed", "Email address changed.")
-    told = box.take_one()
-    assert (told.to, told.subject) == ("old@example.com", "Your email address was changed")
-    assert "New@example.com" in told.text
+    notification = box.take_one()
+    assert (notification.to, notification.subject) == ("old@example.com", "Your email address was changed")
+    assert "New@example.com" in notification.text
     assert ConsoleClient(latchkey).log_in("old@example.com").status == 401
     assert ConsoleClient(latchkey).log_in("new@example.com").status == 303
 

@@ -33,12 +33,12 @@ def rankings(page: Page) -> list[list[tuple[str, ...]]]:
 
 def test_admin_pages_do_not_exist_for_others(latchkey: TestApp) -> None:
     """Every admin page and form is the 404 of an unknown path, for every account id."""
-    somewhere = place(latchkey)
+    site = place(latchkey)
     console = logged_in(latchkey, person(name="Eve"))
     csrf = console.open("/settings/account").value("/settings/account/name", "csrf")
     assert len(ADMIN) >= 5
     for route in ADMIN:
-        path = somewhere.path(route)
+        path = site.path(route)
         page = (
             console.open(path)
             if route in SHOWN
@@ -140,14 +140,14 @@ def test_account_is_suspended_and_reinstated_with_a_reason(latchkey: TestApp) ->
     ]
 
 
-@pytest.mark.parametrize("deed", ["tier", "suspend", "reinstate"])
+@pytest.mark.parametrize("action", ["tier", "suspend", "reinstate"])
 @pytest.mark.parametrize("reason", ["", "  ", "ok", "x" * 201, "a\nb"])
-def test_change_without_a_reason_is_rejected(latchkey: TestApp, deed: str, reason: str) -> None:
+def test_change_without_a_reason_is_rejected(latchkey: TestApp, action: str, reason: str) -> None:
     """The page asks for a reason; nothing is changed or recorded."""
     account = person()
     console, path = logged_in(latchkey, person(name="Root", admin=True)), f"/admin/accounts/{account.id}"
     csrf = console.open(path).value(f"{path}/tier", "csrf")
-    page = console.send(f"{path}/{deed}", {"csrf": csrf, "tier": "pro", "reason": reason})
+    page = console.send(f"{path}/{action}", {"csrf": csrf, "tier": "pro", "reason": reason})
     assert (page.status, page.problem) == (400, "Reason must be a text of 3 to 200 characters on one line.")
     after = Account.get(account.id)
     assert (after.tier, after.status) == ("free", "active")
@@ -196,8 +196,8 @@ def test_accounts_are_ranked_by_rejected_and_by_admitted_requests(latchkey: Test
             latchkey.counted(account.id, tiers.PRO, refused=9 - number)
     latchkey.clock.forward(3_600)
     page = logged_in(latchkey, person(name="Root", admin=True)).open("/admin")
-    refused, busiest = rankings(page)
-    assert refused == [
+    rejected, busiest = rankings(page)
+    assert rejected == [
         ("n00@example.com", "Pro", "1,000", "9"),
         ("n01@example.com", "Pro", "1,001", "8"),
         ("n02@example.com", "Pro", "1,002", "7"),
@@ -215,7 +215,7 @@ def test_empty_rankings_say_so(latchkey: TestApp) -> None:
 
 def test_accounts_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
     """A page has 25 accounts, and each account is listed once."""
-    made = [person(email=f"n{number:02}@example.com") for number in range(60)]
+    created = [person(email=f"n{number:02}@example.com") for number in range(60)]
     console = logged_in(latchkey, person(name="Root", email="root@example.com", admin=True))
     seen: list[str] = []
     target = "/admin"
@@ -224,7 +224,7 @@ def test_accounts_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
         page = console.open(target)
         seen += [row[0] for row in page.rows if row[0].endswith("@example.com") and len(row) == 5]
         target = next((url for url in page.urls if "after=" in url), "")
-    assert seen == ["root@example.com", *(account.email for account in reversed(made))]
+    assert seen == ["root@example.com", *(account.email for account in reversed(created))]
 
 
 @pytest.mark.parametrize("typed", ["ada", "ADA", " ada.l"])

@@ -41,18 +41,20 @@ def test_client_of_an_account_is_found_by_its_id(latchkey: TestApp) -> None:
 
 def test_dynamically_registered_client_is_found_and_ended(latchkey: TestApp) -> None:
     """It has no account; its page then shows the administrator and the reason, and it gets no more tokens."""
-    made = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": [CODE]}).json()
+    created = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": [CODE]}).json()
     console = root(latchkey)
-    page = console.open(at(made["client_id"]))
+    page = console.open(at(created["client_id"]))
     assert "Dynamic client registration" in page.text
     assert not [url for url in page.urls if "/admin/accounts/" in url]
-    ended = console.submit(f"{HOME}/end", on=at(made["client_id"]), client_id=made["client_id"], reason="Phishing")
+    ended = console.submit(
+        f"{HOME}/end", on=at(created["client_id"]), client_id=created["client_id"], reason="Phishing"
+    )
     shown = console.follow(ended)
     assert shown.notice == "Application ended. Its tokens stop working from the next request."
     assert "Ended" in shown.text
-    client = Client.get(made["client_id"])
+    client = Client.get(created["client_id"])
     assert (client.ended_by, client.ended_because) == (console.account.id, "Phishing")
-    assert clients.find(made["client_id"]) is None
+    assert clients.find(created["client_id"]) is None
     assert not [url for url in shown.urls if "/end?" in url]
 
 

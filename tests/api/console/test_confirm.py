@@ -45,7 +45,7 @@ ASKED = {
 def scene(latchkey: TestApp) -> tuple[ConsoleClient, dict[str, str]]:
     """Return an administrator with one of everything, and the ids of these items."""
     account = person(name="Root", admin=True)
-    made = clients.register(
+    created = clients.register(
         name="Ledger",
         uris=["https://ledger.example.com/"],
         auth_method="client_secret_basic",
@@ -54,12 +54,12 @@ def scene(latchkey: TestApp) -> tuple[ConsoleClient, dict[str, str]]:
         registered_by="account",
         owner_id=account.id,
     )
-    grants.new(account.id, made.client.client_id, scopes={"read"}, resources=set()).save()
+    grants.new(account.id, created.client.client_id, scopes={"read"}, resources=set()).save()
     console = logged_in(latchkey, account)
     names = {
         "account": account.id,
         "other": person(name="Bob").id,
-        "app": made.client.client_id,
+        "app": created.client.client_id,
         "key": latchkey.key(account).key.id,
         "webhook": failed_delivery(account).endpoint_id,
         "session": console.session_id,

@@ -99,8 +99,8 @@ def test_known_device_is_not_locked_out(latchkey: TestApp) -> None:
     owner.log_in(account.email)
     owner.submit("/logout", on="/settings/account")
     with settings.in_use(replace(settings.current(), log_in_attempts_per_email=2)):
-        stranger = ConsoleClient(latchkey)
-        statuses = [stranger.log_in(account.email, "wrong").status for _ in range(2)]
+        anonymous = ConsoleClient(latchkey)
+        statuses = [anonymous.log_in(account.email, "wrong").status for _ in range(2)]
         assert statuses == [401, 429]
         assert ConsoleClient(latchkey).log_in(account.email).status == 429
         assert owner.log_in(account.email).status == 303
@@ -231,10 +231,10 @@ def test_forgotten_password_is_reset_by_email(latchkey: TestApp, box: Mailbox) -
     """The user requests a link, sets a new password and logs in with it; the old one fails."""
     account = person()
     console = ConsoleClient(latchkey)
-    asked = console.submit("/forgot", email=account.email)
-    assert (asked.status, account.email in asked.notice) == (200, True)
-    letter = box.take_one()
-    page = console.submit(letter.target, password="harmonica wolverine custard")
+    page_after = console.submit("/forgot", email=account.email)
+    assert (page_after.status, account.email in page_after.notice) == (200, True)
+    message = box.take_one()
+    page = console.submit(message.target, password="harmonica wolverine custard")
     assert (page.status, page.location) == (303, "/login?done=password-set")
     assert box.take_one().subject == "Your password was changed"
     assert ConsoleClient(latchkey).log_in(account.email).status == 401

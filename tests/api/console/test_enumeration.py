@@ -82,7 +82,7 @@ def test_change_to_a_taken_address_reads_the_same_as_to_a_free_one(latchkey: Tes
         page = console.submit(action, on="/settings/account", email=email, password=PASSWORD)
         answers.append((page.status, page.location, console.follow(page).html))
     assert answers[0] == answers[1]
-    assert [letter.to for letter in box.take()] == [UNKNOWN]
+    assert [message.to for message in box.take()] == [UNKNOWN]
 
 
 @pytest.mark.parametrize("path", ["/verify", "/password"])

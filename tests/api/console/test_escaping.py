@@ -41,7 +41,7 @@ def pages_of(latchkey: TestApp, name: str) -> list[Page]:
     console.submit("/settings/keys/new", name=name)
     (key,) = find.keys_of(account.id)
     sent = failed_delivery(account, name)
-    made = {
+    created = {
         "key_id": key.id,
         "account_id": account.id,
         "client_id": "app_00000000000000000000",
@@ -54,7 +54,7 @@ def pages_of(latchkey: TestApp, name: str) -> list[Page]:
     shown = []
     for route in SHOWN:
         latchkey.clock.forward(1)
-        shown.append(console.open(route.format(**made)))
+        shown.append(console.open(route.format(**created)))
     return shown
 
 
@@ -84,15 +84,15 @@ def test_text_changes_no_element_of_a_page(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_submitted_text_is_escaped(latchkey: TestApp, box: Mailbox, payload: str) -> None:
     """Rejected forms and queries show their values as text."""
-    stranger, admin = ConsoleClient(latchkey), logged_in(latchkey, person(admin=True))
+    anonymous, admin = ConsoleClient(latchkey), logged_in(latchkey, person(admin=True))
     key = latchkey.key(person())
     pages = [
-        stranger.submit("/signup", email=payload, name=payload, password="short"),
-        stranger.submit("/forgot", email=payload),
-        stranger.log_in(payload, "wrong"),
-        stranger.open(f"/login?{urlencode({'next': payload, 'done': payload})}"),
-        stranger.open(f"/signup?{urlencode({'next': '/' + payload})}"),
-        stranger.open(f"/verify?{urlencode({'ticket': payload})}"),
+        anonymous.submit("/signup", email=payload, name=payload, password="short"),
+        anonymous.submit("/forgot", email=payload),
+        anonymous.log_in(payload, "wrong"),
+        anonymous.open(f"/login?{urlencode({'next': payload, 'done': payload})}"),
+        anonymous.open(f"/signup?{urlencode({'next': '/' + payload})}"),
+        anonymous.open(f"/verify?{urlencode({'ticket': payload})}"),
         admin.open(f"/admin?{urlencode({'find': payload})}"),
         admin.submit("/settings/keys/new", name=payload + "x" * 64, scopes=[payload], expiry=payload),
         admin.submit("/settings/account/email", on="/settings/account", email=payload, password=PASSWORD),

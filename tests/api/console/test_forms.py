@@ -54,8 +54,8 @@ def token(console: ConsoleClient, on: str) -> str:
 
 def test_form_without_this_browsers_token_is_rejected(latchkey: TestApp) -> None:
     """With only the token wrong, no account is deleted and no key revoked."""
-    somewhere = place(latchkey)
-    own = token(somewhere.console, "/settings/account")
+    site = place(latchkey)
+    own = token(site.console, "/settings/account")
     tokens: dict[str, list[str]] = {
         "missing": [],
         "empty": [""],
@@ -69,7 +69,7 @@ def test_form_without_this_browsers_token_is_rejected(latchkey: TestApp) -> None
     for what, given_tokens in tokens.items():
         for route in ("/settings/account/delete", "/settings/keys/{key_id}/revoke"):
             fields = {"password": [PASSWORD], "csrf": given_tokens}
-            page = somewhere.console.send(somewhere.path(route), fields)
+            page = site.console.send(site.path(route), fields)
             assert page.status == 403, (what, route)
             assert "This page has expired." in page.problem
             assert PASSWORD not in page.html
@@ -78,38 +78,38 @@ def test_form_without_this_browsers_token_is_rejected(latchkey: TestApp) -> None
 
 def test_form_from_another_origin_is_rejected(latchkey: TestApp) -> None:
     """With only the Origin wrong, a form changes nothing."""
-    somewhere = place(latchkey)
+    site = place(latchkey)
     before = everything()
-    fields = {"csrf": token(somewhere.console, "/settings/account"), "password": PASSWORD}
+    fields = {"csrf": token(site.console, "/settings/account"), "password": PASSWORD}
     for origin in (*FOREIGN, None):
-        page = somewhere.console.send("/settings/account/delete", fields, origin=origin)
+        page = site.console.send("/settings/account/delete", fields, origin=origin)
         assert page.status == 403, origin
     assert everything() == before
 
 
 def test_every_form_needs_token_and_origin(latchkey: TestApp) -> None:
     """Without the token, or with another Origin, no form of the console changes anything."""
-    somewhere = place(latchkey)
+    site = place(latchkey)
     fields = {"password": PASSWORD, "reason": "because"}
-    signed = fields | {"csrf": token(somewhere.console, "/settings/account")}
+    signed = fields | {"csrf": token(site.console, "/settings/account")}
     before = everything()
     for route in FORMS:
         latchkey.clock.forward(1)
-        target = somewhere.path(route)
-        assert somewhere.console.send(target, fields).status == 403, route
-        assert somewhere.console.send(target, signed, origin=FOREIGN[0]).status == 403, route
+        target = site.path(route)
+        assert site.console.send(target, fields).status == 403, route
+        assert site.console.send(target, signed, origin=FOREIGN[0]).status == 403, route
     assert everything() == before
 
 
 def test_form_sent_by_get_changes_nothing(latchkey: TestApp) -> None:
     """A link or an image can't send a form: every change needs POST."""
-    somewhere = place(latchkey)
-    fields = f"csrf={token(somewhere.console, '/settings/account')}&password={PASSWORD}&reason=because&name=Eve"
+    site = place(latchkey)
+    fields = f"csrf={token(site.console, '/settings/account')}&password={PASSWORD}&reason=because&name=Eve"
     before = everything()
     for route in FORMS:
         latchkey.clock.forward(1)
-        answer = latchkey.call("GET", f"{somewhere.path(route).partition('?')[0]}?{fields}")
-        assert answer.status in (200, 303, 404, 410, 400), route
+        response = latchkey.call("GET", f"{site.path(route).partition('?')[0]}?{fields}")
+        assert response.status in (200, 303, 404, 410, 400), route
     assert everything() == before
 
 
@@ -130,8 +130,8 @@ def test_form_of_another_media_type_is_rejected(latchkey: TestApp, kind: str) ->
     cookie = f"__Host-latchkey={console.session}"
     headers = {"Cookie": cookie, "Origin": ORIGIN} | ({"Content-Type": kind} if kind else {})
     body = f"csrf={token(console, '/settings/account')}&name=Eve".encode()
-    answer = latchkey.gateway.handle("POST", "/settings/account/name", headers.items(), body)
-    assert answer.status == 415
+    response = latchkey.gateway.handle("POST", "/settings/account/name", headers.items(), body)
+    assert response.status == 415
 
 
 @pytest.mark.parametrize(
@@ -212,19 +212,19 @@ def test_any_form_gets_a_page(latchkey: TestApp, route: str) -> None:
 
     `tests/api/test_every_parameter.py` tests each parameter separately.
     """
-    somewhere = place(latchkey)
-    target = somewhere.path(route).partition("?")[0]
-    inside = dict(somewhere.console.cookies)
-    csrf = token(somewhere.console, "/settings/account")
+    site = place(latchkey)
+    target = site.path(route).partition("?")[0]
+    inside = dict(site.console.cookies)
+    csrf = token(site.console, "/settings/account")
 
     @trying(max_examples=1 if route in SLOW else 3, deadline=None)
     @given(fields=_fields, with_ticket=st.booleans())
     def attempt(fields: dict[str, Any], with_ticket: bool) -> None:
         latchkey.clock.forward(1)
-        somewhere.console.cookies = dict(inside)
-        ticket = {"ticket": somewhere.tickets.get(target, "")} if with_ticket else {}
+        site.console.cookies = dict(inside)
+        ticket = {"ticket": site.tickets.get(target, "")} if with_ticket else {}
         text = {name: _writable(value) for name, value in (fields | ticket | {"csrf": csrf}).items()}
-        assert_answered(somewhere.console.send(target, text))
+        assert_answered(site.console.send(target, text))
 
     attempt()
 

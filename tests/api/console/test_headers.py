@@ -40,12 +40,12 @@ def assert_guarded(page: Page) -> None:
 
 def test_every_page_has_the_security_headers(latchkey: TestApp) -> None:
     """Every page and redirect has exactly these headers, for an administrator and for an anonymous user."""
-    somewhere = place(latchkey)
-    stranger = ConsoleClient(latchkey)
+    site = place(latchkey)
+    anonymous = ConsoleClient(latchkey)
     for route in SHOWN:
         latchkey.clock.forward(1)
-        for console in (somewhere.console, stranger):
-            page = console.open(somewhere.path(route))
+        for console in (site.console, anonymous):
+            page = console.open(site.path(route))
             assert page.status < 500, page.target
             assert_guarded(page)
 
@@ -88,10 +88,10 @@ def test_hsts_is_sent_over_https_only(latchkey: TestApp) -> None:
 
 def test_pages_comply_with_their_content_security_policy(latchkey: TestApp) -> None:
     """No page has an inline script, style or handler, a data: URL, or a resource of another host."""
-    somewhere = place(latchkey)
+    site = place(latchkey)
     for route in SHOWN:
         latchkey.clock.forward(1)
-        page = somewhere.console.open(somewhere.path(route))
+        page = site.console.open(site.path(route))
         assert not [name for name in page.read.attributes if name == "style" or name.startswith("on")], page.target
         assert not re.search(r"<style|javascript:|data:", page.html), page.target
         assert set(re.findall(r"<script[^>]*>(.*?)</script>", page.html, re.DOTALL)) <= {""}, page.target
@@ -144,8 +144,8 @@ def test_session_cookie_is_no_credential_of_the_api(latchkey: TestApp) -> None:
     cookie = {"Cookie": f"__Host-latchkey={console.session}"}
     assert latchkey.call("GET", "/v1/users/me", headers=cookie).status == 401
     assert latchkey.call("GET", "/v1/users/me", console.session).status == 401
-    answer = latchkey.call("GET", "/v1/users/me", latchkey.key(person()).secret)
-    assert answer.header("Set-Cookie") is None
+    response = latchkey.call("GET", "/v1/users/me", latchkey.key(person()).secret)
+    assert response.header("Set-Cookie") is None
 
 
 @pytest.mark.parametrize("cookie", ["", ";;=;", "a=b; __Host-latchkey", "__Host-latchkey=" + "x" * 4_000, "é=ü; =; ;"])
@@ -163,12 +163,12 @@ def test_static_files_are_cached_for_a_year_and_not_counted(latchkey: TestApp) -
     )
     with telemetry.calls_watched() as calls:
         for file in files:
-            answer = console.open(file).answer
-            assert answer.status == 200
-            assert answer.header("Cache-Control") == "public, max-age=31536000, immutable"
-            assert answer.header("X-Content-Type-Options") == "nosniff"
-            assert answer.header("Content-Type") == assets.TYPES["." + file.rpartition(".")[2]]
-            assert answer.header("Set-Cookie") is None
+            response = console.open(file).answer
+            assert response.status == 200
+            assert response.header("Cache-Control") == "public, max-age=31536000, immutable"
+            assert response.header("X-Content-Type-Options") == "nosniff"
+            assert response.header("Content-Type") == assets.TYPES["." + file.rpartition(".")[2]]
+            assert response.header("Set-Cookie") is None
     assert calls.made == []
 
 
@@ -178,6 +178,6 @@ def test_static_files_are_cached_for_a_year_and_not_counted(latchkey: TestApp) -
 def test_unknown_static_file_is_not_found(latchkey: TestApp, name: str) -> None:
     """Only a full current name is served: no old hash, no other folder."""
     with telemetry.calls_watched() as calls:
-        answer = ConsoleClient(latchkey).open(f"/static/{name}").answer
-    assert (answer.status, calls.made) == (404, [])
-    assert "immutable" not in str(answer.headers)
+        response = ConsoleClient(latchkey).open(f"/static/{name}").answer
+    assert (response.status, calls.made) == (404, [])
+    assert "immutable" not in str(response.headers)

@@ -31,9 +31,9 @@ def states(console: ConsoleClient) -> list[tuple[str, str]]:
 def test_user_generates_a_key_and_uses_it(latchkey: TestApp) -> None:
     """The page shows the secret once; the key has the selected scopes and is listed with its preview."""
     console = logged_in(latchkey, person())
-    made = console.submit(NEW, name="Nightly export", scopes=["read", "write"], expiry="30 days")
-    assert (made.status, made.heading) == (200, "Your new key")
-    secret = secret_on(made)
+    created = console.submit(NEW, name="Nightly export", scopes=["read", "write"], expiry="30 days")
+    assert (created.status, created.heading) == (200, "Your new key")
+    secret = secret_on(created)
     key = latchkey.call("GET", "/v1/users/me", secret)
     assert key.status == 200
     assert refusal(latchkey.call("GET", "/v1/keys", secret)) == (403, "insufficient_scope")
@@ -119,8 +119,10 @@ def test_admin_generates_a_key_to_verify_secrets(latchkey: TestApp) -> None:
     """The admin's own service needs only the scope `verify`."""
     admin = logged_in(latchkey, person(admin=True))
     service = secret_on(admin.submit(NEW, name="Orders", scopes=["verify"]))
-    asked = latchkey.call("POST", "/v1/verify", service, json_body={"secret": latchkey.key(latchkey.account()).secret})
-    assert (asked.status, asked.json()["valid"]) == (200, True)
+    verification = latchkey.call(
+        "POST", "/v1/verify", service, json_body={"secret": latchkey.key(latchkey.account()).secret}
+    )
+    assert (verification.status, verification.json()["valid"]) == (200, True)
 
 
 def test_twenty_first_key_is_rejected(latchkey: TestApp) -> None:
@@ -204,12 +206,12 @@ def test_key_is_rotated_with_the_selected_grace(latchkey: TestApp) -> None:
     latchkey.call("GET", "/v1/users/me", key.secret)
     path = f"/settings/keys/{key.key.id}"
     latchkey.clock.forward(1)
-    made = console.submit(f"{path}/rotate", on=path, grace="in 1 hour")
-    assert (made.status, made.heading) == (200, "Your new key")
-    assert "2021-12-20 11:00 UTC" in made.text
-    assert "this hour" in made.text
+    created = console.submit(f"{path}/rotate", on=path, grace="in 1 hour")
+    assert (created.status, created.heading) == (200, "Your new key")
+    assert "2021-12-20 11:00 UTC" in created.text
+    assert "this hour" in created.text
     assert states(console) == [("Test", "Active"), ("Test", "Rotated")]
-    assert latchkey.call("GET", "/v1/users/me", secret_on(made)).status == 200
+    assert latchkey.call("GET", "/v1/users/me", secret_on(created)).status == 200
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
     latchkey.clock.forward(3_600)
     assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "token_expired")
@@ -294,11 +296,11 @@ def test_unverified_address_generates_no_key_where_email_is_sent(latchkey: TestA
     form = console.filled(console.open(NEW), NEW, {"name": "CI"})
     with settings.in_use(replace(settings.current(), mail_from="keys@example.com" if configured else "")):
         shown, sent = console.open(NEW), console.send(NEW, form)
-        made = latchkey.call("POST", "/v1/keys", key.secret, json_body={"name": "CI", "scopes": ["read"]})
+        created = latchkey.call("POST", "/v1/keys", key.secret, json_body={"name": "CI", "scopes": ["read"]})
         assert ("Confirm your email address" in console.open("/settings/keys").text) is configured
-        assert [shown.status, sent.status, made.status] == ([409, 409, 409] if configured else [200, 200, 201])
+        assert [shown.status, sent.status, created.status] == ([409, 409, 409] if configured else [200, 200, 201])
         if configured:
-            assert made.json()["message"] == "Confirm your email address first: Settings > Account sends you a link."
+            assert created.json()["message"] == "Confirm your email address first: Settings > Account sends you a link."
             assert latchkey.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret).status == 201
 
 

@@ -39,7 +39,7 @@ class Leftover:
     connected: list[str]
 
 
-def left(latchkey: TestApp) -> Leftover:
+def account_with_items(latchkey: TestApp) -> Leftover:
     """Return an account whose password someone else knew, with its items."""
     ada = someone(latchkey)
     apps = [registered(latchkey, owner=ada.account) for _ in range(2)]
@@ -74,57 +74,57 @@ def minute_passes() -> None:
 @pytest.mark.parametrize("mailed", [True, False])
 def test_link_offers_every_item_and_selects_connected_apps_only(latchkey: TestApp, mailed: bool) -> None:
     """Every key, application and webhook is listed, also by a link from an administrator."""
-    there = left(latchkey)
-    page = ConsoleClient(latchkey).open(link(there.ada.account, mailed=mailed))
-    ids = [key.key.id for key in there.keys] + [app.id for app in there.apps] + [hook.id for hook in there.webhooks]
+    items = account_with_items(latchkey)
+    page = ConsoleClient(latchkey).open(link(items.ada.account, mailed=mailed))
+    ids = [key.key.id for key in items.keys] + [app.id for app in items.apps] + [hook.id for hook in items.webhooks]
     assert ticked(page) == {"end": True} | dict.fromkeys(ids, False)
     assert "Log out everywhere and disconnect apps" in page.text
-    for shown in (there.keys[0].key.hint, there.apps[0].client.name, there.webhooks[0].name):
+    for shown in (items.keys[0].key.hint, items.apps[0].client.name, items.webhooks[0].name):
         assert shown in page.text, shown
     assert page.secrets == []
 
 
 def test_selected_items_stop_and_others_keep_working(latchkey: TestApp) -> None:
     """One of two keys, applications and webhooks stops; the default disconnects both apps and ends all sessions."""
-    there = left(latchkey)
-    account, chosen = there.ada.account, [there.keys[0].key.id, there.apps[0].id, there.webhooks[0].id]
+    items = account_with_items(latchkey)
+    account, chosen = items.ada.account, [items.keys[0].key.id, items.apps[0].id, items.webhooks[0].id]
     assert all(
-        works(latchkey, token) for token in [*there.tokens, *there.connected, *(key.secret for key in there.keys)]
+        works(latchkey, token) for token in [*items.tokens, *items.connected, *(key.secret for key in items.keys)]
     )
     page = ConsoleClient(latchkey).submit(link(account), password=OTHER, end=chosen)
     assert page.location == "/login?done=password-set"
-    assert [works(latchkey, key.secret) for key in there.keys] == [False, True]
-    assert [works(latchkey, token) for token in there.tokens] == [False, True]
-    assert [works(latchkey, token) for token in there.connected] == [False, False]
-    assert [app.id for app in there.apps if clients.find(app.id)] == [there.apps[1].id]
-    assert [hook.id for hook in endpoints.of_account(account.id)] == [there.webhooks[1].id]
+    assert [works(latchkey, key.secret) for key in items.keys] == [False, True]
+    assert [works(latchkey, token) for token in items.tokens] == [False, True]
+    assert [works(latchkey, token) for token in items.connected] == [False, False]
+    assert [app.id for app in items.apps if clients.find(app.id)] == [items.apps[1].id]
+    assert [hook.id for hook in endpoints.of_account(account.id)] == [items.webhooks[1].id]
     assert list(consent.of_account(Account.get(account.id))) == []
-    assert sessions.session_of(there.ada.session) is None
+    assert sessions.session_of(items.ada.session) is None
 
 
 def test_deselected_box_keeps_apps_connected_and_ends_sessions(latchkey: TestApp) -> None:
     """Only the sessions end, and no termination stays pending."""
-    there = left(latchkey)
-    page = ConsoleClient(latchkey).submit(link(there.ada.account), password=OTHER, connected="")
+    items = account_with_items(latchkey)
+    page = ConsoleClient(latchkey).submit(link(items.ada.account), password=OTHER, connected="")
     assert page.location == "/login?done=password-set"
     assert all(
-        works(latchkey, token) for token in [*there.tokens, *there.connected, *(key.secret for key in there.keys)]
+        works(latchkey, token) for token in [*items.tokens, *items.connected, *(key.secret for key in items.keys)]
     )
-    assert len(list(consent.of_account(there.ada.account))) == 2
-    assert sessions.session_of(there.ada.session) is None
+    assert len(list(consent.of_account(items.ada.account))) == 2
+    assert sessions.session_of(items.ada.session) is None
     assert list(unfinished.all_there_are()) == []
 
 
 def test_ids_of_another_account_are_ignored(latchkey: TestApp) -> None:
     """A manipulated form has ids of another account's items and invalid ids."""
-    there, other = left(latchkey), left(latchkey)
+    items, other = account_with_items(latchkey), account_with_items(latchkey)
     foreign = [other.keys[0].key.id, other.apps[0].id, other.webhooks[0].id, "connected", "nonsense", ""]
     console = ConsoleClient(latchkey)
-    page = console.submit(link(there.ada.account), password=OTHER, end=foreign, connected="")
+    page = console.submit(link(items.ada.account), password=OTHER, end=foreign, connected="")
     assert page.location == "/login?done=password-set"
     assert works(latchkey, other.keys[0].secret)
     assert works(latchkey, other.tokens[0])
-    assert all(works(latchkey, token) for token in there.connected)
+    assert all(works(latchkey, token) for token in items.connected)
     assert len(list(endpoints.of_account(other.ada.account.id))) == 2
     assert list(unfinished.all_there_are()) == []
 
@@ -132,9 +132,9 @@ def test_ids_of_another_account_are_ignored(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("why", ["weak", "too_old"])
 def test_rejected_form_keeps_the_selection(latchkey: TestApp, why: str) -> None:
     """A weak password or an expired page removes nothing and deselects nothing."""
-    there = left(latchkey)
-    key, hook = there.keys[1].key.id, there.webhooks[0].id
-    console, target = ConsoleClient(latchkey), link(there.ada.account)
+    items = account_with_items(latchkey)
+    key, hook = items.keys[1].key.id, items.webhooks[0].id
+    console, target = ConsoleClient(latchkey), link(items.ada.account)
     form = console.filled(console.open(target), "/password", {"password": "password1234", "end": [key, hook]})
     del form["connected"]
     if why == "too_old":
@@ -142,22 +142,22 @@ def test_rejected_form_keeps_the_selection(latchkey: TestApp, why: str) -> None:
     page = console.send("/password", form)
     assert page.status == (400 if why == "weak" else 403)
     assert {value for value, is_ticked in ticked(page).items() if is_ticked} == {key, hook}
-    assert works(latchkey, there.keys[1].secret)
+    assert works(latchkey, items.keys[1].secret)
     again = console.filled(page, "/password", {"password": OTHER})
     assert console.send("/password", again).status == 303
-    assert not works(latchkey, there.keys[1].secret)
-    assert all(works(latchkey, token) for token in there.connected)
+    assert not works(latchkey, items.keys[1].secret)
+    assert all(works(latchkey, token) for token in items.connected)
 
 
 def test_used_link_removes_nothing(latchkey: TestApp) -> None:
     """Only the first use of a link removes the selected items."""
-    there = left(latchkey)
+    items = account_with_items(latchkey)
     first, second = ConsoleClient(latchkey), ConsoleClient(latchkey)
-    target = link(there.ada.account)
-    late = second.filled(second.open(target), "/password", {"password": OTHER, "end": [there.keys[0].key.id]})
+    target = link(items.ada.account)
+    late = second.filled(second.open(target), "/password", {"password": OTHER, "end": [items.keys[0].key.id]})
     assert first.submit(target, password=OTHER).status == 303
     assert second.send("/password", late).status == 410
-    assert works(latchkey, there.keys[0].secret)
+    assert works(latchkey, items.keys[0].secret)
 
 
 def test_first_password_offers_no_items(latchkey: TestApp) -> None:
@@ -219,21 +219,21 @@ def failing(table: str) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
 
 def test_item_that_cannot_be_removed_is_retried(latchkey: TestApp) -> None:
     """While keys can't be revoked, the rest is removed, the log-in page reports it, and a later run revokes the key."""
-    there = left(latchkey)
-    console, target = ConsoleClient(latchkey), link(there.ada.account)
-    chosen = [there.keys[0].key.id, there.apps[0].id, there.webhooks[0].id]
+    items = account_with_items(latchkey)
+    console, target = ConsoleClient(latchkey), link(items.ada.account)
+    chosen = [items.keys[0].key.id, items.apps[0].id, items.webhooks[0].id]
     form = console.filled(console.open(target), "/password", {"password": OTHER, "end": chosen})
     with dynamodb.sent_by(failing("credentials")):
         page = console.send("/password", form)
     assert page.location == "/login?done=password-set-not-all-ended"
     assert console.follow(page).notice.startswith("Password set")
-    assert not works(latchkey, there.tokens[0])
-    assert len(list(endpoints.of_account(there.ada.account.id))) == 1
-    assert works(latchkey, there.keys[0].secret)
+    assert not works(latchkey, items.tokens[0])
+    assert len(list(endpoints.of_account(items.ada.account.id))) == 1
+    assert works(latchkey, items.keys[0].secret)
     minute_passes()
-    assert not works(latchkey, there.keys[0].secret)
-    (event,) = record.newest_first(there.ada.account.id, 10, kind=kinds.KEY_REVOKED)
-    assert event.changed.as_dict()["key"] == there.keys[0].key.id
+    assert not works(latchkey, items.keys[0].secret)
+    (event,) = record.newest_first(items.ada.account.id, 10, kind=kinds.KEY_REVOKED)
+    assert event.changed.as_dict()["key"] == items.keys[0].key.id
 
 
 def test_fifty_applications_are_deleted_in_one_request(latchkey: TestApp) -> None:

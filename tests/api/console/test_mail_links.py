@@ -57,11 +57,11 @@ def test_first_password_sends_no_email(latchkey: TestApp, box: Mailbox) -> None:
     The administrator handed over the link, so it doesn't verify the address.
     """
     admin = latchkey.key(person(admin=True), "admin")
-    made = latchkey.call("POST", "/v1/users", admin.secret, json_body={"email": "ada@example.com", "name": "Ada"})
-    target = made.json()["set_password_url"].removeprefix("https://api.example.com")
+    created = latchkey.call("POST", "/v1/users", admin.secret, json_body={"email": "ada@example.com", "name": "Ada"})
+    target = created.json()["set_password_url"].removeprefix("https://api.example.com")
     assert ConsoleClient(latchkey).submit(target, password=OTHER).status == 303
     assert box.take() == []
-    assert Account.get(made.json()["id"]).email_verified_at is None
+    assert Account.get(created.json()["id"]).email_verified_at is None
     assert ConsoleClient(latchkey).log_in("ada@example.com", OTHER).status == 303
 
 
@@ -135,8 +135,8 @@ def test_verified_user_generates_a_key_immediately(latchkey: TestApp) -> None:
     assert ConsoleClient(latchkey).submit(target, password=OTHER).status == 303
     console = ConsoleClient(latchkey)
     console.log_in(account.email, OTHER)
-    made = console.submit("/settings/keys/new", name="CI", scopes=["read", "keys"])
-    secret = made.secrets[0]
+    created = console.submit("/settings/keys/new", name="CI", scopes=["read", "keys"])
+    secret = created.secrets[0]
     assert latchkey.call("GET", "/v1/users/me", secret).status == 200
     body = {"name": "By API", "scopes": ["read"]}
     assert latchkey.call("POST", "/v1/keys", secret, json_body=body).status == 201

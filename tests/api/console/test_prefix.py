@@ -74,8 +74,8 @@ def crawled(latchkey: TestApp, console: ConsoleClient, start: str = "/") -> dict
 
 def test_every_path_is_under_the_stage(staged: TestApp) -> None:
     """No link leaves `/api/`, for anonymous and logged-in users, and every file exists."""
-    stranger = ConsoleClient(staged, STAGED, "/api")
-    assert {"/", "/login", "/signup", "/forgot"} <= crawled(staged, stranger).keys()
+    anonymous = ConsoleClient(staged, STAGED, "/api")
+    assert {"/", "/login", "/signup", "/forgot"} <= crawled(staged, anonymous).keys()
     account = person(admin=True)
     key = staged.key(account)
     inside = ConsoleClient(staged, STAGED, "/api")
@@ -93,18 +93,18 @@ def test_all_forms_work_under_the_stage(staged: TestApp, tmp_path_factory: pytes
     with settings.in_use(replace(settings.current(), mail_folder=str(folder))):
         console = ConsoleClient(staged, STAGED, "/api")
         console.submit("/signup", email="ada@example.com", name="Ada", password=PASSWORD)
-        letter = Mailbox(folder).take_one()
-        assert letter.link.startswith(f"{STAGED}/api/verify?ticket=")
-        assert console.follow(console.submit(letter.target.removeprefix("/api"))).heading == "API Keys"
+        message = Mailbox(folder).take_one()
+        assert message.link.startswith(f"{STAGED}/api/verify?ticket=")
+        assert console.follow(console.submit(message.target.removeprefix("/api"))).heading == "API Keys"
     console.submit("/logout", on="/settings/account")
     sent = console.open("/settings/usage")
     assert sent.location == "/api/login?next=%2Fsettings%2Fusage"
     form = console.open(console.local(sent.location))
     fields = console.filled(form, "/login", {"email": "ada@example.com", "password": PASSWORD})
     assert console.send("/login", fields).location == "/api/settings/usage"
-    made = console.submit("/settings/keys/new", name="CI")
-    assert f"{STAGED}/api/v1/users/me" in made.text
-    assert staged.call("GET", "/v1/users/me", made.secrets[0]).status == 200
+    created = console.submit("/settings/keys/new", name="CI")
+    assert f"{STAGED}/api/v1/users/me" in created.text
+    assert staged.call("GET", "/v1/users/me", created.secrets[0]).status == 200
     (key,) = find.keys_of(account_by_email("ada@example.com").id)
     path = f"/settings/keys/{key.id}"
     assert console.submit(f"{path}/rename", on=path, name="Web").location == f"/api{path}?done=renamed"

@@ -97,7 +97,7 @@ def test_log_out_everywhere_ends_every_session(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "said"),
+    ("header", "expected"),
     [
         (FIREFOX, "Firefox on Linux"),
         ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/131.0 Safari/537.36 Edg/131.0", "Edge on Windows"),
@@ -108,6 +108,6 @@ def test_log_out_everywhere_ends_every_session(latchkey: TestApp) -> None:
         ("x" * 100_000 + "Firefox/1", ""),
     ],
 )
-def test_user_agent_is_shown_as_browser_and_system(header: str, said: str) -> None:
+def test_user_agent_is_shown_as_browser_and_system(header: str, expected: str) -> None:
     """An unknown header gives an empty text, and only the beginning of a long one is read."""
-    assert user_agent.in_words(header) == said
+    assert user_agent.in_words(header) == expected

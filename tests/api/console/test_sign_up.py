@@ -57,7 +57,7 @@ def test_path_after_sign_up_is_kept_completely_or_not_at_all(
 
 def test_attacker_who_signed_up_with_an_address_has_no_working_password(latchkey: TestApp, box: Mailbox) -> None:
     """The owner of the address confirms in another browser, sets a password and logs in with it."""
-    stranger = signed_up(latchkey, name="Mallory", next="/oauth/authorize?client_id=app_evil")
+    attacker = signed_up(latchkey, name="Mallory", next="/oauth/authorize?client_id=app_evil")
     target = box.take_one().target
     owner = ConsoleClient(latchkey)
     shown = owner.open(target)
@@ -66,10 +66,10 @@ def test_attacker_who_signed_up_with_an_address_has_no_working_password(latchkey
     assert (page.location, owner.session) == ("/login?done=verified-with-password", "")
     form = owner.follow(page)
     assert (form.value("/login", "email"), form.value("/login", "next")) == (ADA, "/settings/keys")
-    assert stranger.log_in(ADA).status == 401
+    assert attacker.log_in(ADA).status == 401
     assert owner.send("/login", owner.filled(form, "/login", {"password": OTHER})).location == "/settings/keys"
     assert [account.name for account in Account.scan()] == ["Ada L"]
-    assert stranger.open(target).status == 410
+    assert attacker.open(target).status == 410
 
 
 def test_link_alone_neither_logs_in_nor_confirms_in_another_browser(latchkey: TestApp, box: Mailbox) -> None:
@@ -165,15 +165,15 @@ def test_first_verification_discards_the_password_of_an_account_made_without_ema
 ) -> None:
     """Without a session of the account, the link requires a new password; the old one fails."""
     account = person(email=ADA, verified=False)
-    stranger, key = logged_in(latchkey, account), latchkey.key(account)
+    attacker, key = logged_in(latchkey, account), latchkey.key(account)
     latchkey.clock.forward(60)
-    assert stranger.submit(f"{ACCOUNT}/verification", on=ACCOUNT).status == 303
+    assert attacker.submit(f"{ACCOUNT}/verification", on=ACCOUNT).status == 303
     target = box.take_one().target
     owner = ConsoleClient(latchkey)
     assert owner.submit(target).status == 400
     page = owner.submit(target, password=OTHER)
     assert owner.follow(page).value("/login", "email") == ADA
-    assert [stranger.open(ACCOUNT).status, ConsoleClient(latchkey).log_in(ADA).status] == [303, 401]
+    assert [attacker.open(ACCOUNT).status, ConsoleClient(latchkey).log_in(ADA).status] == [303, 401]
     assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
     assert ConsoleClient(latchkey).log_in(ADA, OTHER).status == 303
 
@@ -201,31 +201,31 @@ def test_verification_without_a_session_discards_the_password_for_every_caller(l
 
 def test_change_of_address_is_confirmed_in_a_browser_of_the_account_only(latchkey: TestApp, box: Mailbox) -> None:
     """An attacker can't have another user confirm the change to that user's address."""
-    stranger = person(name="Mallory")
-    logged_in(latchkey, stranger).submit(f"{ACCOUNT}/email", on=ACCOUNT, email=ADA, password=PASSWORD)
-    letter = box.take_one()
-    assert "Mallory" not in letter.text
+    attacker = person(name="Mallory")
+    logged_in(latchkey, attacker).submit(f"{ACCOUNT}/email", on=ACCOUNT, email=ADA, password=PASSWORD)
+    message = box.take_one()
+    assert "Mallory" not in message.text
     victim = ConsoleClient(latchkey)
-    assert victim.open(letter.target).location.startswith("/login?next=%2Fverify")
-    form = {"ticket": letter.ticket, "csrf": dict(victim.open("/login").form("/login").fields)["csrf"]}
+    assert victim.open(message.target).location.startswith("/login?next=%2Fverify")
+    form = {"ticket": message.ticket, "csrf": dict(victim.open("/login").form("/login").fields)["csrf"]}
     assert victim.send("/verify", form).location == "/login"
-    assert logged_in(latchkey, person()).open(letter.target).status == 409
-    assert Account.get(stranger.id).email == stranger.email
+    assert logged_in(latchkey, person()).open(message.target).status == 409
+    assert Account.get(attacker.id).email == attacker.email
 
 
-@pytest.mark.parametrize("deed", ["email", "password", "delete"])
-def test_guesses_inside_a_session_count_as_log_in_attempts(latchkey: TestApp, box: Mailbox, deed: str) -> None:
+@pytest.mark.parametrize("action", ["email", "password", "delete"])
+def test_guesses_inside_a_session_count_as_log_in_attempts(latchkey: TestApp, box: Mailbox, action: str) -> None:
     """After twenty guesses the right password isn't checked, neither in the session nor at log-in."""
     account = person(email=ADA)
     console = logged_in(latchkey, account)
     fields = {"email": "new@example.com", "new_password": OTHER}
     for _ in range(20):
         latchkey.clock.forward(1)
-        assert console.submit(f"{ACCOUNT}/{deed}", on=ACCOUNT, password="wrong", **fields).status == 400
-    page = console.submit(f"{ACCOUNT}/{deed}", on=ACCOUNT, password=PASSWORD, **fields)
+        assert console.submit(f"{ACCOUNT}/{action}", on=ACCOUNT, password="wrong", **fields).status == 400
+    page = console.submit(f"{ACCOUNT}/{action}", on=ACCOUNT, password=PASSWORD, **fields)
     assert (page.status, page.problem[:18]) == (429, "Too many attempts.")
     assert page.answer.header("Retry-After") == "3580"
-    if deed == "email":
+    if action == "email":
         assert page.value(f"{ACCOUNT}/email", "email") == "new@example.com"
     assert ConsoleClient(latchkey).log_in(ADA).status == 429
     after = Account.get(account.id)
@@ -265,10 +265,10 @@ def test_no_page_claims_that_email_is_sent_where_none_is(latchkey: TestApp) -> N
     account = person(email="known@example.com", verified=False)
     inside = logged_in(latchkey, account)
     csrf = dict(inside.open(ACCOUNT).form(f"{ACCOUNT}/name").fields)["csrf"]
-    stranger = ConsoleClient(latchkey)
+    attacker = ConsoleClient(latchkey)
     pages = [
-        stranger.submit("/signup", email=ADA, name="Ada", password=PASSWORD),
-        stranger.open("/forgot"),
+        attacker.submit("/signup", email=ADA, name="Ada", password=PASSWORD),
+        attacker.open("/forgot"),
         inside.open(ACCOUNT),
         inside.open("/settings/keys"),
         inside.send(f"{ACCOUNT}/email", {"csrf": csrf, "email": "new@example.com", "password": PASSWORD}),
@@ -280,7 +280,7 @@ def test_no_page_claims_that_email_is_sent_where_none_is(latchkey: TestApp) -> N
     assert "Ask the operator of this API for a password link." in pages[1].text
     assert "ask the operator of this API" in pages[0].text
     assert (pages[4].status, "Ask the operator of this API" in pages[4].text) == (409, True)
-    assert stranger.log_in(ADA).status == 303
+    assert attacker.log_in(ADA).status == 303
 
 
 def test_sign_up_without_email_reads_the_same_for_known_and_new(latchkey: TestApp) -> None:

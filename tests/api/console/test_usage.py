@@ -85,8 +85,8 @@ def test_tier_change_keeps_the_history_and_resets_this_hour(latchkey: TestApp) -
     key = latchkey.key(account)
     use(latchkey, account, key, 900, refused=5)
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator")
-    answer = latchkey.call("GET", "/v1/limits", key.secret)
-    assert answer.json()["quota"]["remaining"] == 9_999
+    response = latchkey.call("GET", "/v1/limits", key.secret)
+    assert response.json()["quota"]["remaining"] == 9_999
     page = logged_in(latchkey, account).open("/settings/usage")
     assert "This hour 1 of 10,000" in page.text
     hours, days = columns(page)

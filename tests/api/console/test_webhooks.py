@@ -35,9 +35,9 @@ def path_of(ada: ConsoleClient) -> str:
 def test_secret_is_shown_once(ada: ConsoleClient) -> None:
     """Only the page after adding the webhook shows it."""
     assert "No webhooks yet" in ada.open(PLACE).text
-    made = ada.submit(NEW, name="Ledger", url=URL, types=["key.created", "key.revoked"])
-    assert made.status == 200
-    assert "whsec_" in made.html
+    created = ada.submit(NEW, name="Ledger", url=URL, types=["key.created", "key.revoked"])
+    assert created.status == 200
+    assert "whsec_" in created.html
     page = ada.open(path_of(ada))
     assert "whsec_" not in page.html
     assert ["key.created" in page.text, "key.renamed" in page.html, "2 types" in ada.open(PLACE).text] == [True] * 3
@@ -48,8 +48,8 @@ def test_event_types_are_grouped_by_subject(ada: ConsoleClient) -> None:
     page = ada.open(NEW)
     assert re.findall(r"<summary>(.*?)</summary>", page.html) == list(kinds.SUBJECTS)
     assert sorted(re.findall(r'name="types" value="(.*?)"', page.html)) == sorted(kinds.WORDS)
-    refused = ada.submit(NEW, name="Ledger", url="no", types=["key.created", "quota.spent"]).html
-    assert re.findall(r'<details class="types" open><summary>(.*?)</summary>', refused) == ["API keys", "Quota"]
+    rejected = ada.submit(NEW, name="Ledger", url="no", types=["key.created", "quota.spent"]).html
+    assert re.findall(r'<details class="types" open><summary>(.*?)</summary>', rejected) == ["API keys", "Quota"]
 
 
 def test_form_sent_again_adds_no_second_webhook(ada: ConsoleClient) -> None:
