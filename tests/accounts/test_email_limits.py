@@ -108,7 +108,7 @@ def test_stranger_on_one_network_leaves_an_address_its_mails_from_elsewhere(latc
         resets(Caller((f"2001:db8:1:{number}::/64", "2001:db8:1::/48")))
     assert len(box.take()) == 5
     resets()
-    assert box.take_one().subject == "Reset your password"
+    assert box.take_one().subject == "Choose another password"
 
 
 def test_nobodys_mailbox_is_flooded_by_whoever_asks(latchkey: TestApp, box: Mailbox) -> None:

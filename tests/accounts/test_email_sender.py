@@ -73,7 +73,7 @@ def test_sign_up_and_reset_send_through_ses(ses: Sent) -> None:
     sent = ses.take()
     assert [(to, subject) for _, to, subject, _ in sent] == [
         ("ada@example.com", "Confirm your email address"),
-        ("eve@example.com", "Reset your password"),
+        ("eve@example.com", "Choose another password"),
     ]
     assert all(f"{BASE}/" in text and "ticket=lk_ml_" in text for *_, text in sent)
 

@@ -137,7 +137,7 @@ def test_sign_up_with_a_known_address_changes_nothing_and_tells_its_owner(latchk
     signs_up("ADA@example.com", name="Mallory", password="harmonica wolverine custard")
     assert find.account_by_email("ada@example.com").password_hash == account.password_hash
     letter = box.take_one()
-    assert (letter.to, letter.subject) == ("ada@example.com", "You already have an account")
+    assert (letter.to, letter.subject) == ("ada@example.com", "You have an account already")
     assert letter.link == f"{BASE}/login"
     assert f"{BASE}/forgot" in letter.text
     assert "Mallory" not in letter.text
@@ -206,7 +206,7 @@ def test_each_kind_of_mail_has_an_allowance_of_its_own(latchkey: TestApp, box: M
         signs_up("ada@example.com")
     assert len(box.take()) == 5
     asks_for_reset("ada@example.com")
-    assert box.take_one().subject == "Reset your password"
+    assert box.take_one().subject == "Choose another password"
     for _ in range(12):
         signs_up("eve@example.com")
     assert [letter.subject for letter in box.take()] == ["Confirm your email address"] * 5

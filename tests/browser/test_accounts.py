@@ -95,7 +95,7 @@ def test_changed_password_ends_the_other_session(users: BrowserUsers, console: C
     expect(there.get_by_role("heading", level=1)).to_have_text("Log in")
     here.reload()
     expect(here.get_by_role("heading", level=1)).to_have_text("Account")
-    assert "Your password was changed" in console.emails(user.email)[-1]
+    assert "our password was changed" in console.emails(user.email)[-1]
 
 
 def test_wrong_password_shows_its_error_in_its_form_only(users: BrowserUsers, console: Console) -> None:
