@@ -32,7 +32,7 @@ def test_link_in_an_email_confirms_the_address_once(users: BrowserUsers, console
     expect(page.get_by_text("Confirmed", exact=True)).to_be_visible()
     page.goto(link)
     expect(page.get_by_role("heading", level=1)).to_have_text("Link no longer valid")
-    expect(page.get_by_role("main")).to_contain_text("Ask for another one.")
+    expect(page.get_by_role("main")).to_contain_text("Request a new one.")
 
 
 def test_link_sent_again_confirms_too(users: BrowserUsers, console: Console) -> None:
