@@ -217,9 +217,7 @@ def test_open_incident_has_the_headline_when_the_checks_find_nothing(latchkey: T
     """Readers are not told that all is well above what isn't."""
     checked(api=api)
     incidents.open_one("Slow answers", "We are looking into it.", ["api"])
-    assert (
-        "All systems operational; ongoing incident below." in ConsoleClient(latchkey).open("/status").text
-    )
+    assert "All systems operational; ongoing incident below." in ConsoleClient(latchkey).open("/status").text
 
 
 def test_what_could_not_be_written_is_written_with_the_next_check(latchkey: TestApp) -> None:
