@@ -18,7 +18,8 @@ def _all(method: str) -> list[str]:
     return [
         route.path
         for route in routes
-        if route.error_response is render_response.plain_error_page and not route.view_name[1].startswith("redirect_to_")
+        if route.error_response is render_response.plain_error_page
+        and not route.view_name[1].startswith("redirect_to_")
     ]
 
 
