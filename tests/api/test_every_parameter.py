@@ -257,7 +257,7 @@ def test_rubbish_in_any_parameter_is_no_fault(sweep: Sweep, at: str) -> None:
     assert [sweep.call("GET", path).status for path in ("/settings/keys", "/v1/users/me")] == [200, 200]
 
 
-@pytest.mark.parametrize("name", [cookies.SESSION, cookies.DEVICE, cookies.VISIT, cookies.EMAIL])
+@pytest.mark.parametrize("name", [cookies.SESSION, cookies.DEVICE, cookies.BROWSER, cookies.EMAIL])
 def test_rubbish_in_any_cookie_is_no_fault(sweep: Sweep, name: str) -> None:
     """Also twice, to pages for anybody, to those for somebody, and to a form."""
     cookie = sweep.there.console.cookie_name(name)

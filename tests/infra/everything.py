@@ -7,7 +7,7 @@ from chalicelib.accounts import change, email_links
 from chalicelib.accounts.states import SUSPENDED
 from chalicelib.accounts.unfinished import SLICE
 from chalicelib.api import background
-from chalicelib.api.console.routes import FORMS_ON, SHOWN_AT
+from chalicelib.api.console.routes import FORMS_ON, PAGE_OF_PATH
 from chalicelib.core import clock, secrets, settings
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import on_anomaly, rotate
@@ -108,7 +108,7 @@ class Everything:
         with settings.in_use(replace(settings.current(), security_contact="security@example.com")):
             ok(self.latchkey.call("GET", "/.well-known/security.txt"))
         nobody = dict.fromkeys(("key_id", "webhook_id", "message_id", "client_id", "account_id"), "none")
-        ok(*(self.latchkey.call("GET", path.format(**nobody)) for path in FORMS_ON if path not in SHOWN_AT))
+        ok(*(self.latchkey.call("GET", path.format(**nobody)) for path in FORMS_ON if path not in PAGE_OF_PATH))
         for kind in ("authorization-server", "protected-resource"):
             ok(self.latchkey.call("GET", f"/.well-known/oauth-{kind}"))
         ok(self.latchkey.call("GET", "/.well-known/oauth-protected-resource/v1"))

@@ -19,4 +19,4 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
 @pytest.fixture
 def someone(console: Console) -> Someone:
     """Somebody with an account."""
-    return Someone(console, console.person(), Browser(console.url))
+    return Someone(console, console.user(), Browser(console.url))

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 import requests
 
 from infra.browser import Browser
-from tests.browser.console import PASSWORD, Console, Person
+from tests.browser.console import PASSWORD, Console, User
 
 REDIRECT = "http://127.0.0.1/callback"
 """What is registered. A client adds the port that it happens to listen on (RFC 8252 §7.3)."""
@@ -30,7 +30,7 @@ class Someone:
     """A person, and the browser in which nobody is logged in at first."""
 
     console: Console
-    person: Person
+    person: User
     browser: Browser
 
     @property

@@ -19,8 +19,9 @@ from chalicelib.oauth.parameters import OF_AUTHORIZATION
 from infra.routes import of_latchkey
 
 CONSOLE = "chalicelib.api.console"
-IN_QUERY, IN_FORM = ("given", "chosen", "query"), ("given", "text", "check", "form")
-"""How a view reads a parameter: methods of the page request, and what it has by name."""
+IN_QUERY = ("text_or_parameter", "parameter_values", "query")
+IN_FORM = ("text_or_parameter", "text", "check", "form")
+"""Methods and attributes of PageRequest with which a view reads a parameter."""
 
 
 @dataclass(frozen=True, slots=True)
