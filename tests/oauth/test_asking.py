@@ -21,7 +21,7 @@ FILES = "https://files.example.com"
 ASKING = authorize.Asking(
     client=Client("app_1", name="Photos"),
     redirect_uri=CALLBACK,
-    named_uri=CALLBACK,
+    requested_redirect_uri=CALLBACK,
     state="xyz",
     scopes=frozenset({"read", "write"}),
     resources=frozenset({FILES}),
@@ -57,7 +57,7 @@ def asked(app: App, **changed: str | None) -> authorize.Asking:
 def test_decision_holds_for_all_that_the_page_says(changed: dict[str, Any]) -> None:
     """Who asks, where the answer goes, and for what; what no page says changes nothing."""
     assert replace(ASKING, **changed).shown != ASKING.shown
-    assert replace(ASKING, state="other", prompt="consent", code_challenge=None, named_uri=None).shown == ASKING.shown
+    assert replace(ASKING, state="other", prompt="consent", code_challenge=None, requested_redirect_uri=None).shown == ASKING.shown
 
 
 def test_refusal_says_nothing_of_the_request_in_a_log() -> None:
@@ -121,11 +121,11 @@ def test_request_is_read_whole(latchkey: TestApp) -> None:
     """Whatever stands in it, and what it means where something is left out."""
     with settings.in_use(replace(settings.current(), resources=FILES)):
         asking = asked(registered(latchkey), scope="write read", resource=FILES, response_mode="query", **PKCE)
-    assert (asking.redirect_uri, asking.named_uri, asking.state) == (CALLBACK, CALLBACK, "xyz")
+    assert (asking.redirect_uri, asking.requested_redirect_uri, asking.state) == (CALLBACK, CALLBACK, "xyz")
     assert (asking.scopes, asking.resources) == (frozenset({"read", "write"}), frozenset({FILES}))
     assert (asking.code_challenge, asking.prompt) == (CHALLENGE, "")
     least = asked(registered(latchkey), redirect_uri=None, state=None)
-    assert (least.redirect_uri, least.named_uri, least.state) == (CALLBACK, None, "")
+    assert (least.redirect_uri, least.requested_redirect_uri, least.state) == (CALLBACK, None, "")
     assert (least.scopes, least.resources, least.code_challenge) == (frozenset({"read"}), frozenset(), None)
 
 

@@ -108,9 +108,9 @@ def test_known_client_is_found_without_a_fetch(latchkey: TestApp, internet: Inte
     ).client
     latchkey.clock.forward(2 * DAY_S)
     with settings.in_use(replace(settings.current(), registration=registration)):
-        assert (client_documents.known_client(URL) is not None) == (registration == "open")
-        assert client_documents.known_client(own.client_id) is not None
-        assert client_documents.known_client("x") is None
+        assert (client_documents.find_stored_client(URL) is not None) == (registration == "open")
+        assert client_documents.find_stored_client(own.client_id) is not None
+        assert client_documents.find_stored_client("x") is None
         metadata = discovery.server(ISSUER)
     assert ("registration_endpoint" in metadata) == (registration == "open")
     assert metadata["client_id_metadata_document_supported"] == (registration == "open")
@@ -125,28 +125,28 @@ def test_registration_with_an_initial_token_is_advertised(latchkey: TestApp) -> 
 
 def test_failure_is_remembered_for_five_minutes_from_the_last_one(latchkey: TestApp) -> None:
     """To the millisecond; forgotten with the process."""
-    assert not document_fetches.has_failed(URL)
-    document_fetches.failed(URL)
+    assert not document_fetches.has_recently_failed(URL)
+    document_fetches.record_failure(URL)
     latchkey.clock.now_ms += 299_999
-    assert document_fetches.has_failed(URL)
-    document_fetches.failed(URL)
+    assert document_fetches.has_recently_failed(URL)
+    document_fetches.record_failure(URL)
     latchkey.clock.now_ms += 299_999
-    assert document_fetches.has_failed(URL)
+    assert document_fetches.has_recently_failed(URL)
     latchkey.clock.now_ms += 1
-    assert not document_fetches.has_failed(URL)
-    document_fetches.failed(URL)
+    assert not document_fetches.has_recently_failed(URL)
+    document_fetches.record_failure(URL)
     document_fetches.forget()
-    assert not document_fetches.has_failed(URL)
+    assert not document_fetches.has_recently_failed(URL)
 
 
 def test_of_too_many_failures_the_one_that_is_longest_ago_is_forgotten(
     latchkey: TestApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not the one that was first, if it failed again."""
-    monkeypatch.setattr(document_fetches, "FAILED_MAX", 2)
+    monkeypatch.setattr(document_fetches, "FAILURES_MAX", 2)
     for name in ("first", "second", "first", "third"):
-        document_fetches.failed(name)
-    assert [document_fetches.has_failed(name) for name in ("first", "second", "third")] == [True, False, True]
+        document_fetches.record_failure(name)
+    assert [document_fetches.has_recently_failed(name) for name in ("first", "second", "third")] == [True, False, True]
 
 
 def test_fetch_is_made_by_one_at_a_time_and_by_the_next_again(latchkey: TestApp) -> None:
@@ -154,12 +154,12 @@ def test_fetch_is_made_by_one_at_a_time_and_by_the_next_again(latchkey: TestApp)
     heard: list[bool] = []
 
     def wait() -> None:
-        with document_fetches.alone(URL) as came_first:
-            heard.append(came_first)
+        with document_fetches.single_flight(URL) as is_first:
+            heard.append(is_first)
 
-    with document_fetches.alone(URL) as came_first:
-        assert came_first
-        with document_fetches.alone("https://other.example/") as other_came_first:
+    with document_fetches.single_flight(URL) as is_first:
+        assert is_first
+        with document_fetches.single_flight("https://other.example/") as other_came_first:
             assert other_came_first
         waiting = Thread(target=wait, daemon=True)
         waiting.start()

@@ -328,7 +328,7 @@ def test_name_that_cant_be_shown_is_the_host(latchkey: TestApp, internet: Intern
 def test_host_is_shown_whole_however_long(latchkey: TestApp, internet: Internet) -> None:
     """The end of it says whose it is."""
     host = f"bank.example.{'a' * 60}.{'b' * 60}.evil.example"
-    described = client_documents._described(f"https://{host}/client", {"redirect_uris": [CALLBACK]})
+    described = client_documents._parse_metadata(f"https://{host}/client", {"redirect_uris": [CALLBACK]})
     assert described.name == host
     assert end_client.end(f"https://{host}/client", actor="operator").name == host
 

@@ -78,6 +78,6 @@ def test_developer_is_told_what_is_wrong_with_a_client_id(
     latchkey: TestApp, ada: Person, client_id: str, why: str
 ) -> None:
     """By the page of the person, who is asked to pass it on; of one that isn't there nothing more is said."""
-    document_fetches.failed(client_id)
+    document_fetches.record_failure(client_id)
     page = ada.open(App(latchkey, Client(client_id), None, CALLBACK).asking())
     assert f"Contact its developer ({why or 'unknown client_id'})." in page.text

@@ -109,7 +109,7 @@ def test_redirects_are_a_list_of_texts(wrong: object) -> None:
 def test_refusal_to_store_has_the_code_of_what_was_wrong() -> None:
     """By its kind, not by its words."""
     for refused, expected in ((BadRedirectURI("x"), BAD_REDIRECT), (InvalidRequest("redirect URI"), BAD_METADATA)):
-        error = client_metadata.refusal_of(refused)
+        error = client_metadata.to_oauth_error(refused)
         assert (error.error, error.status, error.message) == (*expected, refused.message)
 
 

@@ -122,7 +122,7 @@ def test_yes_to_a_client_that_was_deleted_meanwhile_is_worth_nothing(
     asking = authorize.read(parameters.of_query(asked), ISSUER)
     delete_client.delete(app.client)
     if registered_by == "self":
-        with pytest.raises(authorize.NoSuchClient):
+        with pytest.raises(authorize.CannotRedirect):
             authorize.approve(asking, ada.account.id, ISSUER)
         return
     location = authorize.approve(asking, ada.account.id, ISSUER)

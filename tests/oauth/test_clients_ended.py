@@ -26,8 +26,8 @@ def test_client_is_ended_once_and_kept_for_30_days(latchkey: TestApp) -> None:
     """Its place is given back, its owner's callers are verified anew, and it is told by whom and why."""
     owner = latchkey.account()
     client = register(owner_id=owner.id).client
-    assert delete_client.begin_deleting(client, actor="acc_admin", reason="abuse") is not None
-    assert delete_client.begin_deleting(client, actor="acc_other", reason="again") is None
+    assert delete_client.start_deletion(client, actor="acc_admin", reason="abuse") is not None
+    assert delete_client.start_deletion(client, actor="acc_other", reason="again") is None
     stored = Client.get(client.client_id)
     assert (stored.deleted_at, stored.dies_at) == (NOON_MS, NOON_S + 30 * DAY_S)
     assert (stored.ended_by, stored.ended_because) == ("acc_admin", "abuse")
@@ -54,7 +54,7 @@ def test_client_ended_by_its_owner_says_no_more_of_it(latchkey: TestApp) -> None
 def test_client_that_never_was_is_not_ended(latchkey: TestApp) -> None:
     """Nor does it come to be."""
     client = Client(ids.new("app"), name="Photos", registered_by="self")
-    assert delete_client.begin_deleting(client) is None
+    assert delete_client.start_deletion(client) is None
     assert Client.found(client.client_id) is None
 
 

@@ -93,10 +93,10 @@ def test_client_may_have_ten_redirects_and_without_the_code_flow_none(latchkey: 
 def test_redirects_that_are_refused_are_the_redirects_fault() -> None:
     """Its field, and its kind."""
     with pytest.raises(BadRedirectURI) as refused:
-        clients.check_uris_for({CODE}, [])
+        clients.check_has_redirect_uri({CODE}, [])
     assert refused.value.field == "redirect_uris"
     with pytest.raises(BadRedirectURI) as refused:
-        clients.checked_uris(["x"])
+        clients.validate_redirect_uris(["x"])
     assert refused.value.field == "redirect_uris"
 
 
@@ -211,7 +211,7 @@ def test_client_that_never_was_is_not_changed(latchkey: TestApp) -> None:
         clients.change(client, name="Albums", uris=[CALLBACK])
     with pytest.raises(errors.Conflict):
         clients.rotate_secret(client)
-    assert delete_client.begin_deleting(client) is None
+    assert delete_client.start_deletion(client) is None
     assert Client.found(client.client_id) is None
 
 
@@ -232,11 +232,11 @@ def test_account_answers_for_a_client_while_it_is_active(latchkey: TestApp) -> N
     owner = latchkey.account()
     mine, alone = register(owner_id=owner.id).client, register(registered_by="self").client
     posing = replace_in(alone, owner_id=owner.id)
-    assert [clients.has_active_owner(each) for each in (mine, alone, posing)] == [True, False, False]
+    assert [clients.has_active_account(each) for each in (mine, alone, posing)] == [True, False, False]
     owner.update(actions=[Account.status.set("suspended")])
-    assert not clients.has_active_owner(mine)
+    assert not clients.has_active_account(mine)
     owner.delete()
-    assert not clients.has_active_owner(mine)
+    assert not clients.has_active_account(mine)
 
 
 def replace_in(client: Client, **values: Any) -> Client:

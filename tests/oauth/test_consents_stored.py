@@ -20,7 +20,7 @@ APP, OTHER = "app_" + "1" * 20, "app_" + "2" * 20
 
 def lines(*scopes: str, uri: str = HERE) -> set[str]:
     """Return what a yes to scopes is to, without a resource."""
-    return consent.lines(uri, scopes or ("read",), [])
+    return consent.entries(uri, scopes or ("read",), [])
 
 
 def given(account: Account, client_id: str = APP) -> Consent | None:
@@ -42,7 +42,7 @@ def test_yes_is_to_a_scope_for_a_resource_at_a_place(
     uri: str, scopes: list[str], resources: list[str], remembered: set[str]
 ) -> None:
     """A line each; no resource by name is one, too."""
-    assert consent.lines(uri, scopes, resources) == remembered
+    assert consent.entries(uri, scopes, resources) == remembered
 
 
 def test_yes_is_remembered_as_long_as_it_is_not_over(latchkey: TestApp) -> None:
@@ -144,10 +144,10 @@ def test_transaction_may_depend_on_a_yes(latchkey: TestApp, allowed: set[str], s
     for client_id in (APP, OTHER):
         try:
             with models.transaction() as write:
-                consent.check_in(write, account.id, client_id, allowed)
+                consent.require_remembered(write, account.id, client_id, allowed)
                 write.update(Account(account.id), actions=[Account.name.set("Met")])
         except TransactWriteError as error:
-            refusals.append(consent.was_refused(error, account.id, client_id))
+            refusals.append(consent.was_withdrawn(error, account.id, client_id))
     assert refusals == [True] * (1 if stands else 2)
 
 
@@ -158,10 +158,10 @@ def test_refusal_of_another_write_is_no_yes_that_was_taken_back(latchkey: TestAp
     never, refused = Account.id.does_not_exist(), []
     try:
         with models.transaction() as write:
-            consent.check_in(write, account.id, APP, lines())
+            consent.require_remembered(write, account.id, APP, lines())
             write.update(Account(account.id), actions=[Account.name.set("Met")], condition=never)
     except TransactWriteError as error:
-        refused.append(consent.was_refused(error, account.id, APP))
+        refused.append(consent.was_withdrawn(error, account.id, APP))
     assert (refused, Account.get(account.id).name) == ([False], "Ada")
 
 

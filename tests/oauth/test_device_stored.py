@@ -16,7 +16,7 @@ from tests.support.harness import NOON_MS, TestApp
 from tests.support.interleaving import after, failing, sent
 
 FILES = "https://files.example.com"
-LIVES_MS = 600_000
+LIFETIME_MS = 600_000
 
 
 def start(app: App, *, scopes: set[str] | None = None, resources: set[str] | None = None) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def test_device_is_answered_and_stored_for_ten_minutes(latchkey: TestApp, app: A
     ticket = ticket_of(answer)
     assert (ticket.kind, ticket.client_id, ticket.scopes, ticket.interval_s) == ("dc", app.id, {"read", "write"}, 5)
     assert (ticket.attribute_values.get("resources") or set()) == resources
-    assert (ticket.expires_at, ticket.dies_at) == (NOON_MS + LIVES_MS, (NOON_MS + LIVES_MS) // 1000)
+    assert (ticket.expires_at, ticket.dies_at) == (NOON_MS + LIFETIME_MS, (NOON_MS + LIFETIME_MS) // 1000)
     (pointer,) = Ticket.scan(Ticket.kind == "uc")
     assert (pointer.client_id, pointer.device_digest) == (app.id, ticket.digest)
     assert (pointer.expires_at, pointer.dies_at) == (ticket.expires_at, ticket.dies_at)
@@ -131,7 +131,7 @@ def test_denial_is_who_denied_and_when(latchkey: TestApp, app: App) -> None:
     device.deny(device.pending(answer["user_code"]), account.id)
     ticket = ticket_of(answer)
     assert (ticket.decision, ticket.account_id, ticket.granted_at) == ("denied", account.id, NOON_MS)
-    assert ticket.dies_at == (NOON_MS + LIVES_MS) // 1000
+    assert ticket.dies_at == (NOON_MS + LIFETIME_MS) // 1000
     assert (list(Grant.scan()), told(account.id)) == ([], [])
 
 
@@ -144,7 +144,7 @@ def test_device_is_decided_once_and_before_its_end(latchkey: TestApp, app: App) 
         device.approve(waiting, account.id)
     with pytest.raises(errors.NotFound, match="used or too old"):
         device.pending(waiting.user_code)
-    latchkey.clock.now_ms += LIVES_MS - 1
+    latchkey.clock.now_ms += LIFETIME_MS - 1
     assert device.pending(late.user_code)
     latchkey.clock.now_ms += 1
     for decide in (device.approve, device.deny):

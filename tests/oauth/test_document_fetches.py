@@ -113,10 +113,10 @@ def test_document_that_failed_is_not_fetched_for_minutes(latchkey: TestApp, inte
 
 def test_memory_of_failures_is_bounded(latchkey: TestApp) -> None:
     """Whoever has many addresses fail fills no memory: the oldest is forgotten."""
-    for number in range(document_fetches.FAILED_MAX + 1):
-        document_fetches.failed(f"https://{NAME}/{number}")
-    asked = (0, 1, document_fetches.FAILED_MAX)
-    failing = [document_fetches.has_failed(f"https://{NAME}/{number}") for number in asked]
+    for number in range(document_fetches.FAILURES_MAX + 1):
+        document_fetches.record_failure(f"https://{NAME}/{number}")
+    asked = (0, 1, document_fetches.FAILURES_MAX)
+    failing = [document_fetches.has_recently_failed(f"https://{NAME}/{number}") for number in asked]
     assert failing == [False, True, True]
     assert Client.count() == 0
 

@@ -69,14 +69,14 @@ def test_yes_and_its_withdrawal_tell_to_which_application_and_what(latchkey: Tes
     """Also where it takes the place of a yes from before the address was proven, or adds to an older one."""
     for scopes, told_scopes in (({"read"}, "read"), ({"read", "write"}, "read write")):
         latchkey.clock.forward(1)
-        consent.remember(ada.account.id, app.id, consent.lines("https://app.example/", scopes, []))
+        consent.remember(ada.account.id, app.id, consent.entries("https://app.example/", scopes, []))
         (event,) = record.newest_first(ada.account.id, 1)
         assert event.type == kinds.CONSENT_REMEMBERED
         assert event.changed.as_dict() == {"application": app.id, "scopes": told_scopes}
     latchkey.clock.forward(60)
     Account(ada.account.id).update(actions=[Account.credentials_since.set(clock.now_ms())])
     latchkey.clock.forward(1)
-    consent.remember(ada.account.id, app.id, consent.lines("https://app.example/", ["write"], []))
+    consent.remember(ada.account.id, app.id, consent.entries("https://app.example/", ["write"], []))
     (event,) = record.newest_first(ada.account.id, 1)
     assert event.changed.as_dict() == {"application": app.id, "scopes": "write"}
     latchkey.clock.forward(1)

@@ -105,7 +105,7 @@ def test_error_leads_unasked_to_clients_that_somebody_answers_for(latchkey: Test
         back = authorize.BackToClient(client, CALLBACK, f"{CALLBACK}?error=x", "No.")
         try:
             return back.location_for(user) == f"{CALLBACK}?error=x"
-        except authorize.NoSuchClient as refusal:
+        except authorize.CannotRedirect as refusal:
             return (refusal.status, refusal.error, "No." in refusal.message) != (400, "invalid_request", True)
 
     assert [leads(app.client, user) for user in (None, account)] == [True, True]
@@ -146,7 +146,7 @@ def test_unknown_client_or_redirect_is_told_to_nobody_else(
 ) -> None:
     """RFC 6749 §4.1.2.1: the user is told why, and sent nowhere."""
     query = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]} | sent_so
-    with pytest.raises(authorize.NoSuchClient, match=why) as refused:
+    with pytest.raises(authorize.CannotRedirect, match=why) as refused:
         authorize.read(parameters.of_query(query), ISSUER)
     assert (refused.value.status, refused.value.error) == (400, "invalid_request")
 
@@ -155,7 +155,7 @@ def test_redirect_must_be_named_by_a_client_with_several(latchkey: TestApp) -> N
     """Of one with a single one it is known."""
     several = registered(latchkey, CALLBACK, "https://b.example/")
     query = {"client_id": [several.id], "response_type": ["code"]}
-    with pytest.raises(authorize.NoSuchClient):
+    with pytest.raises(authorize.CannotRedirect):
         authorize.read(parameters.of_query(query), ISSUER)
     asking = authorize.read(parameters.of_query(query | {"redirect_uri": ["https://b.example/"]}), ISSUER)
     assert asking.redirect_uri == "https://b.example/"

@@ -109,7 +109,7 @@ BAD = [
     "1app:/cb",
     "-app:/cb",
     "my_app:/cb",
-    # A place whose scheme was forgotten.
+    # A recipient_of whose scheme was forgotten.
     "localhost:3000/cb",
     "app.example.com:8443/cb",
     "app.example.com:8443",
@@ -117,7 +117,7 @@ BAD = [
     ".com:/cb",
     "com..app:/cb",
     "urn:ietf:wg:oauth:2.0:oob",
-    # A place that is none, or would break out of the header it stands in.
+    # A recipient_of that is none, or would break out of the header it stands in.
     "https://",
     "https:///cb",
     "https:/app.example.com/cb",
@@ -149,7 +149,7 @@ BAD = [
 @pytest.mark.parametrize("uri", GOOD)
 def test_good_redirect_can_be_registered(uri: str) -> None:
     """An https URL anywhere, http on this machine, a scheme of the application's own."""
-    assert redirect_uris.registrable(uri) == uri
+    assert redirect_uris.validate(uri) == uri
     assert redirect_uris.matches(uri, uri)
 
 
@@ -157,7 +157,7 @@ def test_good_redirect_can_be_registered(uri: str) -> None:
 def test_bad_redirect_cant_be_registered(uri: str) -> None:
     """And the refusal is plain ASCII, whatever was sent."""
     with pytest.raises(InvalidRequest) as refused:
-        redirect_uris.registrable(uri)
+        redirect_uris.validate(uri)
     assert refused.value.message.isascii()
     assert refused.value.message.isprintable()
 
@@ -266,7 +266,7 @@ def test_place_is_called_by_its_origin_or_scheme(uri: str, source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "place"),
+    ("uri", "recipient_of"),
     [
         ("https://app.example.com/cb?x", "https://app.example.com"),
         ("https://APP.example.com:8443", "https://app.example.com:8443"),
@@ -276,9 +276,9 @@ def test_place_is_called_by_its_origin_or_scheme(uri: str, source: str) -> None:
         ("com.example.app://cb", "com.example.app://cb"),
     ],
 )
-def test_place_is_who_is_answered_there(uri: str, place: str) -> None:
+def test_place_is_who_is_answered_there(uri: str, recipient_of: str) -> None:
     """An origin, but for loopback's port; a private scheme has none, so all of it."""
-    assert redirect_uris.place(uri) == place
+    assert redirect_uris.recipient_of(uri) == recipient_of
 
 
 def test_machine_and_scheme_are_shared_with_other_apps() -> None:
@@ -298,7 +298,7 @@ def test_machine_and_scheme_are_shared_with_other_apps() -> None:
 def test_place_of_whatever_can_be_registered_is_one_plain_word(uri: str) -> None:
     """Nothing that gets in says two things to the person who reads it."""
     try:
-        source = redirect_uris.origin(redirect_uris.registrable(uri))
+        source = redirect_uris.origin(redirect_uris.validate(uri))
     except InvalidRequest:
         return
     assert not set(source) & set(" ;,*'\"\\@#?\r\n")
@@ -309,7 +309,7 @@ def test_place_of_whatever_can_be_registered_is_one_plain_word(uri: str) -> None
 def test_redirect_of_two_thousand_characters_is_the_longest(start: str) -> None:
     """Longer ones fit into no header everywhere, and are compared, stored and sent at each step."""
     longest = start.ljust(2_000, "x")
-    assert redirect_uris.registrable(longest) == longest
+    assert redirect_uris.validate(longest) == longest
     assert redirect_uris.matches(longest, longest)
     with pytest.raises(InvalidRequest):
-        redirect_uris.registrable(longest + "x")
+        redirect_uris.validate(longest + "x")

@@ -12,7 +12,7 @@ ANSWER: dict[str, object] = {"access_token": "an access token", "expires_in": 36
 def test_box_opens_with_the_secret_it_was_sealed_with(latchkey: TestApp) -> None:
     """And gives back what was put in."""
     secret = secrets.mint("rt")
-    assert refresh_replay.opened(refresh_replay.seal(ANSWER, secret), secret) == ANSWER
+    assert refresh_replay.unseal(refresh_replay.seal(ANSWER, secret), secret) == ANSWER
 
 
 def test_box_opens_with_nothing_else(latchkey: TestApp) -> None:
@@ -20,7 +20,7 @@ def test_box_opens_with_nothing_else(latchkey: TestApp) -> None:
     secret = secrets.mint("rt")
     box = refresh_replay.seal(ANSWER, secret)
     for other in (secrets.mint("rt"), secrets.digest(secret), secret[:-1], secret.lower(), ""):
-        assert refresh_replay.opened(box, other) is None
+        assert refresh_replay.unseal(box, other) is None
 
 
 def test_box_that_was_changed_doesnt_open(latchkey: TestApp) -> None:
@@ -30,9 +30,9 @@ def test_box_that_was_changed_doesnt_open(latchkey: TestApp) -> None:
     for at in (0, 11, 12, len(box) // 2, len(box) - 1):
         changed = bytearray(box)
         changed[at] ^= 1
-        assert refresh_replay.opened(bytes(changed), secret) is None
+        assert refresh_replay.unseal(bytes(changed), secret) is None
     for cut in (box[:-1], box[1:], box[:12]):
-        assert refresh_replay.opened(cut, secret) is None
+        assert refresh_replay.unseal(cut, secret) is None
 
 
 def test_two_boxes_of_one_answer_differ(latchkey: TestApp) -> None:
@@ -47,8 +47,8 @@ def test_table_holds_a_closed_box(latchkey: TestApp, ada: Person, app: App) -> N
         _, presented = ada.grant(client)
         answer = client.refresh(presented).json()
         ticket = Ticket.get(secrets.digest(presented))
-        assert refresh_replay.opened(ticket.sealed, presented) == answer | {"resources": []}
+        assert refresh_replay.unseal(ticket.sealed, presented) == answer | {"resources": []}
         for token in (answer["access_token"], answer["refresh_token"]):
             assert token.encode() not in ticket.sealed
             assert token not in repr(ticket.serialize())
-        assert refresh_replay.opened(ticket.sealed, ticket.digest) is None
+        assert refresh_replay.unseal(ticket.sealed, ticket.digest) is None

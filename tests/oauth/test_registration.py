@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.core import secrets, settings
 from chalicelib.limits.tiers import REGISTRATIONS
-from chalicelib.oauth.registration import NEVER_REPLACED
+from chalicelib.oauth.registration import READ_ONLY_FIELDS
 from chalicelib.oauth.tables import Client
 from infra.standin import Answer
 from tests.oauth.flow import (
@@ -433,11 +433,11 @@ def test_client_can_send_back_what_it_was_told(latchkey: TestApp, described: dic
     body = register(latchkey, **described)
     token, client_id = body["registration_access_token"], body["client_id"]
     shown = manage(latchkey, "GET", client_id, token).json()
-    sent = {name: value for name, value in shown.items() if name not in NEVER_REPLACED}
+    sent = {name: value for name, value in shown.items() if name not in READ_ONLY_FIELDS}
     assert manage(latchkey, "PUT", client_id, token, sent).json() == shown
     assert manage(latchkey, "PUT", client_id, token, sent | {"client_secret": body["client_secret"]}).json() == shown
     assert (
-        manage(latchkey, "PUT", client_id, token, sent | dict.fromkeys((*NEVER_REPLACED, "client_secret"))).json()
+        manage(latchkey, "PUT", client_id, token, sent | dict.fromkeys((*READ_ONLY_FIELDS, "client_secret"))).json()
         == shown
     )
 
@@ -458,7 +458,7 @@ def test_client_cant_be_replaced_by_what_couldnt_be_registered(latchkey: TestApp
         ({"redirect_uris": [CALLBACK], "client_secret": "another"}, BAD_METADATA),
         ({"redirect_uris": [CALLBACK], "client_secret": ""}, BAD_METADATA),
         ({"redirect_uris": [CALLBACK], "client_secret": 7}, BAD_METADATA),
-        *(({"redirect_uris": [CALLBACK], name: body[name]}, BAD_METADATA) for name in NEVER_REPLACED),
+        *(({"redirect_uris": [CALLBACK], name: body[name]}, BAD_METADATA) for name in READ_ONLY_FIELDS),
     )
     for described, error in refused:
         sent = {"client_id": client_id, **described}

@@ -149,7 +149,7 @@ def test_replacement_takes_the_place_of_the_whole_description(latchkey: TestApp)
     [
         ({"client_id": "app_" + "0" * 20}, "invalid_client_metadata"),
         ({"client_id": None}, "invalid_client_metadata"),
-        *(({name: "x"}, "invalid_client_metadata") for name in registration.NEVER_REPLACED),
+        *(({name: "x"}, "invalid_client_metadata") for name in registration.READ_ONLY_FIELDS),
         ({"client_secret": "x"}, "invalid_client_metadata"),
         ({"client_secret": 7}, "invalid_client_metadata"),
         ({"token_endpoint_auth_method": "none"}, "invalid_client_metadata"),
@@ -169,7 +169,7 @@ def test_replacement_that_cant_be_is_refused(latchkey: TestApp, described: dict[
 
 def test_server_alone_says_what_is_its_to_say() -> None:
     """RFC 7592 §2.2 names these four."""
-    assert set(registration.NEVER_REPLACED) == {
+    assert set(registration.READ_ONLY_FIELDS) == {
         "registration_access_token",
         "registration_client_uri",
         "client_secret_expires_at",

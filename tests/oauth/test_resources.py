@@ -110,7 +110,7 @@ def test_resource_of_another_api_must_be_consented_to(latchkey: TestApp, ada: Pe
 
 @pytest.mark.usefixtures("elsewhere")
 def test_audience_of_another_api_can_be_told_from_ours(latchkey: TestApp, ada: Person, app: App) -> None:
-    """A token narrowed to the other API stops working here, though its grant was for both."""
+    """A token select_granted to the other API stops working here, though its grant was for both."""
     _, refresh = ada.grant(app, resource=[V1, FILES])
     token = app.refresh(refresh, resource=FILES).json()["access_token"]
     assert not works(latchkey, token)

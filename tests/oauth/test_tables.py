@@ -14,7 +14,7 @@ from tests.support.harness import NOON_MS, TestApp
 )
 def test_redirect_uri_need_not_be_named_where_there_is_one(uris: list[str], only: str | None) -> None:
     """Of several none is meant more than another."""
-    assert Client("app_1", redirect_uris=uris).only_redirect_uri == only
+    assert Client("app_1", redirect_uris=uris).default_redirect_uri == only
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ CLIENT = Client("app_1")
 def test_ticket_counts_if_it_is_of_its_kind_and_its_clients(ticket: Ticket | None, is_own: bool) -> None:
     """RFC 6749 §5.2: any other is as good as none."""
     request = TokenRequest(parameters.of_query({}), CLIENT, ticket, ISSUER)
-    assert request.own_ticket("ac") is (ticket if is_own else None)
+    assert request.get_own("ac") is (ticket if is_own else None)
 
 
 def test_every_grant_type_that_can_be_registered_is_answered() -> None:

@@ -81,7 +81,7 @@ def test_commands_do_what_the_guide_says(reader: Reader) -> None:
 
     shown = reader.run("Devices")
     assert _form(shown) == _form(_answer("Devices"))
-    assert (shown["expires_in"], shown["interval"]) == (device.LIVES_S, device.INTERVAL_S)
+    assert (shown["expires_in"], shown["interval"]) == (device.EXPIRES_IN_S, device.INTERVAL_S)
     someone.connects(shown["verification_uri_complete"])
     connected = reader.run("Devices", 1, DEVICE_CODE=shown["device_code"])
     assert someone.is_named_by(reader.run("4. Call the API", ACCESS_TOKEN=connected["access_token"]))
@@ -104,7 +104,7 @@ def test_numbers_are_those_of_the_code() -> None:
     assert f"authorization code | {issuance.CODE_S} seconds" in text
     assert f"within {reuse.RETRY_MS // 1000} seconds" in text
     assert f"within {reuse.PUBLIC_RETRY_MS // 1000} seconds" in text
-    assert f"at most {grants.LIVES_MS // 86_400_000} days" in text
+    assert f"at most {grants.LIFETIME_MS // 86_400_000} days" in text
     assert f"{CLIENT.quota:,} requests an hour and a burst of {CLIENT.burst}" in text
     assert f"{ANONYMOUS.quota:,} an hour, a burst of {ANONYMOUS.burst}" in text
     assert f"limited to {REGISTRATIONS.quota} an hour" in text
