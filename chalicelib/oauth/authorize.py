@@ -28,12 +28,12 @@ from chalicelib.oauth import (
     resources,
 )
 from chalicelib.oauth.errors import UNKNOWN_SCOPE, OAuthError, invalid_request, invalid_scope
-from chalicelib.oauth.parameters import Parameters, scope_words
-from chalicelib.oauth.tables import Client, Grant, Ticket
+from chalicelib.oauth.parameters import Parameters, read_scope
+from chalicelib.oauth.tables import Client, Grant, OneTimeToken
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class AuthorizationRequest:
     """A valid authorization request."""
 
     client: Client
@@ -48,20 +48,20 @@ class Asking:
     prompt: str
 
     @property
-    def shown(self) -> str:
+    def page_digest(self) -> str:
         """Return a digest of the consent page's content: a decision is valid only for the content that was shown."""
         content = [self.client.name, self.redirect_uri, sorted(self.scopes), sorted(self.resources)]
         return secrets.digest(f"consent {json.dumps(content)}")
 
     @property
-    def allowed(self) -> set[str]:
-        """Return the entries that a consent to this request consists of (see `Consent.allowed`)."""
+    def consent_entries(self) -> set[str]:
+        """Return the entries that a consent to this request consists of (see `Consent.consent_entries`)."""
         return consent.entries(self.redirect_uri, self.scopes, self.resources)
 
     def needs_consent(self, account: Account) -> bool:
         """Return whether the consent page must be shown: `prompt` requires it, or no matching consent is remembered."""
         return self.prompt == prompt.CONSENT or not consent.is_remembered(
-            account, self.client, redirect_uri=self.redirect_uri, allowed=self.allowed
+            account, self.client, redirect_uri=self.redirect_uri, allowed=self.consent_entries
         )
 
 
@@ -75,7 +75,7 @@ class CannotRedirect(errors.LatchkeyError):
         super().__init__(f"The application that sent you here made an invalid request. {more}")
 
 
-class BackToClient(Exception):
+class ErrorRedirect(Exception):
     """An authorization error that is returned to the client by a redirect."""
 
     def __init__(self, client: Client, redirect_uri: str, location: str, message: str) -> None:
@@ -104,49 +104,53 @@ class BackToClient(Exception):
         raise CannotRedirect(self._message)
 
 
-def read(parameters: Parameters, base_url: str, *, admit_fetch: client_documents.Admit | None = None) -> Asking:
+def parse(
+    parameters: Parameters, base_url: str, *, admit_fetch: client_documents.Admit | None = None
+) -> AuthorizationRequest:
     """Validate an authorization request.
 
     `admit_fetch` is called before a client's metadata document is fetched; without it none is fetched. Raises
-    CannotRedirect for an unknown client or redirect URI, BackToClient for every other error.
+    CannotRedirect for an unknown client or redirect URI, ErrorRedirect for every other error.
     """
     client, redirect_uri = _resolve_client(parameters, admit_fetch)
     try:
-        return _read(client, redirect_uri, parameters, base_url)
+        return _parse(client, redirect_uri, parameters, base_url)
     except OAuthError as error:
         # Unchecked: RFC 6749 §4.1.2.1 requires the exact value that was received, even if it is malformed.
-        location = _build_location(redirect_uri, parameters.as_sent("state"), base_url, error=error)
-        raise BackToClient(client, redirect_uri, location, error.message) from None
+        location = _build_location(redirect_uri, parameters.get_unchecked("state"), base_url, error=error)
+        raise ErrorRedirect(client, redirect_uri, location, error.message) from None
 
 
-class TakenBack(Exception):
+class ConsentWithdrawn(Exception):
     """The remembered consent was withdrawn concurrently: the consent page must be shown."""
 
 
-def approve(request: Asking, account_id: str, base_url: str) -> str:
+def approve(request: AuthorizationRequest, account_id: str, base_url: str) -> str:
     """Issue a code for a new grant, remember the consent, and return the redirect location.
 
     Raises CannotRedirect when the client was deleted meanwhile.
     """
     location = _issue_code(request, account_id, base_url)
-    consent.remember(account_id, request.client.client_id, request.allowed)
+    consent.remember(account_id, request.client.client_id, request.consent_entries)
     return location
 
 
-def approve_again(request: Asking, account_id: str, base_url: str) -> str:
+def approve_remembered(request: AuthorizationRequest, account_id: str, base_url: str) -> str:
     """Issue a code for a new grant by a remembered consent, and return the redirect location.
 
-    Raises TakenBack when the consent was withdrawn meanwhile, CannotRedirect when the client was deleted.
+    Raises ConsentWithdrawn when the consent was withdrawn meanwhile, CannotRedirect when the client was deleted.
     """
     return _issue_code(request, account_id, base_url, only_if_remembered=True)
 
 
-def _issue_code(request: Asking, account_id: str, base_url: str, *, only_if_remembered: bool = False) -> str:
+def _issue_code(
+    request: AuthorizationRequest, account_id: str, base_url: str, *, only_if_remembered: bool = False
+) -> str:
     code = secrets.mint(issuance.CODE_KIND)
     scopes, named = set(request.scopes), set(request.resources)
     grant = grants.new(account_id, request.client.client_id, scopes=scopes, resources=named)
     expires_at = clock.now_ms() + issuance.CODE_S * 1000
-    ticket = Ticket(
+    stored_code = OneTimeToken(
         secrets.digest(code),
         kind=issuance.CODE_KIND,
         client_id=request.client.client_id,
@@ -165,23 +169,23 @@ def _issue_code(request: Asking, account_id: str, base_url: str, *, only_if_reme
         with models.transaction() as write:
             write.save(grant, condition=Grant.account_id.does_not_exist())
             grants.record_event(write, grant, kinds.GRANT_CREATED, name=request.client.name)
-            write.save(ticket, condition=Ticket.digest.does_not_exist())
+            write.save(stored_code, condition=OneTimeToken.digest.does_not_exist())
             client_lifetime.keep(write, request.client)
             if only_if_remembered:
-                consent.require_remembered(write, account_id, request.client.client_id, request.allowed)
+                consent.require_remembered(write, account_id, request.client.client_id, request.consent_entries)
     except TransactWriteError as error:
         if not models.refused(error):
             raise
         if only_if_remembered and consent.was_withdrawn(error, account_id, request.client.client_id):
-            raise TakenBack from None
+            raise ConsentWithdrawn from None
         raise CannotRedirect("The application that sent you here was deleted.") from None
     return _build_location(request.redirect_uri, request.state, base_url, code=code)
 
 
-def refused(request: Asking, base_url: str, error: OAuthError) -> BackToClient:
+def build_error_redirect(request: AuthorizationRequest, base_url: str, error: OAuthError) -> ErrorRedirect:
     """Return the redirect for a valid request that is denied: by the user, or since it forbids the page it needs."""
     location = _build_location(request.redirect_uri, request.state, base_url, error=error)
-    return BackToClient(request.client, request.redirect_uri, location, error.message)
+    return ErrorRedirect(request.client, request.redirect_uri, location, error.message)
 
 
 def _resolve_client(parameters: Parameters, admit_fetch: client_documents.Admit | None) -> tuple[Client, str]:
@@ -205,21 +209,21 @@ def _redirect_uri(client: Client, named: str) -> str:
     return named
 
 
-def _read(client: Client, redirect_uri: str, parameters: Parameters, base_url: str) -> Asking:
+def _parse(client: Client, redirect_uri: str, parameters: Parameters, base_url: str) -> AuthorizationRequest:
     if clients.CODE not in client.grant_types:
         raise OAuthError("unauthorized_client", "This client may not use authorization_code.")
-    if parameters.required("response_type") != "code":
+    if parameters.require("response_type") != "code":
         raise OAuthError("unsupported_response_type", "response_type may be code only.")
     scopes = _scopes(client, parameters)
     if parameters.get("response_mode") not in ("", "query"):
         raise invalid_request("response_mode may be query only.")
-    return Asking(
+    return AuthorizationRequest(
         client=client,
         redirect_uri=redirect_uri,
         requested_redirect_uri=parameters.get("redirect_uri") or None,
         state=parameters.get("state"),
         scopes=frozenset(scopes),
-        resources=frozenset(resources.checked(parameters.every("resource"), base_url)),
+        resources=frozenset(resources.validate(parameters.get_all("resource"), base_url)),
         code_challenge=pkce.requested_challenge(parameters, client),
         prompt=prompt.parse(parameters),
     )
@@ -227,7 +231,7 @@ def _read(client: Client, redirect_uri: str, parameters: Parameters, base_url: s
 
 def _scopes(client: Client, parameters: Parameters) -> set[str]:
     """Return the requested scopes that the client may have, by default `read` (RFC 6749 §3.3); raise invalid_scope."""
-    requested = scope_words(parameters)
+    requested = read_scope(parameters)
     allowed = (requested or {READ}) & set(client.scopes)
     if not requested <= clients.GRANTABLE or not allowed:
         raise invalid_scope(UNKNOWN_SCOPE)

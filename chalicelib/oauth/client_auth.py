@@ -9,22 +9,22 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.oauth import clients
 from chalicelib.oauth.errors import invalid_client
 from chalicelib.oauth.parameters import ClientCredentials, Parameters
-from chalicelib.oauth.tables import Client, Ticket
+from chalicelib.oauth.tables import Client, OneTimeToken
 
 _SECRET_PARAMETERS = {clients.CODE: "code", clients.REFRESH: "refresh_token", clients.DEVICE: "device_code"}
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class AuthenticatedClient:
     """An authenticated client, and the item of the code or token that the request presented, if there is one."""
 
     client: Client
-    presented: Credential | Ticket | None
+    presented: Credential | OneTimeToken | None
 
     @property
-    def ticket(self) -> Ticket | None:
+    def one_time_token(self) -> OneTimeToken | None:
         """Return the presented code or refresh token; None for an access token."""
-        return self.presented if isinstance(self.presented, Ticket) else None
+        return self.presented if isinstance(self.presented, OneTimeToken) else None
 
     @property
     def subject(self) -> str | None:
@@ -33,12 +33,12 @@ class Known:
         By network are counted public clients, because anyone can use their client_id, and self-registered ones, because
         a caller could register a client for every limit it wants.
         """
-        if self.client.is_public or self.client.owner_id is None:
+        if self.client.is_public or self.client.account_id is None:
             return None
         return f"client_{self.client.client_id}"
 
 
-def presented(parameters: Parameters) -> str:
+def read_presented_secret(parameters: Parameters) -> str:
     """Return the code or refresh token that the request's grant type consumes, "" when it consumes none.
 
     Parameters of other grant types are ignored: a client_credentials request must not consume a code.
@@ -47,7 +47,7 @@ def presented(parameters: Parameters) -> str:
     return parameters.get(name) if name else ""
 
 
-def authenticate(credentials: ClientCredentials, presented: str = "") -> Known:
+def authenticate(credentials: ClientCredentials, presented: str = "") -> AuthenticatedClient:
     """Authenticate a client, and read the code or token whose secret is `presented`.
 
     Raises invalid_client when the client is unknown or not active, its secret is wrong, a confidential client sends no
@@ -61,13 +61,13 @@ def authenticate(credentials: ClientCredentials, presented: str = "") -> Known:
             raise invalid_client("This client has no secret to authenticate with.")
     elif credentials.secret is None or not clients.has_secret(client, credentials.secret):
         raise invalid_client()
-    return Known(client, found)
+    return AuthenticatedClient(client, found)
 
 
-def _read(client_id: str, presented: str) -> tuple[Client | None, Credential | Ticket | None]:
+def _read(client_id: str, presented: str) -> tuple[Client | None, Credential | OneTimeToken | None]:
     """Read both in one call, the token from the table of its kind. Malformed ids and secrets are not looked up."""
     kind = secrets.kind_of(presented)
-    model: type[Credential | Ticket] = Credential if kind == secrets.ACCESS_TOKEN_KIND else Ticket
+    model: type[Credential | OneTimeToken] = Credential if kind == secrets.ACCESS_TOKEN_KIND else OneTimeToken
     keys: dict[type[models.Table], dynamodb.Json] = {}
     if clients.is_client_id(client_id):
         keys[Client] = Client.item(client_id=client_id)

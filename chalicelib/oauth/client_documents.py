@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from chalicelib.core import clock, ssrf_rule, ssrf_safe_fetch, telemetry
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.oauth import client_metadata, clients, document_fetches
-from chalicelib.oauth.document_lifetime import fresh_s
+from chalicelib.oauth.document_lifetime import freshness_s
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.tables import Client
 
@@ -117,7 +117,7 @@ def _fetch_and_store(client_id: str, resolver: ssrf_rule.Resolve, tls: ssl.SSLCo
         document_fetches.record_failure(client_id)
         _log(client_id, error)
         return None
-    client = _store(metadata, fresh_ms=fresh_s(response.headers) * 1000)
+    client = _store(metadata, fresh_ms=freshness_s(response.headers) * 1000)
     return client if client.deleted_at is None else None
 
 
@@ -177,7 +177,7 @@ def _has_dot_segments(path: str) -> bool:
 
 
 def _parse_document(client_id: str, body: bytes) -> client_metadata.Fields:
-    document = client_metadata.fields_of(body)
+    document = client_metadata.parse_fields(body)
     if document.get("client_id") != client_id:
         raise BadDocument("its client_id is not its own URL")
     return document
@@ -187,7 +187,7 @@ def _parse_metadata(client_id: str, document: client_metadata.Fields) -> Client:
     name = document.get("client_name")
     if not isinstance(name, str) or client_metadata.name_problem(name.strip()):
         document = {field: value for field, value in document.items() if field != "client_name"}
-    metadata = client_metadata.read(
+    metadata = client_metadata.parse(
         document, offered=SUPPORTED_GRANT_TYPES, by_default=SUPPORTED_GRANT_TYPES, auth_method="none"
     )
     if metadata.auth_method != "none" or "client_secret" in document:

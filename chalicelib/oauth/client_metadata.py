@@ -36,7 +36,7 @@ class Metadata:
     uri: str | None
 
 
-def fields_of(raw: bytes | str) -> Fields:
+def parse_fields(raw: bytes | str) -> Fields:
     """Return the fields of a JSON object, without those that are null.
 
     Raises OAuthError when the body is not an object, or repeats a name: two parsers could read two different clients.
@@ -50,7 +50,7 @@ def fields_of(raw: bytes | str) -> Fields:
     return {name: value for name, value in parsed.items() if value is not None}
 
 
-def read(fields: Fields, *, offered: tuple[str, ...], by_default: tuple[str, ...], auth_method: str) -> Metadata:
+def parse(fields: Fields, *, offered: tuple[str, ...], by_default: tuple[str, ...], auth_method: str) -> Metadata:
     """Return the metadata in `fields`, limited to the `offered` grant types.
 
     `by_default` and `auth_method` apply where it is silent. Raises OAuthError with invalid_redirect_uri or

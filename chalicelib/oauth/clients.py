@@ -27,11 +27,11 @@ SELF_REGISTRABLE = (CODE, REFRESH, DEVICE)
 """Without client_credentials: a self-registered client has no account whose limits its own requests could count on."""
 CONFIDENTIAL_METHODS = ("client_secret_basic", "client_secret_post")
 AUTH_METHODS = (*CONFIDENTIAL_METHODS, "none")
-OWNED_MAX = 50
+PER_ACCOUNT_MAX = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class NewClient:
     """A new client and its secret, which is never shown again; None for a public client."""
 
     client: Client
@@ -39,7 +39,7 @@ class Registered:
 
     def __repr__(self) -> str:
         """Leave the secret out of logs and tracebacks."""
-        return f"Registered({self.client.client_id})"
+        return f"NewClient({self.client.client_id})"
 
 
 def register(
@@ -50,13 +50,13 @@ def register(
     grant_types: set[str],
     wanted: set[str],
     registered_by: str,
-    owner_id: str | None = None,
+    account_id: str | None = None,
     uri: str | None = None,
     registration_digest: str | None = None,
     dies_at: int | None = None,
     form: str | None = None,
     pkce_required: bool = False,
-) -> Registered:
+) -> NewClient:
     """Store a new client.
 
     `form` is the one-time token of the console form, consumed in the same transaction: a reload creates no second
@@ -79,7 +79,7 @@ def register(
         auth_method=auth_method,
         registered_by=registered_by,
         created_at=clock.now_ms(),
-        owner_id=owner_id,
+        account_id=account_id,
         secret_digest=secrets.digest(secret) if secret else None,
         secret_hint=secrets.hint(secret) if secret else None,
         registration_digest=registration_digest,
@@ -87,7 +87,7 @@ def register(
         dies_at=dies_at,
         pkce_required=pkce_required or None,
     )
-    spent = None if form is None else forms.spent(form, str(owner_id))
+    spent = None if form is None else forms.spent(form, str(account_id))
     try:
         with models.transaction() as write:
             write.save(client, condition=Client.client_id.does_not_exist())
@@ -96,12 +96,12 @@ def register(
             if spent is not None:
                 forms.add_to(write, spent)
     except TransactWriteError as error:
-        if owner_id is None or not models.refused(error):
+        if account_id is None or not models.refused(error):
             raise
         if spent is not None and models.refused_write(error, spent) is not None:
             raise forms.used_already("application") from None
-        raise _explain_rejected_count(error, owner_id) from None
-    return Registered(client, secret)
+        raise _explain_rejected_count(error, account_id) from None
+    return NewClient(client, secret)
 
 
 def check_has_redirect_uri(grant_types: set[str], uris: list[str]) -> None:
@@ -137,33 +137,33 @@ def allows_metadata_documents() -> bool:
 
 def find(client_id: str) -> Client | None:
     """Return a client by its id, or None when there is none or it is not active."""
-    client = stored(client_id)
+    client = find_any(client_id)
     return client if client is not None and client.is_active else None
 
 
-def stored(client_id: str) -> Client | None:
+def find_any(client_id: str) -> Client | None:
     """Return a client by its id, active or not, or None when there is none."""
     return Client.found(client_id) if is_client_id(client_id) else None
 
 
-def owned(owner_id: str, client_id: str) -> Client:
+def get_of_account(account_id: str, client_id: str) -> Client:
     """Return a client of an account; raise NotFound when the account has no active client with this id."""
     client = find(client_id)
-    if client is None or client.owner_id != owner_id:
+    if client is None or client.account_id != account_id:
         raise _no_such_application()
     return client
 
 
-def owned_by(owner_id: str) -> Iterator[Client]:
+def list_of_account(account_id: str) -> Iterator[Client]:
     """Yield the clients of an account, oldest first."""
-    for client in Client.by_owner.query(owner_id):
+    for client in Client.by_account.query(account_id):
         if client.deleted_at is None:
             yield client
 
 
 def has_active_account(client: Client) -> bool:
     """Return whether an active account registered the client."""
-    account = Account.found(client.owner_id) if client.registered_by == "account" and client.owner_id else None
+    account = Account.found(client.account_id) if client.registered_by == "account" and client.account_id else None
     return account is not None and account.status == ACTIVE
 
 
@@ -192,7 +192,7 @@ def rotate_secret(client: Client) -> str:
     return secret
 
 
-def change(client: Client, *, name: str, uris: list[str], pkce_required: bool | None = None) -> None:
+def update(client: Client, *, name: str, uris: list[str], pkce_required: bool | None = None) -> None:
     """Change a client's name and redirect URIs, and whether it must use PKCE unless that is None.
 
     Raises InvalidRequest for a redirect URI that can't be registered, NotFound when the client was deleted.
@@ -213,32 +213,32 @@ def change(client: Client, *, name: str, uris: list[str], pkce_required: bool | 
 
 def _increment_client_count(write: models.Transaction, client: Client) -> None:
     """Add to a transaction: increment the account's number of clients, on the condition that it is below the limit."""
-    if client.owner_id is None:
+    if client.account_id is None:
         return
     count = Account.applications
-    is_below_limit = count.does_not_exist() | (count < OWNED_MAX)
+    is_below_limit = count.does_not_exist() | (count < PER_ACCOUNT_MAX)
     write.update(
-        Account(client.owner_id),
+        Account(client.account_id),
         actions=[count.add(1)],
         condition=(Account.status == ACTIVE) & is_below_limit,
         return_values="ALL_OLD",
     )
 
 
-def _explain_rejected_count(error: TransactWriteError, owner_id: str) -> errors.LatchkeyError:
-    account = models.refused_write(error, Account(owner_id))
+def _explain_rejected_count(error: TransactWriteError, account_id: str) -> errors.LatchkeyError:
+    account = models.refused_write(error, Account(account_id))
     if not account or account["status"]["S"] != ACTIVE:
         return errors.NotFound("There is no such account.")
-    return errors.Conflict(f"An account can have at most {OWNED_MAX} applications. Delete one first.")
+    return errors.Conflict(f"An account can have at most {PER_ACCOUNT_MAX} applications. Delete one first.")
 
 
 def record_event(
     write: models.Transaction, client: Client, kind: str, *, actor: str = "", reason: str | None = None
 ) -> None:
     """Add an event to a transaction, unless the client has no account: then it is self-registered or a document's."""
-    if client.owner_id is not None:
+    if client.account_id is not None:
         details = {"application": client.client_id, "name": client.name}
-        record.add_to(write, client.owner_id, kind, details, actor=actor, reason=reason)
+        record.add_to(write, client.account_id, kind, details, actor=actor, reason=reason)
 
 
 def _no_such_application() -> errors.NotFound:

@@ -114,7 +114,7 @@ def finish_withdrawal(ending: Unfinished) -> bool:
     return all(marked) and len(found) < SLICE
 
 
-def forget_until(account_id: str, at_ms: int, most: int) -> int:
+def delete_until(account_id: str, at_ms: int, most: int) -> int:
     """Delete at most `most` consents that an account gave until `at_ms`; return how many were found."""
     given = (consent for consent in Consent.query(account_id, consistent_read=True) if consent.given_at <= at_ms)
     found = list(islice(given, most))
@@ -126,7 +126,7 @@ def forget_until(account_id: str, at_ms: int, most: int) -> int:
     return len(found)
 
 
-def forget_client(client_id: str, most: int, *, after: str | None = None) -> list[str]:
+def delete_of_client(client_id: str, most: int, *, after: str | None = None) -> list[str]:
     """Delete at most `most` consents to a deleted client, from the account id `after` on; return their accounts.
 
     No request can use such a consent any more, and its entries contain the client's redirect URIs.

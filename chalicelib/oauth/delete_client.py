@@ -19,7 +19,7 @@ from chalicelib.oauth import clients, consent, grants
 from chalicelib.oauth.tables import Client
 
 DELETED_KEPT_S = 30 * clock.DAY_S
-WHOLE_AT_ONCE = 3
+IMMEDIATE_MAX = 3
 """Of so many applications deleted together a slice of grants is revoked in the request, of others by the scheduled
 function."""
 _CONSENTS = "consents"
@@ -35,7 +35,7 @@ def delete(client: Client, *, actor: str = "", reason: str | None = None) -> Non
     """
     ending = start_deletion(client, actor=actor, reason=reason)
     if ending is not None:
-        unfinished.settle(ending, is_finished=finish_ending(ending))
+        unfinished.settle(ending, is_finished=finish_deletion(ending))
 
 
 def start_deletion(client: Client, *, actor: str = "", reason: str | None = None) -> Unfinished | None:
@@ -57,8 +57,8 @@ def start_deletion(client: Client, *, actor: str = "", reason: str | None = None
             write.save(ending)
             _decrement_client_count(write, client)
             clients.record_event(write, client, kinds.APPLICATION_DELETED, actor=actor, reason=reason)
-        if client.owner_id is not None:
-            stale_marks.mark(client.owner_id)
+        if client.account_id is not None:
+            stale_marks.mark(client.account_id)
         return ending
     return None
 
@@ -69,17 +69,17 @@ def delete_all(found: Iterable[Client]) -> None:
     A slice of the grants of the first few is revoked here; the scheduled function revokes the others.
     """
     for number, client in enumerate(client for client in found if client.deleted_at is None):
-        delete_one = delete if number < WHOLE_AT_ONCE else start_deletion
+        delete_one = delete if number < IMMEDIATE_MAX else start_deletion
         delete_one(client)
 
 
-def delete_unverified(owner_id: str) -> None:
+def delete_unverified(account_id: str) -> None:
     """Delete the applications that an account registered before its email address was first verified."""
-    account = Account.get(owner_id, consistent_read=True)
-    delete_all([client for client in clients.owned_by(owner_id) if account.has_ended(client.created_at)])
+    account = Account.get(account_id, consistent_read=True)
+    delete_all([client for client in clients.list_of_account(account_id) if account.has_ended(client.created_at)])
 
 
-def finish_ending(ending: Unfinished) -> bool:
+def finish_deletion(ending: Unfinished) -> bool:
     """Revoke a slice of a deleted client's grants, then delete a slice of its consents; return whether none is left."""
     left = SLICE
     if ending.step != _CONSENTS:
@@ -92,7 +92,7 @@ def finish_ending(ending: Unfinished) -> bool:
         if not left:
             return False
         ending.step, ending.after = _CONSENTS, None
-    forgotten = consent.forget_client(ending.subject, left, after=ending.after)
+    forgotten = consent.delete_of_client(ending.subject, left, after=ending.after)
     ending.after = forgotten[-1] if forgotten else ending.after
     if len(forgotten) == left:
         return False
@@ -102,5 +102,5 @@ def finish_ending(ending: Unfinished) -> bool:
 
 
 def _decrement_client_count(write: models.Transaction, client: Client) -> None:
-    if client.owner_id is not None:
-        write.update(Account(client.owner_id), actions=[Account.applications.add(-1)], condition=Account.id.exists())
+    if client.account_id is not None:
+        write.update(Account(client.account_id), actions=[Account.applications.add(-1)], condition=Account.id.exists())

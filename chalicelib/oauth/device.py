@@ -10,7 +10,7 @@ from chalicelib.core import clock, errors, randomness, secrets
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds
 from chalicelib.oauth import client_lifetime, clients, grants
-from chalicelib.oauth.tables import Client, Grant, Ticket
+from chalicelib.oauth.tables import Client, Grant, OneTimeToken
 
 EXPIRES_IN_S = 600
 INTERVAL_S = 5
@@ -26,22 +26,23 @@ _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingAuthorization:
     """A device authorization that the resource owner hasn't decided yet."""
 
-    ticket: Ticket
+    device_code: OneTimeToken
     client: Client
 
     @property
     def user_code(self) -> str:
         """Return the user code in the format that the device shows, however it was entered (RFC 8628 §3.3.1, §5.4)."""
-        return _format_user_code(str(self.ticket.user_code))
+        return _format_user_code(str(self.device_code.user_code))
 
     @property
-    def shown(self) -> str:
+    def page_digest(self) -> str:
         """Return a digest of the consent page's content: a decision is valid only for the content that was shown."""
-        ticket = self.ticket
-        content = [self.client.name, self.user_code, sorted(ticket.scopes or ()), sorted(ticket.resources or ())]
+        device_code = self.device_code
+        scopes, resources = sorted(device_code.scopes or ()), sorted(device_code.resources or ())
+        content = [self.client.name, self.user_code, scopes, resources]
         return secrets.digest(f"device {json.dumps(content)}")
 
 
@@ -50,7 +51,7 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
     secret = secrets.mint(DEVICE_KIND)
     user_code = "".join(_LETTERS[randomness.below(len(_LETTERS))] for _ in range(8))
     expires_at = clock.now_ms() + EXPIRES_IN_S * 1000
-    ticket = Ticket(
+    device_code = OneTimeToken(
         secrets.digest(secret),
         kind=DEVICE_KIND,
         client_id=client.client_id,
@@ -62,19 +63,20 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
         # Any caller can start one, so it isn't kept longer than it can be approved.
         dies_at=expires_at // 1000,
     )
-    pointer = Ticket(
+    pointer = OneTimeToken(
         _digest(user_code),
         kind=USER_CODE_KIND,
         client_id=client.client_id,
         expires_at=expires_at,
-        device_digest=ticket.digest,
+        device_digest=device_code.digest,
         dies_at=expires_at // 1000,
     )
     try:
         with models.transaction() as write:
-            write.save(ticket, condition=Ticket.digest.does_not_exist())
+            write.save(device_code, condition=OneTimeToken.digest.does_not_exist())
             # A user code in use gets a new one: a resource owner must never approve another user's device.
-            write.save(pointer, condition=Ticket.digest.does_not_exist() | (Ticket.expires_at <= clock.now_ms()))
+            is_free = OneTimeToken.digest.does_not_exist() | (OneTimeToken.expires_at <= clock.now_ms())
+            write.save(pointer, condition=is_free)
     except TransactWriteError as error:
         if not models.refused(error):
             raise
@@ -90,56 +92,59 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
     }
 
 
-def pending(typed: str) -> Pending:
+def find_pending(typed: str) -> PendingAuthorization:
     """Return the undecided authorization of the user code `typed`, in any case; raise NotFound when there is none."""
     # Only ASCII: letters of other scripts can have one of these letters as their capital.
     letters = "".join(letter for letter in typed[:TYPED_MAX] if letter.isascii() and letter.upper() in _LETTERS).upper()
-    pointer = Ticket.found(_digest(letters))
-    ticket = Ticket.found(str(pointer.device_digest)) if pointer is not None else None
-    if ticket is None:
+    pointer = OneTimeToken.found(_digest(letters))
+    device_code = OneTimeToken.found(str(pointer.device_digest)) if pointer is not None else None
+    if device_code is None:
         raise errors.NotFound("This code is incorrect. Enter the code that your device shows now.")
-    client = clients.find(ticket.client_id)
-    if client is None or ticket.decision is not None or ticket.expires_at <= clock.now_ms():
+    client = clients.find(device_code.client_id)
+    if client is None or device_code.decision is not None or device_code.expires_at <= clock.now_ms():
         raise _no_longer_pending()
-    return Pending(ticket, client)
+    return PendingAuthorization(device_code, client)
 
 
-def approve(waiting: Pending, account_id: str) -> None:
+def approve(pending: PendingAuthorization, account_id: str) -> None:
     """Approve a device for an account; raise NotFound when it was decided or expired meanwhile.
 
     The consent isn't remembered: the page shows no redirect URI, so it doesn't cover an authorization code sent to one.
     """
-    ticket = waiting.ticket
-    scopes, resources = set(ticket.scopes or ()), set(ticket.resources or ())
-    grant = grants.new(account_id, ticket.client_id, scopes=scopes, resources=resources)
-    _decide(waiting, APPROVED, account_id, grant)
+    device_code = pending.device_code
+    scopes, resources = set(device_code.scopes or ()), set(device_code.resources or ())
+    grant = grants.new(account_id, device_code.client_id, scopes=scopes, resources=resources)
+    _decide(pending, APPROVED, account_id, grant)
 
 
-def deny(waiting: Pending, account_id: str) -> None:
+def deny(pending: PendingAuthorization, account_id: str) -> None:
     """Deny a device; raise NotFound when it was decided or expired meanwhile."""
-    _decide(waiting, DENIED, account_id, None)
+    _decide(pending, DENIED, account_id, None)
 
 
-def polls_too_fast(ticket: Ticket) -> bool:
+def polls_too_fast(device_code: OneTimeToken) -> bool:
     """Record a poll; return whether it came before the interval had passed, and increase the interval if so.
 
     Also true when the code is deleted concurrently: the next poll gets the right error.
     """
     now_ms = clock.now_ms()
-    interval_s = ticket.interval_s or INTERVAL_S
+    interval_s = device_code.interval_s or INTERVAL_S
     try:
         # The condition decides: of two concurrent polls one is too fast.
-        Ticket(ticket.digest).update(
-            actions=[Ticket.polled_at.set(now_ms)],
-            condition=Ticket.kind.exists()
-            & (Ticket.polled_at.does_not_exist() | (Ticket.polled_at <= now_ms - interval_s * 1000)),
+        OneTimeToken(device_code.digest).update(
+            actions=[OneTimeToken.polled_at.set(now_ms)],
+            condition=OneTimeToken.kind.exists()
+            & (OneTimeToken.polled_at.does_not_exist() | (OneTimeToken.polled_at <= now_ms - interval_s * 1000)),
         )
     except UpdateError as error:
         if not models.refused(error):
             raise
-        actions: list[Action] = [Ticket.polled_at.set(now_ms), Ticket.interval_s.set(interval_s + SLOW_DOWN_S)]
+        actions: list[Action] = [
+            OneTimeToken.polled_at.set(now_ms),
+            OneTimeToken.interval_s.set(interval_s + SLOW_DOWN_S),
+        ]
         try:
-            Ticket(ticket.digest).update(actions=actions, condition=Ticket.kind.exists())
+            OneTimeToken(device_code.digest).update(actions=actions, condition=OneTimeToken.kind.exists())
         except UpdateError as deleted:
             if not models.refused(deleted):
                 raise
@@ -147,26 +152,26 @@ def polls_too_fast(ticket: Ticket) -> bool:
     return False
 
 
-def _decide(waiting: Pending, decision: str, account_id: str, grant: Grant | None) -> None:
-    ticket, now_ms = waiting.ticket, clock.now_ms()
+def _decide(pending: PendingAuthorization, decision: str, account_id: str, grant: Grant | None) -> None:
+    device_code, now_ms = pending.device_code, clock.now_ms()
     actions: list[Action] = [
-        Ticket.decision.set(decision),
-        Ticket.account_id.set(account_id),
-        Ticket.granted_at.set(now_ms),
+        OneTimeToken.decision.set(decision),
+        OneTimeToken.account_id.set(account_id),
+        OneTimeToken.granted_at.set(now_ms),
     ]
     if grant is not None:
         # Kept as long as its grant, so that reuse is detected at any time.
-        actions += [Ticket.grant_id.set(grant.id), Ticket.dies_at.set(grant.dies_at)]
+        actions += [OneTimeToken.grant_id.set(grant.id), OneTimeToken.dies_at.set(grant.dies_at)]
     with models.refused_as(_no_longer_pending()), models.transaction() as write:
         if grant is not None:
             write.save(grant, condition=Grant.account_id.does_not_exist())
-            grants.record_event(write, grant, kinds.GRANT_CREATED, name=waiting.client.name)
-            client_lifetime.keep(write, waiting.client)
+            grants.record_event(write, grant, kinds.GRANT_CREATED, name=pending.client.name)
+            client_lifetime.keep(write, pending.client)
         write.update(
-            Ticket(ticket.digest),
+            OneTimeToken(device_code.digest),
             actions=actions,
             # Of two concurrent decisions the first is final.
-            condition=Ticket.decision.does_not_exist() & (Ticket.expires_at > now_ms),
+            condition=OneTimeToken.decision.does_not_exist() & (OneTimeToken.expires_at > now_ms),
         )
 
 

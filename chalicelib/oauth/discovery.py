@@ -4,7 +4,7 @@ from chalicelib.core import settings
 from chalicelib.oauth import clients
 
 
-def server(issuer: str) -> dict[str, object]:
+def server_metadata(issuer: str) -> dict[str, object]:
     """Return the authorization server metadata."""
     has_registration = settings.current().registration != "closed"
     return {
@@ -31,7 +31,7 @@ def server(issuer: str) -> dict[str, object]:
     }
 
 
-def protected_resource(resource: str, issuer: str) -> dict[str, object]:
+def resource_metadata(resource: str, issuer: str) -> dict[str, object]:
     """Return the protected resource metadata of this API or of one of its paths."""
     return {
         "resource": resource,

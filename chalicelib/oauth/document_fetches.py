@@ -19,7 +19,7 @@ _in_progress: dict[str, threading.Lock] = {}
 _guard = threading.Lock()
 
 
-def failed(client_id: str) -> None:
+def record_failure(client_id: str) -> None:
     """Record that a client's document can't be used; beyond the maximum the oldest record is dropped."""
     with _guard:
         _failed_until.pop(client_id, None)
@@ -35,7 +35,7 @@ def has_recently_failed(client_id: str) -> bool:
 
 
 @contextmanager
-def alone(client_id: str) -> Iterator[bool]:
+def single_flight(client_id: str) -> Iterator[bool]:
     """Yield True to the thread that is to fetch a document; block other threads meanwhile, then yield them False."""
     with _guard:
         lock = _in_progress.setdefault(client_id, threading.Lock())

@@ -11,7 +11,7 @@ MAX_S = 24 * 3_600
 """Overrides a longer lifetime, and applies when the response has none."""
 
 
-def fresh_s(headers: Mapping[str, str]) -> int:
+def freshness_s(headers: Mapping[str, str]) -> int:
     """Return for how many seconds a response with these headers (names in lower case) is fresh."""
     lifetime_s = _lifetime_s(headers)
     return MAX_S if lifetime_s is None else min(max(lifetime_s, MIN_S), MAX_S)

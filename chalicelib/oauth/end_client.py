@@ -13,7 +13,7 @@ def end(client_id: str, *, actor: str, reason: str | None = None) -> Client:
 
     The URL of a metadata document can be blocked before it was ever used. Raises NotFound when there is no such client.
     """
-    client = clients.stored(client_id) or _document(client_id)
+    client = clients.find_any(client_id) or _document(client_id)
     delete_client.delete(client, actor=actor, reason=reason)
     telemetry.warning("client_ended", client_id=client.client_id, actor=actor)
     return Client.get(client.client_id, consistent_read=True)

@@ -13,7 +13,7 @@ from chalicelib.credentials.issue import KEPT_PAST_END_S
 from chalicelib.credentials.tables import Credential
 from chalicelib.oauth import grants
 from chalicelib.oauth.resources import serves_this_api
-from chalicelib.oauth.tables import Client, Ticket
+from chalicelib.oauth.tables import Client, OneTimeToken
 
 ACCESS_S = 3_600
 CODE_S = 60
@@ -63,14 +63,14 @@ def access_token(issuance: Issuance) -> tuple[dynamodb.Json, str]:
     return _put(Credential, item), secret
 
 
-def refresh_token(issuance: Issuance, spent: Ticket) -> tuple[dynamodb.Json, str]:
+def refresh_token(issuance: Issuance, spent: OneTimeToken) -> tuple[dynamodb.Json, str]:
     """Return the PutItem request of the refresh token that replaces `spent`, and its secret.
 
     It keeps the scopes and resources of `spent`, even if the access token has fewer (RFC 6749 §6).
     """
     secret = secrets.mint(REFRESH_KIND)
     ends_at = spent.granted_at + grants.LIFETIME_MS
-    item = Ticket.item(
+    item = OneTimeToken.item(
         digest=secrets.digest(secret),
         kind=REFRESH_KIND,
         client_id=issuance.client.client_id,
@@ -83,7 +83,7 @@ def refresh_token(issuance: Issuance, spent: Ticket) -> tuple[dynamodb.Json, str
         # Kept after its use until the grant has expired, so that reuse is detected.
         dies_at=ends_at // 1000 + grants.KEPT_S,
     )
-    return _put(Ticket, item), secret
+    return _put(OneTimeToken, item), secret
 
 
 def build_response(issuance: Issuance, access_secret: str, refresh_secret: str | None) -> TokenResponse:

@@ -8,6 +8,7 @@ import base64
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from urllib.parse import parse_qsl, unquote_plus
 
 from chalicelib.core import http_syntax, json_text
@@ -19,8 +20,8 @@ BODY_BYTES_MAX = 64 * 1024
 FIELDS_MAX = 100
 REPEATABLE = ("resource",)
 
-OF_CLIENT = ("client_id", "client_secret")
-OF_AUTHORIZATION = (
+CLIENT_PARAMETERS = ("client_id", "client_secret")
+AUTHORIZATION_PARAMETERS = (
     "client_id",
     "redirect_uri",
     "response_type",
@@ -32,16 +33,16 @@ OF_AUTHORIZATION = (
     "code_challenge",
     "code_challenge_method",
 )
-OF_GRANT = {
+GRANT_PARAMETERS = {
     clients.CODE: ("code", "redirect_uri", "code_verifier", "resource"),
     clients.REFRESH: ("refresh_token", "scope", "resource"),
     clients.CLIENT_CREDENTIALS: ("scope", "resource"),
     clients.DEVICE: ("device_code", "resource"),
 }
 """The parameters of a token request by grant type, besides the client's and `grant_type`."""
-OF_TOKEN_REQUEST = (*OF_CLIENT, "grant_type", *sorted({name for names in OF_GRANT.values() for name in names}))
-OF_DEVICE_REQUEST = (*OF_CLIENT, "scope", "resource")
-ABOUT_A_TOKEN = (*OF_CLIENT, "token")
+TOKEN_PARAMETERS = (*CLIENT_PARAMETERS, "grant_type", *sorted(set(chain(*GRANT_PARAMETERS.values()))))
+DEVICE_PARAMETERS = (*CLIENT_PARAMETERS, "scope", "resource")
+TOKEN_QUERY_PARAMETERS = (*CLIENT_PARAMETERS, "token")
 
 _NEVER_ABSENT = ("grant_type", "token")
 """For these JSON null is an error and not an absent parameter."""
@@ -63,7 +64,8 @@ class Parameters:
 
     def __repr__(self) -> str:
         """Return the names of the parameters without their values: many are secrets."""
-        return f"Parameters({', '.join(name for name in self.sent if name in OF_AUTHORIZATION + OF_TOKEN_REQUEST)})"
+        known = AUTHORIZATION_PARAMETERS + TOKEN_PARAMETERS
+        return f"Parameters({', '.join(name for name in self.sent if name in known)})"
 
     def get(self, name: str) -> str:
         """Return a parameter, "" when it is absent; raise invalid_request when it is repeated or malformed."""
@@ -72,7 +74,7 @@ class Parameters:
             raise invalid_request(f"{name} is repeated.")
         return _checked(name, values[0]) if values else ""
 
-    def every(self, name: str) -> tuple[str, ...]:
+    def get_all(self, name: str) -> tuple[str, ...]:
         """Return all values of a repeatable parameter; raise invalid_request when one is malformed."""
         return tuple(_checked(name, value) for value in self.sent.get(name, ()))
 
@@ -80,23 +82,23 @@ class Parameters:
         """Raise invalid_request when one of these parameters is repeated or malformed."""
         for name in names:
             if name in REPEATABLE:
-                self.every(name)
+                self.get_all(name)
             else:
                 self.get(name)
 
-    def of_its_grant(self) -> "Parameters":
+    def select_for_grant_type(self) -> "Parameters":
         """Return only the parameters that the request's grant type reads: others aren't checked."""
-        names = (*OF_CLIENT, "grant_type", *OF_GRANT.get(self.as_sent("grant_type"), ()))
+        names = (*CLIENT_PARAMETERS, "grant_type", *GRANT_PARAMETERS.get(self.get_unchecked("grant_type"), ()))
         return Parameters({name: values for name, values in self.sent.items() if name in names})
 
-    def required(self, name: str) -> str:
+    def require(self, name: str) -> str:
         """Return a parameter; raise invalid_request when it is absent."""
         value = self.get(name)
         if not value:
             raise invalid_request(f"{name} is missing.")
         return value
 
-    def as_sent(self, name: str) -> str:
+    def get_unchecked(self, name: str) -> str:
         """Return a parameter without checking it, "" when it is absent or repeated."""
         values = self.sent.get(name, ())
         return values[0] if len(values) == 1 and isinstance(values[0], str) else ""
@@ -114,12 +116,12 @@ class ClientCredentials:
         return f"ClientCredentials({self.client_id})"
 
 
-def of_query(pairs: Mapping[str, list[str]]) -> Parameters:
+def parse_query(pairs: Mapping[str, list[str]]) -> Parameters:
     """Return the parameters of a query string."""
     return _sent((name, value) for name, values in pairs.items() for value in values)
 
 
-def of_body(raw: bytes | str, content_type: str) -> Parameters:
+def parse_body(raw: bytes | str, content_type: str) -> Parameters:
     """Return the parameters of a form or, as the published API contract allows, of a JSON object of strings."""
     if len(raw) > BODY_BYTES_MAX:
         raise invalid_request("The body is too long.")
@@ -136,7 +138,7 @@ def of_body(raw: bytes | str, content_type: str) -> Parameters:
         raise invalid_request(f"The form has more than {FIELDS_MAX} parameters.") from None
 
 
-def client_credentials(parameters: Parameters, authorization: str) -> ClientCredentials:
+def parse_client_credentials(parameters: Parameters, authorization: str) -> ClientCredentials:
     """Return the client's credentials, from HTTP Basic or from parameters, never from both (RFC 6749 §2.3).
 
     Raises invalid_client when there are none or the Basic header is malformed, invalid_request when both methods are
@@ -155,14 +157,14 @@ def client_credentials(parameters: Parameters, authorization: str) -> ClientCred
     return ClientCredentials(client_id, secret)
 
 
-def scope_words(parameters: Parameters) -> set[str]:
+def read_scope(parameters: Parameters) -> set[str]:
     """Return the requested scopes, unchecked and without OpenID Connect's; none when the parameter is absent."""
     return set(parameters.get("scope").split(" ")) - OPENID_SCOPES - {""}
 
 
-def scope_of(parameters: Parameters) -> set[str]:
+def parse_scope(parameters: Parameters) -> set[str]:
     """Return the requested scopes without OpenID Connect's; raise invalid_scope when one is malformed."""
-    words = scope_words(parameters)
+    words = read_scope(parameters)
     if not all(_SCOPE.fullmatch(word) for word in words):
         raise OAuthError("invalid_scope", "scope must be a list of scopes separated by spaces.")
     return words

@@ -3,21 +3,21 @@
 from chalicelib.oauth.errors import invalid_request
 from chalicelib.oauth.parameters import Parameters
 
-CONSENT, ASK_NOBODY = "consent", "none"
+CONSENT, NONE = "consent", "none"
 INTERACTIVE = frozenset({CONSENT, "login", "select_account"})
 """Values that require a page. All show the consent page, which names the account and offers to switch it."""
 
 
-def asks_nobody(parameters: Parameters) -> bool:
+def forbids_page(parameters: Parameters) -> bool:
     """Return whether a request, valid or not, forbids showing a page."""
-    return ASK_NOBODY in parameters.as_sent("prompt").split(" ")
+    return NONE in parameters.get_unchecked("prompt").split(" ")
 
 
 def parse(parameters: Parameters) -> str:
-    """Return CONSENT, ASK_NOBODY or "" for the `prompt` of a request; raise invalid_request for an unknown value."""
+    """Return CONSENT, NONE or "" for the `prompt` of a request; raise invalid_request for an unknown value."""
     prompts = set(parameters.get("prompt").split(" ")) - {""}
-    if prompts == {ASK_NOBODY}:
-        return ASK_NOBODY
+    if prompts == {NONE}:
+        return NONE
     if not prompts <= INTERACTIVE:
         raise invalid_request("prompt must be none, or any of consent, login and select_account.")
     return CONSENT if prompts else ""

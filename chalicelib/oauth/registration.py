@@ -30,7 +30,7 @@ READ_ONLY_FIELDS = (
 """Fields that an update request must not contain (RFC 7592 §2.2): only the server sets them."""
 
 
-def may_register(authorization: str) -> None:
+def check_may_register(authorization: str) -> None:
     """Raise OAuthError unless the caller may register a client, by the setting `registration`.
 
     That allows every caller, none, or those with the initial access token (RFC 7591 §3).
@@ -38,7 +38,7 @@ def may_register(authorization: str) -> None:
     setting = settings.current().registration
     if setting == "open":
         return
-    token = _bearer(authorization)
+    token = _read_bearer(authorization)
     # A missing token is rejected even if the setting is the digest of an empty text.
     if setting == "closed" or not token or not hmac.compare_digest(secrets.digest(token), setting):
         raise _invalid_token()
@@ -62,15 +62,15 @@ def register(raw: bytes | str, base_url: str) -> dict[str, object]:
         )
     except InvalidRequest as error:
         raise client_metadata.to_oauth_error(error) from None
-    response = information(new.client, token, base_url)
+    response = build_information(new.client, token, base_url)
     if new.secret is not None:
         response |= {"client_secret": new.secret, "client_secret_expires_at": 0}
     return response
 
 
-def authenticated(client_id: str, authorization: str) -> tuple[Client, str]:
+def authenticate(client_id: str, authorization: str) -> tuple[Client, str]:
     """Return the client with this id, and the registration access token that authenticates it (RFC 7592 §2)."""
-    client, token = clients.find(client_id), _bearer(authorization)
+    client, token = clients.find(client_id), _read_bearer(authorization)
     stored = client.registration_digest if client else None
     if client is None or stored is None or not hmac.compare_digest(stored, secrets.digest(token)):
         raise _invalid_token()
@@ -101,10 +101,10 @@ def replace(client: Client, token: str, raw: bytes | str, base_url: str) -> dict
             ],
             condition=Client.deleted_at.does_not_exist() & Client.created_at.exists(),
         )
-    return information(client, token, base_url)
+    return build_information(client, token, base_url)
 
 
-def information(client: Client, token: str, base_url: str) -> dict[str, object]:
+def build_information(client: Client, token: str, base_url: str) -> dict[str, object]:
     """Return the client information response (RFC 7591 §3.2.1, RFC 7592 §3)."""
     information: dict[str, object] = {
         "client_id": client.client_id,
@@ -124,12 +124,12 @@ def information(client: Client, token: str, base_url: str) -> dict[str, object]:
 def _fields(raw: bytes | str) -> Fields:
     if len(raw) > BODY_BYTES_MAX:
         raise _invalid("The body is too long.")
-    return client_metadata.fields_of(raw)
+    return client_metadata.parse_fields(raw)
 
 
 def _read(fields: Fields) -> Metadata:
     """Return the metadata with the defaults of RFC 7591 §2."""
-    return client_metadata.read(
+    return client_metadata.parse(
         fields,
         offered=clients.SELF_REGISTRABLE,
         by_default=(clients.CODE,),
@@ -149,7 +149,7 @@ def _check_identity(client: Client, fields: Fields) -> None:
         raise _invalid("client_secret must be the current secret or left out.")
 
 
-def _bearer(authorization: str) -> str:
+def _read_bearer(authorization: str) -> str:
     scheme, token = http_syntax.credentials(authorization)
     return token if scheme == "bearer" and token.isascii() and len(token) <= _TOKEN_MAX else ""
 

@@ -6,7 +6,7 @@ from chalicelib.core import settings
 from chalicelib.oauth.errors import invalid_target
 
 
-def checked(requested: Iterable[str], base_url: str) -> set[str]:
+def validate(requested: Iterable[str], base_url: str) -> set[str]:
     """Return the requested resources; raise invalid_target for an unknown one."""
     resources = set(requested)
     for resource in resources:
@@ -20,7 +20,7 @@ def select_granted(requested: Iterable[str], granted: set[str], base_url: str) -
 
     Raises invalid_target for a resource that is unknown or was not granted.
     """
-    wanted = checked(requested, base_url)
+    wanted = validate(requested, base_url)
     # A consent that names no resource covers this API, not the others.
     within = wanted <= granted if granted else all(is_this_api(each, base_url) for each in wanted)
     if not within:

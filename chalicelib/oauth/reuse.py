@@ -8,8 +8,8 @@ from chalicelib.core import clock, secrets, telemetry
 from chalicelib.events import kinds
 from chalicelib.oauth import grants, refresh_replay
 from chalicelib.oauth.errors import invalid_grant
-from chalicelib.oauth.issuance import ACCESS_S, TokenResponse, Issuance
-from chalicelib.oauth.tables import Grant, Ticket
+from chalicelib.oauth.issuance import ACCESS_S, Issuance, TokenResponse
+from chalicelib.oauth.tables import Grant, OneTimeToken
 
 RETRY_MS, PUBLIC_RETRY_MS = 30_000, 10_000
 """Grace period for a retry; shorter for public clients, whose refresh token works without a client secret."""
@@ -17,7 +17,7 @@ _RESOURCES = "resources"
 """The field of a sealed response that holds the resources of its tokens."""
 
 
-def revoke_grant(spent: Ticket) -> None:
+def revoke_grant(spent: OneTimeToken) -> None:
     """Revoke the grant of a reused code or token, and report it to the operator and to the account."""
     telemetry.warning(
         "token.reuse_detected",
@@ -36,7 +36,7 @@ def seal_response(response: TokenResponse, issuance: Issuance, presented: str) -
     return refresh_replay.seal(response | {_RESOURCES: sorted(issuance.resources)}, presented)
 
 
-def replay_refresh(spent: Ticket, issuance: Issuance, presented: str) -> TokenResponse:
+def replay_refresh(spent: OneTimeToken, issuance: Issuance, presented: str) -> TokenResponse:
     """Return the response of the refresh that consumed this token, if the request is a retry of it.
 
     A retry comes within 30 s (10 s for a public client), before the next refresh token was used, and requests the same
@@ -58,7 +58,7 @@ def replay_refresh(spent: Ticket, issuance: Issuance, presented: str) -> TokenRe
 
 
 def _is_unused(secret: str) -> bool:
-    successor = Ticket.found(secrets.digest(secret))
+    successor = OneTimeToken.found(secrets.digest(secret))
     return successor is not None and successor.consumed_at is None
 
 

@@ -11,9 +11,9 @@ from chalicelib.limits import stale_marks
 from chalicelib.oauth import grants
 from chalicelib.oauth.errors import OAuthError, invalid_grant
 from chalicelib.oauth.issuance import REFRESH_KIND
-from chalicelib.oauth.tables import Client, Grant, Ticket
+from chalicelib.oauth.tables import Client, Grant, OneTimeToken
 
-Token = Credential | Ticket | None
+Token = Credential | OneTimeToken | None
 """The item of the presented token."""
 
 
@@ -35,7 +35,7 @@ def revoke(client: Client, found: Token) -> None:
 
 
 def introspect(client: Client, found: Token, issuer: str) -> dict[str, object]:
-    """Return the metadata of an active token of the client, and of any other only that it isn't active (RFC 7662 §2.2)."""
+    """Return the metadata of an active token of this client; any other is reported as inactive (RFC 7662 §2.2)."""
     token = _only_access_or_refresh(found)
     if token is None or token.client_id != client.client_id or not _is_active(token):
         return {"active": False}
@@ -57,12 +57,12 @@ def introspect(client: Client, found: Token, issuer: str) -> dict[str, object]:
     return response
 
 
-def _only_access_or_refresh(found: Token) -> Credential | Ticket | None:
+def _only_access_or_refresh(found: Token) -> Credential | OneTimeToken | None:
     """Return the token unless it is a code: codes can't be revoked or introspected."""
     return found if isinstance(found, Credential) or (found is not None and found.kind == REFRESH_KIND) else None
 
 
-def _is_active(found: Credential | Ticket) -> bool:
+def _is_active(found: Credential | OneTimeToken) -> bool:
     if isinstance(found, Credential):
         if not found.is_live():
             return False
@@ -77,7 +77,7 @@ def _is_active(found: Credential | Ticket) -> bool:
     return not found.grant_id or (Grant in read and read[Grant].is_active())
 
 
-def _is_account_active(account: Account, found: Credential | Ticket) -> bool:
+def _is_account_active(account: Account, found: Credential | OneTimeToken) -> bool:
     since_ms = found.created_at if isinstance(found, Credential) else found.granted_at
     return account.status == "active" and not account.has_ended(since_ms)
 

@@ -7,14 +7,14 @@ from chalicelib.core import clock
 from chalicelib.core.dynamodb import models
 
 
-class ByOwner(GlobalSecondaryIndex["Client"]):
+class ClientsByAccount(GlobalSecondaryIndex["Client"]):
     """The clients that an account registered, oldest first."""
 
     class Meta:
         index_name = "by_owner"
         projection = AllProjection()
 
-    owner_id = UnicodeAttribute(hash_key=True)
+    account_id = UnicodeAttribute(hash_key=True, attr_name="owner_id")
     client_id = UnicodeAttribute(range_key=True)
 
 
@@ -34,7 +34,7 @@ class Client(models.Table):
     registered_by = UnicodeAttribute()
     """`account`, `self` (RFC 7591) or `document` (client ID metadata document)."""
     created_at = models.Integer()
-    owner_id = UnicodeAttribute(null=True)
+    account_id = UnicodeAttribute(null=True, attr_name="owner_id")
     secret_digest = UnicodeAttribute(null=True)
     secret_hint = UnicodeAttribute(null=True)
     registration_digest = UnicodeAttribute(null=True)
@@ -53,7 +53,7 @@ class Client(models.Table):
     kept_until = models.Integer(null=True)
     """The minimum retention, as an epoch second, of a document's client that an account approved."""
 
-    by_owner = ByOwner()
+    by_account = ClientsByAccount()
 
     @property
     def is_public(self) -> bool:
@@ -163,7 +163,7 @@ class Grant(models.Table):
         return self.revoked_at is None and self.expires_at > clock.now_ms()
 
 
-class Ticket(models.Table):
+class OneTimeToken(models.Table):
     """An authorization code, refresh token or device code: it can be exchanged for tokens once."""
 
     class Meta(models.Meta):

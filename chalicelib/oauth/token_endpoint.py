@@ -16,9 +16,9 @@ GRANTS: dict[str, Callable[[TokenRequest], TokenResponse]] = {
 }
 
 
-def answer(request: TokenRequest) -> TokenResponse:
+def respond(request: TokenRequest) -> TokenResponse:
     """Return the token response; raise OAuthError for an invalid request (§5.2)."""
-    grant = GRANTS.get(request.parameters.required("grant_type"))
+    grant = GRANTS.get(request.parameters.require("grant_type"))
     if grant is None:
         raise OAuthError("unsupported_grant_type", "grant_type is not supported.")
     return grant(request)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from chalicelib.oauth import resources
 from chalicelib.oauth.issuance import Issuance
 from chalicelib.oauth.parameters import Parameters
-from chalicelib.oauth.tables import Client, Ticket
+from chalicelib.oauth.tables import Client, OneTimeToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,24 +14,24 @@ class TokenRequest:
 
     parameters: Parameters
     client: Client
-    ticket: Ticket | None
+    one_time_token: OneTimeToken | None
     base_url: str
 
-    def get_own(self, kind: str) -> Ticket | None:
+    def get_own(self, kind: str) -> OneTimeToken | None:
         """Return the presented code or token, None unless it is of this kind and was issued to this client."""
-        ticket = self.ticket
-        if ticket is None or ticket.kind != kind or ticket.client_id != self.client.client_id:
+        one_time_token = self.one_time_token
+        if one_time_token is None or one_time_token.kind != kind or one_time_token.client_id != self.client.client_id:
             return None
-        return ticket
+        return one_time_token
 
-    def issuance(self, ticket: Ticket, scopes: set[str]) -> Issuance:
+    def issuance(self, one_time_token: OneTimeToken, scopes: set[str]) -> Issuance:
         """Return the content of the tokens to issue; raise invalid_target for a resource that was not granted."""
-        requested = self.parameters.every("resource")
+        requested = self.parameters.get_all("resource")
         return Issuance(
             client=self.client,
-            account_id=str(ticket.account_id),
-            grant_id=ticket.grant_id,
+            account_id=str(one_time_token.account_id),
+            grant_id=one_time_token.grant_id,
             scopes=scopes,
-            resources=resources.select_granted(requested, set(ticket.resources or ()), self.base_url),
+            resources=resources.select_granted(requested, set(one_time_token.resources or ()), self.base_url),
             base_url=self.base_url,
         )

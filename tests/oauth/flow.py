@@ -135,7 +135,7 @@ def registered(
         grant_types=by_default if grant_types is None else set(grant_types),
         wanted=set(scopes),
         registered_by="account",
-        owner_id=(owner or latchkey.account(name="Owner")).id,
+        account_id=(owner or latchkey.account(name="Owner")).id,
     )
     if made.secret:
         latchkey.secrets.append(made.secret)

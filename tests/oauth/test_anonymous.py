@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from chalicelib.limits import tiers
-from chalicelib.oauth.tables import Client, Ticket
+from chalicelib.oauth.tables import Client, OneTimeToken
 from infra.standin import Answer
 from tests.oauth.flow import CALLBACK, CODE, DEVICE, REFRESH, App, Person, post, refusal, registered, someone
 from tests.oauth.test_device import decide, started
@@ -48,10 +48,10 @@ def test_device_authorizations_are_limited_by_network(latchkey: TestApp, native:
     body = {"client_id": native.id}
     latchkey.counted(f"device-starts_{IP}", tiers.DEVICE_STARTS, used=299)
     assert post(latchkey, "/oauth/device_authorization", body).status == 200
-    stored = Ticket.count()
+    stored = OneTimeToken.count()
     for app in (native, stranger(latchkey)):
         assert refusal(app.post("/oauth/device_authorization")) == (429, "rate_limit_exceeded")
-    assert Ticket.count() == stored
+    assert OneTimeToken.count() == stored
     assert post(latchkey, "/oauth/device_authorization", body, ip="203.0.113.8").status == 200
 
 
@@ -79,13 +79,13 @@ def test_ipv6_site_is_one_network(latchkey: TestApp, start: Callable[[TestApp, s
 def test_device_code_that_nobody_approves_dies_with_its_ten_minutes(latchkey: TestApp, native: App) -> None:
     """And so does the pointer from what people type."""
     started(native)
-    assert {ticket.dies_at for ticket in Ticket.scan()} == {latchkey.clock.now_ms // 1000 + 600}
+    assert {ticket.dies_at for ticket in OneTimeToken.scan()} == {latchkey.clock.now_ms // 1000 + 600}
 
 
 def test_device_code_that_was_denied_dies_with_its_ten_minutes(latchkey: TestApp, ada: Person, native: App) -> None:
     """Nothing of it can be used twice."""
     assert decide(ada, started(native)[1], "deny") == 200
-    assert {ticket.dies_at for ticket in Ticket.scan()} == {latchkey.clock.now_ms // 1000 + 600}
+    assert {ticket.dies_at for ticket in OneTimeToken.scan()} == {latchkey.clock.now_ms // 1000 + 600}
 
 
 def test_device_code_that_was_approved_is_kept_as_long_as_its_grant(
@@ -94,7 +94,7 @@ def test_device_code_that_was_approved_is_kept_as_long_as_its_grant(
     """Its second use must be found whenever it comes."""
     device_code, user_code = started(native)
     assert decide(ada, user_code) == 200
-    kept = [ticket.dies_at for ticket in Ticket.scan(Ticket.kind == "dc")]
+    kept = [ticket.dies_at for ticket in OneTimeToken.scan(OneTimeToken.kind == "dc")]
     assert kept == [latchkey.clock.now_ms // 1000 + 120 * DAY_S]
     assert native.ask(DEVICE, device_code=device_code).status == 200
 

@@ -11,14 +11,14 @@ from chalicelib.core import secrets, settings
 from chalicelib.events import kinds
 from chalicelib.oauth import authorize, consent, parameters, prompt
 from chalicelib.oauth.errors import invalid_request
-from chalicelib.oauth.tables import Client, Consent, Grant, Ticket
+from chalicelib.oauth.tables import Client, Consent, Grant, OneTimeToken
 from tests.credentials.events import told
 from tests.oauth.flow import CALLBACK, CHALLENGE, ISSUER, PKCE, App, Person, query_of, registered
 from tests.support.harness import NOON_MS, TestApp
 from tests.support.interleaving import before, failing, sent
 
 FILES = "https://files.example.com"
-ASKING = authorize.Asking(
+ASKING = authorize.AuthorizationRequest(
     client=Client("app_1", name="Photos"),
     redirect_uri=CALLBACK,
     requested_redirect_uri=CALLBACK,
@@ -30,7 +30,7 @@ ASKING = authorize.Asking(
 )
 
 
-def asked(app: App, **changed: str | None) -> authorize.Asking:
+def asked(app: App, **changed: str | None) -> authorize.AuthorizationRequest:
     """Return what a client asks."""
     query: Mapping[str, str | None] = {
         "client_id": app.id,
@@ -41,7 +41,7 @@ def asked(app: App, **changed: str | None) -> authorize.Asking:
         **changed,
     }
     sent_so = {name: [value] for name, value in query.items() if value is not None}
-    return authorize.read(parameters.of_query(sent_so), ISSUER)
+    return authorize.parse(parameters.parse_query(sent_so), ISSUER)
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,16 @@ def asked(app: App, **changed: str | None) -> authorize.Asking:
 )
 def test_decision_holds_for_all_that_the_page_says(changed: dict[str, Any]) -> None:
     """Who asks, where the answer goes, and for what; what no page says changes nothing."""
-    assert replace(ASKING, **changed).shown != ASKING.shown
-    assert replace(ASKING, state="other", prompt="consent", code_challenge=None, requested_redirect_uri=None).shown == ASKING.shown
+    assert replace(ASKING, **changed).page_digest != ASKING.page_digest
+    assert (
+        replace(ASKING, state="other", prompt="consent", code_challenge=None, requested_redirect_uri=None).page_digest
+        == ASKING.page_digest
+    )
 
 
 def test_refusal_says_nothing_of_the_request_in_a_log() -> None:
     """Neither its state nor where it leads: only pages know."""
-    refusal = authorize.refused(ASKING, ISSUER, invalid_request("No."))
+    refusal = authorize.build_error_redirect(ASKING, ISSUER, invalid_request("No."))
     assert str(refusal) == "refused, and told to the client"
     assert "xyz" not in repr(refusal)
     assert query_of(refusal.location) == {
@@ -79,7 +82,7 @@ def test_refusal_says_nothing_of_the_request_in_a_log() -> None:
 )
 def test_request_that_wants_no_page_says_so_among_its_prompts(sent: str, asks_nobody: bool) -> None:
     """Right or wrong: beside another it can't be had, and the refusal needs no page either."""
-    assert prompt.asks_nobody(parameters.of_query({"prompt": [sent]})) == asks_nobody
+    assert prompt.forbids_page(parameters.parse_query({"prompt": [sent]})) == asks_nobody
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ def test_prompts_mean_a_page_or_none(latchkey: TestApp, app: App, prompt: str | 
 )
 def test_wrong_request_is_refused_to_its_client(latchkey: TestApp, app: App, changed: dict[str, str]) -> None:
     """With its state, where its client is answered."""
-    with pytest.raises(authorize.BackToClient) as refused:
+    with pytest.raises(authorize.ErrorRedirect) as refused:
         asked(app, **changed)
     assert refused.value.location.startswith(f"{CALLBACK}?error=invalid_request&")
     assert query_of(refused.value.location)["state"] == "xyz"
@@ -134,7 +137,7 @@ def test_code_and_grant_are_stored_whole(latchkey: TestApp, ada: Person, app: Ap
     latchkey.clock.forward(1)
     with settings.in_use(replace(settings.current(), resources=FILES)), sent() as calls:
         location = authorize.approve(asked(app, scope="write", resource=FILES, **PKCE), ada.account.id, ISSUER)
-    code = Ticket.get(secrets.digest(query_of(location)["code"]))
+    code = OneTimeToken.get(secrets.digest(query_of(location)["code"]))
     (grant,) = Grant.by_account.query(ada.account.id)
     assert (code.kind, code.client_id, code.account_id, code.grant_id) == ("ac", app.id, ada.account.id, grant.id)
     assert (code.scopes, code.resources, code.redirect_uri, code.code_challenge) == (
@@ -165,7 +168,7 @@ def test_code_and_grant_are_stored_whole(latchkey: TestApp, ada: Person, app: Ap
 def test_code_without_resources_or_proof_names_none(latchkey: TestApp, ada: Person, app: App) -> None:
     """Absent, not empty."""
     location = authorize.approve(asked(app, redirect_uri=None), ada.account.id, ISSUER)
-    code = Ticket.get(secrets.digest(query_of(location)["code"]))
+    code = OneTimeToken.get(secrets.digest(query_of(location)["code"]))
     assert code.attribute_values.keys().isdisjoint({"resources", "redirect_uri", "code_challenge"})
 
 
@@ -173,19 +176,19 @@ def test_yes_that_is_taken_back_at_this_moment_is_worth_nothing(latchkey: TestAp
     """It was remembered when it was looked at."""
     asking = asked(app)
     authorize.approve(asking, ada.account.id, ISSUER)
-    assert "code" in query_of(authorize.approve_again(asking, ada.account.id, ISSUER))
+    assert "code" in query_of(authorize.approve_remembered(asking, ada.account.id, ISSUER))
     with (
         before("TransactWriteItems", lambda: Consent(ada.account.id, app.id).delete()),
-        pytest.raises(authorize.TakenBack),
+        pytest.raises(authorize.ConsentWithdrawn),
     ):
-        authorize.approve_again(asking, ada.account.id, ISSUER)
+        authorize.approve_remembered(asking, ada.account.id, ISSUER)
 
 
-@pytest.mark.parametrize("approve", [authorize.approve, authorize.approve_again])
+@pytest.mark.parametrize("approve", [authorize.approve, authorize.approve_remembered])
 def test_fault_of_the_database_is_no_refusal(latchkey: TestApp, ada: Person, app: App, approve: Any) -> None:
     """It is raised as it came."""
     asking = asked(app)
-    consent.remember(ada.account.id, app.id, asking.allowed)
+    consent.remember(ada.account.id, app.id, asking.consent_entries)
     with failing("TransactWriteItems"), pytest.raises(Exception) as raised:  # noqa: PT011 - of which kind is below
         approve(asking, ada.account.id, ISSUER)
     assert type(raised.value).__name__ == "TransactWriteError"
@@ -197,7 +200,7 @@ def test_page_is_shown_where_the_client_wants_it_or_nothing_is_remembered(
     """And not where all of it was allowed there before."""
     asking = asked(app)
     assert asking.needs_consent(ada.account)
-    consent.remember(ada.account.id, app.id, asking.allowed)
+    consent.remember(ada.account.id, app.id, asking.consent_entries)
     account = Account.get(ada.account.id)
     assert not asking.needs_consent(account)
     assert not replace(asking, prompt="none").needs_consent(account)

@@ -208,7 +208,7 @@ def test_confidential_client_may_be_registered_with_pkce_required(latchkey: Test
     wrong = ada.submit(new, redirect_uris="nonsense", **form)
     assert (wrong.status, wrong.value(new, "pkce")) == (400, "required")
     made = ada.submit(new, redirect_uris=CALLBACK, **form)
-    (client,) = clients.owned_by(ada.account.id)
+    (client,) = clients.list_of_account(ada.account.id)
     assert (made.status, client.must_use_pkce, client.is_public) == (200, True, False)
 
 

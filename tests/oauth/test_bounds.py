@@ -111,7 +111,7 @@ def test_known_client_is_found_without_a_fetch(latchkey: TestApp, internet: Inte
         assert (client_documents.find_stored_client(URL) is not None) == (registration == "open")
         assert client_documents.find_stored_client(own.client_id) is not None
         assert client_documents.find_stored_client("x") is None
-        metadata = discovery.server(ISSUER)
+        metadata = discovery.server_metadata(ISSUER)
     assert ("registration_endpoint" in metadata) == (registration == "open")
     assert metadata["client_id_metadata_document_supported"] == (registration == "open")
     assert len(internet.requests) == 1
@@ -120,7 +120,7 @@ def test_known_client_is_found_without_a_fetch(latchkey: TestApp, internet: Inte
 def test_registration_with_an_initial_token_is_advertised(latchkey: TestApp) -> None:
     """Who has one must find where to show it."""
     with settings.in_use(replace(settings.current(), registration="a" * 64)):
-        assert discovery.server(ISSUER)["registration_endpoint"] == f"{ISSUER}/oauth/register"
+        assert discovery.server_metadata(ISSUER)["registration_endpoint"] == f"{ISSUER}/oauth/register"
 
 
 def test_failure_is_remembered_for_five_minutes_from_the_last_one(latchkey: TestApp) -> None:
@@ -234,10 +234,10 @@ def test_scheme_on_which_others_act_is_no_applications_own(scheme: str) -> None:
 def test_redirect_is_registrable(uri: str, good: bool) -> None:
     """With TLS anywhere, without on this machine, or by a scheme of the application's own."""
     if good:
-        assert redirect_uris.registrable(uri) == uri
+        assert redirect_uris.validate(uri) == uri
     else:
         with pytest.raises(InvalidRequest):
-            redirect_uris.registrable(uri)
+            redirect_uris.validate(uri)
 
 
 @pytest.mark.parametrize(
@@ -262,5 +262,5 @@ def test_port_alone_may_differ_on_loopback(asked: str, registered: str, same: bo
 def test_message_shows_so_much_of_a_bad_redirect() -> None:
     """Eighty characters, in ASCII."""
     with pytest.raises(InvalidRequest) as refused:
-        redirect_uris.registrable("http://é" + "x" * 73)
+        redirect_uris.validate("http://é" + "x" * 73)
     assert refused.value.message.endswith(r"'http://\xe9" + "x" * 72 + "'.")

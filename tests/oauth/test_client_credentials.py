@@ -10,8 +10,8 @@ def test_token_of_a_client_itself_acts_for_its_owner(latchkey: TestApp, app: App
     """There is no refresh token (RFC 6749 §4.4.3), and its requests are the owner's."""
     body = app.ask(CLIENT).json()
     assert body.keys() == {"access_token", "token_type", "expires_in", "scope"}
-    assert latchkey.call("GET", "/v1/users/me", body["access_token"]).json()["id"] == app.client.owner_id
-    assert latchkey.counters(str(app.client.owner_id), tiers.FREE)["used"] == 1
+    assert latchkey.call("GET", "/v1/users/me", body["access_token"]).json()["id"] == app.client.account_id
+    assert latchkey.counters(str(app.client.account_id), tiers.FREE)["used"] == 1
 
 
 def test_scope_of_a_client_itself_is_read_unless_it_asks(latchkey: TestApp) -> None:

@@ -60,7 +60,7 @@ def test_client_is_what_its_document_says(latchkey: TestApp, internet: Internet)
     assert (client.is_public, client.registered_by) == (True, "document")
     assert client.redirect_uris == [CALLBACK, LOOPBACK]
     assert set(client.grant_types) == {"authorization_code", "refresh_token"}
-    assert client.owner_id is None
+    assert client.account_id is None
 
 
 def test_client_of_a_document_goes_the_whole_way(latchkey: TestApp, ada: Person, internet: Internet) -> None:

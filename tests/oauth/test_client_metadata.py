@@ -17,7 +17,7 @@ BAD_METADATA, BAD_REDIRECT = ("invalid_client_metadata", 400), ("invalid_redirec
 
 def read(**given: object) -> Metadata:
     """Return what a description says, of a client that may use codes, refresh tokens and devices."""
-    return client_metadata.read(given, offered=(CODE, REFRESH, DEVICE), by_default=(CODE,), auth_method="none")
+    return client_metadata.parse(given, offered=(CODE, REFRESH, DEVICE), by_default=(CODE,), auth_method="none")
 
 
 def refusal(given: dict[str, Any]) -> tuple[str, int, str]:
@@ -37,7 +37,7 @@ def refusal(given: dict[str, Any]) -> tuple[str, int, str]:
 )
 def test_description_is_a_json_object_in_which_null_is_absent(raw: bytes | str, fields: dict[str, Any]) -> None:
     """RFC 7591 §2."""
-    assert client_metadata.fields_of(raw) == fields
+    assert client_metadata.parse_fields(raw) == fields
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_description_is_a_json_object_in_which_null_is_absent(raw: bytes | str, 
 def test_what_is_no_object_or_names_something_twice_is_refused(raw: bytes | str) -> None:
     """Two readers could take it for two clients."""
     with pytest.raises(OAuthError, match="must be a JSON object that names nothing twice") as refused:
-        client_metadata.fields_of(raw)
+        client_metadata.parse_fields(raw)
     assert (refused.value.error, refused.value.status) == BAD_METADATA
 
 

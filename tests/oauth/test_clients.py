@@ -27,7 +27,7 @@ def register(person: Person, kind: str, *uris: str) -> Page:
 def test_confidential_application_is_registered_on_the_page(latchkey: TestApp, ada: Person) -> None:
     """Id and secret are shown, the secret never again, and with them it goes the whole way."""
     page = register(ada, "confidential", CALLBACK, f" {LOOPBACK} ", "")
-    (client,) = clients.owned_by(ada.account.id)
+    (client,) = clients.list_of_account(ada.account.id)
     (secret,) = set(SECRET.findall(page.html))
     assert (client.client_id in page.html, client.redirect_uris) == (True, [CALLBACK, LOOPBACK])
     app = App(latchkey, client, secret, CALLBACK)
@@ -42,7 +42,7 @@ def test_confidential_application_is_registered_on_the_page(latchkey: TestApp, a
 def test_public_application_is_registered_on_the_page(latchkey: TestApp, ada: Person) -> None:
     """It has no secret, nor can it get one."""
     page = register(ada, "public", LOOPBACK)
-    (client,) = clients.owned_by(ada.account.id)
+    (client,) = clients.list_of_account(ada.account.id)
     assert not SECRET.search(page.html)
     assert works(latchkey, ada.grant(App(latchkey, client, None, LOOPBACK, PKCE))[0])
     path = f"/settings/applications/{client.client_id}"
@@ -57,12 +57,12 @@ def test_application_that_cant_be_is_told_why(latchkey: TestApp, ada: Person) ->
         page = ada.submit(NEW, **{**good, **wrong}, scopes=["read"])
         assert (page.status, bool(page.problem)) == (400, True), wrong
     assert ada.submit(NEW, **good, scopes=["keys"]).status == 400
-    assert list(clients.owned_by(ada.account.id)) == []
+    assert list(clients.list_of_account(ada.account.id)) == []
 
 
 def test_account_has_at_most_50_applications(latchkey: TestApp, ada: Person) -> None:
     """One that is deleted makes room."""
-    owned = [registered(latchkey, owner=ada.account) for _ in range(clients.OWNED_MAX)]
+    owned = [registered(latchkey, owner=ada.account) for _ in range(clients.PER_ACCOUNT_MAX)]
     page = register(ada, "public", CALLBACK)
     assert (page.status, "at most 50" in page.problem) == (409, True)
     delete_client.delete(owned[0].client)
@@ -72,7 +72,7 @@ def test_account_has_at_most_50_applications(latchkey: TestApp, ada: Person) -> 
 
 def test_deleting_an_application_again_makes_no_more_room(latchkey: TestApp, ada: Person) -> None:
     """Its place is given back once, and its owner is told once."""
-    owned = [registered(latchkey, owner=ada.account) for _ in range(clients.OWNED_MAX)]
+    owned = [registered(latchkey, owner=ada.account) for _ in range(clients.PER_ACCOUNT_MAX)]
     for _ in range(3):
         delete_client.delete(owned[0].client)
     assert [register(ada, "public", CALLBACK).status for _ in range(2)] == [200, 409]
@@ -86,7 +86,7 @@ def test_suspended_account_registers_no_application(latchkey: TestApp) -> None:
     change.set_standing(owner.id, tier=None, status=states.SUSPENDED, actor="acc_admin")
     with pytest.raises(errors.NotFound):
         registered(latchkey, owner=owner)
-    assert list(clients.owned_by(owner.id)) == []
+    assert list(clients.list_of_account(owner.id)) == []
 
 
 def test_second_of_two_rotations_at_once_is_refused(latchkey: TestApp, app: App) -> None:
@@ -103,7 +103,7 @@ def test_change_of_a_client_that_was_deleted_meanwhile_is_refused(latchkey: Test
     seen = Client.get(app.id)
     delete_client.delete(app.client)
     with pytest.raises(errors.NotFound):
-        clients.change(seen, name="Mine", uris=[CALLBACK])
+        clients.update(seen, name="Mine", uris=[CALLBACK])
     with pytest.raises(errors.Conflict):
         clients.rotate_secret(seen)
     with pytest.raises(OAuthError, match="registration token"):
@@ -119,7 +119,7 @@ def test_yes_to_a_client_that_was_deleted_meanwhile_is_worth_nothing(
     if registered_by == "self":
         app.client.update(actions=[Client.dies_at.set(latchkey.clock.now_ms // 1000 + 60)])
     asked = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]}
-    asking = authorize.read(parameters.of_query(asked), ISSUER)
+    asking = authorize.parse(parameters.parse_query(asked), ISSUER)
     delete_client.delete(app.client)
     if registered_by == "self":
         with pytest.raises(authorize.CannotRedirect):

@@ -25,7 +25,7 @@ DOCUMENT = "https://client.example/client.json"
 def test_client_is_ended_once_and_kept_for_30_days(latchkey: TestApp) -> None:
     """Its place is given back, its owner's callers are verified anew, and it is told by whom and why."""
     owner = latchkey.account()
-    client = register(owner_id=owner.id).client
+    client = register(account_id=owner.id).client
     assert delete_client.start_deletion(client, actor="acc_admin", reason="abuse") is not None
     assert delete_client.start_deletion(client, actor="acc_other", reason="again") is None
     stored = Client.get(client.client_id)
@@ -37,12 +37,12 @@ def test_client_is_ended_once_and_kept_for_30_days(latchkey: TestApp) -> None:
     assert (event.actor, event.reason) == ("acc_admin", "abuse")
     assert event.changed.as_dict() == {"application": client.client_id, "name": "Photos"}
     assert [each.subject for each in unfinished.all_there_are()] == [client.client_id]
-    assert (clients.find(client.client_id), list(clients.owned_by(owner.id))) == (None, [])
+    assert (clients.find(client.client_id), list(clients.list_of_account(owner.id))) == (None, [])
 
 
 def test_client_ended_by_its_owner_says_no_more_of_it(latchkey: TestApp) -> None:
     """And one of a document is remembered as ended for good, since it could be fetched again."""
-    own = register(owner_id=latchkey.account().id).client
+    own = register(account_id=latchkey.account().id).client
     document = register(registered_by="document", dies_at=NOON_S + 9).client
     for client in (own, document):
         delete_client.delete(client)
@@ -82,34 +82,34 @@ def test_grants_of_an_ended_client_are_revoked_a_slice_at_a_time(
     client = register(registered_by="self").client
     made = granted(client.client_id, 6)
     whole = unfinished.new(unfinished.OF_CLIENT, client.client_id)
-    assert (delete_client.finish_ending(whole), whole.after) == (False, made[2])
+    assert (delete_client.finish_deletion(whole), whole.after) == (False, made[2])
     assert revoked(made) == [True] * 3 + [False] * 3
-    assert (delete_client.finish_ending(whole), whole.after) == (False, made[5])
+    assert (delete_client.finish_deletion(whole), whole.after) == (False, made[5])
     assert len(list(Consent.scan())) == 6
-    assert (delete_client.finish_ending(whole), whole.after) == (False, "acc_2")
+    assert (delete_client.finish_deletion(whole), whole.after) == (False, "acc_2")
     assert len(list(Consent.scan())) == 3
-    assert (delete_client.finish_ending(whole), whole.after) == (False, "acc_5")
+    assert (delete_client.finish_deletion(whole), whole.after) == (False, "acc_5")
     assert list(Consent.scan()) == []
     # Begins from the start when it is looked at again: an index may be behind.
-    assert delete_client.finish_ending(whole)
+    assert delete_client.finish_deletion(whole)
     assert not any((whole.step, whole.after))
     beyond = granted(client.client_id, 2)
     behind = unfinished.new(unfinished.OF_CLIENT, client.client_id)
     behind.after = beyond[0]
-    assert [delete_client.finish_ending(behind) for _ in range(2)] == [False, True]
+    assert [delete_client.finish_deletion(behind) for _ in range(2)] == [False, True]
     assert revoked(beyond) == [False, True]
 
 
 def test_applications_from_before_the_address_was_proven_are_ended(latchkey: TestApp) -> None:
     """Those of that very millisecond and later stay."""
     owner = latchkey.account()
-    early = register(owner_id=owner.id).client
+    early = register(account_id=owner.id).client
     latchkey.clock.now_ms += 1
-    later = register(owner_id=owner.id).client
+    later = register(account_id=owner.id).client
     owner.update(actions=[Account.credentials_since.set(NOON_MS + 1)])
     with sent() as calls:
         delete_client.delete_unverified(owner.id)
-    assert [each.client_id for each in clients.owned_by(owner.id)] == [later.client_id]
+    assert [each.client_id for each in clients.list_of_account(owner.id)] == [later.client_id]
     assert Client.get(early.client_id).deleted_at == NOON_MS + 1
     reads = [request for operation, request in calls if operation == "GetItem"]
     assert all(request.get("ConsistentRead") for request in reads)

@@ -23,7 +23,7 @@ NOON_S = NOON_MS // 1000
 DOCUMENT = "https://client.example/client.json"
 
 
-def register(**described: Any) -> clients.Registered:
+def register(**described: Any) -> clients.NewClient:
     """Register a client that says no more of itself than it must."""
     least = {"name": "Photos", "uris": [CALLBACK], "auth_method": "client_secret_basic", "grant_types": {CODE}}
     return clients.register(**{**least, "wanted": set[str](), "registered_by": "account", **described})
@@ -33,12 +33,12 @@ def test_client_is_stored_as_it_was_described(latchkey: TestApp) -> None:
     """Its secret by its digest and its last characters."""
     owner = latchkey.account()
     latchkey.clock.forward(1)
-    made = register(owner_id=owner.id, uri="https://photos.example/", wanted={"write"}, pkce_required=True)
+    made = register(account_id=owner.id, uri="https://photos.example/", wanted={"write"}, pkce_required=True)
     client = Client.get(made.client.client_id)
     assert made.secret
     assert (client.name, client.redirect_uris, client.auth_method) == ("Photos", [CALLBACK], "client_secret_basic")
     assert (client.grant_types, client.scopes, client.registered_by) == ({CODE}, {"write"}, "account")
-    assert (client.created_at, client.owner_id, client.uri) == (NOON_MS + 1000, owner.id, "https://photos.example/")
+    assert (client.created_at, client.account_id, client.uri) == (NOON_MS + 1000, owner.id, "https://photos.example/")
     assert (client.secret_digest, client.secret_hint) == (secrets.digest(made.secret), secrets.hint(made.secret))
     assert client.pkce_required is True
     assert clients.has_secret(client, made.secret)
@@ -55,7 +55,7 @@ def test_client_that_says_the_least_has_the_rest_by_default(latchkey: TestApp) -
     assert made.secret is None
     assert not clients.has_secret(client, "")
     assert (client.scopes, client.registration_digest, client.dies_at) == ({"read", "write"}, "d", NOON_S + 9)
-    unknown = {"owner_id", "secret_digest", "secret_hint", "uri", "pkce_required"}
+    unknown = {"account_id", "secret_digest", "secret_hint", "uri", "pkce_required"}
     assert client.attribute_values.keys().isdisjoint(unknown)
 
 
@@ -75,7 +75,7 @@ def test_client_that_says_the_least_has_the_rest_by_default(latchkey: TestApp) -
 def test_client_that_cant_be_is_refused(latchkey: TestApp, described: dict[str, Any], why: str) -> None:
     """Nothing is stored."""
     with pytest.raises(errors.InvalidRequest, match=why):
-        register(owner_id=latchkey.account().id, **described)
+        register(account_id=latchkey.account().id, **described)
     assert list(Client.scan()) == []
 
 
@@ -83,11 +83,11 @@ def test_client_may_have_ten_redirects_and_without_the_code_flow_none(latchkey: 
     """Those that stand there twice count once, and they keep their order."""
     uris = [f"https://a.example/{number}" for number in range(9, -1, -1)]
     owner = latchkey.account().id
-    assert register(owner_id=owner, uris=uris[:5] * 2).client.redirect_uris == uris[:5]
-    assert register(owner_id=owner, uris=uris).client.redirect_uris == uris
+    assert register(account_id=owner, uris=uris[:5] * 2).client.redirect_uris == uris[:5]
+    assert register(account_id=owner, uris=uris).client.redirect_uris == uris
     for grant_types in ({DEVICE}, {CLIENT_CREDENTIALS}, {REFRESH, DEVICE}):
-        assert register(owner_id=owner, uris=[], grant_types=grant_types).client.redirect_uris == []
-    assert not register(owner_id=owner, auth_method="none", grant_types={CODE, DEVICE}).secret
+        assert register(account_id=owner, uris=[], grant_types=grant_types).client.redirect_uris == []
+    assert not register(account_id=owner, auth_method="none", grant_types={CODE, DEVICE}).secret
 
 
 def test_redirects_that_are_refused_are_the_redirects_fault() -> None:
@@ -103,18 +103,18 @@ def test_redirects_that_are_refused_are_the_redirects_fault() -> None:
 def test_account_has_at_most_50_applications_whatever_it_asks_with(latchkey: TestApp) -> None:
     """A form that wasn't used is no reason; one that was says so; a fault of the database is neither."""
     owner = latchkey.account()
-    register(owner_id=owner.id, form="form 1")
+    register(account_id=owner.id, form="form 1")
     with pytest.raises(errors.Conflict, match="Its application is in the list"):
-        register(owner_id=owner.id, form="form 1")
+        register(account_id=owner.id, form="form 1")
     owner.update(actions=[Account.applications.set(49)])
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
-        register(owner_id=owner.id)
-    register(owner_id=owner.id)
+        register(account_id=owner.id)
+    register(account_id=owner.id)
     for form in (None, "form 2"):
         with pytest.raises(errors.Conflict, match="at most 50 applications"):
-            register(owner_id=owner.id, form=form)
+            register(account_id=owner.id, form=form)
     with pytest.raises(errors.NotFound, match="no such account"):
-        register(owner_id="acc_" + "0" * 20)
+        register(account_id="acc_" + "0" * 20)
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
         register(registered_by="self")
 
@@ -122,7 +122,7 @@ def test_account_has_at_most_50_applications_whatever_it_asks_with(latchkey: Tes
 def test_registration_overwrites_nothing(latchkey: TestApp) -> None:
     """Each put is one where nothing stood."""
     with sent() as calls:
-        register(owner_id=latchkey.account().id, form="form 1")
+        register(account_id=latchkey.account().id, form="form 1")
     puts = [write["Put"] for _, request in calls for write in request.get("TransactItems", ()) if "Put" in write]
     mine = [put for put in puts if put["TableName"].endswith(("-clients", "-tickets"))]
     assert len(mine) == 2
@@ -177,7 +177,7 @@ def test_client_that_is_gone_is_not_kept(latchkey: TestApp) -> None:
 def test_rotated_secret_is_another_and_the_old_one_none(latchkey: TestApp) -> None:
     """The object that it was done with knows it, too."""
     owner = latchkey.account()
-    made = register(owner_id=owner.id)
+    made = register(account_id=owner.id)
     latchkey.clock.forward(1)
     secret = clients.rotate_secret(made.client)
     stored = Client.get(made.client.client_id)
@@ -194,9 +194,9 @@ def test_rotated_secret_is_another_and_the_old_one_none(latchkey: TestApp) -> No
 def test_change_gives_another_name_and_other_redirects(latchkey: TestApp, pkce_required: bool | None) -> None:
     """And says whether PKCE is required where it is said; what isn't said stays."""
     owner = latchkey.account()
-    client = register(owner_id=owner.id, pkce_required=True).client
+    client = register(account_id=owner.id, pkce_required=True).client
     latchkey.clock.forward(1)
-    clients.change(client, name="Albums", uris=["https://b.example/"], pkce_required=pkce_required)
+    clients.update(client, name="Albums", uris=["https://b.example/"], pkce_required=pkce_required)
     stored = Client.get(client.client_id)
     for changed in (client, stored):
         assert (changed.name, changed.redirect_uris) == ("Albums", ["https://b.example/"])
@@ -208,7 +208,7 @@ def test_client_that_never_was_is_not_changed(latchkey: TestApp) -> None:
     """Nor does it come to be."""
     client = Client(ids.new("app"), name="Photos", registered_by="self", secret_digest="d")
     with pytest.raises(errors.NotFound):
-        clients.change(client, name="Albums", uris=[CALLBACK])
+        clients.update(client, name="Albums", uris=[CALLBACK])
     with pytest.raises(errors.Conflict):
         clients.rotate_secret(client)
     assert delete_client.start_deletion(client) is None
@@ -218,20 +218,20 @@ def test_client_that_never_was_is_not_changed(latchkey: TestApp) -> None:
 def test_owned_clients_are_the_accounts_own(latchkey: TestApp) -> None:
     """Someone else's looks like one that never was."""
     owner, other = latchkey.account(), latchkey.account(name="Bea")
-    mine = register(owner_id=owner.id).client
-    assert clients.owned(owner.id, mine.client_id).client_id == mine.client_id
+    mine = register(account_id=owner.id).client
+    assert clients.get_of_account(owner.id, mine.client_id).client_id == mine.client_id
     for account, client_id in ((other.id, mine.client_id), (owner.id, "app_" + "0" * 20), (owner.id, "x")):
         with pytest.raises(errors.NotFound, match="no such application"):
-            clients.owned(account, client_id)
-    assert [each.client_id for each in clients.owned_by(owner.id)] == [mine.client_id]
-    assert list(clients.owned_by(other.id)) == []
+            clients.get_of_account(account, client_id)
+    assert [each.client_id for each in clients.list_of_account(owner.id)] == [mine.client_id]
+    assert list(clients.list_of_account(other.id)) == []
 
 
 def test_account_answers_for_a_client_while_it_is_active(latchkey: TestApp) -> None:
     """Nobody does for one that registered itself, whatever it says."""
     owner = latchkey.account()
-    mine, alone = register(owner_id=owner.id).client, register(registered_by="self").client
-    posing = replace_in(alone, owner_id=owner.id)
+    mine, alone = register(account_id=owner.id).client, register(registered_by="self").client
+    posing = replace_in(alone, account_id=owner.id)
     assert [clients.has_active_account(each) for each in (mine, alone, posing)] == [True, False, False]
     owner.update(actions=[Account.status.set("suspended")])
     assert not clients.has_active_account(mine)

@@ -143,7 +143,7 @@ def test_stolen_ticket_is_not_spent_under_another_grant_type(
         body = thief.ask(CLIENT, **stolen).json()
         assert body.keys() == {"access_token", "token_type", "expires_in", "scope"}
         who = latchkey.call("GET", "/v1/users/me", body["access_token"]).json()["id"]
-        assert who == thief.client.owner_id
+        assert who == thief.client.account_id
     assert refusal(thief.ask(REFRESH, refresh_token=code)) == USED
     assert refusal(thief.ask(REFRESH, refresh_token="x", code=refresh_token)) == USED
     assert refusal(thief.ask(DEVICE, device_code=refresh_token)) == USED

@@ -181,7 +181,7 @@ def test_client_that_changes_while_a_device_is_decided_is_shown_anew(ada: Person
     user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
     page = ada.open(f"/device?user_code={user_code}")
     form = ada.filled(page, "/device", {"decision": "allow"})
-    clients.change(app.client, name="Evil", uris=[CALLBACK])
+    clients.update(app.client, name="Evil", uris=[CALLBACK])
     again = ada.send("/device", form)
     assert (again.status, "has changed since" in again.text, "Evil" in again.text) == (409, True, True)
     assert ada.send("/device", ada.filled(again, "/device", {"decision": "allow"})).status == 200

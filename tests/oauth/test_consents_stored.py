@@ -123,7 +123,7 @@ def test_fault_of_the_database_is_no_refusal(latchkey: TestApp) -> None:
         with pytest.raises(TransactWriteError):
             consent.withdraw(account.id, APP)
         with pytest.raises(TransactWriteError):
-            consent.forget_until(_remembered(latchkey, account), NOON_MS, 9)
+            consent.delete_until(_remembered(latchkey, account), NOON_MS, 9)
     assert given(account) is not None
 
 
@@ -174,7 +174,7 @@ def grant(account: Account, client_id: str = APP) -> Grant:
 
 def live(*made: Grant) -> list[bool]:
     """Return of each grant whether it lives."""
-    return [Grant.get(each.id).is_live() for each in made]
+    return [Grant.get(each.id).is_active() for each in made]
 
 
 def test_withdrawn_yes_ends_the_clients_grants_and_no_others(latchkey: TestApp) -> None:
@@ -253,10 +253,10 @@ def test_consents_are_forgotten_up_to_a_time_so_many_at_once(latchkey: TestApp) 
     for number in range(3):
         Consent(account.id, f"app_{number}", allowed=lines(), given_at=NOON_MS + number).save()
     with sent() as calls:
-        assert consent.forget_until(account.id, NOON_MS + 1, 1) == 1
+        assert consent.delete_until(account.id, NOON_MS + 1, 1) == 1
     assert all(request.get("ConsistentRead") for operation, request in calls if operation == "Query")
     assert told(account.id) == [(kinds.CONSENT_WITHDRAWN, {"application": "app_0"})]
-    assert [consent.forget_until(account.id, NOON_MS + 1, 9) for _ in range(2)] == [1, 0]
+    assert [consent.delete_until(account.id, NOON_MS + 1, 9) for _ in range(2)] == [1, 0]
     assert [each.client_id for each in Consent.query(account.id)] == ["app_2"]
 
 
@@ -270,6 +270,6 @@ def test_yes_that_is_given_again_meanwhile_is_not_forgotten(latchkey: TestApp) -
         consent.remember(account.id, APP, lines("write"))
 
     with before("TransactWriteItems", again):
-        assert consent.forget_until(account.id, NOON_MS, 9) == 1
+        assert consent.delete_until(account.id, NOON_MS, 9) == 1
     assert given(account) is not None
     assert [kind for kind, _ in told(account.id)] == [kinds.CONSENT_REMEMBERED] * 2

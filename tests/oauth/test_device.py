@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.api.console.consent import DEVICE_TRIES
 from chalicelib.core import randomness, secrets
-from chalicelib.oauth.tables import Ticket
+from chalicelib.oauth.tables import OneTimeToken
 from tests.oauth.flow import CODE, DEVICE, ISSUER, App, Person, refusal, registered, someone, works
 from tests.support.harness import NOON_MS, TestApp
 
@@ -263,10 +263,10 @@ def test_device_code_is_kept_to_its_end_and_with_its_grant(
     device_code, user_code = started(app)
     if decision is not None:
         decide(ada, user_code, decision)
-    ticket = Ticket.found(secrets.digest(device_code))
+    ticket = OneTimeToken.found(secrets.digest(device_code))
     assert ticket is not None
     if decision == "allow":
         assert ticket.dies_at > NOON_MS // 1000 + 90 * 86_400
     else:
         assert ticket.dies_at == NOON_MS // 1000 + 600
-    assert min(each.dies_at for each in Ticket.scan() if each.kind in ("dc", "uc")) == NOON_MS // 1000 + 600
+    assert min(each.dies_at for each in OneTimeToken.scan() if each.kind in ("dc", "uc")) == NOON_MS // 1000 + 600

@@ -9,7 +9,7 @@ from pynamodb.exceptions import TransactWriteError, UpdateError
 from chalicelib.core import errors, secrets
 from chalicelib.events import kinds
 from chalicelib.oauth import delete_client, device
-from chalicelib.oauth.tables import Client, Grant, Ticket
+from chalicelib.oauth.tables import Client, Grant, OneTimeToken
 from tests.credentials.events import told
 from tests.oauth.flow import ISSUER, App
 from tests.support.harness import NOON_MS, TestApp
@@ -24,9 +24,9 @@ def start(app: App, *, scopes: set[str] | None = None, resources: set[str] | Non
     return device.start(app.client, scopes=scopes or {"read"}, resources=resources or set(), base_url=ISSUER)
 
 
-def ticket_of(answer: dict[str, Any]) -> Ticket:
+def ticket_of(answer: dict[str, Any]) -> OneTimeToken:
     """Return what is stored of it."""
-    return Ticket.get(secrets.digest(answer["device_code"]))
+    return OneTimeToken.get(secrets.digest(answer["device_code"]))
 
 
 @pytest.mark.parametrize("resources", [set[str](), {FILES}])
@@ -49,7 +49,7 @@ def test_device_is_answered_and_stored_for_ten_minutes(latchkey: TestApp, app: A
     assert (ticket.kind, ticket.client_id, ticket.scopes, ticket.interval_s) == ("dc", app.id, {"read", "write"}, 5)
     assert (ticket.attribute_values.get("resources") or set()) == resources
     assert (ticket.expires_at, ticket.dies_at) == (NOON_MS + LIFETIME_MS, (NOON_MS + LIFETIME_MS) // 1000)
-    (pointer,) = Ticket.scan(Ticket.kind == "uc")
+    (pointer,) = OneTimeToken.scan(OneTimeToken.kind == "uc")
     assert (pointer.client_id, pointer.device_digest) == (app.id, ticket.digest)
     assert (pointer.expires_at, pointer.dies_at) == (ticket.expires_at, ticket.dies_at)
     puts = [write["Put"] for _, request in calls for write in request["TransactItems"]]
@@ -68,38 +68,38 @@ def test_so_much_of_what_is_typed_is_looked_at(latchkey: TestApp, app: App, befo
     letters = start(app)["user_code"].replace("-", "")
     typed = "-" * before_it + letters.lower()
     if found:
-        assert device.pending(typed).user_code == f"{letters[:4]}-{letters[4:]}"
+        assert device.find_pending(typed).user_code == f"{letters[:4]}-{letters[4:]}"
     else:
         with pytest.raises(errors.NotFound, match="No device waits"):
-            device.pending(typed)
+            device.find_pending(typed)
 
 
 @pytest.mark.parametrize("letter", ["ſ", "ⅽ", "A", "1"])
 def test_letter_that_no_device_shows_is_left_out(latchkey: TestApp, app: App, letter: str) -> None:
     """Also one of another script that becomes one of ours as a capital."""
     answer = start(app)
-    assert device.pending(f"{letter}{answer['user_code']}{letter}").user_code == answer["user_code"]
+    assert device.find_pending(f"{letter}{answer['user_code']}{letter}").user_code == answer["user_code"]
 
 
 def test_decision_holds_for_all_that_the_page_says(latchkey: TestApp, app: App) -> None:
     """Who asks, the code, and for what."""
-    waiting = device.pending(start(app, scopes={"read"}, resources={FILES})["user_code"])
+    waiting = device.find_pending(start(app, scopes={"read"}, resources={FILES})["user_code"])
     for name, value in {"user_code": "BBBBBBBB", "scopes": {"write"}, "resources": None}.items():
-        ticket = Ticket.get(waiting.ticket.digest)
+        ticket = OneTimeToken.get(waiting.device_code.digest)
         setattr(ticket, name, value)
-        assert replace(waiting, ticket=ticket).shown != waiting.shown, name
+        assert replace(waiting, device_code=ticket).page_digest != waiting.page_digest, name
     client = Client.get(app.id)
     client.name = "Other"
-    assert replace(waiting, client=client).shown != waiting.shown
-    again = device.pending(waiting.user_code)
-    assert again.shown == waiting.shown
+    assert replace(waiting, client=client).page_digest != waiting.page_digest
+    again = device.find_pending(waiting.user_code)
+    assert again.page_digest == waiting.page_digest
 
 
 def test_approval_is_a_grant_of_what_was_asked_for(latchkey: TestApp, app: App) -> None:
     """It is told to the account, and kept as long as the grant."""
     account = latchkey.account()
     answer = start(app, scopes={"write"}, resources={FILES})
-    waiting = device.pending(answer["user_code"])
+    waiting = device.find_pending(answer["user_code"])
     latchkey.clock.forward(1)
     with sent() as calls:
         device.approve(waiting, account.id)
@@ -118,9 +118,9 @@ def test_approval_keeps_a_client_that_registered_itself(latchkey: TestApp, app: 
     """As one on the consent page does; a no doesn't."""
     app.client.update(actions=[Client.dies_at.set(NOON_MS // 1000 + 9)])
     codes = [start(app)["user_code"] for _ in range(2)]
-    device.deny(device.pending(codes[0]), latchkey.account().id)
+    device.deny(device.find_pending(codes[0]), latchkey.account().id)
     assert Client.get(app.id).dies_at == NOON_MS // 1000 + 9
-    device.approve(device.pending(codes[1]), latchkey.account().id)
+    device.approve(device.find_pending(codes[1]), latchkey.account().id)
     assert "dies_at" not in Client.get(app.id).attribute_values
 
 
@@ -128,7 +128,7 @@ def test_denial_is_who_denied_and_when(latchkey: TestApp, app: App) -> None:
     """No grant, nothing told, and it is kept no longer."""
     account = latchkey.account()
     answer = start(app)
-    device.deny(device.pending(answer["user_code"]), account.id)
+    device.deny(device.find_pending(answer["user_code"]), account.id)
     ticket = ticket_of(answer)
     assert (ticket.decision, ticket.account_id, ticket.granted_at) == ("denied", account.id, NOON_MS)
     assert ticket.dies_at == (NOON_MS + LIFETIME_MS) // 1000
@@ -138,20 +138,20 @@ def test_denial_is_who_denied_and_when(latchkey: TestApp, app: App) -> None:
 def test_device_is_decided_once_and_before_its_end(latchkey: TestApp, app: App) -> None:
     """Of a yes and a no at the same moment the first stands; at its end it is too late for both."""
     account = latchkey.account()
-    waiting, late = (device.pending(start(app)["user_code"]) for _ in range(2))
+    waiting, late = (device.find_pending(start(app)["user_code"]) for _ in range(2))
     device.deny(waiting, account.id)
     with pytest.raises(errors.NotFound, match="used or too old"):
         device.approve(waiting, account.id)
     with pytest.raises(errors.NotFound, match="used or too old"):
-        device.pending(waiting.user_code)
+        device.find_pending(waiting.user_code)
     latchkey.clock.now_ms += LIFETIME_MS - 1
-    assert device.pending(late.user_code)
+    assert device.find_pending(late.user_code)
     latchkey.clock.now_ms += 1
     for decide in (device.approve, device.deny):
         with pytest.raises(errors.NotFound, match="used or too old"):
             decide(late, account.id)
     with pytest.raises(errors.NotFound, match="used or too old"):
-        device.pending(late.user_code)
+        device.find_pending(late.user_code)
     assert list(Grant.scan()) == []
 
 
@@ -160,7 +160,7 @@ def test_device_of_a_client_that_has_ended_is_not_found(latchkey: TestApp, app: 
     code = start(app)["user_code"]
     delete_client.delete(app.client)
     with pytest.raises(errors.NotFound, match="used or too old"):
-        device.pending(code)
+        device.find_pending(code)
 
 
 def test_device_that_polls_too_fast_waits_five_seconds_longer_for_good(latchkey: TestApp, app: App) -> None:
@@ -180,13 +180,13 @@ def test_device_that_is_forgotten_meanwhile_does_not_come_back(latchkey: TestApp
     gone = ticket_of(start(app))
     gone.delete()
     assert device.polls_too_fast(gone)
-    assert Ticket.found(gone.digest) is None
+    assert OneTimeToken.found(gone.digest) is None
     answer = start(app)
     ticket = ticket_of(answer)
     device.polls_too_fast(ticket)
     with after("UpdateItem", ticket.delete):
         assert device.polls_too_fast(ticket)
-    assert Ticket.found(ticket.digest) is None
+    assert OneTimeToken.found(ticket.digest) is None
 
 
 def test_fault_of_the_database_is_no_poll_that_came_too_soon(latchkey: TestApp, app: App) -> None:
@@ -197,6 +197,6 @@ def test_fault_of_the_database_is_no_poll_that_came_too_soon(latchkey: TestApp, 
     assert ticket_of_interval(ticket) == 5
 
 
-def ticket_of_interval(ticket: Ticket) -> int:
+def ticket_of_interval(ticket: OneTimeToken) -> int:
     """Return the interval that is stored."""
-    return Ticket.get(ticket.digest).interval_s
+    return OneTimeToken.get(ticket.digest).interval_s

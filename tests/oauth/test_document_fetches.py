@@ -14,7 +14,7 @@ import pytest
 from chalicelib.core import errors, settings
 from chalicelib.limits.tiers import DOCUMENT_FETCHES
 from chalicelib.oauth import client_documents, document_fetches
-from chalicelib.oauth.document_lifetime import fresh_s
+from chalicelib.oauth.document_lifetime import freshness_s
 from chalicelib.oauth.tables import Client
 from infra.standin import Answer
 from tests.oauth.flow import CALLBACK, PKCE, App, Person, refusal
@@ -198,7 +198,7 @@ def at(seconds: int) -> str:
 )
 def test_document_is_fresh_as_long_as_its_server_says(latchkey: TestApp, headers: dict[str, str], seconds: int) -> None:
     """Between five minutes and a day; a day where it says nothing (RFC 9111 §5.2, §5.3)."""
-    assert fresh_s(headers) == seconds
+    assert freshness_s(headers) == seconds
 
 
 def test_document_is_fetched_again_when_it_is_no_longer_fresh(latchkey: TestApp, internet: Internet) -> None:

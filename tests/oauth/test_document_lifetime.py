@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.oauth.document_lifetime import fresh_s
+from chalicelib.oauth.document_lifetime import freshness_s
 from tests.support.harness import TestApp
 
 DAY_S = 86_400
@@ -35,4 +35,4 @@ DATE = "Mon, 20 Dec 2021 %s GMT"
 )
 def test_fresh_from_five_minutes_to_a_day(latchkey: TestApp, headers: dict[str, str], seconds: int) -> None:
     """What can't be read is no time, an age of nothing, and never an error of ours."""
-    assert fresh_s(headers) == seconds
+    assert freshness_s(headers) == seconds

@@ -45,10 +45,10 @@ def test_life_of_an_application_is_told_to_its_owner(latchkey: TestApp, ada: Per
         grant_types={clients.CODE},
         wanted=set(),
         registered_by="account",
-        owner_id=ada.account.id,
+        account_id=ada.account.id,
     )
     latchkey.clock.forward(1)
-    clients.change(made.client, name="Reader 2", uris=["https://reader.example/cb"])
+    clients.update(made.client, name="Reader 2", uris=["https://reader.example/cb"])
     latchkey.clock.forward(1)
     secret = clients.rotate_secret(made.client)
     latchkey.clock.forward(1)

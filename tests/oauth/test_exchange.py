@@ -15,8 +15,8 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds
 from chalicelib.oauth import exchange, grants
 from chalicelib.oauth.errors import OAuthError
-from chalicelib.oauth.issuance import REFRESH_KIND, Answer, Issuance
-from chalicelib.oauth.tables import Grant, Ticket
+from chalicelib.oauth.issuance import REFRESH_KIND, Issuance, TokenResponse
+from chalicelib.oauth.tables import Grant, OneTimeToken
 from tests.credentials.events import told
 from tests.oauth.flow import CODE, ISSUER, App, registered
 from tests.support.harness import NOON_MS, TestApp
@@ -30,7 +30,7 @@ def asked(app: App, grant: Grant | None = None, **changed: Any) -> Issuance:
     """Return what an exchange is about: for a grant, or for the client itself."""
     whole: dict[str, Any] = {
         "client": app.client,
-        "account_id": grant.account_id if grant else app.client.owner_id,
+        "account_id": grant.account_id if grant else app.client.account_id,
         "grant_id": grant.id if grant else None,
         "scopes": {"read"},
         "resources": set(),
@@ -39,13 +39,15 @@ def asked(app: App, grant: Grant | None = None, **changed: Any) -> Issuance:
     return Issuance(**whole | changed)
 
 
-def approved(latchkey: TestApp, app: App, *, kind: str = "ac", secret: str = "", **more: Any) -> tuple[Ticket, Grant]:
+def approved(
+    latchkey: TestApp, app: App, *, kind: str = "ac", secret: str = "", **more: Any
+) -> tuple[OneTimeToken, Grant]:
     """Store an approval, a minute old, and a code or a refresh token of it."""
     account = latchkey.account()
     grant = grants.new(account.id, app.id, scopes={"read", "write"}, resources=set())
     grant.save()
     latchkey.clock.forward(60)
-    ticket = Ticket(
+    ticket = OneTimeToken(
         secrets.digest(secret or secrets.mint(kind)),
         kind=kind,
         client_id=app.id,
@@ -60,16 +62,16 @@ def approved(latchkey: TestApp, app: App, *, kind: str = "ac", secret: str = "",
     return ticket, grant
 
 
-def spend(ticket: Ticket, asked: Issuance, secret: str) -> Answer:
+def spend(ticket: OneTimeToken, asked: Issuance, secret: str) -> TokenResponse:
     """Exchange a ticket of any kind."""
     if ticket.kind == REFRESH_KIND:
         return exchange.rotate(ticket, asked, secret)
     return exchange.redeem(ticket, asked)
 
 
-def stored(answer: Answer, name: str = "access_token") -> Any:
+def stored(answer: TokenResponse, name: str = "access_token") -> Any:
     """Return what is stored of a token."""
-    table: Any = Credential if name == "access_token" else Ticket
+    table: Any = Credential if name == "access_token" else OneTimeToken
     return table.get(secrets.digest(str(answer[name])))
 
 
@@ -101,7 +103,7 @@ def test_redeemed_code_gives_both_tokens(latchkey: TestApp, app: App) -> None:
     assert (refresh.scopes, refresh.resources) == ({"read", "write"}, {FILES})
     assert refresh.expires_at == NOON_MS + 90 * DAY_S * 1000
     assert refresh.dies_at == NOON_MS // 1000 + 120 * DAY_S
-    assert Ticket.get(ticket.digest).consumed_at == now_ms
+    assert OneTimeToken.get(ticket.digest).consumed_at == now_ms
     ((_, request),) = calls
     puts = [write["Put"] for write in request["TransactItems"] if "Put" in write]
     assert [put["ConditionExpression"] for put in puts] == ["attribute_not_exists(digest)"] * 2
@@ -115,14 +117,14 @@ def test_redeemed_code_of_a_client_without_refresh_gives_one_token(latchkey: Tes
     assert answer.keys() == {"access_token", "token_type", "expires_in", "scope"}
     access = stored(answer)
     assert ("resources" in access.attribute_values, access.for_this_api) == (False, True)
-    assert list(Ticket.scan(Ticket.kind == "rt")) == []
+    assert list(OneTimeToken.scan(OneTimeToken.kind == "rt")) == []
 
 
 def test_token_of_a_client_itself_is_its_owners(latchkey: TestApp, app: App) -> None:
     """Without a grant or a refresh token."""
     answer = exchange.issue_to_client(asked(app, scopes={"write", "read"}))
     access = stored(answer)
-    assert (access.account_id, access.scopes) == (app.client.owner_id, {"read", "write"})
+    assert (access.account_id, access.scopes) == (app.client.account_id, {"read", "write"})
     assert "grant_id" not in access.attribute_values
     assert (answer["scope"], "refresh_token" in answer) == ("read write", False)
 
@@ -134,7 +136,7 @@ def test_refresh_spends_its_token_and_seals_the_answer(latchkey: TestApp, app: A
     answer = exchange.rotate(ticket, asked(app, grant), secret)
     assert stored(answer, "refresh_token").grant_id == grant.id
     latchkey.clock.now_ms += 1_999
-    again = exchange.rotate(Ticket.get(ticket.digest), asked(app, grant), secret)
+    again = exchange.rotate(OneTimeToken.get(ticket.digest), asked(app, grant), secret)
     assert again == answer | {"expires_in": 3_599}
     assert "resources" not in again
 
@@ -144,7 +146,7 @@ def test_refresh_of_a_token_known_to_be_spent_writes_nothing(latchkey: TestApp, 
     secret = secrets.mint("rt")
     ticket, grant = approved(latchkey, app, kind="rt", secret=secret)
     exchange.rotate(ticket, asked(app, grant), secret)
-    spent = Ticket.get(ticket.digest)
+    spent = OneTimeToken.get(ticket.digest)
     with sent() as calls:
         exchange.rotate(spent, asked(app, grant), secret)
     assert [operation for operation, _ in calls] == ["GetItem", "GetItem"]
@@ -154,7 +156,7 @@ def test_two_refreshes_at_once_get_one_answer(latchkey: TestApp, app: App) -> No
     """The loser finds the token spent, and what was answered."""
     secret = secrets.mint("rt")
     ticket, grant = approved(latchkey, app, kind="rt", secret=secret)
-    answers: list[Answer] = []
+    answers: list[TokenResponse] = []
     with (
         sent() as calls,
         before("TransactWriteItems", lambda: answers.append(exchange.rotate(ticket, asked(app, grant), secret))),
@@ -167,27 +169,27 @@ def test_two_refreshes_at_once_get_one_answer(latchkey: TestApp, app: App) -> No
     assert len(list(Credential.by_account.query(grant.account_id))) == 1
 
 
-def ended_grant(ticket: Ticket) -> None:
+def ended_grant(ticket: OneTimeToken) -> None:
     """Revoke the grant."""
     Grant(ticket.grant_id).update(actions=[Grant.revoked_at.set(NOON_MS)])
 
 
-def expired_grant(ticket: Ticket) -> None:
+def expired_grant(ticket: OneTimeToken) -> None:
     """Let the grant end at this moment."""
     Grant(ticket.grant_id).update(actions=[Grant.expires_at.set(NOON_MS + 60_000)])
 
 
-def expired_ticket(ticket: Ticket) -> None:
+def expired_ticket(ticket: OneTimeToken) -> None:
     """Let the ticket end at this moment."""
-    Ticket(ticket.digest).update(actions=[Ticket.expires_at.set(NOON_MS + 60_000)])
+    OneTimeToken(ticket.digest).update(actions=[OneTimeToken.expires_at.set(NOON_MS + 60_000)])
 
 
-def suspended(ticket: Ticket) -> None:
+def suspended(ticket: OneTimeToken) -> None:
     """Suspend the account."""
     Account(ticket.account_id).update(actions=[Account.status.set("suspended")])
 
 
-def proven(ticket: Ticket) -> None:
+def proven(ticket: OneTimeToken) -> None:
     """Let the account's address be proven a millisecond after the approval."""
     Account(ticket.account_id).update(actions=[Account.credentials_since.set(NOON_MS + 1)])
 
@@ -204,7 +206,7 @@ def test_exchange_depends_on_what_is_true_at_its_own_moment(
     with pytest.raises(OAuthError, match="invalid, expired, used or not yours") as refused:
         spend(ticket, asked(app, grant), secret)
     assert refused.value.error == "invalid_grant"
-    assert "consumed_at" not in Ticket.get(ticket.digest).attribute_values
+    assert "consumed_at" not in OneTimeToken.get(ticket.digest).attribute_values
     assert list(Credential.by_account.query(grant.account_id)) == []
     assert told(grant.account_id) == []
 
@@ -227,9 +229,9 @@ def test_second_use_revokes_the_grant_and_is_told(latchkey: TestApp, app: App, k
     telemetry.write_to(log)
     secret = secrets.mint(kind)
     ticket, grant = approved(latchkey, app, kind=kind, secret=secret)
-    Ticket(ticket.digest).update(actions=[Ticket.consumed_at.set(NOON_MS)])
+    OneTimeToken(ticket.digest).update(actions=[OneTimeToken.consumed_at.set(NOON_MS)])
     for _ in range(2):
-        spent = Ticket.get(ticket.digest)
+        spent = OneTimeToken.get(ticket.digest)
         with pytest.raises(OAuthError):
             spend(spent, asked(app, grant), secret)
     assert [what for what, _ in told(grant.account_id)] == [kinds.REUSE_DETECTED]
@@ -250,7 +252,7 @@ def test_fault_of_the_database_is_no_refusal(latchkey: TestApp, app: App) -> Non
     def conflict() -> None:
         raise Cancelled("TransactionCanceledException", "", {"CancellationReasons": [{"Code": "ValidationError"}]})
 
-    exchanges: list[Callable[[], Answer]] = [
+    exchanges: list[Callable[[], TokenResponse]] = [
         lambda: exchange.redeem(ticket, asked(app, grant)),
         lambda: exchange.rotate(ticket, asked(app, grant), secret),
     ]

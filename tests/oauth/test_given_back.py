@@ -10,7 +10,7 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.oauth import exchange, grants, revocation
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.issuance import Issuance
-from chalicelib.oauth.tables import Client, Grant, Ticket
+from chalicelib.oauth.tables import Client, Grant, OneTimeToken
 from tests.oauth.flow import ISSUER, App
 from tests.support.harness import NOON_MS, TestApp
 from tests.support.interleaving import marks_lost
@@ -18,13 +18,13 @@ from tests.support.interleaving import marks_lost
 FILES = "https://files.example.com"
 
 
-def approved(latchkey: TestApp, app: App, *, resources: set[str] | None = None) -> tuple[Credential, Ticket]:
+def approved(latchkey: TestApp, app: App, *, resources: set[str] | None = None) -> tuple[Credential, OneTimeToken]:
     """Return an access and a refresh token of one approval."""
     account = latchkey.account()
     grant = grants.new(account.id, app.id, scopes={"read", "write"}, resources=set())
     grant.save()
     asked = Issuance(app.client, account.id, grant.id, {"write", "read"}, resources or set(), ISSUER)
-    code = Ticket(
+    code = OneTimeToken(
         "code", kind="ac", client_id=app.id, granted_at=NOON_MS, scopes={"write", "read"}, expires_at=NOON_MS + 1
     )
     code.resources = resources or None
@@ -32,7 +32,7 @@ def approved(latchkey: TestApp, app: App, *, resources: set[str] | None = None) 
     answer = exchange.redeem(code, asked)
     return (
         Credential.get(secrets.digest(str(answer["access_token"]))),
-        Ticket.get(secrets.digest(str(answer["refresh_token"]))),
+        OneTimeToken.get(secrets.digest(str(answer["refresh_token"]))),
     )
 
 
@@ -56,7 +56,12 @@ def test_nobody_hears_of_anything_else(latchkey: TestApp, app: App) -> None:
     """Another client's token, a code, nothing."""
     access, refresh = approved(latchkey, app)
     other = Client(ids.new("app"), auth_method="client_secret_basic")
-    for client, token in ((other, access), (other, refresh), (app.client, Ticket.get("code")), (app.client, None)):
+    for client, token in (
+        (other, access),
+        (other, refresh),
+        (app.client, OneTimeToken.get("code")),
+        (app.client, None),
+    ):
         assert revocation.introspect(client, token, ISSUER) == {"active": False}
         if client is other:
             with pytest.raises(OAuthError, match="belongs to another client") as refused:
@@ -67,7 +72,7 @@ def test_nobody_hears_of_anything_else(latchkey: TestApp, app: App) -> None:
     assert [told(app, token)["active"] for token in (access, refresh)] == [True, True]
 
 
-def over(name: str, access: Credential, refresh: Ticket) -> None:
+def over(name: str, access: Credential, refresh: OneTimeToken) -> None:
     """Let something end that both tokens depend on."""
     account, grant = Account(access.account_id), Grant(access.grant_id)
     endings: dict[str, Any] = {
@@ -104,7 +109,7 @@ def test_token_is_active_until_anything_of_it_is_over(latchkey: TestApp, app: Ap
 
 def test_token_of_a_client_itself_depends_on_no_grant(latchkey: TestApp, app: App) -> None:
     """It has none."""
-    asked = Issuance(app.client, str(app.client.owner_id), None, {"read"}, set(), ISSUER)
+    asked = Issuance(app.client, str(app.client.account_id), None, {"read"}, set(), ISSUER)
     token = Credential.get(secrets.digest(str(exchange.issue_to_client(asked)["access_token"])))
     assert told(app, token)["active"]
     revocation.revoke(app.client, token)

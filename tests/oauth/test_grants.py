@@ -1,7 +1,7 @@
 """What ends a grant ends its tokens at the next request, though the gateway has their verdicts cached for 300 s."""
 
 from chalicelib.core import telemetry
-from chalicelib.oauth.tables import Grant, Ticket
+from chalicelib.oauth.tables import Grant, OneTimeToken
 from tests.oauth.flow import CLIENT, App, Person, refusal, registered, someone, works
 from tests.support.harness import TestApp
 
@@ -121,7 +121,7 @@ def test_grant_is_kept_for_30_days_after_its_end_and_tickets_as_long(latchkey: T
     _, refresh = ada.grant(app)
     app.refresh(refresh)
     (grant,) = Grant.by_account.query(ada.account.id)
-    tickets = list(Ticket.scan(Ticket.grant_id == grant.id))
+    tickets = list(OneTimeToken.scan(OneTimeToken.grant_id == grant.id))
     assert len(tickets) == 3
     assert grant.dies_at == grant.expires_at // 1000 + 30 * 86_400
     assert {ticket.dies_at for ticket in tickets} == {grant.dies_at}

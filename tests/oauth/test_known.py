@@ -8,10 +8,10 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import secrets
 from chalicelib.credentials.tables import Credential
 from chalicelib.oauth import authorize, clients, consent, delete_client, parameters
-from chalicelib.oauth.client_auth import Known, authenticate, presented
+from chalicelib.oauth.client_auth import AuthenticatedClient, authenticate, read_presented_secret
 from chalicelib.oauth.errors import OAuthError, invalid_request
 from chalicelib.oauth.parameters import ClientCredentials
-from chalicelib.oauth.tables import Client, Ticket
+from chalicelib.oauth.tables import Client, OneTimeToken
 from tests.oauth.flow import CALLBACK, CLIENT, CODE, DEVICE, ISSUER, REFRESH, App, registered
 from tests.support.harness import NOON_MS, TestApp
 from tests.support.interleaving import sent
@@ -20,8 +20,8 @@ from tests.support.interleaving import sent
 @pytest.mark.parametrize(
     ("client", "subject"),
     [
-        ({"auth_method": "client_secret_basic", "owner_id": "acc_1"}, "client_app_1"),
-        ({"auth_method": "none", "owner_id": "acc_1"}, None),
+        ({"auth_method": "client_secret_basic", "account_id": "acc_1"}, "client_app_1"),
+        ({"auth_method": "none", "account_id": "acc_1"}, None),
         ({"auth_method": "client_secret_basic"}, None),
         ({"auth_method": "none"}, None),
     ],
@@ -30,15 +30,15 @@ def test_client_is_counted_by_itself_if_it_has_a_secret_and_an_owner(
     client: dict[str, Any], subject: str | None
 ) -> None:
     """As any other anyone can pose, or be registered for every limit."""
-    assert Known(Client("app_1", **client), None).subject == subject
+    assert AuthenticatedClient(Client("app_1", **client), None).subject == subject
 
 
 def test_ticket_is_what_was_presented_unless_it_is_an_access_token() -> None:
     """That is spent by nobody."""
-    ticket = Ticket("d")
-    assert Known(Client("app_1"), ticket).ticket is ticket
-    assert Known(Client("app_1"), Credential("d")).ticket is None
-    assert Known(Client("app_1"), None).ticket is None
+    ticket = OneTimeToken("d")
+    assert AuthenticatedClient(Client("app_1"), ticket).one_time_token is ticket
+    assert AuthenticatedClient(Client("app_1"), Credential("d")).one_time_token is None
+    assert AuthenticatedClient(Client("app_1"), None).one_time_token is None
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,14 @@ def test_ticket_is_what_was_presented_unless_it_is_an_access_token() -> None:
 def test_ticket_of_the_requests_own_grant_type_is_looked_at(grant_type: str, name: str) -> None:
     """No other that came along."""
     shown = {each: [f"the {each}"] for each in ("code", "refresh_token", "device_code")}
-    read = parameters.of_query(shown | {"grant_type": [grant_type]})
-    assert presented(read) == (f"the {name}" if name else "")
+    read = parameters.parse_query(shown | {"grant_type": [grant_type]})
+    assert read_presented_secret(read) == (f"the {name}" if name else "")
 
 
 def test_client_and_ticket_are_read_in_one_call(latchkey: TestApp, app: App) -> None:
     """Each by its own kind; what can't be one of ours isn't asked for."""
     code, token = secrets.mint("ac"), app.ask(CLIENT).json()["access_token"]
-    Ticket(secrets.digest(code), kind="ac", client_id=app.id, expires_at=NOON_MS).save()
+    OneTimeToken(secrets.digest(code), kind="ac", client_id=app.id, expires_at=NOON_MS).save()
     given = ClientCredentials(app.id, app.secret)
     for shown, kind, tables in ((code, "ac", 2), (token, "token", 2), ("", None, 1), ("x", None, 1)):
         with sent() as calls:
@@ -102,7 +102,7 @@ def test_error_leads_unasked_to_clients_that_somebody_answers_for(latchkey: Test
     ).client
 
     def leads(client: Client, user: Account | None) -> bool:
-        back = authorize.BackToClient(client, CALLBACK, f"{CALLBACK}?error=x", "No.")
+        back = authorize.ErrorRedirect(client, CALLBACK, f"{CALLBACK}?error=x", "No.")
         try:
             return back.location_for(user) == f"{CALLBACK}?error=x"
         except authorize.CannotRedirect as refusal:
@@ -126,8 +126,8 @@ def test_error_leads_unasked_to_clients_that_somebody_answers_for(latchkey: Test
 )
 def test_answer_is_put_behind_what_was_registered(latchkey: TestApp, uri: str, begins: str) -> None:
     """To the letter, with the issuer at its end."""
-    asking = authorize.Asking(Client("app_1"), uri, None, "", frozenset(), frozenset(), None, "")
-    location = authorize.refused(asking, ISSUER, invalid_request("x")).location
+    asking = authorize.AuthorizationRequest(Client("app_1"), uri, None, "", frozenset(), frozenset(), None, "")
+    location = authorize.build_error_redirect(asking, ISSUER, invalid_request("x")).location
     assert location == f"{begins}invalid_request&error_description=x&iss=https%3A%2F%2Fapi.example.com"
 
 
@@ -147,7 +147,7 @@ def test_unknown_client_or_redirect_is_told_to_nobody_else(
     """RFC 6749 §4.1.2.1: the user is told why, and sent nowhere."""
     query = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]} | sent_so
     with pytest.raises(authorize.CannotRedirect, match=why) as refused:
-        authorize.read(parameters.of_query(query), ISSUER)
+        authorize.parse(parameters.parse_query(query), ISSUER)
     assert (refused.value.status, refused.value.error) == (400, "invalid_request")
 
 
@@ -156,8 +156,8 @@ def test_redirect_must_be_named_by_a_client_with_several(latchkey: TestApp) -> N
     several = registered(latchkey, CALLBACK, "https://b.example/")
     query = {"client_id": [several.id], "response_type": ["code"]}
     with pytest.raises(authorize.CannotRedirect):
-        authorize.read(parameters.of_query(query), ISSUER)
-    asking = authorize.read(parameters.of_query(query | {"redirect_uri": ["https://b.example/"]}), ISSUER)
+        authorize.parse(parameters.parse_query(query), ISSUER)
+    asking = authorize.parse(parameters.parse_query(query | {"redirect_uri": ["https://b.example/"]}), ISSUER)
     assert asking.redirect_uri == "https://b.example/"
 
 
@@ -169,12 +169,12 @@ def test_request_that_cant_be_granted_is_refused_by_its_code(
 ) -> None:
     """To the client, which is known."""
     query = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]}
-    with pytest.raises(authorize.BackToClient) as refused:
-        authorize.read(parameters.of_query(query | {name: [value] for name, value in changed.items()}), ISSUER)
+    with pytest.raises(authorize.ErrorRedirect) as refused:
+        authorize.parse(parameters.parse_query(query | {name: [value] for name, value in changed.items()}), ISSUER)
     (wrong,) = changed.values()
     error = {"token": "unsupported_response_type", "keys": "invalid_scope"}.get(wrong, "invalid_request")
     assert f"?error={error}&" in refused.value.location
     no_codes = registered(latchkey, grant_types=[CLIENT])
-    with pytest.raises(authorize.BackToClient) as refused:
-        authorize.read(parameters.of_query(query | {"client_id": [no_codes.id]}), ISSUER)
+    with pytest.raises(authorize.ErrorRedirect) as refused:
+        authorize.parse(parameters.parse_query(query | {"client_id": [no_codes.id]}), ISSUER)
     assert "?error=unauthorized_client&" in refused.value.location

@@ -11,7 +11,7 @@ from chalicelib.core import errors, secrets, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import WireError
 from chalicelib.oauth import client_auth, clients, parameters, token_endpoint
-from chalicelib.oauth.tables import Client, Ticket
+from chalicelib.oauth.tables import Client, OneTimeToken
 from chalicelib.oauth.token_request import TokenRequest
 from infra import data
 from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, ISSUER, App, Person, as_json, basic, post, registered, works
@@ -83,15 +83,15 @@ def test_secrets_of_the_flows_are_nowhere_but_in_the_answers(
     live_through_a_flow(latchkey, ada, app, spa)
 
     code = ada.code(app)
-    given = parameters.of_body(f"code={code}&grant_type=authorization_code", parameters.FORM)
+    given = parameters.parse_body(f"code={code}&grant_type=authorization_code", parameters.FORM)
     credentials = parameters.ClientCredentials(app.id, str(app.secret))
-    ticket = Ticket.get(secrets.digest(code))
+    ticket = OneTimeToken.get(secrets.digest(code))
     asked = TokenRequest(given, app.client, ticket, ISSUER)
     seen = [
         *map(repr, (given, credentials, ticket, app, Client.get(app.id), asked)),
-        repr(clients.Registered(app.client, app.secret)),
+        repr(clients.NewClient(app.client, app.secret)),
         traceback_of(lambda: client_auth.authenticate(parameters.ClientCredentials("x", app.secret), code)),
-        traceback_of(lambda: token_endpoint.answer(asked)),
+        traceback_of(lambda: token_endpoint.respond(asked)),
     ]
     stored = dump_of_all_tables()
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("tickets")})

@@ -284,6 +284,6 @@ def test_unknown_grant_type_is_refused(app: App) -> None:
 
 def test_grant_types_are_spelled_in_one_place() -> None:
     """What a token request reads is told by the names that clients are registered with."""
-    assert set(parameters.OF_GRANT) == set(clients.GRANT_TYPES)
+    assert set(parameters.GRANT_PARAMETERS) == set(clients.GRANT_TYPES)
     texts = {path.name: path.read_text() for path in Path(clients.__file__).parent.glob("*.py")}
     assert [name for name, text in texts.items() if "grant-type:" in text] == ["clients.py"]

@@ -64,8 +64,8 @@ def test_challenge_may_be_left_out_where_the_client_need_not_prove_anything(clie
     """More lenient than OAuth 2.1, for a confidential client alone."""
     if needed:
         with pytest.raises(OAuthError, match="this client must use PKCE"):
-            pkce.requested_challenge(parameters.of_query({}), client)
+            pkce.requested_challenge(parameters.parse_query({}), client)
     else:
-        assert pkce.requested_challenge(parameters.of_query({}), client) is None
+        assert pkce.requested_challenge(parameters.parse_query({}), client) is None
     sent = {"code_challenge": [CHALLENGE], "code_challenge_method": ["S256"]}
-    assert pkce.requested_challenge(parameters.of_query(sent), client) == CHALLENGE
+    assert pkce.requested_challenge(parameters.parse_query(sent), client) == CHALLENGE

@@ -17,7 +17,7 @@ BODY_MAX = 64 * 1024
 
 def form(text: str | bytes) -> Parameters:
     """Return the parameters of a form."""
-    return parameters.of_body(text, FORM)
+    return parameters.parse_body(text, FORM)
 
 
 def basic(text: str) -> str:
@@ -36,12 +36,17 @@ def test_parameter_is_read_once_and_checked_then() -> None:
     """What is empty is absent; what may repeat, repeats; what is sent twice or isn't printable is no value."""
     sent = form("a=1&b=&c=1&c=2&d=%C3%A9&resource=x&resource=y&e=%7E+%20")
     assert (sent.get("a"), sent.get("b"), sent.get("z"), sent.get("e")) == ("1", "", "", "~  ")
-    assert (sent.every("resource"), sent.every("z")) == (("x", "y"), ())
-    assert (sent.required("a"), sent.as_sent("a"), sent.as_sent("c"), sent.as_sent("d")) == ("1", "1", "", "é")
-    assert (sent.as_sent("z"), sent.as_sent("b")) == ("", "")
+    assert (sent.get_all("resource"), sent.get_all("z")) == (("x", "y"), ())
+    assert (sent.require("a"), sent.get_unchecked("a"), sent.get_unchecked("c"), sent.get_unchecked("d")) == (
+        "1",
+        "1",
+        "",
+        "é",
+    )
+    assert (sent.get_unchecked("z"), sent.get_unchecked("b")) == ("", "")
     for reading in (
-        *(lambda: sent.get("c"), lambda: sent.get("d"), lambda: sent.get("resource"), lambda: sent.every("d")),
-        *(lambda: sent.required("b"), lambda: sent.required("z"), lambda: sent.check(["a", "c"])),
+        *(lambda: sent.get("c"), lambda: sent.get("d"), lambda: sent.get("resource"), lambda: sent.get_all("d")),
+        *(lambda: sent.require("b"), lambda: sent.require("z"), lambda: sent.check(["a", "c"])),
         lambda: sent.check(["d"]),
     ):
         assert refusal(reading) == ("invalid_request", 400)
@@ -66,23 +71,23 @@ def test_parameters_are_shown_by_the_names_that_are_known() -> None:
 )
 def test_grant_type_reads_its_own_parameters(grant_type: str, read: set[str]) -> None:
     """And how the client authenticates; of no others anything is known or judged."""
-    every = {name: ["x"] for name in (*parameters.OF_TOKEN_REQUEST, "state", "utm")} | {"grant_type": [grant_type]}
-    own = parameters.of_query(every).of_its_grant()
+    every = {name: ["x"] for name in (*parameters.TOKEN_PARAMETERS, "state", "utm")} | {"grant_type": [grant_type]}
+    own = parameters.parse_query(every).select_for_grant_type()
     assert set(own.sent) == read | {"client_id", "client_secret", "grant_type"}
 
 
 def test_endpoints_read_their_own_parameters() -> None:
     """To the name: RFC 6749 §4, RFC 7009 §2.1, RFC 7662 §2.1, RFC 8628 §3.1, RFC 8707, RFC 7636."""
     of_client = {"client_id", "client_secret"}
-    assert set(parameters.OF_AUTHORIZATION) == {
+    assert set(parameters.AUTHORIZATION_PARAMETERS) == {
         *("client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "prompt", "resource"),
         *("code_challenge", "code_challenge_method"),
     }
-    assert set(parameters.OF_TOKEN_REQUEST) == of_client | {
+    assert set(parameters.TOKEN_PARAMETERS) == of_client | {
         *("grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "scope", "resource", "device_code"),
     }
-    assert set(parameters.OF_DEVICE_REQUEST) == of_client | {"scope", "resource"}
-    assert set(parameters.ABOUT_A_TOKEN) == of_client | {"token"}
+    assert set(parameters.DEVICE_PARAMETERS) == of_client | {"scope", "resource"}
+    assert set(parameters.TOKEN_QUERY_PARAMETERS) == of_client | {"token"}
 
 
 @pytest.mark.parametrize("more", [0, 1])
@@ -101,18 +106,18 @@ def test_body_is_json_where_it_says_so() -> None:
     """In any case and with a charset; an object of strings, of which `resource` may be a list."""
     body = json.dumps({"a": "1", "b": None, "c": "", "grant_type": None, "token": None, "resource": ["x", "y"], "d": 7})
     for media_type in (JSON, "Application/JSON; charset=utf-8"):
-        sent = parameters.of_body(body, media_type)
-        assert (sent.get("a"), sent.get("b"), sent.get("c"), sent.every("resource")) == ("1", "", "", ("x", "y"))
-        assert sent.as_sent("d") == ""
+        sent = parameters.parse_body(body, media_type)
+        assert (sent.get("a"), sent.get("b"), sent.get("c"), sent.get_all("resource")) == ("1", "", "", ("x", "y"))
+        assert sent.get_unchecked("d") == ""
         for name in ("d", "grant_type", "token"):
             assert refusal(partial(sent.get, name)) == ("invalid_request", 400)
-    assert parameters.of_body('{"resource": "x"}', JSON).every("resource") == ("x",)
-    assert parameters.of_body('{"x": ' + "9" * 5_000 + ', "a": "1"}', JSON).get("a") == "1"
+    assert parameters.parse_body('{"resource": "x"}', JSON).get_all("resource") == ("x",)
+    assert parameters.parse_body('{"x": ' + "9" * 5_000 + ', "a": "1"}', JSON).get("a") == "1"
     for odd in ('{"resource": {"x": "y"}}', '{"resource": [7]}', '{"resource": [["x"]]}'):
-        assert refusal(lambda odd=odd: parameters.of_body(odd, JSON).every("resource")) == ("invalid_request", 400)
-    assert refusal(lambda: parameters.of_body('{"a": ["1"]}', JSON).get("a")) == ("invalid_request", 400)
+        assert refusal(lambda odd=odd: parameters.parse_body(odd, JSON).get_all("resource")) == ("invalid_request", 400)
+    assert refusal(lambda: parameters.parse_body('{"a": ["1"]}', JSON).get("a")) == ("invalid_request", 400)
     for wrong in ("", "[]", '"x"', "7", "{", "[" * 60_000, "null"):
-        assert refusal(lambda wrong=wrong: parameters.of_body(wrong, JSON)) == ("invalid_request", 400)
+        assert refusal(lambda wrong=wrong: parameters.parse_body(wrong, JSON)) == ("invalid_request", 400)
 
 
 def test_bytes_that_are_no_text_are_judged_where_they_are_read() -> None:
@@ -126,11 +131,11 @@ def test_bytes_that_are_no_text_are_judged_where_they_are_read() -> None:
 def test_client_names_itself_or_shows_its_secret_in_one_way() -> None:
     """RFC 6749 §2.3: by Basic or by parameters."""
     both = "client_id=app_1&client_secret=s"
-    assert parameters.client_credentials(form(both), "") == ClientCredentials("app_1", "s")
-    assert parameters.client_credentials(form("client_id=app_1"), "") == ClientCredentials("app_1", None)
+    assert parameters.parse_client_credentials(form(both), "") == ClientCredentials("app_1", "s")
+    assert parameters.parse_client_credentials(form("client_id=app_1"), "") == ClientCredentials("app_1", None)
     shown = basic("app%5F1:s%2Bt+u")
     for beside in ("", "client_id=app_1"):
-        assert parameters.client_credentials(form(beside), shown) == ClientCredentials("app_1", "s+t u")
+        assert parameters.parse_client_credentials(form(beside), shown) == ClientCredentials("app_1", "s+t u")
     for body, header, error in (
         *(("", "", "invalid_client"), ("client_secret=s", "", "invalid_client"), (both, shown, "invalid_request")),
         *(("client_id=app_2", shown, "invalid_request"), ("", "Bearer x", "invalid_client")),
@@ -141,7 +146,7 @@ def test_client_names_itself_or_shows_its_secret_in_one_way() -> None:
         ("", "Basic YXBw XzE6cw==", "invalid_client"),
     ):
         status = 401 if error == "invalid_client" else 400
-        assert refusal(lambda body=body, header=header: parameters.client_credentials(form(body), header)) == (
+        assert refusal(lambda body=body, header=header: parameters.parse_client_credentials(form(body), header)) == (
             error,
             status,
         )
@@ -156,14 +161,14 @@ def test_client_names_itself_or_shows_its_secret_in_one_way() -> None:
 )
 def test_scope_is_its_words_without_openid_connects(scope: str, words: set[str]) -> None:
     """However many spaces stand between them."""
-    sent = parameters.of_query({"scope": [scope]})
-    assert parameters.scope_words(sent) == parameters.scope_of(sent) == words
+    sent = parameters.parse_query({"scope": [scope]})
+    assert parameters.read_scope(sent) == parameters.parse_scope(sent) == words
 
 
 @pytest.mark.parametrize("scope", ['re"ad', "re\\ad", 'read "'])
 def test_scope_of_other_characters_is_none(scope: str) -> None:
     """RFC 6749 §3.3: neither quotation marks nor backslashes."""
-    assert refusal(lambda: parameters.scope_of(parameters.of_query({"scope": [scope]}))) == ("invalid_scope", 400)
+    assert refusal(lambda: parameters.parse_scope(parameters.parse_query({"scope": [scope]}))) == ("invalid_scope", 400)
 
 
 def test_scopes_of_openid_connect_are_all_of_its_own() -> None:

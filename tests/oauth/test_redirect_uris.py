@@ -109,7 +109,7 @@ BAD = [
     "1app:/cb",
     "-app:/cb",
     "my_app:/cb",
-    # A recipient_of whose scheme was forgotten.
+    # A host without a scheme.
     "localhost:3000/cb",
     "app.example.com:8443/cb",
     "app.example.com:8443",
@@ -117,7 +117,7 @@ BAD = [
     ".com:/cb",
     "com..app:/cb",
     "urn:ietf:wg:oauth:2.0:oob",
-    # A recipient_of that is none, or would break out of the header it stands in.
+    # Not a host, or would inject into the header that contains it.
     "https://",
     "https:///cb",
     "https:/app.example.com/cb",

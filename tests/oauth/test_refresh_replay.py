@@ -2,7 +2,7 @@
 
 from chalicelib.core import secrets
 from chalicelib.oauth import refresh_replay
-from chalicelib.oauth.tables import Ticket
+from chalicelib.oauth.tables import OneTimeToken
 from tests.oauth.flow import App, Person, registered
 from tests.support.harness import TestApp
 
@@ -46,7 +46,7 @@ def test_table_holds_a_closed_box(latchkey: TestApp, ada: Person, app: App) -> N
     for client in (app, registered(latchkey, public=True)):
         _, presented = ada.grant(client)
         answer = client.refresh(presented).json()
-        ticket = Ticket.get(secrets.digest(presented))
+        ticket = OneTimeToken.get(secrets.digest(presented))
         assert refresh_replay.unseal(ticket.sealed, presented) == answer | {"resources": []}
         for token in (answer["access_token"], answer["refresh_token"]):
             assert token.encode() not in ticket.sealed

@@ -23,7 +23,7 @@ def registered(**described: object) -> dict[str, Any]:
 
 def replaced(made: dict[str, Any], **described: object) -> dict[str, object]:
     """Put another description in place of a client's."""
-    client, token = registration.authenticated(made["client_id"], f"Bearer {made['registration_access_token']}")
+    client, token = registration.authenticate(made["client_id"], f"Bearer {made['registration_access_token']}")
     body = {"client_id": made["client_id"], "redirect_uris": [CALLBACK], **described}
     return registration.replace(client, token, json.dumps(body), ISSUER)
 
@@ -45,10 +45,10 @@ def test_anybody_nobody_or_holders_of_the_initial_token_may_register(
     kept = setting if setting in ("open", "closed") else secrets.digest(setting)
     with settings.in_use(replace(settings.current(), registration=kept)):
         if may:
-            registration.may_register(authorization)
+            registration.check_may_register(authorization)
             return
         with pytest.raises(OAuthError) as refused:
-            registration.may_register(authorization)
+            registration.check_may_register(authorization)
     assert (refused.value.error, refused.value.status) == ("invalid_token", 401)
     assert refused.value.headers == {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
@@ -57,7 +57,7 @@ def test_client_is_kept_a_week_unless_somebody_approves_it(latchkey: TestApp) ->
     """And it is nobody's."""
     client = Client.get(registered()["client_id"])
     assert client.dies_at == NOON_MS // 1000 + 7 * 86_400
-    assert (client.registered_by, "owner_id" in client.attribute_values) == ("self", False)
+    assert (client.registered_by, "account_id" in client.attribute_values) == ("self", False)
 
 
 @pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
@@ -78,7 +78,7 @@ def test_client_is_managed_with_its_own_token_while_it_lives(latchkey: TestApp) 
     """Not with another's, with its secret, or after its end."""
     made, other = registered(), registered()
     client_id, bearer = made["client_id"], f"Bearer {made['registration_access_token']}"
-    client, token = registration.authenticated(client_id, bearer)
+    client, token = registration.authenticate(client_id, bearer)
     assert (client.client_id, token) == (client_id, made["registration_access_token"])
     accounts_own = clients.register(
         name="x",
@@ -87,7 +87,7 @@ def test_client_is_managed_with_its_own_token_while_it_lives(latchkey: TestApp) 
         grant_types={CODE},
         wanted=set(),
         registered_by="account",
-        owner_id=latchkey.account().id,
+        account_id=latchkey.account().id,
     ).client
     for name, shown in (
         (other["client_id"], bearer),
@@ -98,11 +98,11 @@ def test_client_is_managed_with_its_own_token_while_it_lives(latchkey: TestApp) 
         ("app_" + "0" * 20, bearer),
     ):
         with pytest.raises(OAuthError) as refused:
-            registration.authenticated(name, shown)
+            registration.authenticate(name, shown)
         assert refused.value.error == "invalid_token"
     delete_client.delete(client)
     with pytest.raises(OAuthError):
-        registration.authenticated(client_id, bearer)
+        registration.authenticate(client_id, bearer)
 
 
 def test_replacement_takes_the_place_of_the_whole_description(latchkey: TestApp) -> None:
@@ -192,7 +192,7 @@ def test_replacement_of_a_client_that_ended_meanwhile_is_refused(latchkey: TestA
     """As if its token had never been; one that is gone doesn't come back."""
     for gone in (False, True):
         made = registered()
-        client, token = registration.authenticated(made["client_id"], f"Bearer {made['registration_access_token']}")
+        client, token = registration.authenticate(made["client_id"], f"Bearer {made['registration_access_token']}")
         if gone:
             Client(client.client_id).delete()
         else:
@@ -210,7 +210,7 @@ def test_replacement_of_a_client_that_ended_meanwhile_is_refused(latchkey: TestA
 def test_address_is_kept_whole_or_dropped_and_a_name_kept_or_refused(length: int, kept: int) -> None:
     """At a hundred characters."""
     uri = "https://photos.example/".ljust(length, "x")
-    read = client_metadata.read({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")
+    read = client_metadata.parse({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")
     assert len(read.uri or "") == kept
     problem = client_metadata.name_problem("x" * length)
     assert problem == (None if kept else "must be at most 100 characters long")
@@ -218,7 +218,7 @@ def test_address_is_kept_whole_or_dropped_and_a_name_kept_or_refused(length: int
 
 def test_description_of_nothing_has_the_defaults() -> None:
     """Each that the caller names, and all that OAuth grants."""
-    read = client_metadata.read({}, offered=(CODE, REFRESH), by_default=(REFRESH,), auth_method="client_secret_post")
+    read = client_metadata.parse({}, offered=(CODE, REFRESH), by_default=(REFRESH,), auth_method="client_secret_post")
     assert read == client_metadata.Metadata(
         name=None,
         redirect_uris=[],
@@ -234,7 +234,7 @@ def test_description_of_nothing_has_the_defaults() -> None:
 )
 def test_address_is_any_of_the_web(uri: str) -> None:
     """With or without TLS, spaces around it left out."""
-    read = client_metadata.read({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")
+    read = client_metadata.parse({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")
     assert read.uri == uri.strip()
 
 
@@ -244,4 +244,4 @@ def test_address_is_any_of_the_web(uri: str) -> None:
 def test_address_that_cant_be_opened_or_shown_is_refused(uri: str) -> None:
     """Whatever is wrong with it."""
     with pytest.raises(OAuthError, match="client_uri must be an http or https URL"):
-        client_metadata.read({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")
+        client_metadata.parse({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")

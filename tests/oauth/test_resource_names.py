@@ -37,9 +37,9 @@ def test_token_serves_this_api_if_it_names_it_or_nothing(named: list[str], serve
 def test_resources_are_ours_or_the_owners(latchkey: TestApp) -> None:
     """Any other is invalid_target, beside good ones too."""
     with settings.in_use(replace(settings.current(), resources=FILES)):
-        assert resources.checked([FILES, f"{ISSUER}/v1", FILES], ISSUER) == {FILES, f"{ISSUER}/v1"}
-        assert resources.checked([], ISSUER) == set()
+        assert resources.validate([FILES, f"{ISSUER}/v1", FILES], ISSUER) == {FILES, f"{ISSUER}/v1"}
+        assert resources.validate([], ISSUER) == set()
         for wrong in (f"{FILES}/", "https://evil.example", f"{ISSUER}#x"):
             with pytest.raises(OAuthError) as refused:
-                resources.checked([FILES, wrong], ISSUER)
+                resources.validate([FILES, wrong], ISSUER)
             assert (refused.value.error, refused.value.status) == ("invalid_target", 400)

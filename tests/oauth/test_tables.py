@@ -17,6 +17,15 @@ def test_redirect_uri_need_not_be_named_where_there_is_one(uris: list[str], only
     assert Client("app_1", redirect_uris=uris).default_redirect_uri == only
 
 
+def test_account_of_a_client_is_stored_as_owner_id(latchkey: TestApp) -> None:
+    """The attribute's name in DynamoDB is older than its name in Python: every way of writing and reading maps it."""
+    client = Client("app_1", account_id="acc_1", name="Photos", grant_types={"authorization_code"}, scopes={"read"})
+    stored = {"client_id": {"S": "app_1"}, "owner_id": {"S": "acc_1"}}
+    assert client.serialize(null_check=False).items() >= stored.items()
+    assert Client.item(client_id="app_1", account_id="acc_1") == stored
+    assert Client.from_raw_data(stored).account_id == "acc_1"
+
+
 @pytest.mark.parametrize(
     ("described", "must"),
     [
@@ -60,7 +69,7 @@ def test_scopes_of_a_consent_are_those_of_all_its_lines() -> None:
 )
 def test_grant_lives_until_its_end_or_its_revocation(latchkey: TestApp, times: dict[str, Any], lives: bool) -> None:
     """Until the last millisecond."""
-    assert Grant("gra_1", **times).is_live() == lives
+    assert Grant("gra_1", **times).is_active() == lives
 
 
 def test_grant_without_a_time_of_deletion_cannot_be_stored() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.oauth import clients, parameters, token_endpoint
-from chalicelib.oauth.tables import Client, Ticket
+from chalicelib.oauth.tables import Client, OneTimeToken
 from chalicelib.oauth.token_request import TokenRequest
 from tests.oauth.flow import ISSUER
 
@@ -13,15 +13,15 @@ CLIENT = Client("app_1")
 @pytest.mark.parametrize(
     ("ticket", "is_own"),
     [
-        (Ticket("d", kind="ac", client_id="app_1"), True),
-        (Ticket("d", kind="rt", client_id="app_1"), False),
-        (Ticket("d", kind="ac", client_id="app_2"), False),
+        (OneTimeToken("d", kind="ac", client_id="app_1"), True),
+        (OneTimeToken("d", kind="rt", client_id="app_1"), False),
+        (OneTimeToken("d", kind="ac", client_id="app_2"), False),
         (None, False),
     ],
 )
-def test_ticket_counts_if_it_is_of_its_kind_and_its_clients(ticket: Ticket | None, is_own: bool) -> None:
+def test_ticket_counts_if_it_is_of_its_kind_and_its_clients(ticket: OneTimeToken | None, is_own: bool) -> None:
     """RFC 6749 §5.2: any other is as good as none."""
-    request = TokenRequest(parameters.of_query({}), CLIENT, ticket, ISSUER)
+    request = TokenRequest(parameters.parse_query({}), CLIENT, ticket, ISSUER)
     assert request.get_own("ac") is (ticket if is_own else None)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.core import secrets, settings
-from chalicelib.oauth.tables import Ticket
+from chalicelib.oauth.tables import OneTimeToken
 from infra.standin import Answer
 from tests.oauth import token_vectors as vectors
 from tests.oauth.flow import (
@@ -193,7 +193,9 @@ def test_code_without_a_challenge_needs_a_clients_secret(
     """RFC 9700 §2.1.1: the token endpoint looks for itself, however a public client came to have such a code."""
     client: App = request.getfixturevalue(kind)
     code = ada.code(client)
-    Ticket(secrets.digest(code)).update(actions=[Ticket.code_challenge.remove(), Ticket.grant_id.set("gra_gone")])
+    OneTimeToken(secrets.digest(code)).update(
+        actions=[OneTimeToken.code_challenge.remove(), OneTimeToken.grant_id.set("gra_gone")]
+    )
     assert refused(client.redeem(code, redirect_uri=None, code_verifier=None)) == vectors.WRONG_REDIRECT
     assert refused(client.redeem(code, code_verifier=None)) == answer
     if kind == "spa":

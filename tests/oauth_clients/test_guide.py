@@ -66,11 +66,11 @@ def test_commands_do_what_the_guide_says(reader: Reader) -> None:
     assert _form(first) == _form(_answer("3. Exchange the code"))
     assert first["expires_in"] == issuance.ACCESS_S
     second = reader.run("Refreshing", REFRESH_TOKEN=first["refresh_token"])
-    live = reader.run("Asking about a token", ACCESS_TOKEN=second["access_token"])
-    assert _form(live) == _form(_answer("Asking about a token"))
+    live = reader.run("AuthorizationRequest about a token", ACCESS_TOKEN=second["access_token"])
+    assert _form(live) == _form(_answer("AuthorizationRequest about a token"))
     assert live["sub"] == someone.person.id
     assert reader.run("Giving tokens back", REFRESH_TOKEN=second["refresh_token"]) == {}
-    assert reader.run("Asking about a token", ACCESS_TOKEN=second["access_token"]) == {"active": False}
+    assert reader.run("AuthorizationRequest about a token", ACCESS_TOKEN=second["access_token"]) == {"active": False}
     assert someone.refuses(second["access_token"])
 
     again = _by_code(reader, 1)

@@ -3,7 +3,7 @@
 from chalicelib.oauth import clients, exchange, pkce, redirect_uris
 from chalicelib.oauth.errors import invalid_grant, invalid_request, unauthorized_client
 from chalicelib.oauth.issuance import CODE_KIND, TokenResponse
-from chalicelib.oauth.tables import Ticket
+from chalicelib.oauth.tables import OneTimeToken
 from chalicelib.oauth.token_request import TokenRequest
 
 
@@ -26,7 +26,7 @@ def redeem(request: TokenRequest) -> TokenResponse:
     return exchange.redeem(code, request.issuance(code, set(code.scopes or ())))
 
 
-def _usable_code(request: TokenRequest) -> Ticket | None:
+def _usable_code(request: TokenRequest) -> OneTimeToken | None:
     """Return the client's code, None when it is unknown, another client's or expired."""
     code, named = request.get_own(CODE_KIND), request.parameters.get("redirect_uri")
     if code is None:
@@ -37,7 +37,7 @@ def _usable_code(request: TokenRequest) -> Ticket | None:
     return None if code.is_expired else code
 
 
-def _repeats_redirect_uri(code: Ticket, named: str) -> bool:
+def _repeats_redirect_uri(code: OneTimeToken, named: str) -> bool:
     """Return whether `named`, "" when it is absent, repeats the authorization request's value (RFC 6749 §4.1.3).
 
     With PKCE it may be absent, as in OAuth 2.1 §10.2, because the verifier binds the code to the client.

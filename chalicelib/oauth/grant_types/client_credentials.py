@@ -3,8 +3,8 @@
 from chalicelib.credentials.scopes import READ
 from chalicelib.oauth import clients, exchange, resources
 from chalicelib.oauth.errors import UNKNOWN_SCOPE, invalid_scope, unauthorized_client
-from chalicelib.oauth.issuance import TokenResponse, Issuance
-from chalicelib.oauth.parameters import Parameters, scope_words
+from chalicelib.oauth.issuance import Issuance, TokenResponse
+from chalicelib.oauth.parameters import Parameters, read_scope
 from chalicelib.oauth.tables import Client
 from chalicelib.oauth.token_request import TokenRequest
 
@@ -16,10 +16,10 @@ def issue(request: TokenRequest) -> TokenResponse:
         raise unauthorized_client(f"grant_type={clients.CLIENT_CREDENTIALS}")
     issued = Issuance(
         client=client,
-        account_id=str(client.owner_id),
+        account_id=str(client.account_id),
         grant_id=None,
         scopes=_scopes(request.parameters, client),
-        resources=resources.checked(request.parameters.every("resource"), request.base_url),
+        resources=resources.validate(request.parameters.get_all("resource"), request.base_url),
         base_url=request.base_url,
     )
     return exchange.issue_to_client(issued)
@@ -27,7 +27,7 @@ def issue(request: TokenRequest) -> TokenResponse:
 
 def _scopes(parameters: Parameters, client: Client) -> set[str]:
     """Return the requested scopes that the client may have, by default `read` or all (§3.3); raise invalid_scope."""
-    requested, registered = scope_words(parameters), set(client.scopes)
+    requested, registered = read_scope(parameters), set(client.scopes)
     if not requested:
         return registered & {READ} or registered
     if not requested <= clients.GRANTABLE:

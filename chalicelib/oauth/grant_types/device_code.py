@@ -3,7 +3,7 @@
 from chalicelib.oauth import clients, device, exchange
 from chalicelib.oauth.errors import OAuthError, access_denied, invalid_grant, invalid_request, unauthorized_client
 from chalicelib.oauth.issuance import TokenResponse
-from chalicelib.oauth.tables import Ticket
+from chalicelib.oauth.tables import OneTimeToken
 from chalicelib.oauth.token_request import TokenRequest
 
 
@@ -20,7 +20,7 @@ def redeem(request: TokenRequest) -> TokenResponse:
     return exchange.redeem(code, request.issuance(code, set(code.scopes or ())))
 
 
-def _check_approved(code: Ticket) -> None:
+def _check_approved(code: OneTimeToken) -> None:
     """Raise the error of RFC 8628 §3.5 unless the device code is approved."""
     if code.is_expired:
         raise OAuthError("expired_token", "The device code has expired. Start again.")

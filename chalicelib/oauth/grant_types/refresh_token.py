@@ -4,8 +4,8 @@ from chalicelib.core import clock
 from chalicelib.oauth import clients, exchange
 from chalicelib.oauth.errors import UNKNOWN_SCOPE, invalid_grant, invalid_request, invalid_scope, unauthorized_client
 from chalicelib.oauth.issuance import REFRESH_KIND, TokenResponse
-from chalicelib.oauth.parameters import Parameters, scope_words
-from chalicelib.oauth.tables import Ticket
+from chalicelib.oauth.parameters import Parameters, read_scope
+from chalicelib.oauth.tables import OneTimeToken
 from chalicelib.oauth.token_request import TokenRequest
 
 
@@ -25,9 +25,9 @@ def refresh(request: TokenRequest) -> TokenResponse:
     return exchange.rotate(token, request.issuance(token, _scopes(request.parameters, token)), presented)
 
 
-def _scopes(parameters: Parameters, token: Ticket) -> set[str]:
+def _scopes(parameters: Parameters, token: OneTimeToken) -> set[str]:
     """Return the requested scopes, by default all that were granted (RFC 6749 §6); raise invalid_scope for others."""
-    granted, requested = set(token.scopes or ()), scope_words(parameters)
+    granted, requested = set(token.scopes or ()), read_scope(parameters)
     if not requested <= granted:
         raise invalid_scope(UNKNOWN_SCOPE)
     return requested or granted
