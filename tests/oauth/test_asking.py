@@ -66,7 +66,7 @@ def test_decision_holds_for_all_that_the_page_says(changed: dict[str, Any]) -> N
 def test_refusal_says_nothing_of_the_request_in_a_log() -> None:
     """Neither its state nor where it leads: only pages know."""
     refusal = authorize.build_error_redirect(ASKING, ISSUER, invalid_request("No."))
-    assert str(refusal) == "refused, and told to the client"
+    assert str(refusal) == "the error is redirected to the client"
     assert "xyz" not in repr(refusal)
     assert query_of(refusal.location) == {
         "error": "invalid_request",

@@ -138,7 +138,7 @@ def test_client_or_redirect_that_is_sent_twice_leads_nowhere(ada: Person, app: A
     for other in ({"client_id": app.id, "redirect_uri": CALLBACK}[name], "x"):
         page = ada.open(f"{app.asking()}&{urlencode({name: other})}")
         assert (page.status, page.location) == (400, "")
-        assert f"{name} is given twice" in page.text
+        assert f"{name} is repeated" in page.text
 
 
 @pytest.mark.parametrize("prompt", ["login", "select_account", "login consent", "consent  select_account", " login"])

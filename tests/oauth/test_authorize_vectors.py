@@ -13,11 +13,11 @@ NO_RESPONSE_TYPE = ("invalid_request", "response_type is missing.")
 UNKNOWN_RESPONSE_TYPE = ("unsupported_response_type", "response_type may be code only.")
 WRONG_SCOPE = ("invalid_scope", "The requested scope is invalid, unknown, or malformed.")
 WRONG_MODE = ("invalid_request", "response_mode may be query only.")
-WRONG_RESOURCE = ("invalid_target", "The resource is unknown here.")
-NO_CHALLENGE = ("invalid_request", "code_challenge is missing: this client must use PKCE.")
+WRONG_RESOURCE = ("invalid_target", "The resource is unknown.")
+NO_CHALLENGE = ("invalid_request", "code_challenge is missing. This client must use PKCE.")
 WRONG_METHOD = ("invalid_request", "code_challenge_method must be S256.")
-WRONG_CHALLENGE = ("invalid_request", "code_challenge must be a SHA-256 in base64url without padding.")
-WRONG_PROMPT = ("invalid_request", "prompt may be none, or any of consent, login and select_account.")
+WRONG_CHALLENGE = ("invalid_request", "code_challenge must be a SHA-256 digest in base64url without padding.")
+WRONG_PROMPT = ("invalid_request", "prompt must be none, or any of consent, login and select_account.")
 
 VECTORS: tuple[tuple[Parameters, Refused], ...] = (
     ({"response_type": None}, NO_RESPONSE_TYPE),
@@ -26,13 +26,13 @@ VECTORS: tuple[tuple[Parameters, Refused], ...] = (
     ({"response_type": "code token"}, UNKNOWN_RESPONSE_TYPE),
     ({"response_type": "code code"}, UNKNOWN_RESPONSE_TYPE),
     ({"response_type": " code"}, UNKNOWN_RESPONSE_TYPE),
-    ({"response_type": ["code", "code"]}, ("invalid_request", "response_type is given twice.")),
+    ({"response_type": ["code", "code"]}, ("invalid_request", "response_type is repeated.")),
     ({"scope": "nonsense"}, WRONG_SCOPE),
     ({"scope": "read nonsense"}, WRONG_SCOPE),
     ({"scope": "read keys"}, WRONG_SCOPE),
     ({"scope": 're"ad'}, WRONG_SCOPE),
     ({"scope": "write"}, WRONG_SCOPE),
-    ({"scope": ["read", "read"]}, ("invalid_request", "scope is given twice.")),
+    ({"scope": ["read", "read"]}, ("invalid_request", "scope is repeated.")),
     ({"scope": "réad"}, ("invalid_request", "scope contains characters that are not allowed.")),
     ({"response_mode": "fragment"}, WRONG_MODE),
     ({"state": "é"}, ("invalid_request", "state contains characters that are not allowed.")),

@@ -131,12 +131,12 @@ def test_client_authenticates_in_one_way(latchkey: TestApp, app: App, spa: App) 
 @pytest.mark.parametrize(
     ("sent", "answer"),
     [
-        ({"client_id": ["x", "x"]}, "client_id is given twice."),
-        ({"client_secret": ["x", "x"]}, "client_secret is given twice."),
+        ({"client_id": ["x", "x"]}, "client_id is repeated."),
+        ({"client_secret": ["x", "x"]}, "client_secret is repeated."),
         ({"client_id": "é", "client_secret": "é"}, "client_id contains characters that are not allowed."),
         ({"client_secret": "\x00"}, "client_secret contains characters that are not allowed."),
-        ({"grant_type": [CLIENT, CLIENT], "client_secret": "x"}, "grant_type is given twice."),
-        ({"scope": ["a", "b"], "client_secret": "x"}, "scope is given twice."),
+        ({"grant_type": [CLIENT, CLIENT], "client_secret": "x"}, "grant_type is repeated."),
+        ({"scope": ["a", "b"], "client_secret": "x"}, "scope is repeated."),
     ],
 )
 def test_request_is_read_before_its_client_is_looked_at(

@@ -8,10 +8,10 @@ from tests.oauth.flow import CALLBACK, App, Person
 from tests.support.fake_internet import NAME
 from tests.support.harness import TestApp
 
-HOST = "a client_id URL has a host, and no user information"
-ENCODING = "a client_id URL has no control characters, and a % begins two hex digits"
-PLAIN = "a client_id URL is plain and has a path, and no fragment or dot segments"
-NO_URL = "its client_id is no URL"
+HOST = "a client_id URL must have a host and no user information"
+ENCODING = "a client_id URL must not contain control characters or an invalid percent-encoding"
+PLAIN = "a client_id URL must have a path, and no fragment, dot segments or special characters"
+NO_URL = "client_id is not a valid URL"
 
 
 PLACES = (

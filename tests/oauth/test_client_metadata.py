@@ -45,7 +45,7 @@ def test_description_is_a_json_object_in_which_null_is_absent(raw: bytes | str, 
 )
 def test_what_is_no_object_or_names_something_twice_is_refused(raw: bytes | str) -> None:
     """Two readers could take it for two clients."""
-    with pytest.raises(OAuthError, match="must be a JSON object that names nothing twice") as refused:
+    with pytest.raises(OAuthError, match="must be a JSON object without repeated names") as refused:
         client_metadata.parse_fields(raw)
     assert (refused.value.error, refused.value.status) == BAD_METADATA
 
@@ -116,5 +116,5 @@ def test_refusal_to_store_has_the_code_of_what_was_wrong() -> None:
 def test_list_of_what_is_offered_is_in_the_refusal() -> None:
     """So that the developer knows what to ask for."""
     message = refusal({"grant_types": ["implicit"]})[2]
-    assert message == f"grant_types must hold one of {CODE}, {REFRESH}, {DEVICE}."
+    assert message == f"grant_types must include one of {CODE}, {REFRESH}, {DEVICE}."
     assert json.dumps(message).isascii()

@@ -43,7 +43,7 @@ def test_client_is_stored_as_it_was_described(latchkey: TestApp) -> None:
     assert client.pkce_required is True
     assert clients.has_secret(client, made.secret)
     assert not clients.has_secret(client, f"{made.secret}x")
-    assert repr(made) == f"Registered({client.client_id})"
+    assert repr(made) == f"NewClient({client.client_id})"
     assert told(owner.id) == [(kinds.APPLICATION_CREATED, {"application": client.client_id, "name": "Photos"})]
     assert Account.get(owner.id).applications == 1
 
@@ -64,12 +64,12 @@ def test_client_that_says_the_least_has_the_rest_by_default(latchkey: TestApp) -
     [
         (
             {"auth_method": "none", "grant_types": {CODE, CLIENT_CREDENTIALS}},
-            "no credentials to use client_credentials",
+            "can't use client_credentials",
         ),
         ({"uris": []}, "needs a redirect URI"),
         ({"uris": ["https://a.example/#x"]}, "absolute and plain"),
         ({"uris": [f"https://a.example/{number}" for number in range(11)]}, "at most 10 redirect URIs"),
-        ({"wanted": {"read", "keys"}}, "scope may hold read and write only"),
+        ({"wanted": {"read", "keys"}}, "scope may only contain read and write"),
     ],
 )
 def test_client_that_cant_be_is_refused(latchkey: TestApp, described: dict[str, Any], why: str) -> None:

@@ -141,7 +141,7 @@ def test_user_code_that_nobody_shows_is_not_found(ada: Person, app: App) -> None
     for wrong in ("BBBB-BBBB", "AEIO-UYAE", "%00", "x" * 500, device_code):
         page = ada.open(f"/device?user_code={wrong}")
         assert page.status == 404
-        assert "type the code it shows now" in page.problem
+        assert "Enter the code that your device shows now" in page.problem
     decide(ada, user_code)
     assert ada.open(f"/device?user_code={user_code}").status == 404
 

@@ -70,7 +70,7 @@ def test_so_much_of_what_is_typed_is_looked_at(latchkey: TestApp, app: App, befo
     if found:
         assert device.find_pending(typed).user_code == f"{letters[:4]}-{letters[4:]}"
     else:
-        with pytest.raises(errors.NotFound, match="No device waits"):
+        with pytest.raises(errors.NotFound, match="This code is incorrect"):
             device.find_pending(typed)
 
 
@@ -140,17 +140,17 @@ def test_device_is_decided_once_and_before_its_end(latchkey: TestApp, app: App) 
     account = latchkey.account()
     waiting, late = (device.find_pending(start(app)["user_code"]) for _ in range(2))
     device.deny(waiting, account.id)
-    with pytest.raises(errors.NotFound, match="used or too old"):
+    with pytest.raises(errors.NotFound, match="already used or has expired"):
         device.approve(waiting, account.id)
-    with pytest.raises(errors.NotFound, match="used or too old"):
+    with pytest.raises(errors.NotFound, match="already used or has expired"):
         device.find_pending(waiting.user_code)
     latchkey.clock.now_ms += LIFETIME_MS - 1
     assert device.find_pending(late.user_code)
     latchkey.clock.now_ms += 1
     for decide in (device.approve, device.deny):
-        with pytest.raises(errors.NotFound, match="used or too old"):
+        with pytest.raises(errors.NotFound, match="already used or has expired"):
             decide(late, account.id)
-    with pytest.raises(errors.NotFound, match="used or too old"):
+    with pytest.raises(errors.NotFound, match="already used or has expired"):
         device.find_pending(late.user_code)
     assert list(Grant.scan()) == []
 
@@ -159,7 +159,7 @@ def test_device_of_a_client_that_has_ended_is_not_found(latchkey: TestApp, app: 
     """It is too late for it."""
     code = start(app)["user_code"]
     delete_client.delete(app.client)
-    with pytest.raises(errors.NotFound, match="used or too old"):
+    with pytest.raises(errors.NotFound, match="already used or has expired"):
         device.find_pending(code)
 
 

@@ -132,7 +132,7 @@ def test_given_back_a_token_ends_and_a_refresh_token_its_grant(latchkey: TestApp
 def test_token_that_not_every_function_heard_of_is_to_be_given_back_again(latchkey: TestApp, app: App) -> None:
     """503, whichever it is; it is revoked all the same."""
     for token in approved(latchkey, app):
-        with marks_lost(), pytest.raises(OAuthError, match="Repeat") as refused:
+        with marks_lost(), pytest.raises(OAuthError, match="Try again") as refused:
             revocation.revoke(app.client, token)
         assert (refused.value.error, refused.value.status) == ("temporarily_unavailable", 503)
     assert Grant.get(token.grant_id).revoked_at == NOON_MS

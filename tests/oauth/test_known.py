@@ -134,8 +134,8 @@ def test_answer_is_put_behind_what_was_registered(latchkey: TestApp, uri: str, b
 @pytest.mark.parametrize(
     ("sent_so", "why"),
     [
-        ({"client_id": ["app_1", "app_2"]}, "client_id is given twice"),
-        ({"redirect_uri": [CALLBACK, CALLBACK]}, "redirect_uri is given twice"),
+        ({"client_id": ["app_1", "app_2"]}, "client_id is repeated"),
+        ({"redirect_uri": [CALLBACK, CALLBACK]}, "redirect_uri is repeated"),
         ({"client_id": ["app_" + "0" * 20]}, "unknown client_id"),
         ({"client_id": []}, "unknown client_id"),
         ({"redirect_uri": ["https://evil.example/"]}, "redirect_uri is not registered"),

@@ -186,7 +186,7 @@ def test_revocation_that_not_every_function_hears_of_is_to_be_repeated(
     for token in ada.grant(app):
         presented = authenticate(ClientCredentials(app.id, app.secret), token).presented
         dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
-        with pytest.raises(OAuthError, match="Repeat") as unheard:
+        with pytest.raises(OAuthError, match="Try again") as unheard:
             revocation.revoke(app.client, presented)
         assert (unheard.value.status, unheard.value.error) == (503, "temporarily_unavailable")
         data.create_missing_tables()
