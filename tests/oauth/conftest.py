@@ -1,4 +1,4 @@
-"""The people and clients of the flows."""
+"""Users and clients for the tests of flows."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.support.harness import TestApp
 
 @pytest.fixture
 def ada(latchkey: TestApp) -> Person:
-    """Somebody who is logged in."""
+    """A logged-in user."""
     return someone(latchkey)
 
 
@@ -26,5 +26,5 @@ def spa(latchkey: TestApp) -> App:
 
 @pytest.fixture
 def native(latchkey: TestApp) -> App:
-    """A public client on a machine of one's own."""
+    """A public client on the user's device."""
     return registered(latchkey, LOOPBACK, public=True)

@@ -1,4 +1,4 @@
-"""What an anonymous caller can start at the authorization server: limited by network before, and deleted soon after."""
+"""Limits and retention for anonymous callers of the authorization server."""
 
 from collections.abc import Callable
 
@@ -19,12 +19,12 @@ DAY_S = 86_400
 
 
 def stranger(latchkey: TestApp) -> App:
-    """Return a confidential client that registered itself."""
+    """Return a confidential self-registered client."""
     return app_of(latchkey, register(latchkey, grant_types=[CODE, REFRESH, DEVICE]))
 
 
-def test_client_without_an_owner_is_counted_by_network(latchkey: TestApp) -> None:
-    """However many clients a caller registers, their requests share its network's one limit, secret or not."""
+def test_self_registered_client_is_limited_by_network(latchkey: TestApp) -> None:
+    """However many clients a caller registers, their requests share the network's limit, with or without a secret."""
     first, second = stranger(latchkey), stranger(latchkey)
     before = latchkey.counters(f"ip_{IP}", tiers.ANONYMOUS)["used"]
     assert [app.post("/oauth/device_authorization").status for app in (first, second)] == [200, 200]
@@ -35,8 +35,8 @@ def test_client_without_an_owner_is_counted_by_network(latchkey: TestApp) -> Non
     assert refusal(post(latchkey, "/oauth/introspect", {**first.credentials, "token": "x"}))[0] == 429
 
 
-def test_client_with_an_owner_is_counted_by_itself(latchkey: TestApp, app: App) -> None:
-    """Its owner answers for it, so its network's spent limits are not its own."""
+def test_client_of_an_account_is_limited_separately(latchkey: TestApp, app: App) -> None:
+    """An account is responsible for it, so it has its own limit when its network's is exhausted."""
     latchkey.counted(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
     latchkey.counted(f"device-starts_{IP}", tiers.DEVICE_STARTS, used=300)
     assert app.post("/oauth/device_authorization").status == 200
@@ -44,7 +44,7 @@ def test_client_with_an_owner_is_counted_by_itself(latchkey: TestApp, app: App) 
 
 
 def test_device_authorizations_are_limited_by_network(latchkey: TestApp, native: App) -> None:
-    """300 an hour for clients that anyone can pose as or register; another network goes on."""
+    """Public and self-registered clients share 300 an hour; another network has its own limit."""
     body = {"client_id": native.id}
     latchkey.counted(f"device-starts_{IP}", tiers.DEVICE_STARTS, used=299)
     assert post(latchkey, "/oauth/device_authorization", body).status == 200
@@ -67,7 +67,7 @@ def registering(latchkey: TestApp, ip: str) -> Answer:
 
 @pytest.mark.parametrize(("start", "tier"), [(device, tiers.DEVICE_STARTS), (registering, tiers.REGISTRATIONS)])
 def test_ipv6_site_is_one_network(latchkey: TestApp, start: Callable[[TestApp, str], Answer], tier: tiers.Tier) -> None:
-    """A customer with a /48 has 65,536 networks of the size /64; together they have four times what one may."""
+    """A customer with a /48 has 65,536 networks of size /64; together they have four times the limit of one."""
     latchkey.counted(f"{tier.name}_2001:db8:1::/48", tier, used=4 * (tier.quota or 0) - 1)
     assert start(latchkey, NEIGHBOURS[0]).status < 300
     assert [start(latchkey, ip).status for ip in NEIGHBOURS] == [429, 429]
@@ -76,22 +76,20 @@ def test_ipv6_site_is_one_network(latchkey: TestApp, start: Callable[[TestApp, s
     assert [start(latchkey, ip).status < 300 for ip in ("2001:db8:3:1::1", "2001:db8:3:2::1")] == [False, True]
 
 
-def test_device_code_that_nobody_approves_dies_with_its_ten_minutes(latchkey: TestApp, native: App) -> None:
-    """And so does the pointer from what people type."""
+def test_device_code_not_approved_expires_after_ten_minutes(latchkey: TestApp, native: App) -> None:
+    """Its item and the one of its user code are deleted then."""
     started(native)
     assert {ticket.dies_at for ticket in OneTimeToken.scan()} == {latchkey.clock.now_ms // 1000 + 600}
 
 
-def test_device_code_that_was_denied_dies_with_its_ten_minutes(latchkey: TestApp, ada: Person, native: App) -> None:
-    """Nothing of it can be used twice."""
+def test_device_code_denied_expires_after_ten_minutes(latchkey: TestApp, ada: Person, native: App) -> None:
+    """It can't be reused, so it isn't kept longer."""
     assert decide(ada, started(native)[1], "deny") == 200
     assert {ticket.dies_at for ticket in OneTimeToken.scan()} == {latchkey.clock.now_ms // 1000 + 600}
 
 
-def test_device_code_that_was_approved_is_kept_as_long_as_its_grant(
-    latchkey: TestApp, ada: Person, native: App
-) -> None:
-    """Its second use must be found whenever it comes."""
+def test_device_code_approved_is_kept_as_long_as_its_grant(latchkey: TestApp, ada: Person, native: App) -> None:
+    """Reuse must be detected at any time."""
     device_code, user_code = started(native)
     assert decide(ada, user_code) == 200
     kept = [ticket.dies_at for ticket in OneTimeToken.scan(OneTimeToken.kind == "dc")]
@@ -99,21 +97,21 @@ def test_device_code_that_was_approved_is_kept_as_long_as_its_grant(
     assert native.ask(DEVICE, device_code=device_code).status == 200
 
 
-def test_client_that_nobody_approves_is_forgotten_after_a_week(latchkey: TestApp) -> None:
-    """It is stored with its end, in one write."""
+def test_client_without_approval_is_deleted_after_a_week(latchkey: TestApp) -> None:
+    """The time of deletion is stored in the write that registers it."""
     assert stranger(latchkey).client.dies_at == latchkey.clock.now_ms // 1000 + 7 * DAY_S
 
 
-def test_client_that_somebody_approved_is_kept(latchkey: TestApp, ada: Person) -> None:
-    """On the consent page as on the page for devices."""
+def test_client_with_approval_is_kept(latchkey: TestApp, ada: Person) -> None:
+    """Whether it was approved on the consent page or on the device page."""
     by_code, by_device = stranger(latchkey), stranger(latchkey)
     ada.allows(by_code)
     assert decide(someone(latchkey, "Bea"), started(by_device)[1]) == 200
     assert [Client.get(app.id).dies_at for app in (by_code, by_device)] == [None, None]
 
 
-def test_client_that_somebody_denied_is_not_kept(latchkey: TestApp, ada: Person) -> None:
-    """A no is no use of it."""
+def test_client_with_denied_request_is_not_kept(latchkey: TestApp, ada: Person) -> None:
+    """A denied request doesn't count as use."""
     app = stranger(latchkey)
     ada.decides(ada.asked(app), "deny")
     decide(ada, started(app)[1], "deny")

@@ -1,4 +1,4 @@
-"""An authorization request by itself: what of it a decision holds for, and what its refusal gives away."""
+"""Authorization requests without HTTP: the page digest, the errors and the stored code."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -31,7 +31,7 @@ ASKING = authorize.AuthorizationRequest(
 
 
 def asked(app: App, **changed: str | None) -> authorize.AuthorizationRequest:
-    """Return what a client asks."""
+    """Return a client's authorization request."""
     query: Mapping[str, str | None] = {
         "client_id": app.id,
         "redirect_uri": app.redirect_uri,
@@ -54,8 +54,8 @@ def asked(app: App, **changed: str | None) -> authorize.AuthorizationRequest:
         {"scopes": frozenset({"read"}), "resources": frozenset({FILES, "write"})},
     ],
 )
-def test_decision_holds_for_all_that_the_page_says(changed: dict[str, Any]) -> None:
-    """Who asks, where the answer goes, and for what; what no page says changes nothing."""
+def test_decision_is_bound_to_the_content_of_the_page(changed: dict[str, Any]) -> None:
+    """The digest covers client, redirect URI, scopes and resources, but no parameter that the page omits."""
     assert replace(ASKING, **changed).page_digest != ASKING.page_digest
     assert (
         replace(ASKING, state="other", prompt="consent", code_challenge=None, requested_redirect_uri=None).page_digest
@@ -63,8 +63,8 @@ def test_decision_holds_for_all_that_the_page_says(changed: dict[str, Any]) -> N
     )
 
 
-def test_refusal_says_nothing_of_the_request_in_a_log() -> None:
-    """Neither its state nor where it leads: only pages know."""
+def test_error_redirect_logs_nothing_of_the_request() -> None:
+    """Its string contains neither the state nor the location."""
     refusal = authorize.build_error_redirect(ASKING, ISSUER, invalid_request("No."))
     assert str(refusal) == "the error is redirected to the client"
     assert "xyz" not in repr(refusal)
@@ -80,8 +80,8 @@ def test_refusal_says_nothing_of_the_request_in_a_log() -> None:
     ("sent", "asks_nobody"),
     [("none", True), ("none login", True), ("login none", True), ("", False), ("login", False), ("nones", False)],
 )
-def test_request_that_wants_no_page_says_so_among_its_prompts(sent: str, asks_nobody: bool) -> None:
-    """Right or wrong: beside another it can't be had, and the refusal needs no page either."""
+def test_prompt_none_is_detected_in_invalid_requests(sent: str, asks_nobody: bool) -> None:
+    """Even combined with another value, which is an error, it forbids showing a page."""
     assert prompt.forbids_page(parameters.parse_query({"prompt": [sent]})) == asks_nobody
 
 
@@ -92,8 +92,8 @@ def test_request_that_wants_no_page_says_so_among_its_prompts(sent: str, asks_no
         *((" login  consent ", "consent"), ("consent login select_account", "consent"), ("none none", "none")),
     ],
 )
-def test_prompts_mean_a_page_or_none(latchkey: TestApp, app: App, prompt: str | None, read: str) -> None:
-    """OpenID Connect Core §3.1.2.1: which page isn't asked, since ours names the account and can be left."""
+def test_prompt_values_require_or_forbid_a_page(latchkey: TestApp, app: App, prompt: str | None, read: str) -> None:
+    """OpenID Connect Core §3.1.2.1: every value but none shows the consent page, which names the account."""
     assert asked(app, prompt=prompt).prompt == read
 
 
@@ -112,16 +112,16 @@ def test_prompts_mean_a_page_or_none(latchkey: TestApp, app: App, prompt: str | 
         {"code_challenge": f"{CHALLENGE[:-1]}=", "code_challenge_method": "S256"},
     ],
 )
-def test_wrong_request_is_refused_to_its_client(latchkey: TestApp, app: App, changed: dict[str, str]) -> None:
-    """With its state, where its client is answered."""
+def test_invalid_request_is_redirected_with_its_state(latchkey: TestApp, app: App, changed: dict[str, str]) -> None:
+    """To the client's redirect URI."""
     with pytest.raises(authorize.ErrorRedirect) as refused:
         asked(app, **changed)
     assert refused.value.location.startswith(f"{CALLBACK}?error=invalid_request&")
     assert query_of(refused.value.location)["state"] == "xyz"
 
 
-def test_request_is_read_whole(latchkey: TestApp) -> None:
-    """Whatever stands in it, and what it means where something is left out."""
+def test_request_is_parsed_completely(latchkey: TestApp) -> None:
+    """All parameters, and the defaults of absent ones."""
     with settings.in_use(replace(settings.current(), resources=FILES)):
         asking = asked(registered(latchkey), scope="write read", resource=FILES, response_mode="query", **PKCE)
     assert (asking.redirect_uri, asking.requested_redirect_uri, asking.state) == (CALLBACK, CALLBACK, "xyz")
@@ -132,8 +132,8 @@ def test_request_is_read_whole(latchkey: TestApp) -> None:
     assert (least.scopes, least.resources, least.code_challenge) == (frozenset({"read"}), frozenset(), None)
 
 
-def test_code_and_grant_are_stored_whole(latchkey: TestApp, ada: Person, app: App) -> None:
-    """As they were asked for, for a minute, and kept as long as the grant; the account hears of it."""
+def test_code_and_grant_are_stored_completely(latchkey: TestApp, ada: Person, app: App) -> None:
+    """The code expires after a minute and is kept as long as the grant; the account gets an event."""
     latchkey.clock.forward(1)
     with settings.in_use(replace(settings.current(), resources=FILES)), sent() as calls:
         location = authorize.approve(asked(app, scope="write", resource=FILES, **PKCE), ada.account.id, ISSUER)
@@ -165,15 +165,15 @@ def test_code_and_grant_are_stored_whole(latchkey: TestApp, ada: Person, app: Ap
     assert all("attribute_not_exists" in put.get("ConditionExpression", "") for put in puts)
 
 
-def test_code_without_resources_or_proof_names_none(latchkey: TestApp, ada: Person, app: App) -> None:
-    """Absent, not empty."""
+def test_code_without_resources_or_challenge_has_none(latchkey: TestApp, ada: Person, app: App) -> None:
+    """The attributes are absent, not empty."""
     location = authorize.approve(asked(app, redirect_uri=None), ada.account.id, ISSUER)
     code = OneTimeToken.get(secrets.digest(query_of(location)["code"]))
     assert code.attribute_values.keys().isdisjoint({"resources", "redirect_uri", "code_challenge"})
 
 
-def test_yes_that_is_taken_back_at_this_moment_is_worth_nothing(latchkey: TestApp, ada: Person, app: App) -> None:
-    """It was remembered when it was looked at."""
+def test_consent_withdrawn_concurrently_issues_no_code(latchkey: TestApp, ada: Person, app: App) -> None:
+    """The consent was remembered when it was read."""
     asking = asked(app)
     authorize.approve(asking, ada.account.id, ISSUER)
     assert "code" in query_of(authorize.approve_remembered(asking, ada.account.id, ISSUER))
@@ -185,8 +185,10 @@ def test_yes_that_is_taken_back_at_this_moment_is_worth_nothing(latchkey: TestAp
 
 
 @pytest.mark.parametrize("approve", [authorize.approve, authorize.approve_remembered])
-def test_fault_of_the_database_is_no_refusal(latchkey: TestApp, ada: Person, app: App, approve: Any) -> None:
-    """It is raised as it came."""
+def test_database_error_is_not_taken_for_a_failed_condition(
+    latchkey: TestApp, ada: Person, app: App, approve: Any
+) -> None:
+    """It is raised unchanged."""
     asking = asked(app)
     consent.remember(ada.account.id, app.id, asking.consent_entries)
     with failing("TransactWriteItems"), pytest.raises(Exception) as raised:  # noqa: PT011 - of which kind is below
@@ -194,10 +196,8 @@ def test_fault_of_the_database_is_no_refusal(latchkey: TestApp, ada: Person, app
     assert type(raised.value).__name__ == "TransactWriteError"
 
 
-def test_page_is_shown_where_the_client_wants_it_or_nothing_is_remembered(
-    latchkey: TestApp, ada: Person, app: App
-) -> None:
-    """And not where all of it was allowed there before."""
+def test_consent_page_is_shown_when_required_or_nothing_is_remembered(latchkey: TestApp, ada: Person, app: App) -> None:
+    """It is skipped when everything was allowed to the same recipient before."""
     asking = asked(app)
     assert asking.needs_consent(ada.account)
     consent.remember(ada.account.id, app.id, asking.consent_entries)

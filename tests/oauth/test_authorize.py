@@ -1,4 +1,4 @@
-"""The authorization endpoint: what may be asked, and what an answer to the client says."""
+"""The authorization endpoint: which requests are valid, and the response to the client."""
 
 from urllib.parse import urlencode
 
@@ -23,8 +23,8 @@ from tests.support.console_client import ConsoleClient
 from tests.support.harness import TestApp
 
 
-def test_yes_leads_back_with_a_code(ada: Person, app: App) -> None:
-    """RFC 6749 §4.1.2 and RFC 9207: the code, the client's state as it was, and who answers."""
+def test_approval_redirects_with_a_code(ada: Person, app: App) -> None:
+    """RFC 6749 §4.1.2 and RFC 9207: the response has the code, the exact state and the issuer."""
     location = ada.allows(app, state="a b&c=ü".encode().hex() + "~ &=%")
     assert location.startswith(f"{CALLBACK}?code=lk_ac_")
     query = query_of(location)
@@ -32,13 +32,13 @@ def test_yes_leads_back_with_a_code(ada: Person, app: App) -> None:
     assert (query["state"], query["iss"]) == ("a b&c=ü".encode().hex() + "~ &=%", ISSUER)
 
 
-def test_answer_without_a_state_says_none(ada: Person, app: App) -> None:
-    """What wasn't sent isn't sent back."""
+def test_response_has_no_state_when_none_was_sent(ada: Person, app: App) -> None:
+    """The parameter is absent."""
     assert query_of(ada.allows(app, state=None)).keys() == {"code", "iss"}
 
 
-def test_no_leads_back_with_an_error(ada: Person, app: App) -> None:
-    """access_denied, with state and issuer (RFC 6749 §4.1.2.1)."""
+def test_denial_redirects_with_an_error(ada: Person, app: App) -> None:
+    """access_denied with state and issuer (RFC 6749 §4.1.2.1)."""
     page = ada.decides(ada.asked(app), "deny")
     assert page.status == 303
     query = query_of(page.location)
@@ -101,10 +101,10 @@ WRONG = (
 
 
 @pytest.mark.parametrize("kind", ["app", "spa"])
-def test_wrong_request_is_told_to_its_client(
+def test_invalid_request_is_redirected_to_the_client(
     latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str
 ) -> None:
-    """Once client and redirect are known, every error goes there, with state and issuer, and an RFC's own name."""
+    """Once client and redirect URI are valid, every error is redirected with its code, state and issuer."""
     app: App = request.getfixturevalue(kind)
     proof = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
     for changed, error in WRONG:
@@ -117,24 +117,24 @@ def test_wrong_request_is_told_to_its_client(
         assert not {'"', "\\"} & set(query["error_description"])
 
 
-def test_state_that_is_not_printable_ascii_is_invalid_and_comes_back_as_it_was(ada: Person, app: App) -> None:
-    """RFC 6749 appendix A.5: state is VSCHAR. The client hears of it with the exact value that it sent."""
+def test_malformed_state_is_invalid_and_returned_unchanged(ada: Person, app: App) -> None:
+    """RFC 6749 appendix A.5: state is VSCHAR. The error response has the exact value that was received."""
     for state in ("été", "a\tb", "a\r\nb", "🗝", "\x7f"):
         page = ada.asked(app, state=state)
         assert page.location.startswith(f"{CALLBACK}?error=invalid_request&"), state
         assert query_of(page.location)["state"] == state
 
 
-def test_state_that_is_sent_twice_is_invalid_and_comes_back_not_at_all(ada: Person, app: App) -> None:
-    """Which of the two is meant can't be known."""
+def test_repeated_state_is_invalid_and_not_returned(ada: Person, app: App) -> None:
+    """It is ambiguous which of the two the client expects."""
     page = ada.asked(app, state=["xyz", "abc"])
     assert page.location.startswith(f"{CALLBACK}?error=invalid_request&")
     assert query_of(page.location).keys() == {"error", "error_description", "iss"}
 
 
 @pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
-def test_client_or_redirect_that_is_sent_twice_leads_nowhere(ada: Person, app: App, name: str) -> None:
-    """Not even where both are the same: which is meant decides where the answer goes."""
+def test_repeated_client_id_or_redirect_uri_is_not_redirected(ada: Person, app: App, name: str) -> None:
+    """Even if both values are equal."""
     for other in ({"client_id": app.id, "redirect_uri": CALLBACK}[name], "x"):
         page = ada.open(f"{app.asking()}&{urlencode({name: other})}")
         assert (page.status, page.location) == (400, "")
@@ -142,21 +142,21 @@ def test_client_or_redirect_that_is_sent_twice_leads_nowhere(ada: Person, app: A
 
 
 @pytest.mark.parametrize("prompt", ["login", "select_account", "login consent", "consent  select_account", " login"])
-def test_prompt_that_means_a_page_asks_again(ada: Person, app: App, prompt: str) -> None:
-    """OpenID Connect Core §3.1.2.1: each of them is answered by the page that names the account and asks."""
+def test_prompt_requiring_a_page_asks_again(ada: Person, app: App, prompt: str) -> None:
+    """OpenID Connect Core §3.1.2.1: each value shows the consent page, which names the account."""
     ada.allows(app)
     assert ada.asked(app, prompt=prompt).status == 200
     assert query_of(ada.asked(app, prompt=" ").location).keys() == {"code", "state", "iss"}
 
 
-def test_response_mode_query_is_what_there_is(ada: Person, app: App) -> None:
-    """Named or not, the answer is in the query."""
+def test_response_mode_is_query_only(ada: Person, app: App) -> None:
+    """Whether it is sent or not, the response is in the query."""
     for mode in ("query", "", None):
         assert query_of(ada.allows(app, response_mode=mode)).keys() == {"code", "state", "iss"}
 
 
-def test_openid_connects_scopes_are_dropped(ada: Person, app: App) -> None:
-    """Many clients send them by habit; if nothing else is asked for, it is as if scope were left out."""
+def test_openid_connect_scopes_are_ignored(ada: Person, app: App) -> None:
+    """Many clients always send them; alone they are the same as no scope."""
     asked = {
         "openid profile offline_access email": "read",
         "openid": "read",
@@ -171,8 +171,8 @@ NO_PKCE: dict[str, str | None] = {"code_challenge": None, "code_challenge_method
 
 
 @pytest.mark.parametrize("method", ["none", "client_secret_basic", "client_secret_post"])
-def test_client_that_registered_itself_must_use_pkce(latchkey: TestApp, ada: Person, method: str) -> None:
-    """OAuth 2.1 §7.5.1: of every client. A nonce is no substitute where no ID token carries it."""
+def test_self_registered_client_must_use_pkce(latchkey: TestApp, ada: Person, method: str) -> None:
+    """OAuth 2.1 §7.5.1: every client. A nonce can't replace it, because there is no ID token."""
     described = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": method}
     made = as_json(latchkey, "/oauth/register", described).json()
     app = App(latchkey, Client.get(made["client_id"]), made.get("client_secret"), CALLBACK, PKCE)
@@ -182,8 +182,8 @@ def test_client_that_registered_itself_must_use_pkce(latchkey: TestApp, ada: Per
     assert app.redeem(ada.code(app)).status == 200
 
 
-def test_owner_may_require_pkce_of_a_confidential_client(latchkey: TestApp, ada: Person) -> None:
-    """Without that the published flow, which has none, works to the letter; the page says and sets which it is."""
+def test_account_can_require_pkce_of_a_confidential_client(latchkey: TestApp, ada: Person) -> None:
+    """By default the published flow without PKCE works; the page shows and changes the setting."""
     owner = someone(latchkey, "Owner")
     app = registered(latchkey, owner=owner.account)
     path = f"/settings/applications/{app.id}"
@@ -201,8 +201,8 @@ def test_owner_may_require_pkce_of_a_confidential_client(latchkey: TestApp, ada:
     assert "code" in query_of(ada.allows(app, **NO_PKCE))
 
 
-def test_confidential_client_may_be_registered_with_pkce_required(latchkey: TestApp, ada: Person) -> None:
-    """The form for a new application has the same choice, and keeps it when something else is wrong."""
+def test_confidential_client_can_be_registered_with_pkce_required(latchkey: TestApp, ada: Person) -> None:
+    """The form for a new application has the same setting, and keeps it after an error in another field."""
     new = "/settings/applications/new"
     form = {"name": "Photos", "kind": "confidential", "scopes": "read", "pkce": "required"}
     wrong = ada.submit(new, redirect_uris="nonsense", **form)
@@ -213,20 +213,20 @@ def test_confidential_client_may_be_registered_with_pkce_required(latchkey: Test
 
 
 def test_public_client_must_use_pkce(ada: Person, spa: App) -> None:
-    """Without a challenge its code could be used by whoever sees it."""
+    """Without a challenge anyone who sees the code could redeem it."""
     page = ada.asked(spa, code_challenge=None, code_challenge_method=None)
     assert query_of(page.location)["error"] == "invalid_request"
     assert "PKCE" in query_of(page.location)["error_description"]
 
 
-def test_client_that_may_not_use_codes_hears_so(latchkey: TestApp, ada: Person) -> None:
-    """It was registered for something else."""
+def test_client_without_the_code_grant_is_unauthorized(latchkey: TestApp, ada: Person) -> None:
+    """It wasn't registered for authorization_code."""
     app = registered(latchkey, grant_types=["refresh_token"])
     assert query_of(ada.asked(app).location)["error"] == "unauthorized_client"
 
 
-def test_scope_is_read_unless_more_is_asked_and_never_more_than_the_clients(latchkey: TestApp, ada: Person) -> None:
-    """RFC 6749 §3.3: the token's scope says what was granted."""
+def test_scope_defaults_to_read_and_is_limited_to_the_client(latchkey: TestApp, ada: Person) -> None:
+    """RFC 6749 §3.3: the scope of the token response names the granted scopes."""
     app, reader = registered(latchkey), registered(latchkey, scopes=["read"])
     granted = [
         ada.tokens(app)["scope"],
@@ -238,8 +238,8 @@ def test_scope_is_read_unless_more_is_asked_and_never_more_than_the_clients(latc
     assert query_of(ada.asked(reader, scope="write").location)["error"] == "invalid_scope"
 
 
-def test_admins_consent_grants_no_more_than_anyones(latchkey: TestApp) -> None:
-    """OAuth never grants keys or admin: a token can't make a key that outlives the consent, nor administer."""
+def test_consent_of_an_admin_grants_no_admin_scopes(latchkey: TestApp) -> None:
+    """OAuth never grants keys or admin: a token can't create a key that outlives the consent, nor administer."""
     root, app = someone(latchkey, "Root", admin=True), registered(latchkey)
     for scope in ("admin", "keys", "verify", "read admin"):
         assert query_of(root.asked(app, scope=scope).location)["error"] == "invalid_scope"
@@ -252,8 +252,8 @@ def test_admins_consent_grants_no_more_than_anyones(latchkey: TestApp) -> None:
     assert [(answer.status, answer.json()["error"]) for answer in refused] == [(403, "insufficient_scope")] * 3
 
 
-def test_silent_request_asks_nobody(latchkey: TestApp, ada: Person, app: App) -> None:
-    """prompt=none: login_required, or consent_required, and never a page."""
+def test_prompt_none_never_shows_a_page(latchkey: TestApp, ada: Person, app: App) -> None:
+    """The response is login_required or consent_required."""
     for console, error in ((ConsoleClient(latchkey), "login_required"), (ada, "consent_required")):
         page = console.open(app.asking(prompt="none"))
         assert page.location.startswith(CALLBACK)
@@ -261,22 +261,22 @@ def test_silent_request_asks_nobody(latchkey: TestApp, ada: Person, app: App) ->
         assert (query["error"], query["state"], query["iss"]) == (error, "xyz", ISSUER)
 
 
-def test_silent_request_succeeds_after_a_yes(ada: Person, app: App) -> None:
-    """What was consented to is given without a page; more isn't."""
+def test_prompt_none_succeeds_with_remembered_consent(ada: Person, app: App) -> None:
+    """Only for what was consented to."""
     ada.allows(app)
     assert query_of(ada.asked(app, prompt="none").location).keys() == {"code", "state", "iss"}
     assert query_of(ada.asked(app, prompt="none", scope="write").location)["error"] == "consent_required"
 
 
-def test_each_yes_opens_a_grant_of_its_own(latchkey: TestApp, ada: Person, app: App) -> None:
-    """Remembered or not: reuse on one device ends only that device."""
+def test_each_approval_creates_its_own_grant(latchkey: TestApp, ada: Person, app: App) -> None:
+    """With or without remembered consent: reuse on one device revokes only that device's grant."""
     ada.allows(app)
     ada.allows(app)
     assert len(list(Grant.by_account.query(ada.account.id))) == 2
 
 
-def test_issuer_is_what_discovery_says_wherever_the_api_lives(latchkey: TestApp, ada: Person, app: App) -> None:
-    """RFC 9207 §2.4: a client compares `iss` with the metadata's issuer to see through a mix-up."""
+def test_issuer_equals_the_one_in_discovery(latchkey: TestApp, ada: Person, app: App) -> None:
+    """RFC 9207 §2.4: clients compare `iss` with the metadata's issuer to detect mix-up attacks."""
     issuer = latchkey.call("GET", "/.well-known/oauth-authorization-server").json()["issuer"]
     refused = ada.asked(app, scope="nonsense").location
     denied = ada.decides(ada.asked(app), "deny").location

@@ -1,4 +1,4 @@
-"""The authorization endpoint's errors to the letter: which check comes first, and error and description of each."""
+"""The authorization endpoint's errors, byte-exact: the order of checks, and code and description of each error."""
 
 import pytest
 
@@ -58,8 +58,8 @@ VECTORS: tuple[tuple[Parameters, Refused], ...] = (
 )
 
 
-def test_authorization_is_refused_for_the_first_thing_that_is_wrong(latchkey: TestApp, ada: Person) -> None:
-    """RFC 6749 §4.1.2.1, of a public client that may have `read`."""
+def test_first_error_of_an_authorization_request_is_returned(latchkey: TestApp, ada: Person) -> None:
+    """RFC 6749 §4.1.2.1, for a public client that may have `read`."""
     reader = registered(latchkey, public=True, scopes=["read"])
     for changed, answer in VECTORS:
         latchkey.clock.forward(1)
@@ -67,8 +67,8 @@ def test_authorization_is_refused_for_the_first_thing_that_is_wrong(latchkey: Te
         assert (query["error"], query["error_description"]) == answer, changed
 
 
-def test_client_that_may_not_use_codes_is_refused_before_anything_else(latchkey: TestApp, ada: Person) -> None:
-    """RFC 6749 §4.1.2.1: unauthorized_client, whatever else is wrong."""
+def test_client_without_the_code_grant_is_rejected_first(latchkey: TestApp, ada: Person) -> None:
+    """RFC 6749 §4.1.2.1: unauthorized_client, whatever other errors there are."""
     machine = registered(latchkey, CALLBACK, grant_types=[CLIENT])
     for changed in ({}, {"response_type": "token", "scope": "nonsense"}):
         query = query_of(ada.asked(machine, **changed).location)
@@ -88,23 +88,23 @@ def test_client_that_may_not_use_codes_is_refused_before_anything_else(latchkey:
         (["read"], "openid write read", "read"),
     ],
 )
-def test_scope_is_narrowed_to_what_the_client_may_have(
+def test_scope_is_limited_to_the_scopes_of_the_client(
     latchkey: TestApp, ada: Person, may_have: list[str], asked: str | None, granted: str
 ) -> None:
-    """RFC 6749 §3.3: `read` when none is named; what isn't the client's is left out while something is left."""
+    """RFC 6749 §3.3: `read` by default; other scopes are dropped unless none remains."""
     app = registered(latchkey, scopes=may_have)
     assert ada.tokens(app, scope=asked)["scope"] == granted
 
 
-def test_client_that_may_not_read_must_name_its_scope(latchkey: TestApp, ada: Person) -> None:
-    """RFC 6749 §3.3: what is meant where none is named isn't its own."""
+def test_client_without_read_must_request_a_scope(latchkey: TestApp, ada: Person) -> None:
+    """RFC 6749 §3.3: the default scope isn't among its scopes."""
     writer = registered(latchkey, scopes=["write"])
     query = query_of(ada.asked(writer).location)
     assert (query["error"], query["error_description"]) == WRONG_SCOPE
     assert ada.tokens(writer, scope="write")["scope"] == "write"
 
 
-def test_denied_authorization_says_who_denied_it(ada: Person, app: App) -> None:
-    """RFC 6749 §4.1.2.1: access_denied, in the words that the token endpoint has for a device."""
+def test_denied_authorization_names_the_resource_owner(ada: Person, app: App) -> None:
+    """RFC 6749 §4.1.2.1: access_denied, with the description of the token endpoint."""
     query = query_of(ada.decides(ada.asked(app), "deny").location)
     assert (query["error"], query["error_description"]) == DENIED[1:]

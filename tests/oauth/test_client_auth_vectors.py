@@ -1,4 +1,4 @@
-"""Client authentication at the token endpoint, to the letter: what is read, what is refused, and in which words."""
+"""Client authentication at the token endpoint, byte-exact: the credentials that are accepted, and each error."""
 
 import hmac
 from base64 import b64encode
@@ -20,24 +20,24 @@ SECRET = "lk_cs_secret"
 
 
 def ask(latchkey: TestApp, authorization: str | None, **sent: str) -> Answer:
-    """Send a token request that is right but for its client."""
+    """Send a token request that is valid except for its client."""
     latchkey.clock.forward(0.5)
     headers = {} if authorization is None else {"Authorization": authorization}
     return post(latchkey, "/oauth/token", {"grant_type": CLIENT, **sent}, headers=headers)
 
 
 def basic(text: str) -> str:
-    """Return the credentials of HTTP Basic as they are, encoded in nothing but base64."""
+    """Return a Basic header whose parts are not form-encoded."""
     return f"Basic {b64encode(text.encode()).decode()}"
 
 
 def every_letter(text: str) -> str:
-    """Return a text with every letter percent-encoded."""
+    """Return a text with every character percent-encoded."""
     return "".join(f"%{ord(letter):02X}" for letter in text)
 
 
 def test_basic_credentials_are_form_decoded(latchkey: TestApp, app: App) -> None:
-    """RFC 6749 §2.3.1: id and secret apart, once, after the first colon has parted them."""
+    """RFC 6749 §2.3.1: id and secret separately, once, after splitting at the first colon."""
     secret = str(app.secret)
     for right in (
         basic(f"{app.id}:{secret}"),
@@ -81,17 +81,15 @@ def test_basic_credentials_are_form_decoded(latchkey: TestApp, app: App) -> None
         (basic(f"app_1:{SECRET}"), vectors.UNKNOWN_CLIENT),
     ],
 )
-def test_client_that_does_not_authenticate_is_challenged(
-    latchkey: TestApp, authorization: str | None, answer: Refused
-) -> None:
-    """RFC 6749 §5.2: 401 with the scheme of the challenge, whatever was sent or left out."""
+def test_unauthenticated_client_gets_a_challenge(latchkey: TestApp, authorization: str | None, answer: Refused) -> None:
+    """RFC 6749 §5.2: 401 with the scheme in WWW-Authenticate, whatever was sent."""
     said = ask(latchkey, authorization)
     assert refused(said) == answer
     assert said.header(CHALLENGE) == 'Basic realm="latchkey"'
 
 
-def test_client_that_fails_is_told_the_same_whatever_failed(latchkey: TestApp, app: App, spa: App) -> None:
-    """RFC 6749 §5.2: no id can be found out by trying; a public client alone hears that it has no secret."""
+def test_failed_authentication_does_not_reveal_the_reason(latchkey: TestApp, app: App, spa: App) -> None:
+    """RFC 6749 §5.2: client ids can't be probed; only a public client is told that it has no secret."""
     unknown = "app_" + "0" * 20
     for sent in (
         {"client_id": app.id},
@@ -107,8 +105,8 @@ def test_client_that_fails_is_told_the_same_whatever_failed(latchkey: TestApp, a
     assert refused(ask(latchkey, basic(f"{spa.id}:x"))) == vectors.NO_SECRET
 
 
-def test_client_authenticates_in_one_way(latchkey: TestApp, app: App, spa: App) -> None:
-    """RFC 6749 §2.3: the header or the body, both never, also where one of them is wrong; no challenge is due."""
+def test_client_uses_one_authentication_method(latchkey: TestApp, app: App, spa: App) -> None:
+    """RFC 6749 §2.3: header or body, never both, even if one of them is wrong; without a challenge."""
     secret = str(app.secret)
     header = basic(f"{app.id}:{secret}")
     wrong: tuple[tuple[str, dict[str, str], Refused], ...] = (
@@ -139,16 +137,16 @@ def test_client_authenticates_in_one_way(latchkey: TestApp, app: App, spa: App) 
         ({"scope": ["a", "b"], "client_secret": "x"}, "scope is repeated."),
     ],
 )
-def test_request_is_read_before_its_client_is_looked_at(
+def test_malformed_request_is_rejected_before_authentication(
     latchkey: TestApp, app: App, sent: Parameters, answer: str
 ) -> None:
-    """RFC 6749 §3.2: invalid_request for what can't be read, also of a client that would be refused."""
+    """RFC 6749 §3.2: invalid_request, even if the client would fail to authenticate."""
     said = post(latchkey, "/oauth/token", {"grant_type": CLIENT, "client_id": app.id, **sent})
     assert refused(said) == (400, "invalid_request", answer)
 
 
-def test_clients_secret_is_compared_in_constant_time(app: App) -> None:
-    """By `hmac.compare_digest`, of digests: how long it takes says nothing about the secret."""
+def test_client_secret_is_compared_in_constant_time(app: App) -> None:
+    """By `hmac.compare_digest` of digests, so timing reveals nothing about the secret."""
     app.secret = secrets.mint(clients.CLIENT_SECRET_KIND)
     with patch.object(hmac, "compare_digest", wraps=hmac.compare_digest) as compared:
         assert refused(app.ask(CLIENT)) == vectors.UNKNOWN_CLIENT

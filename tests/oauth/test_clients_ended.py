@@ -1,4 +1,4 @@
-"""Clients that end, by whoever may end them, and what of theirs ends with them."""
+"""Deletion of clients by their account, an admin or the operator, with their grants and consents."""
 
 import io
 import json
@@ -22,8 +22,8 @@ NOON_S = NOON_MS // 1000
 DOCUMENT = "https://client.example/client.json"
 
 
-def test_client_is_ended_once_and_kept_for_30_days(latchkey: TestApp) -> None:
-    """Its place is given back, its owner's callers are verified anew, and it is told by whom and why."""
+def test_client_is_deleted_once_and_kept_for_30_days(latchkey: TestApp) -> None:
+    """The number of clients is decremented, cached policies are invalidated, and the event has actor and reason."""
     owner = latchkey.account()
     client = register(account_id=owner.id).client
     assert delete_client.start_deletion(client, actor="acc_admin", reason="abuse") is not None
@@ -40,8 +40,8 @@ def test_client_is_ended_once_and_kept_for_30_days(latchkey: TestApp) -> None:
     assert (clients.find(client.client_id), list(clients.list_of_account(owner.id))) == (None, [])
 
 
-def test_client_ended_by_its_owner_says_no_more_of_it(latchkey: TestApp) -> None:
-    """And one of a document is remembered as ended for good, since it could be fetched again."""
+def test_client_deleted_by_its_account_has_no_actor_or_reason(latchkey: TestApp) -> None:
+    """The deletion of a document's client is kept without limit, because the document could be fetched again."""
     own = register(account_id=latchkey.account().id).client
     document = register(registered_by="document", dies_at=NOON_S + 9).client
     for client in (own, document):
@@ -51,15 +51,15 @@ def test_client_ended_by_its_owner_says_no_more_of_it(latchkey: TestApp) -> None
     assert "dies_at" not in Client.get(document.client_id).attribute_values
 
 
-def test_client_that_never_was_is_not_ended(latchkey: TestApp) -> None:
-    """Nor does it come to be."""
+def test_unknown_client_is_not_deleted(latchkey: TestApp) -> None:
+    """No item is created."""
     client = Client(ids.new("app"), name="Photos", registered_by="self")
     assert delete_client.start_deletion(client) is None
     assert Client.found(client.client_id) is None
 
 
 def granted(client_id: str, count: int) -> list[str]:
-    """Store grants of a client by as many accounts, with what was remembered of them; return their ids in order."""
+    """Store grants and consents of several accounts for a client; return the accounts' ids in order."""
     made = []
     for number in range(count):
         grant = grants.new(f"acc_{number}", client_id, scopes={"read"}, resources=set())
@@ -70,14 +70,12 @@ def granted(client_id: str, count: int) -> list[str]:
 
 
 def revoked(made: list[str]) -> list[bool]:
-    """Return of each grant whether it is revoked."""
+    """Return for each grant whether it is revoked."""
     return ["revoked_at" in Grant.get(each).attribute_values for each in made]
 
 
-def test_grants_of_an_ended_client_are_revoked_a_slice_at_a_time(
-    latchkey: TestApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Then the consents: each slice goes on where the last one ended, until one isn't full."""
+def test_grants_of_a_deleted_client_are_revoked_in_slices(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the consents: each slice continues after the last one, until one isn't full."""
     monkeypatch.setattr(delete_client, "SLICE", 3)
     client = register(registered_by="self").client
     made = granted(client.client_id, 6)
@@ -100,8 +98,8 @@ def test_grants_of_an_ended_client_are_revoked_a_slice_at_a_time(
     assert revoked(beyond) == [False, True]
 
 
-def test_applications_from_before_the_address_was_proven_are_ended(latchkey: TestApp) -> None:
-    """Those of that very millisecond and later stay."""
+def test_applications_from_before_the_verification_are_deleted(latchkey: TestApp) -> None:
+    """Those of the same millisecond and later ones stay."""
     owner = latchkey.account()
     early = register(account_id=owner.id).client
     latchkey.clock.now_ms += 1
@@ -115,8 +113,8 @@ def test_applications_from_before_the_address_was_proven_are_ended(latchkey: Tes
     assert all(request.get("ConsistentRead") for request in reads)
 
 
-def test_document_may_be_ended_before_anybody_was_sent_here_with_it(latchkey: TestApp) -> None:
-    """It is stored as ended, by whom and why; ended again it stays so."""
+def test_document_url_can_be_blocked_before_its_first_use(latchkey: TestApp) -> None:
+    """It is stored as deleted with actor and reason, and stays so when repeated."""
     log = io.StringIO()
     telemetry.write_to(log)
     for reason in ("abuse", "again"):
@@ -133,8 +131,8 @@ def test_document_may_be_ended_before_anybody_was_sent_here_with_it(latchkey: Te
     assert "dies_at" not in client.attribute_values
 
 
-def test_client_that_cant_be_is_not_ended(latchkey: TestApp) -> None:
-    """An unknown id of ours, or a URL that names no document."""
+def test_unknown_or_invalid_client_id_cannot_be_deleted(latchkey: TestApp) -> None:
+    """A generated id that doesn't exist, or a URL that can't be a document's."""
     for client_id in ("app_" + "0" * 20, "x", "https://client.example", "https://client.example/a/../b", "http://a/b"):
         with pytest.raises(errors.NotFound, match="no such application"):
             end_client.end(client_id, actor="acc_admin")
@@ -143,14 +141,14 @@ def test_client_that_cant_be_is_not_ended(latchkey: TestApp) -> None:
     assert list(Client.scan()) == []
 
 
-def test_name_of_an_unknown_document_is_its_whole_host(latchkey: TestApp) -> None:
-    """The end of it says whose it is."""
+def test_unfetched_document_is_named_by_its_whole_host(latchkey: TestApp) -> None:
+    """Its end identifies the operator of the host."""
     host = ".".join(["x" * 60, "y" * 60, "example"])
     assert end_client.end(f"https://{host}/a", actor="acc_admin").name == host
 
 
-def test_ended_client_is_read_as_it_is_at_this_moment(latchkey: TestApp) -> None:
-    """What is returned shows what was written."""
+def test_deleted_client_is_read_consistently(latchkey: TestApp) -> None:
+    """The return value shows what was written."""
     client = registered(latchkey).client
     with sent() as calls:
         end_client.end(client.client_id, actor="acc_admin")
@@ -159,8 +157,8 @@ def test_ended_client_is_read_as_it_is_at_this_moment(latchkey: TestApp) -> None
     assert all(reads)
 
 
-def test_yes_to_an_ended_client_is_forgotten_and_no_other(latchkey: TestApp) -> None:
-    """Another client's stays."""
+def test_consent_to_a_deleted_client_is_deleted(latchkey: TestApp) -> None:
+    """Consents to other clients stay."""
     account, mine, other = latchkey.account(), registered(latchkey), registered(latchkey)
     for app in (mine, other):
         consent.remember(account.id, app.id, {"https://a.example  read"})

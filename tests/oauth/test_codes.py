@@ -1,4 +1,4 @@
-"""An authorization code is worth one exchange, within a minute, to its client, with its redirect and its verifier."""
+"""Authorization codes: one exchange within a minute, bound to client, redirect URI and verifier."""
 
 import hashlib
 from base64 import urlsafe_b64encode
@@ -26,16 +26,16 @@ from tests.support.harness import TestApp
 
 USED = (400, "invalid_grant")
 OTHER_VERIFIER = "M25iVXpKU3puUjFaYWg3T1NDTDQtcW1ROUY5YXlwalNoc0hhakxifmZHag"
-"""RFC 7636 has it nowhere: as good a verifier as any, for another challenge."""
+"""A verifier of a different challenge."""
 
 
 def challenge_of(verifier: str) -> str:
-    """Return the S256 challenge of a verifier, made anew from RFC 7636 §4.2."""
+    """Return the S256 challenge of a verifier, computed here from RFC 7636 §4.2."""
     return urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
 
 
 def test_code_is_exchanged_for_tokens(latchkey: TestApp, ada: Person, app: App) -> None:
-    """The answer is RFC 6749 §5.1's, and its access token opens the API for whoever said yes."""
+    """The response of RFC 6749 §5.1; the access token acts for the resource owner."""
     answer = app.redeem(ada.code(app, scope="read write"))
     body = answer.json()
     assert answer.status == 200
@@ -51,8 +51,8 @@ def test_code_is_exchanged_for_tokens(latchkey: TestApp, ada: Person, app: App) 
     assert latchkey.call("GET", "/v1/users/me", body["access_token"]).json()["id"] == ada.account.id
 
 
-def test_code_is_exchanged_as_the_published_page_shows(latchkey: TestApp, ada: Person, app: App) -> None:
-    """The documented token request is JSON, its secret in the body."""
+def test_code_exchange_works_as_published(latchkey: TestApp, ada: Person, app: App) -> None:
+    """The documented token request is JSON with the secret in the body."""
     body = {"code": ada.code(app), "grant_type": "authorization_code", "redirect_uri": app.redirect_uri}
     answer = as_json(latchkey, "/oauth/token", {**app.credentials, **body})
     assert answer.status == 200
@@ -60,7 +60,7 @@ def test_code_is_exchanged_as_the_published_page_shows(latchkey: TestApp, ada: P
 
 
 def test_access_token_expires_after_an_hour(latchkey: TestApp, ada: Person, app: App) -> None:
-    """It is a credential like any other: its end is `token_expired`."""
+    """The API responds with `token_expired`, as for any credential."""
     token, _ = ada.grant(app)
     latchkey.clock.forward(3_599.999)
     assert works(latchkey, token)
@@ -70,13 +70,13 @@ def test_access_token_expires_after_an_hour(latchkey: TestApp, ada: Person, app:
 
 
 def test_client_without_the_refresh_grant_gets_no_refresh_token(latchkey: TestApp, ada: Person) -> None:
-    """It may have a code's access token, and no more."""
+    """It gets only an access token."""
     app = registered(latchkey, grant_types=["authorization_code"])
     assert "refresh_token" not in ada.tokens(app)
 
 
 def test_code_expires_after_a_minute(latchkey: TestApp, ada: Person, app: App) -> None:
-    """It lives for 60 s (RFC 6749 §4.1.2 asks for 10 minutes at most)."""
+    """RFC 6749 §4.1.2 recommends 10 minutes at most."""
     early, late = ada.code(app), ada.code(app)
     latchkey.clock.forward(59.999)
     assert app.redeem(early).status == 200
@@ -86,10 +86,10 @@ def test_code_expires_after_a_minute(latchkey: TestApp, ada: Person, app: App) -
 
 @pytest.mark.parametrize("later_s", [0, 59, 3_000], ids=["at-once", "within-a-minute", "much-later"])
 @pytest.mark.parametrize("kind", ["app", "spa"])
-def test_code_used_twice_ends_what_its_first_use_issued(
+def test_code_reuse_revokes_the_tokens_of_the_first_use(
     latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str, later_s: float
 ) -> None:
-    """One of two uses is a thief's (RFC 6749 §4.1.2): both tokens of the first die, whenever the second comes."""
+    """RFC 6749 §4.1.2: both tokens are revoked, however late the second use is."""
     app: App = request.getfixturevalue(kind)
     code = ada.code(app)
     tokens = app.redeem(code).json()
@@ -100,8 +100,8 @@ def test_code_used_twice_ends_what_its_first_use_issued(
     assert refusal(app.refresh(tokens["refresh_token"])) == USED
 
 
-def test_code_used_twice_leaves_other_grants_alone(latchkey: TestApp, ada: Person, app: App) -> None:
-    """Each approval is a grant of its own: what ends on one device goes on with the others."""
+def test_code_reuse_leaves_other_grants_active(latchkey: TestApp, ada: Person, app: App) -> None:
+    """Each approval is a grant of its own, so other devices keep their access."""
     other, _ = ada.grant(app)
     code = ada.code(app)
     app.redeem(code)
@@ -109,8 +109,8 @@ def test_code_used_twice_leaves_other_grants_alone(latchkey: TestApp, ada: Perso
     assert works(latchkey, other)
 
 
-def test_code_used_twice_with_a_wrong_proof_is_no_reuse(latchkey: TestApp, ada: Person, spa: App) -> None:
-    """Whoever lacks verifier or redirect can't end what the client has: only a repeat that passes the checks can."""
+def test_code_reuse_with_a_wrong_verifier_revokes_nothing(latchkey: TestApp, ada: Person, spa: App) -> None:
+    """Only a request that is valid otherwise is reuse: an attacker without the verifier can't revoke a grant."""
     code = ada.code(spa)
     token = spa.redeem(code).json()["access_token"]
     assert refusal(spa.redeem(code, code_verifier=OTHER_VERIFIER)) == USED
@@ -118,8 +118,8 @@ def test_code_used_twice_with_a_wrong_proof_is_no_reuse(latchkey: TestApp, ada: 
     assert works(latchkey, token)
 
 
-def test_code_of_another_client_is_refused_and_not_spent(latchkey: TestApp, ada: Person, app: App, spa: App) -> None:
-    """A code that leaked to another client, confidential or public, is worth nothing there, and still its own's."""
+def test_code_of_another_client_is_invalid_and_not_consumed(latchkey: TestApp, ada: Person, app: App, spa: App) -> None:
+    """A leaked code is useless to another client, and stays valid for its own."""
     other, other_public = registered(latchkey), registered(latchkey, public=True)
     code = ada.code(app)
     assert refusal(other.redeem(code)) == USED
@@ -131,10 +131,8 @@ def test_code_of_another_client_is_refused_and_not_spent(latchkey: TestApp, ada:
     assert spa.redeem(code).status == 200
 
 
-def test_stolen_ticket_is_not_spent_under_another_grant_type(
-    latchkey: TestApp, ada: Person, app: App, spa: App
-) -> None:
-    """Client credentials with another client's code, refresh token or device code beside them bring one's own token."""
+def test_stolen_code_is_not_consumed_by_another_grant_type(latchkey: TestApp, ada: Person, app: App, spa: App) -> None:
+    """Client credentials with another client's code, refresh token or device code return the client's own token."""
     device = app.post("/oauth/device_authorization").json()["device_code"]
     _, refresh_token = ada.grant(spa)
     code = ada.code(spa)
@@ -150,8 +148,8 @@ def test_stolen_ticket_is_not_spent_under_another_grant_type(
     assert spa.redeem(code).status == spa.refresh(refresh_token).status == 200
 
 
-def test_code_with_another_redirect_is_refused_and_not_spent(ada: Person, app: App) -> None:
-    """What the authorization request named must be repeated to the letter (RFC 6749 §4.1.3)."""
+def test_code_with_another_redirect_uri_is_invalid_and_not_consumed(ada: Person, app: App) -> None:
+    """The value of the authorization request must be repeated exactly (RFC 6749 §4.1.3)."""
     code = ada.code(app)
     for redirect_uri in (
         None,
@@ -168,8 +166,8 @@ def test_code_with_another_redirect_is_refused_and_not_spent(ada: Person, app: A
     assert app.redeem(code).status == 200
 
 
-def test_code_is_bound_to_the_redirect_it_was_asked_for(latchkey: TestApp, ada: Person) -> None:
-    """Another redirect of the same client doesn't do, nor another port of a loopback one."""
+def test_code_is_bound_to_the_requested_redirect_uri(latchkey: TestApp, ada: Person) -> None:
+    """Another redirect URI of the client doesn't match, nor another port of a loopback one."""
     app = registered(latchkey, CALLBACK, "https://app.example.com/second")
     assert refusal(app.redeem(ada.code(app), redirect_uri="https://app.example.com/second")) == USED
     native = registered(latchkey, LOOPBACK, public=True)
@@ -179,8 +177,8 @@ def test_code_is_bound_to_the_redirect_it_was_asked_for(latchkey: TestApp, ada: 
 
 
 @pytest.mark.parametrize("kind", ["app", "spa"])
-def test_code_that_pkce_binds_needs_no_redirect(ada: Person, request: pytest.FixtureRequest, kind: str) -> None:
-    """OAuth 2.1 §10.2: the verifier says who asked. But a redirect that is named must be the right one."""
+def test_code_with_pkce_needs_no_redirect_uri(ada: Person, request: pytest.FixtureRequest, kind: str) -> None:
+    """OAuth 2.1 §10.2: the verifier binds the code. A redirect URI that is sent must match."""
     app: App = request.getfixturevalue(kind)
     app.proof = PKCE
     code = ada.code(app)
@@ -191,8 +189,8 @@ def test_code_that_pkce_binds_needs_no_redirect(ada: Person, request: pytest.Fix
     assert app.redeem(ada.code(app), redirect_uri="").status == 200
 
 
-def test_client_with_one_redirect_needs_to_name_it_nowhere(ada: Person, app: App) -> None:
-    """What wasn't named in the first request needn't be in the second; if it is, it must be that one."""
+def test_client_with_one_redirect_uri_may_omit_it(ada: Person, app: App) -> None:
+    """If it is absent in the authorization request it may be absent here; if it is sent it must match."""
     code = ada.code(app, redirect_uri=None)
     assert refusal(app.redeem(code, redirect_uri="https://evil.example/cb")) == USED
     assert app.redeem(code, redirect_uri=None).status == 200
@@ -216,8 +214,10 @@ WRONG_VERIFIERS = {
 
 
 @pytest.mark.parametrize("kind", ["app", "spa"])
-def test_wrong_verifier_is_refused_and_spends_nothing(ada: Person, request: pytest.FixtureRequest, kind: str) -> None:
-    """RFC 7636 §4.1: 43 to 128 unreserved characters, and their hash is the challenge; a public client's or not."""
+def test_wrong_verifier_is_rejected_and_consumes_nothing(
+    ada: Person, request: pytest.FixtureRequest, kind: str
+) -> None:
+    """RFC 7636 §4.1: 43 to 128 unreserved characters whose hash is the challenge, for every client."""
     app: App = request.getfixturevalue(kind)
     app.proof = PKCE
     code = ada.code(app)
@@ -226,22 +226,22 @@ def test_wrong_verifier_is_refused_and_spends_nothing(ada: Person, request: pyte
     assert app.redeem(code).status == 200
 
 
-def test_verifier_of_any_length_allowed_is_taken(ada: Person, spa: App) -> None:
-    """Both ends of RFC 7636 §4.1, all characters."""
+def test_verifier_of_any_allowed_length_is_accepted(ada: Person, spa: App) -> None:
+    """Both bounds of RFC 7636 §4.1, and all characters."""
     for length in (43, 128):
         verifier = ("abcXYZ019-._~" * 10)[:length]
         code = ada.code(spa, code_challenge=challenge_of(verifier))
         assert spa.redeem(code, code_verifier=verifier).status == 200
 
 
-def test_verifier_without_a_challenge_is_refused(ada: Person, app: App) -> None:
-    """RFC 9700 §4.8.2: somebody took the challenge out of the authorization request."""
+def test_verifier_without_a_challenge_is_rejected(ada: Person, app: App) -> None:
+    """RFC 9700 §4.8.2: a downgrade removed the challenge from the authorization request."""
     code = ada.code(app)
     assert refusal(app.redeem(code, code_verifier=VERIFIER)) == (400, "invalid_request")
 
 
-def test_injected_code_is_refused(ada: Person, spa: App) -> None:
-    """A code put into another browser's flow meets another verifier, and the one who started it isn't harmed."""
+def test_injected_code_is_rejected(ada: Person, spa: App) -> None:
+    """A code injected into another browser's flow meets another verifier, and stays valid for its own."""
     victims = ada.code(spa)
     assert refusal(spa.redeem(victims, code_verifier=OTHER_VERIFIER)) == USED
     attackers = ada.code(spa, code_challenge=challenge_of(OTHER_VERIFIER))
@@ -249,15 +249,15 @@ def test_injected_code_is_refused(ada: Person, spa: App) -> None:
     assert spa.redeem(victims).status == 200
 
 
-def test_what_is_no_code_is_refused(app: App) -> None:
-    """Malformed, mistyped or unknown: the same answer, or that it can't be read at all."""
+def test_unknown_code_is_invalid(app: App) -> None:
+    """A malformed, mistyped or unknown code, with the same response."""
     for code in ("nonsense", "lk_ac_" + "0" * 36, secrets.mint("ac"), "x" * 5_000, 'a"b\\c'):
         assert refusal(app.redeem(code)) == USED
     assert refusal(app.redeem("é")) == (400, "invalid_request")
 
 
-def test_other_secrets_are_no_code(latchkey: TestApp, ada: Person, app: App) -> None:
-    """An access token, a refresh token, a device code or a client's secret in a code's place is worth nothing."""
+def test_other_secrets_are_not_codes(latchkey: TestApp, ada: Person, app: App) -> None:
+    """An access token, a refresh token, a device code or a client secret in place of a code."""
     access_token, refresh_token = ada.grant(app)
     device_code = app.post("/oauth/device_authorization").json()["device_code"]
     for other in (access_token, refresh_token, device_code, app.secret):
@@ -265,8 +265,8 @@ def test_other_secrets_are_no_code(latchkey: TestApp, ada: Person, app: App) -> 
     assert works(latchkey, access_token)
 
 
-def test_code_of_an_account_that_is_over_is_refused(latchkey: TestApp, ada: Person, app: App) -> None:
-    """Suspended after its yes: the code is worth nothing, and is spent by nobody."""
+def test_code_of_an_inactive_account_is_invalid(latchkey: TestApp, ada: Person, app: App) -> None:
+    """The account was suspended after its approval; the code isn't consumed."""
     code = ada.code(app)
     ada.suspended()
     assert refusal(app.redeem(code)) == USED
@@ -274,8 +274,8 @@ def test_code_of_an_account_that_is_over_is_refused(latchkey: TestApp, ada: Pers
     assert app.redeem(code).status == 200
 
 
-def test_code_of_a_client_that_may_not_use_codes_is_refused(latchkey: TestApp, app: App) -> None:
-    """The grant types that were registered are all that a client may use."""
+def test_code_of_a_client_without_the_code_grant_is_rejected(latchkey: TestApp, app: App) -> None:
+    """A client may only use the grant types that it was registered for."""
     machine = registered(latchkey, grant_types=[CLIENT])
     assert refusal(machine.redeem(secrets.mint("ac"))) == (400, "unauthorized_client")
     assert refusal(machine.refresh(secrets.mint("rt"))) == (400, "unauthorized_client")

@@ -1,4 +1,4 @@
-"""The page that asks, and those on the way to it: what they say, where they lead, who can press their buttons."""
+"""The consent page and the pages before it: content, redirects, framing and CSRF."""
 
 from urllib.parse import quote
 
@@ -25,15 +25,15 @@ from tests.support.harness import TestApp
 BROWSER = {"Sec-Fetch-Dest": "document"}
 
 
-def test_whatever_isnt_the_allow_button_is_a_no(ada: Person, app: App) -> None:
-    """Only one button gives anything away."""
+def test_only_the_allow_button_approves(ada: Person, app: App) -> None:
+    """Any other value of the decision denies."""
     page = ada.asked(app)
     for decision in ("", "ALLOW", "yes", "deny\0allow"):
         assert query_of(ada.decides(page, decision).location)["error"] == "access_denied"
 
 
-def test_stranger_logs_in_first_and_comes_back(latchkey: TestApp, app: App) -> None:
-    """The whole way in a browser: the request, log-in, the consent page, the client."""
+def test_anonymous_user_logs_in_first_and_returns(latchkey: TestApp, app: App) -> None:
+    """The whole flow in a browser: request, login, consent page, client."""
     account = person(name="Bea")
     console = Person(latchkey, account=account)
     page = console.asked(app, scope="read write")
@@ -49,8 +49,8 @@ def test_stranger_logs_in_first_and_comes_back(latchkey: TestApp, app: App) -> N
     assert app.redeem(query_of(location)["code"]).json()["scope"] == "read write"
 
 
-def test_consent_page_says_who_asks_for_what(latchkey: TestApp, ada: Person) -> None:
-    """The client's name, the account, where one goes back to, every scope in words."""
+def test_consent_page_shows_client_account_and_scopes(latchkey: TestApp, ada: Person) -> None:
+    """The client's name, the account, the redirect's origin, and every scope in words."""
     app = registered(latchkey, CALLBACK)
     text = ada.asked(app, scope="read write", resource=f"{ISSUER}/v1").text
     for said in ("Photos", ada.account.email, "https://app.example.com", f"{ISSUER}/v1", "read", "write"):
@@ -58,8 +58,8 @@ def test_consent_page_says_who_asks_for_what(latchkey: TestApp, ada: Person) -> 
     assert "Unverified" not in text
 
 
-def test_what_a_client_calls_itself_is_shown_as_text(latchkey: TestApp, ada: Person) -> None:
-    """A name or a state is no markup."""
+def test_client_name_is_escaped(latchkey: TestApp, ada: Person) -> None:
+    """A name or a state can't inject markup."""
     app = registered(latchkey)
     app.client.update(actions=[Client.name.set("<script>alert(1)</script>")])
     page = ada.asked(app, state="'\"><script>alert(2)</script>")
@@ -69,8 +69,8 @@ def test_what_a_client_calls_itself_is_shown_as_text(latchkey: TestApp, ada: Per
 
 
 @pytest.mark.parametrize("uri", [CALLBACK, "https://app.example.com:8443/cb?x", LOOPBACK, "http://[::1]/cb", PRIVATE])
-def test_forms_on_the_way_to_a_client_may_lead_anywhere(latchkey: TestApp, uri: str) -> None:
-    """Chrome holds `form-action` against every redirect behind a form, the client's own too: there is none here."""
+def test_form_action_is_open_on_the_way_to_a_client(latchkey: TestApp, uri: str) -> None:
+    """Chrome applies `form-action` to all redirects after a form, the client's too, so these pages don't set it."""
     app, ada = registered(latchkey, uri, public=True), someone(latchkey)
     target = app.asking()
     waiting = f"?next={quote(target, safe='')}"
@@ -91,8 +91,8 @@ def test_forms_on_the_way_to_a_client_may_lead_anywhere(latchkey: TestApp, uri: 
         }
 
 
-def test_forms_of_every_other_page_stay_here(latchkey: TestApp, ada: Person) -> None:
-    """Where no client waits, `form-action` holds."""
+def test_form_action_is_restricted_on_other_pages(latchkey: TestApp, ada: Person) -> None:
+    """Only pages that lead to a client omit it."""
     stranger = ConsoleClient(latchkey)
     pages = [
         stranger.open(f"/login?next={quote(after, safe='')}")
@@ -102,8 +102,8 @@ def test_forms_of_every_other_page_stay_here(latchkey: TestApp, ada: Person) -> 
         assert "form-action 'self';" in str(page.answer.header("Content-Security-Policy")), page.target
 
 
-def test_consent_page_can_be_framed_by_nobody(ada: Person, app: App) -> None:
-    """Clickjacking: nobody's page can put ours under its own (RFC 9700 §4.16). Nor is it kept, or the referrer told."""
+def test_consent_page_cannot_be_framed(ada: Person, app: App) -> None:
+    """Clickjacking (RFC 9700 §4.16). The page isn't cached either, and sends no referrer."""
     page = ada.asked(app)
     headers = {name: page.answer.header(name) for name in ("X-Frame-Options", "Cache-Control", "Referrer-Policy")}
     assert headers == {"X-Frame-Options": "DENY", "Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
@@ -112,8 +112,8 @@ def test_consent_page_can_be_framed_by_nobody(ada: Person, app: App) -> None:
     assert "default-src 'none'" in policy
 
 
-def test_consent_from_elsewhere_is_forged(latchkey: TestApp, ada: Person, app: App) -> None:
-    """Another site's form, one without this browser's token, or with another session's, decides nothing."""
+def test_cross_site_consent_is_rejected(latchkey: TestApp, ada: Person, app: App) -> None:
+    """A form of another site, without this browser's token, or from another session decides nothing."""
     page = ada.asked(app)
     eve = someone(latchkey, "Eve")
     token = dict(eve.asked(app).read.forms[-1].fields)["csrf"]
@@ -129,8 +129,8 @@ def test_consent_from_elsewhere_is_forged(latchkey: TestApp, ada: Person, app: A
     assert ada.asked(app).status == 200
 
 
-def test_decision_is_taken_on_what_is_asked_not_on_what_a_form_says(ada: Person, app: App) -> None:
-    """Fields added to the form change nothing: the request itself is read again."""
+def test_decision_uses_the_request_not_the_form(ada: Person, app: App) -> None:
+    """Fields added to the form have no effect: the request is read from the URL again."""
     page = ada.asked(app)
     location = ada.decides(page, scope="read write", redirect_uri="https://evil.example/", client_id="x").location
     assert location.startswith(CALLBACK)
@@ -146,8 +146,11 @@ def test_decision_is_taken_on_what_is_asked_not_on_what_a_form_says(ada: Person,
     ],
     ids=["redirect", "scopes", "name"],
 )
-def test_decision_holds_for_what_the_page_said_and_nothing_else(latchkey: TestApp, ada: Person, change: Action) -> None:
-    """A client that changes while its page is open is asked about again; no code goes where nobody was told of."""
+def test_decision_is_valid_for_the_shown_content_only(latchkey: TestApp, ada: Person, change: Action) -> None:
+    """If the client changes while the page is open, it is shown again.
+
+    No code is sent to a recipient that wasn't shown.
+    """
     app = registered(latchkey, scopes=["read"])
     page = ada.asked(app, redirect_uri=None, scope="read write")
     app.client.update(actions=[change])
@@ -158,16 +161,16 @@ def test_decision_holds_for_what_the_page_said_and_nothing_else(latchkey: TestAp
     assert "code" in query_of(ada.decides(again).location)
 
 
-def test_decision_after_the_session_ended_is_none(latchkey: TestApp, ada: Person, app: App) -> None:
-    """Logged out in another tab: log in again, and nothing was given."""
+def test_decision_after_logout_is_rejected(latchkey: TestApp, ada: Person, app: App) -> None:
+    """Logged out in another tab: the login page is shown, and nothing is granted."""
     page = ada.asked(app)
     latchkey.clock.forward(13 * 3_600)
     answer = ada.decides(page)
     assert answer.location == "/login"
 
 
-def test_decision_on_a_deleted_client_leads_nowhere(latchkey: TestApp, ada: Person, app: App) -> None:
-    """It was deleted while its page was open."""
+def test_decision_on_a_deleted_client_is_not_redirected(latchkey: TestApp, ada: Person, app: App) -> None:
+    """The client was deleted while the page was open."""
     page = ada.asked(app)
     delete_client.delete(app.client)
     answer = ada.decides(page)
@@ -175,10 +178,8 @@ def test_decision_on_a_deleted_client_leads_nowhere(latchkey: TestApp, ada: Pers
 
 
 @pytest.mark.parametrize("decision", ["allow", "deny"])
-def test_browser_that_an_app_takes_over_from_shows_a_page_that_says_so(
-    latchkey: TestApp, ada: Person, decision: str
-) -> None:
-    """A redirect to a scheme of the app's own leaves the browser where it was: on the form, asking again."""
+def test_redirect_to_an_app_shows_a_page(latchkey: TestApp, ada: Person, decision: str) -> None:
+    """A redirect to a private-use scheme leaves the browser on the form, so a page is returned instead."""
     app = registered(latchkey, PRIVATE, public=True)
     app.client.update(actions=[Client.name.set("<b>Photos</b>")])
     state = "'\"><script>0;url=x"
@@ -195,8 +196,8 @@ def test_browser_that_an_app_takes_over_from_shows_a_page_that_says_so(
 
 
 @pytest.mark.parametrize("uri", [CALLBACK, LOOPBACK, PRIVATE])
-def test_redirect_stays_one_where_it_works(latchkey: TestApp, ada: Person, uri: str) -> None:
-    """To a web server in a browser, too; to any place for a program."""
+def test_redirect_to_a_web_server_stays_a_redirect(latchkey: TestApp, ada: Person, uri: str) -> None:
+    """In a browser; for other programs with any redirect URI."""
     app = registered(latchkey, uri, public=True)
     page = ada.decides(ada.asked(app), sent={} if uri == PRIVATE else BROWSER)
     assert (page.status, page.location.startswith(f"{uri}?code=")) == (303, True)

@@ -1,4 +1,4 @@
-"""Consents as they are stored: what each is to, when it is over, and what ends with it."""
+"""Consents in DynamoDB: their entries, validity, withdrawal and deletion."""
 
 import pytest
 from pynamodb.exceptions import TransactWriteError
@@ -19,12 +19,12 @@ APP, OTHER = "app_" + "1" * 20, "app_" + "2" * 20
 
 
 def lines(*scopes: str, uri: str = HERE) -> set[str]:
-    """Return what a yes to scopes is to, without a resource."""
+    """Return the entries of a consent to scopes without a resource."""
     return consent.entries(uri, scopes or ("read",), [])
 
 
 def given(account: Account, client_id: str = APP) -> Consent | None:
-    """Return what is remembered."""
+    """Return the stored consent."""
     return Consent.found(account.id, client_id)
 
 
@@ -38,15 +38,15 @@ def given(account: Account, client_id: str = APP) -> Consent | None:
         (HERE, [], [FILES], set()),
     ],
 )
-def test_yes_is_to_a_scope_for_a_resource_at_a_place(
+def test_consent_has_an_entry_per_scope_resource_and_recipient(
     uri: str, scopes: list[str], resources: list[str], remembered: set[str]
 ) -> None:
-    """A line each; no resource by name is one, too."""
+    """A request without a resource has an entry, too."""
     assert consent.entries(uri, scopes, resources) == remembered
 
 
-def test_yes_is_remembered_as_long_as_it_is_not_over(latchkey: TestApp) -> None:
-    """For no more than it was to, there and for this client; never where any app of a machine may listen."""
+def test_consent_is_remembered_while_it_is_valid(latchkey: TestApp) -> None:
+    """For no more than it covers, this recipient and this client; never for a shared redirect URI."""
     account, client = latchkey.account(), Client(APP)
     consent.remember(account.id, APP, lines("read", "write") | lines(uri="http://127.0.0.1/"))
 
@@ -70,7 +70,7 @@ def test_yes_is_remembered_as_long_as_it_is_not_over(latchkey: TestApp) -> None:
     assert list(consent.of_account(account)) == []
 
 
-def test_consents_of_an_account_are_read_as_they_are(latchkey: TestApp) -> None:
+def test_consents_of_an_account_are_read_consistently(latchkey: TestApp) -> None:
     """All that it gave."""
     account = latchkey.account()
     for client_id in (APP, OTHER):
@@ -81,8 +81,10 @@ def test_consents_of_an_account_are_read_as_they_are(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize(("since_ms", "allowed"), [(0, {"read", "write"}), (1, {"write"})])
-def test_yes_adds_to_what_holds_and_replaces_what_is_over(latchkey: TestApp, since_ms: int, allowed: set[str]) -> None:
-    """One that was given when the account's credentials ended holds; one from before is over."""
+def test_consent_extends_a_valid_one_and_replaces_an_invalid_one(
+    latchkey: TestApp, since_ms: int, allowed: set[str]
+) -> None:
+    """One from the very time since which the account's credentials are valid is valid; an earlier one isn't."""
     account = latchkey.account()
     consent.remember(account.id, APP, lines())
     account.update(actions=[Account.credentials_since.set(NOON_MS + since_ms)])
@@ -99,8 +101,8 @@ def test_yes_adds_to_what_holds_and_replaces_what_is_over(latchkey: TestApp, sin
     assert all(request.get("ConsistentRead") for operation, request in calls if operation == "GetItem")
 
 
-def test_two_at_once_that_replace_what_is_over_add_up(latchkey: TestApp) -> None:
-    """The second finds a yes that holds."""
+def test_concurrent_replacements_are_merged(latchkey: TestApp) -> None:
+    """The second finds a valid consent and adds to it."""
     account = latchkey.account()
     consent.remember(account.id, APP, lines("keys"))
     account.update(actions=[Account.credentials_since.set(NOON_MS + 1)])
@@ -114,8 +116,8 @@ def test_two_at_once_that_replace_what_is_over_add_up(latchkey: TestApp) -> None
     assert len(told(account.id)) == 3
 
 
-def test_fault_of_the_database_is_no_refusal(latchkey: TestApp) -> None:
-    """It is raised as it came, whichever write it was."""
+def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp) -> None:
+    """It is raised unchanged, for each of the writes."""
     account = latchkey.account()
     with failing("TransactWriteItems"):
         with pytest.raises(TransactWriteError):
@@ -128,7 +130,7 @@ def test_fault_of_the_database_is_no_refusal(latchkey: TestApp) -> None:
 
 
 def _remembered(latchkey: TestApp, account: Account) -> str:
-    """Store a yes by hand; return its account's id."""
+    """Store a consent directly; return its account's id."""
     Consent(account.id, APP, allowed=lines(), given_at=latchkey.clock.now_ms).save()
     return account.id
 
@@ -136,8 +138,8 @@ def _remembered(latchkey: TestApp, account: Account) -> str:
 @pytest.mark.parametrize(
     ("allowed", "stands"), [(lines(), True), (lines("read", "write"), True), (lines("keys"), False), (set(), True)]
 )
-def test_transaction_may_depend_on_a_yes(latchkey: TestApp, allowed: set[str], stands: bool) -> None:
-    """On all of it, or at least on there being one; who is refused learns that it was that."""
+def test_transaction_can_require_a_consent(latchkey: TestApp, allowed: set[str], stands: bool) -> None:
+    """All of its entries, or just its existence; the failure is identified."""
     account = latchkey.account()
     consent.remember(account.id, APP, lines("read", "write"))
     refusals = []
@@ -151,8 +153,8 @@ def test_transaction_may_depend_on_a_yes(latchkey: TestApp, allowed: set[str], s
     assert refusals == [True] * (1 if stands else 2)
 
 
-def test_refusal_of_another_write_is_no_yes_that_was_taken_back(latchkey: TestApp) -> None:
-    """Where the yes stands, something else was in the way."""
+def test_failure_of_another_write_is_no_withdrawal(latchkey: TestApp) -> None:
+    """The consent exists, so another condition failed."""
     account = latchkey.account()
     consent.remember(account.id, APP, lines())
     never, refused = Account.id.does_not_exist(), []
@@ -173,12 +175,12 @@ def grant(account: Account, client_id: str = APP) -> Grant:
 
 
 def live(*made: Grant) -> list[bool]:
-    """Return of each grant whether it lives."""
+    """Return for each grant whether it is active."""
     return [Grant.get(each.id).is_active() for each in made]
 
 
-def test_withdrawn_yes_ends_the_clients_grants_and_no_others(latchkey: TestApp) -> None:
-    """It is told once, and looked at again for what the index didn't show yet."""
+def test_withdrawal_revokes_the_grants_of_the_client_only(latchkey: TestApp) -> None:
+    """One event is recorded, and grants missing in the index are revoked later."""
     account, other = latchkey.account(), latchkey.account(name="Bea")
     consent.remember(account.id, APP, lines())
     mine, others, elsewhere = grant(account), grant(account, OTHER), grant(other)
@@ -198,8 +200,8 @@ def test_withdrawn_yes_ends_the_clients_grants_and_no_others(latchkey: TestApp) 
     assert len(list(unfinished.all_there_are())) == 1
 
 
-def test_grants_of_a_device_end_though_no_yes_is_remembered(latchkey: TestApp) -> None:
-    """Nothing is told of a yes that never was."""
+def test_grants_of_a_device_are_revoked_without_a_consent(latchkey: TestApp) -> None:
+    """There is no event, because there was no consent."""
     account = latchkey.account()
     mine = grant(account)
     consent.withdraw(account.id, APP)
@@ -208,8 +210,8 @@ def test_grants_of_a_device_end_though_no_yes_is_remembered(latchkey: TestApp) -
     assert len(list(unfinished.all_there_are())) == 1
 
 
-def test_withdrawals_of_two_clients_stand_beside_each_other(latchkey: TestApp) -> None:
-    """Neither takes the place of the other's ending."""
+def test_withdrawals_of_two_clients_are_independent(latchkey: TestApp) -> None:
+    """Neither overwrites the other's unfinished work."""
     account = latchkey.account()
     for client_id in (APP, OTHER):
         grant(account, client_id)
@@ -220,10 +222,8 @@ def test_withdrawals_of_two_clients_stand_beside_each_other(latchkey: TestApp) -
 @pytest.mark.parametrize(
     ("later_ms", "looked_ms", "ended"), [(0, 0, True), (5, 0, True), (0, 60_000, True), (1, 60_000, False)]
 )
-def test_grants_from_after_a_withdrawal_are_left_alone(
-    latchkey: TestApp, later_ms: int, looked_ms: int, ended: bool
-) -> None:
-    """Only at the very moment may one be dated after it: a function with a fast clock made it just before."""
+def test_grants_from_after_a_withdrawal_are_kept(latchkey: TestApp, later_ms: int, looked_ms: int, ended: bool) -> None:
+    """Except in the first run, since a function with a fast clock may have created one just before."""
     account = latchkey.account()
     ending = unfinished.new_choice(unfinished.OF_CONSENT, account.id, {APP}, by="x")
     latchkey.clock.now_ms += later_ms
@@ -233,8 +233,8 @@ def test_grants_from_after_a_withdrawal_are_left_alone(
     assert live(made) == [not ended]
 
 
-def test_withdrawal_is_finished_when_a_slice_isnt_full(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And every function has heard of it."""
+def test_withdrawal_is_finished_when_a_slice_is_not_full(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And all cached policies are invalidated."""
     monkeypatch.setattr(consent, "SLICE", 2)
     account = latchkey.account()
     made = [grant(account) for _ in range(3)]
@@ -247,8 +247,8 @@ def test_withdrawal_is_finished_when_a_slice_isnt_full(latchkey: TestApp, monkey
     assert consent.finish_withdrawal(ending)
 
 
-def test_consents_are_forgotten_up_to_a_time_so_many_at_once(latchkey: TestApp) -> None:
-    """The time itself included; each is told."""
+def test_consents_are_deleted_up_to_a_time_in_slices(latchkey: TestApp) -> None:
+    """The time itself included; each has an event."""
     account = latchkey.account()
     for number in range(3):
         Consent(account.id, f"app_{number}", allowed=lines(), given_at=NOON_MS + number).save()
@@ -260,8 +260,8 @@ def test_consents_are_forgotten_up_to_a_time_so_many_at_once(latchkey: TestApp) 
     assert [each.client_id for each in Consent.query(account.id)] == ["app_2"]
 
 
-def test_yes_that_is_given_again_meanwhile_is_not_forgotten(latchkey: TestApp) -> None:
-    """What was to be forgotten is another one."""
+def test_consent_given_again_meanwhile_is_not_deleted(latchkey: TestApp) -> None:
+    """The condition is on the consent that was read."""
     account = latchkey.account()
     consent.remember(account.id, APP, lines())
 

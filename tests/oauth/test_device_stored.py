@@ -1,4 +1,4 @@
-"""A device authorization as it is stored, decided and polled, without the pages."""
+"""Device authorizations in DynamoDB: starting, deciding and polling, without the pages."""
 
 from dataclasses import replace
 from typing import Any
@@ -20,18 +20,18 @@ LIFETIME_MS = 600_000
 
 
 def start(app: App, *, scopes: set[str] | None = None, resources: set[str] | None = None) -> dict[str, Any]:
-    """Open a device authorization."""
+    """Start a device authorization."""
     return device.start(app.client, scopes=scopes or {"read"}, resources=resources or set(), base_url=ISSUER)
 
 
 def ticket_of(answer: dict[str, Any]) -> OneTimeToken:
-    """Return what is stored of it."""
+    """Return its stored device code."""
     return OneTimeToken.get(secrets.digest(answer["device_code"]))
 
 
 @pytest.mark.parametrize("resources", [set[str](), {FILES}])
-def test_device_is_answered_and_stored_for_ten_minutes(latchkey: TestApp, app: App, resources: set[str]) -> None:
-    """RFC 8628 §3.2; what is stored overwrites nothing."""
+def test_device_authorization_is_stored_for_ten_minutes(latchkey: TestApp, app: App, resources: set[str]) -> None:
+    """RFC 8628 §3.2; the write overwrites no item."""
     with sent() as calls:
         answer = start(app, scopes={"read", "write"}, resources=resources)
     code = answer["user_code"]
@@ -56,14 +56,14 @@ def test_device_is_answered_and_stored_for_ten_minutes(latchkey: TestApp, app: A
     assert all("attribute_not_exists" in put["ConditionExpression"] for put in puts)
 
 
-def test_fault_of_the_database_is_no_code_that_another_shows(latchkey: TestApp, app: App) -> None:
-    """It is raised, not tried again for ever."""
+def test_database_error_does_not_draw_another_code(latchkey: TestApp, app: App) -> None:
+    """It is raised, and not retried forever."""
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
         start(app)
 
 
 @pytest.mark.parametrize(("before_it", "found"), [(0, True), (92, True), (93, False)])
-def test_so_much_of_what_is_typed_is_looked_at(latchkey: TestApp, app: App, before_it: int, found: bool) -> None:
+def test_entered_code_is_read_up_to_a_length(latchkey: TestApp, app: App, before_it: int, found: bool) -> None:
     """A hundred characters, of which a code has eight letters."""
     letters = start(app)["user_code"].replace("-", "")
     typed = "-" * before_it + letters.lower()
@@ -75,14 +75,14 @@ def test_so_much_of_what_is_typed_is_looked_at(latchkey: TestApp, app: App, befo
 
 
 @pytest.mark.parametrize("letter", ["ſ", "ⅽ", "A", "1"])
-def test_letter_that_no_device_shows_is_left_out(latchkey: TestApp, app: App, letter: str) -> None:
-    """Also one of another script that becomes one of ours as a capital."""
+def test_letters_outside_the_alphabet_are_ignored(latchkey: TestApp, app: App, letter: str) -> None:
+    """Including non-ASCII letters whose capital is in the alphabet."""
     answer = start(app)
     assert device.find_pending(f"{letter}{answer['user_code']}{letter}").user_code == answer["user_code"]
 
 
-def test_decision_holds_for_all_that_the_page_says(latchkey: TestApp, app: App) -> None:
-    """Who asks, the code, and for what."""
+def test_decision_is_bound_to_the_content_of_the_page(latchkey: TestApp, app: App) -> None:
+    """The digest covers client, user code, scopes and resources."""
     waiting = device.find_pending(start(app, scopes={"read"}, resources={FILES})["user_code"])
     for name, value in {"user_code": "BBBBBBBB", "scopes": {"write"}, "resources": None}.items():
         ticket = OneTimeToken.get(waiting.device_code.digest)
@@ -95,8 +95,8 @@ def test_decision_holds_for_all_that_the_page_says(latchkey: TestApp, app: App) 
     assert again.page_digest == waiting.page_digest
 
 
-def test_approval_is_a_grant_of_what_was_asked_for(latchkey: TestApp, app: App) -> None:
-    """It is told to the account, and kept as long as the grant."""
+def test_approval_creates_a_grant_of_the_requested_scopes(latchkey: TestApp, app: App) -> None:
+    """The account gets an event, and the device code is kept as long as the grant."""
     account = latchkey.account()
     answer = start(app, scopes={"write"}, resources={FILES})
     waiting = device.find_pending(answer["user_code"])
@@ -114,8 +114,8 @@ def test_approval_is_a_grant_of_what_was_asked_for(latchkey: TestApp, app: App) 
     assert all("attribute_not_exists" in put.get("ConditionExpression", "") for put in puts)
 
 
-def test_approval_keeps_a_client_that_registered_itself(latchkey: TestApp, app: App) -> None:
-    """As one on the consent page does; a no doesn't."""
+def test_approval_keeps_a_self_registered_client(latchkey: TestApp, app: App) -> None:
+    """As on the consent page; a denial doesn't."""
     app.client.update(actions=[Client.dies_at.set(NOON_MS // 1000 + 9)])
     codes = [start(app)["user_code"] for _ in range(2)]
     device.deny(device.find_pending(codes[0]), latchkey.account().id)
@@ -124,8 +124,8 @@ def test_approval_keeps_a_client_that_registered_itself(latchkey: TestApp, app: 
     assert "dies_at" not in Client.get(app.id).attribute_values
 
 
-def test_denial_is_who_denied_and_when(latchkey: TestApp, app: App) -> None:
-    """No grant, nothing told, and it is kept no longer."""
+def test_denial_stores_account_and_time(latchkey: TestApp, app: App) -> None:
+    """No grant and no event, and the code isn't kept longer."""
     account = latchkey.account()
     answer = start(app)
     device.deny(device.find_pending(answer["user_code"]), account.id)
@@ -135,8 +135,8 @@ def test_denial_is_who_denied_and_when(latchkey: TestApp, app: App) -> None:
     assert (list(Grant.scan()), told(account.id)) == ([], [])
 
 
-def test_device_is_decided_once_and_before_its_end(latchkey: TestApp, app: App) -> None:
-    """Of a yes and a no at the same moment the first stands; at its end it is too late for both."""
+def test_device_is_decided_once_and_before_it_expires(latchkey: TestApp, app: App) -> None:
+    """Of two concurrent decisions the first is final; an expired code can't be decided."""
     account = latchkey.account()
     waiting, late = (device.find_pending(start(app)["user_code"]) for _ in range(2))
     device.deny(waiting, account.id)
@@ -155,16 +155,16 @@ def test_device_is_decided_once_and_before_its_end(latchkey: TestApp, app: App) 
     assert list(Grant.scan()) == []
 
 
-def test_device_of_a_client_that_has_ended_is_not_found(latchkey: TestApp, app: App) -> None:
-    """It is too late for it."""
+def test_device_of_a_deleted_client_is_not_found(latchkey: TestApp, app: App) -> None:
+    """It is treated as expired."""
     code = start(app)["user_code"]
     delete_client.delete(app.client)
     with pytest.raises(errors.NotFound, match="already used or has expired"):
         device.find_pending(code)
 
 
-def test_device_that_polls_too_fast_waits_five_seconds_longer_for_good(latchkey: TestApp, app: App) -> None:
-    """RFC 8628 §3.5: its interval is kept, and each poll counts, also one that came too soon."""
+def test_polling_too_fast_increases_the_interval_by_five_seconds(latchkey: TestApp, app: App) -> None:
+    """RFC 8628 §3.5: the interval is stored, and every poll counts, including one that came too soon."""
     answer = start(app)
     said = []
     for wait_ms in (0, 5_000, 4_999, 10_000, 9_999, 15_000):
@@ -175,8 +175,8 @@ def test_device_that_polls_too_fast_waits_five_seconds_longer_for_good(latchkey:
     assert ticket_of(answer).interval_s == 15
 
 
-def test_device_that_is_forgotten_meanwhile_does_not_come_back(latchkey: TestApp, app: App) -> None:
-    """Half of an item would stay for good."""
+def test_device_code_deleted_during_a_poll_is_not_recreated(latchkey: TestApp, app: App) -> None:
+    """An incomplete item would never be deleted."""
     gone = ticket_of(start(app))
     gone.delete()
     assert device.polls_too_fast(gone)
@@ -189,8 +189,8 @@ def test_device_that_is_forgotten_meanwhile_does_not_come_back(latchkey: TestApp
     assert OneTimeToken.found(ticket.digest) is None
 
 
-def test_fault_of_the_database_is_no_poll_that_came_too_soon(latchkey: TestApp, app: App) -> None:
-    """It is raised as it came."""
+def test_database_error_is_not_taken_for_a_fast_poll(latchkey: TestApp, app: App) -> None:
+    """It is raised unchanged."""
     ticket = ticket_of(start(app))
     with failing("UpdateItem", "tickets"), pytest.raises(UpdateError):
         device.polls_too_fast(ticket)
@@ -198,5 +198,5 @@ def test_fault_of_the_database_is_no_poll_that_came_too_soon(latchkey: TestApp, 
 
 
 def ticket_of_interval(ticket: OneTimeToken) -> int:
-    """Return the interval that is stored."""
+    """Return the stored interval."""
     return OneTimeToken.get(ticket.digest).interval_s

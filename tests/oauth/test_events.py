@@ -1,4 +1,4 @@
-"""What is told of applications and grants: to the account that owns the one, or gave the other."""
+"""Events about applications and grants, for the account that registered the one or gave the other."""
 
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock
@@ -9,13 +9,13 @@ from tests.support.harness import TestApp
 
 
 def told(account_id: str) -> list[tuple[str, str]]:
-    """Return type and actor of an account's events about OAuth, by time."""
+    """Return type and actor of an account's OAuth events, in order."""
     events = record.newest_first(account_id, 100)
     return [(e.type, e.actor) for e in events if e.type.startswith(("grant.", "application."))][::-1]
 
 
-def test_yes_and_its_end_are_told_to_who_said_it(latchkey: TestApp, ada: Person, app: App) -> None:
-    """The client ended it by itself, so the client is the actor."""
+def test_grant_and_its_revocation_are_recorded_for_the_account(latchkey: TestApp, ada: Person, app: App) -> None:
+    """The client revoked it, so the client is the actor."""
     _, refresh = ada.grant(app)
     latchkey.clock.forward(1)
     assert app.post("/oauth/revoke", token=refresh).status == 200
@@ -26,8 +26,8 @@ def test_yes_and_its_end_are_told_to_who_said_it(latchkey: TestApp, ada: Person,
     assert newest.changed.as_dict()["application"] == app.id
 
 
-def test_reuse_is_told_once(latchkey: TestApp, ada: Person, app: App) -> None:
-    """However often the thief comes back."""
+def test_reuse_is_recorded_once(latchkey: TestApp, ada: Person, app: App) -> None:
+    """However often the token is reused."""
     _, refresh = ada.grant(app)
     app.refresh(refresh)
     latchkey.clock.forward(60)
@@ -36,7 +36,7 @@ def test_reuse_is_told_once(latchkey: TestApp, ada: Person, app: App) -> None:
     assert [kind for kind, _ in told(ada.account.id)] == [kinds.GRANT_CREATED, kinds.REUSE_DETECTED]
 
 
-def test_life_of_an_application_is_told_to_its_owner(latchkey: TestApp, ada: Person) -> None:
+def test_changes_of_an_application_are_recorded_for_its_account(latchkey: TestApp, ada: Person) -> None:
     """Without its secrets."""
     made = clients.register(
         name="Reader",
@@ -65,8 +65,8 @@ def test_life_of_an_application_is_told_to_its_owner(latchkey: TestApp, ada: Per
     assert "Reader 2" in everything
 
 
-def test_yes_and_its_withdrawal_tell_to_which_application_and_what(latchkey: TestApp, ada: Person, app: App) -> None:
-    """Also where it takes the place of a yes from before the address was proven, or adds to an older one."""
+def test_consent_events_name_application_and_scopes(latchkey: TestApp, ada: Person, app: App) -> None:
+    """Also for a consent that replaces one from before the email verification, or extends an earlier one."""
     for scopes, told_scopes in (({"read"}, "read"), ({"read", "write"}, "read write")):
         latchkey.clock.forward(1)
         consent.remember(ada.account.id, app.id, consent.entries("https://app.example/", scopes, []))

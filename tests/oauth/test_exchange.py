@@ -1,4 +1,4 @@
-"""What an exchange stores and answers, and what decides it at the last moment."""
+"""Exchanging codes and tokens: what is stored and returned, and the conditions of the transaction."""
 
 import io
 import json
@@ -27,7 +27,7 @@ FILES = "https://files.example.com"
 
 
 def asked(app: App, grant: Grant | None = None, **changed: Any) -> Issuance:
-    """Return what an exchange is about: for a grant, or for the client itself."""
+    """Return the issuance for a grant, or for the client itself."""
     whole: dict[str, Any] = {
         "client": app.client,
         "account_id": grant.account_id if grant else app.client.account_id,
@@ -42,7 +42,7 @@ def asked(app: App, grant: Grant | None = None, **changed: Any) -> Issuance:
 def approved(
     latchkey: TestApp, app: App, *, kind: str = "ac", secret: str = "", **more: Any
 ) -> tuple[OneTimeToken, Grant]:
-    """Store an approval, a minute old, and a code or a refresh token of it."""
+    """Store a grant from a minute ago, and a code or refresh token of it."""
     account = latchkey.account()
     grant = grants.new(account.id, app.id, scopes={"read", "write"}, resources=set())
     grant.save()
@@ -63,20 +63,20 @@ def approved(
 
 
 def spend(ticket: OneTimeToken, asked: Issuance, secret: str) -> TokenResponse:
-    """Exchange a ticket of any kind."""
+    """Exchange a code or token of any kind."""
     if ticket.kind == REFRESH_KIND:
         return exchange.rotate(ticket, asked, secret)
     return exchange.redeem(ticket, asked)
 
 
 def stored(answer: TokenResponse, name: str = "access_token") -> Any:
-    """Return what is stored of a token."""
+    """Return the stored item of a token."""
     table: Any = Credential if name == "access_token" else OneTimeToken
     return table.get(secrets.digest(str(answer[name])))
 
 
-def test_redeemed_code_gives_both_tokens(latchkey: TestApp, app: App) -> None:
-    """RFC 6749 §5.1; each is stored whole, for its own time, where nothing stood."""
+def test_code_exchange_returns_both_tokens(latchkey: TestApp, app: App) -> None:
+    """RFC 6749 §5.1; each is stored completely with its expiry, and overwrites no item."""
     ticket, grant = approved(latchkey, app, resources={FILES})
     now_ms = latchkey.clock.now_ms
     with sent() as calls:
@@ -109,8 +109,8 @@ def test_redeemed_code_gives_both_tokens(latchkey: TestApp, app: App) -> None:
     assert [put["ConditionExpression"] for put in puts] == ["attribute_not_exists(digest)"] * 2
 
 
-def test_redeemed_code_of_a_client_without_refresh_gives_one_token(latchkey: TestApp) -> None:
-    """No more is stored either; where no resource is named it is for this API."""
+def test_code_exchange_without_the_refresh_grant_returns_one_token(latchkey: TestApp) -> None:
+    """Only that one is stored; without a resource it is for this API."""
     app = registered(latchkey, grant_types=[CODE])
     ticket, grant = approved(latchkey, app)
     answer = exchange.redeem(ticket, asked(app, grant))
@@ -120,8 +120,8 @@ def test_redeemed_code_of_a_client_without_refresh_gives_one_token(latchkey: Tes
     assert list(OneTimeToken.scan(OneTimeToken.kind == "rt")) == []
 
 
-def test_token_of_a_client_itself_is_its_owners(latchkey: TestApp, app: App) -> None:
-    """Without a grant or a refresh token."""
+def test_client_token_belongs_to_the_account_of_the_client(latchkey: TestApp, app: App) -> None:
+    """It has no grant and no refresh token."""
     answer = exchange.issue_to_client(asked(app, scopes={"write", "read"}))
     access = stored(answer)
     assert (access.account_id, access.scopes) == (app.client.account_id, {"read", "write"})
@@ -129,8 +129,8 @@ def test_token_of_a_client_itself_is_its_owners(latchkey: TestApp, app: App) -> 
     assert (answer["scope"], "refresh_token" in answer) == ("read write", False)
 
 
-def test_refresh_spends_its_token_and_seals_the_answer(latchkey: TestApp, app: App) -> None:
-    """Repeated in time it is answered the same, but for the seconds that are left."""
+def test_refresh_consumes_its_token_and_seals_the_response(latchkey: TestApp, app: App) -> None:
+    """A retry gets the same response with the remaining lifetime."""
     secret = secrets.mint("rt")
     ticket, grant = approved(latchkey, app, kind="rt", secret=secret)
     answer = exchange.rotate(ticket, asked(app, grant), secret)
@@ -141,8 +141,8 @@ def test_refresh_spends_its_token_and_seals_the_answer(latchkey: TestApp, app: A
     assert "resources" not in again
 
 
-def test_refresh_of_a_token_known_to_be_spent_writes_nothing(latchkey: TestApp, app: App) -> None:
-    """It was read before: its answer takes two reads, and no transaction that would fail."""
+def test_refresh_of_a_consumed_token_writes_nothing(latchkey: TestApp, app: App) -> None:
+    """The item was read before, so the response costs two reads and no failing transaction."""
     secret = secrets.mint("rt")
     ticket, grant = approved(latchkey, app, kind="rt", secret=secret)
     exchange.rotate(ticket, asked(app, grant), secret)
@@ -152,8 +152,8 @@ def test_refresh_of_a_token_known_to_be_spent_writes_nothing(latchkey: TestApp, 
     assert [operation for operation, _ in calls] == ["GetItem", "GetItem"]
 
 
-def test_two_refreshes_at_once_get_one_answer(latchkey: TestApp, app: App) -> None:
-    """The loser finds the token spent, and what was answered."""
+def test_concurrent_refreshes_get_the_same_response(latchkey: TestApp, app: App) -> None:
+    """The second finds the token consumed, and the sealed response."""
     secret = secrets.mint("rt")
     ticket, grant = approved(latchkey, app, kind="rt", secret=secret)
     answers: list[TokenResponse] = []
@@ -175,12 +175,12 @@ def ended_grant(ticket: OneTimeToken) -> None:
 
 
 def expired_grant(ticket: OneTimeToken) -> None:
-    """Let the grant end at this moment."""
+    """Let the grant expire now."""
     Grant(ticket.grant_id).update(actions=[Grant.expires_at.set(NOON_MS + 60_000)])
 
 
 def expired_ticket(ticket: OneTimeToken) -> None:
-    """Let the ticket end at this moment."""
+    """Let the code or token expire now."""
     OneTimeToken(ticket.digest).update(actions=[OneTimeToken.expires_at.set(NOON_MS + 60_000)])
 
 
@@ -190,16 +190,14 @@ def suspended(ticket: OneTimeToken) -> None:
 
 
 def proven(ticket: OneTimeToken) -> None:
-    """Let the account's address be proven a millisecond after the approval."""
+    """Verify the account's email a millisecond after the approval."""
     Account(ticket.account_id).update(actions=[Account.credentials_since.set(NOON_MS + 1)])
 
 
 @pytest.mark.parametrize("kind", ["ac", "rt"])
 @pytest.mark.parametrize("happens", [ended_grant, expired_grant, expired_ticket, suspended, proven])
-def test_exchange_depends_on_what_is_true_at_its_own_moment(
-    latchkey: TestApp, app: App, kind: str, happens: Any
-) -> None:
-    """Whatever it read before; nothing is spent, stored or taken for reuse."""
+def test_exchange_checks_conditions_in_its_transaction(latchkey: TestApp, app: App, kind: str, happens: Any) -> None:
+    """Whatever was read before; nothing is consumed, stored or reported as reuse."""
     secret = secrets.mint("rt")
     ticket, grant = approved(latchkey, app, kind=kind, secret=secret)
     happens(ticket)
@@ -212,10 +210,10 @@ def test_exchange_depends_on_what_is_true_at_its_own_moment(
 
 
 @pytest.mark.parametrize("since_ms", [NOON_MS, None])
-def test_exchange_of_an_approval_from_after_the_proof_goes_on(
+def test_exchange_of_an_approval_after_the_verification_succeeds(
     latchkey: TestApp, app: App, since_ms: int | None
 ) -> None:
-    """Or of that very millisecond; and where the account is older than such proofs."""
+    """Also in the same millisecond, and for an account without a time of verification."""
     ticket, grant = approved(latchkey, app)
     since = Account.credentials_since
     Account(grant.account_id).update(actions=[since.remove() if since_ms is None else since.set(since_ms)])
@@ -223,8 +221,8 @@ def test_exchange_of_an_approval_from_after_the_proof_goes_on(
 
 
 @pytest.mark.parametrize("kind", ["ac", "dc", "rt"])
-def test_second_use_revokes_the_grant_and_is_told(latchkey: TestApp, app: App, kind: str) -> None:
-    """To the operator with everything that is known but the secret, to the account once."""
+def test_reuse_revokes_the_grant_and_is_reported(latchkey: TestApp, app: App, kind: str) -> None:
+    """To the operator with all ids but no secret, and to the account once."""
     log = io.StringIO()
     telemetry.write_to(log)
     secret = secrets.mint(kind)
@@ -244,8 +242,8 @@ def test_second_use_revokes_the_grant_and_is_told(latchkey: TestApp, app: App, k
     assert secret not in log.getvalue()
 
 
-def test_fault_of_the_database_is_no_refusal(latchkey: TestApp, app: App) -> None:
-    """It is raised as it came, and nothing is taken for reuse."""
+def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp, app: App) -> None:
+    """It is raised unchanged, and isn't reported as reuse."""
     secret = secrets.mint("rt")
     ticket, grant = approved(latchkey, app, kind="rt", secret=secret)
 
@@ -264,8 +262,8 @@ def test_fault_of_the_database_is_no_refusal(latchkey: TestApp, app: App) -> Non
     assert told(grant.account_id) == []
 
 
-def test_tokens_are_counted_as_they_are_issued(latchkey: TestApp, app: App) -> None:
-    """Once a request that brings some."""
+def test_issued_tokens_are_counted(latchkey: TestApp, app: App) -> None:
+    """Once per request that issues any."""
     log = io.StringIO()
     telemetry.write_to(log)
     exchange.issue_to_client(asked(app))
@@ -286,10 +284,10 @@ def test_tokens_are_counted_as_they_are_issued(latchkey: TestApp, app: App) -> N
         (None, [ISSUER, FILES], None),
     ],
 )
-def test_token_is_for_what_was_granted_or_for_less(
+def test_token_has_the_granted_resources_or_fewer(
     latchkey: TestApp, app: App, granted: set[str] | None, asked_for: list[str], given: set[str] | None
 ) -> None:
-    """RFC 8707 §2.2; a yes to no resource by name was one to this API."""
+    """RFC 8707 §2.2; a consent without a resource covers this API."""
     secret = secrets.mint("rt")
     approved(latchkey, app, kind="rt", secret=secret, resources=granted)
     with settings.in_use(replace(settings.current(), resources=FILES)):
@@ -304,7 +302,7 @@ def test_token_is_for_what_was_granted_or_for_less(
     ("scope", "given"),
     [(None, "read write"), ("read", "read"), ("write read", "read write"), ("openid", "read write"), ("keys", None)],
 )
-def test_token_has_the_scopes_that_were_granted_or_fewer(
+def test_token_has_the_granted_scopes_or_fewer(
     latchkey: TestApp, app: App, scope: str | None, given: str | None
 ) -> None:
     """RFC 6749 §6."""

@@ -1,4 +1,4 @@
-"""Tokens that are given back or asked about, without an endpoint: whose they are, and whether they live."""
+"""Token revocation and introspection without HTTP: whose tokens they accept, and when one is active."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ FILES = "https://files.example.com"
 
 
 def approved(latchkey: TestApp, app: App, *, resources: set[str] | None = None) -> tuple[Credential, OneTimeToken]:
-    """Return an access and a refresh token of one approval."""
+    """Return an access token and a refresh token of one grant."""
     account = latchkey.account()
     grant = grants.new(account.id, app.id, scopes={"read", "write"}, resources=set())
     grant.save()
@@ -37,13 +37,15 @@ def approved(latchkey: TestApp, app: App, *, resources: set[str] | None = None) 
 
 
 def told(app: App, token: revocation.Token) -> dict[str, object]:
-    """Return what a client hears of a token."""
+    """Return a client's introspection response for a token."""
     return revocation.introspect(app.client, token, ISSUER)
 
 
 @pytest.mark.parametrize("resources", [None, {FILES, ISSUER}])
-def test_client_hears_all_of_its_own_tokens(latchkey: TestApp, app: App, resources: set[str] | None) -> None:
-    """RFC 7662 §2.2; a refresh token isn't sent to a resource, so it has no type."""
+def test_introspection_describes_the_clients_own_tokens(
+    latchkey: TestApp, app: App, resources: set[str] | None
+) -> None:
+    """RFC 7662 §2.2; a refresh token has no token_type, because it isn't sent to a resource."""
     access, refresh = approved(latchkey, app, resources=resources)
     both = {"active": True, "scope": "read write", "client_id": app.id, "sub": access.account_id, "iss": ISSUER}
     audience = {"aud": [ISSUER, FILES]} if resources else {}
@@ -52,8 +54,8 @@ def test_client_hears_all_of_its_own_tokens(latchkey: TestApp, app: App, resourc
     assert told(app, refresh) == both | audience | {"exp": now_s + 90 * 86_400}
 
 
-def test_nobody_hears_of_anything_else(latchkey: TestApp, app: App) -> None:
-    """Another client's token, a code, nothing."""
+def test_introspection_describes_no_other_token(latchkey: TestApp, app: App) -> None:
+    """Another client's token, a code, an unknown one."""
     access, refresh = approved(latchkey, app)
     other = Client(ids.new("app"), auth_method="client_secret_basic")
     for client, token in (
@@ -73,7 +75,7 @@ def test_nobody_hears_of_anything_else(latchkey: TestApp, app: App) -> None:
 
 
 def over(name: str, access: Credential, refresh: OneTimeToken) -> None:
-    """Let something end that both tokens depend on."""
+    """Revoke or expire something that both tokens depend on."""
     account, grant = Account(access.account_id), Grant(access.grant_id)
     endings: dict[str, Any] = {
         "grant revoked": lambda: grant.update(actions=[Grant.revoked_at.set(NOON_MS)]),
@@ -98,8 +100,8 @@ def over(name: str, access: Credential, refresh: OneTimeToken) -> None:
         *("both spent", "both expired"),
     ],
 )
-def test_token_is_active_until_anything_of_it_is_over(latchkey: TestApp, app: App, name: str) -> None:
-    """As the API itself would have it."""
+def test_token_is_inactive_once_anything_it_depends_on_is(latchkey: TestApp, app: App, name: str) -> None:
+    """The same as in a request to the API."""
     access, refresh = approved(latchkey, app)
     Account(access.account_id).update(actions=[Account.credentials_since.set(NOON_MS)])
     assert [told(app, token)["active"] for token in (access, refresh)] == [True, True]
@@ -107,7 +109,7 @@ def test_token_is_active_until_anything_of_it_is_over(latchkey: TestApp, app: Ap
     assert [told(app, token) for token in (access, refresh)] == [{"active": False}] * 2
 
 
-def test_token_of_a_client_itself_depends_on_no_grant(latchkey: TestApp, app: App) -> None:
+def test_client_token_depends_on_no_grant(latchkey: TestApp, app: App) -> None:
     """It has none."""
     asked = Issuance(app.client, str(app.client.account_id), None, {"read"}, set(), ISSUER)
     token = Credential.get(secrets.digest(str(exchange.issue_to_client(asked)["access_token"])))
@@ -116,8 +118,8 @@ def test_token_of_a_client_itself_depends_on_no_grant(latchkey: TestApp, app: Ap
     assert not told(app, Credential.get(token.digest))["active"]
 
 
-def test_given_back_a_token_ends_and_a_refresh_token_its_grant(latchkey: TestApp, app: App) -> None:
-    """RFC 7009 §2.1; repeating it is harmless."""
+def test_revocation_revokes_a_token_or_the_grant_of_a_refresh_token(latchkey: TestApp, app: App) -> None:
+    """RFC 7009 §2.1; repeating it changes nothing."""
     access, refresh = approved(latchkey, app)
     for _ in range(2):
         revocation.revoke(app.client, access)
@@ -129,8 +131,8 @@ def test_given_back_a_token_ends_and_a_refresh_token_its_grant(latchkey: TestApp
     assert Grant.get(access.grant_id).revoked_at == NOON_MS
 
 
-def test_token_that_not_every_function_heard_of_is_to_be_given_back_again(latchkey: TestApp, app: App) -> None:
-    """503, whichever it is; it is revoked all the same."""
+def test_revocation_without_invalidated_caches_is_unavailable(latchkey: TestApp, app: App) -> None:
+    """503 for either kind; the token is revoked all the same."""
     for token in approved(latchkey, app):
         with marks_lost(), pytest.raises(OAuthError, match="Try again") as refused:
             revocation.revoke(app.client, token)

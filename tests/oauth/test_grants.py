@@ -1,4 +1,4 @@
-"""What ends a grant ends its tokens at the next request, though the gateway has their verdicts cached for 300 s."""
+"""Revocation of grants: their tokens are invalid at the next request, even if API Gateway has cached the policy."""
 
 from chalicelib.core import telemetry
 from chalicelib.oauth.tables import Grant, OneTimeToken
@@ -9,7 +9,7 @@ USED = (400, "invalid_grant")
 
 
 def cached(latchkey: TestApp, *tokens: str) -> None:
-    """Have the gateway remember that tokens are good."""
+    """Let API Gateway cache the policies of tokens."""
     for token in tokens:
         assert works(latchkey, token)
         with telemetry.calls_watched() as calls:
@@ -17,8 +17,8 @@ def cached(latchkey: TestApp, *tokens: str) -> None:
         assert [operation for operation, _ in calls.made] == ["UpdateItem"]
 
 
-def test_disconnecting_ends_every_grant_of_the_client(latchkey: TestApp, ada: Person, app: App) -> None:
-    """All devices, access and refresh tokens, and a code that is still on its way; other clients go on."""
+def test_disconnecting_revokes_all_grants_of_the_client(latchkey: TestApp, ada: Person, app: App) -> None:
+    """On all devices, access and refresh tokens and unredeemed codes; other clients keep theirs."""
     other = registered(latchkey)
     first, second, others = ada.grant(app), ada.grant(app), ada.grant(other)
     code = ada.code(app)
@@ -30,7 +30,7 @@ def test_disconnecting_ends_every_grant_of_the_client(latchkey: TestApp, ada: Pe
     assert other.refresh(others[1]).status == 200
 
 
-def test_disconnecting_ends_no_one_elses(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_disconnecting_keeps_the_grants_of_other_accounts(latchkey: TestApp, ada: Person, app: App) -> None:
     """A grant belongs to the account that gave it."""
     token, _ = ada.grant(app)
     cached(latchkey, token)
@@ -41,8 +41,8 @@ def test_disconnecting_ends_no_one_elses(latchkey: TestApp, ada: Person, app: Ap
     assert works(latchkey, token)
 
 
-def test_deleting_a_client_ends_its_grants_and_its_own_tokens(latchkey: TestApp, ada: Person) -> None:
-    """On the page: everybody's tokens stop, codes and refresh tokens are worth nothing, the client is unknown."""
+def test_deleting_a_client_revokes_its_grants_and_client_tokens(latchkey: TestApp, ada: Person) -> None:
+    """In the console: all tokens and codes are invalid, and the client is unknown."""
     owner, bea = someone(latchkey, "Owner"), someone(latchkey, "Bea")
     app = registered(latchkey, owner=owner.account)
     tokens = [ada.grant(app)[0], bea.grant(app)[0], app.ask(CLIENT).json()["access_token"]]
@@ -57,8 +57,8 @@ def test_deleting_a_client_ends_its_grants_and_its_own_tokens(latchkey: TestApp,
     assert owner.open(f"/settings/applications/{app.id}").status == 404
 
 
-def test_clients_of_others_cant_be_touched(latchkey: TestApp, ada: Person, app: App) -> None:
-    """Someone else's application is not found, like one that never was."""
+def test_clients_of_other_accounts_are_not_found(latchkey: TestApp, ada: Person, app: App) -> None:
+    """As if they didn't exist."""
     mine = registered(latchkey, owner=ada.account)
     for action, page in (("change", ""), ("secret", "/secret"), ("delete", "/delete")):
         shown = ada.open(f"/settings/applications/{mine.id}{page}")
@@ -69,10 +69,8 @@ def test_clients_of_others_cant_be_touched(latchkey: TestApp, ada: Person, app: 
     assert app.ask(CLIENT).status == 200
 
 
-def test_suspending_an_account_stops_its_tokens_until_it_is_reinstated(
-    latchkey: TestApp, ada: Person, app: App
-) -> None:
-    """At the next request; another one isn't touched, and the grant outlives the suspension."""
+def test_suspended_account_has_no_valid_tokens(latchkey: TestApp, ada: Person, app: App) -> None:
+    """From the next request until it is reinstated; other accounts aren't affected."""
     bea = someone(latchkey, "Bea")
     (token, refresh), (others, _) = ada.grant(app), bea.grant(app)
     cached(latchkey, token, others)
@@ -82,16 +80,16 @@ def test_suspending_an_account_stops_its_tokens_until_it_is_reinstated(
     assert works(latchkey, app.refresh(refresh).json()["access_token"])
 
 
-def test_deleting_an_account_stops_its_tokens(latchkey: TestApp, ada: Person, app: App) -> None:
-    """At the next request."""
+def test_deleted_account_has_no_valid_tokens(latchkey: TestApp, ada: Person, app: App) -> None:
+    """From the next request on."""
     token, _ = ada.grant(app)
     cached(latchkey, token)
     ada.leaves()
     assert not works(latchkey, token)
 
 
-def test_proving_the_address_for_the_first_time_ends_earlier_grants(latchkey: TestApp, app: App) -> None:
-    """Whoever had the account before may have been someone else: tokens, refresh tokens and codes of that time end."""
+def test_first_email_verification_revokes_earlier_grants(latchkey: TestApp, app: App) -> None:
+    """A different user may have had the account before: tokens and codes of that time are invalid."""
     ada = someone(latchkey, verified=False)
     token, refresh = ada.grant(app)
     code = ada.code(app)
@@ -107,8 +105,8 @@ def test_proving_the_address_for_the_first_time_ends_earlier_grants(latchkey: Te
     assert app.refresh(refresh).status == 200
 
 
-def test_proving_another_address_later_ends_nothing(latchkey: TestApp, ada: Person, app: App) -> None:
-    """The account was its owner's already."""
+def test_later_email_verification_revokes_nothing(latchkey: TestApp, ada: Person, app: App) -> None:
+    """The account already had a verified address."""
     token, refresh = ada.grant(app)
     latchkey.clock.forward(1)
     ada.proves_address()
@@ -116,8 +114,8 @@ def test_proving_another_address_later_ends_nothing(latchkey: TestApp, ada: Pers
     assert app.refresh(refresh).status == 200
 
 
-def test_grant_is_kept_for_30_days_after_its_end_and_tickets_as_long(latchkey: TestApp, ada: Person, app: App) -> None:
-    """Reuse is found as long as it could matter, and then everything is forgotten."""
+def test_grant_is_kept_for_30_days_after_its_expiry(latchkey: TestApp, ada: Person, app: App) -> None:
+    """With its codes and refresh tokens, so that reuse is detected; then all are deleted."""
     _, refresh = ada.grant(app)
     app.refresh(refresh)
     (grant,) = Grant.by_account.query(ada.account.id)

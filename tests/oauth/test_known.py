@@ -1,4 +1,4 @@
-"""Who a request comes from and what it shows: both read in one call, and judged before anything is spent."""
+"""Client authentication and errors of authorization requests, without HTTP."""
 
 from typing import Any
 
@@ -26,15 +26,13 @@ from tests.support.interleaving import sent
         ({"auth_method": "none"}, None),
     ],
 )
-def test_client_is_counted_by_itself_if_it_has_a_secret_and_an_owner(
-    client: dict[str, Any], subject: str | None
-) -> None:
-    """As any other anyone can pose, or be registered for every limit."""
+def test_confidential_client_of_an_account_has_its_own_limit(client: dict[str, Any], subject: str | None) -> None:
+    """Anyone can use a public client's id, and register a client for every limit."""
     assert AuthenticatedClient(Client("app_1", **client), None).subject == subject
 
 
-def test_ticket_is_what_was_presented_unless_it_is_an_access_token() -> None:
-    """That is spent by nobody."""
+def test_one_time_token_is_a_presented_code_or_refresh_token() -> None:
+    """An access token isn't consumed."""
     ticket = OneTimeToken("d")
     assert AuthenticatedClient(Client("app_1"), ticket).one_time_token is ticket
     assert AuthenticatedClient(Client("app_1"), Credential("d")).one_time_token is None
@@ -45,15 +43,15 @@ def test_ticket_is_what_was_presented_unless_it_is_an_access_token() -> None:
     ("grant_type", "name"),
     [(CODE, "code"), (REFRESH, "refresh_token"), (DEVICE, "device_code"), (CLIENT, ""), ("", "")],
 )
-def test_ticket_of_the_requests_own_grant_type_is_looked_at(grant_type: str, name: str) -> None:
-    """No other that came along."""
+def test_presented_secret_is_the_one_of_the_grant_type(grant_type: str, name: str) -> None:
+    """Other parameters are ignored."""
     shown = {each: [f"the {each}"] for each in ("code", "refresh_token", "device_code")}
     read = parameters.parse_query(shown | {"grant_type": [grant_type]})
     assert read_presented_secret(read) == (f"the {name}" if name else "")
 
 
-def test_client_and_ticket_are_read_in_one_call(latchkey: TestApp, app: App) -> None:
-    """Each by its own kind; what can't be one of ours isn't asked for."""
+def test_client_and_token_are_read_in_one_call(latchkey: TestApp, app: App) -> None:
+    """Each from its own table; malformed values aren't looked up."""
     code, token = secrets.mint("ac"), app.ask(CLIENT).json()["access_token"]
     OneTimeToken(secrets.digest(code), kind="ac", client_id=app.id, expires_at=NOON_MS).save()
     given = ClientCredentials(app.id, app.secret)
@@ -67,8 +65,8 @@ def test_client_and_ticket_are_read_in_one_call(latchkey: TestApp, app: App) -> 
     assert authenticate(given, secrets.mint("ac")).presented is None
 
 
-def test_client_authenticates_as_it_was_registered(latchkey: TestApp, app: App, spa: App) -> None:
-    """A confidential one by its secret, a public one by its id alone, and none that has ended."""
+def test_client_authenticates_as_registered(latchkey: TestApp, app: App, spa: App) -> None:
+    """A confidential one with its secret, a public one with its id only, and no inactive one."""
     assert authenticate(ClientCredentials(spa.id, None)).client.client_id == spa.id
     suspended = registered(latchkey)
     suspended.client.update(actions=[Client.owner_suspended_at.set(NOON_MS)])
@@ -89,8 +87,8 @@ def test_client_authenticates_as_it_was_registered(latchkey: TestApp, app: App, 
         authenticate(ClientCredentials(app.id, app.secret))
 
 
-def test_error_leads_unasked_to_clients_that_somebody_answers_for(latchkey: TestApp, app: App) -> None:
-    """A registered account, or this user, who allowed it there before (RFC 9700 §4.11.2)."""
+def test_error_is_redirected_to_verified_clients_without_a_decision(latchkey: TestApp, app: App) -> None:
+    """A client of an active account, or one that this user allowed at this redirect URI before (RFC 9700 §4.11.2)."""
     account = latchkey.account()
     alone = clients.register(
         name="Mine",
@@ -124,8 +122,8 @@ def test_error_leads_unasked_to_clients_that_somebody_answers_for(latchkey: Test
         ("app:/cb", "app:/cb?error="),
     ],
 )
-def test_answer_is_put_behind_what_was_registered(latchkey: TestApp, uri: str, begins: str) -> None:
-    """To the letter, with the issuer at its end."""
+def test_response_is_appended_to_the_registered_redirect_uri(latchkey: TestApp, uri: str, begins: str) -> None:
+    """The URI is unchanged, and the issuer is the last parameter."""
     asking = authorize.AuthorizationRequest(Client("app_1"), uri, None, "", frozenset(), frozenset(), None, "")
     location = authorize.build_error_redirect(asking, ISSUER, invalid_request("x")).location
     assert location == f"{begins}invalid_request&error_description=x&iss=https%3A%2F%2Fapi.example.com"
@@ -141,18 +139,18 @@ def test_answer_is_put_behind_what_was_registered(latchkey: TestApp, uri: str, b
         ({"redirect_uri": ["https://evil.example/"]}, "redirect_uri is not registered"),
     ],
 )
-def test_unknown_client_or_redirect_is_told_to_nobody_else(
+def test_unknown_client_or_redirect_uri_is_shown_to_the_user(
     latchkey: TestApp, app: App, sent_so: dict[str, list[str]], why: str
 ) -> None:
-    """RFC 6749 §4.1.2.1: the user is told why, and sent nowhere."""
+    """RFC 6749 §4.1.2.1: the user sees the reason and isn't redirected."""
     query = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]} | sent_so
     with pytest.raises(authorize.CannotRedirect, match=why) as refused:
         authorize.parse(parameters.parse_query(query), ISSUER)
     assert (refused.value.status, refused.value.error) == (400, "invalid_request")
 
 
-def test_redirect_must_be_named_by_a_client_with_several(latchkey: TestApp) -> None:
-    """Of one with a single one it is known."""
+def test_client_with_several_redirect_uris_must_name_one(latchkey: TestApp) -> None:
+    """With a single one it may be absent."""
     several = registered(latchkey, CALLBACK, "https://b.example/")
     query = {"client_id": [several.id], "response_type": ["code"]}
     with pytest.raises(authorize.CannotRedirect):
@@ -164,10 +162,10 @@ def test_redirect_must_be_named_by_a_client_with_several(latchkey: TestApp) -> N
 @pytest.mark.parametrize(
     "changed", [{"response_type": "token"}, {"response_type": ""}, {"scope": "keys"}, {"state": "é"}]
 )
-def test_request_that_cant_be_granted_is_refused_by_its_code(
+def test_error_of_a_valid_request_is_redirected_with_its_code(
     latchkey: TestApp, app: App, changed: dict[str, str]
 ) -> None:
-    """To the client, which is known."""
+    """To the client's redirect URI."""
     query = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]}
     with pytest.raises(authorize.ErrorRedirect) as refused:
         authorize.parse(parameters.parse_query(query | {name: [value] for name, value in changed.items()}), ISSUER)

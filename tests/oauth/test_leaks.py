@@ -1,4 +1,4 @@
-"""No log line, traceback, repr or stored item holds a secret of the authorization server's: all of it is searched."""
+"""No log line, traceback, repr or stored item contains a secret of the authorization server."""
 
 import io
 import logging
@@ -25,7 +25,7 @@ def dump_of_all_tables() -> str:
 
 
 def live_through_a_flow(latchkey: TestApp, ada: Person, app: App, spa: App) -> None:
-    """Do everything that touches a secret, well and badly."""
+    """Run all flows that handle a secret, with and without errors."""
     for client in (app, spa):
         access, refresh = ada.grant(client)
         works(latchkey, access)
@@ -60,7 +60,7 @@ def live_through_a_flow(latchkey: TestApp, ada: Person, app: App, spa: App) -> N
 
 
 def traceback_of(fails: Callable[[], object]) -> str:
-    """Return what a log would say of an exception."""
+    """Return the log output of an exception."""
     try:
         fails()
     except (errors.LatchkeyError, WireError):
@@ -68,7 +68,7 @@ def traceback_of(fails: Callable[[], object]) -> str:
     return pytest.fail("nothing was refused")
 
 
-def test_secrets_of_the_flows_are_nowhere_but_in_the_answers(
+def test_secrets_appear_only_in_responses(
     latchkey: TestApp,
     ada: Person,
     app: App,
@@ -76,7 +76,7 @@ def test_secrets_of_the_flows_are_nowhere_but_in_the_answers(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Codes, tokens, client secrets, registration tokens: neither whole nor their random part, at DEBUG either."""
+    """Codes, tokens, client secrets: neither whole nor their random part, even at log level DEBUG."""
     caplog.set_level(logging.DEBUG)
     log = io.StringIO()
     telemetry.write_to(log)

@@ -1,4 +1,4 @@
-"""Parameters and client credentials as they are read, without an endpoint: what is taken, and what each refusal is."""
+"""Parsing parameters and client credentials without HTTP: the accepted values and the errors."""
 
 import base64
 import json
@@ -21,19 +21,19 @@ def form(text: str | bytes) -> Parameters:
 
 
 def basic(text: str) -> str:
-    """Return the header of HTTP Basic."""
+    """Return a Basic header."""
     return "Basic " + base64.b64encode(text.encode()).decode()
 
 
 def refusal(reading: Any) -> tuple[str, int]:
-    """Return how a reading is refused."""
+    """Return the error of a parser."""
     with pytest.raises(OAuthError) as refused:
         reading()
     return refused.value.error, refused.value.status
 
 
-def test_parameter_is_read_once_and_checked_then() -> None:
-    """What is empty is absent; what may repeat, repeats; what is sent twice or isn't printable is no value."""
+def test_parameter_is_checked_when_it_is_read() -> None:
+    """An empty one is absent; a repeatable one has all values; a repeated or non-ASCII one is an error."""
     sent = form("a=1&b=&c=1&c=2&d=%C3%A9&resource=x&resource=y&e=%7E+%20")
     assert (sent.get("a"), sent.get("b"), sent.get("z"), sent.get("e")) == ("1", "", "", "~  ")
     assert (sent.get_all("resource"), sent.get_all("z")) == (("x", "y"), ())
@@ -53,8 +53,8 @@ def test_parameter_is_read_once_and_checked_then() -> None:
     sent.check(["a", "b", "z", "resource"])
 
 
-def test_parameters_are_shown_by_the_names_that_are_known() -> None:
-    """Many are secrets, and a name that a caller made up may be one."""
+def test_repr_has_only_known_names_of_parameters() -> None:
+    """Values are secrets, and so may be the name of an unknown parameter."""
     assert repr(form("code=secret&scope=read&lk_rt_secret=x&state=y")) == "Parameters(code, scope, state)"
     assert repr(ClientCredentials("app_1", "secret")) == "ClientCredentials(app_1)"
 
@@ -69,15 +69,15 @@ def test_parameters_are_shown_by_the_names_that_are_known() -> None:
         ("unknown", set()),
     ],
 )
-def test_grant_type_reads_its_own_parameters(grant_type: str, read: set[str]) -> None:
-    """And how the client authenticates; of no others anything is known or judged."""
+def test_grant_type_selects_its_parameters(grant_type: str, read: set[str]) -> None:
+    """Together with the client's; others aren't checked."""
     every = {name: ["x"] for name in (*parameters.TOKEN_PARAMETERS, "state", "utm")} | {"grant_type": [grant_type]}
     own = parameters.parse_query(every).select_for_grant_type()
     assert set(own.sent) == read | {"client_id", "client_secret", "grant_type"}
 
 
 def test_endpoints_read_their_own_parameters() -> None:
-    """To the name: RFC 6749 §4, RFC 7009 §2.1, RFC 7662 §2.1, RFC 8628 §3.1, RFC 8707, RFC 7636."""
+    """RFC 6749 §4, RFC 7009 §2.1, RFC 7662 §2.1, RFC 8628 §3.1, RFC 8707, RFC 7636."""
     of_client = {"client_id", "client_secret"}
     assert set(parameters.AUTHORIZATION_PARAMETERS) == {
         *("client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "prompt", "resource"),
@@ -91,8 +91,8 @@ def test_endpoints_read_their_own_parameters() -> None:
 
 
 @pytest.mark.parametrize("more", [0, 1])
-def test_body_has_at_most_64_kilobytes_and_a_form_100_parameters(more: int) -> None:
-    """To the byte, and to the parameter."""
+def test_body_of_64_kilobytes_and_form_of_100_parameters_are_the_largest(more: int) -> None:
+    """Exact to the byte and to the parameter."""
     body = "a=".ljust(BODY_MAX + more, "x")
     fields = "&".join(f"a{number}=1" for number in range(100 + more))
     if more:
@@ -102,8 +102,8 @@ def test_body_has_at_most_64_kilobytes_and_a_form_100_parameters(more: int) -> N
         assert len(form(fields).sent) == 100
 
 
-def test_body_is_json_where_it_says_so() -> None:
-    """In any case and with a charset; an object of strings, of which `resource` may be a list."""
+def test_json_body_is_parsed_by_its_media_type() -> None:
+    """In any case and with a charset: an object of strings, of which `resource` may be a list."""
     body = json.dumps({"a": "1", "b": None, "c": "", "grant_type": None, "token": None, "resource": ["x", "y"], "d": 7})
     for media_type in (JSON, "Application/JSON; charset=utf-8"):
         sent = parameters.parse_body(body, media_type)
@@ -120,16 +120,16 @@ def test_body_is_json_where_it_says_so() -> None:
         assert refusal(lambda wrong=wrong: parameters.parse_body(wrong, JSON)) == ("invalid_request", 400)
 
 
-def test_bytes_that_are_no_text_are_judged_where_they_are_read() -> None:
-    """In a form and in a query alike."""
+def test_invalid_utf8_is_rejected_when_it_is_read() -> None:
+    """In a form and in a query."""
     sent = form(b"a=\xff&b=%FF&c=1")
     assert sent.get("c") == "1"
     for name in ("a", "b"):
         assert refusal(partial(sent.get, name)) == ("invalid_request", 400)
 
 
-def test_client_names_itself_or_shows_its_secret_in_one_way() -> None:
-    """RFC 6749 §2.3: by Basic or by parameters."""
+def test_client_credentials_have_one_source() -> None:
+    """RFC 6749 §2.3: Basic or parameters."""
     both = "client_id=app_1&client_secret=s"
     assert parameters.parse_client_credentials(form(both), "") == ClientCredentials("app_1", "s")
     assert parameters.parse_client_credentials(form("client_id=app_1"), "") == ClientCredentials("app_1", None)
@@ -159,18 +159,18 @@ def test_client_names_itself_or_shows_its_secret_in_one_way() -> None:
         *(("openid", set()), ("openid read email", {"read"}), ("!~#[]", {"!~#[]"})),
     ],
 )
-def test_scope_is_its_words_without_openid_connects(scope: str, words: set[str]) -> None:
-    """However many spaces stand between them."""
+def test_scope_is_split_without_openid_connect_scopes(scope: str, words: set[str]) -> None:
+    """At any number of spaces."""
     sent = parameters.parse_query({"scope": [scope]})
     assert parameters.read_scope(sent) == parameters.parse_scope(sent) == words
 
 
 @pytest.mark.parametrize("scope", ['re"ad', "re\\ad", 'read "'])
-def test_scope_of_other_characters_is_none(scope: str) -> None:
-    """RFC 6749 §3.3: neither quotation marks nor backslashes."""
+def test_scope_with_forbidden_characters_is_invalid(scope: str) -> None:
+    """RFC 6749 §3.3: no quotation mark and no backslash."""
     assert refusal(lambda: parameters.parse_scope(parameters.parse_query({"scope": [scope]}))) == ("invalid_scope", 400)
 
 
-def test_scopes_of_openid_connect_are_all_of_its_own() -> None:
-    """OpenID Connect Core §5.4 and §11, and its `openid`."""
+def test_openid_connect_scopes_are_complete() -> None:
+    """OpenID Connect Core §5.4 and §11, and `openid`."""
     assert set(OPENID_SCOPES) == {"openid", "profile", "email", "address", "phone", "offline_access"}

@@ -1,4 +1,4 @@
-"""The one secret that is kept: a refresh's last answer, which opens with the token that was presented and no other."""
+"""The sealed refresh response: only the refresh token that was presented decrypts it."""
 
 from chalicelib.core import secrets
 from chalicelib.oauth import refresh_replay
@@ -9,22 +9,22 @@ from tests.support.harness import TestApp
 ANSWER: dict[str, object] = {"access_token": "an access token", "expires_in": 3600, "refresh_token": "a refresh token"}
 
 
-def test_box_opens_with_the_secret_it_was_sealed_with(latchkey: TestApp) -> None:
-    """And gives back what was put in."""
+def test_sealed_response_opens_with_its_secret(latchkey: TestApp) -> None:
+    """And is returned unchanged."""
     secret = secrets.mint("rt")
     assert refresh_replay.unseal(refresh_replay.seal(ANSWER, secret), secret) == ANSWER
 
 
-def test_box_opens_with_nothing_else(latchkey: TestApp) -> None:
-    """Another token, the digest that stands beside it, a part, nothing."""
+def test_sealed_response_opens_with_no_other_secret(latchkey: TestApp) -> None:
+    """Another token, the stored digest, a part, an empty text."""
     secret = secrets.mint("rt")
     box = refresh_replay.seal(ANSWER, secret)
     for other in (secrets.mint("rt"), secrets.digest(secret), secret[:-1], secret.lower(), ""):
         assert refresh_replay.unseal(box, other) is None
 
 
-def test_box_that_was_changed_doesnt_open(latchkey: TestApp) -> None:
-    """Not by a bit, wherever it is; nor when something is missing."""
+def test_modified_sealed_response_does_not_open(latchkey: TestApp) -> None:
+    """Any flipped bit, or any missing byte."""
     secret = secrets.mint("rt")
     box = refresh_replay.seal(ANSWER, secret)
     for at in (0, 11, 12, len(box) // 2, len(box) - 1):
@@ -35,14 +35,14 @@ def test_box_that_was_changed_doesnt_open(latchkey: TestApp) -> None:
         assert refresh_replay.unseal(cut, secret) is None
 
 
-def test_two_boxes_of_one_answer_differ(latchkey: TestApp) -> None:
+def test_sealing_twice_gives_different_results(latchkey: TestApp) -> None:
     """A nonce is never used twice with one key."""
     secret = secrets.mint("rt")
     assert refresh_replay.seal(ANSWER, secret) != refresh_replay.seal(ANSWER, secret)
 
 
-def test_table_holds_a_closed_box(latchkey: TestApp, ada: Person, app: App) -> None:
-    """It shows neither token, and opens with the presented one: for public clients as for confidential ones."""
+def test_table_contains_the_sealed_response(latchkey: TestApp, ada: Person, app: App) -> None:
+    """It contains no token in plain text, and opens with the presented one, for public and confidential clients."""
     for client in (app, registered(latchkey, public=True)):
         _, presented = ada.grant(client)
         answer = client.refresh(presented).json()

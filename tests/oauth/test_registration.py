@@ -1,4 +1,4 @@
-"""Clients that register themselves (RFC 7591), and manage what they registered (RFC 7592): their own, and no other."""
+"""Dynamic client registration (RFC 7591) and its management (RFC 7592)."""
 
 import json
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ BAD_REDIRECT = (400, "invalid_redirect_uri")
 
 
 def register(latchkey: TestApp, **described: object) -> dict[str, Any]:
-    """Register a client and return its information."""
+    """Register a client and return its client information."""
     answer = as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], **described})
     assert answer.status == 201, answer.body
     assert answer.header("Cache-Control") == "no-store"
@@ -51,7 +51,7 @@ def register(latchkey: TestApp, **described: object) -> dict[str, Any]:
 
 
 def app_of(latchkey: TestApp, body: dict[str, Any]) -> App:
-    """Return a registered client as its makers see it."""
+    """Return a registered client as a test client."""
     client = Client.get(body["client_id"])
     return App(latchkey, client, body.get("client_secret"), body["redirect_uris"][0], PKCE)
 
@@ -64,13 +64,13 @@ def manage(latchkey: TestApp, method: str, client_id: str, token: str | None, bo
 
 @contextmanager
 def setting(registration: str) -> Iterator[None]:
-    """Have the owner decide who may register."""
+    """Have the operator choose who may register."""
     with settings.in_use(replace(settings.current(), registration=registration)):
         yield
 
 
-def test_client_with_a_redirect_alone_gets_the_defaults(latchkey: TestApp) -> None:
-    """RFC 7591 §2: code flow, HTTP Basic; a secret, and a token to manage it with."""
+def test_client_with_a_redirect_uri_only_gets_the_defaults(latchkey: TestApp) -> None:
+    """RFC 7591 §2: code flow, HTTP Basic; a secret, and a registration access token."""
     body = register(latchkey)
     now_s = latchkey.clock.now_ms // 1000
     assert body == {
@@ -91,7 +91,7 @@ def test_client_with_a_redirect_alone_gets_the_defaults(latchkey: TestApp) -> No
 
 
 def test_public_client_gets_no_secret(latchkey: TestApp, ada: Person) -> None:
-    """And goes the whole way, as unverified."""
+    """It completes the flow, as unverified."""
     body = register(
         latchkey,
         redirect_uris=[LOOPBACK],
@@ -113,8 +113,8 @@ def test_public_client_gets_no_secret(latchkey: TestApp, ada: Person) -> None:
     assert "Unverified" in ada.open("/settings/connected").text
 
 
-def test_confidential_client_goes_the_whole_way(latchkey: TestApp, ada: Person) -> None:
-    """Its secret works, its consent is remembered."""
+def test_confidential_client_completes_the_flow(latchkey: TestApp, ada: Person) -> None:
+    """Its secret works, and its consent is remembered."""
     app = app_of(latchkey, register(latchkey, grant_types=[CODE, REFRESH, DEVICE], client_name="Server"))
     _, refresh = ada.grant(app)
     assert app.refresh(refresh).status == 200
@@ -122,15 +122,15 @@ def test_confidential_client_goes_the_whole_way(latchkey: TestApp, ada: Person) 
     assert ada.asked(app).status == 303
 
 
-def test_client_that_nobody_stands_behind_has_no_token_of_its_own(latchkey: TestApp) -> None:
-    """Its requests could count on nobody: client_credentials can't be registered nor used."""
+def test_self_registered_client_gets_no_client_token(latchkey: TestApp) -> None:
+    """It has no account to count on, so client_credentials can be neither registered nor used."""
     answer = as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "grant_types": [CLIENT]})
     assert refusal(answer) == BAD_METADATA
     assert refusal(app_of(latchkey, register(latchkey)).ask(CLIENT)) == (400, "unauthorized_client")
 
 
-def test_device_client_needs_no_redirect_and_no_response_type(latchkey: TestApp) -> None:
-    """RFC 7591 §2.1: without the code flow there is nothing to redirect."""
+def test_device_client_needs_no_redirect_uri(latchkey: TestApp) -> None:
+    """RFC 7591 §2.1: without the code flow it has no redirect URI and no response type."""
     answer = as_json(
         latchkey, REGISTER, {"grant_types": [DEVICE], "response_types": [], "token_endpoint_auth_method": "none"}
     )
@@ -165,7 +165,7 @@ BAD_URIS: tuple[object, ...] = (
 )
 
 
-def test_client_with_a_bad_redirect_is_refused(latchkey: TestApp) -> None:
+def test_bad_redirect_uri_is_rejected(latchkey: TestApp) -> None:
     """RFC 7591 §3.2.2: invalid_redirect_uri, whatever is wrong with it."""
     for uris in BAD_URIS:
         latchkey.clock.forward(1)
@@ -217,8 +217,8 @@ BAD_FIELDS: tuple[dict[str, object], ...] = (
 )
 
 
-def test_client_with_bad_metadata_is_refused(latchkey: TestApp) -> None:
-    """RFC 7591 §3.2.2: invalid_client_metadata, and nothing that is mistyped reaches further."""
+def test_bad_metadata_is_rejected(latchkey: TestApp) -> None:
+    """RFC 7591 §3.2.2: invalid_client_metadata, and no field of the wrong type is accepted."""
     for fields in BAD_FIELDS:
         latchkey.clock.forward(1)
         assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], **fields})) == BAD_METADATA, fields
@@ -239,8 +239,8 @@ PRIVATE = (
 
 
 @pytest.mark.parametrize("uris", [*([uri] for uri in PRIVATE), [*PRIVATE, LOOPBACK, CALLBACK]])
-def test_scheme_of_an_application_can_be_registered(latchkey: TestApp, ada: Person, uris: list[str]) -> None:
-    """Alone or beside others; consent is asked each time, since other apps can claim such a scheme."""
+def test_private_use_scheme_can_be_registered(latchkey: TestApp, ada: Person, uris: list[str]) -> None:
+    """Alone or with others; consent is asked for each time, since other apps can claim it."""
     body = register(latchkey, redirect_uris=uris, token_endpoint_auth_method="none")
     assert body["redirect_uris"] == uris
     app = app_of(latchkey, body)
@@ -263,8 +263,8 @@ NARROWED: tuple[tuple[dict[str, object], list[str], list[str]], ...] = (
 )
 
 
-def test_what_isnt_supported_is_left_out_and_the_rest_is_echoed(latchkey: TestApp) -> None:
-    """RFC 7591 §3.2.1: the server may replace what was asked for, and says by what."""
+def test_unsupported_values_are_dropped_and_the_response_says_so(latchkey: TestApp) -> None:
+    """RFC 7591 §3.2.1: the server may replace requested metadata."""
     for described, grant_types, response_types in NARROWED:
         latchkey.clock.forward(1)
         body = register(latchkey, **described)
@@ -277,21 +277,21 @@ def test_what_isnt_supported_is_left_out_and_the_rest_is_echoed(latchkey: TestAp
     ["client_name", "client_uri", "grant_types", "response_types", "scope", "token_endpoint_auth_method", "logo_uri"],
 )
 def test_null_is_absent(latchkey: TestApp, name: str) -> None:
-    """RFC 7591 §2: as if the field weren't there."""
+    """RFC 7591 §2."""
     body = register(latchkey, **{name: None})
     without = register(latchkey)
     own = ("client_id", "client_secret", "registration_access_token", "registration_client_uri")
     assert {**body, **dict.fromkeys(own)} == {**without, **dict.fromkeys(own)}
 
 
-def test_redirects_of_null_are_none(latchkey: TestApp) -> None:
+def test_null_redirect_uris_are_absent(latchkey: TestApp) -> None:
     """A client of the device flow needs none; one of the code flow does."""
     assert register(latchkey, redirect_uris=None, grant_types=[DEVICE])["redirect_uris"] == []
     assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": None})) == BAD_REDIRECT
 
 
-def test_what_is_not_read_is_not_judged(latchkey: TestApp) -> None:
-    """Nor stored, nor repeated."""
+def test_unknown_fields_are_ignored(latchkey: TestApp) -> None:
+    """They are neither stored nor returned."""
     unread = {
         "logo_uri": "javascript:alert(1)",
         "tos_uri": 7,
@@ -306,8 +306,8 @@ def test_what_is_not_read_is_not_judged(latchkey: TestApp) -> None:
     assert not unread.keys() & register(latchkey, **unread).keys()
 
 
-def test_everything_that_is_advertised_can_be_registered(latchkey: TestApp) -> None:
-    """A client that asks for all it finds gets all but client_credentials, which only an account's own clients have."""
+def test_all_advertised_values_can_be_registered(latchkey: TestApp) -> None:
+    """A client that requests everything gets all except client_credentials."""
     metadata = latchkey.call("GET", "/.well-known/oauth-authorization-server").json()
     advertised = metadata["grant_types_supported"]
     assert set(register(latchkey, grant_types=advertised)["grant_types"]) == set(advertised) - {CLIENT}
@@ -322,8 +322,8 @@ def test_everything_that_is_advertised_can_be_registered(latchkey: TestApp) -> N
     assert register(latchkey, response_types=metadata["response_types_supported"])["response_types"] == ["code"]
 
 
-def test_error_code_of_a_bad_redirect_depends_on_no_sentence(latchkey: TestApp) -> None:
-    """A name that talks of redirect URIs is bad metadata, and too many redirects are bad redirects."""
+def test_error_code_does_not_depend_on_the_message(latchkey: TestApp) -> None:
+    """A bad name that mentions redirect URIs is bad metadata; too many redirect URIs are bad redirect URIs."""
     assert (
         refusal(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "redirect URI\n"}))
         == BAD_METADATA
@@ -332,8 +332,8 @@ def test_error_code_of_a_bad_redirect_depends_on_no_sentence(latchkey: TestApp) 
     assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": many})) == BAD_REDIRECT
 
 
-def test_home_page_is_kept_whole_or_dropped(latchkey: TestApp) -> None:
-    """Half an address leads elsewhere."""
+def test_client_uri_is_kept_whole_or_dropped(latchkey: TestApp) -> None:
+    """A cut one would lead elsewhere."""
     longest = "https://app.example.com/".ljust(100, "x")
     assert register(latchkey, client_uri=longest)["client_uri"] == longest
     for uri in (longest + "x", "https://app.example.com/".ljust(168, "x")):
@@ -342,8 +342,8 @@ def test_home_page_is_kept_whole_or_dropped(latchkey: TestApp) -> None:
     assert register(latchkey, client_uri="http://app.example.com/a?b#c")["client_uri"] == "http://app.example.com/a?b#c"
 
 
-def test_name_is_registered_whole_or_refused(latchkey: TestApp) -> None:
-    """Half a name may be another's; an empty one is none, and the answer has the one that is shown instead."""
+def test_name_is_registered_whole_or_rejected(latchkey: TestApp) -> None:
+    """A cut name could be another app's; for an empty one the response has the default name."""
     assert register(latchkey, client_name=" " + "x" * 100)["client_name"] == "x" * 100
     assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "x" * 101})) == BAD_METADATA
     body = register(latchkey, client_name="  ")
@@ -355,7 +355,7 @@ def test_name_is_registered_whole_or_refused(latchkey: TestApp) -> None:
 
 
 def test_registration_can_be_closed(latchkey: TestApp) -> None:
-    """Then nobody registers, with whatever token; the discovery document doesn't name the endpoint."""
+    """Then no token is accepted, and the metadata doesn't name the endpoint."""
     with setting("closed"):
         assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
         assert refusal(as_json(latchkey, REGISTER, {}, Authorization="Bearer closed")) == NO_TOKEN
@@ -363,8 +363,8 @@ def test_registration_can_be_closed(latchkey: TestApp) -> None:
         assert "registration_endpoint" not in latchkey.call("GET", "/.well-known/oauth-authorization-server").json()
 
 
-def test_registration_can_need_an_initial_token(latchkey: TestApp) -> None:
-    """The owner's setting holds its SHA-256; whoever has the token registers, others don't (RFC 7591 §3.1)."""
+def test_registration_can_require_an_initial_token(latchkey: TestApp) -> None:
+    """The setting is its SHA-256 digest (RFC 7591 §3.1)."""
     token = "an initial token of the owner's"
     wanted = {"redirect_uris": [CALLBACK]}
     with setting(secrets.digest(token)):
@@ -385,8 +385,8 @@ def test_registration_can_need_an_initial_token(latchkey: TestApp) -> None:
         assert latchkey.call("GET", "/.well-known/oauth-authorization-server").json()["registration_endpoint"]
 
 
-def test_registrations_are_limited_by_address(latchkey: TestApp) -> None:
-    """100 an hour from one network, refused ones included; another network goes on."""
+def test_registrations_are_limited_by_network(latchkey: TestApp) -> None:
+    """100 an hour, failed ones included; another network has its own limit."""
     latchkey.counted("registration_203.0.113.7", REGISTRATIONS, used=98)
     good = {"redirect_uris": [CALLBACK]}
     assert [as_json(latchkey, REGISTER, body).status for body in (good, {})] == [201, 400]
@@ -397,8 +397,8 @@ def test_registrations_are_limited_by_address(latchkey: TestApp) -> None:
     assert latchkey.call("POST", REGISTER, json_body=good, ip="203.0.113.8").status == 201
 
 
-def test_client_is_shown_to_the_holder_of_its_token(latchkey: TestApp) -> None:
-    """RFC 7592 §2.1, §3: what is known of it, but its secret, and the presented token and its own address again."""
+def test_client_information_is_returned_to_the_token_holder(latchkey: TestApp) -> None:
+    """RFC 7592 §2.1, §3: everything except the secret, with the presented token and the management URL."""
     body = register(latchkey, client_name="Photos", client_uri="https://photos.example")
     answer = manage(latchkey, "GET", body["client_id"], body["registration_access_token"])
     assert (answer.status, answer.header("Cache-Control")) == (200, "no-store")
@@ -406,8 +406,8 @@ def test_client_is_shown_to_the_holder_of_its_token(latchkey: TestApp) -> None:
     assert answer.json() == {name: value for name, value in body.items() if name not in hidden}
 
 
-def test_client_is_replaced_by_the_holder_of_its_token(latchkey: TestApp, ada: Person) -> None:
-    """RFC 7592 §2.2: what is left out goes back to its default; id and secret stay."""
+def test_update_replaces_the_metadata(latchkey: TestApp, ada: Person) -> None:
+    """RFC 7592 §2.2: omitted fields get their default; id and secret stay."""
     body = register(latchkey, client_name="Photos", client_uri="https://photos.example", grant_types=[CODE, REFRESH])
     token, client_id = body["registration_access_token"], body["client_id"]
     other = "https://app.example.com/other"
@@ -428,8 +428,8 @@ def test_client_is_replaced_by_the_holder_of_its_token(latchkey: TestApp, ada: P
 
 
 @pytest.mark.parametrize("described", [{}, {"grant_types": [DEVICE], "response_types": [], "redirect_uris": []}])
-def test_client_can_send_back_what_it_was_told(latchkey: TestApp, described: dict[str, object]) -> None:
-    """RFC 7592 §2.2: every field of the information is part of a replacement, but for those that the server decides."""
+def test_update_accepts_the_returned_information(latchkey: TestApp, described: dict[str, object]) -> None:
+    """RFC 7592 §2.2: every field of the response except the read-only ones."""
     body = register(latchkey, **described)
     token, client_id = body["registration_access_token"], body["client_id"]
     shown = manage(latchkey, "GET", client_id, token).json()
@@ -442,8 +442,8 @@ def test_client_can_send_back_what_it_was_told(latchkey: TestApp, described: dic
     )
 
 
-def test_client_cant_be_replaced_by_what_couldnt_be_registered(latchkey: TestApp) -> None:
-    """Bad redirects, grant types that it can't have, another id, a change between public and confidential."""
+def test_invalid_update_is_rejected(latchkey: TestApp) -> None:
+    """Bad redirect URIs, grant types that it can't have, another id, a change between public and confidential."""
     body = register(latchkey)
     token, client_id = body["registration_access_token"], body["client_id"]
     before = manage(latchkey, "GET", client_id, token).json()
@@ -468,8 +468,8 @@ def test_client_cant_be_replaced_by_what_couldnt_be_registered(latchkey: TestApp
     assert manage(latchkey, "GET", client_id, token).json() == before
 
 
-def test_client_is_deleted_by_the_holder_of_its_token(latchkey: TestApp, ada: Person) -> None:
-    """RFC 7592 §2.3: with its grants, at the next request; then it is as unknown as any."""
+def test_client_is_deleted_by_the_token_holder(latchkey: TestApp, ada: Person) -> None:
+    """RFC 7592 §2.3: its grants are revoked at the next request, and it is unknown."""
     body = register(latchkey)
     token, client_id = body["registration_access_token"], body["client_id"]
     access = ada.tokens(app_of(latchkey, body))["access_token"]
@@ -481,8 +481,8 @@ def test_client_is_deleted_by_the_holder_of_its_token(latchkey: TestApp, ada: Pe
         assert refusal(manage(latchkey, method, client_id, token, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
 
 
-def test_registration_token_manages_its_own_client_only(latchkey: TestApp, app: App) -> None:
-    """Another's token, a client's secret, a key, nothing: the same refusal as for a client that never was."""
+def test_registration_token_manages_only_its_client(latchkey: TestApp, app: App) -> None:
+    """Another client's token, a client secret, an API key, none: the same error as for an unknown client."""
     mine, other = register(latchkey), register(latchkey)
     key = latchkey.key(latchkey.account()).secret
     tokens = (None, "", "x", "é", other["registration_access_token"], mine["client_secret"], key, app.secret)
@@ -495,8 +495,8 @@ def test_registration_token_manages_its_own_client_only(latchkey: TestApp, app: 
     assert manage(latchkey, "GET", mine["client_id"], mine["registration_access_token"]).status == 200
 
 
-def test_redirect_that_cant_be_registered_cant_be_registered_on_the_page(latchkey: TestApp, ada: Person) -> None:
-    """People and programs meet the same rules, and the page says what is wrong."""
+def test_console_rejects_the_same_redirect_uris(latchkey: TestApp, ada: Person) -> None:
+    """The form has the same rules and shows the error."""
     for uri in ("http://evil.example/cb", "javascript:alert(1)", "https://a.example/#x", "https://u@a.example/cb"):
         page = ada.submit("/settings/applications/new", name="Mine", kind="public", scopes=["read"], redirect_uris=uri)
         assert page.status == 400
@@ -511,15 +511,15 @@ def test_redirect_that_cant_be_registered_cant_be_registered_on_the_page(latchke
 @pytest.mark.parametrize(
     "uri", ["https://x.example/\u202e", "https://x.example:99999/", "https://x.example/\u200b\u2066"]
 )
-def test_home_page_that_cant_be_shown_or_opened_is_refused(latchkey: TestApp, uri: str) -> None:
-    """By the same rule as names, and with a port that there is."""
+def test_invalid_client_uri_is_rejected(latchkey: TestApp, uri: str) -> None:
+    """The rules for names apply, and its port must be valid."""
     answer = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "client_uri": uri})
     assert refusal(answer)[0] == 400
 
 
 @pytest.mark.parametrize("name", ["client_secret", "client_id", "redirect_uris", "grant_types", "scope", "client_uri"])
-def test_half_a_surrogate_pair_in_a_replacement_is_refused(latchkey: TestApp, name: str) -> None:
-    """Whichever field of a client's own description holds it, the answer is a 400 and nothing is changed."""
+def test_lone_surrogate_in_an_update_is_rejected(latchkey: TestApp, name: str) -> None:
+    """In any field that is read: a 400, and nothing is changed."""
     made = latchkey.call("POST", "/oauth/register", json_body={"redirect_uris": [CALLBACK]}).json()
     bad = ["\ud800"] if name.endswith("s") else "\ud800"
     fields = {"client_id": made["client_id"], "redirect_uris": [CALLBACK], name: bad}
@@ -529,8 +529,8 @@ def test_half_a_surrogate_pair_in_a_replacement_is_refused(latchkey: TestApp, na
     assert latchkey.call("GET", target, made["registration_access_token"]).json()["redirect_uris"] == [CALLBACK]
 
 
-def test_field_that_nobody_reads_may_hold_half_a_surrogate_pair(latchkey: TestApp) -> None:
-    """What isn't read isn't judged."""
+def test_unknown_field_may_contain_a_lone_surrogate(latchkey: TestApp) -> None:
+    """Fields that aren't read aren't checked."""
     assert (
         latchkey.call("POST", "/oauth/register", json_body={"redirect_uris": [CALLBACK], "x": "\ud800"}).status == 201
     )

@@ -1,4 +1,4 @@
-"""A token request by itself: whose ticket it presents, and which function answers it."""
+"""Token requests without HTTP: whose code or token is accepted, and the grant types."""
 
 import pytest
 
@@ -19,12 +19,12 @@ CLIENT = Client("app_1")
         (None, False),
     ],
 )
-def test_ticket_counts_if_it_is_of_its_kind_and_its_clients(ticket: OneTimeToken | None, is_own: bool) -> None:
-    """RFC 6749 §5.2: any other is as good as none."""
+def test_presented_token_must_have_its_kind_and_client(ticket: OneTimeToken | None, is_own: bool) -> None:
+    """RFC 6749 §5.2: any other counts as unknown."""
     request = TokenRequest(parameters.parse_query({}), CLIENT, ticket, ISSUER)
     assert request.get_own("ac") is (ticket if is_own else None)
 
 
-def test_every_grant_type_that_can_be_registered_is_answered() -> None:
+def test_every_registrable_grant_type_is_supported() -> None:
     """And no other."""
     assert set(token_endpoint.GRANTS) == set(clients.GRANT_TYPES)

@@ -1,4 +1,4 @@
-"""The token endpoint's errors to the letter: which check comes first, and status, error and description of each."""
+"""The token endpoint's errors, byte-exact: the order of checks, and status, error and description of each."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -30,13 +30,13 @@ from tests.support.harness import TestApp
 
 @pytest.fixture(autouse=True)
 def _files_are_a_resource(latchkey: TestApp) -> Iterable[None]:
-    """The owner has named another resource, which nobody asked for."""
+    """Another configured resource, which was not granted."""
     with settings.in_use(replace(settings.current(), resources=vectors.FILES)):
         yield
 
 
-def test_grant_type_that_is_missing_or_unknown_is_refused(latchkey: TestApp, app: App) -> None:
-    """RFC 6749 §5.2: invalid_request where there is none, unsupported_grant_type for any other than four."""
+def test_missing_or_unknown_grant_type_is_rejected(latchkey: TestApp, app: App) -> None:
+    """RFC 6749 §5.2: invalid_request if it is missing, unsupported_grant_type if it is unknown."""
 
     def ask(grant_type: Value, **more: Value) -> Answer:
         latchkey.clock.forward(1)
@@ -45,8 +45,8 @@ def test_grant_type_that_is_missing_or_unknown_is_refused(latchkey: TestApp, app
     assert differing(vectors.GRANT_TYPES, ask) == []
 
 
-def test_grant_type_that_was_not_registered_is_refused_before_its_parameters_are_read(latchkey: TestApp) -> None:
-    """RFC 6749 §5.2: unauthorized_client, whatever else is wrong; but a missing device code is noticed first."""
+def test_unregistered_grant_type_is_rejected_before_its_parameters(latchkey: TestApp) -> None:
+    """RFC 6749 §5.2: unauthorized_client, whatever else is wrong; only a missing device code comes first."""
     coder, machine = registered(latchkey, grant_types=[CODE]), registered(latchkey, grant_types=[CLIENT])
     wrong = {"scope": "nonsense", "resource": EVIL}
     for app, grant_type in ((machine, CODE), (machine, REFRESH), (coder, CLIENT)):
@@ -57,10 +57,13 @@ def test_grant_type_that_was_not_registered_is_refused_before_its_parameters_are
 
 
 @pytest.mark.parametrize(("kind", "with_pkce"), [("app", False), ("app", True), ("spa", True)])
-def test_code_is_refused_for_the_first_thing_that_is_wrong_and_not_spent(
+def test_first_error_of_a_code_exchange_is_returned(
     latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str, with_pkce: bool
 ) -> None:
-    """RFC 6749 §4.1.3 and RFC 7636 §4.6: code, then redirect URI, then verifier, then resource; a scope is not read."""
+    """RFC 6749 §4.1.3 and RFC 7636 §4.6: code, redirect URI, verifier, resource.
+
+    The code isn't consumed, and the scope isn't read.
+    """
     client: App = request.getfixturevalue(kind)
     client.proof = PKCE if with_pkce else {}
     right: Parameters = {
@@ -77,18 +80,16 @@ def test_code_is_refused_for_the_first_thing_that_is_wrong_and_not_spent(
     assert ask(scope="write").json()["scope"] == "read"
 
 
-def test_code_that_named_no_redirect_is_exchanged_with_a_registered_one_alone(ada: Person, app: App) -> None:
-    """RFC 6749 §4.1.3. Stricter than the RFC: another is refused, though none need be named."""
+def test_code_without_a_redirect_uri_accepts_only_a_registered_one(ada: Person, app: App) -> None:
+    """RFC 6749 §4.1.3. Stricter than the RFC: another one is an error, although none is needed."""
     for named in ("https://evil.example/", f"{CALLBACK}/", "x"):
         assert refused(app.redeem(ada.code(app, redirect_uri=None), redirect_uri=named)) == vectors.WRONG_CODE
     for right in (None, "", CALLBACK):
         assert app.redeem(ada.code(app, redirect_uri=None), redirect_uri=right).status == 200
 
 
-def test_code_that_is_not_the_clients_or_too_old_is_a_wrong_one(
-    latchkey: TestApp, ada: Person, app: App, spa: App
-) -> None:
-    """RFC 6749 §5.2: alike for another client's, another kind of ticket and an expired code."""
+def test_foreign_or_expired_code_is_an_invalid_code(latchkey: TestApp, ada: Person, app: App, spa: App) -> None:
+    """RFC 6749 §5.2: the same error for another client's, another kind of token and an expired code."""
     thief, device_code = registered(latchkey), started(app)[0]
     _, refresh_token = ada.grant(app)
     for code in (ada.code(spa), refresh_token, device_code, secrets.mint("ac")):
@@ -98,8 +99,8 @@ def test_code_that_is_not_the_clients_or_too_old_is_a_wrong_one(
     assert refused(app.redeem(expired)) == vectors.WRONG_CODE
 
 
-def test_spent_code_is_checked_like_any_before_it_counts_as_reuse(latchkey: TestApp, ada: Person, spa: App) -> None:
-    """RFC 6749 §4.1.2: only a request that a fresh code would satisfy ends the grant, however old the code is."""
+def test_consumed_code_is_checked_before_it_counts_as_reuse(latchkey: TestApp, ada: Person, spa: App) -> None:
+    """RFC 6749 §4.1.2: only a request that is valid otherwise revokes the grant, however old the code is."""
     code = ada.code(spa)
     refresh_token = spa.redeem(code).json()["refresh_token"]
     latchkey.clock.forward(120)
@@ -111,10 +112,8 @@ def test_spent_code_is_checked_like_any_before_it_counts_as_reuse(latchkey: Test
     assert refused(spa.refresh(refresh_token)) == vectors.SPENT
 
 
-def test_refresh_is_refused_for_the_first_thing_that_is_wrong_and_spends_nothing(
-    latchkey: TestApp, ada: Person, app: App, spa: App
-) -> None:
-    """RFC 6749 §6: token, then scope, then resource."""
+def test_first_error_of_a_refresh_is_returned(latchkey: TestApp, ada: Person, app: App, spa: App) -> None:
+    """RFC 6749 §6: token, scope, resource. The token isn't consumed."""
     for client in (app, spa):
         _, token = ada.grant(client, scope="read")
 
@@ -126,10 +125,8 @@ def test_refresh_is_refused_for_the_first_thing_that_is_wrong_and_spends_nothing
         assert ask(scope=" read  read ").json()["scope"] == "read"
 
 
-def test_refresh_token_that_is_not_the_clients_or_too_old_is_a_wrong_one(
-    latchkey: TestApp, ada: Person, app: App
-) -> None:
-    """RFC 6749 §5.2: alike for another client's, another kind of ticket and an expired one, spent or not."""
+def test_foreign_or_expired_refresh_token_is_an_invalid_one(latchkey: TestApp, ada: Person, app: App) -> None:
+    """RFC 6749 §5.2: the same error for another client's, another kind of token and an expired one, used or not."""
     thief, code = registered(latchkey), ada.code(app)
     _, token = ada.grant(app)
     assert refused(thief.refresh(token)) == vectors.WRONG_REFRESH_TOKEN
@@ -140,8 +137,8 @@ def test_refresh_token_that_is_not_the_clients_or_too_old_is_a_wrong_one(
     assert refused(app.refresh(token)) == refused(app.refresh(successor)) == vectors.WRONG_REFRESH_TOKEN
 
 
-def test_client_credentials_are_refused_for_the_first_thing_that_is_wrong(latchkey: TestApp) -> None:
-    """RFC 6749 §4.4: a scope that OAuth grants nobody, then one that the client may not have, then the resource."""
+def test_first_error_of_client_credentials_is_returned(latchkey: TestApp) -> None:
+    """RFC 6749 §4.4: a scope that OAuth never grants, then one that the client may not have, then the resource."""
     reader = registered(latchkey, scopes=["read"])
 
     def ask(**sent: Value) -> Answer:
@@ -152,8 +149,8 @@ def test_client_credentials_are_refused_for_the_first_thing_that_is_wrong(latchk
     assert ask(resource=[vectors.FILES, ISSUER], scope="read  write").json()["scope"] == "read"
 
 
-def test_device_code_is_refused_for_the_first_thing_that_is_wrong(latchkey: TestApp, ada: Person, app: App) -> None:
-    """RFC 8628 §3.5: whose it is, whether it has expired, what was decided, how often it polls, the resource."""
+def test_first_error_of_a_device_code_is_returned(latchkey: TestApp, ada: Person, app: App) -> None:
+    """RFC 8628 §3.5: the client, the expiry, the decision, the interval, the resource."""
     thief, (device_code, user_code) = registered(latchkey), started(app)
     ask = app.ask
     assert refused(ask(DEVICE, device_code="")) == refused(ask(DEVICE)) == vectors.NO_DEVICE_CODE
@@ -169,10 +166,8 @@ def test_device_code_is_refused_for_the_first_thing_that_is_wrong(latchkey: Test
     assert refused(ask(DEVICE, device_code=device_code)) == vectors.SPENT
 
 
-def test_device_code_that_has_expired_is_too_old_unless_it_was_redeemed(
-    latchkey: TestApp, ada: Person, app: App
-) -> None:
-    """RFC 8628 §3.5: expired_token for one that was approved, denied or left alone; a redeemed one is reused."""
+def test_expired_device_code_is_expired_token_unless_consumed(latchkey: TestApp, ada: Person, app: App) -> None:
+    """RFC 8628 §3.5: approved, denied or undecided; a consumed one is reuse."""
     codes = [started(app) for _ in range(4)]
     for (_, user_code), decision in zip(codes[1:], ("deny", "allow", "allow"), strict=True):
         decide(ada, user_code, decision)
@@ -187,10 +182,10 @@ def test_device_code_that_has_expired_is_too_old_unless_it_was_redeemed(
 
 
 @pytest.mark.parametrize(("kind", "answer"), [("app", vectors.SPENT), ("spa", vectors.NO_VERIFIER)])
-def test_code_without_a_challenge_needs_a_clients_secret(
+def test_code_without_a_challenge_requires_a_client_secret(
     latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str, answer: vectors.Refused
 ) -> None:
-    """RFC 9700 §2.1.1: the token endpoint looks for itself, however a public client came to have such a code."""
+    """RFC 9700 §2.1.1: the token endpoint checks it, however a public client obtained the code."""
     client: App = request.getfixturevalue(kind)
     code = ada.code(client)
     OneTimeToken(secrets.digest(code)).update(

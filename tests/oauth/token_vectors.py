@@ -1,4 +1,4 @@
-"""Wrong token requests as data: the changes to a right one, and the status, error and description of the answer."""
+"""Invalid token requests as data: the changes to a valid request, and status, error and description of the response."""
 
 from collections.abc import Callable, Iterable
 
@@ -11,18 +11,18 @@ Vectors = tuple[tuple[Parameters, Refused], ...]
 
 EVIL = "https://evil.example"
 FILES = "https://files.example.com"
-"""A resource that the owner names in the settings, and that nobody granted."""
+"""A configured resource that was not granted."""
 OTHER_VERIFIER = "M25iVXpKU3puUjFaYWg3T1NDTDQtcW1ROUY5YXlwalNoc0hhakxifmZHag"
-"""RFC 7636 has it nowhere: a verifier of another challenge."""
+"""A verifier of a different challenge."""
 
 
 def refused(answer: Answer) -> Refused:
-    """Return the status, the error and the description of an answer that must be an error of RFC 6749 §5.2."""
+    """Return status, error and description of a response, which must be an error of RFC 6749 §5.2."""
     return *refusal(answer), answer.json()["error_description"]
 
 
 def differing(vectors: Vectors, ask: Callable[..., Answer]) -> list[tuple[Parameters, Refused, Refused]]:
-    """Return the vectors that are answered otherwise: what was sent, what is right, and what came."""
+    """Return the vectors whose response differs: what was sent, the expected and the actual response."""
     answers = [(sent, right, refused(ask(**sent))) for sent, right in vectors]
     return [each for each in answers if each[1] != each[2]]
 
