@@ -2,29 +2,29 @@
 
 import pytest
 
-from tests.oauth.flow import LOOPBACK, App, Person, registered, someone
+from tests.oauth.flow import LOOPBACK, App, User, register_client, new_user
 from tests.support.harness import TestApp
 
 
 @pytest.fixture
-def ada(latchkey: TestApp) -> Person:
+def ada(latchkey: TestApp) -> User:
     """A logged-in user."""
-    return someone(latchkey)
+    return new_user(latchkey)
 
 
 @pytest.fixture
 def app(latchkey: TestApp) -> App:
     """A confidential client."""
-    return registered(latchkey)
+    return register_client(latchkey)
 
 
 @pytest.fixture
 def spa(latchkey: TestApp) -> App:
     """A public client with an https redirect."""
-    return registered(latchkey, public=True)
+    return register_client(latchkey, public=True)
 
 
 @pytest.fixture
 def native(latchkey: TestApp) -> App:
     """A public client on the user's device."""
-    return registered(latchkey, LOOPBACK, public=True)
+    return register_client(latchkey, LOOPBACK, public=True)

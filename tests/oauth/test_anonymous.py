@@ -7,7 +7,7 @@ import pytest
 from chalicelib.limits import tiers
 from chalicelib.oauth.tables import Client, OneTimeToken
 from infra.standin import Answer
-from tests.oauth.flow import CALLBACK, CODE, DEVICE, REFRESH, App, Person, post, refusal, registered, someone
+from tests.oauth.flow import CALLBACK, CODE, DEVICE, REFRESH, App, User, post, error_of, register_client, new_user
 from tests.oauth.test_device import decide, started
 from tests.oauth.test_registration import app_of, register
 from tests.support.harness import TestApp
@@ -31,8 +31,8 @@ def test_self_registered_client_is_limited_by_network(latchkey: TestApp) -> None
     assert latchkey.counters(f"ip_{IP}", tiers.ANONYMOUS)["used"] == before + 2
     assert [latchkey.counters(f"client_{app.id}", tiers.CLIENT) for app in (first, second)] == [{}, {}]
     latchkey.counted(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
-    assert [refusal(app.post("/oauth/device_authorization"))[0] for app in (first, second)] == [429, 429]
-    assert refusal(post(latchkey, "/oauth/introspect", {**first.credentials, "token": "x"}))[0] == 429
+    assert [error_of(app.post("/oauth/device_authorization"))[0] for app in (first, second)] == [429, 429]
+    assert error_of(post(latchkey, "/oauth/introspect", {**first.credentials, "token": "x"}))[0] == 429
 
 
 def test_client_of_an_account_is_limited_separately(latchkey: TestApp, app: App) -> None:
@@ -50,14 +50,14 @@ def test_device_authorizations_are_limited_by_network(latchkey: TestApp, native:
     assert post(latchkey, "/oauth/device_authorization", body).status == 200
     stored = OneTimeToken.count()
     for app in (native, stranger(latchkey)):
-        assert refusal(app.post("/oauth/device_authorization")) == (429, "rate_limit_exceeded")
+        assert error_of(app.post("/oauth/device_authorization")) == (429, "rate_limit_exceeded")
     assert OneTimeToken.count() == stored
     assert post(latchkey, "/oauth/device_authorization", body, ip="203.0.113.8").status == 200
 
 
 def device(latchkey: TestApp, ip: str) -> Answer:
     """Start a device authorization."""
-    return post(latchkey, "/oauth/device_authorization", {"client_id": registered(latchkey, public=True).id}, ip=ip)
+    return post(latchkey, "/oauth/device_authorization", {"client_id": register_client(latchkey, public=True).id}, ip=ip)
 
 
 def registering(latchkey: TestApp, ip: str) -> Answer:
@@ -82,13 +82,13 @@ def test_device_code_not_approved_expires_after_ten_minutes(latchkey: TestApp, n
     assert {ticket.dies_at for ticket in OneTimeToken.scan()} == {latchkey.clock.now_ms // 1000 + 600}
 
 
-def test_device_code_denied_expires_after_ten_minutes(latchkey: TestApp, ada: Person, native: App) -> None:
+def test_device_code_denied_expires_after_ten_minutes(latchkey: TestApp, ada: User, native: App) -> None:
     """It can't be reused, so it isn't kept longer."""
     assert decide(ada, started(native)[1], "deny") == 200
     assert {ticket.dies_at for ticket in OneTimeToken.scan()} == {latchkey.clock.now_ms // 1000 + 600}
 
 
-def test_device_code_approved_is_kept_as_long_as_its_grant(latchkey: TestApp, ada: Person, native: App) -> None:
+def test_device_code_approved_is_kept_as_long_as_its_grant(latchkey: TestApp, ada: User, native: App) -> None:
     """Reuse must be detected at any time."""
     device_code, user_code = started(native)
     assert decide(ada, user_code) == 200
@@ -102,17 +102,17 @@ def test_client_without_approval_is_deleted_after_a_week(latchkey: TestApp) -> N
     assert stranger(latchkey).client.dies_at == latchkey.clock.now_ms // 1000 + 7 * DAY_S
 
 
-def test_client_with_approval_is_kept(latchkey: TestApp, ada: Person) -> None:
+def test_client_with_approval_is_kept(latchkey: TestApp, ada: User) -> None:
     """Whether it was approved on the consent page or on the device page."""
     by_code, by_device = stranger(latchkey), stranger(latchkey)
-    ada.allows(by_code)
-    assert decide(someone(latchkey, "Bea"), started(by_device)[1]) == 200
+    ada.allow(by_code)
+    assert decide(new_user(latchkey, "Bea"), started(by_device)[1]) == 200
     assert [Client.get(app.id).dies_at for app in (by_code, by_device)] == [None, None]
 
 
-def test_client_with_denied_request_is_not_kept(latchkey: TestApp, ada: Person) -> None:
+def test_client_with_denied_request_is_not_kept(latchkey: TestApp, ada: User) -> None:
     """A denied request doesn't count as use."""
     app = stranger(latchkey)
-    ada.decides(ada.asked(app), "deny")
+    ada.decide(ada.open_authorization(app), "deny")
     decide(ada, started(app)[1], "deny")
     assert Client.get(app.id).dies_at == latchkey.clock.now_ms // 1000 + 7 * DAY_S

@@ -13,7 +13,7 @@ from chalicelib.oauth import authorize, consent, parameters, prompt
 from chalicelib.oauth.errors import invalid_request
 from chalicelib.oauth.tables import Client, Consent, Grant, OneTimeToken
 from tests.credentials.events import told
-from tests.oauth.flow import CALLBACK, CHALLENGE, ISSUER, PKCE, App, Person, query_of, registered
+from tests.oauth.flow import CALLBACK, CHALLENGE, ISSUER, PKCE, App, User, query_of, register_client
 from tests.support.harness import NOON_MS, TestApp
 from tests.support.interleaving import before, failing, sent
 
@@ -123,16 +123,16 @@ def test_invalid_request_is_redirected_with_its_state(latchkey: TestApp, app: Ap
 def test_request_is_parsed_completely(latchkey: TestApp) -> None:
     """All parameters, and the defaults of absent ones."""
     with settings.in_use(replace(settings.current(), resources=FILES)):
-        asking = asked(registered(latchkey), scope="write read", resource=FILES, response_mode="query", **PKCE)
+        asking = asked(register_client(latchkey), scope="write read", resource=FILES, response_mode="query", **PKCE)
     assert (asking.redirect_uri, asking.requested_redirect_uri, asking.state) == (CALLBACK, CALLBACK, "xyz")
     assert (asking.scopes, asking.resources) == (frozenset({"read", "write"}), frozenset({FILES}))
     assert (asking.code_challenge, asking.prompt) == (CHALLENGE, "")
-    least = asked(registered(latchkey), redirect_uri=None, state=None)
+    least = asked(register_client(latchkey), redirect_uri=None, state=None)
     assert (least.redirect_uri, least.requested_redirect_uri, least.state) == (CALLBACK, None, "")
     assert (least.scopes, least.resources, least.code_challenge) == (frozenset({"read"}), frozenset(), None)
 
 
-def test_code_and_grant_are_stored_completely(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_code_and_grant_are_stored_completely(latchkey: TestApp, ada: User, app: App) -> None:
     """The code expires after a minute and is kept as long as the grant; the account gets an event."""
     latchkey.clock.forward(1)
     with settings.in_use(replace(settings.current(), resources=FILES)), sent() as calls:
@@ -165,14 +165,14 @@ def test_code_and_grant_are_stored_completely(latchkey: TestApp, ada: Person, ap
     assert all("attribute_not_exists" in put.get("ConditionExpression", "") for put in puts)
 
 
-def test_code_without_resources_or_challenge_has_none(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_code_without_resources_or_challenge_has_none(latchkey: TestApp, ada: User, app: App) -> None:
     """The attributes are absent, not empty."""
     location = authorize.approve(asked(app, redirect_uri=None), ada.account.id, ISSUER)
     code = OneTimeToken.get(secrets.digest(query_of(location)["code"]))
     assert code.attribute_values.keys().isdisjoint({"resources", "redirect_uri", "code_challenge"})
 
 
-def test_consent_withdrawn_concurrently_issues_no_code(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_consent_withdrawn_concurrently_issues_no_code(latchkey: TestApp, ada: User, app: App) -> None:
     """The consent was remembered when it was read."""
     asking = asked(app)
     authorize.approve(asking, ada.account.id, ISSUER)
@@ -186,7 +186,7 @@ def test_consent_withdrawn_concurrently_issues_no_code(latchkey: TestApp, ada: P
 
 @pytest.mark.parametrize("approve", [authorize.approve, authorize.approve_remembered])
 def test_database_error_is_not_taken_for_a_failed_condition(
-    latchkey: TestApp, ada: Person, app: App, approve: Any
+    latchkey: TestApp, ada: User, app: App, approve: Any
 ) -> None:
     """It is raised unchanged."""
     asking = asked(app)
@@ -196,7 +196,7 @@ def test_database_error_is_not_taken_for_a_failed_condition(
     assert type(raised.value).__name__ == "TransactWriteError"
 
 
-def test_consent_page_is_shown_when_required_or_nothing_is_remembered(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_consent_page_is_shown_when_required_or_nothing_is_remembered(latchkey: TestApp, ada: User, app: App) -> None:
     """It is skipped when everything was allowed to the same recipient before."""
     asking = asked(app)
     assert asking.needs_consent(ada.account)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.oauth.flow import CALLBACK, CHALLENGE, CLIENT, ISSUER, PKCE, App, Parameters, Person, query_of, registered
+from tests.oauth.flow import CALLBACK, CHALLENGE, CLIENT, ISSUER, PKCE, App, Parameters, User, query_of, register_client
 from tests.oauth.token_vectors import DENIED, EVIL
 from tests.support.harness import TestApp
 
@@ -58,20 +58,20 @@ VECTORS: tuple[tuple[Parameters, Refused], ...] = (
 )
 
 
-def test_first_error_of_an_authorization_request_is_returned(latchkey: TestApp, ada: Person) -> None:
+def test_first_error_of_an_authorization_request_is_returned(latchkey: TestApp, ada: User) -> None:
     """RFC 6749 §4.1.2.1, for a public client that may have `read`."""
-    reader = registered(latchkey, public=True, scopes=["read"])
+    reader = register_client(latchkey, public=True, scopes=["read"])
     for changed, answer in VECTORS:
         latchkey.clock.forward(1)
-        query = query_of(ada.asked(reader, **{**PKCE, **changed}).location)
+        query = query_of(ada.open_authorization(reader, **{**PKCE, **changed}).location)
         assert (query["error"], query["error_description"]) == answer, changed
 
 
-def test_client_without_the_code_grant_is_rejected_first(latchkey: TestApp, ada: Person) -> None:
+def test_client_without_the_code_grant_is_rejected_first(latchkey: TestApp, ada: User) -> None:
     """RFC 6749 §4.1.2.1: unauthorized_client, whatever other errors there are."""
-    machine = registered(latchkey, CALLBACK, grant_types=[CLIENT])
+    machine = register_client(latchkey, CALLBACK, grant_types=[CLIENT])
     for changed in ({}, {"response_type": "token", "scope": "nonsense"}):
-        query = query_of(ada.asked(machine, **changed).location)
+        query = query_of(ada.open_authorization(machine, **changed).location)
         assert (query["error"], query["error_description"]) == OTHER_GRANT
 
 
@@ -89,22 +89,22 @@ def test_client_without_the_code_grant_is_rejected_first(latchkey: TestApp, ada:
     ],
 )
 def test_scope_is_limited_to_the_scopes_of_the_client(
-    latchkey: TestApp, ada: Person, may_have: list[str], asked: str | None, granted: str
+    latchkey: TestApp, ada: User, may_have: list[str], asked: str | None, granted: str
 ) -> None:
     """RFC 6749 §3.3: `read` by default; other scopes are dropped unless none remains."""
-    app = registered(latchkey, scopes=may_have)
+    app = register_client(latchkey, scopes=may_have)
     assert ada.tokens(app, scope=asked)["scope"] == granted
 
 
-def test_client_without_read_must_request_a_scope(latchkey: TestApp, ada: Person) -> None:
+def test_client_without_read_must_request_a_scope(latchkey: TestApp, ada: User) -> None:
     """RFC 6749 §3.3: the default scope isn't among its scopes."""
-    writer = registered(latchkey, scopes=["write"])
-    query = query_of(ada.asked(writer).location)
+    writer = register_client(latchkey, scopes=["write"])
+    query = query_of(ada.open_authorization(writer).location)
     assert (query["error"], query["error_description"]) == WRONG_SCOPE
     assert ada.tokens(writer, scope="write")["scope"] == "write"
 
 
-def test_denied_authorization_names_the_resource_owner(ada: Person, app: App) -> None:
+def test_denied_authorization_names_the_resource_owner(ada: User, app: App) -> None:
     """RFC 6749 §4.1.2.1: access_denied, with the description of the token endpoint."""
-    query = query_of(ada.decides(ada.asked(app), "deny").location)
+    query = query_of(ada.decide(ada.open_authorization(app), "deny").location)
     assert (query["error"], query["error_description"]) == DENIED[1:]

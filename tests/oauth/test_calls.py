@@ -6,7 +6,7 @@ from chalicelib.core import telemetry
 from chalicelib.limits import tiers
 from chalicelib.limits.tiers import CLIENT as CLIENT_TIER
 from infra.standin import Answer
-from tests.oauth.flow import CLIENT, DEVICE, App, Person
+from tests.oauth.flow import CLIENT, DEVICE, App, User
 from tests.support.harness import TestApp
 
 READ_BOTH = ("BatchGetItem", "")
@@ -23,13 +23,13 @@ def cost(act: Callable[..., Answer], *asked: str, status: int = 200, **more: str
     return calls.made
 
 
-def test_code_exchange_costs_one_read_and_one_transaction(ada: Person, app: App, spa: App) -> None:
+def test_code_exchange_costs_one_read_and_one_transaction(ada: User, app: App, spa: App) -> None:
     """Client and code are read in one call; all writes are one transaction."""
     for client in (app, spa):
         assert cost(client.redeem, ada.code(client)) == [READ_BOTH, COUNT, TRANSACTION]
 
 
-def test_refresh_costs_one_read_and_one_transaction(ada: Person, app: App, spa: App) -> None:
+def test_refresh_costs_one_read_and_one_transaction(ada: User, app: App, spa: App) -> None:
     """The same as a code exchange."""
     for client in (app, spa):
         assert cost(client.refresh, ada.grant(client)[1]) == [READ_BOTH, COUNT, TRANSACTION]
@@ -40,7 +40,7 @@ def test_client_credentials_cost_one_read_and_one_write(app: App) -> None:
     assert cost(app.ask, CLIENT) == [READ_BOTH, COUNT, ("PutItem", "latchkey-test-credentials")]
 
 
-def test_introspection_costs_two_reads(ada: Person, app: App) -> None:
+def test_introspection_costs_two_reads(ada: User, app: App) -> None:
     """Client and token, then account and grant."""
     for token in ada.grant(app):
         assert cost(app.post, "/oauth/introspect", token=token) == [READ_BOTH, COUNT, READ_BOTH]
@@ -54,7 +54,7 @@ def test_device_poll_costs_one_read_and_one_write(app: App) -> None:
     assert calls == [READ_BOTH, COUNT, ("UpdateItem", "latchkey-test-tickets")]
 
 
-def test_first_request_of_a_token_costs_two_reads_and_a_write(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_first_request_of_a_token_costs_two_reads_and_a_write(latchkey: TestApp, ada: User, app: App) -> None:
     """The token.
 
     Then its account, client and grant in one call. Later requests cost one write, as with any credential.

@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.core import secrets
 from chalicelib.oauth import clients, delete_client
-from tests.oauth.flow import CLIENT, CODE, REFRESH, App, Person, as_json, basic, post, refusal, registered
+from tests.oauth.flow import CLIENT, CODE, REFRESH, App, User, as_json, basic, post, error_of, register_client
 from tests.support.harness import TestApp
 
 ENDPOINTS = ("/oauth/token", "/oauth/device_authorization", "/oauth/revoke", "/oauth/introspect")
@@ -56,7 +56,7 @@ def test_malformed_authorization_header_is_invalid_client(latchkey: TestApp, hea
     """Bad base64, invalid UTF-8, no colon, an empty part, another scheme."""
     for endpoint in ENDPOINTS:
         answer = post(latchkey, endpoint, OURS, headers={"Authorization": header})
-        assert refusal(answer) == (401, "invalid_client")
+        assert error_of(answer) == (401, "invalid_client")
         assert answer.header("x-amzn-Remapped-WWW-Authenticate") == 'Basic realm="latchkey"'
 
 
@@ -65,7 +65,7 @@ def test_two_authentication_methods_are_invalid(latchkey: TestApp, app: App) -> 
     assert app.secret
     for endpoint in ENDPOINTS:
         answer = post(latchkey, endpoint, {**OURS, **app.credentials}, headers=basic(app.id, app.secret))
-        assert refusal(answer) == (400, "invalid_request")
+        assert error_of(answer) == (400, "invalid_request")
 
 
 def test_client_id_in_the_body_must_match_basic(latchkey: TestApp, app: App, spa: App) -> None:
@@ -74,13 +74,13 @@ def test_client_id_in_the_body_must_match_basic(latchkey: TestApp, app: App, spa
     header = basic(app.id, app.secret)
     assert post(latchkey, "/oauth/token", {**OURS, "client_id": app.id}, headers=header).status == 200
     answer = post(latchkey, "/oauth/token", {**OURS, "client_id": spa.id}, headers=header)
-    assert refusal(answer) == (400, "invalid_request")
+    assert error_of(answer) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_wrong_or_missing_secret_is_invalid_client(latchkey: TestApp, app: App, endpoint: str) -> None:
     """An unknown secret, another client's, none, and an unknown client get the same response."""
-    other = registered(latchkey)
+    other = register_client(latchkey)
     wrong: list[dict[str, str | None]] = [
         {"client_id": app.id, "client_secret": secrets.mint(clients.CLIENT_SECRET_KIND)},
         {"client_id": app.id, "client_secret": other.secret},
@@ -91,29 +91,29 @@ def test_wrong_or_missing_secret_is_invalid_client(latchkey: TestApp, app: App, 
         {"client_id": "nobody", "client_secret": app.secret},
     ]
     answers = [post(latchkey, endpoint, {**OURS, **credentials}) for credentials in wrong]
-    assert {refusal(answer) for answer in answers} == {(401, "invalid_client")}
+    assert {error_of(answer) for answer in answers} == {(401, "invalid_client")}
     assert len({answer.body for answer in answers}) == 1
 
 
 def test_request_without_a_client_is_invalid_client(latchkey: TestApp) -> None:
     """The request names no client."""
-    assert {refusal(post(latchkey, endpoint, OURS)) for endpoint in ENDPOINTS} == {(401, "invalid_client")}
+    assert {error_of(post(latchkey, endpoint, OURS)) for endpoint in ENDPOINTS} == {(401, "invalid_client")}
 
 
 def test_public_client_with_a_secret_is_invalid_client(latchkey: TestApp, spa: App) -> None:
     """A secret that is sent must be checked, and a public client has none."""
-    assert refusal(post(latchkey, "/oauth/token", {**spa.credentials, "client_secret": "x"})) == (401, "invalid_client")
-    assert refusal(post(latchkey, "/oauth/token", {}, headers=basic(spa.id, "x"))) == (401, "invalid_client")
+    assert error_of(post(latchkey, "/oauth/token", {**spa.credentials, "client_secret": "x"})) == (401, "invalid_client")
+    assert error_of(post(latchkey, "/oauth/token", {}, headers=basic(spa.id, "x"))) == (401, "invalid_client")
 
 
-def test_rotated_secret_is_invalid_immediately(latchkey: TestApp, ada: Person) -> None:
+def test_rotated_secret_is_invalid_immediately(latchkey: TestApp, ada: User) -> None:
     """The page shows the new secret; tokens that were issued stay valid."""
-    app = registered(latchkey, owner=ada.account)
+    app = register_client(latchkey, owner=ada.account)
     _, refresh_token = ada.grant(app)
     page = ada.submit(f"/settings/applications/{app.id}/secret", on=f"/settings/applications/{app.id}")
     (new,) = set(re.findall(r"lk_cs_[0-9A-Za-z]{36}", page.html))
     assert new != app.secret
-    assert refusal(app.refresh(refresh_token)) == (401, "invalid_client")
+    assert error_of(app.refresh(refresh_token)) == (401, "invalid_client")
     app.secret = new
     assert app.refresh(refresh_token).status == 200
 
@@ -121,17 +121,17 @@ def test_rotated_secret_is_invalid_immediately(latchkey: TestApp, ada: Person) -
 def test_deleted_client_is_unknown(latchkey: TestApp, app: App) -> None:
     """Its id and secret are invalid from then on."""
     delete_client.delete(app.client)
-    assert refusal(app.ask(CLIENT)) == (401, "invalid_client")
+    assert error_of(app.ask(CLIENT)) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("grant_type", [CODE, REFRESH])
-def test_failed_authentication_consumes_nothing(latchkey: TestApp, ada: Person, app: App, grant_type: str) -> None:
+def test_failed_authentication_consumes_nothing(latchkey: TestApp, ada: User, app: App, grant_type: str) -> None:
     """A thief without the client's secret can't use up its code or refresh token."""
     code = ada.code(app) if grant_type == CODE else ""
     refresh_token = "" if code else ada.grant(app)[1]
     secret, app.secret = app.secret, secrets.mint(clients.CLIENT_SECRET_KIND)
     answer = app.redeem(code) if code else app.refresh(refresh_token)
-    assert refusal(answer) == (401, "invalid_client")
+    assert error_of(answer) == (401, "invalid_client")
     app.secret = secret
     answer = app.redeem(code) if code else app.refresh(refresh_token)
     assert answer.status == 200

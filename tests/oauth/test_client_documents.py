@@ -11,7 +11,7 @@ from chalicelib.core import telemetry
 from chalicelib.limits import tiers
 from chalicelib.oauth import client_documents, end_client
 from chalicelib.oauth.tables import Client
-from tests.oauth.flow import CALLBACK, LOOPBACK, PKCE, App, Person, post, query_of, refusal, works
+from tests.oauth.flow import CALLBACK, LOOPBACK, PKCE, App, User, post, query_of, error_of, is_accepted
 from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
 from tests.support.harness import TestApp
 
@@ -63,39 +63,39 @@ def test_client_has_the_metadata_of_its_document(latchkey: TestApp, internet: In
     assert client.account_id is None
 
 
-def test_client_of_a_document_completes_the_flow(latchkey: TestApp, ada: Person, internet: Internet) -> None:
+def test_client_of_a_document_completes_the_flow(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """PKCE, no secret, refresh, revocation; the consent page marks it as unverified and shows the URL."""
     app = known(latchkey, internet)
-    page = ada.asked(app)
+    page = ada.open_authorization(app)
     assert ("Unverified" in page.text, URL in page.text, "Editor" in page.text) == (True, True, True)
     tokens = ada.tokens(app)
-    assert works(latchkey, tokens["access_token"])
+    assert is_accepted(latchkey, tokens["access_token"])
     tokens = app.refresh(tokens["refresh_token"]).json()
     assert app.post("/oauth/revoke", token=tokens["refresh_token"]).status == 200
-    assert not works(latchkey, tokens["access_token"])
+    assert not is_accepted(latchkey, tokens["access_token"])
 
 
-def test_document_with_a_new_redirect_uri_needs_new_consent(latchkey: TestApp, ada: Person, internet: Internet) -> None:
+def test_document_with_a_new_redirect_uri_needs_new_consent(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """An attacker who controls the document must not get a code that was allowed to another recipient."""
     app = known(latchkey, internet)
-    ada.allows(app)
-    assert "code" in query_of(ada.asked(app).location)
+    ada.allow(app)
+    assert "code" in query_of(ada.open_authorization(app).location)
     publish(internet, DOCUMENT | {"redirect_uris": ["https://elsewhere.example/cb"]})
     latchkey.clock.forward(DAY_S)
-    ada.logs_in_again()
+    ada.log_in_again()
     assert found(internet)
-    assert ada.asked(app, redirect_uri="https://elsewhere.example/cb").status == 200
+    assert ada.open_authorization(app, redirect_uri="https://elsewhere.example/cb").status == 200
 
 
-def test_client_of_a_document_is_public_only(latchkey: TestApp, ada: Person, internet: Internet) -> None:
+def test_client_of_a_document_is_public_only(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """It must use PKCE, and has no secret, no client token, no device flow, no introspection and no management."""
     app = known(latchkey, internet)
-    page = ada.asked(app, code_challenge=None, code_challenge_method=None)
+    page = ada.open_authorization(app, code_challenge=None, code_challenge_method=None)
     assert (page.status, "PKCE" in page.text) == (400, True)
-    assert refusal(app.ask("client_credentials")) == (400, "unauthorized_client")
-    assert refusal(app.post("/oauth/device_authorization")) == (400, "unauthorized_client")
-    assert refusal(app.post("/oauth/introspect", token="x")) == (401, "invalid_client")
-    assert refusal(post(latchkey, "/oauth/token", {"client_id": URL, "client_secret": "x"})) == (401, "invalid_client")
+    assert error_of(app.ask("client_credentials")) == (400, "unauthorized_client")
+    assert error_of(app.post("/oauth/device_authorization")) == (400, "unauthorized_client")
+    assert error_of(app.post("/oauth/introspect", token="x")) == (401, "invalid_client")
+    assert error_of(post(latchkey, "/oauth/token", {"client_id": URL, "client_secret": "x"})) == (401, "invalid_client")
 
 
 def test_document_is_fetched_once_a_day(latchkey: TestApp, internet: Internet) -> None:
@@ -111,7 +111,7 @@ def test_document_is_fetched_once_a_day(latchkey: TestApp, internet: Internet) -
     assert len(internet.requests) == 2
 
 
-def test_document_missing_after_a_day_is_no_client(latchkey: TestApp, ada: Person, internet: Internet) -> None:
+def test_document_missing_after_a_day_is_no_client(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """No authorization request succeeds any more; tokens that were issued are valid until they expire."""
     app = known(latchkey, internet)
     access, refresh = ada.grant(app)
@@ -119,13 +119,13 @@ def test_document_missing_after_a_day_is_no_client(latchkey: TestApp, ada: Perso
     latchkey.clock.forward(DAY_S)
     assert found(internet) is None
     assert app.refresh(refresh).status == 200
-    assert not works(latchkey, access)
+    assert not is_accepted(latchkey, access)
 
 
 def test_token_endpoints_fetch_no_document(latchkey: TestApp, internet: Internet) -> None:
     """Only an authorization request causes a fetch."""
     for endpoint in ("/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/device_authorization"):
-        assert refusal(post(latchkey, endpoint, {"client_id": URL, "token": "x"})) == (401, "invalid_client")
+        assert error_of(post(latchkey, endpoint, {"client_id": URL, "token": "x"})) == (401, "invalid_client")
     latchkey.call("GET", f"/login?next=/oauth/authorize?client_id={URL}")
     assert internet.connected == []
 
@@ -233,12 +233,12 @@ def test_unusable_response_is_no_client(latchkey: TestApp, internet: Internet) -
     ],
 )
 def test_invalid_client_id_url_is_never_fetched(
-    latchkey: TestApp, ada: Person, internet: Internet, client_id: str
+    latchkey: TestApp, ada: User, internet: Internet, client_id: str
 ) -> None:
     """No path, a fragment, dot segments, user information or another scheme: the user sees the reason."""
     publish(internet, DOCUMENT | {"client_id": client_id})
     assert found(internet, client_id) is None
-    page = ada.open(App(latchkey, Client(client_id), None, CALLBACK).asking())
+    page = ada.open(App(latchkey, Client(client_id), None, CALLBACK).authorization_path())
     assert (page.status, page.location) == (400, "")
     assert (internet.connected, internet.requests) == ([], [])
     assert latchkey.counters("document-fetches_203.0.113.7", tiers.DOCUMENT_FETCHES) == {}
@@ -272,7 +272,7 @@ def test_document_is_limited_to_supported_values(latchkey: TestApp, internet: In
     assert (set(client.grant_types), set(client.scopes)) == ({"authorization_code"}, {"read"})
 
 
-def test_document_may_use_private_use_schemes(latchkey: TestApp, ada: Person, internet: Internet) -> None:
+def test_document_may_use_private_use_schemes(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """Alone or with others; consent is asked for each time."""
     uri = "cursor://anysphere.cursor-mcp/oauth/callback"
     publish(internet, DOCUMENT | {"redirect_uris": [uri, CALLBACK, LOOPBACK]})
@@ -280,9 +280,9 @@ def test_document_may_use_private_use_schemes(latchkey: TestApp, ada: Person, in
     assert client
     app = App(latchkey, client, None, uri, PKCE)
     for _ in range(2):
-        page = ada.asked(app)
+        page = ada.open_authorization(app)
         assert page.status == 200
-        assert ada.decides(page).location.startswith(f"{uri}?code=")
+        assert ada.decide(page).location.startswith(f"{uri}?code=")
 
 
 def test_unknown_fields_of_a_document_are_ignored(latchkey: TestApp, internet: Internet) -> None:
@@ -303,13 +303,13 @@ def test_document_url_may_have_a_query_and_a_port(latchkey: TestApp, internet: I
     assert client.client_id == url
 
 
-def test_longest_client_id_url_completes_the_flow(latchkey: TestApp, ada: Person, internet: Internet) -> None:
+def test_longest_client_id_url_completes_the_flow(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """Every accepted id can be stored wherever ids are stored."""
     url = f"https://{NAME}/".ljust(1_024, "x")
     publish(internet, DOCUMENT | {"client_id": url})
     client = found(internet, url)
     assert client
-    assert works(latchkey, ada.grant(App(latchkey, client, None, CALLBACK, PKCE))[0])
+    assert is_accepted(latchkey, ada.grant(App(latchkey, client, None, CALLBACK, PKCE))[0])
     asks = f"/settings/connected/disconnect?client_id={url}"
     assert ada.submit("/settings/connected", on=asks, client_id=url).status == 303
 

@@ -4,7 +4,7 @@ import pytest
 
 from chalicelib.oauth import client_documents, document_fetches
 from chalicelib.oauth.tables import Client
-from tests.oauth.flow import CALLBACK, App, Person
+from tests.oauth.flow import CALLBACK, App, User
 from tests.support.fake_internet import NAME
 from tests.support.harness import TestApp
 
@@ -74,8 +74,8 @@ def test_client_id_url_with_a_bad_path_is_rejected(path: str, why: str) -> None:
     ("client_id", "why"),
     [("https:///c", HOST), (f"https://{NAME}/c%00", ENCODING), (f"https://{NAME}/", PLAIN), (f"https://{NAME}/c", "")],
 )
-def test_error_page_shows_why_a_client_id_is_invalid(latchkey: TestApp, ada: Person, client_id: str, why: str) -> None:
+def test_error_page_shows_why_a_client_id_is_invalid(latchkey: TestApp, ada: User, client_id: str, why: str) -> None:
     """The user can report it to the developer; for a missing document no reason is shown."""
     document_fetches.record_failure(client_id)
-    page = ada.open(App(latchkey, Client(client_id), None, CALLBACK).asking())
+    page = ada.open(App(latchkey, Client(client_id), None, CALLBACK).authorization_path())
     assert f"Contact its developer ({why or 'unknown client_id'})." in page.text

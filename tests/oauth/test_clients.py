@@ -11,7 +11,7 @@ from chalicelib.events.tables import Event
 from chalicelib.oauth import authorize, clients, delete_client, parameters, registration
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.tables import Client
-from tests.oauth.flow import CALLBACK, CLIENT, ISSUER, LOOPBACK, PKCE, App, Person, refusal, registered, works
+from tests.oauth.flow import CALLBACK, CLIENT, ISSUER, LOOPBACK, PKCE, App, User, error_of, register_client, is_accepted
 from tests.support.console_client import Page
 from tests.support.harness import TestApp
 
@@ -19,19 +19,19 @@ NEW = "/settings/applications/new"
 SECRET = re.compile(r"lk_cs_[0-9A-Za-z]{36}")
 
 
-def register(person: Person, kind: str, *uris: str) -> Page:
+def register(person: User, kind: str, *uris: str) -> Page:
     """Submit the form for a new application."""
     return person.submit(NEW, name="Mine", redirect_uris="\r\n".join(uris), kind=kind, scopes=["read", "write"])
 
 
-def test_confidential_application_is_registered_in_the_console(latchkey: TestApp, ada: Person) -> None:
+def test_confidential_application_is_registered_in_the_console(latchkey: TestApp, ada: User) -> None:
     """Id and secret are shown, the secret only once, and the flow works with them."""
     page = register(ada, "confidential", CALLBACK, f" {LOOPBACK} ", "")
     (client,) = clients.list_of_account(ada.account.id)
     (secret,) = set(SECRET.findall(page.html))
     assert (client.client_id in page.html, client.redirect_uris) == (True, [CALLBACK, LOOPBACK])
     app = App(latchkey, client, secret, CALLBACK)
-    assert works(latchkey, ada.grant(app)[0])
+    assert is_accepted(latchkey, ada.grant(app)[0])
     assert app.ask(CLIENT).status == 200
     for target in ("/settings/applications", f"/settings/applications/{client.client_id}"):
         shown = ada.open(target).html
@@ -39,18 +39,18 @@ def test_confidential_application_is_registered_in_the_console(latchkey: TestApp
         assert not SECRET.search(shown)
 
 
-def test_public_application_is_registered_in_the_console(latchkey: TestApp, ada: Person) -> None:
+def test_public_application_is_registered_in_the_console(latchkey: TestApp, ada: User) -> None:
     """It has no secret and can't get one."""
     page = register(ada, "public", LOOPBACK)
     (client,) = clients.list_of_account(ada.account.id)
     assert not SECRET.search(page.html)
-    assert works(latchkey, ada.grant(App(latchkey, client, None, LOOPBACK, PKCE))[0])
+    assert is_accepted(latchkey, ada.grant(App(latchkey, client, None, LOOPBACK, PKCE))[0])
     path = f"/settings/applications/{client.client_id}"
     fields = ada.filled(ada.open(path), f"{path}/change", {})
     assert ada.send(f"{path}/secret", fields).status == 409
 
 
-def test_invalid_application_form_shows_the_error(latchkey: TestApp, ada: Person) -> None:
+def test_invalid_application_form_shows_the_error(latchkey: TestApp, ada: User) -> None:
     """A redirect URI, a name, a kind and a scope are required."""
     good = {"name": "Mine", "redirect_uris": CALLBACK, "kind": "public"}
     for wrong in ({"redirect_uris": ""}, {"name": " "}, {"kind": "secret"}, {"redirect_uris": "x"}):
@@ -60,9 +60,9 @@ def test_invalid_application_form_shows_the_error(latchkey: TestApp, ada: Person
     assert list(clients.list_of_account(ada.account.id)) == []
 
 
-def test_account_has_at_most_50_applications(latchkey: TestApp, ada: Person) -> None:
+def test_account_has_at_most_50_applications(latchkey: TestApp, ada: User) -> None:
     """A deleted one doesn't count."""
-    owned = [registered(latchkey, owner=ada.account) for _ in range(clients.PER_ACCOUNT_MAX)]
+    owned = [register_client(latchkey, owner=ada.account) for _ in range(clients.PER_ACCOUNT_MAX)]
     page = register(ada, "public", CALLBACK)
     assert (page.status, "at most 50" in page.problem) == (409, True)
     delete_client.delete(owned[0].client)
@@ -70,9 +70,9 @@ def test_account_has_at_most_50_applications(latchkey: TestApp, ada: Person) -> 
     assert register(ada, "public", CALLBACK).status == 409
 
 
-def test_deleting_an_application_twice_counts_once(latchkey: TestApp, ada: Person) -> None:
+def test_deleting_an_application_twice_counts_once(latchkey: TestApp, ada: User) -> None:
     """The number of applications is decremented once, and one event is recorded."""
-    owned = [registered(latchkey, owner=ada.account) for _ in range(clients.PER_ACCOUNT_MAX)]
+    owned = [register_client(latchkey, owner=ada.account) for _ in range(clients.PER_ACCOUNT_MAX)]
     for _ in range(3):
         delete_client.delete(owned[0].client)
     assert [register(ada, "public", CALLBACK).status for _ in range(2)] == [200, 409]
@@ -85,7 +85,7 @@ def test_suspended_account_registers_no_application(latchkey: TestApp) -> None:
     owner = latchkey.account()
     change.set_standing(owner.id, tier=None, status=states.SUSPENDED, actor="acc_admin")
     with pytest.raises(errors.NotFound):
-        registered(latchkey, owner=owner)
+        register_client(latchkey, owner=owner)
     assert list(clients.list_of_account(owner.id)) == []
 
 
@@ -106,14 +106,14 @@ def test_change_of_a_concurrently_deleted_client_fails(latchkey: TestApp, app: A
         clients.update(seen, name="Mine", uris=[CALLBACK])
     with pytest.raises(errors.Conflict):
         clients.rotate_secret(seen)
-    with pytest.raises(OAuthError, match="registration token"):
+    with pytest.raises(OAuthError, match="registration access token"):
         registration.replace(seen, "", f'{{"client_id": "{app.id}", "redirect_uris": ["{CALLBACK}"]}}', ISSUER)
     assert clients.find(app.id) is None
 
 
 @pytest.mark.parametrize("registered_by", ["account", "self"])
 def test_approval_of_a_concurrently_deleted_client_fails(
-    latchkey: TestApp, ada: Person, app: App, registered_by: str
+    latchkey: TestApp, ada: User, app: App, registered_by: str
 ) -> None:
     """An unapproved client fails at the approval; a kept one at the exchange of the code."""
     if registered_by == "self":
@@ -127,4 +127,4 @@ def test_approval_of_a_concurrently_deleted_client_fails(
         return
     location = authorize.approve(asking, ada.account.id, ISSUER)
     code = location.partition("code=")[2].partition("&")[0]
-    assert refusal(app.redeem(code)) == (401, "invalid_client")
+    assert error_of(app.redeem(code)) == (401, "invalid_client")

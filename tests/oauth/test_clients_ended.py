@@ -12,7 +12,7 @@ from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
 from chalicelib.oauth import clients, consent, delete_client, end_client, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
-from tests.oauth.flow import registered
+from tests.oauth.flow import register_client
 from tests.oauth.test_clients_stored import register
 from tests.support.harness import NOON_MS, TestApp
 from tests.support.interleaving import sent
@@ -149,7 +149,7 @@ def test_unfetched_document_is_named_by_its_whole_host(latchkey: TestApp) -> Non
 
 def test_deleted_client_is_read_consistently(latchkey: TestApp) -> None:
     """The return value shows what was written."""
-    client = registered(latchkey).client
+    client = register_client(latchkey).client
     with sent() as calls:
         end_client.end(client.client_id, actor="acc_admin")
     reads = [request.get("ConsistentRead") for operation, request in calls if operation == "GetItem"]
@@ -159,7 +159,7 @@ def test_deleted_client_is_read_consistently(latchkey: TestApp) -> None:
 
 def test_consent_to_a_deleted_client_is_deleted(latchkey: TestApp) -> None:
     """Consents to other clients stay."""
-    account, mine, other = latchkey.account(), registered(latchkey), registered(latchkey)
+    account, mine, other = latchkey.account(), register_client(latchkey), register_client(latchkey)
     for app in (mine, other):
         consent.remember(account.id, app.id, {"https://a.example  read"})
         grants.new(account.id, app.id, scopes={"read"}, resources=set()).save()

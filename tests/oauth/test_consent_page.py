@@ -14,10 +14,10 @@ from tests.oauth.flow import (
     LOOPBACK,
     PRIVATE,
     App,
-    Person,
+    User,
     query_of,
-    registered,
-    someone,
+    register_client,
+    new_user,
 )
 from tests.support.console_client import PASSWORD, ConsoleClient, person
 from tests.support.harness import TestApp
@@ -25,18 +25,18 @@ from tests.support.harness import TestApp
 BROWSER = {"Sec-Fetch-Dest": "document"}
 
 
-def test_only_the_allow_button_approves(ada: Person, app: App) -> None:
+def test_only_the_allow_button_approves(ada: User, app: App) -> None:
     """Any other value of the decision denies."""
-    page = ada.asked(app)
+    page = ada.open_authorization(app)
     for decision in ("", "ALLOW", "yes", "deny\0allow"):
-        assert query_of(ada.decides(page, decision).location)["error"] == "access_denied"
+        assert query_of(ada.decide(page, decision).location)["error"] == "access_denied"
 
 
 def test_anonymous_user_logs_in_first_and_returns(latchkey: TestApp, app: App) -> None:
     """The whole flow in a browser: request, login, consent page, client."""
     account = person(name="Bea")
-    console = Person(latchkey, account=account)
-    page = console.asked(app, scope="read write")
+    console = User(latchkey, account=account)
+    page = console.open_authorization(app, scope="read write")
     assert page.location.startswith("/login?next=%2Foauth%2Fauthorize%3F")
     page = console.follow(page)
     page = console.send("/login", console.filled(page, "/login", {"email": account.email, "password": "wrong wrong"}))
@@ -44,35 +44,35 @@ def test_anonymous_user_logs_in_first_and_returns(latchkey: TestApp, app: App) -
     page = console.send("/login", console.filled(page, "/login", {"email": account.email, "password": PASSWORD}))
     page = console.follow(page)
     assert page.status == 200
-    location = console.decides(page).location
+    location = console.decide(page).location
     assert location.startswith(f"{CALLBACK}?code=")
     assert app.redeem(query_of(location)["code"]).json()["scope"] == "read write"
 
 
-def test_consent_page_shows_client_account_and_scopes(latchkey: TestApp, ada: Person) -> None:
+def test_consent_page_shows_client_account_and_scopes(latchkey: TestApp, ada: User) -> None:
     """The client's name, the account, the redirect's origin, and every scope in words."""
-    app = registered(latchkey, CALLBACK)
-    text = ada.asked(app, scope="read write", resource=f"{ISSUER}/v1").text
+    app = register_client(latchkey, CALLBACK)
+    text = ada.open_authorization(app, scope="read write", resource=f"{ISSUER}/v1").text
     for said in ("Photos", ada.account.email, "https://app.example.com", f"{ISSUER}/v1", "read", "write"):
         assert said in text
     assert "Unverified" not in text
 
 
-def test_client_name_is_escaped(latchkey: TestApp, ada: Person) -> None:
+def test_client_name_is_escaped(latchkey: TestApp, ada: User) -> None:
     """A name or a state can't inject markup."""
-    app = registered(latchkey)
+    app = register_client(latchkey)
     app.client.update(actions=[Client.name.set("<script>alert(1)</script>")])
-    page = ada.asked(app, state="'\"><script>alert(2)</script>")
+    page = ada.open_authorization(app, state="'\"><script>alert(2)</script>")
     assert "<script>alert" not in page.html
     assert page.status == 200
-    assert query_of(ada.decides(page).location)["state"] == "'\"><script>alert(2)</script>"
+    assert query_of(ada.decide(page).location)["state"] == "'\"><script>alert(2)</script>"
 
 
 @pytest.mark.parametrize("uri", [CALLBACK, "https://app.example.com:8443/cb?x", LOOPBACK, "http://[::1]/cb", PRIVATE])
 def test_form_action_is_open_on_the_way_to_a_client(latchkey: TestApp, uri: str) -> None:
     """Chrome applies `form-action` to all redirects after a form, the client's too, so these pages don't set it."""
-    app, ada = registered(latchkey, uri, public=True), someone(latchkey)
-    target = app.asking()
+    app, ada = register_client(latchkey, uri, public=True), new_user(latchkey)
+    target = app.authorization_path()
     waiting = f"?next={quote(target, safe='')}"
     stranger = ConsoleClient(latchkey)
     login = stranger.open(f"/login{waiting}")
@@ -91,7 +91,7 @@ def test_form_action_is_open_on_the_way_to_a_client(latchkey: TestApp, uri: str)
         }
 
 
-def test_form_action_is_restricted_on_other_pages(latchkey: TestApp, ada: Person) -> None:
+def test_form_action_is_restricted_on_other_pages(latchkey: TestApp, ada: User) -> None:
     """Only pages that lead to a client omit it."""
     stranger = ConsoleClient(latchkey)
     pages = [
@@ -102,9 +102,9 @@ def test_form_action_is_restricted_on_other_pages(latchkey: TestApp, ada: Person
         assert "form-action 'self';" in str(page.answer.header("Content-Security-Policy")), page.target
 
 
-def test_consent_page_cannot_be_framed(ada: Person, app: App) -> None:
+def test_consent_page_cannot_be_framed(ada: User, app: App) -> None:
     """Clickjacking (RFC 9700 §4.16). The page isn't cached either, and sends no referrer."""
-    page = ada.asked(app)
+    page = ada.open_authorization(app)
     headers = {name: page.answer.header(name) for name in ("X-Frame-Options", "Cache-Control", "Referrer-Policy")}
     assert headers == {"X-Frame-Options": "DENY", "Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
     policy = str(page.answer.header("Content-Security-Policy"))
@@ -112,27 +112,27 @@ def test_consent_page_cannot_be_framed(ada: Person, app: App) -> None:
     assert "default-src 'none'" in policy
 
 
-def test_cross_site_consent_is_rejected(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_cross_site_consent_is_rejected(latchkey: TestApp, ada: User, app: App) -> None:
     """A form of another site, without this browser's token, or from another session decides nothing."""
-    page = ada.asked(app)
-    eve = someone(latchkey, "Eve")
-    token = dict(eve.asked(app).read.forms[-1].fields)["csrf"]
+    page = ada.open_authorization(app)
+    eve = new_user(latchkey, "Eve")
+    token = dict(eve.open_authorization(app).read.forms[-1].fields)["csrf"]
     forged = [
-        ada.decides(page, origin="https://evil.example"),
-        ada.decides(page, origin="null"),
-        ada.decides(page, origin=None),
-        ada.decides(page, csrf="0" * 32),
-        ada.decides(page, csrf=""),
-        ada.decides(page, csrf=token),
+        ada.decide(page, origin="https://evil.example"),
+        ada.decide(page, origin="null"),
+        ada.decide(page, origin=None),
+        ada.decide(page, csrf="0" * 32),
+        ada.decide(page, csrf=""),
+        ada.decide(page, csrf=token),
     ]
     assert [(answer.status, answer.location) for answer in forged] == [(403, "")] * len(forged)
-    assert ada.asked(app).status == 200
+    assert ada.open_authorization(app).status == 200
 
 
-def test_decision_uses_the_request_not_the_form(ada: Person, app: App) -> None:
+def test_decision_uses_the_request_not_the_form(ada: User, app: App) -> None:
     """Fields added to the form have no effect: the request is read from the URL again."""
-    page = ada.asked(app)
-    location = ada.decides(page, scope="read write", redirect_uri="https://evil.example/", client_id="x").location
+    page = ada.open_authorization(app)
+    location = ada.decide(page, scope="read write", redirect_uri="https://evil.example/", client_id="x").location
     assert location.startswith(CALLBACK)
     assert app.redeem(query_of(location)["code"]).json()["scope"] == "read"
 
@@ -146,44 +146,44 @@ def test_decision_uses_the_request_not_the_form(ada: Person, app: App) -> None:
     ],
     ids=["redirect", "scopes", "name"],
 )
-def test_decision_is_valid_for_the_shown_content_only(latchkey: TestApp, ada: Person, change: Action) -> None:
+def test_decision_is_valid_for_the_shown_content_only(latchkey: TestApp, ada: User, change: Action) -> None:
     """If the client changes while the page is open, it is shown again.
 
     No code is sent to a recipient that wasn't shown.
     """
-    app = registered(latchkey, scopes=["read"])
-    page = ada.asked(app, redirect_uri=None, scope="read write")
+    app = register_client(latchkey, scopes=["read"])
+    page = ada.open_authorization(app, redirect_uri=None, scope="read write")
     app.client.update(actions=[change])
-    again = ada.decides(page)
+    again = ada.decide(page)
     assert (again.status, again.location) == (409, "")
     assert "has changed" in again.problem
     assert list(Grant.by_account.query(ada.account.id)) == []
-    assert "code" in query_of(ada.decides(again).location)
+    assert "code" in query_of(ada.decide(again).location)
 
 
-def test_decision_after_logout_is_rejected(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_decision_after_logout_is_rejected(latchkey: TestApp, ada: User, app: App) -> None:
     """Logged out in another tab: the login page is shown, and nothing is granted."""
-    page = ada.asked(app)
+    page = ada.open_authorization(app)
     latchkey.clock.forward(13 * 3_600)
-    answer = ada.decides(page)
+    answer = ada.decide(page)
     assert answer.location == "/login"
 
 
-def test_decision_on_a_deleted_client_is_not_redirected(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_decision_on_a_deleted_client_is_not_redirected(latchkey: TestApp, ada: User, app: App) -> None:
     """The client was deleted while the page was open."""
-    page = ada.asked(app)
+    page = ada.open_authorization(app)
     delete_client.delete(app.client)
-    answer = ada.decides(page)
+    answer = ada.decide(page)
     assert (answer.status, answer.location) == (400, "")
 
 
 @pytest.mark.parametrize("decision", ["allow", "deny"])
-def test_redirect_to_an_app_shows_a_page(latchkey: TestApp, ada: Person, decision: str) -> None:
+def test_redirect_to_an_app_shows_a_page(latchkey: TestApp, ada: User, decision: str) -> None:
     """A redirect to a private-use scheme leaves the browser on the form, so a page is returned instead."""
-    app = registered(latchkey, PRIVATE, public=True)
+    app = register_client(latchkey, PRIVATE, public=True)
     app.client.update(actions=[Client.name.set("<b>Photos</b>")])
     state = "'\"><script>0;url=x"
-    page = ada.decides(ada.asked(app, state=state), decision, sent=BROWSER)
+    page = ada.decide(ada.open_authorization(app, state=state), decision, sent=BROWSER)
     assert (page.status, page.heading) == (200, "You can close this window")
     (link,) = [url for url in page.urls if url.startswith(PRIVATE)]
     assert query_of(link) | {"state": state, "iss": ISSUER} == query_of(link)
@@ -196,8 +196,8 @@ def test_redirect_to_an_app_shows_a_page(latchkey: TestApp, ada: Person, decisio
 
 
 @pytest.mark.parametrize("uri", [CALLBACK, LOOPBACK, PRIVATE])
-def test_redirect_to_a_web_server_stays_a_redirect(latchkey: TestApp, ada: Person, uri: str) -> None:
+def test_redirect_to_a_web_server_stays_a_redirect(latchkey: TestApp, ada: User, uri: str) -> None:
     """In a browser; for other programs with any redirect URI."""
-    app = registered(latchkey, uri, public=True)
-    page = ada.decides(ada.asked(app), sent={} if uri == PRIVATE else BROWSER)
+    app = register_client(latchkey, uri, public=True)
+    page = ada.decide(ada.open_authorization(app), sent={} if uri == PRIVATE else BROWSER)
     assert (page.status, page.location.startswith(f"{uri}?code=")) == (303, True)

@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.oauth.flow import App, Person
+from tests.oauth.flow import App, User
 from tests.support.harness import TestApp
 
 
 @pytest.mark.parametrize("spelled", ["lower", "spaced", "plain", "as shown"])
-def test_user_code_is_shown_in_the_format_of_the_device(latchkey: TestApp, ada: Person, app: App, spelled: str) -> None:
+def test_user_code_is_shown_in_the_format_of_the_device(latchkey: TestApp, ada: User, app: App, spelled: str) -> None:
     """On the consent page and on the confirmation."""
     shown = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
     letters = shown.replace("-", "")
@@ -19,7 +19,7 @@ def test_user_code_is_shown_in_the_format_of_the_device(latchkey: TestApp, ada: 
     assert (done.status, shown in done.text) == (200, True)
 
 
-def test_unknown_user_code_stays_in_the_field(ada: Person) -> None:
+def test_unknown_user_code_stays_in_the_field(ada: User) -> None:
     """So that a typing error can be corrected."""
     page = ada.open("/device?user_code=khrl-fbq1")
     assert (page.status, page.value("/device", "user_code")) == (404, "khrl-fbq1")

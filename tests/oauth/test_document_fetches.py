@@ -17,7 +17,7 @@ from chalicelib.oauth import client_documents, document_fetches
 from chalicelib.oauth.document_lifetime import freshness_s
 from chalicelib.oauth.tables import Client
 from infra.standin import Answer
-from tests.oauth.flow import CALLBACK, PKCE, App, Person, refusal
+from tests.oauth.flow import CALLBACK, PKCE, App, User, error_of
 from tests.oauth.test_client_documents import DOCUMENT, URL, found, known, publish
 from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
 from tests.support.harness import TestApp
@@ -73,22 +73,22 @@ def test_each_fetch_is_counted_by_network(latchkey: TestApp, internet: Internet)
     assert latchkey.counters(f"{DOCUMENT_FETCHES.name}_{IP}", DOCUMENT_FETCHES)["used"] == 1
 
 
-def test_request_without_a_fetch_does_not_count(latchkey: TestApp, ada: Person, internet: Internet, app: App) -> None:
+def test_request_without_a_fetch_does_not_count(latchkey: TestApp, ada: User, internet: Internet, app: App) -> None:
     """A fresh document, a registered client and an invalid URL are handled even when the limit is reached."""
     of_document = known(latchkey, internet)
     for ip in (ada.ip, IP):
         spent(latchkey, ip)
-    assert [ada.asked(of_document).status, ada.asked(app).status] == [200, 200]
+    assert [ada.open_authorization(of_document).status, ada.open_authorization(app).status] == [200, 200]
     assert send_there(latchkey, f"https://{NAME}/../client.json").status == 400
 
 
-def test_decision_is_limited_like_the_consent_page(latchkey: TestApp, ada: Person, internet: Internet) -> None:
+def test_decision_is_limited_like_the_consent_page(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """A form for a stale document fetches it within the limit, too."""
     app = known(latchkey, internet)
-    page = ada.asked(app)
+    page = ada.open_authorization(app)
     Client(URL).update(actions=[Client.fresh_until.set(latchkey.clock.now_ms)])
     spent(latchkey, ada.ip)
-    assert ada.decides(page).status == 429
+    assert ada.decide(page).status == 429
     assert len(internet.requests) == 1
 
 
@@ -215,27 +215,27 @@ def test_stale_document_is_fetched_again(latchkey: TestApp, internet: Internet) 
 
 @pytest.mark.parametrize("registration", ["closed", "a" * 64])
 def test_documents_are_no_clients_unless_registration_is_open(
-    latchkey: TestApp, ada: Person, internet: Internet, registration: str
+    latchkey: TestApp, ada: User, internet: Internet, registration: str
 ) -> None:
     """If it is closed or requires an initial access token, nothing is fetched and the support isn't advertised."""
     app = known(latchkey, internet)
-    ada.allows(app)
+    ada.allow(app)
     metadata = "/.well-known/oauth-authorization-server"
     assert latchkey.call("GET", metadata).json()["client_id_metadata_document_supported"] is True
     with settings.in_use(replace(settings.current(), registration=registration)):
         assert latchkey.call("GET", metadata).json()["client_id_metadata_document_supported"] is False
-        assert ada.asked(app).status == 400
+        assert ada.open_authorization(app).status == 400
         assert send_there(latchkey).status == 400
     assert len(internet.connected) == 1
 
 
-def test_closing_registration_keeps_tokens_valid(latchkey: TestApp, ada: Person, internet: Internet) -> None:
+def test_closing_registration_keeps_tokens_valid(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """As for self-registered clients."""
     app = known(latchkey, internet)
     _, refresh = ada.grant(app)
     with settings.in_use(replace(settings.current(), registration="closed")):
         assert app.refresh(refresh).status == 200
-        assert refusal(app.refresh("x")) == (400, "invalid_grant")
+        assert error_of(app.refresh("x")) == (400, "invalid_grant")
 
 
 def test_client_of_a_document_without_approval_is_deleted_after_two_days(latchkey: TestApp, internet: Internet) -> None:
@@ -244,11 +244,11 @@ def test_client_of_a_document_without_approval_is_deleted_after_two_days(latchke
 
 
 def test_client_of_a_document_with_approval_is_kept_as_long_as_its_grants(
-    latchkey: TestApp, ada: Person, internet: Internet
+    latchkey: TestApp, ada: User, internet: Internet
 ) -> None:
     """A later fetch doesn't shorten that, and a later approval extends it."""
     app = known(latchkey, internet)
-    ada.allows(app)
+    ada.allow(app)
     kept = latchkey.clock.now_ms // 1000 + 120 * DAY_S
     assert Client.get(URL).dies_at == kept
     latchkey.clock.forward(DAY_S)
@@ -258,16 +258,16 @@ def test_client_of_a_document_with_approval_is_kept_as_long_as_its_grants(
     latchkey.clock.forward(40 * DAY_S)
     client = found(internet)
     assert client
-    ada.logs_in_again()
-    ada.allows(App(latchkey, client, None, CALLBACK, PKCE), prompt="consent")
+    ada.log_in_again()
+    ada.allow(App(latchkey, client, None, CALLBACK, PKCE), prompt="consent")
     assert Client.get(URL).dies_at == kept + 41 * DAY_S
 
 
-def test_deleted_client_of_a_document_is_not_fetched_again(latchkey: TestApp, ada: Person, internet: Internet) -> None:
+def test_deleted_client_of_a_document_is_not_fetched_again(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """It stays deleted."""
     app = known(latchkey, internet)
     Client(URL).update(actions=[Client.deleted_at.set(latchkey.clock.now_ms)])
     latchkey.clock.forward(DAY_S)
     assert found(internet) is None
-    assert ada.asked(app).status == 400
+    assert ada.open_authorization(app).status == 400
     assert len(internet.requests) == 1

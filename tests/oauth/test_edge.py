@@ -9,7 +9,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers
 from chalicelib.limits.tiers import REGISTRATIONS
 from infra.standin import Answer
-from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, App, Person, as_json, basic, post, refusal, registered
+from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, App, User, as_json, basic, post, error_of, register_client
 from tests.support.harness import TestApp
 
 LIMITS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
@@ -64,7 +64,7 @@ def test_pages_and_introspection_deny_cross_origin_requests(latchkey: TestApp) -
         assert answer.header("Access-Control-Allow-Origin") is None, path
 
 
-def test_every_response_has_rate_limit_headers(latchkey: TestApp, ada: Person, app: App, spa: App) -> None:
+def test_every_response_has_rate_limit_headers(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
     """A success, an error, a page and a redirect have the numbers of the limit that was counted."""
     answers = [
         app.ask(CLIENT),
@@ -80,8 +80,8 @@ def test_every_response_has_rate_limit_headers(latchkey: TestApp, ada: Person, a
         post(latchkey, "/oauth/token", {}),
         latchkey.call("GET", "/.well-known/oauth-authorization-server"),
         latchkey.call("GET", "/oauth/register/nobody"),
-        ada.asked(app).answer,
-        ada.asked(app, scope="nonsense").answer,
+        ada.open_authorization(app).answer,
+        ada.open_authorization(app, scope="nonsense").answer,
         ada.open("/oauth/authorize").answer,
     ]
     assert {answer.header("X-RateLimit-Limit") for answer in strangers} == {"3600"}
@@ -101,7 +101,7 @@ def test_rate_limit_error_has_both_formats(latchkey: TestApp, app: App, spa: App
             answer = client.ask(CLIENT)
             said = "Rate limit exceeded. Try again in 3600 seconds."
             assert answer.json() == {"error": "rate_limit_exceeded", "error_description": said, "message": said}
-            assert refusal(answer) == (429, "rate_limit_exceeded")
+            assert error_of(answer) == (429, "rate_limit_exceeded")
             assert answer.header("Retry-After") == "3600"
             assert [answer.header(name) for name in LIMITS] == [limit, "0", reset]
             assert answer.header("Access-Control-Allow-Origin") == "*"
@@ -109,7 +109,7 @@ def test_rate_limit_error_has_both_formats(latchkey: TestApp, app: App, spa: App
 
 def test_client_has_its_own_limit_at_every_address(latchkey: TestApp, app: App) -> None:
     """It is independent of its network's limit and of other clients, and the same from every address."""
-    other = registered(latchkey)
+    other = register_client(latchkey)
     latchkey.counted(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
     assert post(latchkey, "/oauth/token", {}).status == 429
     assert app.ask(CLIENT).status == 200
@@ -133,9 +133,9 @@ def test_client_limit_is_not_used_by_impersonators(latchkey: TestApp, app: App, 
     assert spa.post("/oauth/revoke", token="x").status == 200
 
 
-def test_token_request_counts_on_the_account_that_consented(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_token_request_counts_on_the_account_that_consented(latchkey: TestApp, ada: User, app: App) -> None:
     """Two apps share the account's quota, and are recorded separately."""
-    other = registered(latchkey)
+    other = register_client(latchkey)
     for client in (app, other, other):
         latchkey.call("GET", "/v1/limits", ada.grant(client)[0])
     counters = latchkey.counters(ada.account.id)
@@ -145,7 +145,7 @@ def test_token_request_counts_on_the_account_that_consented(latchkey: TestApp, a
 def test_pending_device_polls_are_not_client_errors(latchkey: TestApp, app: App) -> None:
     """A poll counts like any request; a pending one is a 400 with its own error code."""
     device_code = app.post("/oauth/device_authorization").json()["device_code"]
-    assert refusal(app.ask(DEVICE, device_code=device_code)) == (400, "authorization_pending")
+    assert error_of(app.ask(DEVICE, device_code=device_code)) == (400, "authorization_pending")
     assert latchkey.counters(f"client_{app.id}", tiers.CLIENT)["used"] == 2
 
 
@@ -153,6 +153,6 @@ def test_internal_error_has_the_format_of_oauth(latchkey: TestApp, app: App) -> 
     """A 500 has the request id, no details, and isn't cached."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("tickets")})
     for answer in (app.refresh(secrets.mint("rt")), app.post("/oauth/device_authorization")):
-        assert refusal(answer) == (500, "internal_error")
+        assert error_of(answer) == (500, "internal_error")
         assert str(answer.header("x-amzn-RequestId")) in answer.json()["error_description"]
         assert answer.header("Access-Control-Allow-Origin") == "*"

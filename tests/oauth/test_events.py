@@ -4,7 +4,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import clock
 from chalicelib.events import kinds, record
 from chalicelib.oauth import clients, consent, delete_client
-from tests.oauth.flow import App, Person
+from tests.oauth.flow import App, User
 from tests.support.harness import TestApp
 
 
@@ -14,7 +14,7 @@ def told(account_id: str) -> list[tuple[str, str]]:
     return [(e.type, e.actor) for e in events if e.type.startswith(("grant.", "application."))][::-1]
 
 
-def test_grant_and_its_revocation_are_recorded_for_the_account(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_grant_and_its_revocation_are_recorded_for_the_account(latchkey: TestApp, ada: User, app: App) -> None:
     """The client revoked it, so the client is the actor."""
     _, refresh = ada.grant(app)
     latchkey.clock.forward(1)
@@ -26,7 +26,7 @@ def test_grant_and_its_revocation_are_recorded_for_the_account(latchkey: TestApp
     assert newest.changed.as_dict()["application"] == app.id
 
 
-def test_reuse_is_recorded_once(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_reuse_is_recorded_once(latchkey: TestApp, ada: User, app: App) -> None:
     """However often the token is reused."""
     _, refresh = ada.grant(app)
     app.refresh(refresh)
@@ -36,7 +36,7 @@ def test_reuse_is_recorded_once(latchkey: TestApp, ada: Person, app: App) -> Non
     assert [kind for kind, _ in told(ada.account.id)] == [kinds.GRANT_CREATED, kinds.REUSE_DETECTED]
 
 
-def test_changes_of_an_application_are_recorded_for_its_account(latchkey: TestApp, ada: Person) -> None:
+def test_changes_of_an_application_are_recorded_for_its_account(latchkey: TestApp, ada: User) -> None:
     """Without its secrets."""
     made = clients.register(
         name="Reader",
@@ -65,7 +65,7 @@ def test_changes_of_an_application_are_recorded_for_its_account(latchkey: TestAp
     assert "Reader 2" in everything
 
 
-def test_consent_events_name_application_and_scopes(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_consent_events_name_application_and_scopes(latchkey: TestApp, ada: User, app: App) -> None:
     """Also for a consent that replaces one from before the email verification, or extends an earlier one."""
     for scopes, told_scopes in (({"read"}, "read"), ({"read", "write"}, "read write")):
         latchkey.clock.forward(1)

@@ -18,7 +18,7 @@ from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.issuance import REFRESH_KIND, Issuance, TokenResponse
 from chalicelib.oauth.tables import Grant, OneTimeToken
 from tests.credentials.events import told
-from tests.oauth.flow import CODE, ISSUER, App, registered
+from tests.oauth.flow import CODE, ISSUER, App, register_client
 from tests.support.harness import NOON_MS, TestApp
 from tests.support.interleaving import before, failing, sent
 
@@ -111,7 +111,7 @@ def test_code_exchange_returns_both_tokens(latchkey: TestApp, app: App) -> None:
 
 def test_code_exchange_without_the_refresh_grant_returns_one_token(latchkey: TestApp) -> None:
     """Only that one is stored; without a resource it is for this API."""
-    app = registered(latchkey, grant_types=[CODE])
+    app = register_client(latchkey, grant_types=[CODE])
     ticket, grant = approved(latchkey, app)
     answer = exchange.redeem(ticket, asked(app, grant))
     assert answer.keys() == {"access_token", "token_type", "expires_in", "scope"}

@@ -12,7 +12,7 @@ from chalicelib.oauth.client_auth import AuthenticatedClient, authenticate, read
 from chalicelib.oauth.errors import OAuthError, invalid_request
 from chalicelib.oauth.parameters import ClientCredentials
 from chalicelib.oauth.tables import Client, OneTimeToken
-from tests.oauth.flow import CALLBACK, CLIENT, CODE, DEVICE, ISSUER, REFRESH, App, registered
+from tests.oauth.flow import CALLBACK, CLIENT, CODE, DEVICE, ISSUER, REFRESH, App, register_client
 from tests.support.harness import NOON_MS, TestApp
 from tests.support.interleaving import sent
 
@@ -68,7 +68,7 @@ def test_client_and_token_are_read_in_one_call(latchkey: TestApp, app: App) -> N
 def test_client_authenticates_as_registered(latchkey: TestApp, app: App, spa: App) -> None:
     """A confidential one with its secret, a public one with its id only, and no inactive one."""
     assert authenticate(ClientCredentials(spa.id, None)).client.client_id == spa.id
-    suspended = registered(latchkey)
+    suspended = register_client(latchkey)
     suspended.client.update(actions=[Client.owner_suspended_at.set(NOON_MS)])
     for given in (
         ClientCredentials(app.id, None),
@@ -151,7 +151,7 @@ def test_unknown_client_or_redirect_uri_is_shown_to_the_user(
 
 def test_client_with_several_redirect_uris_must_name_one(latchkey: TestApp) -> None:
     """With a single one it may be absent."""
-    several = registered(latchkey, CALLBACK, "https://b.example/")
+    several = register_client(latchkey, CALLBACK, "https://b.example/")
     query = {"client_id": [several.id], "response_type": ["code"]}
     with pytest.raises(authorize.CannotRedirect):
         authorize.parse(parameters.parse_query(query), ISSUER)
@@ -172,7 +172,7 @@ def test_error_of_a_valid_request_is_redirected_with_its_code(
     (wrong,) = changed.values()
     error = {"token": "unsupported_response_type", "keys": "invalid_scope"}.get(wrong, "invalid_request")
     assert f"?error={error}&" in refused.value.location
-    no_codes = registered(latchkey, grant_types=[CLIENT])
+    no_codes = register_client(latchkey, grant_types=[CLIENT])
     with pytest.raises(authorize.ErrorRedirect) as refused:
         authorize.parse(parameters.parse_query(query | {"client_id": [no_codes.id]}), ISSUER)
     assert "?error=unauthorized_client&" in refused.value.location

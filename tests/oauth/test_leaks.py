@@ -14,7 +14,7 @@ from chalicelib.oauth import client_auth, clients, parameters, token_endpoint
 from chalicelib.oauth.tables import Client, OneTimeToken
 from chalicelib.oauth.token_request import TokenRequest
 from infra import data
-from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, ISSUER, App, Person, as_json, basic, post, registered, works
+from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, ISSUER, App, User, as_json, basic, post, register_client, is_accepted
 from tests.support.harness import TestApp
 
 
@@ -24,16 +24,16 @@ def dump_of_all_tables() -> str:
     return "\n".join(repr(dynamodb.call("Scan", {"TableName": name})["Items"]) for name in names)
 
 
-def live_through_a_flow(latchkey: TestApp, ada: Person, app: App, spa: App) -> None:
+def live_through_a_flow(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
     """Run all flows that handle a secret, with and without errors."""
     for client in (app, spa):
         access, refresh = ada.grant(client)
-        works(latchkey, access)
+        is_accepted(latchkey, access)
         client.refresh(refresh, scope="read")
         client.refresh(refresh)
         latchkey.clock.forward(31)
         client.refresh(refresh)
-        works(latchkey, access)
+        is_accepted(latchkey, access)
         code = ada.code(client)
         client.redeem(code, code_verifier="x" * 50)
         client.redeem(code, redirect_uri="https://evil.example/")
@@ -42,8 +42,8 @@ def live_through_a_flow(latchkey: TestApp, ada: Person, app: App, spa: App) -> N
         client.post("/oauth/revoke", token=ada.grant(client)[1])
     token = app.ask(CLIENT).json()["access_token"]
     app.post("/oauth/introspect", token=token)
-    registered(latchkey).post("/oauth/introspect", token=token)
-    registered(latchkey).post("/oauth/revoke", token=token)
+    register_client(latchkey).post("/oauth/introspect", token=token)
+    register_client(latchkey).post("/oauth/revoke", token=token)
     post(latchkey, "/oauth/token", {"token": token}, headers=basic(app.id, str(app.secret) + "x"))
     post(latchkey, "/oauth/token", app.credentials, headers=basic(app.id, str(app.secret)))
     latchkey.call("POST", "/oauth/token", body=b'{"client_secret": "' + str(app.secret).encode())
@@ -70,7 +70,7 @@ def traceback_of(fails: Callable[[], object]) -> str:
 
 def test_secrets_appear_only_in_responses(
     latchkey: TestApp,
-    ada: Person,
+    ada: User,
     app: App,
     spa: App,
     caplog: pytest.LogCaptureFixture,

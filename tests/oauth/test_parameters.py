@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from chalicelib.oauth import clients, parameters
-from tests.oauth.flow import CLIENT, CODE, DEVICE, ISSUER, REFRESH, App, Person, as_json, post, query_of, refusal
+from tests.oauth.flow import CLIENT, CODE, DEVICE, ISSUER, REFRESH, App, User, as_json, post, query_of, error_of
 from tests.oauth.test_device import decide, started
 from tests.support.console_client import FORM, PASSWORD, person
 from tests.support.harness import TestApp
@@ -27,14 +27,14 @@ def test_repeated_form_parameter_is_invalid(latchkey: TestApp, app: App, endpoin
     for name in REPEATED[endpoint]:
         same = once.get(name, "read")
         answer = post(latchkey, endpoint, {**once, name: [same, same]})
-        assert refusal(answer) == (400, "invalid_request"), name
+        assert error_of(answer) == (400, "invalid_request"), name
 
 
 @pytest.mark.parametrize("name", ["code", "redirect_uri", "code_verifier"])
 def test_repeated_grant_parameter_is_invalid(latchkey: TestApp, app: App, name: str) -> None:
     """The parameters of each grant type."""
     once = {"grant_type": CODE, "code": "x", "redirect_uri": app.redirect_uri, "code_verifier": "x", **app.credentials}
-    assert refusal(post(latchkey, "/oauth/token", {**once, name: [once[name]] * 2})) == (400, "invalid_request")
+    assert error_of(post(latchkey, "/oauth/token", {**once, name: [once[name]] * 2})) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("endpoint", REPEATED)
@@ -44,13 +44,13 @@ def test_repeated_json_name_is_invalid(latchkey: TestApp, app: App, endpoint: st
     for name in REPEATED[endpoint]:
         body = json.dumps({**once, name: once.get(name, "read")})[:-1] + f', "{name}": "read"}}'
         answer = latchkey.call("POST", endpoint, body=body.encode())
-        assert refusal(answer) == (400, "invalid_request"), name
+        assert error_of(answer) == (400, "invalid_request"), name
 
 
 def test_repeated_name_in_a_registration_is_invalid(latchkey: TestApp) -> None:
     """Two lists of redirect URIs are ambiguous."""
     body = b'{"redirect_uris": ["https://a.example/cb"], "redirect_uris": ["https://b.example/cb"]}'
-    assert refusal(latchkey.call("POST", "/oauth/register", body=body)) == (400, "invalid_client_metadata")
+    assert error_of(latchkey.call("POST", "/oauth/register", body=body)) == (400, "invalid_client_metadata")
 
 
 UNREAD: tuple[tuple[str, list[object]], ...] = (
@@ -84,7 +84,7 @@ def long_or_dumped(value: object) -> str:
     return "1" + "0" * 5_000 if isinstance(value, int) and value > 10**20 else json.dumps(value)
 
 
-def accepted(latchkey: TestApp, app: App, ada: Person) -> dict[str, dict[str, str]]:
+def accepted(latchkey: TestApp, app: App, ada: User) -> dict[str, dict[str, str]]:
     """Return a valid request for each endpoint."""
     access, refresh = ada.grant(app)
     return {
@@ -96,7 +96,7 @@ def accepted(latchkey: TestApp, app: App, ada: Person) -> dict[str, dict[str, st
 
 
 @pytest.mark.parametrize("endpoint", REPEATED)
-def test_unknown_parameter_is_ignored(latchkey: TestApp, ada: Person, app: App, endpoint: str) -> None:
+def test_unknown_parameter_is_ignored(latchkey: TestApp, ada: User, app: App, endpoint: str) -> None:
     """RFC 6749 §3.2: whatever its name, value and number, in a form, in JSON or in the query."""
     fields = accepted(latchkey, app, ada)[endpoint]
     for name, values in UNREAD:
@@ -122,7 +122,7 @@ OF_OTHER_GRANTS = {
 
 @pytest.mark.parametrize("grant_type", OF_OTHER_GRANTS)
 def test_parameter_of_another_grant_type_is_ignored(
-    latchkey: TestApp, ada: Person, app: App, native: App, grant_type: str
+    latchkey: TestApp, ada: User, app: App, native: App, grant_type: str
 ) -> None:
     """Malformed, repeated or long: a token request checks the parameters of its grant type."""
     for junk in ("\u00e9", ["a", "b"], "x" * 5_000):
@@ -143,7 +143,7 @@ def test_parameter_of_another_grant_type_is_ignored(
 
 @pytest.mark.parametrize("endpoint", REPEATED)
 def test_malformed_bytes_of_unknown_parameters_are_ignored(
-    latchkey: TestApp, ada: Person, app: App, endpoint: str
+    latchkey: TestApp, ada: User, app: App, endpoint: str
 ) -> None:
     """Invalid UTF-8 or a malformed form beside valid parameters."""
     fields = accepted(latchkey, app, ada)[endpoint]
@@ -161,15 +161,15 @@ def test_unknown_parameter_is_ignored_at_the_authorization_endpoint(latchkey: Te
     for name, values in UNREAD:
         latchkey.clock.forward(1)
         texts = [value for value in values if isinstance(value, str) and "\ud800" not in value and name != "state"]
-        bea = Person(latchkey, account=account)
-        asked = bea.open(f"{app.asking(prompt='consent')}&{urlencode([(name, text) for text in texts])}")
+        bea = User(latchkey, account=account)
+        asked = bea.open(f"{app.authorization_path(prompt='consent')}&{urlencode([(name, text) for text in texts])}")
         page = bea.follow(asked)
         page = bea.send("/login", bea.filled(page, "/login", {"email": account.email, "password": PASSWORD}))
         page = bea.follow(page)
         assert page.status == 200, name
-        assert "code" in query_of(bea.decides(page).location), name
+        assert "code" in query_of(bea.decide(page).location), name
     for odd in ODD_BYTES:
-        target = f"{app.asking(prompt='consent')}&{odd.decode('latin-1')}"
+        target = f"{app.authorization_path(prompt='consent')}&{odd.decode('latin-1')}"
         assert bea.open(target).status == 200, odd
 
 
@@ -180,9 +180,9 @@ def test_unknown_cookie_or_header_is_ignored(latchkey: TestApp, app: App) -> Non
     assert post(latchkey, "/oauth/token", fields, headers=odd).status == 200
 
 
-def test_empty_or_null_parameter_is_absent(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_empty_or_null_parameter_is_absent(latchkey: TestApp, ada: User, app: App) -> None:
     """RFC 6749 §3.1: also `resource`, and also beside one that isn't empty."""
-    assert query_of(ada.allows(app, resource="", scope=["", "read"], state=["", "xyz"], prompt=""))["state"] == "xyz"
+    assert query_of(ada.allow(app, resource="", scope=["", "read"], state=["", "xyz"], prompt=""))["state"] == "xyz"
     once = {**app.credentials, "grant_type": CLIENT}
     for more in ({"resource": ""}, {"resource": ["", ISSUER]}, {"scope": ["", ""]}, {"code": ["", "x"]}):
         assert post(latchkey, "/oauth/token", {**once, **more}).status == 200, more
@@ -214,7 +214,7 @@ BODIES: tuple[object, ...] = (
 def test_json_must_be_an_object_of_strings(latchkey: TestApp) -> None:
     """A parameter is a string, or for `resource` a list of strings."""
     for body in BODIES:
-        assert refusal(as_json(latchkey, "/oauth/token", body)) == (400, "invalid_request"), body
+        assert error_of(as_json(latchkey, "/oauth/token", body)) == (400, "invalid_request"), body
 
 
 UNREADABLE = (
@@ -236,7 +236,7 @@ def test_unreadable_body_is_invalid_request(latchkey: TestApp) -> None:
     """Invalid UTF-8, control characters, too long, too deep: a clear error, and never a 500."""
     for content_type, body in UNREADABLE:
         answer = latchkey.call("POST", "/oauth/token", body=body, headers={"Content-Type": content_type})
-        assert refusal(answer) == (400, "invalid_request"), body[:40]
+        assert error_of(answer) == (400, "invalid_request"), body[:40]
 
 
 def test_media_type_may_have_a_charset(latchkey: TestApp, app: App) -> None:
@@ -251,7 +251,7 @@ def test_other_media_type_has_the_error_format_of_oauth(latchkey: TestApp) -> No
     """A 415 names the supported types in `error_description`."""
     for endpoint in (*REPEATED, "/oauth/register"):
         answer = latchkey.call("POST", endpoint, body=b"<x/>", headers={"Content-Type": "text/xml"})
-        assert refusal(answer) == (415, "unsupported_media_type")
+        assert error_of(answer) == (415, "unsupported_media_type")
         assert "application/json" in answer.json()["error_description"]
 
 
@@ -267,21 +267,21 @@ def test_get_request_is_not_found(latchkey: TestApp, app: App, method: str) -> N
 def test_query_of_a_token_request_is_ignored(latchkey: TestApp, app: App) -> None:
     """RFC 6749 §3.2: the parameters are in the body."""
     target = f"/oauth/token?{urlencode(app.credentials)}"
-    assert refusal(post(latchkey, target, {"grant_type": CLIENT})) == (401, "invalid_client")
+    assert error_of(post(latchkey, target, {"grant_type": CLIENT})) == (401, "invalid_client")
     target = f"/oauth/token?{urlencode({'grant_type': CLIENT})}"
-    assert refusal(post(latchkey, target, app.credentials)) == (400, "invalid_request")
+    assert error_of(post(latchkey, target, app.credentials)) == (400, "invalid_request")
 
 
-def test_empty_parameter_is_absent(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_empty_parameter_is_absent(latchkey: TestApp, ada: User, app: App) -> None:
     """RFC 6749 §3.1 and §3.2."""
-    assert refusal(app.ask("")) == refusal(app.ask(CODE, code="")) == (400, "invalid_request")
+    assert error_of(app.ask("")) == error_of(app.ask(CODE, code="")) == (400, "invalid_request")
     assert app.redeem(ada.code(app), scope="", code_verifier="").json()["scope"] == "read"
 
 
 def test_unknown_grant_type_is_unsupported(app: App) -> None:
     """Special characters in it are harmless."""
     for grant_type in ("password", "implicit", 'client"credentials\\', "CLIENT_CREDENTIALS"):
-        assert refusal(app.ask(grant_type)) == (400, "unsupported_grant_type")
+        assert error_of(app.ask(grant_type)) == (400, "unsupported_grant_type")
 
 
 def test_grant_types_have_one_spelling() -> None:

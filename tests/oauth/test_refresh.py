@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.core import secrets, telemetry
 from chalicelib.oauth import delete_client
-from tests.oauth.flow import ISSUER, REFRESH, App, Person, as_json, refusal, registered, works
+from tests.oauth.flow import ISSUER, REFRESH, App, User, as_json, error_of, register_client, is_accepted
 from tests.support.harness import TestApp
 
 USED = (400, "invalid_grant")
@@ -15,7 +15,7 @@ DAY_S = 86_400
 KINDS = pytest.mark.parametrize("kind", ["app", "spa"])
 
 
-def test_refresh_returns_new_tokens(latchkey: TestApp, ada: Person, spa: App) -> None:
+def test_refresh_returns_new_tokens(latchkey: TestApp, ada: User, spa: App) -> None:
     """Both are new, and the earlier access token is valid until it expires."""
     access, refresh = ada.grant(spa, scope="read write")
     latchkey.clock.forward(1_800)
@@ -23,12 +23,12 @@ def test_refresh_returns_new_tokens(latchkey: TestApp, ada: Person, spa: App) ->
     assert body.keys() == {"access_token", "token_type", "expires_in", "refresh_token", "scope"}
     assert (body["expires_in"], body["scope"]) == (3600, "read write")
     assert {access, refresh}.isdisjoint({body["access_token"], body["refresh_token"]})
-    assert works(latchkey, access)
+    assert is_accepted(latchkey, access)
     latchkey.clock.forward(1_800)
-    assert works(latchkey, body["access_token"])
+    assert is_accepted(latchkey, body["access_token"])
 
 
-def test_json_refresh_request_is_accepted(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_json_refresh_request_is_accepted(latchkey: TestApp, ada: User, app: App) -> None:
     """The published page sends token requests as JSON."""
     _, refresh = ada.grant(app)
     body = {"grant_type": "refresh_token", "refresh_token": refresh, **app.credentials}
@@ -36,17 +36,17 @@ def test_json_refresh_request_is_accepted(latchkey: TestApp, ada: Person, app: A
 
 
 def test_refresh_by_another_client_is_invalid_and_consumes_nothing(
-    latchkey: TestApp, ada: Person, app: App, spa: App
+    latchkey: TestApp, ada: User, app: App, spa: App
 ) -> None:
     """A leaked refresh token is useless to another client, and stays valid for its own."""
-    for own, other in ((app, registered(latchkey)), (spa, registered(latchkey, public=True)), (spa, app)):
+    for own, other in ((app, register_client(latchkey)), (spa, register_client(latchkey, public=True)), (spa, app)):
         access, refresh = ada.grant(own)
-        assert refusal(other.refresh(refresh)) == USED
-        assert works(latchkey, access)
+        assert error_of(other.refresh(refresh)) == USED
+        assert is_accepted(latchkey, access)
         assert own.refresh(refresh).status == 200
 
 
-def test_refresh_with_fewer_scopes_keeps_the_granted_ones(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_refresh_with_fewer_scopes_keeps_the_granted_ones(latchkey: TestApp, ada: User, app: App) -> None:
     """RFC 6749 §6: fewer scopes for one access token don't limit the next."""
     _, refresh = ada.grant(app, scope="read write")
     narrow = app.refresh(refresh, scope="read").json()
@@ -57,33 +57,33 @@ def test_refresh_with_fewer_scopes_keeps_the_granted_ones(latchkey: TestApp, ada
     assert latchkey.call("PATCH", "/v1/users/me", whole["access_token"], json_body={"name": "Ada L"}).status == 200
 
 
-def test_refresh_with_more_scopes_is_invalid(ada: Person, app: App) -> None:
+def test_refresh_with_more_scopes_is_invalid(ada: User, app: App) -> None:
     """More than was consented to is invalid_scope, even if the client may have it, and the token isn't consumed."""
     _, refresh = ada.grant(app, scope="read")
     for scope in ("read write", "write", "keys", "admin", "read nonsense", 're"ad'):
-        assert refusal(app.refresh(refresh, scope=scope)) == (400, "invalid_scope"), scope
+        assert error_of(app.refresh(refresh, scope=scope)) == (400, "invalid_scope"), scope
     assert app.refresh(refresh, scope="read").json()["scope"] == "read"
 
 
-def test_openid_connect_scopes_are_ignored_in_a_refresh(ada: Person, app: App) -> None:
+def test_openid_connect_scopes_are_ignored_in_a_refresh(ada: User, app: App) -> None:
     """Alone they are the same as no scope: all that was granted."""
     for scope, expected in (("openid profile offline_access", "read write"), ("openid read", "read")):
         _, refresh = ada.grant(app, scope="read write")
         assert app.refresh(refresh, scope=scope).json()["scope"] == expected
 
 
-def test_reuse_is_logged_for_the_operator(latchkey: TestApp, ada: Person, spa: App) -> None:
+def test_reuse_is_logged_for_the_operator(latchkey: TestApp, ada: User, spa: App) -> None:
     """Thief and client can't be distinguished, so both lose access, and the log names the grant."""
     log = io.StringIO()
     telemetry.write_to(log)
     _, first = ada.grant(spa)
     after = spa.refresh(first).json()
     latchkey.clock.forward(10)
-    assert refusal(spa.refresh(first)) == USED
+    assert error_of(spa.refresh(first)) == USED
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     (said,) = [line for line in lines if line["message"] == "token.reuse_detected"]
     assert (said["client_id"], said["account_id"], said["level"]) == (spa.id, ada.account.id, "WARNING")
-    assert not works(latchkey, after["access_token"])
+    assert not is_accepted(latchkey, after["access_token"])
 
 
 GRACES = pytest.mark.parametrize(("kind", "grace_s"), [("app", 30), ("spa", 10)])
@@ -91,7 +91,7 @@ GRACES = pytest.mark.parametrize(("kind", "grace_s"), [("app", 30), ("spa", 10)]
 
 @GRACES
 def test_refresh_retry_within_the_grace_period_gets_the_same_response(
-    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str, grace_s: int
+    latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str, grace_s: int
 ) -> None:
     """30 s for a confidential client, 10 s for a public one: nothing new is issued, and nothing is revoked."""
     app: App = request.getfixturevalue(kind)
@@ -100,67 +100,67 @@ def test_refresh_retry_within_the_grace_period_gets_the_same_response(
     latchkey.clock.forward(grace_s - 0.001)
     again = app.refresh(first).json()
     assert again == answer | {"expires_in": 3600 - (grace_s - 1)}
-    assert works(latchkey, again["access_token"])
+    assert is_accepted(latchkey, again["access_token"])
     assert app.refresh(again["refresh_token"]).status == 200
 
 
 @GRACES
 def test_refresh_retry_after_the_grace_period_revokes_the_grant(
-    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str, grace_s: int
+    latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str, grace_s: int
 ) -> None:
     """A lost response is retried immediately; anything later is reuse."""
     app: App = request.getfixturevalue(kind)
     _, first = ada.grant(app)
     answer = app.refresh(first).json()
-    assert works(latchkey, answer["access_token"])
+    assert is_accepted(latchkey, answer["access_token"])
     latchkey.clock.forward(grace_s)
-    assert refusal(app.refresh(first)) == USED
-    assert not works(latchkey, answer["access_token"])
-    assert refusal(app.refresh(answer["refresh_token"])) == USED
+    assert error_of(app.refresh(first)) == USED
+    assert not is_accepted(latchkey, answer["access_token"])
+    assert error_of(app.refresh(answer["refresh_token"])) == USED
 
 
 @KINDS
 def test_refresh_retry_after_its_successor_was_used_revokes_the_grant(
-    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str
+    latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str
 ) -> None:
     """The client had the response, so the retry comes from someone else."""
     app: App = request.getfixturevalue(kind)
     _, first = ada.grant(app)
     second = app.refresh(first).json()["refresh_token"]
     third = app.refresh(second).json()
-    assert refusal(app.refresh(first)) == USED
-    assert not works(latchkey, third["access_token"])
-    assert refusal(app.refresh(third["refresh_token"])) == USED
+    assert error_of(app.refresh(first)) == USED
+    assert not is_accepted(latchkey, third["access_token"])
+    assert error_of(app.refresh(third["refresh_token"])) == USED
 
 
-def test_different_refresh_within_the_grace_period_is_an_error(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_different_refresh_within_the_grace_period_is_an_error(latchkey: TestApp, ada: User, app: App) -> None:
     """It gets no response for other scopes, but revokes nothing: a client may send two requests concurrently."""
     _, refresh_token = ada.grant(app, scope="read write")
     first = app.ask(REFRESH, refresh_token=refresh_token)
     for more in ({"scope": "read"}, {"resource": f"{ISSUER}/v1"}):
-        assert refusal(app.ask(REFRESH, refresh_token=refresh_token, **more)) == (400, "invalid_grant")
+        assert error_of(app.ask(REFRESH, refresh_token=refresh_token, **more)) == (400, "invalid_grant")
     again = app.ask(REFRESH, refresh_token=refresh_token, scope="write read")
     assert again.json()["access_token"] == first.json()["access_token"]
-    assert works(latchkey, first.json()["access_token"])
+    assert is_accepted(latchkey, first.json()["access_token"])
 
 
-def test_refresh_retry_after_the_revocation_is_invalid(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_refresh_retry_after_the_revocation_is_invalid(latchkey: TestApp, ada: User, app: App) -> None:
     """The grace period doesn't restore a revoked grant."""
     _, first = ada.grant(app)
     answer = app.refresh(first).json()
     assert app.post("/oauth/revoke", token=answer["refresh_token"]).status == 200
-    assert refusal(app.refresh(first)) == USED
+    assert error_of(app.refresh(first)) == USED
 
 
-def test_refresh_token_of_a_deleted_client_is_invalid(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_refresh_token_of_a_deleted_client_is_invalid(latchkey: TestApp, ada: User, app: App) -> None:
     """The client can't authenticate."""
     _, refresh = ada.grant(app)
     delete_client.delete(app.client)
-    assert refusal(app.refresh(refresh)) == (401, "invalid_client")
+    assert error_of(app.refresh(refresh)) == (401, "invalid_client")
 
 
 @KINDS
-def test_grant_expires_after_90_days(latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str) -> None:
+def test_grant_expires_after_90_days(latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str) -> None:
     """However often it is refreshed, the user is asked for consent again."""
     app: App = request.getfixturevalue(kind)
     _, refresh = ada.grant(app)
@@ -170,33 +170,33 @@ def test_grant_expires_after_90_days(latchkey: TestApp, ada: Person, request: py
     latchkey.clock.forward(2 * DAY_S - 0.001)
     refresh = app.refresh(refresh).json()["refresh_token"]
     latchkey.clock.forward(0.001)
-    assert refusal(app.refresh(refresh)) == USED
+    assert error_of(app.refresh(refresh)) == USED
 
 
 def test_refresh_for_a_suspended_account_is_invalid_and_consumes_nothing(
-    latchkey: TestApp, ada: Person, app: App
+    latchkey: TestApp, ada: User, app: App
 ) -> None:
     """After a reinstatement the client can use the token."""
     _, refresh = ada.grant(app)
-    ada.suspended()
-    assert refusal(app.refresh(refresh)) == USED
-    ada.reinstated()
+    ada.suspend()
+    assert error_of(app.refresh(refresh)) == USED
+    ada.reinstate()
     assert app.refresh(refresh).status == 200
 
 
-def test_refresh_for_a_deleted_account_is_invalid(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_refresh_for_a_deleted_account_is_invalid(latchkey: TestApp, ada: User, app: App) -> None:
     """All its grants are deleted."""
     access, refresh = ada.grant(app)
-    assert works(latchkey, access)
-    ada.leaves()
-    assert refusal(app.refresh(refresh)) == USED
-    assert not works(latchkey, access)
+    assert is_accepted(latchkey, access)
+    ada.delete_account()
+    assert error_of(app.refresh(refresh)) == USED
+    assert not is_accepted(latchkey, access)
 
 
-def test_other_secrets_are_not_refresh_tokens(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_other_secrets_are_not_refresh_tokens(latchkey: TestApp, ada: User, app: App) -> None:
     """An unknown one, a code, an access token, the client secret."""
     access, _ = ada.grant(app)
     for other in (secrets.mint("rt"), ada.code(app), access, app.secret, "x", "lk_rt_" + "0" * 36):
-        assert refusal(app.refresh(str(other))) == USED
-    assert works(latchkey, access)
-    assert refusal(app.refresh("")) == (400, "invalid_request")
+        assert error_of(app.refresh(str(other))) == USED
+    assert is_accepted(latchkey, access)
+    assert error_of(app.refresh("")) == (400, "invalid_request")

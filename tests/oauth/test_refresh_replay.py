@@ -3,7 +3,7 @@
 from chalicelib.core import secrets
 from chalicelib.oauth import refresh_replay
 from chalicelib.oauth.tables import OneTimeToken
-from tests.oauth.flow import App, Person, registered
+from tests.oauth.flow import App, User, register_client
 from tests.support.harness import TestApp
 
 ANSWER: dict[str, object] = {"access_token": "an access token", "expires_in": 3600, "refresh_token": "a refresh token"}
@@ -41,9 +41,9 @@ def test_sealing_twice_gives_different_results(latchkey: TestApp) -> None:
     assert refresh_replay.seal(ANSWER, secret) != refresh_replay.seal(ANSWER, secret)
 
 
-def test_table_contains_the_sealed_response(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_table_contains_the_sealed_response(latchkey: TestApp, ada: User, app: App) -> None:
     """It contains no token in plain text, and opens with the presented one, for public and confidential clients."""
-    for client in (app, registered(latchkey, public=True)):
+    for client in (app, register_client(latchkey, public=True)):
         _, presented = ada.grant(client)
         answer = client.refresh(presented).json()
         ticket = OneTimeToken.get(secrets.digest(presented))

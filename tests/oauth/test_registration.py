@@ -23,11 +23,11 @@ from tests.oauth.flow import (
     PKCE,
     REFRESH,
     App,
-    Person,
+    User,
     as_json,
-    refusal,
-    registered,
-    works,
+    error_of,
+    register_client,
+    is_accepted,
 )
 from tests.support.harness import TestApp
 
@@ -90,7 +90,7 @@ def test_client_with_a_redirect_uri_only_gets_the_defaults(latchkey: TestApp) ->
     assert (secrets.kind_of(body["client_secret"]), secrets.kind_of(body["registration_access_token"])) == ("cs", "ra")
 
 
-def test_public_client_gets_no_secret(latchkey: TestApp, ada: Person) -> None:
+def test_public_client_gets_no_secret(latchkey: TestApp, ada: User) -> None:
     """It completes the flow, as unverified."""
     body = register(
         latchkey,
@@ -105,28 +105,28 @@ def test_public_client_gets_no_secret(latchkey: TestApp, ada: Person) -> None:
     assert not {"client_secret", "client_secret_expires_at", "software_id"} & body.keys()
     assert (body["scope"], body["client_name"], body["client_uri"]) == ("read", "Terminal", "https://terminal.example")
     app = app_of(latchkey, body)
-    page = ada.asked(app, scope="read write")
+    page = ada.open_authorization(app, scope="read write")
     assert "Terminal" in page.text
     assert "Unverified" in page.text
     tokens = ada.tokens(app, scope="read write")
-    assert (tokens["scope"], works(latchkey, tokens["access_token"])) == ("read", True)
+    assert (tokens["scope"], is_accepted(latchkey, tokens["access_token"])) == ("read", True)
     assert "Unverified" in ada.open("/settings/connected").text
 
 
-def test_confidential_client_completes_the_flow(latchkey: TestApp, ada: Person) -> None:
+def test_confidential_client_completes_the_flow(latchkey: TestApp, ada: User) -> None:
     """Its secret works, and its consent is remembered."""
     app = app_of(latchkey, register(latchkey, grant_types=[CODE, REFRESH, DEVICE], client_name="Server"))
     _, refresh = ada.grant(app)
     assert app.refresh(refresh).status == 200
     assert app.post("/oauth/device_authorization").status == 200
-    assert ada.asked(app).status == 303
+    assert ada.open_authorization(app).status == 303
 
 
 def test_self_registered_client_gets_no_client_token(latchkey: TestApp) -> None:
     """It has no account to count on, so client_credentials can be neither registered nor used."""
     answer = as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "grant_types": [CLIENT]})
-    assert refusal(answer) == BAD_METADATA
-    assert refusal(app_of(latchkey, register(latchkey)).ask(CLIENT)) == (400, "unauthorized_client")
+    assert error_of(answer) == BAD_METADATA
+    assert error_of(app_of(latchkey, register(latchkey)).ask(CLIENT)) == (400, "unauthorized_client")
 
 
 def test_device_client_needs_no_redirect_uri(latchkey: TestApp) -> None:
@@ -169,7 +169,7 @@ def test_bad_redirect_uri_is_rejected(latchkey: TestApp) -> None:
     """RFC 7591 §3.2.2: invalid_redirect_uri, whatever is wrong with it."""
     for uris in BAD_URIS:
         latchkey.clock.forward(1)
-        assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": uris})) == BAD_REDIRECT, uris
+        assert error_of(as_json(latchkey, REGISTER, {"redirect_uris": uris})) == BAD_REDIRECT, uris
     assert list(Client.scan()) == []
 
 
@@ -221,10 +221,10 @@ def test_bad_metadata_is_rejected(latchkey: TestApp) -> None:
     """RFC 7591 §3.2.2: invalid_client_metadata, and no field of the wrong type is accepted."""
     for fields in BAD_FIELDS:
         latchkey.clock.forward(1)
-        assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], **fields})) == BAD_METADATA, fields
+        assert error_of(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], **fields})) == BAD_METADATA, fields
     for raw in (b"", b"{", b"[]", b'"x"', b"7", b"null", b"[" * 100_000, b"\xff", b'{"redirect_uris": ' + b"9" * 5_000):
         assert (
-            refusal(latchkey.call("POST", REGISTER, body=raw, headers={"Content-Type": "application/json"}))
+            error_of(latchkey.call("POST", REGISTER, body=raw, headers={"Content-Type": "application/json"}))
             == BAD_METADATA
         )
     assert list(Client.scan()) == []
@@ -239,15 +239,15 @@ PRIVATE = (
 
 
 @pytest.mark.parametrize("uris", [*([uri] for uri in PRIVATE), [*PRIVATE, LOOPBACK, CALLBACK]])
-def test_private_use_scheme_can_be_registered(latchkey: TestApp, ada: Person, uris: list[str]) -> None:
+def test_private_use_scheme_can_be_registered(latchkey: TestApp, ada: User, uris: list[str]) -> None:
     """Alone or with others; consent is asked for each time, since other apps can claim it."""
     body = register(latchkey, redirect_uris=uris, token_endpoint_auth_method="none")
     assert body["redirect_uris"] == uris
     app = app_of(latchkey, body)
     for _ in range(2):
-        page = ada.asked(app)
+        page = ada.open_authorization(app)
         assert page.status == 200
-        assert ada.decides(page).location.startswith(f"{uris[0]}?code=")
+        assert ada.decide(page).location.startswith(f"{uris[0]}?code=")
 
 
 NARROWED: tuple[tuple[dict[str, object], list[str], list[str]], ...] = (
@@ -287,7 +287,7 @@ def test_null_is_absent(latchkey: TestApp, name: str) -> None:
 def test_null_redirect_uris_are_absent(latchkey: TestApp) -> None:
     """A client of the device flow needs none; one of the code flow does."""
     assert register(latchkey, redirect_uris=None, grant_types=[DEVICE])["redirect_uris"] == []
-    assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": None})) == BAD_REDIRECT
+    assert error_of(as_json(latchkey, REGISTER, {"redirect_uris": None})) == BAD_REDIRECT
 
 
 def test_unknown_fields_are_ignored(latchkey: TestApp) -> None:
@@ -325,11 +325,11 @@ def test_all_advertised_values_can_be_registered(latchkey: TestApp) -> None:
 def test_error_code_does_not_depend_on_the_message(latchkey: TestApp) -> None:
     """A bad name that mentions redirect URIs is bad metadata; too many redirect URIs are bad redirect URIs."""
     assert (
-        refusal(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "redirect URI\n"}))
+        error_of(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "redirect URI\n"}))
         == BAD_METADATA
     )
     many = [f"https://app.example.com/{number}" for number in range(11)]
-    assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": many})) == BAD_REDIRECT
+    assert error_of(as_json(latchkey, REGISTER, {"redirect_uris": many})) == BAD_REDIRECT
 
 
 def test_client_uri_is_kept_whole_or_dropped(latchkey: TestApp) -> None:
@@ -345,21 +345,21 @@ def test_client_uri_is_kept_whole_or_dropped(latchkey: TestApp) -> None:
 def test_name_is_registered_whole_or_rejected(latchkey: TestApp) -> None:
     """A cut name could be another app's; for an empty one the response has the default name."""
     assert register(latchkey, client_name=" " + "x" * 100)["client_name"] == "x" * 100
-    assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "x" * 101})) == BAD_METADATA
+    assert error_of(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "x" * 101})) == BAD_METADATA
     body = register(latchkey, client_name="  ")
     assert body["client_name"] == "Unnamed application"
     longer = {"client_id": body["client_id"], "redirect_uris": [CALLBACK], "client_name": "x" * 101}
     put = manage(latchkey, "PUT", body["client_id"], body["registration_access_token"], longer)
-    assert refusal(put) == BAD_METADATA
+    assert error_of(put) == BAD_METADATA
     assert Client.get(body["client_id"]).name == "Unnamed application"
 
 
 def test_registration_can_be_closed(latchkey: TestApp) -> None:
     """Then no token is accepted, and the metadata doesn't name the endpoint."""
     with setting("closed"):
-        assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
-        assert refusal(as_json(latchkey, REGISTER, {}, Authorization="Bearer closed")) == NO_TOKEN
-        assert refusal(as_json(latchkey, REGISTER, {}, Authorization="Bearer ")) == NO_TOKEN
+        assert error_of(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
+        assert error_of(as_json(latchkey, REGISTER, {}, Authorization="Bearer closed")) == NO_TOKEN
+        assert error_of(as_json(latchkey, REGISTER, {}, Authorization="Bearer ")) == NO_TOKEN
         assert "registration_endpoint" not in latchkey.call("GET", "/.well-known/oauth-authorization-server").json()
 
 
@@ -377,9 +377,9 @@ def test_registration_can_require_an_initial_token(latchkey: TestApp) -> None:
             f"Bearer {secrets.digest(token)}",
             "Bearer é\ud800",
         ):
-            assert refusal(as_json(latchkey, REGISTER, wanted, Authorization=wrong)) == NO_TOKEN, wrong
+            assert error_of(as_json(latchkey, REGISTER, wanted, Authorization=wrong)) == NO_TOKEN, wrong
         answer = as_json(latchkey, REGISTER, wanted)
-        assert refusal(answer) == NO_TOKEN
+        assert error_of(answer) == NO_TOKEN
         assert answer.header("x-amzn-Remapped-WWW-Authenticate") == 'Bearer error="invalid_token"'
         assert as_json(latchkey, REGISTER, wanted, Authorization=f"bearer {token}").status == 201
         assert latchkey.call("GET", "/.well-known/oauth-authorization-server").json()["registration_endpoint"]
@@ -391,7 +391,7 @@ def test_registrations_are_limited_by_network(latchkey: TestApp) -> None:
     good = {"redirect_uris": [CALLBACK]}
     assert [as_json(latchkey, REGISTER, body).status for body in (good, {})] == [201, 400]
     answer = as_json(latchkey, REGISTER, good)
-    assert refusal(answer) == (429, "rate_limit_exceeded")
+    assert error_of(answer) == (429, "rate_limit_exceeded")
     assert answer.json()["message"] == answer.json()["error_description"]
     assert (answer.header("Retry-After"), answer.header("X-RateLimit-Limit")) == ("3600", "100")
     assert latchkey.call("POST", REGISTER, json_body=good, ip="203.0.113.8").status == 201
@@ -406,7 +406,7 @@ def test_client_information_is_returned_to_the_token_holder(latchkey: TestApp) -
     assert answer.json() == {name: value for name, value in body.items() if name not in hidden}
 
 
-def test_update_replaces_the_metadata(latchkey: TestApp, ada: Person) -> None:
+def test_update_replaces_the_metadata(latchkey: TestApp, ada: User) -> None:
     """RFC 7592 §2.2: omitted fields get their default; id and secret stay."""
     body = register(latchkey, client_name="Photos", client_uri="https://photos.example", grant_types=[CODE, REFRESH])
     token, client_id = body["registration_access_token"], body["client_id"]
@@ -423,7 +423,7 @@ def test_update_replaces_the_metadata(latchkey: TestApp, ada: Person) -> None:
     )
     assert (changed["grant_types"], "client_uri" in changed) == ([CODE], False)
     app = app_of(latchkey, changed | {"client_secret": body["client_secret"]})
-    assert ada.asked(app, redirect_uri=CALLBACK).status == 400
+    assert ada.open_authorization(app, redirect_uri=CALLBACK).status == 400
     assert ada.tokens(app, scope="read write")["scope"] == "read"
 
 
@@ -462,23 +462,23 @@ def test_invalid_update_is_rejected(latchkey: TestApp) -> None:
     )
     for described, error in refused:
         sent = {"client_id": client_id, **described}
-        assert refusal(manage(latchkey, "PUT", client_id, token, sent)) == error, described
+        assert error_of(manage(latchkey, "PUT", client_id, token, sent)) == error, described
     without = {"redirect_uris": [CALLBACK]}
-    assert refusal(manage(latchkey, "PUT", client_id, token, without)) == BAD_METADATA
+    assert error_of(manage(latchkey, "PUT", client_id, token, without)) == BAD_METADATA
     assert manage(latchkey, "GET", client_id, token).json() == before
 
 
-def test_client_is_deleted_by_the_token_holder(latchkey: TestApp, ada: Person) -> None:
+def test_client_is_deleted_by_the_token_holder(latchkey: TestApp, ada: User) -> None:
     """RFC 7592 §2.3: its grants are revoked at the next request, and it is unknown."""
     body = register(latchkey)
     token, client_id = body["registration_access_token"], body["client_id"]
     access = ada.tokens(app_of(latchkey, body))["access_token"]
-    assert works(latchkey, access)
+    assert is_accepted(latchkey, access)
     answer = manage(latchkey, "DELETE", client_id, token)
     assert (answer.status, answer.body, answer.header("Cache-Control")) == (204, b"", "no-store")
-    assert not works(latchkey, access)
+    assert not is_accepted(latchkey, access)
     for method in ("GET", "PUT", "DELETE"):
-        assert refusal(manage(latchkey, method, client_id, token, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
+        assert error_of(manage(latchkey, method, client_id, token, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
 
 
 def test_registration_token_manages_only_its_client(latchkey: TestApp, app: App) -> None:
@@ -489,19 +489,19 @@ def test_registration_token_manages_only_its_client(latchkey: TestApp, app: App)
     for client_id in (mine["client_id"], app.id, "app_" + "0" * 20, "nobody", "https:"):
         latchkey.clock.forward(1)
         for token in (*tokens, *([] if client_id == mine["client_id"] else [mine["registration_access_token"]])):
-            assert refusal(manage(latchkey, "GET", client_id, token)) == NO_TOKEN
-        assert refusal(manage(latchkey, "DELETE", client_id, "x")) == NO_TOKEN
-        assert refusal(manage(latchkey, "PUT", client_id, "x", {"redirect_uris": [CALLBACK]})) == NO_TOKEN
+            assert error_of(manage(latchkey, "GET", client_id, token)) == NO_TOKEN
+        assert error_of(manage(latchkey, "DELETE", client_id, "x")) == NO_TOKEN
+        assert error_of(manage(latchkey, "PUT", client_id, "x", {"redirect_uris": [CALLBACK]})) == NO_TOKEN
     assert manage(latchkey, "GET", mine["client_id"], mine["registration_access_token"]).status == 200
 
 
-def test_console_rejects_the_same_redirect_uris(latchkey: TestApp, ada: Person) -> None:
+def test_console_rejects_the_same_redirect_uris(latchkey: TestApp, ada: User) -> None:
     """The form has the same rules and shows the error."""
     for uri in ("http://evil.example/cb", "javascript:alert(1)", "https://a.example/#x", "https://u@a.example/cb"):
         page = ada.submit("/settings/applications/new", name="Mine", kind="public", scopes=["read"], redirect_uris=uri)
         assert page.status == 400
         assert "A redirect URI must" in page.problem
-    mine = registered(latchkey, owner=ada.account)
+    mine = register_client(latchkey, owner=ada.account)
     path = f"/settings/applications/{mine.id}"
     assert ada.submit(f"{path}/change", on=path, name="Mine", redirect_uris="ftp://a.example/cb").status == 400
     assert ada.submit(f"{path}/change", on=path, name="Mine", redirect_uris="https://b.example/cb").status == 303
@@ -514,7 +514,7 @@ def test_console_rejects_the_same_redirect_uris(latchkey: TestApp, ada: Person) 
 def test_invalid_client_uri_is_rejected(latchkey: TestApp, uri: str) -> None:
     """The rules for names apply, and its port must be valid."""
     answer = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "client_uri": uri})
-    assert refusal(answer)[0] == 400
+    assert error_of(answer)[0] == 400
 
 
 @pytest.mark.parametrize("name", ["client_secret", "client_id", "redirect_uris", "grant_types", "scope", "client_uri"])

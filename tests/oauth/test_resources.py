@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.core import settings
-from tests.oauth.flow import CLIENT, ISSUER, App, Person, query_of, refusal, works
+from tests.oauth.flow import CLIENT, ISSUER, App, User, query_of, error_of, is_accepted
 from tests.support.harness import TestApp
 
 V1, USERS = f"{ISSUER}/v1", f"{ISSUER}/v1/users"
@@ -26,21 +26,21 @@ def audience(app: App, token: str) -> object:
     return app.post("/oauth/introspect", token=token).json().get("aud")
 
 
-def test_resource_may_be_repeated(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_resource_may_be_repeated(latchkey: TestApp, ada: User, app: App) -> None:
     """Each is kept, and the token is valid here."""
     token, _ = ada.grant(app, resource=[V1, USERS])
     assert audience(app, token) == [V1, USERS]
-    assert works(latchkey, token)
+    assert is_accepted(latchkey, token)
 
 
-def test_token_without_a_resource_is_for_this_api(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_token_without_a_resource_is_for_this_api(latchkey: TestApp, ada: User, app: App) -> None:
     """It has no audience."""
     token, _ = ada.grant(app)
     assert audience(app, token) is None
-    assert works(latchkey, token)
+    assert is_accepted(latchkey, token)
 
 
-def test_unknown_resource_is_rejected(ada: Person, app: App) -> None:
+def test_unknown_resource_is_rejected(ada: User, app: App) -> None:
     """Another API, a similar URL, a fragment, an empty text."""
     for resource in (
         "https://evil.example",
@@ -54,12 +54,12 @@ def test_unknown_resource_is_rejected(ada: Person, app: App) -> None:
         "urn:x",
         FILES,
     ):
-        assert query_of(ada.asked(app, resource=resource).location)["error"] == "invalid_target", resource
-        assert query_of(ada.asked(app, resource=[V1, resource]).location)["error"] == "invalid_target", resource
-        assert refusal(app.ask(CLIENT, resource=resource)) == UNGRANTED
+        assert query_of(ada.open_authorization(app, resource=resource).location)["error"] == "invalid_target", resource
+        assert query_of(ada.open_authorization(app, resource=[V1, resource]).location)["error"] == "invalid_target", resource
+        assert error_of(app.ask(CLIENT, resource=resource)) == UNGRANTED
 
 
-def test_code_exchange_may_request_fewer_resources(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_code_exchange_may_request_fewer_resources(latchkey: TestApp, ada: User, app: App) -> None:
     """RFC 8707 §2.2: fewer for the access token, while the refresh token keeps all."""
     body = app.redeem(ada.code(app, resource=[V1, USERS]), resource=V1).json()
     assert audience(app, body["access_token"]) == [V1]
@@ -69,18 +69,18 @@ def test_code_exchange_may_request_fewer_resources(latchkey: TestApp, ada: Perso
     assert audience(app, app.refresh(body["refresh_token"]).json()["access_token"]) == [V1, USERS]
 
 
-def test_exchange_may_not_request_more_resources(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_exchange_may_not_request_more_resources(latchkey: TestApp, ada: User, app: App) -> None:
     """invalid_target at the exchange and at every refresh, and nothing is consumed."""
     code = ada.code(app, resource=V1)
-    assert refusal(app.redeem(code, resource=USERS)) == UNGRANTED
-    assert refusal(app.redeem(code, resource=[V1, USERS])) == UNGRANTED
+    assert error_of(app.redeem(code, resource=USERS)) == UNGRANTED
+    assert error_of(app.redeem(code, resource=[V1, USERS])) == UNGRANTED
     refresh = app.redeem(code).json()["refresh_token"]
-    assert refusal(app.refresh(refresh, resource=USERS)) == UNGRANTED
+    assert error_of(app.refresh(refresh, resource=USERS)) == UNGRANTED
     assert app.refresh(refresh).status == 200
 
 
 @pytest.mark.usefixtures("elsewhere")
-def test_token_for_another_api_is_invalid_here(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_token_for_another_api_is_invalid_here(latchkey: TestApp, ada: User, app: App) -> None:
     """The other API can introspect it; if it leaks, it isn't accepted here."""
     token, _ = ada.grant(app, resource=FILES)
     assert audience(app, token) == [FILES]
@@ -89,34 +89,34 @@ def test_token_for_another_api_is_invalid_here(latchkey: TestApp, ada: Person, a
 
 
 @pytest.mark.usefixtures("elsewhere")
-def test_token_for_this_api_and_another_is_valid_here(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_token_for_this_api_and_another_is_valid_here(latchkey: TestApp, ada: User, app: App) -> None:
     """It was granted for both."""
     token, _ = ada.grant(app, resource=[FILES, V1])
     assert audience(app, token) == [V1, FILES]
-    assert works(latchkey, token)
+    assert is_accepted(latchkey, token)
 
 
 @pytest.mark.usefixtures("elsewhere")
-def test_resource_of_another_api_needs_consent(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_resource_of_another_api_needs_consent(latchkey: TestApp, ada: User, app: App) -> None:
     """A consent without a resource covers this API only: no exchange or refresh returns a token for another."""
-    ada.allows(app)
-    page = ada.asked(app, resource=FILES)
+    ada.allow(app)
+    page = ada.open_authorization(app, resource=FILES)
     assert (page.status, FILES in page.text) == (200, True)
     code = ada.code(app)
-    assert refusal(app.redeem(code, resource=FILES)) == UNGRANTED
+    assert error_of(app.redeem(code, resource=FILES)) == UNGRANTED
     refresh = app.redeem(code, resource=V1).json()["refresh_token"]
-    assert refusal(app.refresh(refresh, resource=[V1, MAPS])) == UNGRANTED
+    assert error_of(app.refresh(refresh, resource=[V1, MAPS])) == UNGRANTED
 
 
 @pytest.mark.usefixtures("elsewhere")
-def test_token_limited_to_another_api_is_invalid_here(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_token_limited_to_another_api_is_invalid_here(latchkey: TestApp, ada: User, app: App) -> None:
     """Although its grant is for both."""
     _, refresh = ada.grant(app, resource=[V1, FILES])
     token = app.refresh(refresh, resource=FILES).json()["access_token"]
-    assert not works(latchkey, token)
+    assert not is_accepted(latchkey, token)
 
 
-def test_json_resource_may_be_a_list(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_json_resource_may_be_a_list(latchkey: TestApp, ada: User, app: App) -> None:
     """A form repeats the name, which JSON can't."""
     code = ada.code(app, resource=[V1, USERS])
     body = {"grant_type": "authorization_code", "code": code, "redirect_uri": app.redirect_uri, **app.credentials}

@@ -9,7 +9,7 @@ from chalicelib.oauth.client_auth import authenticate
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.parameters import ClientCredentials
 from infra import data
-from tests.oauth.flow import CLIENT, ISSUER, App, Person, basic, post, refusal, registered, someone, works
+from tests.oauth.flow import CLIENT, ISSUER, App, User, basic, post, error_of, register_client, new_user, is_accepted
 from tests.support.harness import TestApp
 
 
@@ -27,81 +27,81 @@ INACTIVE = {"active": False}
 
 @pytest.mark.parametrize("kind", ["app", "spa"])
 def test_revoked_access_token_is_invalid_alone(
-    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str
+    latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str
 ) -> None:
     """At the next request; its grant stays active, and repeating it changes nothing (RFC 7009 §2.2)."""
     app: App = request.getfixturevalue(kind)
     token, refresh = ada.grant(app)
-    assert works(latchkey, token)
+    assert is_accepted(latchkey, token)
     for _ in range(2):
         answer = app.post("/oauth/revoke", token=token)
         assert (answer.status, answer.body, answer.header("Content-Type")) == (200, b"{}", "application/json")
-        assert not works(latchkey, token)
+        assert not is_accepted(latchkey, token)
     assert app.refresh(refresh).status == 200
 
 
 @pytest.mark.parametrize("kind", ["app", "spa"])
 def test_revoked_refresh_token_revokes_its_grant(
-    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str
+    latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str
 ) -> None:
     """With all its access tokens (RFC 7009 §2.1); the grant of another device stays active."""
     app: App = request.getfixturevalue(kind)
     (token, refresh), (other, _) = ada.grant(app), ada.grant(app)
     later = app.refresh(refresh).json()
-    assert works(latchkey, token)
+    assert is_accepted(latchkey, token)
     assert app.post("/oauth/revoke", token=later["refresh_token"]).status == 200
-    assert [works(latchkey, each) for each in (token, later["access_token"], other)] == [False, False, True]
-    assert refusal(app.refresh(later["refresh_token"])) == (400, "invalid_grant")
+    assert [is_accepted(latchkey, each) for each in (token, later["access_token"], other)] == [False, False, True]
+    assert error_of(app.refresh(later["refresh_token"])) == (400, "invalid_grant")
 
 
-def test_rotated_refresh_token_can_be_revoked(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_rotated_refresh_token_can_be_revoked(latchkey: TestApp, ada: User, app: App) -> None:
     """A client that lost the response to a refresh can still log out."""
     _, refresh = ada.grant(app)
     later = app.refresh(refresh).json()["access_token"]
     assert app.post("/oauth/revoke", token=refresh).status == 200
-    assert not works(latchkey, later)
+    assert not is_accepted(latchkey, later)
 
 
 def test_client_token_can_be_revoked(latchkey: TestApp, app: App) -> None:
     """It has no grant."""
     token = app.ask(CLIENT).json()["access_token"]
-    assert works(latchkey, token)
+    assert is_accepted(latchkey, token)
     assert app.post("/oauth/revoke", token=token).status == 200
-    assert not works(latchkey, token)
+    assert not is_accepted(latchkey, token)
 
 
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", "nonsense", ""])
-def test_wrong_token_type_hint_is_ignored(latchkey: TestApp, ada: Person, app: App, hint: str) -> None:
+def test_wrong_token_type_hint_is_ignored(latchkey: TestApp, ada: User, app: App, hint: str) -> None:
     """The token itself has its type (RFC 7009 §2.1, RFC 7662 §2.1)."""
     token, refresh = ada.grant(app)
     assert introspected(app, token, token_type_hint=hint)["active"] is True
     assert introspected(app, refresh, token_type_hint=hint)["active"] is True
     assert app.post("/oauth/revoke", token=token, token_type_hint=hint).status == 200
-    assert not works(latchkey, token)
+    assert not is_accepted(latchkey, token)
     assert app.post("/oauth/revoke", token=refresh, token_type_hint=hint).status == 200
-    assert refusal(app.refresh(refresh)) == (400, "invalid_grant")
+    assert error_of(app.refresh(refresh)) == (400, "invalid_grant")
 
 
-def test_token_of_another_client_is_not_revoked(latchkey: TestApp, ada: Person, app: App, spa: App) -> None:
+def test_token_of_another_client_is_not_revoked(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
     """The response is an error, and the token stays valid (RFC 7009 §2.1)."""
     token, refresh = ada.grant(app)
-    for other in (registered(latchkey), spa):
-        assert refusal(other.post("/oauth/revoke", token=token)) == (400, "invalid_grant")
-        assert refusal(other.post("/oauth/revoke", token=refresh)) == (400, "invalid_grant")
-    assert works(latchkey, token)
+    for other in (register_client(latchkey), spa):
+        assert error_of(other.post("/oauth/revoke", token=token)) == (400, "invalid_grant")
+        assert error_of(other.post("/oauth/revoke", token=refresh)) == (400, "invalid_grant")
+    assert is_accepted(latchkey, token)
     assert app.refresh(refresh).status == 200
 
 
-def test_unknown_token_counts_as_revoked(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_unknown_token_counts_as_revoked(latchkey: TestApp, ada: User, app: App) -> None:
     """RFC 7009 §2.2. The same for a secret that isn't a token."""
     key = latchkey.key(ada.account).secret
     for token in (secrets.mint("at"), secrets.mint("rt"), "nonsense", key, ada.code(app), str(app.secret)):
         assert app.post("/oauth/revoke", token=token).status == 200
-    assert works(latchkey, key)
-    assert refusal(app.post("/oauth/revoke")) == (400, "invalid_request")
+    assert is_accepted(latchkey, key)
+    assert error_of(app.post("/oauth/revoke")) == (400, "invalid_request")
 
 
-def test_introspection_describes_a_token_of_the_client(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_introspection_describes_a_token_of_the_client(latchkey: TestApp, ada: User, app: App) -> None:
     """RFC 7662 §2.2: its account, client, scope and expiry."""
     token, refresh = ada.grant(app, scope="read write", resource=f"{ISSUER}/v1")
     now_s = latchkey.clock.now_ms // 1000
@@ -118,22 +118,22 @@ def test_introspection_describes_a_token_of_the_client(latchkey: TestApp, ada: P
     assert introspected(app, refresh) == about | {"exp": now_s + 90 * 86_400}
 
 
-def test_introspection_of_other_tokens_is_inactive(latchkey: TestApp, ada: Person, app: App, spa: App) -> None:
+def test_introspection_of_other_tokens_is_inactive(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
     """Another client's token, an API key, a code, an unknown one: only `active: false`."""
-    mine, others = registered(latchkey), ada.grant(app)
+    mine, others = register_client(latchkey), ada.grant(app)
     public, key = ada.grant(spa), latchkey.key(ada.account).secret
     for token in (*others, *public, key, ada.code(app), secrets.mint("at"), secrets.mint("rt"), "x", str(mine.secret)):
         assert introspected(mine, token) == INACTIVE
-    assert refusal(mine.post("/oauth/introspect")) == (400, "invalid_request")
+    assert error_of(mine.post("/oauth/introspect")) == (400, "invalid_request")
 
 
-def test_introspection_requires_a_client_secret(latchkey: TestApp, ada: Person, spa: App) -> None:
+def test_introspection_requires_a_client_secret(latchkey: TestApp, ada: User, spa: App) -> None:
     """Anyone could use a public client's id to examine a stolen token."""
     token, _ = ada.grant(spa)
-    assert refusal(spa.post("/oauth/introspect", token=token)) == (401, "invalid_client")
+    assert error_of(spa.post("/oauth/introspect", token=token)) == (401, "invalid_client")
 
 
-def test_introspection_of_invalid_tokens_is_inactive(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_introspection_of_invalid_tokens_is_inactive(latchkey: TestApp, ada: User, app: App) -> None:
     """Expired, rotated or revoked."""
     token, first = ada.grant(app)
     second = app.refresh(first).json()["refresh_token"]
@@ -149,37 +149,37 @@ def test_introspection_of_invalid_tokens_is_inactive(latchkey: TestApp, ada: Per
     assert introspected(app, token) == INACTIVE
 
 
-def test_introspection_agrees_with_the_api_on_suspended_accounts(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_introspection_agrees_with_the_api_on_suspended_accounts(latchkey: TestApp, ada: User, app: App) -> None:
     """Inactive until the account is reinstated."""
     tokens = ada.grant(app)
-    ada.suspended()
+    ada.suspend()
     assert [introspected(app, token) for token in tokens] == [INACTIVE] * 2
-    ada.reinstated()
+    ada.reinstate()
     assert [introspected(app, token)["active"] for token in tokens] == [True] * 2
-    ada.logs_in_again()
-    ada.leaves()
+    ada.log_in_again()
+    ada.delete_account()
     assert [introspected(app, token) for token in tokens] == [INACTIVE] * 2
 
 
 def test_introspection_agrees_with_the_api_on_unverified_emails(latchkey: TestApp, app: App) -> None:
     """Grants from before the verification are invalid."""
-    ada = someone(latchkey, verified=False)
+    ada = new_user(latchkey, verified=False)
     tokens = ada.grant(app)
     latchkey.clock.forward(1)
-    ada.proves_address()
+    ada.verify_email()
     assert [introspected(app, token) for token in tokens] == [INACTIVE] * 2
 
 
-def test_both_endpoints_accept_basic_authentication(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_both_endpoints_accept_basic_authentication(latchkey: TestApp, ada: User, app: App) -> None:
     """As the token endpoint does."""
     token, _ = ada.grant(app)
     header = basic(app.id, str(app.secret))
     assert post(latchkey, "/oauth/introspect", {"token": token}, headers=header).json()["active"] is True
     assert post(latchkey, "/oauth/revoke", {"token": token}, headers=header).status == 200
-    assert not works(latchkey, token)
+    assert not is_accepted(latchkey, token)
 
 
-def test_revocation_without_invalidated_caches_is_unavailable(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_revocation_without_invalidated_caches_is_unavailable(latchkey: TestApp, ada: User, app: App) -> None:
     """The token is revoked, but a cached policy may accept it for 5 minutes."""
     for token in ada.grant(app):
         presented = authenticate(ClientCredentials(app.id, app.secret), token).presented
@@ -189,4 +189,4 @@ def test_revocation_without_invalidated_caches_is_unavailable(latchkey: TestApp,
         assert (unheard.value.status, unheard.value.error) == (503, "temporarily_unavailable")
         data.create_missing_tables()
         revocation.revoke(app.client, presented)
-        assert not works(latchkey, token)
+        assert not is_accepted(latchkey, token)

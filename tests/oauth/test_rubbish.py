@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.standin import Answer
-from tests.oauth.flow import CALLBACK, CHALLENGE, CODE, DEVICE, GRANT_TYPES, REFRESH, App, Person, registered
+from tests.oauth.flow import CALLBACK, CHALLENGE, CODE, DEVICE, GRANT_TYPES, REFRESH, App, User, register_client
 from tests.support import exhaustive
 from tests.support.console_client import FORM
 from tests.support.fake_internet import Internet, connected_to_nothing_else
@@ -89,7 +89,7 @@ def internet() -> Iterator[Internet]:
 
 
 @pytest.fixture
-def real(latchkey: TestApp, ada: Person, app: App, spa: App) -> Iterator[dict[str, str]]:
+def real(latchkey: TestApp, ada: User, app: App, spa: App) -> Iterator[dict[str, str]]:
     """Valid parameters with real credentials, codes and tokens, of which one is replaced."""
     _, refresh = ada.grant(app)
     device = app.post("/oauth/device_authorization").json()
@@ -99,7 +99,7 @@ def real(latchkey: TestApp, ada: Person, app: App, spa: App) -> Iterator[dict[st
             {**spa.credentials, "grant_type": CODE, "code": ada.code(spa), "redirect_uri": CALLBACK},
             {**app.credentials, "grant_type": REFRESH, "refresh_token": refresh, "token": refresh},
             {**app.credentials, "grant_type": DEVICE, "device_code": device["device_code"]},
-            {**registered(latchkey).credentials, "grant_type": "client_credentials", "token": refresh},
+            {**register_client(latchkey).credentials, "grant_type": "client_credentials", "token": refresh},
         ]
     )
 
@@ -179,7 +179,7 @@ def test_random_client_management_is_rejected(latchkey: TestApp, app: App, data:
 @given(name=ANY_NAME, value=TEXT, more=st.lists(st.tuples(ANY_NAME, TEXT), max_size=2), logged_in=st.booleans())
 def test_random_authorization_request_never_fails(
     latchkey: TestApp,
-    ada: Person,
+    ada: User,
     spa: App,
     internet: Internet,
     name: str,
@@ -190,7 +190,7 @@ def test_random_authorization_request_never_fails(
     """It redirects only to the client or to the login page, with and without a decision."""
     latchkey.clock.forward(1)
     query = quote_all([(name, value), *more])
-    target = f"{spa.asking(**{name: None} if name in ('state', 'redirect_uri') else {})}&{query}"
+    target = f"{spa.authorization_path(**{name: None} if name in ('state', 'redirect_uri') else {})}&{query}"
     cookies = dict(ada.cookies)
     if not logged_in:
         ada.cookies.clear()
@@ -207,10 +207,10 @@ def test_random_authorization_request_never_fails(
 
 @NOT_FLAKY
 @given(typed=TEXT)
-def test_random_user_code_is_not_found(latchkey: TestApp, ada: Person, typed: str) -> None:
+def test_random_user_code_is_not_found(latchkey: TestApp, ada: User, typed: str) -> None:
     """No device authorization matches."""
     latchkey.clock.forward(3_600)
-    ada.logs_in_again()
+    ada.log_in_again()
     status = ada.open(f"/device?user_code={quote(typed, errors='surrogatepass')}").status
     assert status == (404 if typed else 200)
 

@@ -20,8 +20,8 @@ from tests.oauth.flow import (
     VERIFIER,
     App,
     Parameters,
-    Person,
-    registered,
+    User,
+    register_client,
 )
 from tests.oauth.test_device import decide, started
 from tests.oauth.token_vectors import EVIL, Value, differing, refused
@@ -47,7 +47,7 @@ def test_missing_or_unknown_grant_type_is_rejected(latchkey: TestApp, app: App) 
 
 def test_unregistered_grant_type_is_rejected_before_its_parameters(latchkey: TestApp) -> None:
     """RFC 6749 §5.2: unauthorized_client, whatever else is wrong; only a missing device code comes first."""
-    coder, machine = registered(latchkey, grant_types=[CODE]), registered(latchkey, grant_types=[CLIENT])
+    coder, machine = register_client(latchkey, grant_types=[CODE]), register_client(latchkey, grant_types=[CLIENT])
     wrong = {"scope": "nonsense", "resource": EVIL}
     for app, grant_type in ((machine, CODE), (machine, REFRESH), (coder, CLIENT)):
         for more in ({}, wrong):
@@ -58,7 +58,7 @@ def test_unregistered_grant_type_is_rejected_before_its_parameters(latchkey: Tes
 
 @pytest.mark.parametrize(("kind", "with_pkce"), [("app", False), ("app", True), ("spa", True)])
 def test_first_error_of_a_code_exchange_is_returned(
-    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str, with_pkce: bool
+    latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str, with_pkce: bool
 ) -> None:
     """RFC 6749 §4.1.3 and RFC 7636 §4.6: code, redirect URI, verifier, resource.
 
@@ -80,7 +80,7 @@ def test_first_error_of_a_code_exchange_is_returned(
     assert ask(scope="write").json()["scope"] == "read"
 
 
-def test_code_without_a_redirect_uri_accepts_only_a_registered_one(ada: Person, app: App) -> None:
+def test_code_without_a_redirect_uri_accepts_only_a_registered_one(ada: User, app: App) -> None:
     """RFC 6749 §4.1.3. Stricter than the RFC: another one is an error, although none is needed."""
     for named in ("https://evil.example/", f"{CALLBACK}/", "x"):
         assert refused(app.redeem(ada.code(app, redirect_uri=None), redirect_uri=named)) == vectors.WRONG_CODE
@@ -88,9 +88,9 @@ def test_code_without_a_redirect_uri_accepts_only_a_registered_one(ada: Person, 
         assert app.redeem(ada.code(app, redirect_uri=None), redirect_uri=right).status == 200
 
 
-def test_foreign_or_expired_code_is_an_invalid_code(latchkey: TestApp, ada: Person, app: App, spa: App) -> None:
+def test_foreign_or_expired_code_is_an_invalid_code(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
     """RFC 6749 §5.2: the same error for another client's, another kind of token and an expired code."""
-    thief, device_code = registered(latchkey), started(app)[0]
+    thief, device_code = register_client(latchkey), started(app)[0]
     _, refresh_token = ada.grant(app)
     for code in (ada.code(spa), refresh_token, device_code, secrets.mint("ac")):
         assert refused(thief.redeem(code)) == refused(app.redeem(code)) == vectors.WRONG_CODE
@@ -99,7 +99,7 @@ def test_foreign_or_expired_code_is_an_invalid_code(latchkey: TestApp, ada: Pers
     assert refused(app.redeem(expired)) == vectors.WRONG_CODE
 
 
-def test_consumed_code_is_checked_before_it_counts_as_reuse(latchkey: TestApp, ada: Person, spa: App) -> None:
+def test_consumed_code_is_checked_before_it_counts_as_reuse(latchkey: TestApp, ada: User, spa: App) -> None:
     """RFC 6749 §4.1.2: only a request that is valid otherwise revokes the grant, however old the code is."""
     code = ada.code(spa)
     refresh_token = spa.redeem(code).json()["refresh_token"]
@@ -112,7 +112,7 @@ def test_consumed_code_is_checked_before_it_counts_as_reuse(latchkey: TestApp, a
     assert refused(spa.refresh(refresh_token)) == vectors.SPENT
 
 
-def test_first_error_of_a_refresh_is_returned(latchkey: TestApp, ada: Person, app: App, spa: App) -> None:
+def test_first_error_of_a_refresh_is_returned(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
     """RFC 6749 §6: token, scope, resource. The token isn't consumed."""
     for client in (app, spa):
         _, token = ada.grant(client, scope="read")
@@ -125,9 +125,9 @@ def test_first_error_of_a_refresh_is_returned(latchkey: TestApp, ada: Person, ap
         assert ask(scope=" read  read ").json()["scope"] == "read"
 
 
-def test_foreign_or_expired_refresh_token_is_an_invalid_one(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_foreign_or_expired_refresh_token_is_an_invalid_one(latchkey: TestApp, ada: User, app: App) -> None:
     """RFC 6749 §5.2: the same error for another client's, another kind of token and an expired one, used or not."""
-    thief, code = registered(latchkey), ada.code(app)
+    thief, code = register_client(latchkey), ada.code(app)
     _, token = ada.grant(app)
     assert refused(thief.refresh(token)) == vectors.WRONG_REFRESH_TOKEN
     for other in (code, started(app)[0], secrets.mint("rt")):
@@ -139,7 +139,7 @@ def test_foreign_or_expired_refresh_token_is_an_invalid_one(latchkey: TestApp, a
 
 def test_first_error_of_client_credentials_is_returned(latchkey: TestApp) -> None:
     """RFC 6749 §4.4: a scope that OAuth never grants, then one that the client may not have, then the resource."""
-    reader = registered(latchkey, scopes=["read"])
+    reader = register_client(latchkey, scopes=["read"])
 
     def ask(**sent: Value) -> Answer:
         latchkey.clock.forward(0.5)
@@ -149,9 +149,9 @@ def test_first_error_of_client_credentials_is_returned(latchkey: TestApp) -> Non
     assert ask(resource=[vectors.FILES, ISSUER], scope="read  write").json()["scope"] == "read"
 
 
-def test_first_error_of_a_device_code_is_returned(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_first_error_of_a_device_code_is_returned(latchkey: TestApp, ada: User, app: App) -> None:
     """RFC 8628 §3.5: the client, the expiry, the decision, the interval, the resource."""
-    thief, (device_code, user_code) = registered(latchkey), started(app)
+    thief, (device_code, user_code) = register_client(latchkey), started(app)
     ask = app.ask
     assert refused(ask(DEVICE, device_code="")) == refused(ask(DEVICE)) == vectors.NO_DEVICE_CODE
     for wrong in ("x", secrets.mint("dc"), user_code, ada.code(app)):
@@ -166,7 +166,7 @@ def test_first_error_of_a_device_code_is_returned(latchkey: TestApp, ada: Person
     assert refused(ask(DEVICE, device_code=device_code)) == vectors.SPENT
 
 
-def test_expired_device_code_is_expired_token_unless_consumed(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_expired_device_code_is_expired_token_unless_consumed(latchkey: TestApp, ada: User, app: App) -> None:
     """RFC 8628 §3.5: approved, denied or undecided; a consumed one is reuse."""
     codes = [started(app) for _ in range(4)]
     for (_, user_code), decision in zip(codes[1:], ("deny", "allow", "allow"), strict=True):
@@ -183,7 +183,7 @@ def test_expired_device_code_is_expired_token_unless_consumed(latchkey: TestApp,
 
 @pytest.mark.parametrize(("kind", "answer"), [("app", vectors.SPENT), ("spa", vectors.NO_VERIFIER)])
 def test_code_without_a_challenge_requires_a_client_secret(
-    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str, answer: vectors.Refused
+    latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str, answer: vectors.Refused
 ) -> None:
     """RFC 9700 §2.1.1: the token endpoint checks it, however a public client obtained the code."""
     client: App = request.getfixturevalue(kind)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from infra.standin import Answer
-from tests.oauth.flow import CALLBACK, CHALLENGE, CLIENT, CODE, DEVICE, REFRESH, VERIFIER, Parameters, refusal
+from tests.oauth.flow import CALLBACK, CHALLENGE, CLIENT, CODE, DEVICE, REFRESH, VERIFIER, Parameters, error_of
 
 Value = str | Iterable[str] | None
 Refused = tuple[int, str, str]
@@ -18,7 +18,7 @@ OTHER_VERIFIER = "M25iVXpKU3puUjFaYWg3T1NDTDQtcW1ROUY5YXlwalNoc0hhakxifmZHag"
 
 def refused(answer: Answer) -> Refused:
     """Return status, error and description of a response, which must be an error of RFC 6749 §5.2."""
-    return *refusal(answer), answer.json()["error_description"]
+    return *error_of(answer), answer.json()["error_description"]
 
 
 def differing(vectors: Vectors, ask: Callable[..., Answer]) -> list[tuple[Parameters, Refused, Refused]]:
