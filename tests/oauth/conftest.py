@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.oauth.flow import LOOPBACK, App, User, register_client, new_user
+from tests.oauth.flow import LOOPBACK, App, User, new_user, register_client
 from tests.support.harness import TestApp
 
 

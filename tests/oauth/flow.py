@@ -47,12 +47,12 @@ def post(
     return latchkey.call("POST", path, body=body, headers={"Content-Type": FORM, **(headers or {})}, ip=ip)
 
 
-def error_of(answer: Answer) -> tuple[int, str]:
+def error_of(response: Answer) -> tuple[int, str]:
     """Return the status and the `error` of a response, which must have the format of RFC 6749 §5.2."""
-    body = answer.json()
+    body = response.json()
     assert {"error", "error_description"} <= body.keys() <= {"error", "error_description", "message"}, body
-    assert answer.header("Cache-Control") == "no-store"
-    return answer.status, body["error"]
+    assert response.header("Cache-Control") == "no-store"
+    return response.status, body["error"]
 
 
 def query_of(location: str) -> dict[str, str]:
@@ -62,9 +62,9 @@ def query_of(location: str) -> dict[str, str]:
 
 def is_accepted(latchkey: TestApp, token: str) -> bool:
     """Return whether the API accepts a token."""
-    answer = latchkey.call("GET", "/v1/limits", token)
-    assert answer.status in (200, 401), answer.body
-    return answer.status == 200
+    response = latchkey.call("GET", "/v1/limits", token)
+    assert response.status in (200, 401), response.body
+    return response.status == 200
 
 
 @dataclass
@@ -99,10 +99,10 @@ class App:
 
     def ask(self, grant_type: str, **parameters: str | Iterable[str] | None) -> Answer:
         """Send a token request."""
-        answer = self.post("/oauth/token", grant_type=grant_type, **parameters)
-        if answer.status == 200:
-            self.latchkey.secrets += [value for name, value in answer.json().items() if name in SECRET]
-        return answer
+        response = self.post("/oauth/token", grant_type=grant_type, **parameters)
+        if response.status == 200:
+            self.latchkey.secrets += [value for name, value in response.json().items() if name in SECRET]
+        return response
 
     def redeem(self, code: str, **changed: str | Iterable[str] | None) -> Answer:
         """Send the token request for a code."""
@@ -128,7 +128,7 @@ def register_client(
 ) -> App:
     """Register a client of `owner`, by default a new account."""
     by_default = {CODE, REFRESH, DEVICE} | (set() if public else {CLIENT})
-    made = clients.register(
+    new = clients.register(
         name="Photos",
         uris=list(uris) or [CALLBACK],
         auth_method="none" if public else "client_secret_post",
@@ -137,9 +137,9 @@ def register_client(
         registered_by="account",
         account_id=(owner or latchkey.account(name="Owner")).id,
     )
-    if made.secret:
-        latchkey.secrets.append(made.secret)
-    return App(latchkey, made.client, made.secret, (uris or (CALLBACK,))[0], PKCE if public else {})
+    if new.secret:
+        latchkey.secrets.append(new.secret)
+    return App(latchkey, new.client, new.secret, (uris or (CALLBACK,))[0], PKCE if public else {})
 
 
 @dataclass
@@ -182,9 +182,9 @@ class User(ConsoleClient):
 
     def tokens(self, app: App, **changed: str | Iterable[str] | None) -> dict[str, Any]:
         """Approve a request, redeem the code and return the token response."""
-        answer = app.redeem(self.code(app, **changed), redirect_uri=changed.get("redirect_uri", app.redirect_uri))
-        assert answer.status == 200, answer.body
-        tokens: dict[str, Any] = answer.json()
+        response = app.redeem(self.code(app, **changed), redirect_uri=changed.get("redirect_uri", app.redirect_uri))
+        assert response.status == 200, response.body
+        tokens: dict[str, Any] = response.json()
         return tokens
 
     def grant(self, app: App, **changed: str | Iterable[str] | None) -> tuple[str, str]:

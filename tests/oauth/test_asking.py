@@ -30,7 +30,7 @@ ASKING = authorize.AuthorizationRequest(
 )
 
 
-def asked(app: App, **changed: str | None) -> authorize.AuthorizationRequest:
+def parse(app: App, **changed: str | None) -> authorize.AuthorizationRequest:
     """Return a client's authorization request."""
     query: Mapping[str, str | None] = {
         "client_id": app.id,
@@ -65,10 +65,10 @@ def test_decision_is_bound_to_the_content_of_the_page(changed: dict[str, Any]) -
 
 def test_error_redirect_logs_nothing_of_the_request() -> None:
     """Its string contains neither the state nor the location."""
-    refusal = authorize.build_error_redirect(ASKING, ISSUER, invalid_request("No."))
-    assert str(refusal) == "the error is redirected to the client"
-    assert "xyz" not in repr(refusal)
-    assert query_of(refusal.location) == {
+    redirect = authorize.build_error_redirect(ASKING, ISSUER, invalid_request("No."))
+    assert str(redirect) == "the error is redirected to the client"
+    assert "xyz" not in repr(redirect)
+    assert query_of(redirect.location) == {
         "error": "invalid_request",
         "error_description": "No.",
         "state": "xyz",
@@ -94,7 +94,7 @@ def test_prompt_none_is_detected_in_invalid_requests(sent: str, asks_nobody: boo
 )
 def test_prompt_values_require_or_forbid_a_page(latchkey: TestApp, app: App, prompt: str | None, read: str) -> None:
     """OpenID Connect Core §3.1.2.1: every value but none shows the consent page, which names the account."""
-    assert asked(app, prompt=prompt).prompt == read
+    assert parse(app, prompt=prompt).prompt == read
 
 
 @pytest.mark.parametrize(
@@ -114,29 +114,29 @@ def test_prompt_values_require_or_forbid_a_page(latchkey: TestApp, app: App, pro
 )
 def test_invalid_request_is_redirected_with_its_state(latchkey: TestApp, app: App, changed: dict[str, str]) -> None:
     """To the client's redirect URI."""
-    with pytest.raises(authorize.ErrorRedirect) as refused:
-        asked(app, **changed)
-    assert refused.value.location.startswith(f"{CALLBACK}?error=invalid_request&")
-    assert query_of(refused.value.location)["state"] == "xyz"
+    with pytest.raises(authorize.ErrorRedirect) as raised:
+        parse(app, **changed)
+    assert raised.value.location.startswith(f"{CALLBACK}?error=invalid_request&")
+    assert query_of(raised.value.location)["state"] == "xyz"
 
 
 def test_request_is_parsed_completely(latchkey: TestApp) -> None:
     """All parameters, and the defaults of absent ones."""
     with settings.in_use(replace(settings.current(), resources=FILES)):
-        asking = asked(register_client(latchkey), scope="write read", resource=FILES, response_mode="query", **PKCE)
-    assert (asking.redirect_uri, asking.requested_redirect_uri, asking.state) == (CALLBACK, CALLBACK, "xyz")
-    assert (asking.scopes, asking.resources) == (frozenset({"read", "write"}), frozenset({FILES}))
-    assert (asking.code_challenge, asking.prompt) == (CHALLENGE, "")
-    least = asked(register_client(latchkey), redirect_uri=None, state=None)
-    assert (least.redirect_uri, least.requested_redirect_uri, least.state) == (CALLBACK, None, "")
-    assert (least.scopes, least.resources, least.code_challenge) == (frozenset({"read"}), frozenset(), None)
+        request = parse(register_client(latchkey), scope="write read", resource=FILES, response_mode="query", **PKCE)
+    assert (request.redirect_uri, request.requested_redirect_uri, request.state) == (CALLBACK, CALLBACK, "xyz")
+    assert (request.scopes, request.resources) == (frozenset({"read", "write"}), frozenset({FILES}))
+    assert (request.code_challenge, request.prompt) == (CHALLENGE, "")
+    minimal = parse(register_client(latchkey), redirect_uri=None, state=None)
+    assert (minimal.redirect_uri, minimal.requested_redirect_uri, minimal.state) == (CALLBACK, None, "")
+    assert (minimal.scopes, minimal.resources, minimal.code_challenge) == (frozenset({"read"}), frozenset(), None)
 
 
 def test_code_and_grant_are_stored_completely(latchkey: TestApp, ada: User, app: App) -> None:
     """The code expires after a minute and is kept as long as the grant; the account gets an event."""
     latchkey.clock.forward(1)
     with settings.in_use(replace(settings.current(), resources=FILES)), sent() as calls:
-        location = authorize.approve(asked(app, scope="write", resource=FILES, **PKCE), ada.account.id, ISSUER)
+        location = authorize.approve(parse(app, scope="write", resource=FILES, **PKCE), ada.account.id, ISSUER)
     code = OneTimeToken.get(secrets.digest(query_of(location)["code"]))
     (grant,) = Grant.by_account.query(ada.account.id)
     assert (code.kind, code.client_id, code.account_id, code.grant_id) == ("ac", app.id, ada.account.id, grant.id)
@@ -167,21 +167,21 @@ def test_code_and_grant_are_stored_completely(latchkey: TestApp, ada: User, app:
 
 def test_code_without_resources_or_challenge_has_none(latchkey: TestApp, ada: User, app: App) -> None:
     """The attributes are absent, not empty."""
-    location = authorize.approve(asked(app, redirect_uri=None), ada.account.id, ISSUER)
+    location = authorize.approve(parse(app, redirect_uri=None), ada.account.id, ISSUER)
     code = OneTimeToken.get(secrets.digest(query_of(location)["code"]))
     assert code.attribute_values.keys().isdisjoint({"resources", "redirect_uri", "code_challenge"})
 
 
 def test_consent_withdrawn_concurrently_issues_no_code(latchkey: TestApp, ada: User, app: App) -> None:
     """The consent was remembered when it was read."""
-    asking = asked(app)
-    authorize.approve(asking, ada.account.id, ISSUER)
-    assert "code" in query_of(authorize.approve_remembered(asking, ada.account.id, ISSUER))
+    request = parse(app)
+    authorize.approve(request, ada.account.id, ISSUER)
+    assert "code" in query_of(authorize.approve_remembered(request, ada.account.id, ISSUER))
     with (
         before("TransactWriteItems", lambda: Consent(ada.account.id, app.id).delete()),
         pytest.raises(authorize.ConsentWithdrawn),
     ):
-        authorize.approve_remembered(asking, ada.account.id, ISSUER)
+        authorize.approve_remembered(request, ada.account.id, ISSUER)
 
 
 @pytest.mark.parametrize("approve", [authorize.approve, authorize.approve_remembered])
@@ -189,21 +189,21 @@ def test_database_error_is_not_taken_for_a_failed_condition(
     latchkey: TestApp, ada: User, app: App, approve: Any
 ) -> None:
     """It is raised unchanged."""
-    asking = asked(app)
-    consent.remember(ada.account.id, app.id, asking.consent_entries)
+    request = parse(app)
+    consent.remember(ada.account.id, app.id, request.consent_entries)
     with failing("TransactWriteItems"), pytest.raises(Exception) as raised:  # noqa: PT011 - of which kind is below
-        approve(asking, ada.account.id, ISSUER)
+        approve(request, ada.account.id, ISSUER)
     assert type(raised.value).__name__ == "TransactWriteError"
 
 
 def test_consent_page_is_shown_when_required_or_nothing_is_remembered(latchkey: TestApp, ada: User, app: App) -> None:
     """It is skipped when everything was allowed to the same recipient before."""
-    asking = asked(app)
-    assert asking.needs_consent(ada.account)
-    consent.remember(ada.account.id, app.id, asking.consent_entries)
+    request = parse(app)
+    assert request.needs_consent(ada.account)
+    consent.remember(ada.account.id, app.id, request.consent_entries)
     account = Account.get(ada.account.id)
-    assert not asking.needs_consent(account)
-    assert not replace(asking, prompt="none").needs_consent(account)
-    assert replace(asking, prompt="consent").needs_consent(account)
-    assert replace(asking, scopes=frozenset({"read", "write"})).needs_consent(account)
-    assert replace(asking, redirect_uri="https://other.example/").needs_consent(account)
+    assert not request.needs_consent(account)
+    assert not replace(request, prompt="none").needs_consent(account)
+    assert replace(request, prompt="consent").needs_consent(account)
+    assert replace(request, scopes=frozenset({"read", "write"})).needs_consent(account)
+    assert replace(request, redirect_uri="https://other.example/").needs_consent(account)

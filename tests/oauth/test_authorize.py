@@ -15,9 +15,9 @@ from tests.oauth.flow import (
     App,
     User,
     as_json,
+    new_user,
     query_of,
     register_client,
-    new_user,
 )
 from tests.support.console_client import ConsoleClient
 from tests.support.harness import TestApp
@@ -157,14 +157,14 @@ def test_response_mode_is_query_only(ada: User, app: App) -> None:
 
 def test_openid_connect_scopes_are_ignored(ada: User, app: App) -> None:
     """Many clients always send them; alone they are the same as no scope."""
-    asked = {
+    expected = {
         "openid profile offline_access email": "read",
         "openid": "read",
         "address phone ": "read",
         "openid write": "write",
         "read openid write profile": "read write",
     }
-    assert {scope: ada.tokens(app, scope=scope)["scope"] for scope in asked} == asked
+    assert {scope: ada.tokens(app, scope=scope)["scope"] for scope in expected} == expected
 
 
 NO_PKCE: dict[str, str | None] = {"code_challenge": None, "code_challenge_method": None}
@@ -174,8 +174,8 @@ NO_PKCE: dict[str, str | None] = {"code_challenge": None, "code_challenge_method
 def test_self_registered_client_must_use_pkce(latchkey: TestApp, ada: User, method: str) -> None:
     """OAuth 2.1 §7.5.1: every client. A nonce can't replace it, because there is no ID token."""
     described = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": method}
-    made = as_json(latchkey, "/oauth/register", described).json()
-    app = App(latchkey, Client.get(made["client_id"]), made.get("client_secret"), CALLBACK, PKCE)
+    created = as_json(latchkey, "/oauth/register", described).json()
+    app = App(latchkey, Client.get(created["client_id"]), created.get("client_secret"), CALLBACK, PKCE)
     for more in ({}, {"nonce": "n-0S6_WzA2Mj"}):
         page = ada.open_authorization(app, **NO_PKCE, **more)
         assert (page.status, "PKCE" in page.text) == (400, True)
@@ -207,9 +207,9 @@ def test_confidential_client_can_be_registered_with_pkce_required(latchkey: Test
     form = {"name": "Photos", "kind": "confidential", "scopes": "read", "pkce": "required"}
     wrong = ada.submit(new, redirect_uris="nonsense", **form)
     assert (wrong.status, wrong.value(new, "pkce")) == (400, "required")
-    made = ada.submit(new, redirect_uris=CALLBACK, **form)
+    created = ada.submit(new, redirect_uris=CALLBACK, **form)
     (client,) = clients.list_of_account(ada.account.id)
-    assert (made.status, client.must_use_pkce, client.is_public) == (200, True, False)
+    assert (created.status, client.must_use_pkce, client.is_public) == (200, True, False)
 
 
 def test_public_client_must_use_pkce(ada: User, spa: App) -> None:
@@ -244,12 +244,12 @@ def test_consent_of_an_admin_grants_no_admin_scopes(latchkey: TestApp) -> None:
     for scope in ("admin", "keys", "verify", "read admin"):
         assert query_of(root.open_authorization(app, scope=scope).location)["error"] == "invalid_scope"
     token, _ = root.grant(app, scope="read write")
-    refused = [
+    rejected = [
         latchkey.call("GET", "/v1/keys", token),
         latchkey.call("POST", "/v1/keys", token, json_body={"name": "Mine", "scopes": ["read"]}),
         latchkey.call("POST", "/v1/users", token, json_body={"email": "eve@example.com", "name": "Eve"}),
     ]
-    assert [(answer.status, answer.json()["error"]) for answer in refused] == [(403, "insufficient_scope")] * 3
+    assert [(response.status, response.json()["error"]) for response in rejected] == [(403, "insufficient_scope")] * 3
 
 
 def test_prompt_none_never_shows_a_page(latchkey: TestApp, ada: User, app: App) -> None:
@@ -278,7 +278,7 @@ def test_each_approval_creates_its_own_grant(latchkey: TestApp, ada: User, app: 
 def test_issuer_equals_the_one_in_discovery(latchkey: TestApp, ada: User, app: App) -> None:
     """RFC 9207 §2.4: clients compare `iss` with the metadata's issuer to detect mix-up attacks."""
     issuer = latchkey.call("GET", "/.well-known/oauth-authorization-server").json()["issuer"]
-    refused = ada.open_authorization(app, scope="nonsense").location
+    rejected = ada.open_authorization(app, scope="nonsense").location
     denied = ada.decide(ada.open_authorization(app), "deny").location
     silent = ada.open_authorization(app, prompt="none").location
-    assert {query_of(location)["iss"] for location in (refused, denied, silent, ada.allow(app))} == {issuer}
+    assert {query_of(location)["iss"] for location in (rejected, denied, silent, ada.allow(app))} == {issuer}

@@ -6,7 +6,7 @@ from tests.oauth.flow import CALLBACK, CHALLENGE, CLIENT, ISSUER, PKCE, App, Par
 from tests.oauth.token_vectors import DENIED, EVIL
 from tests.support.harness import TestApp
 
-Refused = tuple[str, str]
+ErrorResponse = tuple[str, str]
 
 OTHER_GRANT = ("unauthorized_client", "This client may not use authorization_code.")
 NO_RESPONSE_TYPE = ("invalid_request", "response_type is missing.")
@@ -19,7 +19,7 @@ WRONG_METHOD = ("invalid_request", "code_challenge_method must be S256.")
 WRONG_CHALLENGE = ("invalid_request", "code_challenge must be a SHA-256 digest in base64url without padding.")
 WRONG_PROMPT = ("invalid_request", "prompt must be none, or any of consent, login and select_account.")
 
-VECTORS: tuple[tuple[Parameters, Refused], ...] = (
+VECTORS: tuple[tuple[Parameters, ErrorResponse], ...] = (
     ({"response_type": None}, NO_RESPONSE_TYPE),
     ({"response_type": ""}, NO_RESPONSE_TYPE),
     ({"response_type": "token"}, UNKNOWN_RESPONSE_TYPE),
@@ -61,10 +61,10 @@ VECTORS: tuple[tuple[Parameters, Refused], ...] = (
 def test_first_error_of_an_authorization_request_is_returned(latchkey: TestApp, ada: User) -> None:
     """RFC 6749 §4.1.2.1, for a public client that may have `read`."""
     reader = register_client(latchkey, public=True, scopes=["read"])
-    for changed, answer in VECTORS:
+    for changed, response in VECTORS:
         latchkey.clock.forward(1)
         query = query_of(ada.open_authorization(reader, **{**PKCE, **changed}).location)
-        assert (query["error"], query["error_description"]) == answer, changed
+        assert (query["error"], query["error_description"]) == response, changed
 
 
 def test_client_without_the_code_grant_is_rejected_first(latchkey: TestApp, ada: User) -> None:
@@ -89,11 +89,11 @@ def test_client_without_the_code_grant_is_rejected_first(latchkey: TestApp, ada:
     ],
 )
 def test_scope_is_limited_to_the_scopes_of_the_client(
-    latchkey: TestApp, ada: User, may_have: list[str], asked: str | None, granted: str
+    latchkey: TestApp, ada: User, registered: list[str], requested: str | None, granted: str
 ) -> None:
     """RFC 6749 §3.3: `read` by default; other scopes are dropped unless none remains."""
-    app = register_client(latchkey, scopes=may_have)
-    assert ada.tokens(app, scope=asked)["scope"] == granted
+    app = register_client(latchkey, scopes=registered)
+    assert ada.tokens(app, scope=requested)["scope"] == granted
 
 
 def test_client_without_read_must_request_a_scope(latchkey: TestApp, ada: User) -> None:

@@ -27,8 +27,8 @@ DAY_S = 86_400
 @pytest.fixture
 def internet() -> Iterator[Internet]:
     """An internet without any server."""
-    with connected_to_nothing_else() as made:
-        yield made
+    with connected_to_nothing_else() as internet:
+        yield internet
 
 
 @pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
@@ -66,8 +66,8 @@ def test_unusable_document_is_logged_with_host_and_reason(latchkey: TestApp, int
     publish(internet, b"", status="404 Gone")
     assert found(internet) is None
     assert found(internet, "https://client.example/a/../secret") is None
-    said = [json.loads(line) for line in log.getvalue().splitlines()]
-    assert [(line["message"], line["host"], bool(line["reason"])) for line in said] == [
+    logged = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [(line["message"], line["host"], bool(line["reason"])) for line in logged] == [
         ("client_document_refused", urlsplit(URL).netloc, True),
         ("client_document_refused", "client.example", True),
     ]
@@ -159,11 +159,11 @@ def test_concurrent_fetches_wait_for_the_first(latchkey: TestApp) -> None:
         assert is_first
         with document_fetches.single_flight("https://other.example/") as other_came_first:
             assert other_came_first
-        waiting = Thread(target=wait, daemon=True)
-        waiting.start()
-        waiting.join(0.05)
+        second = Thread(target=wait, daemon=True)
+        second.start()
+        second.join(0.05)
         assert heard == []
-    waiting.join(30)
+    second.join(30)
     wait()
     assert heard == [False, True]
 
@@ -252,13 +252,13 @@ def test_redirect_uri_can_be_registered(uri: str, good: bool) -> None:
         ("http://127.0.0.1:1/".ljust(2_001, "x"), "http://127.0.0.1/".ljust(1_999, "x"), False),
     ],
 )
-def test_loopback_redirect_may_differ_in_its_port_only(asked: str, registered: str, same: bool) -> None:
+def test_loopback_redirect_may_differ_in_its_port_only(requested: str, registered: str, same: bool) -> None:
     """Any port that a program can listen on."""
-    assert redirect_uris.matches(asked, registered) == same
+    assert redirect_uris.matches(requested, registered) == same
 
 
 def test_error_quotes_the_start_of_a_bad_redirect_uri() -> None:
     """Eighty characters in ASCII."""
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(InvalidRequest) as raised:
         redirect_uris.validate("http://é" + "x" * 73)
-    assert refused.value.message.endswith(r"'http://\xe9" + "x" * 72 + "'.")
+    assert raised.value.message.endswith(r"'http://\xe9" + "x" * 72 + "'.")

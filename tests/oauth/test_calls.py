@@ -15,11 +15,11 @@ COUNT = ("UpdateItem", "latchkey-test-windows")
 READ_TOKEN = ("GetItem", "latchkey-test-credentials")
 
 
-def cost(act: Callable[..., Answer], *asked: str, status: int = 200, **more: str) -> list[tuple[str, str]]:
+def cost(act: Callable[..., Answer], *args: str, status: int = 200, **more: str) -> list[tuple[str, str]]:
     """Return the calls that a request makes."""
     with telemetry.calls_watched() as calls:
-        answer = act(*asked, **more)
-    assert answer.status == status, answer.body
+        response = act(*args, **more)
+    assert response.status == status, response.body
     return calls.made
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.core import secrets
 from chalicelib.oauth import clients, delete_client
-from tests.oauth.flow import CLIENT, CODE, REFRESH, App, User, as_json, basic, post, error_of, register_client
+from tests.oauth.flow import CLIENT, CODE, REFRESH, App, User, as_json, basic, error_of, post, register_client
 from tests.support.harness import TestApp
 
 ENDPOINTS = ("/oauth/token", "/oauth/device_authorization", "/oauth/revoke", "/oauth/introspect")
@@ -17,12 +17,12 @@ OURS = {"grant_type": CLIENT, "token": "nothing"}
 def test_client_authenticates_by_basic_form_and_json(latchkey: TestApp, app: App) -> None:
     """All three ways to send the secret are equivalent."""
     assert app.secret
-    answers = [
+    responses = [
         post(latchkey, "/oauth/token", OURS, headers=basic(app.id, app.secret)),
         post(latchkey, "/oauth/token", {**OURS, **app.credentials}),
         as_json(latchkey, "/oauth/token", {**OURS, **app.credentials}),
     ]
-    assert [answer.status for answer in answers] == [200, 200, 200]
+    assert [response.status for response in responses] == [200, 200, 200]
 
 
 def test_form_encoded_basic_credentials_are_accepted(latchkey: TestApp, app: App) -> None:
@@ -55,17 +55,17 @@ def test_form_encoded_basic_credentials_are_accepted(latchkey: TestApp, app: App
 def test_malformed_authorization_header_is_invalid_client(latchkey: TestApp, header: str) -> None:
     """Bad base64, invalid UTF-8, no colon, an empty part, another scheme."""
     for endpoint in ENDPOINTS:
-        answer = post(latchkey, endpoint, OURS, headers={"Authorization": header})
-        assert error_of(answer) == (401, "invalid_client")
-        assert answer.header("x-amzn-Remapped-WWW-Authenticate") == 'Basic realm="latchkey"'
+        response = post(latchkey, endpoint, OURS, headers={"Authorization": header})
+        assert error_of(response) == (401, "invalid_client")
+        assert response.header("x-amzn-Remapped-WWW-Authenticate") == 'Basic realm="latchkey"'
 
 
 def test_two_authentication_methods_are_invalid(latchkey: TestApp, app: App) -> None:
     """A secret in the header and one in the body, even if both are correct."""
     assert app.secret
     for endpoint in ENDPOINTS:
-        answer = post(latchkey, endpoint, {**OURS, **app.credentials}, headers=basic(app.id, app.secret))
-        assert error_of(answer) == (400, "invalid_request")
+        response = post(latchkey, endpoint, {**OURS, **app.credentials}, headers=basic(app.id, app.secret))
+        assert error_of(response) == (400, "invalid_request")
 
 
 def test_client_id_in_the_body_must_match_basic(latchkey: TestApp, app: App, spa: App) -> None:
@@ -73,8 +73,8 @@ def test_client_id_in_the_body_must_match_basic(latchkey: TestApp, app: App, spa
     assert app.secret
     header = basic(app.id, app.secret)
     assert post(latchkey, "/oauth/token", {**OURS, "client_id": app.id}, headers=header).status == 200
-    answer = post(latchkey, "/oauth/token", {**OURS, "client_id": spa.id}, headers=header)
-    assert error_of(answer) == (400, "invalid_request")
+    response = post(latchkey, "/oauth/token", {**OURS, "client_id": spa.id}, headers=header)
+    assert error_of(response) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
@@ -90,9 +90,9 @@ def test_wrong_or_missing_secret_is_invalid_client(latchkey: TestApp, app: App, 
         {"client_id": "app_" + "0" * 20, "client_secret": app.secret},
         {"client_id": "nobody", "client_secret": app.secret},
     ]
-    answers = [post(latchkey, endpoint, {**OURS, **credentials}) for credentials in wrong]
-    assert {error_of(answer) for answer in answers} == {(401, "invalid_client")}
-    assert len({answer.body for answer in answers}) == 1
+    responses = [post(latchkey, endpoint, {**OURS, **credentials}) for credentials in wrong]
+    assert {error_of(response) for response in responses} == {(401, "invalid_client")}
+    assert len({response.body for response in responses}) == 1
 
 
 def test_request_without_a_client_is_invalid_client(latchkey: TestApp) -> None:
@@ -102,7 +102,10 @@ def test_request_without_a_client_is_invalid_client(latchkey: TestApp) -> None:
 
 def test_public_client_with_a_secret_is_invalid_client(latchkey: TestApp, spa: App) -> None:
     """A secret that is sent must be checked, and a public client has none."""
-    assert error_of(post(latchkey, "/oauth/token", {**spa.credentials, "client_secret": "x"})) == (401, "invalid_client")
+    assert error_of(post(latchkey, "/oauth/token", {**spa.credentials, "client_secret": "x"})) == (
+        401,
+        "invalid_client",
+    )
     assert error_of(post(latchkey, "/oauth/token", {}, headers=basic(spa.id, "x"))) == (401, "invalid_client")
 
 
@@ -130,8 +133,8 @@ def test_failed_authentication_consumes_nothing(latchkey: TestApp, ada: User, ap
     code = ada.code(app) if grant_type == CODE else ""
     refresh_token = "" if code else ada.grant(app)[1]
     secret, app.secret = app.secret, secrets.mint(clients.CLIENT_SECRET_KIND)
-    answer = app.redeem(code) if code else app.refresh(refresh_token)
-    assert error_of(answer) == (401, "invalid_client")
+    response = app.redeem(code) if code else app.refresh(refresh_token)
+    assert error_of(response) == (401, "invalid_client")
     app.secret = secret
-    answer = app.redeem(code) if code else app.refresh(refresh_token)
-    assert answer.status == 200
+    response = app.redeem(code) if code else app.refresh(refresh_token)
+    assert response.status == 200

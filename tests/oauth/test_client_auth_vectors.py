@@ -12,7 +12,7 @@ from chalicelib.oauth import clients
 from infra.standin import Answer
 from tests.oauth import token_vectors as vectors
 from tests.oauth.flow import CLIENT, App, Parameters, post
-from tests.oauth.token_vectors import Refused, refused
+from tests.oauth.token_vectors import ErrorResponse, error_response
 from tests.support.harness import TestApp
 
 CHALLENGE = "x-amzn-Remapped-WWW-Authenticate"
@@ -59,11 +59,11 @@ def test_basic_credentials_are_form_decoded(latchkey: TestApp, app: App) -> None
         basic(f"{app.id}:{secret}%00"),
         basic(f"{app.id}:{secret[:-1]}%"),
     ):
-        assert refused(ask(latchkey, wrong)) == vectors.UNKNOWN_CLIENT, wrong
+        assert error_response(ask(latchkey, wrong)) == vectors.UNKNOWN_CLIENT, wrong
 
 
 @pytest.mark.parametrize(
-    ("authorization", "answer"),
+    ("authorization", "response"),
     [
         (None, vectors.NO_CLIENT),
         ("", vectors.NO_CLIENT),
@@ -81,11 +81,13 @@ def test_basic_credentials_are_form_decoded(latchkey: TestApp, app: App) -> None
         (basic(f"app_1:{SECRET}"), vectors.UNKNOWN_CLIENT),
     ],
 )
-def test_unauthenticated_client_gets_a_challenge(latchkey: TestApp, authorization: str | None, answer: Refused) -> None:
+def test_unauthenticated_client_gets_a_challenge(
+    latchkey: TestApp, authorization: str | None, response: ErrorResponse
+) -> None:
     """RFC 6749 §5.2: 401 with the scheme in WWW-Authenticate, whatever was sent."""
-    said = ask(latchkey, authorization)
-    assert refused(said) == answer
-    assert said.header(CHALLENGE) == 'Basic realm="latchkey"'
+    actual = ask(latchkey, authorization)
+    assert error_response(actual) == response
+    assert actual.header(CHALLENGE) == 'Basic realm="latchkey"'
 
 
 def test_failed_authentication_does_not_reveal_the_reason(latchkey: TestApp, app: App, spa: App) -> None:
@@ -100,16 +102,16 @@ def test_failed_authentication_does_not_reveal_the_reason(latchkey: TestApp, app
         {"client_id": unknown, "client_secret": str(app.secret)},
         {"client_id": "x" * 3_000, "client_secret": "x" * 3_000},
     ):
-        assert refused(ask(latchkey, None, **sent)) == vectors.UNKNOWN_CLIENT, sent
-    assert refused(ask(latchkey, None, client_id=spa.id, client_secret="x")) == vectors.NO_SECRET
-    assert refused(ask(latchkey, basic(f"{spa.id}:x"))) == vectors.NO_SECRET
+        assert error_response(ask(latchkey, None, **sent)) == vectors.UNKNOWN_CLIENT, sent
+    assert error_response(ask(latchkey, None, client_id=spa.id, client_secret="x")) == vectors.NO_SECRET
+    assert error_response(ask(latchkey, basic(f"{spa.id}:x"))) == vectors.NO_SECRET
 
 
 def test_client_uses_one_authentication_method(latchkey: TestApp, app: App, spa: App) -> None:
     """RFC 6749 §2.3: header or body, never both, even if one of them is wrong; without a challenge."""
     secret = str(app.secret)
     header = basic(f"{app.id}:{secret}")
-    wrong: tuple[tuple[str, dict[str, str], Refused], ...] = (
+    wrong: tuple[tuple[str, dict[str, str], ErrorResponse], ...] = (
         (header, {"client_secret": secret}, vectors.TWICE),
         (header, {"client_id": app.id, "client_secret": secret}, vectors.TWICE),
         (header, {"client_id": spa.id, "client_secret": "x"}, vectors.TWICE),
@@ -117,17 +119,17 @@ def test_client_uses_one_authentication_method(latchkey: TestApp, app: App, spa:
         (header, {"client_id": spa.id}, vectors.OTHER_ID),
         (basic("x:x"), {"client_id": app.id}, vectors.OTHER_ID),
     )
-    for authorization, sent, answer in wrong:
-        said = ask(latchkey, authorization, **sent)
-        assert (refused(said), said.header(CHALLENGE)) == (answer, None), sent
+    for authorization, sent, response in wrong:
+        actual = ask(latchkey, authorization, **sent)
+        assert (error_response(actual), actual.header(CHALLENGE)) == (response, None), sent
     for same in ({"client_id": app.id}, {"client_id": "", "client_secret": ""}, {"client_id": app.id}):
         assert ask(latchkey, header, **same).status == 200, same
     unreadable = {"client_id": app.id, "client_secret": secret}
-    assert refused(ask(latchkey, "Bearer x", **unreadable)) == vectors.OTHER_SCHEME
+    assert error_response(ask(latchkey, "Bearer x", **unreadable)) == vectors.OTHER_SCHEME
 
 
 @pytest.mark.parametrize(
-    ("sent", "answer"),
+    ("sent", "response"),
     [
         ({"client_id": ["x", "x"]}, "client_id is repeated."),
         ({"client_secret": ["x", "x"]}, "client_secret is repeated."),
@@ -138,16 +140,16 @@ def test_client_uses_one_authentication_method(latchkey: TestApp, app: App, spa:
     ],
 )
 def test_malformed_request_is_rejected_before_authentication(
-    latchkey: TestApp, app: App, sent: Parameters, answer: str
+    latchkey: TestApp, app: App, sent: Parameters, response: str
 ) -> None:
     """RFC 6749 §3.2: invalid_request, even if the client would fail to authenticate."""
-    said = post(latchkey, "/oauth/token", {"grant_type": CLIENT, "client_id": app.id, **sent})
-    assert refused(said) == (400, "invalid_request", answer)
+    actual = post(latchkey, "/oauth/token", {"grant_type": CLIENT, "client_id": app.id, **sent})
+    assert error_response(actual) == (400, "invalid_request", response)
 
 
 def test_client_secret_is_compared_in_constant_time(app: App) -> None:
     """By `hmac.compare_digest` of digests, so timing reveals nothing about the secret."""
     app.secret = secrets.mint(clients.CLIENT_SECRET_KIND)
     with patch.object(hmac, "compare_digest", wraps=hmac.compare_digest) as compared:
-        assert refused(app.ask(CLIENT)) == vectors.UNKNOWN_CLIENT
+        assert error_response(app.ask(CLIENT)) == vectors.UNKNOWN_CLIENT
     compared.assert_any_call(app.client.secret_digest, secrets.digest(app.secret))

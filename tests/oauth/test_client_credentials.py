@@ -2,7 +2,7 @@
 
 from chalicelib.limits import tiers
 from chalicelib.oauth import delete_client
-from tests.oauth.flow import CLIENT, CODE, ISSUER, App, User, error_of, register_client, new_user, is_accepted
+from tests.oauth.flow import CLIENT, CODE, ISSUER, App, User, error_of, is_accepted, new_user, register_client
 from tests.support.harness import TestApp
 
 

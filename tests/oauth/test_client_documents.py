@@ -11,7 +11,7 @@ from chalicelib.core import telemetry
 from chalicelib.limits import tiers
 from chalicelib.oauth import client_documents, end_client
 from chalicelib.oauth.tables import Client
-from tests.oauth.flow import CALLBACK, LOOPBACK, PKCE, App, User, post, query_of, error_of, is_accepted
+from tests.oauth.flow import CALLBACK, LOOPBACK, PKCE, App, User, error_of, is_accepted, post, query_of
 from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
 from tests.support.harness import TestApp
 
@@ -29,8 +29,8 @@ DOCUMENT: dict[str, object] = {
 @pytest.fixture
 def internet() -> Iterator[Internet]:
     """An internet without any server."""
-    with connected_to_nothing_else() as made:
-        yield made
+    with connected_to_nothing_else() as internet:
+        yield internet
 
 
 def found(internet: Internet, client_id: str = URL, address: str = ADDRESS) -> Client | None:
@@ -40,12 +40,12 @@ def found(internet: Internet, client_id: str = URL, address: str = ADDRESS) -> C
     )
 
 
-def publish(internet: Internet, document: object, **answer: Any) -> None:
+def publish(internet: Internet, document: object, **response: Any) -> None:
     """Serve a document at the URL of its client id."""
-    internet.answers(document if isinstance(document, bytes) else json.dumps(document).encode(), **answer)
+    internet.answers(document if isinstance(document, bytes) else json.dumps(document).encode(), **response)
 
 
-def known(latchkey: TestApp, internet: Internet) -> App:
+def fetched_client(latchkey: TestApp, internet: Internet) -> App:
     """Return the client of DOCUMENT after its first fetch."""
     publish(internet, DOCUMENT)
     client = found(internet)
@@ -55,7 +55,7 @@ def known(latchkey: TestApp, internet: Internet) -> App:
 
 def test_client_has_the_metadata_of_its_document(latchkey: TestApp, internet: Internet) -> None:
     """Public, unverified, with authorization codes and refresh tokens."""
-    client = known(latchkey, internet).client
+    client = fetched_client(latchkey, internet).client
     assert (client.client_id, client.name, client.uri) == (URL, "Editor", URL)
     assert (client.is_public, client.registered_by) == (True, "document")
     assert client.redirect_uris == [CALLBACK, LOOPBACK]
@@ -65,7 +65,7 @@ def test_client_has_the_metadata_of_its_document(latchkey: TestApp, internet: In
 
 def test_client_of_a_document_completes_the_flow(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """PKCE, no secret, refresh, revocation; the consent page marks it as unverified and shows the URL."""
-    app = known(latchkey, internet)
+    app = fetched_client(latchkey, internet)
     page = ada.open_authorization(app)
     assert ("Unverified" in page.text, URL in page.text, "Editor" in page.text) == (True, True, True)
     tokens = ada.tokens(app)
@@ -77,7 +77,7 @@ def test_client_of_a_document_completes_the_flow(latchkey: TestApp, ada: User, i
 
 def test_document_with_a_new_redirect_uri_needs_new_consent(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """An attacker who controls the document must not get a code that was allowed to another recipient."""
-    app = known(latchkey, internet)
+    app = fetched_client(latchkey, internet)
     ada.allow(app)
     assert "code" in query_of(ada.open_authorization(app).location)
     publish(internet, DOCUMENT | {"redirect_uris": ["https://elsewhere.example/cb"]})
@@ -89,7 +89,7 @@ def test_document_with_a_new_redirect_uri_needs_new_consent(latchkey: TestApp, a
 
 def test_client_of_a_document_is_public_only(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """It must use PKCE, and has no secret, no client token, no device flow, no introspection and no management."""
-    app = known(latchkey, internet)
+    app = fetched_client(latchkey, internet)
     page = ada.open_authorization(app, code_challenge=None, code_challenge_method=None)
     assert (page.status, "PKCE" in page.text) == (400, True)
     assert error_of(app.ask("client_credentials")) == (400, "unauthorized_client")
@@ -100,7 +100,7 @@ def test_client_of_a_document_is_public_only(latchkey: TestApp, ada: User, inter
 
 def test_document_is_fetched_once_a_day(latchkey: TestApp, internet: Internet) -> None:
     """It is fresh for 24 hours, then it is fetched again and changes take effect."""
-    known(latchkey, internet)
+    fetched_client(latchkey, internet)
     publish(internet, DOCUMENT | {"client_name": "Editor 2", "redirect_uris": [CALLBACK]})
     latchkey.clock.forward(DAY_S - 0.001)
     client = found(internet)
@@ -113,7 +113,7 @@ def test_document_is_fetched_once_a_day(latchkey: TestApp, internet: Internet) -
 
 def test_document_missing_after_a_day_is_no_client(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """No authorization request succeeds any more; tokens that were issued are valid until they expire."""
-    app = known(latchkey, internet)
+    app = fetched_client(latchkey, internet)
     access, refresh = ada.grant(app)
     publish(internet, b"", status="404 Not Found")
     latchkey.clock.forward(DAY_S)
@@ -188,9 +188,9 @@ def test_unusable_response_is_no_client(latchkey: TestApp, internet: Internet) -
         assert found(internet, address=address) is None
         latchkey.clock.forward(FAILED_S)
     assert found(internet, address="8.8.8.8") is None
-    said = [json.loads(line) for line in log.getvalue().splitlines()]
-    assert {(line["message"], line["host"]) for line in said} == {("client_document_refused", NAME)}
-    assert len(said) == 10
+    logged = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert {(line["message"], line["host"]) for line in logged} == {("client_document_refused", NAME)}
+    assert len(logged) == 10
     assert {address for address, _ in internet.connected} == {ADDRESS, "8.8.8.8"}
 
 
@@ -263,9 +263,10 @@ def test_null_in_a_document_is_absent(latchkey: TestApp, internet: Internet) -> 
 
 def test_document_is_limited_to_supported_values(latchkey: TestApp, internet: Internet) -> None:
     """As in a registration: unsupported values are dropped unless none remains."""
-    asked = ["authorization_code", "urn:ietf:params:oauth:grant-type:jwt-bearer", "client_credentials"]
+    requested = ["authorization_code", "urn:ietf:params:oauth:grant-type:jwt-bearer", "client_credentials"]
     publish(
-        internet, DOCUMENT | {"grant_types": asked, "response_types": ["code", "none"], "scope": "openid read offline"}
+        internet,
+        DOCUMENT | {"grant_types": requested, "response_types": ["code", "none"], "scope": "openid read offline"},
     )
     client = found(internet)
     assert client

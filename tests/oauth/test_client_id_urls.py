@@ -47,9 +47,9 @@ def test_valid_url_can_be_a_client_id(place: str, path: str) -> None:
 )
 def test_client_id_url_with_a_bad_host_is_rejected(place: str) -> None:
     """No host, a bad host or port, user information; it doesn't matter which of them urlsplit detects."""
-    with pytest.raises(client_documents.BadDocument) as refused:
+    with pytest.raises(client_documents.BadDocument) as raised:
         client_documents.check_url(f"https://{place}/c")
-    assert str(refused.value) in (HOST, NO_URL)
+    assert str(raised.value) in (HOST, NO_URL)
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_client_id_url_with_a_bad_host_is_rejected(place: str) -> None:
 )
 def test_client_id_url_with_a_bad_path_is_rejected(path: str, why: str) -> None:
     """Encoded control characters, a bad percent-encoding, dot segments, a fragment."""
-    with pytest.raises(client_documents.BadDocument) as refused:
+    with pytest.raises(client_documents.BadDocument) as raised:
         client_documents.check_url(f"https://{NAME}{path}")
-    assert str(refused.value) == why
+    assert str(raised.value) == why
 
 
 @pytest.mark.parametrize(

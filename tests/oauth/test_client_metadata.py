@@ -15,16 +15,16 @@ from tests.oauth.flow import CALLBACK, CODE, DEVICE, REFRESH
 BAD_METADATA, BAD_REDIRECT = ("invalid_client_metadata", 400), ("invalid_redirect_uri", 400)
 
 
-def read(**given: object) -> Metadata:
+def read(**fields: object) -> Metadata:
     """Return the metadata of a client that may use codes, refresh tokens and device codes."""
-    return client_metadata.parse(given, offered=(CODE, REFRESH, DEVICE), by_default=(CODE,), auth_method="none")
+    return client_metadata.parse(fields, offered=(CODE, REFRESH, DEVICE), by_default=(CODE,), auth_method="none")
 
 
-def refusal(given: dict[str, Any]) -> tuple[str, int, str]:
+def error_of(fields: dict[str, Any]) -> tuple[str, int, str]:
     """Return the error for some metadata."""
-    with pytest.raises(OAuthError) as refused:
-        read(**given)
-    return refused.value.error, refused.value.status, refused.value.message
+    with pytest.raises(OAuthError) as raised:
+        read(**fields)
+    return raised.value.error, raised.value.status, raised.value.message
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,9 @@ def test_metadata_is_a_json_object_in_which_null_is_absent(raw: bytes | str, fie
 )
 def test_body_that_is_no_object_or_repeats_a_name_is_invalid(raw: bytes | str) -> None:
     """Two parsers could read two different clients."""
-    with pytest.raises(OAuthError, match="must be a JSON object without repeated names") as refused:
+    with pytest.raises(OAuthError, match="must be a JSON object without repeated names") as raised:
         client_metadata.parse_fields(raw)
-    assert (refused.value.error, refused.value.status) == BAD_METADATA
+    assert (raised.value.error, raised.value.status) == BAD_METADATA
 
 
 @pytest.mark.parametrize(
@@ -71,10 +71,10 @@ def test_body_that_is_no_object_or_repeats_a_name_is_invalid(raw: bytes | str) -
         ({"client_uri": " "}, {"uri": None}),
     ],
 )
-def test_supported_values_are_kept_and_defaults_applied(given: dict[str, Any], said: dict[str, Any]) -> None:
+def test_supported_values_are_kept_and_defaults_applied(fields: dict[str, Any], expected: dict[str, Any]) -> None:
     """Unsupported values are dropped unless none remains."""
     whole: dict[str, Any] = {"name": None, "redirect_uris": [], "auth_method": "none", "grant_types": frozenset({CODE})}
-    assert read(**given) == Metadata(**whole | {"scopes": frozenset({"read", "write"}), "uri": None} | said)
+    assert read(**fields) == Metadata(**whole | {"scopes": frozenset({"read", "write"}), "uri": None} | expected)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,9 @@ def test_supported_values_are_kept_and_defaults_applied(given: dict[str, Any], s
         *(({"client_uri": f"https://{wrong}"}, "client_uri") for wrong in ("a/\u202e", "a/<", "a/\x7f")),
     ],
 )
-def test_invalid_field_is_named_in_the_error(given: dict[str, Any], about: str) -> None:
+def test_invalid_field_is_named_in_the_error(fields: dict[str, Any], about: str) -> None:
     """RFC 7591 §3.2.2."""
-    error, status, message = refusal(given)
+    error, status, message = error_of(fields)
     assert (error, status) == BAD_METADATA
     assert message.startswith(about)
 
@@ -103,7 +103,7 @@ def test_invalid_field_is_named_in_the_error(given: dict[str, Any], about: str) 
 @pytest.mark.parametrize("wrong", [CALLBACK, 7, [7], [CALLBACK, None], {"0": CALLBACK}])
 def test_redirect_uris_must_be_a_list_of_strings(wrong: object) -> None:
     """Anything else is invalid_redirect_uri."""
-    assert refusal({"redirect_uris": wrong}) == (*BAD_REDIRECT, "redirect_uris must be a list of strings.")
+    assert error_of({"redirect_uris": wrong}) == (*BAD_REDIRECT, "redirect_uris must be a list of strings.")
 
 
 def test_error_code_depends_on_the_kind_of_the_exception() -> None:
@@ -115,6 +115,6 @@ def test_error_code_depends_on_the_kind_of_the_exception() -> None:
 
 def test_error_lists_the_supported_values() -> None:
     """So that the developer knows what to request."""
-    message = refusal({"grant_types": ["implicit"]})[2]
+    message = error_of({"grant_types": ["implicit"]})[2]
     assert message == f"grant_types must include one of {CODE}, {REFRESH}, {DEVICE}."
     assert json.dumps(message).isascii()

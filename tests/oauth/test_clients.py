@@ -11,7 +11,7 @@ from chalicelib.events.tables import Event
 from chalicelib.oauth import authorize, clients, delete_client, parameters, registration
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.tables import Client
-from tests.oauth.flow import CALLBACK, CLIENT, ISSUER, LOOPBACK, PKCE, App, User, error_of, register_client, is_accepted
+from tests.oauth.flow import CALLBACK, CLIENT, ISSUER, LOOPBACK, PKCE, App, User, error_of, is_accepted, register_client
 from tests.support.console_client import Page
 from tests.support.harness import TestApp
 
@@ -19,9 +19,9 @@ NEW = "/settings/applications/new"
 SECRET = re.compile(r"lk_cs_[0-9A-Za-z]{36}")
 
 
-def register(person: User, kind: str, *uris: str) -> Page:
+def register(user: User, kind: str, *uris: str) -> Page:
     """Submit the form for a new application."""
-    return person.submit(NEW, name="Mine", redirect_uris="\r\n".join(uris), kind=kind, scopes=["read", "write"])
+    return user.submit(NEW, name="Mine", redirect_uris="\r\n".join(uris), kind=kind, scopes=["read", "write"])
 
 
 def test_confidential_application_is_registered_in_the_console(latchkey: TestApp, ada: User) -> None:
@@ -34,9 +34,9 @@ def test_confidential_application_is_registered_in_the_console(latchkey: TestApp
     assert is_accepted(latchkey, ada.grant(app)[0])
     assert app.ask(CLIENT).status == 200
     for target in ("/settings/applications", f"/settings/applications/{client.client_id}"):
-        shown = ada.open(target).html
-        assert client.client_id in shown
-        assert not SECRET.search(shown)
+        html = ada.open(target).html
+        assert client.client_id in html
+        assert not SECRET.search(html)
 
 
 def test_public_application_is_registered_in_the_console(latchkey: TestApp, ada: User) -> None:
@@ -118,13 +118,13 @@ def test_approval_of_a_concurrently_deleted_client_fails(
     """An unapproved client fails at the approval; a kept one at the exchange of the code."""
     if registered_by == "self":
         app.client.update(actions=[Client.dies_at.set(latchkey.clock.now_ms // 1000 + 60)])
-    asked = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]}
-    asking = authorize.parse(parameters.parse_query(asked), ISSUER)
+    sent = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]}
+    request = authorize.parse(parameters.parse_query(sent), ISSUER)
     delete_client.delete(app.client)
     if registered_by == "self":
         with pytest.raises(authorize.CannotRedirect):
-            authorize.approve(asking, ada.account.id, ISSUER)
+            authorize.approve(request, ada.account.id, ISSUER)
         return
-    location = authorize.approve(asking, ada.account.id, ISSUER)
+    location = authorize.approve(request, ada.account.id, ISSUER)
     code = location.partition("code=")[2].partition("&")[0]
     assert error_of(app.redeem(code)) == (401, "invalid_client")

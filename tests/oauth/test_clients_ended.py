@@ -60,29 +60,29 @@ def test_unknown_client_is_not_deleted(latchkey: TestApp) -> None:
 
 def granted(client_id: str, count: int) -> list[str]:
     """Store grants and consents of several accounts for a client; return the accounts' ids in order."""
-    made = []
+    grant_ids = []
     for number in range(count):
         grant = grants.new(f"acc_{number}", client_id, scopes={"read"}, resources=set())
         grant.save()
         Consent(grant.account_id, client_id, allowed={"x  read"}, given_at=NOON_MS).save()
-        made.append(grant.id)
-    return sorted(made)
+        grant_ids.append(grant.id)
+    return sorted(grant_ids)
 
 
-def revoked(made: list[str]) -> list[bool]:
+def revoked(grant_ids: list[str]) -> list[bool]:
     """Return for each grant whether it is revoked."""
-    return ["revoked_at" in Grant.get(each).attribute_values for each in made]
+    return ["revoked_at" in Grant.get(each).attribute_values for each in grant_ids]
 
 
 def test_grants_of_a_deleted_client_are_revoked_in_slices(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then the consents: each slice continues after the last one, until one isn't full."""
     monkeypatch.setattr(delete_client, "SLICE", 3)
     client = register(registered_by="self").client
-    made = granted(client.client_id, 6)
+    grant_ids = granted(client.client_id, 6)
     whole = unfinished.new(unfinished.OF_CLIENT, client.client_id)
-    assert (delete_client.finish_deletion(whole), whole.after) == (False, made[2])
-    assert revoked(made) == [True] * 3 + [False] * 3
-    assert (delete_client.finish_deletion(whole), whole.after) == (False, made[5])
+    assert (delete_client.finish_deletion(whole), whole.after) == (False, grant_ids[2])
+    assert revoked(grant_ids) == [True] * 3 + [False] * 3
+    assert (delete_client.finish_deletion(whole), whole.after) == (False, grant_ids[5])
     assert len(list(Consent.scan())) == 6
     assert (delete_client.finish_deletion(whole), whole.after) == (False, "acc_2")
     assert len(list(Consent.scan())) == 3
@@ -121,8 +121,8 @@ def test_document_url_can_be_blocked_before_its_first_use(latchkey: TestApp) -> 
         client = end_client.end(DOCUMENT, actor="acc_admin", reason=reason)
         assert (client.deleted_at, client.ended_by, client.ended_because) == (NOON_MS, "acc_admin", "abuse")
         latchkey.clock.forward(1)
-    said = [json.loads(line) for line in log.getvalue().splitlines()]
-    assert {(line["message"], line["client_id"], line["actor"]) for line in said} == {
+    logged = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert {(line["message"], line["client_id"], line["actor"]) for line in logged} == {
         ("client_ended", DOCUMENT, "acc_admin")
     }
     assert (client.name, client.uri, client.auth_method) == ("client.example", DOCUMENT, "none")

@@ -33,26 +33,26 @@ def test_client_is_stored_completely(latchkey: TestApp) -> None:
     """The secret as its digest and preview."""
     owner = latchkey.account()
     latchkey.clock.forward(1)
-    made = register(account_id=owner.id, uri="https://photos.example/", wanted={"write"}, pkce_required=True)
-    client = Client.get(made.client.client_id)
-    assert made.secret
+    new = register(account_id=owner.id, uri="https://photos.example/", wanted={"write"}, pkce_required=True)
+    client = Client.get(new.client.client_id)
+    assert new.secret
     assert (client.name, client.redirect_uris, client.auth_method) == ("Photos", [CALLBACK], "client_secret_basic")
     assert (client.grant_types, client.scopes, client.registered_by) == ({CODE}, {"write"}, "account")
     assert (client.created_at, client.account_id, client.uri) == (NOON_MS + 1000, owner.id, "https://photos.example/")
-    assert (client.secret_digest, client.secret_hint) == (secrets.digest(made.secret), secrets.hint(made.secret))
+    assert (client.secret_digest, client.secret_hint) == (secrets.digest(new.secret), secrets.hint(new.secret))
     assert client.pkce_required is True
-    assert clients.has_secret(client, made.secret)
-    assert not clients.has_secret(client, f"{made.secret}x")
-    assert repr(made) == f"NewClient({client.client_id})"
+    assert clients.has_secret(client, new.secret)
+    assert not clients.has_secret(client, f"{new.secret}x")
+    assert repr(new) == f"NewClient({client.client_id})"
     assert told(owner.id) == [(kinds.APPLICATION_CREATED, {"application": client.client_id, "name": "Photos"})]
     assert Account.get(owner.id).applications == 1
 
 
 def test_client_with_minimal_metadata_has_defaults(latchkey: TestApp) -> None:
     """Both scopes; no secret for a public client; unknown attributes are absent."""
-    made = register(auth_method="none", registered_by="self", registration_digest="d", dies_at=NOON_S + 9)
-    client = Client.get(made.client.client_id)
-    assert made.secret is None
+    new = register(auth_method="none", registered_by="self", registration_digest="d", dies_at=NOON_S + 9)
+    client = Client.get(new.client.client_id)
+    assert new.secret is None
     assert not clients.has_secret(client, "")
     assert (client.scopes, client.registration_digest, client.dies_at) == ({"read", "write"}, "d", NOON_S + 9)
     unknown = {"account_id", "secret_digest", "secret_hint", "uri", "pkce_required"}
@@ -92,12 +92,12 @@ def test_client_has_up_to_ten_redirect_uris(latchkey: TestApp) -> None:
 
 def test_bad_redirect_uri_names_its_field() -> None:
     """The exception has the field and the type of a bad redirect URI."""
-    with pytest.raises(BadRedirectURI) as refused:
+    with pytest.raises(BadRedirectURI) as raised:
         clients.check_has_redirect_uri({CODE}, [])
-    assert refused.value.field == "redirect_uris"
-    with pytest.raises(BadRedirectURI) as refused:
+    assert raised.value.field == "redirect_uris"
+    with pytest.raises(BadRedirectURI) as raised:
         clients.validate_redirect_uris(["x"])
-    assert refused.value.field == "redirect_uris"
+    assert raised.value.field == "redirect_uris"
 
 
 def test_limit_of_50_applications_is_distinct_from_a_reused_form(latchkey: TestApp) -> None:
@@ -154,8 +154,8 @@ def test_client_of_a_document_is_kept_longer_than_a_grant(
     client = register(registered_by="document", dies_at=NOON_S + 2 * DAY_S).client
     if until is not None:
         client.update(actions=[Client.kept_until.set(until), Client.dies_at.set(until)])
-    used, made = kept(client)
-    assert made == writes
+    used, new = kept(client)
+    assert new == writes
     if writes:
         assert used.kept_until == used.dies_at == NOON_S + 120 * DAY_S
     else:
@@ -164,26 +164,26 @@ def test_client_of_a_document_is_kept_longer_than_a_grant(
 
 def test_missing_client_is_not_recreated_by_an_approval(latchkey: TestApp) -> None:
     """Neither a deleted nor an expired one."""
-    ended, gone = (register(registered_by="self", dies_at=NOON_S + 9).client for _ in range(2))
-    delete_client.delete(ended)
-    Client(gone.client_id).delete()
-    for client in (ended, gone):
+    deleted, expired = (register(registered_by="self", dies_at=NOON_S + 9).client for _ in range(2))
+    delete_client.delete(deleted)
+    Client(expired.client_id).delete()
+    for client in (deleted, expired):
         client.dies_at = NOON_S + 9
         with pytest.raises(TransactWriteError), models.transaction() as write:
             client_lifetime.keep(write, client)
-    assert Client.found(gone.client_id) is None
+    assert Client.found(expired.client_id) is None
 
 
 def test_rotation_replaces_the_secret(latchkey: TestApp) -> None:
     """In the object that was passed as well."""
     owner = latchkey.account()
-    made = register(account_id=owner.id)
+    new = register(account_id=owner.id)
     latchkey.clock.forward(1)
-    secret = clients.rotate_secret(made.client)
-    stored = Client.get(made.client.client_id)
-    for client in (made.client, stored):
+    secret = clients.rotate_secret(new.client)
+    stored = Client.get(new.client.client_id)
+    for client in (new.client, stored):
         assert clients.has_secret(client, secret)
-        assert not clients.has_secret(client, str(made.secret))
+        assert not clients.has_secret(client, str(new.secret))
         assert client.secret_hint == secrets.hint(secret)
     assert told(owner.id)[1:] == [
         (kinds.APPLICATION_SECRET_ROTATED, {"application": stored.client_id, "name": "Photos"})

@@ -19,8 +19,8 @@ from tests.oauth.flow import (
     User,
     as_json,
     error_of,
-    register_client,
     is_accepted,
+    register_client,
 )
 from tests.support.harness import TestApp
 
@@ -36,9 +36,9 @@ def challenge_of(verifier: str) -> str:
 
 def test_code_is_exchanged_for_tokens(latchkey: TestApp, ada: User, app: App) -> None:
     """The response of RFC 6749 §5.1; the access token acts for the resource owner."""
-    answer = app.redeem(ada.code(app, scope="read write"))
-    body = answer.json()
-    assert answer.status == 200
+    response = app.redeem(ada.code(app, scope="read write"))
+    body = response.json()
+    assert response.status == 200
     assert {name: body[name] for name in ("token_type", "expires_in", "scope")} == {
         "token_type": "Bearer",
         "expires_in": 3600,
@@ -46,17 +46,17 @@ def test_code_is_exchanged_for_tokens(latchkey: TestApp, ada: User, app: App) ->
     }
     assert body.keys() == {"access_token", "token_type", "expires_in", "refresh_token", "scope"}
     assert (secrets.kind_of(body["access_token"]), secrets.kind_of(body["refresh_token"])) == ("at", "rt")
-    assert answer.header("Cache-Control") == "no-store"
-    assert answer.header("Pragma") == "no-cache"
+    assert response.header("Cache-Control") == "no-store"
+    assert response.header("Pragma") == "no-cache"
     assert latchkey.call("GET", "/v1/users/me", body["access_token"]).json()["id"] == ada.account.id
 
 
 def test_code_exchange_works_as_published(latchkey: TestApp, ada: User, app: App) -> None:
     """The documented token request is JSON with the secret in the body."""
     body = {"code": ada.code(app), "grant_type": "authorization_code", "redirect_uri": app.redirect_uri}
-    answer = as_json(latchkey, "/oauth/token", {**app.credentials, **body})
-    assert answer.status == 200
-    assert is_accepted(latchkey, answer.json()["access_token"])
+    response = as_json(latchkey, "/oauth/token", {**app.credentials, **body})
+    assert response.status == 200
+    assert is_accepted(latchkey, response.json()["access_token"])
 
 
 def test_access_token_expires_after_an_hour(latchkey: TestApp, ada: User, app: App) -> None:
@@ -65,8 +65,8 @@ def test_access_token_expires_after_an_hour(latchkey: TestApp, ada: User, app: A
     latchkey.clock.forward(3_599.999)
     assert is_accepted(latchkey, token)
     latchkey.clock.forward(0.001)
-    answer = latchkey.call("GET", "/v1/limits", token)
-    assert (answer.status, answer.json()["error"]) == (401, "token_expired")
+    response = latchkey.call("GET", "/v1/limits", token)
+    assert (response.status, response.json()["error"]) == (401, "token_expired")
 
 
 def test_client_without_the_refresh_grant_gets_no_refresh_token(latchkey: TestApp, ada: User) -> None:
@@ -214,9 +214,7 @@ WRONG_VERIFIERS = {
 
 
 @pytest.mark.parametrize("kind", ["app", "spa"])
-def test_wrong_verifier_is_rejected_and_consumes_nothing(
-    ada: User, request: pytest.FixtureRequest, kind: str
-) -> None:
+def test_wrong_verifier_is_rejected_and_consumes_nothing(ada: User, request: pytest.FixtureRequest, kind: str) -> None:
     """RFC 7636 §4.1: 43 to 128 unreserved characters whose hash is the challenge, for every client."""
     app: App = request.getfixturevalue(kind)
     app.proof = PKCE

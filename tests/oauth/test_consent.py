@@ -19,19 +19,19 @@ from tests.oauth.flow import (
     App,
     User,
     as_json,
+    is_accepted,
+    new_user,
     query_of,
     register_client,
-    new_user,
-    is_accepted,
 )
 from tests.support.harness import TestApp
 
 BOTH = [f"{ISSUER}/v1", f"{ISSUER}/v1/users"]
 
 
-def is_asked(person: User, app: App, **asked: str | list[str] | None) -> bool:
+def is_asked(user: User, app: App, **requested: str | list[str] | None) -> bool:
     """Return whether a request shows the consent page instead of redirecting with a code."""
-    page = person.open_authorization(app, **asked)
+    page = user.open_authorization(app, **requested)
     if page.status == 200:
         return True
     assert "code" in query_of(page.location), page.location
@@ -96,7 +96,7 @@ def test_consent_is_asked_again_for_a_recipient_changed_in_the_console(latchkey:
     owner = new_user(latchkey, "Owner")
     app = register_client(latchkey, owner=owner.account)
     ada.allow(app)
-    for uri, asked in (
+    for uri, requested in (
         ("https://app.example.com/other", False),
         ("https://app.example.com:8443/cb", True),
         ("https://app.example.com.evil.example/cb", True),
@@ -104,8 +104,8 @@ def test_consent_is_asked_again_for_a_recipient_changed_in_the_console(latchkey:
     ):
         path = f"/settings/applications/{app.id}"
         assert owner.submit(f"{path}/change", on=path, name="Photos", redirect_uris=uri).status == 303
-        assert is_asked(ada, app, redirect_uri=uri) is asked, uri
-        assert is_asked(ada, app, redirect_uri=None) is asked, uri
+        assert is_asked(ada, app, redirect_uri=uri) is requested, uri
+        assert is_asked(ada, app, redirect_uri=None) is requested, uri
     ada.allow(app, redirect_uri=ELSEWHERE)
     assert not is_asked(ada, app, redirect_uri=ELSEWHERE)
 
@@ -113,13 +113,13 @@ def test_consent_is_asked_again_for_a_recipient_changed_in_the_console(latchkey:
 def test_consent_is_asked_again_for_a_recipient_changed_by_registration(latchkey: TestApp, ada: User) -> None:
     """RFC 7592: the holder of the registration access token must not get a code allowed to another recipient."""
     described = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}
-    made = as_json(latchkey, "/oauth/register", described).json()
-    app = App(latchkey, Client.get(made["client_id"]), None, CALLBACK, PKCE)
+    created = as_json(latchkey, "/oauth/register", described).json()
+    app = App(latchkey, Client.get(created["client_id"]), None, CALLBACK, PKCE)
     ada.allow(app)
     assert not is_asked(ada, app)
     changed = json.dumps({**described, "client_id": app.id, "redirect_uris": [ELSEWHERE]}).encode()
-    answer = latchkey.call("PUT", f"/oauth/register/{app.id}", made["registration_access_token"], body=changed)
-    assert answer.status == 200
+    response = latchkey.call("PUT", f"/oauth/register/{app.id}", created["registration_access_token"], body=changed)
+    assert response.status == 200
     assert is_asked(ada, app, redirect_uri=ELSEWHERE)
 
 
@@ -166,8 +166,8 @@ def test_consent_on_a_device_covers_no_redirect_uri(ada: User, app: App) -> None
 
 def test_consent_on_a_device_opens_no_redirect(latchkey: TestApp, ada: User) -> None:
     """A self-registered client that was approved on a device gets no redirect without a decision."""
-    made = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": [CODE, DEVICE]}).json()
-    app = App(latchkey, Client.get(made["client_id"]), made["client_secret"], CALLBACK, PKCE)
+    created = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": [CODE, DEVICE]}).json()
+    app = App(latchkey, Client.get(created["client_id"]), created["client_secret"], CALLBACK, PKCE)
     user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
     ada.submit("/device", on=f"/device?user_code={user_code}", decision="allow")
     assert ada.open_authorization(app, prompt="none").status == 400
@@ -220,13 +220,15 @@ def test_unverified_email_gives_no_access_where_emails_are_sent(latchkey: TestAp
     user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
     new = "/settings/applications/new"
     with settings.in_use(replace(settings.current(), mail_from="keys@example.com" if configured else "")):
-        asked, said = ada.open_authorization(app), ada.decide(page)
+        requested, decided = ada.open_authorization(app), ada.decide(page)
         silently = query_of(ada.open_authorization(app, prompt="none").location)
         at_device = ada.submit("/device", on=f"/device?user_code={user_code}", decision="allow")
-        assert [each.status for each in (asked, said, at_device)] == ([409] * 3 if configured else [303, 303, 200])
+        assert [each.status for each in (requested, decided, at_device)] == (
+            [409] * 3 if configured else [303, 303, 200]
+        )
         assert silently.get("error") == ("consent_required" if configured else None)
         assert ada.open(new).status == (409 if configured else 200)
-        assert ("Confirm your email address first" in asked.text) is configured
+        assert ("Confirm your email address first" in requested.text) is configured
         assert query_of(ada.decide(page, "deny").location)["error"] == "access_denied"
 
 

@@ -15,9 +15,9 @@ from tests.oauth.flow import (
     PRIVATE,
     App,
     User,
+    new_user,
     query_of,
     register_client,
-    new_user,
 )
 from tests.support.console_client import PASSWORD, ConsoleClient, person
 from tests.support.harness import TestApp
@@ -53,8 +53,8 @@ def test_consent_page_shows_client_account_and_scopes(latchkey: TestApp, ada: Us
     """The client's name, the account, the redirect's origin, and every scope in words."""
     app = register_client(latchkey, CALLBACK)
     text = ada.open_authorization(app, scope="read write", resource=f"{ISSUER}/v1").text
-    for said in ("Photos", ada.account.email, "https://app.example.com", f"{ISSUER}/v1", "read", "write"):
-        assert said in text
+    for text_shown in ("Photos", ada.account.email, "https://app.example.com", f"{ISSUER}/v1", "read", "write"):
+        assert text_shown in text
     assert "Unverified" not in text
 
 
@@ -73,11 +73,11 @@ def test_form_action_is_open_on_the_way_to_a_client(latchkey: TestApp, uri: str)
     """Chrome applies `form-action` to all redirects after a form, the client's too, so these pages don't set it."""
     app, ada = register_client(latchkey, uri, public=True), new_user(latchkey)
     target = app.authorization_path()
-    waiting = f"?next={quote(target, safe='')}"
-    stranger = ConsoleClient(latchkey)
-    login = stranger.open(f"/login{waiting}")
-    wrong = stranger.send("/login", stranger.filled(login, "/login", {"email": "a@example.com", "password": "wrong"}))
-    pages = [ada.open(target), login, wrong, stranger.open(f"/signup{waiting}")]
+    next_path = f"?next={quote(target, safe='')}"
+    anonymous = ConsoleClient(latchkey)
+    login = anonymous.open(f"/login{next_path}")
+    wrong = anonymous.send("/login", anonymous.filled(login, "/login", {"email": "a@example.com", "password": "wrong"}))
+    pages = [ada.open(target), login, wrong, anonymous.open(f"/signup{next_path}")]
     assert [page.status for page in pages] == [200, 200, 401, 200]
     for page in pages:
         policy = str(page.answer.header("Content-Security-Policy"))
@@ -93,9 +93,9 @@ def test_form_action_is_open_on_the_way_to_a_client(latchkey: TestApp, uri: str)
 
 def test_form_action_is_restricted_on_other_pages(latchkey: TestApp, ada: User) -> None:
     """Only pages that lead to a client omit it."""
-    stranger = ConsoleClient(latchkey)
+    anonymous = ConsoleClient(latchkey)
     pages = [
-        stranger.open(f"/login?next={quote(after, safe='')}")
+        anonymous.open(f"/login?next={quote(after, safe='')}")
         for after in ("/settings/keys", "https://evil.example/oauth/authorize?x", "/oauth/authorized", "/device")
     ]
     for page in (*pages, ada.open("/device"), ada.open("/oauth/authorize?client_id=nobody")):
@@ -125,7 +125,7 @@ def test_cross_site_consent_is_rejected(latchkey: TestApp, ada: User, app: App) 
         ada.decide(page, csrf=""),
         ada.decide(page, csrf=token),
     ]
-    assert [(answer.status, answer.location) for answer in forged] == [(403, "")] * len(forged)
+    assert [(response.status, response.location) for response in forged] == [(403, "")] * len(forged)
     assert ada.open_authorization(app).status == 200
 
 
@@ -165,16 +165,16 @@ def test_decision_after_logout_is_rejected(latchkey: TestApp, ada: User, app: Ap
     """Logged out in another tab: the login page is shown, and nothing is granted."""
     page = ada.open_authorization(app)
     latchkey.clock.forward(13 * 3_600)
-    answer = ada.decide(page)
-    assert answer.location == "/login"
+    response = ada.decide(page)
+    assert response.location == "/login"
 
 
 def test_decision_on_a_deleted_client_is_not_redirected(latchkey: TestApp, ada: User, app: App) -> None:
     """The client was deleted while the page was open."""
     page = ada.open_authorization(app)
     delete_client.delete(app.client)
-    answer = ada.decide(page)
-    assert (answer.status, answer.location) == (400, "")
+    response = ada.decide(page)
+    assert (response.status, response.location) == (400, "")
 
 
 @pytest.mark.parametrize("decision", ["allow", "deny"])

@@ -18,12 +18,12 @@ FILES = "https://files.example.com"
 APP, OTHER = "app_" + "1" * 20, "app_" + "2" * 20
 
 
-def lines(*scopes: str, uri: str = HERE) -> set[str]:
+def entries(*scopes: str, uri: str = HERE) -> set[str]:
     """Return the entries of a consent to scopes without a resource."""
     return consent.entries(uri, scopes or ("read",), [])
 
 
-def given(account: Account, client_id: str = APP) -> Consent | None:
+def find(account: Account, client_id: str = APP) -> Consent | None:
     """Return the stored consent."""
     return Consent.found(account.id, client_id)
 
@@ -48,24 +48,24 @@ def test_consent_has_an_entry_per_scope_resource_and_recipient(
 def test_consent_is_remembered_while_it_is_valid(latchkey: TestApp) -> None:
     """For no more than it covers, this recipient and this client; never for a shared redirect URI."""
     account, client = latchkey.account(), Client(APP)
-    consent.remember(account.id, APP, lines("read", "write") | lines(uri="http://127.0.0.1/"))
+    consent.remember(account.id, APP, entries("read", "write") | entries(uri="http://127.0.0.1/"))
 
     def remembered(allowed: set[str], uri: str = HERE, client: Client = client) -> bool:
         return consent.is_remembered(account, client, redirect_uri=uri, allowed=allowed)
 
-    assert remembered(lines())
-    assert remembered(lines("read", "write"))
-    assert not remembered(lines("read", "keys"))
-    assert not remembered(lines(uri=THERE), THERE)
-    assert not remembered(lines(), client=Client(OTHER))
-    assert not remembered(lines(uri="http://127.0.0.1/"), "http://127.0.0.1/")
+    assert remembered(entries())
+    assert remembered(entries("read", "write"))
+    assert not remembered(entries("read", "keys"))
+    assert not remembered(entries(uri=THERE), THERE)
+    assert not remembered(entries(), client=Client(OTHER))
+    assert not remembered(entries(uri="http://127.0.0.1/"), "http://127.0.0.1/")
     assert consent.is_given_at(account, client, f"{HERE}/elsewhere")
     assert not consent.is_given_at(account, client, "https://a.exampl")
     assert not consent.is_given_at(account, Client(OTHER), HERE)
     account.credentials_since = NOON_MS
-    assert remembered(lines())
+    assert remembered(entries())
     account.credentials_since = NOON_MS + 1
-    assert not remembered(lines())
+    assert not remembered(entries())
     assert not consent.is_given_at(account, client, HERE)
     assert list(consent.of_account(account)) == []
 
@@ -74,7 +74,7 @@ def test_consents_of_an_account_are_read_consistently(latchkey: TestApp) -> None
     """All that it gave."""
     account = latchkey.account()
     for client_id in (APP, OTHER):
-        consent.remember(account.id, client_id, lines())
+        consent.remember(account.id, client_id, entries())
     with sent() as calls:
         assert [each.client_id for each in consent.of_account(account)] == [APP, OTHER]
     assert all(request["ConsistentRead"] for _, request in calls)
@@ -86,12 +86,12 @@ def test_consent_extends_a_valid_one_and_replaces_an_invalid_one(
 ) -> None:
     """One from the very time since which the account's credentials are valid is valid; an earlier one isn't."""
     account = latchkey.account()
-    consent.remember(account.id, APP, lines())
+    consent.remember(account.id, APP, entries())
     account.update(actions=[Account.credentials_since.set(NOON_MS + since_ms)])
     latchkey.clock.now_ms += 5
     with sent() as calls:
-        consent.remember(account.id, APP, lines("write"))
-    stored = given(account)
+        consent.remember(account.id, APP, entries("write"))
+    stored = find(account)
     assert stored is not None
     assert (stored.scopes, stored.given_at) == (allowed, NOON_MS + 5)
     assert told(account.id) == [
@@ -104,13 +104,13 @@ def test_consent_extends_a_valid_one_and_replaces_an_invalid_one(
 def test_concurrent_replacements_are_merged(latchkey: TestApp) -> None:
     """The second finds a valid consent and adds to it."""
     account = latchkey.account()
-    consent.remember(account.id, APP, lines("keys"))
+    consent.remember(account.id, APP, entries("keys"))
     account.update(actions=[Account.credentials_since.set(NOON_MS + 1)])
     latchkey.clock.forward(1)
     # The first has been refused by the one that is over; before it replaces that, the other does.
-    with after("TransactWriteItems", lambda: consent.remember(account.id, APP, lines("write"))):
-        consent.remember(account.id, APP, lines())
-    stored = given(account)
+    with after("TransactWriteItems", lambda: consent.remember(account.id, APP, entries("write"))):
+        consent.remember(account.id, APP, entries())
+    stored = find(account)
     assert stored is not None
     assert stored.scopes == {"read", "write"}
     assert len(told(account.id)) == 3
@@ -121,27 +121,28 @@ def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp) -
     account = latchkey.account()
     with failing("TransactWriteItems"):
         with pytest.raises(TransactWriteError):
-            consent.remember(account.id, APP, lines())
+            consent.remember(account.id, APP, entries())
         with pytest.raises(TransactWriteError):
             consent.withdraw(account.id, APP)
         with pytest.raises(TransactWriteError):
             consent.delete_until(_remembered(latchkey, account), NOON_MS, 9)
-    assert given(account) is not None
+    assert find(account) is not None
 
 
 def _remembered(latchkey: TestApp, account: Account) -> str:
     """Store a consent directly; return its account's id."""
-    Consent(account.id, APP, allowed=lines(), given_at=latchkey.clock.now_ms).save()
+    Consent(account.id, APP, allowed=entries(), given_at=latchkey.clock.now_ms).save()
     return account.id
 
 
 @pytest.mark.parametrize(
-    ("allowed", "stands"), [(lines(), True), (lines("read", "write"), True), (lines("keys"), False), (set(), True)]
+    ("allowed", "stands"),
+    [(entries(), True), (entries("read", "write"), True), (entries("keys"), False), (set(), True)],
 )
 def test_transaction_can_require_a_consent(latchkey: TestApp, allowed: set[str], stands: bool) -> None:
     """All of its entries, or just its existence; the failure is identified."""
     account = latchkey.account()
-    consent.remember(account.id, APP, lines("read", "write"))
+    consent.remember(account.id, APP, entries("read", "write"))
     refusals = []
     for client_id in (APP, OTHER):
         try:
@@ -156,38 +157,38 @@ def test_transaction_can_require_a_consent(latchkey: TestApp, allowed: set[str],
 def test_failure_of_another_write_is_no_withdrawal(latchkey: TestApp) -> None:
     """The consent exists, so another condition failed."""
     account = latchkey.account()
-    consent.remember(account.id, APP, lines())
-    never, refused = Account.id.does_not_exist(), []
+    consent.remember(account.id, APP, entries())
+    never, failures = Account.id.does_not_exist(), []
     try:
         with models.transaction() as write:
-            consent.require_remembered(write, account.id, APP, lines())
+            consent.require_remembered(write, account.id, APP, entries())
             write.update(Account(account.id), actions=[Account.name.set("Met")], condition=never)
     except TransactWriteError as error:
-        refused.append(consent.was_withdrawn(error, account.id, APP))
-    assert (refused, Account.get(account.id).name) == ([False], "Ada")
+        failures.append(consent.was_withdrawn(error, account.id, APP))
+    assert (failures, Account.get(account.id).name) == ([False], "Ada")
 
 
 def grant(account: Account, client_id: str = APP) -> Grant:
     """Store a grant."""
-    made = grants.new(account.id, client_id, scopes={"read"}, resources=set())
-    made.save()
-    return made
+    stored_grants = grants.new(account.id, client_id, scopes={"read"}, resources=set())
+    stored_grants.save()
+    return stored_grants
 
 
-def live(*made: Grant) -> list[bool]:
+def active_of(*stored_grants: Grant) -> list[bool]:
     """Return for each grant whether it is active."""
-    return [Grant.get(each.id).is_active() for each in made]
+    return [Grant.get(each.id).is_active() for each in stored_grants]
 
 
 def test_withdrawal_revokes_the_grants_of_the_client_only(latchkey: TestApp) -> None:
     """One event is recorded, and grants missing in the index are revoked later."""
     account, other = latchkey.account(), latchkey.account(name="Bea")
-    consent.remember(account.id, APP, lines())
+    consent.remember(account.id, APP, entries())
     mine, others, elsewhere = grant(account), grant(account, OTHER), grant(other)
     latchkey.clock.forward(1)
     consent.withdraw(account.id, APP)
-    assert given(account) is None
-    assert live(mine, others, elsewhere) == [False, True, True]
+    assert find(account) is None
+    assert active_of(mine, others, elsewhere) == [False, True, True]
     assert told(account.id, but=1) == [
         (kinds.CONSENT_WITHDRAWN, {"application": APP}),
         (kinds.GRANT_REVOKED, {"grant": mine.id, "application": APP, "scopes": "read"}),
@@ -205,7 +206,7 @@ def test_grants_of_a_device_are_revoked_without_a_consent(latchkey: TestApp) -> 
     account = latchkey.account()
     mine = grant(account)
     consent.withdraw(account.id, APP)
-    assert live(mine) == [False]
+    assert active_of(mine) == [False]
     assert [kind for kind, _ in told(account.id)] == [kinds.GRANT_REVOKED]
     assert len(list(unfinished.all_there_are())) == 1
 
@@ -227,23 +228,23 @@ def test_grants_from_after_a_withdrawal_are_kept(latchkey: TestApp, later_ms: in
     account = latchkey.account()
     ending = unfinished.new_choice(unfinished.OF_CONSENT, account.id, {APP}, by="x")
     latchkey.clock.now_ms += later_ms
-    made = grant(account)
+    stored_grants = grant(account)
     latchkey.clock.now_ms += looked_ms
     assert consent.finish_withdrawal(ending)
-    assert live(made) == [not ended]
+    assert active_of(stored_grants) == [not ended]
 
 
 def test_withdrawal_is_finished_when_a_slice_is_not_full(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """And all cached policies are invalidated."""
     monkeypatch.setattr(consent, "SLICE", 2)
     account = latchkey.account()
-    made = [grant(account) for _ in range(3)]
+    stored_grants = [grant(account) for _ in range(3)]
     ending = unfinished.new_choice(unfinished.OF_CONSENT, account.id, {APP}, by="x")
     assert not consent.finish_withdrawal(ending)
-    assert live(*made).count(True) == 1
+    assert active_of(*stored_grants).count(True) == 1
     with failing("UpdateItem", "windows"):
         assert not consent.finish_withdrawal(ending)
-    assert live(*made) == [False] * 3
+    assert active_of(*stored_grants) == [False] * 3
     assert consent.finish_withdrawal(ending)
 
 
@@ -251,7 +252,7 @@ def test_consents_are_deleted_up_to_a_time_in_slices(latchkey: TestApp) -> None:
     """The time itself included; each has an event."""
     account = latchkey.account()
     for number in range(3):
-        Consent(account.id, f"app_{number}", allowed=lines(), given_at=NOON_MS + number).save()
+        Consent(account.id, f"app_{number}", allowed=entries(), given_at=NOON_MS + number).save()
     with sent() as calls:
         assert consent.delete_until(account.id, NOON_MS + 1, 1) == 1
     assert all(request.get("ConsistentRead") for operation, request in calls if operation == "Query")
@@ -263,13 +264,13 @@ def test_consents_are_deleted_up_to_a_time_in_slices(latchkey: TestApp) -> None:
 def test_consent_given_again_meanwhile_is_not_deleted(latchkey: TestApp) -> None:
     """The condition is on the consent that was read."""
     account = latchkey.account()
-    consent.remember(account.id, APP, lines())
+    consent.remember(account.id, APP, entries())
 
     def again() -> None:
         latchkey.clock.now_ms += 1
-        consent.remember(account.id, APP, lines("write"))
+        consent.remember(account.id, APP, entries("write"))
 
     with before("TransactWriteItems", again):
         assert consent.delete_until(account.id, NOON_MS, 9) == 1
-    assert given(account) is not None
+    assert find(account) is not None
     assert [kind for kind, _ in told(account.id)] == [kinds.CONSENT_REMEMBERED] * 2

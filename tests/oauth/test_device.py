@@ -8,35 +8,35 @@ import pytest
 from chalicelib.api.console.consent import DEVICE_TRIES
 from chalicelib.core import randomness, secrets
 from chalicelib.oauth.tables import OneTimeToken
-from tests.oauth.flow import CODE, DEVICE, ISSUER, App, User, error_of, register_client, new_user, is_accepted
+from tests.oauth.flow import CODE, DEVICE, ISSUER, App, User, error_of, is_accepted, new_user, register_client
 from tests.support.harness import NOON_MS, TestApp
 
 USED = (400, "invalid_grant")
 
 
-def started(app: App, **asked: str) -> tuple[str, str]:
+def started(app: App, **parameters: str) -> tuple[str, str]:
     """Return the device code and the user code of a new authorization."""
-    answer = app.post("/oauth/device_authorization", **asked)
-    assert answer.status == 200, answer.body
-    body = answer.json()
+    response = app.post("/oauth/device_authorization", **parameters)
+    assert response.status == 200, response.body
+    body = response.json()
     app.latchkey.secrets.append(body["device_code"])
     return body["device_code"], body["user_code"]
 
 
-def decide(person: User, user_code: str, decision: str = "allow") -> int:
+def decide(user: User, user_code: str, decision: str = "allow") -> int:
     """Enter a user code and submit a decision; return the status of the last page."""
-    page = person.open(f"/device?user_code={user_code}")
+    page = user.open(f"/device?user_code={user_code}")
     if page.status != 200:
         return page.status
-    return person.send("/device", person.filled(page, "/device", {"decision": decision})).status
+    return user.send("/device", user.filled(page, "/device", {"decision": decision})).status
 
 
 def test_device_authorization_response_is_complete(app: App) -> None:
     """RFC 8628 §3.2, with the interval and a lifetime of ten minutes."""
-    answer = app.post("/oauth/device_authorization", scope="read")
-    body = answer.json()
-    assert answer.status == 200
-    assert answer.header("Cache-Control") == "no-store"
+    response = app.post("/oauth/device_authorization", scope="read")
+    body = response.json()
+    assert response.status == 200
+    assert response.header("Cache-Control") == "no-store"
     assert re.fullmatch(r"[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}", body["user_code"])
     assert secrets.kind_of(body["device_code"]) == "dc"
     assert {name: body[name] for name in ("verification_uri", "expires_in", "interval")} == {
@@ -66,12 +66,12 @@ def test_device_gets_tokens_after_the_approval(
 def test_device_polling_too_fast_must_slow_down(latchkey: TestApp, app: App) -> None:
     """Each slow_down increases the interval by 5 s (RFC 8628 §3.5)."""
     device_code, _ = started(app)
-    said = []
+    errors = []
     for after_s in (0, 4.999, 9.999, 15, 14.999, 20):
         latchkey.clock.forward(after_s)
-        said.append(error_of(app.ask(DEVICE, device_code=device_code))[1])
+        errors.append(error_of(app.ask(DEVICE, device_code=device_code))[1])
     pending, slow = "authorization_pending", "slow_down"
-    assert said == [pending, slow, slow, pending, slow, pending]
+    assert errors == [pending, slow, slow, pending, slow, pending]
 
 
 def test_denied_device_gets_access_denied(ada: User, app: App) -> None:
@@ -172,9 +172,9 @@ def test_decision_counts_as_a_try(latchkey: TestApp, ada: User, app: App) -> Non
 def test_device_page_requires_login(latchkey: TestApp, app: App) -> None:
     """The user code stays pending until a user has logged in."""
     _, user_code = started(app)
-    stranger = new_user(latchkey)
-    stranger.cookies.clear()
-    page = stranger.open(f"/device?user_code={user_code}")
+    anonymous = new_user(latchkey)
+    anonymous.cookies.clear()
+    page = anonymous.open(f"/device?user_code={user_code}")
     assert page.location == f"/login?next=%2Fdevice%3Fuser_code%3D{user_code}"
 
 
@@ -263,10 +263,10 @@ def test_device_code_is_kept_until_expiry_or_as_long_as_its_grant(
     device_code, user_code = started(app)
     if decision is not None:
         decide(ada, user_code, decision)
-    ticket = OneTimeToken.found(secrets.digest(device_code))
-    assert ticket is not None
+    device_code_item = OneTimeToken.found(secrets.digest(device_code))
+    assert device_code_item is not None
     if decision == "allow":
-        assert ticket.dies_at > NOON_MS // 1000 + 90 * 86_400
+        assert device_code_item.dies_at > NOON_MS // 1000 + 90 * 86_400
     else:
-        assert ticket.dies_at == NOON_MS // 1000 + 600
+        assert device_code_item.dies_at == NOON_MS // 1000 + 600
     assert min(each.dies_at for each in OneTimeToken.scan() if each.kind in ("dc", "uc")) == NOON_MS // 1000 + 600

@@ -22,10 +22,10 @@ def test_metadata_is_valid(latchkey: TestApp) -> None:
 
 def test_metadata_is_complete(latchkey: TestApp) -> None:
     """Byte-exact, since clients rely on it."""
-    answer = latchkey.call("GET", SERVER)
-    assert (answer.status, answer.header("Content-Type")) == (200, "application/json")
-    assert answer.header("Cache-Control") == "public, max-age=3600"
-    assert answer.json() == {
+    response = latchkey.call("GET", SERVER)
+    assert (response.status, response.header("Content-Type")) == (200, "application/json")
+    assert response.header("Cache-Control") == "public, max-age=3600"
+    assert response.json() == {
         "issuer": ISSUER,
         "authorization_endpoint": f"{ISSUER}/oauth/authorize",
         "token_endpoint": f"{ISSUER}/oauth/token",
@@ -63,9 +63,9 @@ def test_every_advertised_endpoint_exists(latchkey: TestApp) -> None:
 @pytest.mark.parametrize(("path", "resource"), [("", ISSUER), ("/v1", f"{ISSUER}/v1")])
 def test_protected_resource_names_its_issuer(latchkey: TestApp, path: str, resource: str) -> None:
     """The whole API or one of its paths, each with the authorization server."""
-    answer = latchkey.call("GET", f"{RESOURCE}{path}")
-    assert (answer.status, answer.header("Content-Type")) == (200, "application/json")
-    assert answer.json() == {
+    response = latchkey.call("GET", f"{RESOURCE}{path}")
+    assert (response.status, response.header("Content-Type")) == (200, "application/json")
+    assert response.json() == {
         "resource": resource,
         "authorization_servers": [ISSUER],
         "scopes_supported": ["read", "write"],
@@ -76,8 +76,8 @@ def test_protected_resource_names_its_issuer(latchkey: TestApp, path: str, resou
 def test_other_paths_have_no_metadata(latchkey: TestApp) -> None:
     """A client must reject a document whose issuer or resource doesn't match its URL."""
     for path in (f"{SERVER}/api", f"{SERVER}/api.example.com", f"{RESOURCE}/v2", f"{RESOURCE}/api.example.com"):
-        answer = latchkey.call("GET", path)
-        assert (answer.status, answer.json()["error"]) == (404, "not_found"), path
+        response = latchkey.call("GET", path)
+        assert (response.status, response.json()["error"]) == (404, "not_found"), path
 
 
 def test_issuer_with_a_path_is_found_in_both_forms(latchkey: TestApp) -> None:

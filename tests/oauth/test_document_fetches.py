@@ -18,7 +18,7 @@ from chalicelib.oauth.document_lifetime import freshness_s
 from chalicelib.oauth.tables import Client
 from infra.standin import Answer
 from tests.oauth.flow import CALLBACK, PKCE, App, User, error_of
-from tests.oauth.test_client_documents import DOCUMENT, URL, found, known, publish
+from tests.oauth.test_client_documents import DOCUMENT, URL, fetched_client, found, publish
 from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
 from tests.support.harness import TestApp
 
@@ -31,8 +31,8 @@ BY_ADDRESS = f"https://{ADDRESS}/client.json"
 @pytest.fixture
 def internet() -> Iterator[Internet]:
     """An internet without any server."""
-    with connected_to_nothing_else() as made:
-        yield made
+    with connected_to_nothing_else() as internet:
+        yield internet
 
 
 def send_there(latchkey: TestApp, client_id: str = BY_ADDRESS, ip: str = IP) -> Answer:
@@ -42,24 +42,24 @@ def send_there(latchkey: TestApp, client_id: str = BY_ADDRESS, ip: str = IP) -> 
     )
 
 
-def spent(latchkey: TestApp, network: str, times: int = 1) -> None:
+def use_up_fetches(latchkey: TestApp, network: str, times: int = 1) -> None:
     """Use up a network's limit of fetches, or that of a /48, which is four times as much."""
     latchkey.counted(f"{DOCUMENT_FETCHES.name}_{network}", DOCUMENT_FETCHES, used=times * (DOCUMENT_FETCHES.quota or 0))
 
 
 def test_fetches_are_limited_by_network(latchkey: TestApp, internet: Internet) -> None:
     """60 an hour; beyond that the page says so, no connection is made, and other networks aren't affected."""
-    spent(latchkey, IP)
-    answer = send_there(latchkey)
-    assert (answer.status, answer.header("Retry-After"), internet.connected) == (429, "3600", [])
+    use_up_fetches(latchkey, IP)
+    response = send_there(latchkey)
+    assert (response.status, response.header("Retry-After"), internet.connected) == (429, "3600", [])
     assert send_there(latchkey, ip="203.0.113.8").status == 400
     assert internet.connected == [(ADDRESS, 443)]
 
 
 def test_fetches_of_an_ipv6_site_are_limited_together(latchkey: TestApp, internet: Internet) -> None:
     """A /48 has a limit, and so does each /64 in it."""
-    spent(latchkey, "2001:db8:1::/48", times=4)
-    spent(latchkey, "2001:db8:2:1::/64")
+    use_up_fetches(latchkey, "2001:db8:1::/48", times=4)
+    use_up_fetches(latchkey, "2001:db8:2:1::/64")
     for ip in ("2001:db8:1:1::1", "2001:db8:1:2::1", "2001:db8:2:1::1"):
         assert send_there(latchkey, ip=ip).status == 429
     assert internet.connected == []
@@ -75,19 +75,19 @@ def test_each_fetch_is_counted_by_network(latchkey: TestApp, internet: Internet)
 
 def test_request_without_a_fetch_does_not_count(latchkey: TestApp, ada: User, internet: Internet, app: App) -> None:
     """A fresh document, a registered client and an invalid URL are handled even when the limit is reached."""
-    of_document = known(latchkey, internet)
+    of_document = fetched_client(latchkey, internet)
     for ip in (ada.ip, IP):
-        spent(latchkey, ip)
+        use_up_fetches(latchkey, ip)
     assert [ada.open_authorization(of_document).status, ada.open_authorization(app).status] == [200, 200]
     assert send_there(latchkey, f"https://{NAME}/../client.json").status == 400
 
 
 def test_decision_is_limited_like_the_consent_page(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """A form for a stale document fetches it within the limit, too."""
-    app = known(latchkey, internet)
+    app = fetched_client(latchkey, internet)
     page = ada.open_authorization(app)
     Client(URL).update(actions=[Client.fresh_until.set(latchkey.clock.now_ms)])
-    spent(latchkey, ada.ip)
+    use_up_fetches(latchkey, ada.ip)
     assert ada.decide(page).status == 429
     assert len(internet.requests) == 1
 
@@ -115,8 +115,8 @@ def test_cache_of_failures_is_bounded(latchkey: TestApp) -> None:
     """Beyond the maximum the oldest entry is dropped."""
     for number in range(document_fetches.FAILURES_MAX + 1):
         document_fetches.record_failure(f"https://{NAME}/{number}")
-    asked = (0, 1, document_fetches.FAILURES_MAX)
-    failing = [document_fetches.has_recently_failed(f"https://{NAME}/{number}") for number in asked]
+    requested = (0, 1, document_fetches.FAILURES_MAX)
+    failing = [document_fetches.has_recently_failed(f"https://{NAME}/{number}") for number in requested]
     assert failing == [False, True, True]
     assert Client.count() == 0
 
@@ -218,7 +218,7 @@ def test_documents_are_no_clients_unless_registration_is_open(
     latchkey: TestApp, ada: User, internet: Internet, registration: str
 ) -> None:
     """If it is closed or requires an initial access token, nothing is fetched and the support isn't advertised."""
-    app = known(latchkey, internet)
+    app = fetched_client(latchkey, internet)
     ada.allow(app)
     metadata = "/.well-known/oauth-authorization-server"
     assert latchkey.call("GET", metadata).json()["client_id_metadata_document_supported"] is True
@@ -231,7 +231,7 @@ def test_documents_are_no_clients_unless_registration_is_open(
 
 def test_closing_registration_keeps_tokens_valid(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """As for self-registered clients."""
-    app = known(latchkey, internet)
+    app = fetched_client(latchkey, internet)
     _, refresh = ada.grant(app)
     with settings.in_use(replace(settings.current(), registration="closed")):
         assert app.refresh(refresh).status == 200
@@ -240,14 +240,14 @@ def test_closing_registration_keeps_tokens_valid(latchkey: TestApp, ada: User, i
 
 def test_client_of_a_document_without_approval_is_deleted_after_two_days(latchkey: TestApp, internet: Internet) -> None:
     """Any caller can cause it to be stored."""
-    assert known(latchkey, internet).client.dies_at == latchkey.clock.now_ms // 1000 + 2 * DAY_S
+    assert fetched_client(latchkey, internet).client.dies_at == latchkey.clock.now_ms // 1000 + 2 * DAY_S
 
 
 def test_client_of_a_document_with_approval_is_kept_as_long_as_its_grants(
     latchkey: TestApp, ada: User, internet: Internet
 ) -> None:
     """A later fetch doesn't shorten that, and a later approval extends it."""
-    app = known(latchkey, internet)
+    app = fetched_client(latchkey, internet)
     ada.allow(app)
     kept = latchkey.clock.now_ms // 1000 + 120 * DAY_S
     assert Client.get(URL).dies_at == kept
@@ -265,7 +265,7 @@ def test_client_of_a_document_with_approval_is_kept_as_long_as_its_grants(
 
 def test_deleted_client_of_a_document_is_not_fetched_again(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """It stays deleted."""
-    app = known(latchkey, internet)
+    app = fetched_client(latchkey, internet)
     Client(URL).update(actions=[Client.deleted_at.set(latchkey.clock.now_ms)])
     latchkey.clock.forward(DAY_S)
     assert found(internet) is None

@@ -9,7 +9,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers
 from chalicelib.limits.tiers import REGISTRATIONS
 from infra.standin import Answer
-from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, App, User, as_json, basic, post, error_of, register_client
+from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, App, User, as_json, basic, error_of, post, register_client
 from tests.support.harness import TestApp
 
 LIMITS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
@@ -50,31 +50,31 @@ def test_client_endpoints_and_discovery_allow_cross_origin_requests(latchkey: Te
             preflight = latchkey.call("OPTIONS", path, headers={"Origin": "https://spa.example"})
             assert (preflight.status, preflight.header("Access-Control-Allow-Origin")) == (200, origin), path
             assert method in str(preflight.header("Access-Control-Allow-Methods"))
-            answer = send(latchkey, method, path, Origin="https://spa.example")
-            assert answer.header("Access-Control-Allow-Origin") == origin, path
-            assert "Retry-After" in str(answer.header("Access-Control-Expose-Headers"))
-            assert answer.header("Access-Control-Allow-Credentials") is None
+            response = send(latchkey, method, path, Origin="https://spa.example")
+            assert response.header("Access-Control-Allow-Origin") == origin, path
+            assert "Retry-After" in str(response.header("Access-Control-Expose-Headers"))
+            assert response.header("Access-Control-Allow-Credentials") is None
 
 
 def test_pages_and_introspection_deny_cross_origin_requests(latchkey: TestApp) -> None:
     """Decisions of users and tokens between servers aren't readable by scripts."""
     for method, path in CLOSED:
         assert latchkey.call("OPTIONS", path, headers={"Origin": "https://spa.example"}).status == 404
-        answer = send(latchkey, method, path, Origin="https://spa.example")
-        assert answer.header("Access-Control-Allow-Origin") is None, path
+        response = send(latchkey, method, path, Origin="https://spa.example")
+        assert response.header("Access-Control-Allow-Origin") is None, path
 
 
 def test_every_response_has_rate_limit_headers(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
     """A success, an error, a page and a redirect have the numbers of the limit that was counted."""
-    answers = [
+    responses = [
         app.ask(CLIENT),
         app.ask("nonsense"),
         app.post("/oauth/revoke", token="x"),
         app.post("/oauth/introspect", token="x"),
         app.post("/oauth/device_authorization"),
     ]
-    assert {answer.header("X-RateLimit-Limit") for answer in answers} == {"36000"}
-    assert [answer.header("X-RateLimit-Remaining") for answer in answers] == [str(35_999 - at) for at in range(5)]
+    assert {response.header("X-RateLimit-Limit") for response in responses} == {"36000"}
+    assert [response.header("X-RateLimit-Remaining") for response in responses] == [str(35_999 - at) for at in range(5)]
     strangers = [
         spa.ask(CLIENT),
         post(latchkey, "/oauth/token", {}),
@@ -84,11 +84,11 @@ def test_every_response_has_rate_limit_headers(latchkey: TestApp, ada: User, app
         ada.open_authorization(app, scope="nonsense").answer,
         ada.open("/oauth/authorize").answer,
     ]
-    assert {answer.header("X-RateLimit-Limit") for answer in strangers} == {"3600"}
+    assert {response.header("X-RateLimit-Limit") for response in strangers} == {"3600"}
     registering = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK]})
     assert registering.header("X-RateLimit-Limit") == str(REGISTRATIONS.quota)
-    for answer in (*answers, *strangers, registering):
-        assert all(answer.header(name) for name in (*LIMITS, "RateLimit", "RateLimit-Policy"))
+    for response in (*responses, *strangers, registering):
+        assert all(response.header(name) for name in (*LIMITS, "RateLimit", "RateLimit-Policy"))
 
 
 def test_rate_limit_error_has_both_formats(latchkey: TestApp, app: App, spa: App) -> None:
@@ -98,13 +98,13 @@ def test_rate_limit_error_has_both_formats(latchkey: TestApp, app: App, spa: App
     reset = str(latchkey.clock.now_ms // 1000 + 3_600)
     for client, limit in ((app, "36000"), (spa, "3600")):
         for _ in range(2):
-            answer = client.ask(CLIENT)
-            said = "Rate limit exceeded. Try again in 3600 seconds."
-            assert answer.json() == {"error": "rate_limit_exceeded", "error_description": said, "message": said}
-            assert error_of(answer) == (429, "rate_limit_exceeded")
-            assert answer.header("Retry-After") == "3600"
-            assert [answer.header(name) for name in LIMITS] == [limit, "0", reset]
-            assert answer.header("Access-Control-Allow-Origin") == "*"
+            response = client.ask(CLIENT)
+            message = "Rate limit exceeded. Try again in 3600 seconds."
+            assert response.json() == {"error": "rate_limit_exceeded", "error_description": message, "message": message}
+            assert error_of(response) == (429, "rate_limit_exceeded")
+            assert response.header("Retry-After") == "3600"
+            assert [response.header(name) for name in LIMITS] == [limit, "0", reset]
+            assert response.header("Access-Control-Allow-Origin") == "*"
 
 
 def test_client_has_its_own_limit_at_every_address(latchkey: TestApp, app: App) -> None:
@@ -114,8 +114,8 @@ def test_client_has_its_own_limit_at_every_address(latchkey: TestApp, app: App) 
     assert post(latchkey, "/oauth/token", {}).status == 429
     assert app.ask(CLIENT).status == 200
     latchkey.counted(f"client_{app.id}", tiers.CLIENT, used=36_000)
-    asked = {"grant_type": CLIENT, **app.credentials}
-    assert [post(latchkey, "/oauth/token", asked, ip=ip).status for ip in (IP, "192.0.2.1")] == [429, 429]
+    sent = {"grant_type": CLIENT, **app.credentials}
+    assert [post(latchkey, "/oauth/token", sent, ip=ip).status for ip in (IP, "192.0.2.1")] == [429, 429]
     assert other.ask(CLIENT).status == 200
 
 
@@ -152,7 +152,7 @@ def test_pending_device_polls_are_not_client_errors(latchkey: TestApp, app: App)
 def test_internal_error_has_the_format_of_oauth(latchkey: TestApp, app: App) -> None:
     """A 500 has the request id, no details, and isn't cached."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("tickets")})
-    for answer in (app.refresh(secrets.mint("rt")), app.post("/oauth/device_authorization")):
-        assert error_of(answer) == (500, "internal_error")
-        assert str(answer.header("x-amzn-RequestId")) in answer.json()["error_description"]
-        assert answer.header("Access-Control-Allow-Origin") == "*"
+    for response in (app.refresh(secrets.mint("rt")), app.post("/oauth/device_authorization")):
+        assert error_of(response) == (500, "internal_error")
+        assert str(response.header("x-amzn-RequestId")) in response.json()["error_description"]
+        assert response.header("Access-Control-Allow-Origin") == "*"

@@ -19,12 +19,12 @@ from chalicelib.oauth.errors import OAuthError
         (OAuthError("temporarily_unavailable", "Later.", status=503), "temporarily_unavailable", 503),
     ],
 )
-def test_error_has_its_code_and_status(refusal: OAuthError, error: str, status: int) -> None:
+def test_error_has_its_code_and_status(oauth_error: OAuthError, error: str, status: int) -> None:
     """RFC 6749 §5.2: 400, or 401 with the scheme for an unauthenticated client; each has a description."""
-    assert (refusal.error, refusal.status) == (error, status)
-    assert refusal.headers == ({"WWW-Authenticate": 'Basic realm="latchkey"'} if status == 401 else {})
-    assert refusal.message
-    assert str(refusal) == refusal.message
+    assert (oauth_error.error, oauth_error.status) == (error, status)
+    assert oauth_error.headers == ({"WWW-Authenticate": 'Basic realm="latchkey"'} if status == 401 else {})
+    assert oauth_error.message
+    assert str(oauth_error) == oauth_error.message
 
 
 def test_error_has_a_custom_or_a_default_description() -> None:

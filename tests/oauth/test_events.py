@@ -8,7 +8,7 @@ from tests.oauth.flow import App, User
 from tests.support.harness import TestApp
 
 
-def told(account_id: str) -> list[tuple[str, str]]:
+def events_of(account_id: str) -> list[tuple[str, str]]:
     """Return type and actor of an account's OAuth events, in order."""
     events = record.newest_first(account_id, 100)
     return [(e.type, e.actor) for e in events if e.type.startswith(("grant.", "application."))][::-1]
@@ -19,9 +19,9 @@ def test_grant_and_its_revocation_are_recorded_for_the_account(latchkey: TestApp
     _, refresh = ada.grant(app)
     latchkey.clock.forward(1)
     assert app.post("/oauth/revoke", token=refresh).status == 200
-    (given, by), ended = told(ada.account.id)
-    assert (given, by[:4]) == (kinds.GRANT_CREATED, "ses_")
-    assert ended == (kinds.GRANT_REVOKED, app.id)
+    (granted, by), revoked = events_of(ada.account.id)
+    assert (granted, by[:4]) == (kinds.GRANT_CREATED, "ses_")
+    assert revoked == (kinds.GRANT_REVOKED, app.id)
     newest = record.newest_first(ada.account.id, 1)[0]
     assert newest.changed.as_dict()["application"] == app.id
 
@@ -33,12 +33,12 @@ def test_reuse_is_recorded_once(latchkey: TestApp, ada: User, app: App) -> None:
     latchkey.clock.forward(60)
     for _ in range(3):
         assert app.refresh(refresh).status == 400
-    assert [kind for kind, _ in told(ada.account.id)] == [kinds.GRANT_CREATED, kinds.REUSE_DETECTED]
+    assert [kind for kind, _ in events_of(ada.account.id)] == [kinds.GRANT_CREATED, kinds.REUSE_DETECTED]
 
 
 def test_changes_of_an_application_are_recorded_for_its_account(latchkey: TestApp, ada: User) -> None:
     """Without its secrets."""
-    made = clients.register(
+    new = clients.register(
         name="Reader",
         uris=["https://reader.example/cb"],
         auth_method="client_secret_basic",
@@ -48,12 +48,12 @@ def test_changes_of_an_application_are_recorded_for_its_account(latchkey: TestAp
         account_id=ada.account.id,
     )
     latchkey.clock.forward(1)
-    clients.update(made.client, name="Reader 2", uris=["https://reader.example/cb"])
+    clients.update(new.client, name="Reader 2", uris=["https://reader.example/cb"])
     latchkey.clock.forward(1)
-    secret = clients.rotate_secret(made.client)
+    secret = clients.rotate_secret(new.client)
     latchkey.clock.forward(1)
-    delete_client.delete(made.client)
-    assert [kind for kind, _ in told(ada.account.id)] == [
+    delete_client.delete(new.client)
+    assert [kind for kind, _ in events_of(ada.account.id)] == [
         kinds.APPLICATION_CREATED,
         kinds.APPLICATION_CHANGED,
         kinds.APPLICATION_SECRET_ROTATED,
@@ -61,7 +61,7 @@ def test_changes_of_an_application_are_recorded_for_its_account(latchkey: TestAp
     ]
     everything = str([event.serialize() for event in record.newest_first(ada.account.id, 100)])
     assert secret not in everything
-    assert str(made.secret) not in everything
+    assert str(new.secret) not in everything
     assert "Reader 2" in everything
 
 

@@ -23,20 +23,20 @@ def approved(latchkey: TestApp, app: App, *, resources: set[str] | None = None) 
     account = latchkey.account()
     grant = grants.new(account.id, app.id, scopes={"read", "write"}, resources=set())
     grant.save()
-    asked = Issuance(app.client, account.id, grant.id, {"write", "read"}, resources or set(), ISSUER)
+    issuance = Issuance(app.client, account.id, grant.id, {"write", "read"}, resources or set(), ISSUER)
     code = OneTimeToken(
         "code", kind="ac", client_id=app.id, granted_at=NOON_MS, scopes={"write", "read"}, expires_at=NOON_MS + 1
     )
     code.resources = resources or None
     code.save()
-    answer = exchange.redeem(code, asked)
+    response = exchange.redeem(code, issuance)
     return (
-        Credential.get(secrets.digest(str(answer["access_token"]))),
-        OneTimeToken.get(secrets.digest(str(answer["refresh_token"]))),
+        Credential.get(secrets.digest(str(response["access_token"]))),
+        OneTimeToken.get(secrets.digest(str(response["refresh_token"]))),
     )
 
 
-def told(app: App, token: revocation.Token) -> dict[str, object]:
+def introspect(app: App, token: revocation.Token) -> dict[str, object]:
     """Return a client's introspection response for a token."""
     return revocation.introspect(app.client, token, ISSUER)
 
@@ -50,8 +50,8 @@ def test_introspection_describes_the_clients_own_tokens(
     both = {"active": True, "scope": "read write", "client_id": app.id, "sub": access.account_id, "iss": ISSUER}
     audience = {"aud": [ISSUER, FILES]} if resources else {}
     now_s = NOON_MS // 1000
-    assert told(app, access) == both | audience | {"token_type": "Bearer", "iat": now_s, "exp": now_s + 3_600}
-    assert told(app, refresh) == both | audience | {"exp": now_s + 90 * 86_400}
+    assert introspect(app, access) == both | audience | {"token_type": "Bearer", "iat": now_s, "exp": now_s + 3_600}
+    assert introspect(app, refresh) == both | audience | {"exp": now_s + 90 * 86_400}
 
 
 def test_introspection_describes_no_other_token(latchkey: TestApp, app: App) -> None:
@@ -66,15 +66,15 @@ def test_introspection_describes_no_other_token(latchkey: TestApp, app: App) -> 
     ):
         assert revocation.introspect(client, token, ISSUER) == {"active": False}
         if client is other:
-            with pytest.raises(OAuthError, match="belongs to another client") as refused:
+            with pytest.raises(OAuthError, match="belongs to another client") as raised:
                 revocation.revoke(client, token)
-            assert refused.value.error == "invalid_grant"
+            assert raised.value.error == "invalid_grant"
         else:
             revocation.revoke(client, token)
-    assert [told(app, token)["active"] for token in (access, refresh)] == [True, True]
+    assert [introspect(app, token)["active"] for token in (access, refresh)] == [True, True]
 
 
-def over(name: str, access: Credential, refresh: OneTimeToken) -> None:
+def invalidate(name: str, access: Credential, refresh: OneTimeToken) -> None:
     """Revoke or expire something that both tokens depend on."""
     account, grant = Account(access.account_id), Grant(access.grant_id)
     endings: dict[str, Any] = {
@@ -104,18 +104,18 @@ def test_token_is_inactive_once_anything_it_depends_on_is(latchkey: TestApp, app
     """The same as in a request to the API."""
     access, refresh = approved(latchkey, app)
     Account(access.account_id).update(actions=[Account.credentials_since.set(NOON_MS)])
-    assert [told(app, token)["active"] for token in (access, refresh)] == [True, True]
-    over(name, access, refresh)
-    assert [told(app, token) for token in (access, refresh)] == [{"active": False}] * 2
+    assert [introspect(app, token)["active"] for token in (access, refresh)] == [True, True]
+    invalidate(name, access, refresh)
+    assert [introspect(app, token) for token in (access, refresh)] == [{"active": False}] * 2
 
 
 def test_client_token_depends_on_no_grant(latchkey: TestApp, app: App) -> None:
     """It has none."""
-    asked = Issuance(app.client, str(app.client.account_id), None, {"read"}, set(), ISSUER)
-    token = Credential.get(secrets.digest(str(exchange.issue_to_client(asked)["access_token"])))
-    assert told(app, token)["active"]
+    issuance = Issuance(app.client, str(app.client.account_id), None, {"read"}, set(), ISSUER)
+    token = Credential.get(secrets.digest(str(exchange.issue_to_client(issuance)["access_token"])))
+    assert introspect(app, token)["active"]
     revocation.revoke(app.client, token)
-    assert not told(app, Credential.get(token.digest))["active"]
+    assert not introspect(app, Credential.get(token.digest))["active"]
 
 
 def test_revocation_revokes_a_token_or_the_grant_of_a_refresh_token(latchkey: TestApp, app: App) -> None:
@@ -124,17 +124,17 @@ def test_revocation_revokes_a_token_or_the_grant_of_a_refresh_token(latchkey: Te
     for _ in range(2):
         revocation.revoke(app.client, access)
     assert Credential.get(access.digest).revoked_at == NOON_MS
-    assert told(app, refresh)["active"]
+    assert introspect(app, refresh)["active"]
     for _ in range(2):
         revocation.revoke(app.client, refresh)
-    assert not told(app, refresh)["active"]
+    assert not introspect(app, refresh)["active"]
     assert Grant.get(access.grant_id).revoked_at == NOON_MS
 
 
 def test_revocation_without_invalidated_caches_is_unavailable(latchkey: TestApp, app: App) -> None:
     """503 for either kind; the token is revoked all the same."""
     for token in approved(latchkey, app):
-        with marks_lost(), pytest.raises(OAuthError, match="Try again") as refused:
+        with marks_lost(), pytest.raises(OAuthError, match="Try again") as raised:
             revocation.revoke(app.client, token)
-        assert (refused.value.error, refused.value.status) == ("temporarily_unavailable", 503)
+        assert (raised.value.error, raised.value.status) == ("temporarily_unavailable", 503)
     assert Grant.get(token.grant_id).revoked_at == NOON_MS

@@ -2,7 +2,7 @@
 
 from chalicelib.core import telemetry
 from chalicelib.oauth.tables import Grant, OneTimeToken
-from tests.oauth.flow import CLIENT, App, User, error_of, register_client, new_user, is_accepted
+from tests.oauth.flow import CLIENT, App, User, error_of, is_accepted, new_user, register_client
 from tests.support.harness import TestApp
 
 USED = (400, "invalid_grant")
@@ -61,10 +61,10 @@ def test_clients_of_other_accounts_are_not_found(latchkey: TestApp, ada: User, a
     """As if they didn't exist."""
     mine = register_client(latchkey, owner=ada.account)
     for action, page in (("change", ""), ("secret", "/secret"), ("delete", "/delete")):
-        shown = ada.open(f"/settings/applications/{mine.id}{page}")
-        fields = ada.filled(shown, f"/settings/applications/{mine.id}/{action}", {})
-        answer = ada.send(f"/settings/applications/{app.id}/{action}", fields)
-        assert answer.status == 404, action
+        page_shown = ada.open(f"/settings/applications/{mine.id}{page}")
+        fields = ada.filled(page_shown, f"/settings/applications/{mine.id}/{action}", {})
+        response = ada.send(f"/settings/applications/{app.id}/{action}", fields)
+        assert response.status == 404, action
     assert ada.open(f"/settings/applications/{app.id}").status == 404
     assert app.ask(CLIENT).status == 200
 
@@ -119,7 +119,7 @@ def test_grant_is_kept_for_30_days_after_its_expiry(latchkey: TestApp, ada: User
     _, refresh = ada.grant(app)
     app.refresh(refresh)
     (grant,) = Grant.by_account.query(ada.account.id)
-    tickets = list(OneTimeToken.scan(OneTimeToken.grant_id == grant.id))
-    assert len(tickets) == 3
+    one_time_tokens = list(OneTimeToken.scan(OneTimeToken.grant_id == grant.id))
+    assert len(one_time_tokens) == 3
     assert grant.dies_at == grant.expires_at // 1000 + 30 * 86_400
-    assert {ticket.dies_at for ticket in tickets} == {grant.dies_at}
+    assert {each.dies_at for each in one_time_tokens} == {grant.dies_at}

@@ -19,11 +19,11 @@ APP, FILES = "app_" + "1" * 20, "https://files.example.com"
 
 def stored(account_id: str, client_id: str = APP, **more: Any) -> Grant:
     """Store a grant."""
-    made = grants.new(account_id, client_id, scopes={"write", "read"}, resources=set())
+    new = grants.new(account_id, client_id, scopes={"write", "read"}, resources=set())
     for name, value in more.items():
-        setattr(made, name, value)
-    made.save()
-    return made
+        setattr(new, name, value)
+    new.save()
+    return new
 
 
 @pytest.mark.parametrize("resources", [set[str](), {FILES}])
@@ -72,16 +72,16 @@ def test_unknown_grant_is_not_revoked(latchkey: TestApp) -> None:
 
 def test_grants_are_listed_by_account_and_by_client(latchkey: TestApp) -> None:
     """The active ones of an account, those not revoked of a client, after an id; oldest first."""
-    made = []
+    new = []
     for number in range(3):
-        made.append(stored(f"acc_{number % 2}").id)
+        new.append(stored(f"acc_{number % 2}").id)
         latchkey.clock.forward(1)
     stored("acc_0", "app_" + "2" * 20)
     revoked = stored("acc_0", revoked_at=NOON_MS)
     expired = stored("acc_0", expires_at=NOON_MS)
-    assert [each.id for each in grants.of_client(APP)] == [*made, expired.id]
-    assert [each.id for each in grants.of_client(APP, after=made[0])] == [*made[1:], expired.id]
-    assert [each.id for each in grants.of_account("acc_1")] == [made[1]]
+    assert [each.id for each in grants.of_client(APP)] == [*new, expired.id]
+    assert [each.id for each in grants.of_client(APP, after=new[0])] == [*new[1:], expired.id]
+    assert [each.id for each in grants.of_account("acc_1")] == [new[1]]
     listed = [each.id for each in grants.of_account("acc_0")]
-    assert listed[:2] == [made[0], made[2]]
+    assert listed[:2] == [new[0], new[2]]
     assert {revoked.id, expired.id}.isdisjoint(listed)

@@ -27,8 +27,10 @@ def asked_as(latchkey: TestApp, endpoint: str, client_id: str) -> tuple[int, str
     """Send a request with HTTP Basic; return the status and the error."""
     basic = base64.b64encode(f"{quote(client_id, safe='')}:x".encode()).decode()
     headers = {"Content-Type": FORM, "Authorization": f"Basic {basic}"}
-    answer = latchkey.call("POST", f"/oauth/{endpoint}", body=b"grant_type=client_credentials&token=x", headers=headers)
-    return answer.status, answer.json()["error"]
+    response = latchkey.call(
+        "POST", f"/oauth/{endpoint}", body=b"grant_type=client_credentials&token=x", headers=headers
+    )
+    return response.status, response.json()["error"]
 
 
 def counted(latchkey: TestApp) -> int:

@@ -33,8 +33,8 @@ def test_confidential_client_of_an_account_has_its_own_limit(client: dict[str, A
 
 def test_one_time_token_is_a_presented_code_or_refresh_token() -> None:
     """An access token isn't consumed."""
-    ticket = OneTimeToken("d")
-    assert AuthenticatedClient(Client("app_1"), ticket).one_time_token is ticket
+    one_time_token = OneTimeToken("d")
+    assert AuthenticatedClient(Client("app_1"), one_time_token).one_time_token is one_time_token
     assert AuthenticatedClient(Client("app_1"), Credential("d")).one_time_token is None
     assert AuthenticatedClient(Client("app_1"), None).one_time_token is None
 
@@ -45,8 +45,8 @@ def test_one_time_token_is_a_presented_code_or_refresh_token() -> None:
 )
 def test_presented_secret_is_the_one_of_the_grant_type(grant_type: str, name: str) -> None:
     """Other parameters are ignored."""
-    shown = {each: [f"the {each}"] for each in ("code", "refresh_token", "device_code")}
-    read = parameters.parse_query(shown | {"grant_type": [grant_type]})
+    presented = {each: [f"the {each}"] for each in ("code", "refresh_token", "device_code")}
+    read = parameters.parse_query(presented | {"grant_type": [grant_type]})
     assert read_presented_secret(read) == (f"the {name}" if name else "")
 
 
@@ -54,15 +54,15 @@ def test_client_and_token_are_read_in_one_call(latchkey: TestApp, app: App) -> N
     """Each from its own table; malformed values aren't looked up."""
     code, token = secrets.mint("ac"), app.ask(CLIENT).json()["access_token"]
     OneTimeToken(secrets.digest(code), kind="ac", client_id=app.id, expires_at=NOON_MS).save()
-    given = ClientCredentials(app.id, app.secret)
-    for shown, kind, tables in ((code, "ac", 2), (token, "token", 2), ("", None, 1), ("x", None, 1)):
+    credentials = ClientCredentials(app.id, app.secret)
+    for presented, kind, tables in ((code, "ac", 2), (token, "token", 2), ("", None, 1), ("x", None, 1)):
         with sent() as calls:
-            known = authenticate(given, shown)
-        assert known.client.client_id == app.id
-        assert (known.presented.kind if known.presented else None) == kind
+            authenticated = authenticate(credentials, presented)
+        assert authenticated.client.client_id == app.id
+        assert (authenticated.presented.kind if authenticated.presented else None) == kind
         ((operation, request),) = calls
         assert (operation, len(request["RequestItems"])) == ("BatchGetItem", tables)
-    assert authenticate(given, secrets.mint("ac")).presented is None
+    assert authenticate(credentials, secrets.mint("ac")).presented is None
 
 
 def test_client_authenticates_as_registered(latchkey: TestApp, app: App, spa: App) -> None:
@@ -70,7 +70,7 @@ def test_client_authenticates_as_registered(latchkey: TestApp, app: App, spa: Ap
     assert authenticate(ClientCredentials(spa.id, None)).client.client_id == spa.id
     suspended = register_client(latchkey)
     suspended.client.update(actions=[Client.owner_suspended_at.set(NOON_MS)])
-    for given in (
+    for credentials in (
         ClientCredentials(app.id, None),
         ClientCredentials(app.id, f"{app.secret}x"),
         ClientCredentials(spa.id, "x"),
@@ -79,9 +79,9 @@ def test_client_authenticates_as_registered(latchkey: TestApp, app: App, spa: Ap
         ClientCredentials("", None),
         ClientCredentials(suspended.id, suspended.secret),
     ):
-        with pytest.raises(OAuthError) as refused:
-            authenticate(given)
-        assert (refused.value.error, refused.value.status) == ("invalid_client", 401)
+        with pytest.raises(OAuthError) as raised:
+            authenticate(credentials)
+        assert (raised.value.error, raised.value.status) == ("invalid_client", 401)
     delete_client.delete(app.client)
     with pytest.raises(OAuthError):
         authenticate(ClientCredentials(app.id, app.secret))
@@ -103,8 +103,8 @@ def test_error_is_redirected_to_verified_clients_without_a_decision(latchkey: Te
         back = authorize.ErrorRedirect(client, CALLBACK, f"{CALLBACK}?error=x", "No.")
         try:
             return back.location_for(user) == f"{CALLBACK}?error=x"
-        except authorize.CannotRedirect as refusal:
-            return (refusal.status, refusal.error, "No." in refusal.message) != (400, "invalid_request", True)
+        except authorize.CannotRedirect as error:
+            return (error.status, error.error, "No." in error.message) != (400, "invalid_request", True)
 
     assert [leads(app.client, user) for user in (None, account)] == [True, True]
     assert [leads(alone, user) for user in (None, account)] == [False, False]
@@ -124,8 +124,8 @@ def test_error_is_redirected_to_verified_clients_without_a_decision(latchkey: Te
 )
 def test_response_is_appended_to_the_registered_redirect_uri(latchkey: TestApp, uri: str, begins: str) -> None:
     """The URI is unchanged, and the issuer is the last parameter."""
-    asking = authorize.AuthorizationRequest(Client("app_1"), uri, None, "", frozenset(), frozenset(), None, "")
-    location = authorize.build_error_redirect(asking, ISSUER, invalid_request("x")).location
+    request = authorize.AuthorizationRequest(Client("app_1"), uri, None, "", frozenset(), frozenset(), None, "")
+    location = authorize.build_error_redirect(request, ISSUER, invalid_request("x")).location
     assert location == f"{begins}invalid_request&error_description=x&iss=https%3A%2F%2Fapi.example.com"
 
 
@@ -144,9 +144,9 @@ def test_unknown_client_or_redirect_uri_is_shown_to_the_user(
 ) -> None:
     """RFC 6749 §4.1.2.1: the user sees the reason and isn't redirected."""
     query = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]} | sent_so
-    with pytest.raises(authorize.CannotRedirect, match=why) as refused:
+    with pytest.raises(authorize.CannotRedirect, match=why) as raised:
         authorize.parse(parameters.parse_query(query), ISSUER)
-    assert (refused.value.status, refused.value.error) == (400, "invalid_request")
+    assert (raised.value.status, raised.value.error) == (400, "invalid_request")
 
 
 def test_client_with_several_redirect_uris_must_name_one(latchkey: TestApp) -> None:
@@ -155,8 +155,8 @@ def test_client_with_several_redirect_uris_must_name_one(latchkey: TestApp) -> N
     query = {"client_id": [several.id], "response_type": ["code"]}
     with pytest.raises(authorize.CannotRedirect):
         authorize.parse(parameters.parse_query(query), ISSUER)
-    asking = authorize.parse(parameters.parse_query(query | {"redirect_uri": ["https://b.example/"]}), ISSUER)
-    assert asking.redirect_uri == "https://b.example/"
+    request = authorize.parse(parameters.parse_query(query | {"redirect_uri": ["https://b.example/"]}), ISSUER)
+    assert request.redirect_uri == "https://b.example/"
 
 
 @pytest.mark.parametrize(
@@ -167,12 +167,12 @@ def test_error_of_a_valid_request_is_redirected_with_its_code(
 ) -> None:
     """To the client's redirect URI."""
     query = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]}
-    with pytest.raises(authorize.ErrorRedirect) as refused:
+    with pytest.raises(authorize.ErrorRedirect) as raised:
         authorize.parse(parameters.parse_query(query | {name: [value] for name, value in changed.items()}), ISSUER)
     (wrong,) = changed.values()
     error = {"token": "unsupported_response_type", "keys": "invalid_scope"}.get(wrong, "invalid_request")
-    assert f"?error={error}&" in refused.value.location
+    assert f"?error={error}&" in raised.value.location
     no_codes = register_client(latchkey, grant_types=[CLIENT])
-    with pytest.raises(authorize.ErrorRedirect) as refused:
+    with pytest.raises(authorize.ErrorRedirect) as raised:
         authorize.parse(parameters.parse_query(query | {"client_id": [no_codes.id]}), ISSUER)
-    assert "?error=unauthorized_client&" in refused.value.location
+    assert "?error=unauthorized_client&" in raised.value.location

@@ -14,7 +14,19 @@ from chalicelib.oauth import client_auth, clients, parameters, token_endpoint
 from chalicelib.oauth.tables import Client, OneTimeToken
 from chalicelib.oauth.token_request import TokenRequest
 from infra import data
-from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, ISSUER, App, User, as_json, basic, post, register_client, is_accepted
+from tests.oauth.flow import (
+    CALLBACK,
+    CLIENT,
+    DEVICE,
+    ISSUER,
+    App,
+    User,
+    as_json,
+    basic,
+    is_accepted,
+    post,
+    register_client,
+)
 from tests.support.harness import TestApp
 
 
@@ -53,10 +65,10 @@ def live_through_a_flow(latchkey: TestApp, ada: User, app: App, spa: App) -> Non
     app.ask(DEVICE, device_code=device["device_code"])
     ada.submit("/device", on=f"/device?user_code={device['user_code']}", decision="allow")
     app.ask(DEVICE, device_code=device["device_code"])
-    made = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK]}).json()
-    latchkey.secrets += [made["client_secret"], made["registration_access_token"]]
-    for held in (made["registration_access_token"], made["client_secret"], "x"):
-        latchkey.call("GET", f"/oauth/register/{made['client_id']}", held)
+    client = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK]}).json()
+    latchkey.secrets += [client["client_secret"], client["registration_access_token"]]
+    for held in (client["registration_access_token"], client["client_secret"], "x"):
+        latchkey.call("GET", f"/oauth/register/{client['client_id']}", held)
 
 
 def traceback_of(fails: Callable[[], object]) -> str:
@@ -83,15 +95,15 @@ def test_secrets_appear_only_in_responses(
     live_through_a_flow(latchkey, ada, app, spa)
 
     code = ada.code(app)
-    given = parameters.parse_body(f"code={code}&grant_type=authorization_code", parameters.FORM)
+    parsed = parameters.parse_body(f"code={code}&grant_type=authorization_code", parameters.FORM)
     credentials = parameters.ClientCredentials(app.id, str(app.secret))
-    ticket = OneTimeToken.get(secrets.digest(code))
-    asked = TokenRequest(given, app.client, ticket, ISSUER)
+    one_time_token = OneTimeToken.get(secrets.digest(code))
+    request = TokenRequest(parsed, app.client, one_time_token, ISSUER)
     seen = [
-        *map(repr, (given, credentials, ticket, app, Client.get(app.id), asked)),
+        *map(repr, (parsed, credentials, one_time_token, app, Client.get(app.id), request)),
         repr(clients.NewClient(app.client, app.secret)),
         traceback_of(lambda: client_auth.authenticate(parameters.ClientCredentials("x", app.secret), code)),
-        traceback_of(lambda: token_endpoint.respond(asked)),
+        traceback_of(lambda: token_endpoint.respond(request)),
     ]
     stored = dump_of_all_tables()
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("tickets")})

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from chalicelib.oauth import clients, parameters
-from tests.oauth.flow import CLIENT, CODE, DEVICE, ISSUER, REFRESH, App, User, as_json, post, query_of, error_of
+from tests.oauth.flow import CLIENT, CODE, DEVICE, ISSUER, REFRESH, App, User, as_json, error_of, post, query_of
 from tests.oauth.test_device import decide, started
 from tests.support.console_client import FORM, PASSWORD, person
 from tests.support.harness import TestApp
@@ -26,8 +26,8 @@ def test_repeated_form_parameter_is_invalid(latchkey: TestApp, app: App, endpoin
     once = {"grant_type": CLIENT, "token": "nothing", **app.credentials}
     for name in REPEATED[endpoint]:
         same = once.get(name, "read")
-        answer = post(latchkey, endpoint, {**once, name: [same, same]})
-        assert error_of(answer) == (400, "invalid_request"), name
+        response = post(latchkey, endpoint, {**once, name: [same, same]})
+        assert error_of(response) == (400, "invalid_request"), name
 
 
 @pytest.mark.parametrize("name", ["code", "redirect_uri", "code_verifier"])
@@ -43,8 +43,8 @@ def test_repeated_json_name_is_invalid(latchkey: TestApp, app: App, endpoint: st
     once = {"grant_type": CLIENT, "token": "nothing", **app.credentials}
     for name in REPEATED[endpoint]:
         body = json.dumps({**once, name: once.get(name, "read")})[:-1] + f', "{name}": "read"}}'
-        answer = latchkey.call("POST", endpoint, body=body.encode())
-        assert error_of(answer) == (400, "invalid_request"), name
+        response = latchkey.call("POST", endpoint, body=body.encode())
+        assert error_of(response) == (400, "invalid_request"), name
 
 
 def test_repeated_name_in_a_registration_is_invalid(latchkey: TestApp) -> None:
@@ -128,17 +128,17 @@ def test_parameter_of_another_grant_type_is_ignored(
     for junk in ("\u00e9", ["a", "b"], "x" * 5_000):
         others = dict.fromkeys(OF_OTHER_GRANTS[grant_type], junk)
         if grant_type == CODE:
-            answer = app.redeem(ada.code(app), **others)
+            response = app.redeem(ada.code(app), **others)
         elif grant_type == REFRESH:
-            answer = app.ask(REFRESH, refresh_token=ada.grant(app)[1], **others)
+            response = app.ask(REFRESH, refresh_token=ada.grant(app)[1], **others)
         elif grant_type == CLIENT:
-            answer = app.ask(CLIENT, **others)
+            response = app.ask(CLIENT, **others)
         else:
             device_code, user_code = started(native)
             decide(ada, user_code)
             latchkey.clock.forward(5)
-            answer = native.ask(DEVICE, device_code=device_code, **others)
-        assert answer.status == 200, answer.json()
+            response = native.ask(DEVICE, device_code=device_code, **others)
+        assert response.status == 200, response.json()
 
 
 @pytest.mark.parametrize("endpoint", REPEATED)
@@ -162,8 +162,8 @@ def test_unknown_parameter_is_ignored_at_the_authorization_endpoint(latchkey: Te
         latchkey.clock.forward(1)
         texts = [value for value in values if isinstance(value, str) and "\ud800" not in value and name != "state"]
         bea = User(latchkey, account=account)
-        asked = bea.open(f"{app.authorization_path(prompt='consent')}&{urlencode([(name, text) for text in texts])}")
-        page = bea.follow(asked)
+        opened = bea.open(f"{app.authorization_path(prompt='consent')}&{urlencode([(name, text) for text in texts])}")
+        page = bea.follow(opened)
         page = bea.send("/login", bea.filled(page, "/login", {"email": account.email, "password": PASSWORD}))
         page = bea.follow(page)
         assert page.status == 200, name
@@ -235,14 +235,14 @@ UNREADABLE = (
 def test_unreadable_body_is_invalid_request(latchkey: TestApp) -> None:
     """Invalid UTF-8, control characters, too long, too deep: a clear error, and never a 500."""
     for content_type, body in UNREADABLE:
-        answer = latchkey.call("POST", "/oauth/token", body=body, headers={"Content-Type": content_type})
-        assert error_of(answer) == (400, "invalid_request"), body[:40]
+        response = latchkey.call("POST", "/oauth/token", body=body, headers={"Content-Type": content_type})
+        assert error_of(response) == (400, "invalid_request"), body[:40]
 
 
 def test_media_type_may_have_a_charset(latchkey: TestApp, app: App) -> None:
     """Many clients send one."""
-    asked = {"grant_type": CLIENT, **app.credentials}
-    for media_type, body in ((FORM, urlencode(asked)), ("application/json", json.dumps(asked))):
+    opened = {"grant_type": CLIENT, **app.credentials}
+    for media_type, body in ((FORM, urlencode(opened)), ("application/json", json.dumps(opened))):
         headers = {"Content-Type": f"{media_type}; charset=UTF-8"}
         assert latchkey.call("POST", "/oauth/token", body=body.encode(), headers=headers).status == 200
 
@@ -250,18 +250,18 @@ def test_media_type_may_have_a_charset(latchkey: TestApp, app: App) -> None:
 def test_other_media_type_has_the_error_format_of_oauth(latchkey: TestApp) -> None:
     """A 415 names the supported types in `error_description`."""
     for endpoint in (*REPEATED, "/oauth/register"):
-        answer = latchkey.call("POST", endpoint, body=b"<x/>", headers={"Content-Type": "text/xml"})
-        assert error_of(answer) == (415, "unsupported_media_type")
-        assert "application/json" in answer.json()["error_description"]
+        response = latchkey.call("POST", endpoint, body=b"<x/>", headers={"Content-Type": "text/xml"})
+        assert error_of(response) == (415, "unsupported_media_type")
+        assert "application/json" in response.json()["error_description"]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
 def test_get_request_is_not_found(latchkey: TestApp, app: App, method: str) -> None:
     """A secret in a URL would be logged, so API Gateway has no GET route here."""
     for endpoint in (*REPEATED, "/oauth/register"):
-        answer = latchkey.call(method, f"{endpoint}?{urlencode({'grant_type': CLIENT, **app.credentials})}")
-        assert (answer.status, answer.json()["error"]) == (404, "not_found")
-        assert answer.header("X-RateLimit-Limit") == "0"
+        response = latchkey.call(method, f"{endpoint}?{urlencode({'grant_type': CLIENT, **app.credentials})}")
+        assert (response.status, response.json()["error"]) == (404, "not_found")
+        assert response.header("X-RateLimit-Limit") == "0"
 
 
 def test_query_of_a_token_request_is_ignored(latchkey: TestApp, app: App) -> None:

@@ -47,9 +47,9 @@ def test_verifier_must_match_the_challenge(
     if error is None:
         pkce.check_verifier(verifier, challenge, client)
     else:
-        with pytest.raises(OAuthError) as refused:
+        with pytest.raises(OAuthError) as raised:
             pkce.check_verifier(verifier, challenge, client)
-        assert (refused.value.error, refused.value.status) == (error, 400)
+        assert (raised.value.error, raised.value.status) == (error, 400)
 
 
 def test_challenge_is_compared_in_constant_time() -> None:

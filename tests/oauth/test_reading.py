@@ -25,11 +25,11 @@ def basic(text: str) -> str:
     return "Basic " + base64.b64encode(text.encode()).decode()
 
 
-def refusal(reading: Any) -> tuple[str, int]:
+def error_of(reading: Any) -> tuple[str, int]:
     """Return the error of a parser."""
-    with pytest.raises(OAuthError) as refused:
+    with pytest.raises(OAuthError) as raised:
         reading()
-    return refused.value.error, refused.value.status
+    return raised.value.error, raised.value.status
 
 
 def test_parameter_is_checked_when_it_is_read() -> None:
@@ -49,7 +49,7 @@ def test_parameter_is_checked_when_it_is_read() -> None:
         *(lambda: sent.require("b"), lambda: sent.require("z"), lambda: sent.check(["a", "c"])),
         lambda: sent.check(["d"]),
     ):
-        assert refusal(reading) == ("invalid_request", 400)
+        assert error_of(reading) == ("invalid_request", 400)
     sent.check(["a", "b", "z", "resource"])
 
 
@@ -96,7 +96,7 @@ def test_body_of_64_kilobytes_and_form_of_100_parameters_are_the_largest(more: i
     body = "a=".ljust(BODY_MAX + more, "x")
     fields = "&".join(f"a{number}=1" for number in range(100 + more))
     if more:
-        assert refusal(lambda: form(body)) == refusal(lambda: form(fields)) == ("invalid_request", 400)
+        assert error_of(lambda: form(body)) == error_of(lambda: form(fields)) == ("invalid_request", 400)
     else:
         assert len(form(body).get("a")) == BODY_MAX - 2
         assert len(form(fields).sent) == 100
@@ -110,14 +110,17 @@ def test_json_body_is_parsed_by_its_media_type() -> None:
         assert (sent.get("a"), sent.get("b"), sent.get("c"), sent.get_all("resource")) == ("1", "", "", ("x", "y"))
         assert sent.get_unchecked("d") == ""
         for name in ("d", "grant_type", "token"):
-            assert refusal(partial(sent.get, name)) == ("invalid_request", 400)
+            assert error_of(partial(sent.get, name)) == ("invalid_request", 400)
     assert parameters.parse_body('{"resource": "x"}', JSON).get_all("resource") == ("x",)
     assert parameters.parse_body('{"x": ' + "9" * 5_000 + ', "a": "1"}', JSON).get("a") == "1"
     for odd in ('{"resource": {"x": "y"}}', '{"resource": [7]}', '{"resource": [["x"]]}'):
-        assert refusal(lambda odd=odd: parameters.parse_body(odd, JSON).get_all("resource")) == ("invalid_request", 400)
-    assert refusal(lambda: parameters.parse_body('{"a": ["1"]}', JSON).get("a")) == ("invalid_request", 400)
+        assert error_of(lambda odd=odd: parameters.parse_body(odd, JSON).get_all("resource")) == (
+            "invalid_request",
+            400,
+        )
+    assert error_of(lambda: parameters.parse_body('{"a": ["1"]}', JSON).get("a")) == ("invalid_request", 400)
     for wrong in ("", "[]", '"x"', "7", "{", "[" * 60_000, "null"):
-        assert refusal(lambda wrong=wrong: parameters.parse_body(wrong, JSON)) == ("invalid_request", 400)
+        assert error_of(lambda wrong=wrong: parameters.parse_body(wrong, JSON)) == ("invalid_request", 400)
 
 
 def test_invalid_utf8_is_rejected_when_it_is_read() -> None:
@@ -125,7 +128,7 @@ def test_invalid_utf8_is_rejected_when_it_is_read() -> None:
     sent = form(b"a=\xff&b=%FF&c=1")
     assert sent.get("c") == "1"
     for name in ("a", "b"):
-        assert refusal(partial(sent.get, name)) == ("invalid_request", 400)
+        assert error_of(partial(sent.get, name)) == ("invalid_request", 400)
 
 
 def test_client_credentials_have_one_source() -> None:
@@ -133,12 +136,12 @@ def test_client_credentials_have_one_source() -> None:
     both = "client_id=app_1&client_secret=s"
     assert parameters.parse_client_credentials(form(both), "") == ClientCredentials("app_1", "s")
     assert parameters.parse_client_credentials(form("client_id=app_1"), "") == ClientCredentials("app_1", None)
-    shown = basic("app%5F1:s%2Bt+u")
+    valid = basic("app%5F1:s%2Bt+u")
     for beside in ("", "client_id=app_1"):
-        assert parameters.parse_client_credentials(form(beside), shown) == ClientCredentials("app_1", "s+t u")
+        assert parameters.parse_client_credentials(form(beside), valid) == ClientCredentials("app_1", "s+t u")
     for body, header, error in (
-        *(("", "", "invalid_client"), ("client_secret=s", "", "invalid_client"), (both, shown, "invalid_request")),
-        *(("client_id=app_2", shown, "invalid_request"), ("", "Bearer x", "invalid_client")),
+        *(("", "", "invalid_client"), ("client_secret=s", "", "invalid_client"), (both, valid, "invalid_request")),
+        *(("client_id=app_2", valid, "invalid_request"), ("", "Bearer x", "invalid_client")),
         *(("", basic("app_1"), "invalid_client"), ("", basic(":s"), "invalid_client")),
         *(("", basic("app_1:"), "invalid_client"), ("", basic(":"), "invalid_client")),
         *(("", basic("app_1:é"), "invalid_client"), ("", basic("app_1:s\n"), "invalid_client")),
@@ -146,7 +149,7 @@ def test_client_credentials_have_one_source() -> None:
         ("", "Basic YXBw XzE6cw==", "invalid_client"),
     ):
         status = 401 if error == "invalid_client" else 400
-        assert refusal(lambda body=body, header=header: parameters.parse_client_credentials(form(body), header)) == (
+        assert error_of(lambda body=body, header=header: parameters.parse_client_credentials(form(body), header)) == (
             error,
             status,
         )
@@ -168,7 +171,10 @@ def test_scope_is_split_without_openid_connect_scopes(scope: str, words: set[str
 @pytest.mark.parametrize("scope", ['re"ad', "re\\ad", 'read "'])
 def test_scope_with_forbidden_characters_is_invalid(scope: str) -> None:
     """RFC 6749 §3.3: no quotation mark and no backslash."""
-    assert refusal(lambda: parameters.parse_scope(parameters.parse_query({"scope": [scope]}))) == ("invalid_scope", 400)
+    assert error_of(lambda: parameters.parse_scope(parameters.parse_query({"scope": [scope]}))) == (
+        "invalid_scope",
+        400,
+    )
 
 
 def test_openid_connect_scopes_are_complete() -> None:

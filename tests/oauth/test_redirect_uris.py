@@ -156,10 +156,10 @@ def test_valid_redirect_uri_can_be_registered(uri: str) -> None:
 @pytest.mark.parametrize("uri", BAD, ids=ascii)
 def test_invalid_redirect_uri_cannot_be_registered(uri: str) -> None:
     """The error is plain ASCII, whatever was sent."""
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(InvalidRequest) as raised:
         redirect_uris.validate(uri)
-    assert refused.value.message.isascii()
-    assert refused.value.message.isprintable()
+    assert raised.value.message.isascii()
+    assert raised.value.message.isprintable()
 
 
 @pytest.mark.parametrize("uri", GOOD)

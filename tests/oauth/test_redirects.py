@@ -12,9 +12,9 @@ from tests.oauth.flow import (
     PKCE,
     App,
     User,
+    new_user,
     query_of,
     register_client,
-    new_user,
 )
 from tests.support.console_client import ConsoleClient
 from tests.support.harness import TestApp
@@ -169,7 +169,7 @@ def test_https_redirect_uri_must_have_its_port(latchkey: TestApp, ada: User) -> 
 
 def test_anonymous_user_is_not_redirected_before_login(latchkey: TestApp, app: App) -> None:
     """RFC 9700 §4.11.2: any caller can register a client, and so could turn links to this server into redirects."""
-    stranger = ConsoleClient(latchkey)
+    anonymous = ConsoleClient(latchkey)
     wrong: list[dict[str, str]] = [
         {},
         {"response_type": "token"},
@@ -177,7 +177,7 @@ def test_anonymous_user_is_not_redirected_before_login(latchkey: TestApp, app: A
         {"resource": "https://x.example"},
     ]
     for changed in wrong:
-        page = stranger.open(app.authorization_path(**changed))
+        page = anonymous.open(app.authorization_path(**changed))
         assert page.location.startswith("/login?next="), changed
     target = parse_qs(urlsplit(page.location).query)["next"][0]
     assert query_of(new_user(latchkey).open(target).location)["error"]
@@ -205,7 +205,7 @@ WRONG: tuple[dict[str, str | list[str] | None], ...] = (
 STRANGERS = ("public", "confidential", "without-codes", "document", "of-a-suspended-account", "of-a-deleted-account")
 
 
-def stranger_client(latchkey: TestApp, kind: str) -> App:
+def unverified_client(latchkey: TestApp, kind: str) -> App:
     """Return an unverified client: any caller can register one and choose its redirect URIs."""
     if kind.startswith("of-a-"):
         owner = new_user(latchkey, "Owner")
@@ -234,7 +234,7 @@ def stranger_client(latchkey: TestApp, kind: str) -> App:
 @pytest.mark.parametrize("kind", STRANGERS)
 def test_unverified_client_gets_no_redirect_before_a_decision(latchkey: TestApp, ada: User, kind: str) -> None:
     """RFC 9700 §4.11.2: an error page or the login page, whatever the error and whether the user is logged in."""
-    app = stranger_client(latchkey, kind)
+    app = unverified_client(latchkey, kind)
     for changed in WRONG:
         latchkey.clock.forward(1)
         for console in (ada, ConsoleClient(latchkey)):
@@ -250,7 +250,7 @@ def test_user_with_consent_at_this_redirect_uri_is_redirected_with_an_error(
     latchkey: TestApp, ada: User, kind: str
 ) -> None:
     """The client learns its error; a redirect URI that it registered since then gets nothing."""
-    app = stranger_client(latchkey, kind)
+    app = unverified_client(latchkey, kind)
     ada.allow(app)
     for changed in WRONG:
         latchkey.clock.forward(1)
@@ -266,7 +266,7 @@ def test_user_with_consent_at_this_redirect_uri_is_redirected_with_an_error(
 
 def test_denying_user_is_redirected_to_any_client(latchkey: TestApp, ada: User) -> None:
     """That is a decision; but not if the redirect URI changed while the page was open."""
-    app = stranger_client(latchkey, "public")
+    app = unverified_client(latchkey, "public")
     page = ada.open_authorization(app, redirect_uri=None)
     assert query_of(ada.decide(page, "deny").location)["error"] == "access_denied"
     app.client.update(actions=[Client.redirect_uris.set(["https://elsewhere.example/cb"])])
@@ -276,7 +276,7 @@ def test_denying_user_is_redirected_to_any_client(latchkey: TestApp, ada: User) 
 
 def test_form_for_an_invalid_request_is_not_redirected_to_unverified_clients(latchkey: TestApp, ada: User) -> None:
     """The request was valid when the page was opened, but the user hasn't decided about the current one."""
-    app = stranger_client(latchkey, "public")
+    app = unverified_client(latchkey, "public")
     for decision in ("allow", "deny"):
         page = ada.open_authorization(app)
         app.client.update(actions=[Client.grant_types.set({"refresh_token"})])

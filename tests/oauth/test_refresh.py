@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.core import secrets, telemetry
 from chalicelib.oauth import delete_client
-from tests.oauth.flow import ISSUER, REFRESH, App, User, as_json, error_of, register_client, is_accepted
+from tests.oauth.flow import ISSUER, REFRESH, App, User, as_json, error_of, is_accepted, register_client
 from tests.support.harness import TestApp
 
 USED = (400, "invalid_grant")
@@ -81,8 +81,8 @@ def test_reuse_is_logged_for_the_operator(latchkey: TestApp, ada: User, spa: App
     latchkey.clock.forward(10)
     assert error_of(spa.refresh(first)) == USED
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
-    (said,) = [line for line in lines if line["message"] == "token.reuse_detected"]
-    assert (said["client_id"], said["account_id"], said["level"]) == (spa.id, ada.account.id, "WARNING")
+    (warning,) = [line for line in lines if line["message"] == "token.reuse_detected"]
+    assert (warning["client_id"], warning["account_id"], warning["level"]) == (spa.id, ada.account.id, "WARNING")
     assert not is_accepted(latchkey, after["access_token"])
 
 
@@ -96,10 +96,10 @@ def test_refresh_retry_within_the_grace_period_gets_the_same_response(
     """30 s for a confidential client, 10 s for a public one: nothing new is issued, and nothing is revoked."""
     app: App = request.getfixturevalue(kind)
     _, first = ada.grant(app)
-    answer = app.refresh(first).json()
+    response = app.refresh(first).json()
     latchkey.clock.forward(grace_s - 0.001)
     again = app.refresh(first).json()
-    assert again == answer | {"expires_in": 3600 - (grace_s - 1)}
+    assert again == response | {"expires_in": 3600 - (grace_s - 1)}
     assert is_accepted(latchkey, again["access_token"])
     assert app.refresh(again["refresh_token"]).status == 200
 
@@ -111,12 +111,12 @@ def test_refresh_retry_after_the_grace_period_revokes_the_grant(
     """A lost response is retried immediately; anything later is reuse."""
     app: App = request.getfixturevalue(kind)
     _, first = ada.grant(app)
-    answer = app.refresh(first).json()
-    assert is_accepted(latchkey, answer["access_token"])
+    response = app.refresh(first).json()
+    assert is_accepted(latchkey, response["access_token"])
     latchkey.clock.forward(grace_s)
     assert error_of(app.refresh(first)) == USED
-    assert not is_accepted(latchkey, answer["access_token"])
-    assert error_of(app.refresh(answer["refresh_token"])) == USED
+    assert not is_accepted(latchkey, response["access_token"])
+    assert error_of(app.refresh(response["refresh_token"])) == USED
 
 
 @KINDS
@@ -147,8 +147,8 @@ def test_different_refresh_within_the_grace_period_is_an_error(latchkey: TestApp
 def test_refresh_retry_after_the_revocation_is_invalid(latchkey: TestApp, ada: User, app: App) -> None:
     """The grace period doesn't restore a revoked grant."""
     _, first = ada.grant(app)
-    answer = app.refresh(first).json()
-    assert app.post("/oauth/revoke", token=answer["refresh_token"]).status == 200
+    response = app.refresh(first).json()
+    assert app.post("/oauth/revoke", token=response["refresh_token"]).status == 200
     assert error_of(app.refresh(first)) == USED
 
 

@@ -18,20 +18,20 @@ def test_sealed_response_opens_with_its_secret(latchkey: TestApp) -> None:
 def test_sealed_response_opens_with_no_other_secret(latchkey: TestApp) -> None:
     """Another token, the stored digest, a part, an empty text."""
     secret = secrets.mint("rt")
-    box = refresh_replay.seal(ANSWER, secret)
+    sealed = refresh_replay.seal(ANSWER, secret)
     for other in (secrets.mint("rt"), secrets.digest(secret), secret[:-1], secret.lower(), ""):
-        assert refresh_replay.unseal(box, other) is None
+        assert refresh_replay.unseal(sealed, other) is None
 
 
 def test_modified_sealed_response_does_not_open(latchkey: TestApp) -> None:
     """Any flipped bit, or any missing byte."""
     secret = secrets.mint("rt")
-    box = refresh_replay.seal(ANSWER, secret)
-    for at in (0, 11, 12, len(box) // 2, len(box) - 1):
-        changed = bytearray(box)
+    sealed = refresh_replay.seal(ANSWER, secret)
+    for at in (0, 11, 12, len(sealed) // 2, len(sealed) - 1):
+        changed = bytearray(sealed)
         changed[at] ^= 1
         assert refresh_replay.unseal(bytes(changed), secret) is None
-    for cut in (box[:-1], box[1:], box[:12]):
+    for cut in (sealed[:-1], sealed[1:], sealed[:12]):
         assert refresh_replay.unseal(cut, secret) is None
 
 
@@ -45,10 +45,10 @@ def test_table_contains_the_sealed_response(latchkey: TestApp, ada: User, app: A
     """It contains no token in plain text, and opens with the presented one, for public and confidential clients."""
     for client in (app, register_client(latchkey, public=True)):
         _, presented = ada.grant(client)
-        answer = client.refresh(presented).json()
-        ticket = OneTimeToken.get(secrets.digest(presented))
-        assert refresh_replay.unseal(ticket.sealed, presented) == answer | {"resources": []}
-        for token in (answer["access_token"], answer["refresh_token"]):
-            assert token.encode() not in ticket.sealed
-            assert token not in repr(ticket.serialize())
-        assert refresh_replay.unseal(ticket.sealed, ticket.digest) is None
+        response = client.refresh(presented).json()
+        item = OneTimeToken.get(secrets.digest(presented))
+        assert refresh_replay.unseal(item.sealed, presented) == response | {"resources": []}
+        for token in (response["access_token"], response["refresh_token"]):
+            assert token.encode() not in item.sealed
+            assert token not in repr(item.serialize())
+        assert refresh_replay.unseal(item.sealed, item.digest) is None

@@ -60,8 +60,8 @@ def test_response_contains_all_values_that_the_server_changed(latchkey: TestApp,
     for name, value in {**asked, **changed}.items():
         assert body.get(name) == value, name
     kept = stored(Client.get(str(body["client_id"])))
-    told = {name: body.get(name) for name in kept} | {"grant_types": sorted(map(str, body["grant_types"]))}  # type: ignore[call-overload]
-    assert told == kept
+    returned = {name: body.get(name) for name in kept} | {"grant_types": sorted(map(str, body["grant_types"]))}  # type: ignore[call-overload]
+    assert returned == kept
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ from tests.oauth.flow import (
     User,
     as_json,
     error_of,
-    register_client,
     is_accepted,
+    register_client,
 )
 from tests.support.harness import TestApp
 
@@ -39,10 +39,10 @@ BAD_REDIRECT = (400, "invalid_redirect_uri")
 
 def register(latchkey: TestApp, **described: object) -> dict[str, Any]:
     """Register a client and return its client information."""
-    answer = as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], **described})
-    assert answer.status == 201, answer.body
-    assert answer.header("Cache-Control") == "no-store"
-    body: dict[str, Any] = answer.json()
+    response = as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], **described})
+    assert response.status == 201, response.body
+    assert response.header("Cache-Control") == "no-store"
+    body: dict[str, Any] = response.json()
     latchkey.secrets += [
         body["registration_access_token"],
         *([body["client_secret"]] if "client_secret" in body else []),
@@ -124,17 +124,17 @@ def test_confidential_client_completes_the_flow(latchkey: TestApp, ada: User) ->
 
 def test_self_registered_client_gets_no_client_token(latchkey: TestApp) -> None:
     """It has no account to count on, so client_credentials can be neither registered nor used."""
-    answer = as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "grant_types": [CLIENT]})
-    assert error_of(answer) == BAD_METADATA
+    response = as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "grant_types": [CLIENT]})
+    assert error_of(response) == BAD_METADATA
     assert error_of(app_of(latchkey, register(latchkey)).ask(CLIENT)) == (400, "unauthorized_client")
 
 
 def test_device_client_needs_no_redirect_uri(latchkey: TestApp) -> None:
     """RFC 7591 §2.1: without the code flow it has no redirect URI and no response type."""
-    answer = as_json(
+    response = as_json(
         latchkey, REGISTER, {"grant_types": [DEVICE], "response_types": [], "token_endpoint_auth_method": "none"}
     )
-    assert (answer.status, answer.json()["response_types"], answer.json()["redirect_uris"]) == (201, [], [])
+    assert (response.status, response.json()["response_types"], response.json()["redirect_uris"]) == (201, [], [])
 
 
 BAD_URIS: tuple[object, ...] = (
@@ -345,7 +345,9 @@ def test_client_uri_is_kept_whole_or_dropped(latchkey: TestApp) -> None:
 def test_name_is_registered_whole_or_rejected(latchkey: TestApp) -> None:
     """A cut name could be another app's; for an empty one the response has the default name."""
     assert register(latchkey, client_name=" " + "x" * 100)["client_name"] == "x" * 100
-    assert error_of(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "x" * 101})) == BAD_METADATA
+    assert (
+        error_of(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "x" * 101})) == BAD_METADATA
+    )
     body = register(latchkey, client_name="  ")
     assert body["client_name"] == "Unnamed application"
     longer = {"client_id": body["client_id"], "redirect_uris": [CALLBACK], "client_name": "x" * 101}
@@ -378,9 +380,9 @@ def test_registration_can_require_an_initial_token(latchkey: TestApp) -> None:
             "Bearer é\ud800",
         ):
             assert error_of(as_json(latchkey, REGISTER, wanted, Authorization=wrong)) == NO_TOKEN, wrong
-        answer = as_json(latchkey, REGISTER, wanted)
-        assert error_of(answer) == NO_TOKEN
-        assert answer.header("x-amzn-Remapped-WWW-Authenticate") == 'Bearer error="invalid_token"'
+        response = as_json(latchkey, REGISTER, wanted)
+        assert error_of(response) == NO_TOKEN
+        assert response.header("x-amzn-Remapped-WWW-Authenticate") == 'Bearer error="invalid_token"'
         assert as_json(latchkey, REGISTER, wanted, Authorization=f"bearer {token}").status == 201
         assert latchkey.call("GET", "/.well-known/oauth-authorization-server").json()["registration_endpoint"]
 
@@ -390,20 +392,20 @@ def test_registrations_are_limited_by_network(latchkey: TestApp) -> None:
     latchkey.counted("registration_203.0.113.7", REGISTRATIONS, used=98)
     good = {"redirect_uris": [CALLBACK]}
     assert [as_json(latchkey, REGISTER, body).status for body in (good, {})] == [201, 400]
-    answer = as_json(latchkey, REGISTER, good)
-    assert error_of(answer) == (429, "rate_limit_exceeded")
-    assert answer.json()["message"] == answer.json()["error_description"]
-    assert (answer.header("Retry-After"), answer.header("X-RateLimit-Limit")) == ("3600", "100")
+    response = as_json(latchkey, REGISTER, good)
+    assert error_of(response) == (429, "rate_limit_exceeded")
+    assert response.json()["message"] == response.json()["error_description"]
+    assert (response.header("Retry-After"), response.header("X-RateLimit-Limit")) == ("3600", "100")
     assert latchkey.call("POST", REGISTER, json_body=good, ip="203.0.113.8").status == 201
 
 
 def test_client_information_is_returned_to_the_token_holder(latchkey: TestApp) -> None:
     """RFC 7592 §2.1, §3: everything except the secret, with the presented token and the management URL."""
     body = register(latchkey, client_name="Photos", client_uri="https://photos.example")
-    answer = manage(latchkey, "GET", body["client_id"], body["registration_access_token"])
-    assert (answer.status, answer.header("Cache-Control")) == (200, "no-store")
+    response = manage(latchkey, "GET", body["client_id"], body["registration_access_token"])
+    assert (response.status, response.header("Cache-Control")) == (200, "no-store")
     hidden = {"client_secret", "client_secret_expires_at"}
-    assert answer.json() == {name: value for name, value in body.items() if name not in hidden}
+    assert response.json() == {name: value for name, value in body.items() if name not in hidden}
 
 
 def test_update_replaces_the_metadata(latchkey: TestApp, ada: User) -> None:
@@ -411,11 +413,11 @@ def test_update_replaces_the_metadata(latchkey: TestApp, ada: User) -> None:
     body = register(latchkey, client_name="Photos", client_uri="https://photos.example", grant_types=[CODE, REFRESH])
     token, client_id = body["registration_access_token"], body["client_id"]
     other = "https://app.example.com/other"
-    answer = manage(
+    response = manage(
         latchkey, "PUT", client_id, token, {"client_id": client_id, "redirect_uris": [other], "scope": "read"}
     )
-    changed = answer.json()
-    assert answer.status == 200
+    changed = response.json()
+    assert response.status == 200
     assert (changed["client_name"], changed["redirect_uris"], changed["scope"]) == (
         "Unnamed application",
         [other],
@@ -474,8 +476,8 @@ def test_client_is_deleted_by_the_token_holder(latchkey: TestApp, ada: User) -> 
     token, client_id = body["registration_access_token"], body["client_id"]
     access = ada.tokens(app_of(latchkey, body))["access_token"]
     assert is_accepted(latchkey, access)
-    answer = manage(latchkey, "DELETE", client_id, token)
-    assert (answer.status, answer.body, answer.header("Cache-Control")) == (204, b"", "no-store")
+    response = manage(latchkey, "DELETE", client_id, token)
+    assert (response.status, response.body, response.header("Cache-Control")) == (204, b"", "no-store")
     assert not is_accepted(latchkey, access)
     for method in ("GET", "PUT", "DELETE"):
         assert error_of(manage(latchkey, method, client_id, token, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
@@ -513,8 +515,8 @@ def test_console_rejects_the_same_redirect_uris(latchkey: TestApp, ada: User) ->
 )
 def test_invalid_client_uri_is_rejected(latchkey: TestApp, uri: str) -> None:
     """The rules for names apply, and its port must be valid."""
-    answer = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "client_uri": uri})
-    assert error_of(answer)[0] == 400
+    response = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "client_uri": uri})
+    assert error_of(response)[0] == 400
 
 
 @pytest.mark.parametrize("name", ["client_secret", "client_id", "redirect_uris", "grant_types", "scope", "client_uri"])
@@ -524,8 +526,8 @@ def test_lone_surrogate_in_an_update_is_rejected(latchkey: TestApp, name: str) -
     bad = ["\ud800"] if name.endswith("s") else "\ud800"
     fields = {"client_id": made["client_id"], "redirect_uris": [CALLBACK], name: bad}
     target = f"/oauth/register/{made['client_id']}"
-    answer = latchkey.call("PUT", target, made["registration_access_token"], json_body=fields)
-    assert answer.status == 400
+    response = latchkey.call("PUT", target, made["registration_access_token"], json_body=fields)
+    assert response.status == 400
     assert latchkey.call("GET", target, made["registration_access_token"]).json()["redirect_uris"] == [CALLBACK]
 
 

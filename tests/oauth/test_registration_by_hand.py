@@ -47,10 +47,10 @@ def test_registration_is_open_closed_or_needs_the_initial_token(
         if may:
             registration.check_may_register(authorization)
             return
-        with pytest.raises(OAuthError) as refused:
+        with pytest.raises(OAuthError) as raised:
             registration.check_may_register(authorization)
-    assert (refused.value.error, refused.value.status) == ("invalid_token", 401)
-    assert refused.value.headers == {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+    assert (raised.value.error, raised.value.status) == ("invalid_token", 401)
+    assert raised.value.headers == {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
 
 def test_client_is_kept_a_week_unless_it_is_approved(latchkey: TestApp) -> None:
@@ -69,9 +69,9 @@ def test_metadata_of_64_kilobytes_is_the_largest(latchkey: TestApp, more: int, f
     if fits:
         assert registration.register(body, ISSUER)["client_id"]
         return
-    with pytest.raises(OAuthError, match="too long") as refused:
+    with pytest.raises(OAuthError, match="too long") as raised:
         registration.register(body, ISSUER)
-    assert (refused.value.error, refused.value.status) == ("invalid_client_metadata", 400)
+    assert (raised.value.error, raised.value.status) == ("invalid_client_metadata", 400)
 
 
 def test_client_is_managed_with_its_registration_token(latchkey: TestApp) -> None:
@@ -97,9 +97,9 @@ def test_client_is_managed_with_its_registration_token(latchkey: TestApp) -> Non
         (accounts_own.client_id, bearer),
         ("app_" + "0" * 20, bearer),
     ):
-        with pytest.raises(OAuthError) as refused:
+        with pytest.raises(OAuthError) as raised:
             registration.authenticate(name, shown)
-        assert refused.value.error == "invalid_token"
+        assert raised.value.error == "invalid_token"
     delete_client.delete(client)
     with pytest.raises(OAuthError):
         registration.authenticate(client_id, bearer)
@@ -161,9 +161,9 @@ def test_update_replaces_all_metadata(latchkey: TestApp) -> None:
 def test_invalid_update_is_rejected(latchkey: TestApp, described: dict[str, object], error: str) -> None:
     """It must name the client and no read-only field; nothing is changed."""
     made = registered(client_name="Photos")
-    with pytest.raises(OAuthError) as refused:
+    with pytest.raises(OAuthError) as raised:
         replaced(made, **described)
-    assert (refused.value.error, refused.value.status) == (error, 400)
+    assert (raised.value.error, raised.value.status) == (error, 400)
     assert Client.get(made["client_id"]).name == "Photos"
 
 
@@ -190,17 +190,17 @@ def test_update_may_repeat_the_client_secret(latchkey: TestApp) -> None:
 
 def test_update_of_a_concurrently_deleted_client_is_rejected(latchkey: TestApp) -> None:
     """As with an invalid token; the item isn't recreated."""
-    for gone in (False, True):
+    for deleted_first in (False, True):
         made = registered()
         client, token = registration.authenticate(made["client_id"], f"Bearer {made['registration_access_token']}")
-        if gone:
+        if deleted_first:
             Client(client.client_id).delete()
         else:
             delete_client.delete(Client.get(client.client_id))
         body = json.dumps({"client_id": client.client_id, "redirect_uris": [CALLBACK]})
-        with pytest.raises(OAuthError) as refused:
+        with pytest.raises(OAuthError) as raised:
             registration.replace(client, token, body, ISSUER)
-        assert refused.value.error == "invalid_token"
+        assert raised.value.error == "invalid_token"
         assert clients.find(client.client_id) is None
 
 

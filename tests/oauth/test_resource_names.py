@@ -40,6 +40,6 @@ def test_unknown_resource_is_invalid_target(latchkey: TestApp) -> None:
         assert resources.validate([FILES, f"{ISSUER}/v1", FILES], ISSUER) == {FILES, f"{ISSUER}/v1"}
         assert resources.validate([], ISSUER) == set()
         for wrong in (f"{FILES}/", "https://evil.example", f"{ISSUER}#x"):
-            with pytest.raises(OAuthError) as refused:
+            with pytest.raises(OAuthError) as raised:
                 resources.validate([FILES, wrong], ISSUER)
-            assert (refused.value.error, refused.value.status) == ("invalid_target", 400)
+            assert (raised.value.error, raised.value.status) == ("invalid_target", 400)

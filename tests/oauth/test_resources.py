@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.core import settings
-from tests.oauth.flow import CLIENT, ISSUER, App, User, query_of, error_of, is_accepted
+from tests.oauth.flow import CLIENT, ISSUER, App, User, error_of, is_accepted, query_of
 from tests.support.harness import TestApp
 
 V1, USERS = f"{ISSUER}/v1", f"{ISSUER}/v1/users"
@@ -55,7 +55,9 @@ def test_unknown_resource_is_rejected(ada: User, app: App) -> None:
         FILES,
     ):
         assert query_of(ada.open_authorization(app, resource=resource).location)["error"] == "invalid_target", resource
-        assert query_of(ada.open_authorization(app, resource=[V1, resource]).location)["error"] == "invalid_target", resource
+        assert query_of(ada.open_authorization(app, resource=[V1, resource]).location)["error"] == "invalid_target", (
+            resource
+        )
         assert error_of(app.ask(CLIENT, resource=resource)) == UNGRANTED
 
 
@@ -84,8 +86,8 @@ def test_token_for_another_api_is_invalid_here(latchkey: TestApp, ada: User, app
     """The other API can introspect it; if it leaks, it isn't accepted here."""
     token, _ = ada.grant(app, resource=FILES)
     assert audience(app, token) == [FILES]
-    answer = latchkey.call("GET", "/v1/limits", token)
-    assert (answer.status, answer.json()["error"]) == (401, "invalid_api_key")
+    response = latchkey.call("GET", "/v1/limits", token)
+    assert (response.status, response.json()["error"]) == (401, "invalid_api_key")
 
 
 @pytest.mark.usefixtures("elsewhere")
@@ -120,7 +122,9 @@ def test_json_resource_may_be_a_list(latchkey: TestApp, ada: User, app: App) -> 
     """A form repeats the name, which JSON can't."""
     code = ada.code(app, resource=[V1, USERS])
     body = {"grant_type": "authorization_code", "code": code, "redirect_uri": app.redirect_uri, **app.credentials}
-    answer = latchkey.call("POST", "/oauth/token", json_body={**body, "resource": [V1, USERS]})
-    assert audience(app, answer.json()["access_token"]) == [V1, USERS]
-    answer = latchkey.call("POST", "/oauth/token", json_body={**app.credentials, "grant_type": CLIENT, "resource": V1})
-    assert audience(app, answer.json()["access_token"]) == [V1]
+    response = latchkey.call("POST", "/oauth/token", json_body={**body, "resource": [V1, USERS]})
+    assert audience(app, response.json()["access_token"]) == [V1, USERS]
+    response = latchkey.call(
+        "POST", "/oauth/token", json_body={**app.credentials, "grant_type": CLIENT, "resource": V1}
+    )
+    assert audience(app, response.json()["access_token"]) == [V1]

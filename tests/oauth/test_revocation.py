@@ -9,16 +9,16 @@ from chalicelib.oauth.client_auth import authenticate
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.parameters import ClientCredentials
 from infra import data
-from tests.oauth.flow import CLIENT, ISSUER, App, User, basic, post, error_of, register_client, new_user, is_accepted
+from tests.oauth.flow import CLIENT, ISSUER, App, User, basic, error_of, is_accepted, new_user, post, register_client
 from tests.support.harness import TestApp
 
 
 def introspected(app: App, token: str, **more: str) -> dict[str, object]:
     """Return a client's introspection response for a token."""
-    answer = app.post("/oauth/introspect", token=token, **more)
-    assert (answer.status, answer.header("Content-Type")) == (200, "application/json")
-    assert answer.header("Cache-Control") == "no-store"
-    body: dict[str, object] = answer.json()
+    response = app.post("/oauth/introspect", token=token, **more)
+    assert (response.status, response.header("Content-Type")) == (200, "application/json")
+    assert response.header("Cache-Control") == "no-store"
+    body: dict[str, object] = response.json()
     return body
 
 
@@ -34,8 +34,8 @@ def test_revoked_access_token_is_invalid_alone(
     token, refresh = ada.grant(app)
     assert is_accepted(latchkey, token)
     for _ in range(2):
-        answer = app.post("/oauth/revoke", token=token)
-        assert (answer.status, answer.body, answer.header("Content-Type")) == (200, b"{}", "application/json")
+        response = app.post("/oauth/revoke", token=token)
+        assert (response.status, response.body, response.header("Content-Type")) == (200, b"{}", "application/json")
         assert not is_accepted(latchkey, token)
     assert app.refresh(refresh).status == 200
 

@@ -104,19 +104,19 @@ def real(latchkey: TestApp, ada: User, app: App, spa: App) -> Iterator[dict[str,
     )
 
 
-def check(answer: Answer) -> None:
+def check(response: Answer) -> None:
     """Check a response of a client endpoint against RFC 6749 §5.2."""
-    assert answer.status < 500, answer
-    assert answer.header("X-RateLimit-Limit") is not None
-    if answer.status >= 400:
-        body = answer.json()
+    assert response.status < 500, response
+    assert response.header("X-RateLimit-Limit") is not None
+    if response.status >= 400:
+        body = response.json()
         assert {"error", "error_description"} <= body.keys() <= {"error", "error_description", "message"}
-        assert answer.header("Cache-Control") == "no-store"
-        assert answer.header("Content-Type") == "application/json"
+        assert response.header("Cache-Control") == "no-store"
+        assert response.header("Content-Type") == "application/json"
         assert body["error_description"].isascii()
         assert body["error_description"].isprintable()
         assert not set(body["error_description"]) & {'"', "\\"}
-        assert answer.status in (400, 401, 415, 429)
+        assert response.status in (400, 401, 415, 429)
 
 
 def encoded(fields: list[tuple[str, str]]) -> bytes:
@@ -170,9 +170,9 @@ def test_random_client_management_is_rejected(latchkey: TestApp, app: App, data:
     latchkey.clock.forward(1)
     client_id = data.draw(st.one_of(st.just(app.id), st.text("abc_09%.é~", min_size=1, max_size=30)))
     body = json.dumps(data.draw(JSON)).encode()
-    answer = latchkey.call(method, f"/oauth/register/{client_id}", body=body, headers=data.draw(HEADERS))
-    check(answer)
-    assert answer.status >= 400
+    response = latchkey.call(method, f"/oauth/register/{client_id}", body=body, headers=data.draw(HEADERS))
+    check(response)
+    assert response.status >= 400
 
 
 @NOT_FLAKY
@@ -226,5 +226,5 @@ def test_random_well_known_path_is_not_found(latchkey: TestApp, path: str) -> No
     """Only the documented ones exist."""
     latchkey.clock.forward(1)
     for document in ("oauth-authorization-server", "oauth-protected-resource"):
-        answer = latchkey.call("GET", f"/.well-known/{document}/{path}x")
-        assert (answer.status, answer.json()["error"]) == (404, "not_found")
+        response = latchkey.call("GET", f"/.well-known/{document}/{path}x")
+        assert (response.status, response.json()["error"]) == (404, "not_found")

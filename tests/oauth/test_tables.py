@@ -55,8 +55,8 @@ def test_client_is_inactive_when_deleted_or_suspended(ended: dict[str, Any]) -> 
 
 def test_scopes_of_a_consent_are_those_of_all_entries() -> None:
     """For any recipient and resource."""
-    lines = {"https://a.example  read", "https://a.example https://files.example write", "app:/cb  read"}
-    assert Consent("acc_1", "app_1", allowed=lines).scopes == {"read", "write"}
+    entries = {"https://a.example  read", "https://a.example https://files.example write", "app:/cb  read"}
+    assert Consent("acc_1", "app_1", allowed=entries).scopes == {"read", "write"}
 
 
 @pytest.mark.parametrize(
@@ -67,9 +67,11 @@ def test_scopes_of_a_consent_are_those_of_all_entries() -> None:
         ({"expires_at": NOON_MS + 1, "revoked_at": NOON_MS}, False),
     ],
 )
-def test_grant_is_active_until_it_expires_or_is_revoked(latchkey: TestApp, times: dict[str, Any], lives: bool) -> None:
+def test_grant_is_active_until_it_expires_or_is_revoked(
+    latchkey: TestApp, times: dict[str, Any], is_active: bool
+) -> None:
     """Exact to the millisecond."""
-    assert Grant("gra_1", **times).is_active() == lives
+    assert Grant("gra_1", **times).is_active() == is_active
 
 
 def test_grant_without_a_time_of_deletion_cannot_be_stored() -> None:

@@ -19,10 +19,10 @@ CLIENT = Client("app_1")
         (None, False),
     ],
 )
-def test_presented_token_must_have_its_kind_and_client(ticket: OneTimeToken | None, is_own: bool) -> None:
+def test_presented_token_must_have_its_kind_and_client(one_time_token: OneTimeToken | None, is_own: bool) -> None:
     """RFC 6749 §5.2: any other counts as unknown."""
-    request = TokenRequest(parameters.parse_query({}), CLIENT, ticket, ISSUER)
-    assert request.get_own("ac") is (ticket if is_own else None)
+    request = TokenRequest(parameters.parse_query({}), CLIENT, one_time_token, ISSUER)
+    assert request.get_own("ac") is (one_time_token if is_own else None)
 
 
 def test_every_registrable_grant_type_is_supported() -> None:

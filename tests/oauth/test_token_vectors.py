@@ -24,7 +24,7 @@ from tests.oauth.flow import (
     register_client,
 )
 from tests.oauth.test_device import decide, started
-from tests.oauth.token_vectors import EVIL, Value, differing, refused
+from tests.oauth.token_vectors import EVIL, Value, differing, error_response
 from tests.support.harness import TestApp
 
 
@@ -51,9 +51,9 @@ def test_unregistered_grant_type_is_rejected_before_its_parameters(latchkey: Tes
     wrong = {"scope": "nonsense", "resource": EVIL}
     for app, grant_type in ((machine, CODE), (machine, REFRESH), (coder, CLIENT)):
         for more in ({}, wrong):
-            assert refused(app.ask(grant_type, **more)) == vectors.NOT_REGISTERED[grant_type]
-    assert refused(machine.ask(DEVICE, device_code="x", **wrong)) == vectors.NOT_REGISTERED[DEVICE]
-    assert refused(machine.ask(DEVICE)) == vectors.NO_DEVICE_CODE
+            assert error_response(app.ask(grant_type, **more)) == vectors.NOT_REGISTERED[grant_type]
+    assert error_response(machine.ask(DEVICE, device_code="x", **wrong)) == vectors.NOT_REGISTERED[DEVICE]
+    assert error_response(machine.ask(DEVICE)) == vectors.NO_DEVICE_CODE
 
 
 @pytest.mark.parametrize(("kind", "with_pkce"), [("app", False), ("app", True), ("spa", True)])
@@ -83,7 +83,7 @@ def test_first_error_of_a_code_exchange_is_returned(
 def test_code_without_a_redirect_uri_accepts_only_a_registered_one(ada: User, app: App) -> None:
     """RFC 6749 §4.1.3. Stricter than the RFC: another one is an error, although none is needed."""
     for named in ("https://evil.example/", f"{CALLBACK}/", "x"):
-        assert refused(app.redeem(ada.code(app, redirect_uri=None), redirect_uri=named)) == vectors.WRONG_CODE
+        assert error_response(app.redeem(ada.code(app, redirect_uri=None), redirect_uri=named)) == vectors.WRONG_CODE
     for right in (None, "", CALLBACK):
         assert app.redeem(ada.code(app, redirect_uri=None), redirect_uri=right).status == 200
 
@@ -93,10 +93,10 @@ def test_foreign_or_expired_code_is_an_invalid_code(latchkey: TestApp, ada: User
     thief, device_code = register_client(latchkey), started(app)[0]
     _, refresh_token = ada.grant(app)
     for code in (ada.code(spa), refresh_token, device_code, secrets.mint("ac")):
-        assert refused(thief.redeem(code)) == refused(app.redeem(code)) == vectors.WRONG_CODE
+        assert error_response(thief.redeem(code)) == error_response(app.redeem(code)) == vectors.WRONG_CODE
     expired = ada.code(app)
     latchkey.clock.forward(60)
-    assert refused(app.redeem(expired)) == vectors.WRONG_CODE
+    assert error_response(app.redeem(expired)) == vectors.WRONG_CODE
 
 
 def test_consumed_code_is_checked_before_it_counts_as_reuse(latchkey: TestApp, ada: User, spa: App) -> None:
@@ -104,12 +104,12 @@ def test_consumed_code_is_checked_before_it_counts_as_reuse(latchkey: TestApp, a
     code = ada.code(spa)
     refresh_token = spa.redeem(code).json()["refresh_token"]
     latchkey.clock.forward(120)
-    assert refused(spa.redeem(code, redirect_uri=f"{CALLBACK}/")) == vectors.WRONG_REDIRECT
-    assert refused(spa.redeem(code, code_verifier=vectors.OTHER_VERIFIER)) == vectors.WRONG_VERIFIER
-    assert refused(spa.redeem(code, resource=EVIL)) == vectors.UNKNOWN_RESOURCE
+    assert error_response(spa.redeem(code, redirect_uri=f"{CALLBACK}/")) == vectors.WRONG_REDIRECT
+    assert error_response(spa.redeem(code, code_verifier=vectors.OTHER_VERIFIER)) == vectors.WRONG_VERIFIER
+    assert error_response(spa.redeem(code, resource=EVIL)) == vectors.UNKNOWN_RESOURCE
     refresh_token = spa.refresh(refresh_token).json()["refresh_token"]
-    assert refused(spa.redeem(code)) == vectors.SPENT
-    assert refused(spa.refresh(refresh_token)) == vectors.SPENT
+    assert error_response(spa.redeem(code)) == vectors.SPENT
+    assert error_response(spa.refresh(refresh_token)) == vectors.SPENT
 
 
 def test_first_error_of_a_refresh_is_returned(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
@@ -129,12 +129,12 @@ def test_foreign_or_expired_refresh_token_is_an_invalid_one(latchkey: TestApp, a
     """RFC 6749 §5.2: the same error for another client's, another kind of token and an expired one, used or not."""
     thief, code = register_client(latchkey), ada.code(app)
     _, token = ada.grant(app)
-    assert refused(thief.refresh(token)) == vectors.WRONG_REFRESH_TOKEN
+    assert error_response(thief.refresh(token)) == vectors.WRONG_REFRESH_TOKEN
     for other in (code, started(app)[0], secrets.mint("rt")):
-        assert refused(app.refresh(other)) == vectors.WRONG_REFRESH_TOKEN
+        assert error_response(app.refresh(other)) == vectors.WRONG_REFRESH_TOKEN
     successor = app.refresh(token).json()["refresh_token"]
     latchkey.clock.forward(90 * 86_400)
-    assert refused(app.refresh(token)) == refused(app.refresh(successor)) == vectors.WRONG_REFRESH_TOKEN
+    assert error_response(app.refresh(token)) == error_response(app.refresh(successor)) == vectors.WRONG_REFRESH_TOKEN
 
 
 def test_first_error_of_client_credentials_is_returned(latchkey: TestApp) -> None:
@@ -153,17 +153,17 @@ def test_first_error_of_a_device_code_is_returned(latchkey: TestApp, ada: User, 
     """RFC 8628 §3.5: the client, the expiry, the decision, the interval, the resource."""
     thief, (device_code, user_code) = register_client(latchkey), started(app)
     ask = app.ask
-    assert refused(ask(DEVICE, device_code="")) == refused(ask(DEVICE)) == vectors.NO_DEVICE_CODE
+    assert error_response(ask(DEVICE, device_code="")) == error_response(ask(DEVICE)) == vectors.NO_DEVICE_CODE
     for wrong in ("x", secrets.mint("dc"), user_code, ada.code(app)):
-        assert refused(ask(DEVICE, device_code=wrong, resource=EVIL)) == vectors.WRONG_DEVICE_CODE
-    assert refused(thief.ask(DEVICE, device_code=device_code)) == vectors.WRONG_DEVICE_CODE
-    assert refused(ask(DEVICE, device_code=device_code, resource=EVIL)) == vectors.PENDING
-    assert refused(ask(DEVICE, device_code=device_code)) == vectors.TOO_FAST
+        assert error_response(ask(DEVICE, device_code=wrong, resource=EVIL)) == vectors.WRONG_DEVICE_CODE
+    assert error_response(thief.ask(DEVICE, device_code=device_code)) == vectors.WRONG_DEVICE_CODE
+    assert error_response(ask(DEVICE, device_code=device_code, resource=EVIL)) == vectors.PENDING
+    assert error_response(ask(DEVICE, device_code=device_code)) == vectors.TOO_FAST
     decide(ada, user_code)
-    assert refused(ask(DEVICE, device_code=device_code, resource=EVIL)) == vectors.UNKNOWN_RESOURCE
-    assert refused(ask(DEVICE, device_code=device_code, resource=vectors.FILES)) == vectors.OTHER_RESOURCE
+    assert error_response(ask(DEVICE, device_code=device_code, resource=EVIL)) == vectors.UNKNOWN_RESOURCE
+    assert error_response(ask(DEVICE, device_code=device_code, resource=vectors.FILES)) == vectors.OTHER_RESOURCE
     assert ask(DEVICE, device_code=device_code, scope="write").json()["scope"] == "read"
-    assert refused(ask(DEVICE, device_code=device_code)) == vectors.SPENT
+    assert error_response(ask(DEVICE, device_code=device_code)) == vectors.SPENT
 
 
 def test_expired_device_code_is_expired_token_unless_consumed(latchkey: TestApp, ada: User, app: App) -> None:
@@ -171,19 +171,19 @@ def test_expired_device_code_is_expired_token_unless_consumed(latchkey: TestApp,
     codes = [started(app) for _ in range(4)]
     for (_, user_code), decision in zip(codes[1:], ("deny", "allow", "allow"), strict=True):
         decide(ada, user_code, decision)
-    assert refused(app.ask(DEVICE, device_code=codes[1][0])) == vectors.DENIED
+    assert error_response(app.ask(DEVICE, device_code=codes[1][0])) == vectors.DENIED
     refresh_token = app.ask(DEVICE, device_code=codes[2][0]).json()["refresh_token"]
     latchkey.clock.forward(600)
     left_alone, denied, redeemed, approved = (code for code, _ in codes)
     for code in (left_alone, denied, approved):
-        assert refused(app.ask(DEVICE, device_code=code)) == vectors.TOO_OLD
-    assert refused(app.ask(DEVICE, device_code=redeemed)) == vectors.SPENT
+        assert error_response(app.ask(DEVICE, device_code=code)) == vectors.TOO_OLD
+    assert error_response(app.ask(DEVICE, device_code=redeemed)) == vectors.SPENT
     assert app.refresh(refresh_token).status == 400
 
 
-@pytest.mark.parametrize(("kind", "answer"), [("app", vectors.SPENT), ("spa", vectors.NO_VERIFIER)])
+@pytest.mark.parametrize(("kind", "response"), [("app", vectors.SPENT), ("spa", vectors.NO_VERIFIER)])
 def test_code_without_a_challenge_requires_a_client_secret(
-    latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str, answer: vectors.Refused
+    latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str, response: vectors.ErrorResponse
 ) -> None:
     """RFC 9700 §2.1.1: the token endpoint checks it, however a public client obtained the code."""
     client: App = request.getfixturevalue(kind)
@@ -191,7 +191,7 @@ def test_code_without_a_challenge_requires_a_client_secret(
     OneTimeToken(secrets.digest(code)).update(
         actions=[OneTimeToken.code_challenge.remove(), OneTimeToken.grant_id.set("gra_gone")]
     )
-    assert refused(client.redeem(code, redirect_uri=None, code_verifier=None)) == vectors.WRONG_REDIRECT
-    assert refused(client.redeem(code, code_verifier=None)) == answer
+    assert error_response(client.redeem(code, redirect_uri=None, code_verifier=None)) == vectors.WRONG_REDIRECT
+    assert error_response(client.redeem(code, code_verifier=None)) == response
     if kind == "spa":
-        assert refused(client.redeem(code, code_verifier=VERIFIER)) == vectors.NO_CHALLENGE
+        assert error_response(client.redeem(code, code_verifier=VERIFIER)) == vectors.NO_CHALLENGE

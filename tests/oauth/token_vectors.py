@@ -6,8 +6,8 @@ from infra.standin import Answer
 from tests.oauth.flow import CALLBACK, CHALLENGE, CLIENT, CODE, DEVICE, REFRESH, VERIFIER, Parameters, error_of
 
 Value = str | Iterable[str] | None
-Refused = tuple[int, str, str]
-Vectors = tuple[tuple[Parameters, Refused], ...]
+ErrorResponse = tuple[int, str, str]
+Vectors = tuple[tuple[Parameters, ErrorResponse], ...]
 
 EVIL = "https://evil.example"
 FILES = "https://files.example.com"
@@ -16,18 +16,18 @@ OTHER_VERIFIER = "M25iVXpKU3puUjFaYWg3T1NDTDQtcW1ROUY5YXlwalNoc0hhakxifmZHag"
 """A verifier of a different challenge."""
 
 
-def refused(answer: Answer) -> Refused:
+def error_response(response: Answer) -> ErrorResponse:
     """Return status, error and description of a response, which must be an error of RFC 6749 §5.2."""
-    return *error_of(answer), answer.json()["error_description"]
+    return *error_of(response), response.json()["error_description"]
 
 
-def differing(vectors: Vectors, ask: Callable[..., Answer]) -> list[tuple[Parameters, Refused, Refused]]:
+def differing(vectors: Vectors, ask: Callable[..., Answer]) -> list[tuple[Parameters, ErrorResponse, ErrorResponse]]:
     """Return the vectors whose response differs: what was sent, the expected and the actual response."""
-    answers = [(sent, right, refused(ask(**sent))) for sent, right in vectors]
-    return [each for each in answers if each[1] != each[2]]
+    responses = [(sent, right, error_response(ask(**sent))) for sent, right in vectors]
+    return [each for each in responses if each[1] != each[2]]
 
 
-def _request(description: str) -> Refused:
+def _request(description: str) -> ErrorResponse:
     return 400, "invalid_request", description
 
 
