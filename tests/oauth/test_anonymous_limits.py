@@ -7,9 +7,9 @@ import pytest
 from chalicelib.limits import tiers
 from chalicelib.oauth.tables import Client, OneTimeToken
 from infra.standin import Answer
+from tests.oauth.dynamic_registration import app_of, register
 from tests.oauth.flow import CALLBACK, CODE, DEVICE, REFRESH, App, User, error_of, new_user, post, register_client
 from tests.oauth.test_device import decide, started
-from tests.oauth.test_registration import app_of, register
 from tests.support.harness import TestApp
 
 IP = "203.0.113.7"
