@@ -55,7 +55,7 @@ class AuthorizationRequest:
 
     @property
     def consent_entries(self) -> set[str]:
-        """Return the entries that a consent to this request consists of (see `Consent.consent_entries`)."""
+        """Return the entries that a consent to this request consists of (see `Consent.allowed`)."""
         return consent.entries(self.redirect_uri, self.scopes, self.resources)
 
     def needs_consent(self, account: Account) -> bool:
@@ -71,7 +71,7 @@ class CannotRedirect(errors.LatchkeyError):
     status, error = 400, "invalid_request"
 
     def __init__(self, more: str) -> None:
-        """Append `more`, which names the error or what to do about it."""
+        """Append `more`, a sentence with the error or with advice."""
         super().__init__(f"The application that sent you here made an invalid request. {more}")
 
 
@@ -140,12 +140,10 @@ def approve_remembered(request: AuthorizationRequest, account_id: str, base_url:
 
     Raises ConsentWithdrawn when the consent was withdrawn meanwhile, CannotRedirect when the client was deleted.
     """
-    return _issue_code(request, account_id, base_url, only_if_remembered=True)
+    return _issue_code(request, account_id, base_url, remembered=True)
 
 
-def _issue_code(
-    request: AuthorizationRequest, account_id: str, base_url: str, *, only_if_remembered: bool = False
-) -> str:
+def _issue_code(request: AuthorizationRequest, account_id: str, base_url: str, *, remembered: bool = False) -> str:
     code = secrets.mint(issuance.CODE_KIND)
     scopes, named = set(request.scopes), set(request.resources)
     grant = grants.new(account_id, request.client.client_id, scopes=scopes, resources=named)
@@ -171,19 +169,19 @@ def _issue_code(
             grants.record_event(write, grant, kinds.GRANT_CREATED, name=request.client.name)
             write.save(stored_code, condition=OneTimeToken.digest.does_not_exist())
             client_lifetime.keep(write, request.client)
-            if only_if_remembered:
+            if remembered:
                 consent.require_remembered(write, account_id, request.client.client_id, request.consent_entries)
     except TransactWriteError as error:
         if not models.refused(error):
             raise
-        if only_if_remembered and consent.was_withdrawn(error, account_id, request.client.client_id):
+        if remembered and consent.was_withdrawn(error, account_id, request.client.client_id):
             raise ConsentWithdrawn from None
         raise CannotRedirect("The application that sent you here was deleted.") from None
     return _build_location(request.redirect_uri, request.state, base_url, code=code)
 
 
 def build_error_redirect(request: AuthorizationRequest, base_url: str, error: OAuthError) -> ErrorRedirect:
-    """Return the redirect for a valid request that is denied: by the user, or since it forbids the page it needs."""
+    """Return the error of a valid request: the user denied it, or `prompt=none` forbids the page that it needs."""
     location = _build_location(request.redirect_uri, request.state, base_url, error=error)
     return ErrorRedirect(request.client, request.redirect_uri, location, error.message)
 

@@ -87,18 +87,18 @@ def register(
         dies_at=dies_at,
         pkce_required=pkce_required or None,
     )
-    spent = None if form is None else forms.spent(form, str(account_id))
+    used_form = None if form is None else forms.spent(form, str(account_id))
     try:
         with models.transaction() as write:
             write.save(client, condition=Client.client_id.does_not_exist())
             _increment_client_count(write, client)
             record_event(write, client, kinds.APPLICATION_CREATED)
-            if spent is not None:
-                forms.add_to(write, spent)
+            if used_form is not None:
+                forms.add_to(write, used_form)
     except TransactWriteError as error:
         if account_id is None or not models.refused(error):
             raise
-        if spent is not None and models.refused_write(error, spent) is not None:
+        if used_form is not None and models.refused_write(error, used_form) is not None:
             raise forms.used_already("application") from None
         raise _explain_rejected_count(error, account_id) from None
     return NewClient(client, secret)

@@ -76,7 +76,7 @@ def test_client_without_the_code_grant_is_rejected_first(latchkey: TestApp, ada:
 
 
 @pytest.mark.parametrize(
-    ("may_have", "asked", "granted"),
+    ("registered", "requested", "granted"),
     [
         (["read", "write"], None, "read"),
         (["read", "write"], "", "read"),

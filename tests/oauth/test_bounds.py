@@ -239,7 +239,7 @@ def test_redirect_uri_can_be_registered(uri: str, good: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "registered", "same"),
+    ("requested", "registered", "same"),
     [
         *(("http://127.0.0.1:10/", "http://127.0.0.1/", True), ("http://127.0.0.1:1/", "http://127.0.0.1:2/", True)),
         *(

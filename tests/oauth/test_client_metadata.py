@@ -51,7 +51,7 @@ def test_body_that_is_no_object_or_repeats_a_name_is_invalid(raw: bytes | str) -
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("fields", "expected"),
     [
         ({"redirect_uris": [CALLBACK, "x"]}, {"redirect_uris": [CALLBACK, "x"]}),
         ({"token_endpoint_auth_method": "client_secret_post"}, {"auth_method": "client_secret_post"}),
@@ -78,7 +78,7 @@ def test_supported_values_are_kept_and_defaults_applied(fields: dict[str, Any], 
 
 
 @pytest.mark.parametrize(
-    ("given", "about"),
+    ("fields", "about"),
     [
         *(
             ({"token_endpoint_auth_method": wrong}, "token_endpoint_auth_method")

@@ -7,7 +7,7 @@ from chalicelib.oauth.errors import OAuthError
 
 
 @pytest.mark.parametrize(
-    ("refusal", "error", "status"),
+    ("oauth_error", "error", "status"),
     [
         (errors.invalid_request("scope is missing."), "invalid_request", 400),
         (errors.invalid_client(), "invalid_client", 401),

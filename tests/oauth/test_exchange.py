@@ -275,7 +275,7 @@ def test_issued_tokens_are_counted(latchkey: TestApp, app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    ("granted", "asked_for", "given"),
+    ("granted", "requested", "expected"),
     [
         ({FILES, ISSUER}, [], {FILES, ISSUER}),
         ({FILES, ISSUER}, [FILES], {FILES}),
@@ -288,13 +288,13 @@ def test_issued_tokens_are_counted(latchkey: TestApp, app: App) -> None:
     ],
 )
 def test_token_has_the_granted_resources_or_fewer(
-    latchkey: TestApp, app: App, granted: set[str] | None, asked_for: list[str], expected: set[str] | None
+    latchkey: TestApp, app: App, granted: set[str] | None, requested: list[str], expected: set[str] | None
 ) -> None:
     """RFC 8707 §2.2; a consent without a resource covers this API."""
     secret = secrets.mint("rt")
     approved(latchkey, app, kind="rt", secret=secret, resources=granted)
     with settings.in_use(replace(settings.current(), resources=FILES)):
-        response = app.refresh(secret, resource=asked_for)
+        response = app.refresh(secret, resource=requested)
     if expected is None:
         assert (response.status, response.json()["error"]) == (400, "invalid_target")
     else:
@@ -302,7 +302,7 @@ def test_token_has_the_granted_resources_or_fewer(
 
 
 @pytest.mark.parametrize(
-    ("scope", "given"),
+    ("scope", "expected"),
     [(None, "read write"), ("read", "read"), ("write read", "read write"), ("openid", "read write"), ("keys", None)],
 )
 def test_token_has_the_granted_scopes_or_fewer(

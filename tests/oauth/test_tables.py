@@ -60,7 +60,7 @@ def test_scopes_of_a_consent_are_those_of_all_entries() -> None:
 
 
 @pytest.mark.parametrize(
-    ("times", "lives"),
+    ("times", "is_active"),
     [
         ({"expires_at": NOON_MS + 1}, True),
         ({"expires_at": NOON_MS}, False),

@@ -11,7 +11,7 @@ CLIENT = Client("app_1")
 
 
 @pytest.mark.parametrize(
-    ("ticket", "is_own"),
+    ("one_time_token", "is_own"),
     [
         (OneTimeToken("d", kind="ac", client_id="app_1"), True),
         (OneTimeToken("d", kind="rt", client_id="app_1"), False),
