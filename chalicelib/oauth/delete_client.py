@@ -1,6 +1,6 @@
 """Deleting a client: it is invalid at the next request; its grants and consents are deleted in slices.
 
-The client is marked as deleted first, in a transaction that of two concurrent deletions only one passes.
+The client is marked as deleted first, in one transaction: of two concurrent deletions only one succeeds.
 """
 
 from collections.abc import Iterable
@@ -20,8 +20,8 @@ from chalicelib.oauth.tables import Client
 
 DELETED_KEPT_S = 30 * clock.DAY_S
 IMMEDIATE_MAX = 3
-"""Of so many applications deleted together a slice of grants is revoked in the request, of others by the scheduled
-function."""
+"""When an account's applications are deleted together, grants of this many are revoked in the request; the scheduled
+function revokes the others."""
 _CONSENTS = "consents"
 """The second step of deleting a client."""
 
@@ -83,18 +83,18 @@ def finish_deletion(ending: Unfinished) -> bool:
     """Revoke a slice of a deleted client's grants, then delete a slice of its consents; return whether none is left."""
     left = SLICE
     if ending.step != _CONSENTS:
-        given = list(islice(grants.of_client(ending.subject, after=ending.after), left))
-        for grant in given:
+        found = list(islice(grants.of_client(ending.subject, after=ending.after), left))
+        for grant in found:
             # A failed mark is written again by the stream consumer, for the event of the revocation.
             grants.revoke(grant)
-        ending.after = given[-1].id if given else ending.after
-        left -= len(given)
+        ending.after = found[-1].id if found else ending.after
+        left -= len(found)
         if not left:
             return False
         ending.step, ending.after = _CONSENTS, None
-    forgotten = consent.delete_of_client(ending.subject, left, after=ending.after)
-    ending.after = forgotten[-1] if forgotten else ending.after
-    if len(forgotten) == left:
+    account_ids = consent.delete_of_client(ending.subject, left, after=ending.after)
+    ending.after = account_ids[-1] if account_ids else ending.after
+    if len(account_ids) == left:
         return False
     # The next run starts over: the indexes are eventually consistent.
     ending.step = ending.after = None

@@ -74,19 +74,19 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
     try:
         with models.transaction() as write:
             write.save(device_code, condition=OneTimeToken.digest.does_not_exist())
-            # A user code in use gets a new one: a resource owner must never approve another user's device.
+            # If the user code is in use, another one is drawn: a user must not approve another user's device.
             is_free = OneTimeToken.digest.does_not_exist() | (OneTimeToken.expires_at <= clock.now_ms())
             write.save(pointer, condition=is_free)
     except TransactWriteError as error:
         if not models.refused(error):
             raise
         return start(client, scopes=scopes, resources=resources, base_url=base_url)
-    shown = _format_user_code(user_code)
+    formatted = _format_user_code(user_code)
     return {
         "device_code": secret,
-        "user_code": shown,
+        "user_code": formatted,
         "verification_uri": f"{base_url}/device",
-        "verification_uri_complete": f"{base_url}/device?user_code={shown}",
+        "verification_uri_complete": f"{base_url}/device?user_code={formatted}",
         "expires_in": EXPIRES_IN_S,
         "interval": INTERVAL_S,
     }

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.core import telemetry
 from chalicelib.limits import tiers
-from chalicelib.oauth import client_documents, end_client
+from chalicelib.oauth import client_documents, delete_any_client
 from chalicelib.oauth.tables import Client
 from tests.oauth.flow import CALLBACK, LOOPBACK, PKCE, App, User, error_of, is_accepted, post, query_of
 from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
@@ -329,7 +329,7 @@ def test_host_is_shown_in_full(latchkey: TestApp, internet: Internet) -> None:
     host = f"bank.example.{'a' * 60}.{'b' * 60}.evil.example"
     described = client_documents._parse_metadata(f"https://{host}/client", {"redirect_uris": [CALLBACK]})
     assert described.name == host
-    assert end_client.end(f"https://{host}/client", actor="operator").name == host
+    assert delete_any_client.delete(f"https://{host}/client", actor="operator").name == host
 
 
 def test_generated_ids_are_found_without_a_fetch(latchkey: TestApp, app: App, internet: Internet) -> None:

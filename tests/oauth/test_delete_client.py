@@ -10,7 +10,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import errors, ids, telemetry
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
-from chalicelib.oauth import clients, consent, delete_client, end_client, grants
+from chalicelib.oauth import clients, consent, delete_any_client, delete_client, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
 from tests.oauth.flow import register_client
 from tests.oauth.test_clients_stored import register
@@ -118,7 +118,7 @@ def test_document_url_can_be_blocked_before_its_first_use(latchkey: TestApp) -> 
     log = io.StringIO()
     telemetry.write_to(log)
     for reason in ("abuse", "again"):
-        client = end_client.end(DOCUMENT, actor="acc_admin", reason=reason)
+        client = delete_any_client.delete(DOCUMENT, actor="acc_admin", reason=reason)
         assert (client.deleted_at, client.ended_by, client.ended_because) == (NOON_MS, "acc_admin", "abuse")
         latchkey.clock.forward(1)
     logged = [json.loads(line) for line in log.getvalue().splitlines()]
@@ -135,23 +135,23 @@ def test_unknown_or_invalid_client_id_cannot_be_deleted(latchkey: TestApp) -> No
     """A generated id that doesn't exist, or a URL that can't be a document's."""
     for client_id in ("app_" + "0" * 20, "x", "https://client.example", "https://client.example/a/../b", "http://a/b"):
         with pytest.raises(errors.NotFound, match="no such application"):
-            end_client.end(client_id, actor="acc_admin")
-        assert not end_client.is_document_url(client_id)
-    assert end_client.is_document_url(DOCUMENT)
+            delete_any_client.delete(client_id, actor="acc_admin")
+        assert not delete_any_client.is_document_url(client_id)
+    assert delete_any_client.is_document_url(DOCUMENT)
     assert list(Client.scan()) == []
 
 
 def test_unfetched_document_is_named_by_its_whole_host(latchkey: TestApp) -> None:
     """Its end identifies the operator of the host."""
     host = ".".join(["x" * 60, "y" * 60, "example"])
-    assert end_client.end(f"https://{host}/a", actor="acc_admin").name == host
+    assert delete_any_client.delete(f"https://{host}/a", actor="acc_admin").name == host
 
 
 def test_deleted_client_is_read_consistently(latchkey: TestApp) -> None:
     """The return value shows what was written."""
     client = register_client(latchkey).client
     with sent() as calls:
-        end_client.end(client.client_id, actor="acc_admin")
+        delete_any_client.delete(client.client_id, actor="acc_admin")
     reads = [request.get("ConsistentRead") for operation, request in calls if operation == "GetItem"]
     assert reads
     assert all(reads)

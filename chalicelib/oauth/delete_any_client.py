@@ -8,7 +8,7 @@ from chalicelib.oauth import client_documents, clients, delete_client
 from chalicelib.oauth.tables import Client
 
 
-def end(client_id: str, *, actor: str, reason: str | None = None) -> Client:
+def delete(client_id: str, *, actor: str, reason: str | None = None) -> Client:
     """Delete a client permanently and return it. Idempotent.
 
     The URL of a metadata document can be blocked before it was ever used. Raises NotFound when there is no such client.
