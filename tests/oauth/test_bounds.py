@@ -148,7 +148,7 @@ def test_oldest_failure_is_dropped_beyond_the_maximum(latchkey: TestApp, monkeyp
 
 
 def test_concurrent_fetches_wait_for_the_first(latchkey: TestApp) -> None:
-    """A thread that waited is told so; afterwards a new fetch is possible."""
+    """A thread that waited gets False; afterwards a new fetch is possible."""
     heard: list[bool] = []
 
     def wait() -> None:

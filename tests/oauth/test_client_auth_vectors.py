@@ -91,7 +91,7 @@ def test_unauthenticated_client_gets_a_challenge(
 
 
 def test_failed_authentication_does_not_reveal_the_reason(latchkey: TestApp, app: App, spa: App) -> None:
-    """RFC 6749 §5.2: client ids can't be probed; only a public client is told that it has no secret."""
+    """RFC 6749 §5.2: client ids can't be probed; only the error of a public client says that it has no secret."""
     unknown = "app_" + "0" * 20
     for sent in (
         {"client_id": app.id},

@@ -107,7 +107,7 @@ def test_concurrent_replacements_are_merged(latchkey: TestApp) -> None:
     consent.remember(account.id, APP, entries("keys"))
     account.update(actions=[Account.credentials_since.set(NOON_MS + 1)])
     latchkey.clock.forward(1)
-    # The first has been refused by the one that is over; before it replaces that, the other does.
+    # The first call failed on the outdated consent; before it replaces that one, the second call does.
     with after("TransactWriteItems", lambda: consent.remember(account.id, APP, entries("write"))):
         consent.remember(account.id, APP, entries())
     stored = find(account)

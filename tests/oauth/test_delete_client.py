@@ -88,7 +88,7 @@ def test_grants_of_a_deleted_client_are_revoked_in_slices(latchkey: TestApp, mon
     assert len(list(Consent.scan())) == 3
     assert (delete_client.finish_deletion(whole), whole.after) == (False, "acc_5")
     assert list(Consent.scan()) == []
-    # Begins from the start when it is looked at again: an index may be behind.
+    # The next run starts over: an index may be behind.
     assert delete_client.finish_deletion(whole)
     assert not any((whole.step, whole.after))
     beyond = granted(client.client_id, 2)

@@ -152,7 +152,7 @@ def test_concurrent_fetches_of_a_document_are_one(latchkey: TestApp, internet: I
     internet.serves(serve)
 
     def find(_number: int) -> Client | None:
-        # Each is past every look at what is stored when the first fetch begins.
+        # All have read the stored client before the first fetch begins.
         return client_documents.find_client(
             URL, admit=lambda: ready.wait(30), resolver=lambda *_asked: [ADDRESS], tls=internet.tls
         )

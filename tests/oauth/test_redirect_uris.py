@@ -61,11 +61,11 @@ BAD = [
     "https://app.example.com/cb#x",
     "https://app.example.com/cb#",
     "com.example.app:/cb#x",
-    # http on a host that others can be.
+    # http on a host that is not loopback.
     "http://app.example.com/cb",
     "http://192.0.2.1/cb",
     "http://10.0.0.1/cb",
-    # What looks like loopback.
+    # Hosts that resemble loopback.
     "http://127.0.0.1.evil.com/cb",
     "http://localhost.evil.com/cb",
     "http://evil.com/127.0.0.1",
@@ -90,7 +90,7 @@ BAD = [
     "https://user:password@app.example.com/cb",
     "https://@app.example.com/cb",
     "com.example.app://user@cb",
-    # Schemes that run, read, or belong to anybody.
+    # Schemes that execute or read something, or that other programs handle.
     "javascript:alert(1)",
     "javascript://app.example.com/%0aalert(1)",
     "JavaScript:alert(1)",
@@ -133,7 +133,7 @@ BAD = [
     "https://app.example.com:x/cb",
     "https://[::1/cb",
     "com.example.app://a;b/cb",
-    # Characters that two programs may read differently.
+    # Characters that two programs may interpret differently.
     "https://app.example.com/c b",
     "https://app.example.com/cb\n",
     "https://app.example.com/\tcb",

@@ -104,7 +104,7 @@ UNREGISTERED = (
 
 def test_unregistered_redirect_uri_is_not_redirected(latchkey: TestApp, ada: User, app: App) -> None:
     """Exact match only: no other path, query, port, case, encoding, slash or scheme."""
-    # With another error in the request, and without: neither is told to the redirect.
+    # With and without another error in the request: neither is redirected.
     others = cycle(({}, {"scope": "nonsense"}, {"prompt": "none"}))
     for redirect_uri in UNREGISTERED:
         latchkey.clock.forward(1)

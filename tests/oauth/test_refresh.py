@@ -123,7 +123,7 @@ def test_refresh_retry_after_the_grace_period_revokes_the_grant(
 def test_refresh_retry_after_its_successor_was_used_revokes_the_grant(
     latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str
 ) -> None:
-    """The client had the response, so the retry comes from someone else."""
+    """The client had the response, so the retry is not from the client."""
     app: App = request.getfixturevalue(kind)
     _, first = ada.grant(app)
     second = app.refresh(first).json()["refresh_token"]

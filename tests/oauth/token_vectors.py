@@ -89,12 +89,12 @@ GRANT_TYPES: Vectors = (
     ({"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer"}, UNKNOWN_GRANT_TYPE),
     ({"grant_type": f" {CLIENT}"}, UNKNOWN_GRANT_TYPE),
     ({"grant_type": CLIENT.upper()}, UNKNOWN_GRANT_TYPE),
-    # What is read beside an unknown grant type is the client alone.
+    # With an unknown grant type only the client is read.
     ({"grant_type": "password", "scope": "é", "code": ["a", "b"]}, UNKNOWN_GRANT_TYPE),
     ({"grant_type": None, "scope": "é", "resource": EVIL}, NO_GRANT_TYPE),
 )
 
-# The code was asked for with a redirect URI and without PKCE, by a confidential client.
+# The code was requested with a redirect URI and without PKCE, by a confidential client.
 WITHOUT_PKCE: Vectors = (
     ({"code": None}, NO_CODE),
     ({"code": ""}, NO_CODE),
@@ -142,7 +142,7 @@ WITH_PKCE: Vectors = (
     *RESOURCES,
 )
 
-# Granted was `read`, to a client that may have `read` and `write`.
+# The grant has `read`; the client may have `read` and `write`.
 REFRESHES: Vectors = (
     ({"refresh_token": None}, NO_REFRESH_TOKEN),
     ({"refresh_token": ""}, NO_REFRESH_TOKEN),

@@ -44,7 +44,7 @@ class Answered:
     user: BrowserUser
     asked: list[str] = field(default_factory=list)
     issuer: str = ""
-    """Put in place of the real one in the answer, if it is not empty."""
+    """Replaces the issuer of the response unless it is empty."""
 
     async def redirect(self, url: str) -> None:
         self.asked.append(url)
