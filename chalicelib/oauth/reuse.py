@@ -44,10 +44,8 @@ def replay_refresh(spent: OneTimeToken, issuance: Issuance, presented: str) -> T
     resources differ.
     """
     age_ms = clock.now_ms() - spent.consumed_at
-    grace_ms = PUBLIC_RETRY_MS if issuance.client.is_public else RETRY_MS
-    response = (
-        refresh_replay.unseal(spent.sealed, presented) if age_ms < grace_ms and spent.sealed is not None else None
-    )
+    is_recent = age_ms < (PUBLIC_RETRY_MS if issuance.client.is_public else RETRY_MS)
+    response = refresh_replay.unseal(spent.sealed, presented) if is_recent and spent.sealed is not None else None
     if response is None or not _is_unused(str(response["refresh_token"])) or not _is_grant_active(spent.grant_id):
         revoke_grant(spent)
         raise invalid_grant()
