@@ -7,7 +7,7 @@ from chalicelib.api.console.admin import admin_of, administrator_with_reason
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
 from chalicelib.core import errors
-from chalicelib.oauth import clients, end_client
+from chalicelib.oauth import clients, delete_any_client
 from chalicelib.oauth.tables import Client
 
 HOME = "/admin/applications"
@@ -17,7 +17,7 @@ def show_application(request: PageRequest) -> Render:
     """Show the form to find an OAuth client by its id, and the client with the given id."""
     admin_of(request)
     wanted = request.query.get("client_id", "").strip()
-    client = clients.stored(wanted)
+    client = clients.find_any(wanted)
     values = {"client": client, "wanted": wanted, "can_end": _can_be_ended(client, wanted)}
     page = Render("admin_application", values)
     if client is None and wanted:
@@ -32,7 +32,7 @@ def confirm_end(request: PageRequest) -> Render:
     """
     admin_of(request)
     client_id = request.text_or_parameter("client_id")
-    client = clients.stored(client_id)
+    client = clients.find_any(client_id)
     if not _can_be_ended(client, client_id):
         raise errors.NotFound("No active application has this client ID.")
     return confirm.ask(
@@ -54,12 +54,12 @@ def confirm_end(request: PageRequest) -> Render:
 def end(request: PageRequest) -> Redirect:
     """End the client, its grants and its tokens."""
     with administrator_with_reason(request) as (admin, reason):
-        client = end_client.end(request.text("client_id"), actor=admin.id, reason=reason)
+        client = delete_any_client.delete(request.text("client_id"), actor=admin.id, reason=reason)
     return Redirect(_path(client.client_id), "application-ended")
 
 
 def _can_be_ended(client: Client | None, client_id: str) -> bool:
-    return end_client.is_document_url(client_id) if client is None else client.deleted_at is None
+    return delete_any_client.is_document_url(client_id) if client is None else client.deleted_at is None
 
 
 def _name(client: Client | None, client_id: str) -> str:

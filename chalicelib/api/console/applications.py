@@ -35,7 +35,7 @@ class Connected:
 
 def show_applications(request: PageRequest) -> Render:
     """List the account's applications."""
-    return Render("applications", {"applications": list(clients.owned_by(request.user.account.id))})
+    return Render("applications", {"applications": list(clients.list_of_account(request.user.account.id))})
 
 
 def show_new_application(request: PageRequest) -> Render:
@@ -57,7 +57,7 @@ def register(request: PageRequest) -> Render:
         grant_types=grant_types if kind == "public" else grant_types | {clients.CLIENT_CREDENTIALS},
         wanted=set(_scopes(request)),
         registered_by="account",
-        owner_id=account.id,
+        account_id=account.id,
         form=request.text("ticket"),
         pkce_required=_pkce(request),
     )
@@ -68,20 +68,20 @@ def register(request: PageRequest) -> Render:
 
 def show_application(request: PageRequest, client_id: str) -> Render:
     """Show one application and its forms."""
-    return Render("application", {"client": clients.owned(request.user.account.id, client_id)})
+    return Render("application", {"client": clients.get_of_account(request.user.account.id, client_id)})
 
 
 def change(request: PageRequest, client_id: str) -> Redirect:
     """Change the name, the redirect URIs and whether PKCE is required."""
     unverified.check_proven(request.user.account)
-    client = clients.owned(request.user.account.id, client_id)
-    clients.change(client, name=request.check("name", NAME), uris=_uris(request), pkce_required=_pkce(request))
+    client = clients.get_of_account(request.user.account.id, client_id)
+    clients.update(client, name=request.check("name", NAME), uris=_uris(request), pkce_required=_pkce(request))
     return Redirect(f"{HOME}/{client_id}", "application-changed")
 
 
 def confirm_rotate_secret(request: PageRequest, client_id: str) -> Render:
     """Ask for confirmation before the secret is rotated: the old one stops working immediately."""
-    client = clients.owned(request.user.account.id, client_id)
+    client = clients.get_of_account(request.user.account.id, client_id)
     return confirm.ask(
         confirm.Question(
             heading=f"Rotate the secret of “{client.name}”?",
@@ -100,7 +100,7 @@ def confirm_rotate_secret(request: PageRequest, client_id: str) -> Render:
 def rotate_secret(request: PageRequest, client_id: str) -> Render:
     """Rotate the secret of the application and show the new one once."""
     unverified.check_proven(request.user.account)
-    client = clients.owned(request.user.account.id, client_id)
+    client = clients.get_of_account(request.user.account.id, client_id)
     if client.is_public:
         raise errors.Conflict("A public application has no secret.")
     # Reloading the response sends the form again: it may only replace the secret that its page showed.
@@ -112,7 +112,7 @@ def rotate_secret(request: PageRequest, client_id: str) -> Render:
 
 def confirm_delete(request: PageRequest, client_id: str) -> Render:
     """Ask for confirmation before an application is deleted."""
-    client = clients.owned(request.user.account.id, client_id)
+    client = clients.get_of_account(request.user.account.id, client_id)
     return confirm.ask(
         confirm.Question(
             heading=f"Delete “{client.name}”?",
@@ -129,7 +129,7 @@ def confirm_delete(request: PageRequest, client_id: str) -> Render:
 
 def delete(request: PageRequest, client_id: str) -> Redirect:
     """Delete the application, its grants and its tokens."""
-    delete_client.delete(clients.owned(request.user.account.id, client_id))
+    delete_client.delete(clients.get_of_account(request.user.account.id, client_id))
     return Redirect(HOME, "application-deleted")
 
 
@@ -156,7 +156,7 @@ def _connected(request: PageRequest) -> list[Connected]:
     connected = []
     for client_id, (granted, since_ms) in connections.items():
         # The client of a suspended account is listed: it works again once the account is reinstated.
-        client, hour = clients.stored(client_id), used.get(counter_of(client_id))
+        client, hour = clients.find_any(client_id), used.get(counter_of(client_id))
         if client is None and ids.is_id(client_id, "app"):
             continue  # deleted
         if client is not None and client.deleted_at is not None:

@@ -8,7 +8,7 @@ from chalicelib.core import errors
 from chalicelib.limits.tiers import DOCUMENT_FETCHES, Tier
 from chalicelib.oauth import authorize, device, prompt, redirect_uris
 from chalicelib.oauth.errors import OAuthError, access_denied
-from chalicelib.oauth.parameters import OF_AUTHORIZATION, Parameters, of_query
+from chalicelib.oauth.parameters import AUTHORIZATION_PARAMETERS, Parameters, parse_query
 
 DEVICE_TRIES = Tier("device-codes", 30, 10, kept_s=2 * 3_600)
 """User codes that an account may enter in an hour, against guessing (RFC 8628 §5.1)."""
@@ -20,8 +20,8 @@ def show_authorize(request: PageRequest) -> Render | ExternalRedirect:
     parameters = _parameters(request)
     try:
         return _respond(request, _parse(request, parameters), parameters)
-    except authorize.BackToClient as back:
-        if request.user_or_none is None and not prompt.asks_nobody(parameters):
+    except authorize.ErrorRedirect as back:
+        if request.user_or_none is None and not prompt.forbids_page(parameters):
             # The redirect depends on earlier consent to this client, so an anonymous caller has to log in first.
             raise LogInFirst from None
         return ExternalRedirect(back.location_for(_account(request)), back.client_name)
@@ -32,12 +32,12 @@ def decide(request: PageRequest) -> Render | ExternalRedirect:
     account, parameters = request.user.account, _parameters(request)
     try:
         asking = _parse(request, parameters)
-    except authorize.BackToClient as back:
+    except authorize.ErrorRedirect as back:
         # The page is only shown for a valid request, so this decision wasn't about this request.
         return ExternalRedirect(back.location_for(account), back.client_name)
-    was_shown = request.text("shown") == asking.shown
+    was_shown = request.text("shown") == asking.page_digest
     if request.text("decision") != "allow":
-        denied = authorize.refused(asking, request.base_url, access_denied())
+        denied = authorize.build_error_redirect(asking, request.base_url, access_denied())
         return ExternalRedirect(denied.location if was_shown else denied.location_for(account), denied.client_name)
     unverified.check_proven(account)
     if not was_shown:
@@ -54,7 +54,7 @@ def show_device(request: PageRequest) -> Render:
         return Render("device", {"code": ""})
     request.exchange.admit_as(f"device-codes_{account.id}", DEVICE_TRIES)
     try:
-        pending = device.pending(user_code)
+        pending = device.find_pending(user_code)
     except errors.NotFound as error:
         return request.reject_form(error.about("user_code"), Render("device", {"code": user_code[:20]}))
     return _device_page(pending)
@@ -66,10 +66,10 @@ def decide_device(request: PageRequest) -> Render:
     request.exchange.admit_as(f"device-codes_{account.id}", DEVICE_TRIES)
     user_code, is_allowed = request.text("user_code"), request.text("decision") == "allow"
     try:
-        pending = device.pending(user_code)
+        pending = device.find_pending(user_code)
         if is_allowed:
             unverified.check_proven(account)
-            if request.text("shown") != pending.shown:
+            if request.text("shown") != pending.page_digest:
                 return _device_page(pending, problem=CHANGED, status=409)
             device.approve(pending, account.id)
         else:
@@ -79,36 +79,40 @@ def decide_device(request: PageRequest) -> Render:
     return Render("device_done", {"client": pending.client, "allowed": is_allowed, "code": pending.user_code})
 
 
-def _device_page(pending: device.Pending, *, problem: str = "", status: int = 200) -> Render:
+def _device_page(pending: device.PendingAuthorization, *, problem: str = "", status: int = 200) -> Render:
     values = {
         "client": pending.client,
-        "scopes": sorted(pending.ticket.scopes or ()),
-        "resources": sorted(pending.ticket.resources or ()),
+        "scopes": sorted(pending.device_code.scopes or ()),
+        "resources": sorted(pending.device_code.resources or ()),
         "code": pending.user_code,
-        "shown": pending.shown,
+        "shown": pending.page_digest,
         "problem": problem,
     }
     return Render("device_consent", values, status)
 
 
-def _parse(request: PageRequest, parameters: Parameters) -> authorize.Asking:
+def _parse(request: PageRequest, parameters: Parameters) -> authorize.AuthorizationRequest:
     """Parse an authorization request; fetching a client's metadata document counts against the network's limit."""
 
     def admit_fetch() -> None:
         request.exchange.admit_networks(DOCUMENT_FETCHES)
 
-    return authorize.read(parameters, request.base_url, admit_fetch=admit_fetch)
+    return authorize.parse(parameters, request.base_url, admit_fetch=admit_fetch)
 
 
-def _respond(request: PageRequest, asking: authorize.Asking, parameters: Parameters) -> Render | ExternalRedirect:
-    account, is_silent = _account(request), asking.prompt == prompt.ASK_NOBODY
+def _respond(
+    request: PageRequest, asking: authorize.AuthorizationRequest, parameters: Parameters
+) -> Render | ExternalRedirect:
+    account, is_silent = _account(request), asking.prompt == prompt.NONE
     if account is None:
         if is_silent:
-            raise authorize.refused(asking, request.base_url, OAuthError("login_required", "The user isn't logged in."))
+            raise authorize.build_error_redirect(
+                asking, request.base_url, OAuthError("login_required", "The user isn't logged in.")
+            )
         raise LogInFirst
     if asking.needs_consent(account) or unverified.is_unproven(account):
         if is_silent:
-            raise authorize.refused(
+            raise authorize.build_error_redirect(
                 asking, request.base_url, OAuthError("consent_required", "The user has to give consent.")
             )
         unverified.check_proven(account)
@@ -117,8 +121,8 @@ def _respond(request: PageRequest, asking: authorize.Asking, parameters: Paramet
         # A HEAD request must not create a grant or a code.
         return _consent_page(request, asking, parameters)
     try:
-        return ExternalRedirect(authorize.approve_again(asking, account.id, request.base_url), asking.client.name)
-    except authorize.TakenBack:
+        return ExternalRedirect(authorize.approve_remembered(asking, account.id, request.base_url), asking.client.name)
+    except authorize.ConsentWithdrawn:
         return _respond(request, asking, parameters)
 
 
@@ -128,20 +132,25 @@ def _account(request: PageRequest) -> Account | None:
 
 def _parameters(request: PageRequest) -> Parameters:
     event = request.exchange.request.to_original_event()
-    return of_query(event.get("multiValueQueryStringParameters") or {})
+    return parse_query(event.get("multiValueQueryStringParameters") or {})
 
 
 def _consent_page(
-    request: PageRequest, asking: authorize.Asking, parameters: Parameters, *, problem: str = "", status: int = 200
+    request: PageRequest,
+    asking: authorize.AuthorizationRequest,
+    parameters: Parameters,
+    *,
+    problem: str = "",
+    status: int = 200,
 ) -> Render:
     request.forms_may_leave = True
-    pairs = [(name, value) for name in OF_AUTHORIZATION for value in parameters.every(name)]
+    pairs = [(name, value) for name in AUTHORIZATION_PARAMETERS for value in parameters.get_all(name)]
     values = {
         "client": asking.client,
         "scopes": sorted(asking.scopes),
         "resources": sorted(asking.resources),
         "redirect": redirect_uris.origin(asking.redirect_uri),
-        "shown": asking.shown,
+        "shown": asking.page_digest,
         "pairs": pairs,
         "problem": problem,
     }

@@ -48,7 +48,7 @@ def offered(ticket: Ticket, account: Account) -> Leftovers:
         return Leftovers(ends_by_itself=True)
     return Leftovers(
         keys=tuple(key for key in keys_of(account.id) if key.is_live() and not account.has_ended(key.created_at)),
-        applications=tuple(clients.owned_by(account.id)),
+        applications=tuple(clients.list_of_account(account.id)),
         webhooks=tuple(endpoints.of_account(account.id)),
         connected=True,
     )

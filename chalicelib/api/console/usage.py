@@ -76,7 +76,7 @@ def _by_key(account_id: str, days: list[Hour]) -> list[tuple[str, str, int]]:
 def _applications(account_id: str) -> dict[str, tuple[str, str]]:
     """Return name and id of each application that is connected to the account or registered by it, by counter."""
     connected = {grant.client_id for grant in grants.of_account(account_id)}
-    own = {client.client_id: client for client in clients.owned_by(account_id)}
+    own = {client.client_id: client for client in clients.list_of_account(account_id)}
     found = own | {client_id: clients.find(client_id) for client_id in connected - own.keys()}
     return {
         counter_of(client_id): (client.name, client_id) for client_id, client in found.items() if client is not None

@@ -8,7 +8,7 @@ from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client
-from tests.oauth.flow import CALLBACK, CODE, Person, as_json, registered, someone, works
+from tests.oauth.flow import CALLBACK, CODE, User, as_json, is_accepted, new_user, register_client
 from tests.support.console_client import logged_in, person
 from tests.support.harness import TestApp
 
@@ -16,9 +16,9 @@ HOME = "/admin/applications"
 DOCUMENT = "https://app.example.com/client.json"
 
 
-def root(latchkey: TestApp) -> Person:
+def root(latchkey: TestApp) -> User:
     """Return an administrator who is logged in."""
-    return someone(latchkey, "Root", admin=True)
+    return new_user(latchkey, "Root", admin=True)
 
 
 def at(client_id: str, path: str = HOME) -> str:
@@ -29,7 +29,7 @@ def at(client_id: str, path: str = HOME) -> str:
 def test_client_of_an_account_is_found_by_its_id(latchkey: TestApp) -> None:
     """Its name, account, redirect URIs and state are shown, but none of its secrets."""
     owner = person()
-    app = registered(latchkey, owner=owner)
+    app = register_client(latchkey, owner=owner)
     page = root(latchkey).open(at(f" {app.id} "))
     assert (page.status, page.problem) == (200, "")
     for shown in (app.id, "Photos", "By an account", owner.id, CALLBACK, "Active"):
@@ -60,12 +60,12 @@ def test_dynamically_registered_client_is_found_and_ended(latchkey: TestApp) -> 
 
 def test_tokens_of_an_ended_client_stop_and_its_account_sees_an_administrator(latchkey: TestApp) -> None:
     """Administrators see the name and the reason in the event; the account sees the role only."""
-    owner, ada, console = person(), someone(latchkey), root(latchkey)
-    app = registered(latchkey, owner=owner)
+    owner, ada, console = person(), new_user(latchkey), root(latchkey)
+    app = register_client(latchkey, owner=owner)
     token, _ = ada.grant(app)
-    assert works(latchkey, token)
+    assert is_accepted(latchkey, token)
     assert console.submit(f"{HOME}/end", on=at(app.id), client_id=app.id, reason="Phishing").status == 303
-    assert not works(latchkey, token)
+    assert not is_accepted(latchkey, token)
     (event,) = record.newest_first(owner.id, 10, kind=kinds.APPLICATION_DELETED)
     assert (event.actor, event.reason) == (console.account.id, "Phishing")
     shown = record.shown(event)
@@ -99,7 +99,7 @@ def test_unknown_client_is_not_found(latchkey: TestApp, wanted: str) -> None:
 @pytest.mark.parametrize("reason", ["", "ok", "x" * 201, "a\nb"])
 def test_client_is_not_ended_without_a_reason(latchkey: TestApp, reason: str) -> None:
     """The page asks again, and the client stays active."""
-    app, console = registered(latchkey), root(latchkey)
+    app, console = register_client(latchkey), root(latchkey)
     page = console.submit(f"{HOME}/end", on=at(app.id), client_id=app.id, reason=reason)
     assert (page.status, page.problem) == (400, "Reason must be a text of 3 to 200 characters on one line.")
     assert page.value(f"{HOME}/end", "client_id") == app.id
@@ -109,8 +109,8 @@ def test_client_is_not_ended_without_a_reason(latchkey: TestApp, reason: str) ->
 
 def test_client_pages_do_not_exist_for_others(latchkey: TestApp) -> None:
     """Users without the admin flag can neither find nor end a client, not even their own."""
-    ada = someone(latchkey)
-    app = registered(latchkey, owner=ada.account)
+    ada = new_user(latchkey)
+    app = register_client(latchkey, owner=ada.account)
     csrf = ada.open("/settings/account").value("/settings/account/name", "csrf")
     assert [ada.open(at(app.id, path)).status for path in (HOME, f"{HOME}/end")] == [404, 404]
     assert ada.send(f"{HOME}/end", {"csrf": csrf, "client_id": app.id, "reason": "because"}).status == 404

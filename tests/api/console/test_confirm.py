@@ -52,7 +52,7 @@ def scene(latchkey: TestApp) -> tuple[ConsoleClient, dict[str, str]]:
         grant_types={clients.CODE},
         wanted={"read"},
         registered_by="account",
-        owner_id=account.id,
+        account_id=account.id,
     )
     grants.new(account.id, created.client.client_id, scopes={"read"}, resources=set()).save()
     console = logged_in(latchkey, account)

@@ -19,7 +19,7 @@ from chalicelib.termination import finish
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
 from tests.api.console.places import failed_delivery
-from tests.oauth.flow import CLIENT, App, Person, registered, someone, works
+from tests.oauth.flow import CLIENT, App, User, is_accepted, new_user, register_client
 from tests.support.console_client import ConsoleClient, Page, person
 from tests.support.harness import TestApp
 
@@ -31,7 +31,7 @@ LATER_MS = 60_000
 class Leftover:
     """Two of everything in Ada's account: a key, an application with its token, a webhook; and two connected apps."""
 
-    ada: Person
+    ada: User
     keys: list[Any]
     apps: list[App]
     tokens: list[str]
@@ -41,15 +41,15 @@ class Leftover:
 
 def account_with_items(latchkey: TestApp) -> Leftover:
     """Return an account whose password someone else knew, with its items."""
-    ada = someone(latchkey)
-    apps = [registered(latchkey, owner=ada.account) for _ in range(2)]
+    ada = new_user(latchkey)
+    apps = [register_client(latchkey, owner=ada.account) for _ in range(2)]
     return Leftover(
         ada,
         keys=[latchkey.key(ada.account) for _ in range(2)],
         apps=apps,
         tokens=[app.ask(CLIENT).json()["access_token"] for app in apps],
         webhooks=[endpoints.owned(ada.account.id, failed_delivery(ada.account).endpoint_id) for _ in range(2)],
-        connected=[ada.grant(registered(latchkey))[0] for _ in range(2)],
+        connected=[ada.grant(register_client(latchkey))[0] for _ in range(2)],
     )
 
 
@@ -89,13 +89,13 @@ def test_selected_items_stop_and_others_keep_working(latchkey: TestApp) -> None:
     items = account_with_items(latchkey)
     account, chosen = items.ada.account, [items.keys[0].key.id, items.apps[0].id, items.webhooks[0].id]
     assert all(
-        works(latchkey, token) for token in [*items.tokens, *items.connected, *(key.secret for key in items.keys)]
+        is_accepted(latchkey, token) for token in [*items.tokens, *items.connected, *(key.secret for key in items.keys)]
     )
     page = ConsoleClient(latchkey).submit(link(account), password=OTHER, end=chosen)
     assert page.location == "/login?done=password-set"
-    assert [works(latchkey, key.secret) for key in items.keys] == [False, True]
-    assert [works(latchkey, token) for token in items.tokens] == [False, True]
-    assert [works(latchkey, token) for token in items.connected] == [False, False]
+    assert [is_accepted(latchkey, key.secret) for key in items.keys] == [False, True]
+    assert [is_accepted(latchkey, token) for token in items.tokens] == [False, True]
+    assert [is_accepted(latchkey, token) for token in items.connected] == [False, False]
     assert [app.id for app in items.apps if clients.find(app.id)] == [items.apps[1].id]
     assert [hook.id for hook in endpoints.of_account(account.id)] == [items.webhooks[1].id]
     assert list(consent.of_account(Account.get(account.id))) == []
@@ -108,7 +108,7 @@ def test_deselected_box_keeps_apps_connected_and_ends_sessions(latchkey: TestApp
     page = ConsoleClient(latchkey).submit(link(items.ada.account), password=OTHER, connected="")
     assert page.location == "/login?done=password-set"
     assert all(
-        works(latchkey, token) for token in [*items.tokens, *items.connected, *(key.secret for key in items.keys)]
+        is_accepted(latchkey, token) for token in [*items.tokens, *items.connected, *(key.secret for key in items.keys)]
     )
     assert len(list(consent.of_account(items.ada.account))) == 2
     assert sessions.session_of(items.ada.session) is None
@@ -122,9 +122,9 @@ def test_ids_of_another_account_are_ignored(latchkey: TestApp) -> None:
     console = ConsoleClient(latchkey)
     page = console.submit(link(items.ada.account), password=OTHER, end=foreign, connected="")
     assert page.location == "/login?done=password-set"
-    assert works(latchkey, other.keys[0].secret)
-    assert works(latchkey, other.tokens[0])
-    assert all(works(latchkey, token) for token in items.connected)
+    assert is_accepted(latchkey, other.keys[0].secret)
+    assert is_accepted(latchkey, other.tokens[0])
+    assert all(is_accepted(latchkey, token) for token in items.connected)
     assert len(list(endpoints.of_account(other.ada.account.id))) == 2
     assert list(unfinished.all_there_are()) == []
 
@@ -142,11 +142,11 @@ def test_rejected_form_keeps_the_selection(latchkey: TestApp, why: str) -> None:
     page = console.send("/password", form)
     assert page.status == (400 if why == "weak" else 403)
     assert {value for value, is_ticked in ticked(page).items() if is_ticked} == {key, hook}
-    assert works(latchkey, items.keys[1].secret)
+    assert is_accepted(latchkey, items.keys[1].secret)
     again = console.filled(page, "/password", {"password": OTHER})
     assert console.send("/password", again).status == 303
-    assert not works(latchkey, items.keys[1].secret)
-    assert all(works(latchkey, token) for token in items.connected)
+    assert not is_accepted(latchkey, items.keys[1].secret)
+    assert all(is_accepted(latchkey, token) for token in items.connected)
 
 
 def test_used_link_removes_nothing(latchkey: TestApp) -> None:
@@ -157,7 +157,7 @@ def test_used_link_removes_nothing(latchkey: TestApp) -> None:
     late = second.filled(second.open(target), "/password", {"password": OTHER, "end": [items.keys[0].key.id]})
     assert first.submit(target, password=OTHER).status == 303
     assert second.send("/password", late).status == 410
-    assert works(latchkey, items.keys[0].secret)
+    assert is_accepted(latchkey, items.keys[0].secret)
 
 
 def test_first_password_offers_no_items(latchkey: TestApp) -> None:
@@ -181,26 +181,26 @@ def test_link_from_an_administrator_keeps_unselected_keys(latchkey: TestApp) -> 
     kept, ended = latchkey.key(account), latchkey.key(account)
     page = ConsoleClient(latchkey).submit(link(account, mailed=False), password=OTHER, end=[ended.key.id])
     assert page.status == 303
-    assert (works(latchkey, kept.secret), works(latchkey, ended.secret)) == (True, False)
+    assert (is_accepted(latchkey, kept.secret), is_accepted(latchkey, ended.secret)) == (True, False)
 
 
 def test_connected_apps_beyond_one_request_are_disconnected_by_the_scheduled_function(latchkey: TestApp) -> None:
     """The page reports it, and consent that is given afterwards stays."""
-    ada = someone(latchkey)
-    app = registered(latchkey)
+    ada = new_user(latchkey)
+    app = register_client(latchkey)
     for _ in range(SLICE + 1):
         grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
     console = ConsoleClient(latchkey)
     page = console.follow(console.submit(link(ada.account), password=OTHER))
     assert "Some of the selected items couldn't be removed yet" in page.notice
     latchkey.clock.forward(30)
-    ada.logs_in_again()
+    ada.log_in_again()
     token, _ = ada.grant(app)
     for _ in range(2):
         minute_passes()
         latchkey.clock.forward(SETTLED_MS / 1000)
     assert [grant.created_at for grant in grants.of_account(ada.account.id)] == [clock.now_ms() - 2 * SETTLED_MS]
-    assert works(latchkey, token)
+    assert is_accepted(latchkey, token)
     assert [each.client_id for each in consent.of_account(Account.get(ada.account.id))] == [app.id]
     assert list(unfinished.all_there_are()) == []
 
@@ -227,19 +227,19 @@ def test_item_that_cannot_be_removed_is_retried(latchkey: TestApp) -> None:
         page = console.send("/password", form)
     assert page.location == "/login?done=password-set-not-all-ended"
     assert console.follow(page).notice.startswith("Password set")
-    assert not works(latchkey, items.tokens[0])
+    assert not is_accepted(latchkey, items.tokens[0])
     assert len(list(endpoints.of_account(items.ada.account.id))) == 1
-    assert works(latchkey, items.keys[0].secret)
+    assert is_accepted(latchkey, items.keys[0].secret)
     minute_passes()
-    assert not works(latchkey, items.keys[0].secret)
+    assert not is_accepted(latchkey, items.keys[0].secret)
     (event,) = record.newest_first(items.ada.account.id, 10, kind=kinds.KEY_REVOKED)
     assert event.changed.as_dict()["key"] == items.keys[0].key.id
 
 
 def test_fifty_applications_are_deleted_in_one_request(latchkey: TestApp) -> None:
     """The maximum of an account, with keys and webhooks, fits into one form."""
-    ada = someone(latchkey)
-    apps = [registered(latchkey, owner=ada.account) for _ in range(clients.OWNED_MAX)]
+    ada = new_user(latchkey)
+    apps = [register_client(latchkey, owner=ada.account) for _ in range(clients.PER_ACCOUNT_MAX)]
     keys = [latchkey.key(ada.account) for _ in range(20)]
     hooks = [failed_delivery(ada.account).endpoint_id for _ in range(endpoints.ENDPOINTS_MAX)]
     chosen = [app.id for app in apps] + [key.key.id for key in keys] + hooks
@@ -247,4 +247,4 @@ def test_fifty_applications_are_deleted_in_one_request(latchkey: TestApp) -> Non
     assert page.location == "/login?done=password-set"
     assert [app.id for app in apps if clients.find(app.id)] == []
     assert list(endpoints.of_account(ada.account.id)) == []
-    assert not works(latchkey, keys[19].secret)
+    assert not is_accepted(latchkey, keys[19].secret)

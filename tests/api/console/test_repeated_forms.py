@@ -38,16 +38,16 @@ def test_reload_of_a_new_secret_does_not_replace_it(latchkey: TestApp) -> None:
     account = person()
     ada = logged_in(latchkey, account)
     ada.submit(NEW, **APPLICATION)
-    (client,) = clients.owned_by(account.id)
+    (client,) = clients.list_of_account(account.id)
     path = f"{PLACE}/{client.client_id}"
     form = ada.filled(ada.open(f"{path}/secret"), f"{path}/secret", {})
     assert ada.send(f"{path}/secret", form).status == 200
-    kept = clients.owned(account.id, client.client_id).secret_digest
+    kept = clients.get_of_account(account.id, client.client_id).secret_digest
     again = ada.send(f"{path}/secret", form)
     assert (again.status, again.problem) == (
         409,
         "The secret has already been rotated. Rotate it again only if you lost the new one.",
     )
-    assert clients.owned(account.id, client.client_id).secret_digest == kept
+    assert clients.get_of_account(account.id, client.client_id).secret_digest == kept
     assert ada.submit(f"{path}/secret", on=path).status == 200
-    assert clients.owned(account.id, client.client_id).secret_digest != kept
+    assert clients.get_of_account(account.id, client.client_id).secret_digest != kept
