@@ -222,8 +222,7 @@ def besides() -> dict[str, float]:
     asked = sum(per_million(BUSY).values()) * 2 * MINUTES / 5 / MILLION
     first_traces = PRICES["xray_per_million_traces"] * 30 * DAY_S / MILLION
     return {
-        "status checks, where `LATCHKEY_PUBLIC_URL` is set; with two metrics": asked
-        + 2 * PRICES["metric_month"],
+        "status checks, where `LATCHKEY_PUBLIC_URL` is set; with two metrics": asked + 2 * PRICES["metric_month"],
         "anomaly detection for 1,000 idle accounts": 1_000 * HOURS * IDLE_ACCOUNT_READS * reads,
         "anomaly detection for 1,000 active accounts": 1_000 * (HOURS * USED_ACCOUNT_READS * reads + look),
         "a custom metric that is recorded in every hour": PRICES["metric_month"],
@@ -276,7 +275,5 @@ STORED = {
     ),
     "event": Stored("events, kept for 90 days", ("events",), 266),
     "delivery": Stored("deliveries of webhooks, kept for 90 days", ("deliveries",), 562),
-    "hour": Stored(
-        "counters: one per account or address and hour", ("windows",), 208, is_recoverable=False
-    ),
+    "hour": Stored("counters: one per account or address and hour", ("windows",), 208, is_recoverable=False),
 }
