@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 
 from chalicelib.accounts import states
 from chalicelib.core import errors, settings, telemetry
 from chalicelib.events import actors
 from chalicelib.limits import tiers
-from infra import administrators, deployed, incidents, reachable, stage_settings
-from infra.failed import Mistake
+from infra import administrators, aws_errors, deployed, incidents, reachable, stage_settings
+from infra.failed import DeployError, Mistake
 
 OPERATOR = "operator"
 OF_SECRETS = ("key", "leak-secret")
@@ -44,7 +44,7 @@ UNCONFIRMED = (
     "{email} isn't confirmed: this key works, but can't make others, and ends when the address is confirmed. Let its "
     "owner confirm it first (Settings > Account sends the link), then make the key."
 )
-EXPECTED = (Mistake, reachable.NotReachable, settings.SettingError, errors.LatchkeyError, BotoCoreError)
+EXPECTED = (Mistake, DeployError, reachable.NotReachable, settings.SettingError, errors.LatchkeyError, BotoCoreError)
 """What ends a command in one sentence instead of a traceback."""
 
 
@@ -66,7 +66,7 @@ def main() -> int:
             # Where STAGE= was forgotten an account is made on this machine, and looks like any other.
             print(f"Done in the stage {stage}.", file=sys.stderr)
     except EXPECTED as error:
-        print(error, file=sys.stderr)
+        print(aws_errors.in_words(error), file=sys.stderr)
         return 1
     return 0
 
@@ -190,7 +190,7 @@ def _url_of(stage: str) -> str:
     """Return where a deployed stage is reached, or a gap where AWS doesn't tell: the link itself is made already."""
     try:
         api = deployed.api_of(stage)
-    except (ClientError, BotoCoreError, LookupError):
+    except (DeployError, *aws_errors.REFUSED, LookupError):
         api = None
     return api["rest_api_url"].rstrip("/") if api else "https://<the API's address>"
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from chalicelib.api import www_authenticate
 from chalicelib.core import settings
 from chalicelib.core.settings import Settings
-from infra import deployed, engine, stage_settings
+from infra import aws_settings, deployed, engine, stage_settings
 from infra.browser import call
 
 LOCAL = "local"
@@ -72,6 +72,7 @@ def chosen(given: Mapping[str, str]) -> Target:
         "is_cold_wanted": bool(given.get("COLD", "").strip()),
     }
     if stage in DEPLOYED:
+        aws_settings.check()
         made = of_stage(stage)
         return Target(url or made.public_url or _deployed_url(stage), stage, made, **more)  # type: ignore[arg-type]
     if stage != LOCAL:

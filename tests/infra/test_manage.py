@@ -190,9 +190,9 @@ def test_stage_that_is_not_deployed_is_one_sentence(home: House, command: Comman
 
 
 AWAY = [
-    ({}, "You must specify a region. Set AWS_DEFAULT_REGION"),
-    ({"AWS_DEFAULT_REGION": "eu-central-1"}, "There are no AWS credentials. Set AWS_PROFILE"),
-    ({"AWS_PROFILE": "nope"}, "The config profile (nope) could not be found. Set AWS_DEFAULT_REGION"),
+    ({}, "No AWS region: set AWS_DEFAULT_REGION"),
+    ({"AWS_DEFAULT_REGION": "eu-central-1"}, "No AWS credentials: set AWS_PROFILE"),
+    ({"AWS_PROFILE": "nope"}, "AWS_PROFILE='nope' can't be used: "),
     (
         {
             "AWS_DEFAULT_REGION": "eu-central-1",

@@ -20,7 +20,7 @@ ADA, NOBODY = "ada@example.com", "app_00000000000000000000"
 FAULTS = {
     "AccessDeniedException": "These credentials may not do this (AccessDeniedException: User: u may not). Allow it",
     "ThrottlingException": "DynamoDB has no room for this right now (ThrottlingException: ",
-    "ExpiredTokenException": "AWS doesn't accept the credentials (ExpiredTokenException: ",
+    "ExpiredTokenException": "The credentials have expired (ExpiredTokenException: ",
     "InternalServerError": "DynamoDB doesn't answer (InternalServerError: ",
     "ResourceNotFoundException": "Nothing is deployed as test in this account and region.",
 }
