@@ -82,7 +82,7 @@ def _is_header_trusted(stage: str, edge: tuple[str, str] | None) -> bool:
     """
     before_it = front.Front(stage, say)
     if edge:
-        front.check(stage, *edge)
+        front.check(stage, edge[0])
         before_it.check()
     if not viewer_address.is_believed(stage) or before_it.is_closed():
         return True

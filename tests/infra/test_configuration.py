@@ -205,15 +205,6 @@ def test_option_that_a_command_cannot_use_is_refused(
     assert error.count("\n") == 1
 
 
-def test_empty_region_is_none(file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """And the variable that boto3 doesn't read is named."""
-    assert file.exists()
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "")
-    monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    assert main(["status", "--stage=dev"]) == 1
-    assert "boto3 doesn't read AWS_REGION" in capsys.readouterr().err
-
-
 def test_interrupted_command_says_what_to_do(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

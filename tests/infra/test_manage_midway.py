@@ -11,7 +11,7 @@ from pynamodb.exceptions import PynamoDBException
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import WireError, meaning
-from infra import manage, reachable
+from infra import inputs, manage, reachable
 from tests.house import House, stage_key_file
 from tests.infra.test_manage import COMMANDS
 from tests.oauth.flow import registered
@@ -60,7 +60,7 @@ def run(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     """Run a command; return how it ended, and what it said on standard error."""
     capsys.readouterr()
     monkeypatch.setattr(sys, "argv", ["manage", "--stage=test", "--reason=", *words])
-    status = manage.main()
+    status = manage.main((*inputs.STAGES, "test"))
     return status, capsys.readouterr().err
 
 
