@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import endpoint
-from infra import aws_errors, aws_settings, chalice_cli, deployed, engine
+from infra import aws_errors, aws_settings, chalice_cli, checkout, deployed, engine
 from infra.failed import Mistake
 
 
@@ -15,6 +15,7 @@ def settings_of(stage: str) -> settings.Settings:
     if stage != "local":
         aws_settings.check()
         return settings.from_environment(os.environ | {"LATCHKEY_STAGE": stage, "LATCHKEY_KEY_KIND": _kind_of(stage)})
+    checkout.check_local()
     database, url = engine.running() or (os.environ.get("AWS_ENDPOINT_URL", ""), "http://127.0.0.1:8000")
     if not database:
         raise Mistake("Nothing runs locally: start it with `make run`, or choose a deployed stage with STAGE=.")

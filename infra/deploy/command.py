@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from infra import aws_errors, aws_settings, configuration
+from infra import aws_errors, aws_settings, checkout, configuration
 from infra.deploy import deploy, destroy, options, package, status
 from infra.failed import DeployError, Mistake
 
@@ -70,5 +70,6 @@ def _run(words: list[str] | None) -> None:
         "destroy": lambda: destroy.destroy(stage, delete_data=given.data == "delete"),
     }
     configuration.of_stage(stage)
+    checkout.check(given.command, stage)
     aws_settings.check()
     commands[given.command]()

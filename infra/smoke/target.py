@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from chalicelib.api import www_authenticate
 from chalicelib.core import settings
 from chalicelib.core.settings import Settings
-from infra import aws_settings, deployed, engine, inputs, stage_settings
+from infra import aws_settings, checkout, deployed, engine, inputs, stage_settings
 from infra.browser import call
 
 LOCAL, DEPLOYED = inputs.LOCAL, inputs.STAGES
@@ -59,6 +59,7 @@ class Target:
 
 def chosen(given: Mapping[str, str]) -> Target:
     """Return what the variables name. Raises Mistake, NoTarget, SettingError, or what botocore or a connection does."""
+    checkout.check_local()  # the report goes there, whatever is smoked
     stage = inputs.stage("smoke", given.get("STAGE", "").strip() or LOCAL, known=(*DEPLOYED, LOCAL))
     url = inputs.given("URL", given.get("URL", "")).rstrip("/")
     more = {
