@@ -61,7 +61,7 @@ def _one_of(*words: str) -> Takes:
 
 
 def _some_of(words: Collection[str]) -> Takes:
-    return Takes(f"some of {', '.join(words)}", lambda text: set(text.replace(",", " ").split()) <= set(words))
+    return Takes(f"some of {', '.join(words)}", lambda text: set() < set(text.replace(",", " ").split()) <= set(words))
 
 
 def _matching(words: str, pattern: str) -> Takes:

@@ -73,7 +73,7 @@ def parsed(words: list[str] | None, stages: Collection[str] = (inputs.LOCAL,)) -
     options = _parser().parse_args(words)
     _must_be_complete(options)
     options.stage = inputs.stage(options.command, options.stage.strip() or inputs.LOCAL, known=stages)
-    for name in vars(options).keys() & {each.lower() for each in inputs.TAKES}:
+    for name in sorted(vars(options).keys() & {each.lower() for each in inputs.TAKES}):
         setattr(options, name, inputs.given(name.upper(), getattr(options, name)))
     return options
 

@@ -32,7 +32,7 @@ def parsed(words: Sequence[str] | None) -> Namespace:
     given = parser.parse_args(words)
     given.stage = inputs.stage(given.command, given.stage)
     _check_belonging(given)
-    for name in {name for names in TAKES.values() for name in names}.difference(SWITCHES):
+    for name in (name for name in TAKES[given.command] if name not in SWITCHES):
         setattr(given, name, inputs.given(name.upper(), getattr(given, name)))
     _check_edge(given)
     return given

@@ -1,6 +1,5 @@
 """Files of the checkout that are wrong: each command says which, and what to do, before it changes anything."""
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,14 +7,13 @@ from pathlib import Path
 import boto3
 import pytest
 
-from infra import checkout, configuration, engine, local, manage, oauth_demo
+from infra import checkout, engine, local, manage, oauth_demo
 from infra.deploy import command as deployment
 from infra.deploy import options
 from infra.smoke import command as smoke
 from tests.deploy.checkout import copied
 
 COMMANDS = (*options.TAKES, "rehearsal")
-BACK = "git checkout .chalice/config.json"
 NOTED, PACKAGES = Path(".chalice/deployed"), Path(".chalice/deployments")
 
 
@@ -68,11 +66,7 @@ WRONG: dict[str, tuple[str, bytes | str | None, tuple[str, ...]]] = {
     ),
     "requirements.txt is not UTF-8. Take": ("requirements.txt", b"boto3==1\xff\n", ("deploy", "rehearsal", "package")),
     "pyproject.toml is missing. Take what was committed": ("pyproject.toml", None, ("status",)),
-    ".chalice/config.json can't be read (No such file or directory).": (".chalice/config.json", None, COMMANDS),
     ".chalice/config.json can't be read (Is a directory).": (".chalice/config.json", "", COMMANDS),
-    ".chalice/config.json is not UTF-8: invalid start byte at byte 1.": (".chalice/config.json", b"{\xff}", COMMANDS),
-    ".chalice/config.json has brackets in brackets without end.": (".chalice/config.json", b"[" * 200_000, COMMANDS),
-    ".chalice/config.json takes an object with stages.": (".chalice/config.json", b"[]", COMMANDS),
 }
 
 
@@ -89,7 +83,6 @@ def test_file_that_cannot_be_used_is_said_with_what_to_do(
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert error.startswith(said)
-    assert "config.json" not in said or error.endswith(f"{BACK}\n")
 
 
 def test_note_that_cannot_be_written_is_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,32 +91,6 @@ def test_note_that_cannot_be_written_is_said(here: Path, capsys: pytest.CaptureF
     assert run("destroy") == 1
     assert capsys.readouterr().err == f"{NOTED}/dev.json is a folder, and a file is written there: move it away.\n"
     checkout.check("destroy", "prod")
-
-
-@pytest.mark.parametrize(
-    ("place", "said"),
-    [
-        ((), "nothing reads lambda_memory_sze. Did you mean lambda_memory_size?"),
-        (("stages", "dev"), "nothing reads stages.dev.lambda_memory_sze. Did you mean lambda_memory_size?"),
-        (
-            ("stages", "dev", "lambda_functions", "api_handler"),
-            "nothing reads stages.dev.lambda_functions.api_handler.lambda_memory_sze. Did you mean lambda_memory_size?",
-        ),
-    ],
-)
-@pytest.mark.parametrize("command", COMMANDS)
-def test_misspelt_key_is_said_with_the_nearest_one(
-    here: Path, capsys: pytest.CaptureFixture[str], command: str, place: tuple[str, ...], said: str
-) -> None:
-    """At each level at which there may be one."""
-    whole = level = json.loads(configuration.FILE.read_text())
-    for name in place:
-        level = level[name]
-    level["lambda_memory_sze"] = 512
-    configuration.FILE.write_text(json.dumps(whole))
-    assert run(command) == 1
-    error = capsys.readouterr().err
-    assert error == f".chalice/config.json: {said} Rename or remove it.\n"
 
 
 LOCALS: dict[str, Callable[[], int]] = {

@@ -173,7 +173,7 @@ def test_stage_that_is_none_is_refused_by_every_command(ran: Ran, stage: str) ->
             ("URL", each)
             for each in ("http://", "http://x:0", "http://x:99999", "http://a@b", f"http://{'a' * 64}.example")
         ),
-        *(("URL", each) for each in ("http://x?y", "http://x#y", "ftp://x", "http://[::1", "http://..")),
+        *(("URL", each) for each in ("http://x?y", "http://x#y", "ftp://x", "http://[::1", "http://..", "http://a b")),
         *(("ID", each) for each in ("inc_1", "acc_00000000000000000000", "7")),
         *(("CLIENT_ID", each) for each in ("nonsense", "http://app.example", "app_1")),
         *(("DATA", each) for each in ("all", "Delete", "1")),
@@ -213,6 +213,11 @@ def test_value_that_fits_is_taken_without_the_spaces_around_it(name: str, value:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("destroy", "--dry-run"), "make destroy takes no DRY_RUN (but DATA). Nothing was changed."),
+        (("rotate-edge", "--dry-run"), "make rotate-edge takes no DRY_RUN (but STAGE alone). Nothing was changed."),
+        (("status", "--data", "delete"), "make status takes no DATA"),
+        (("package", "--boundary", "arn"), "make package takes no BOUNDARY"),
+        (("deploy", f"--certificate={CERTIFICATE}"), "DOMAIN and CERTIFICATE are for CloudFront in front: give EDGE=1"),
         (
             ("deploy", "--edge"),
             "EDGE=1 takes a domain and its certificate of us-east-1: make deploy STAGE=prod EDGE=1 ",
@@ -221,8 +226,8 @@ def test_value_that_fits_is_taken_without_the_spaces_around_it(name: str, value:
         (("package", "--domain=api.example.com"), "DOMAIN and CERTIFICATE are for CloudFront in front: give EDGE=1"),
     ],
 )
-def test_domain_and_certificate_belong_to_the_edge(ran: Ran, words: tuple[str, ...], said: str) -> None:
-    """All three or none, where they are deployed."""
+def test_variable_that_a_command_cannot_use_is_refused(ran: Ran, words: tuple[str, ...], said: str) -> None:
+    """What belongs to another command; a domain without an edge, and an edge without one where it is deployed."""
     status, error = ran(deployment.main, *words, "--stage=prod")
     assert (status, error.count("\n"), error.startswith(said)) == (1, 1, True)
 
