@@ -10,7 +10,6 @@ from pathlib import Path
 import boto3
 import pytest
 
-from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
 from infra import engine, manage, rights
 from infra.deploy import command as deployment
@@ -260,17 +259,19 @@ def test_no_network_is_said_with_what_to_check(ran: Ran, monkeypatch: pytest.Mon
 
 
 def test_command_that_asks_nobody_needs_nothing_of_aws(
-    ran: Ran, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A policy is printed for whoever has no credentials yet; a local run's database takes any."""
     monkeypatch.setenv("AWS_PROFILE", "nope")
     monkeypatch.setattr(sys, "argv", ["policy", "--stage=dev"])
-    rights.main()
+    assert rights.main() == 0
     assert json.loads(capsys.readouterr().out)["Version"] == "2012-10-17"
     monkeypatch.delenv("AWS_PROFILE")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "x")
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{engine.free_port()}")
+    monkeypatch.setattr(engine, "RUNNING", tmp_path / "running.json")
+    for name in ("PUBLIC_URL", "STAGE", "KEY_KIND", "STAGE_KEY_FILE"):  # which a local command sets in its process
+        monkeypatch.setenv(f"LATCHKEY_{name}", "http://127.0.0.1:8000" if name == "PUBLIC_URL" else "test")
     monkeypatch.setattr(sys, "argv", ["manage", "--stage=local", "--reason=", "admins"])
-    with settings.in_use(settings.current()):
-        assert manage.main() == 1
+    assert manage.main() == 1
     assert "The local database doesn't answer" in capsys.readouterr().err
