@@ -10,11 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from infra import configuration, subscription
+from infra import checkout, configuration, subscription
 from infra.failed import DeployError
 
-NOTED = Path(".chalice", "deployed")
-"""Of the checkout that a command runs in, which is the one that it deploys."""
 API = "api_handler"
 FUNCTIONS = {name: "" if name == API else f"-{name}" for name in configuration.OURS}
 """What Chalice calls each function, and how its name ends."""
@@ -142,7 +140,7 @@ def outputs(stage: str) -> dict[str, str]:
 
 
 def _noted(stage: str) -> Path:
-    return NOTED / f"{stage}.json"
+    return checkout.NOTED / f"{stage}.json"
 
 
 def _note(stage: str, resources: list[Resource]) -> None:

@@ -1,4 +1,4 @@
-"""What must be so before a stage is deployed: a region, a Python that Lambda runs, a stage that nobody stopped."""
+"""What must be so before a stage is deployed: a Python that Lambda runs, a stage that nobody stopped."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,15 +11,6 @@ from infra.failed import DeployError
 
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 """What Lambda ran as of 2026-11-28, and the pinned packages are compiled for. Chalice takes any newer one for 3.15."""
-
-
-def check_region() -> None:
-    """Raise DeployError where no region is chosen, and BotoCoreError where the profile that is named isn't there."""
-    if not boto3.session.Session().region_name:
-        raise DeployError(
-            "No AWS region: set AWS_DEFAULT_REGION (boto3 doesn't read AWS_REGION), or one in the profile that"
-            " AWS_PROFILE names."
-        )
 
 
 def check_python(version: tuple[int, ...]) -> None:

@@ -74,7 +74,7 @@ def _is_header_trusted(stage: str, before_it: front.Front, edge: tuple[str, str]
     The one that our CloudFront writes may when nobody but CloudFront reaches the API.
     """
     if edge:
-        front.check(stage, *edge)
+        front.check(stage, edge[0])
         before_it.check()
     if not viewer_address.is_believed(stage) or before_it.is_closed():
         return True

@@ -5,7 +5,6 @@ everything is: before that anybody could send it to the API's own address.
 """
 
 import hashlib
-import re
 import time
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,6 @@ from infra.failed import DeployError
 from infra.template import Template
 
 REGION = "us-east-1"
-CERTIFICATE = re.compile(r"arn:[a-z-]+:acm:us-east-1:\d{12}:certificate/.+")
-DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
 DISTRIBUTION, ORIGIN = (Path(__file__).with_name(f"{name}.yaml") for name in ("distribution", "origin"))
 CLOUDFRONT = "AWS::CloudFront::Distribution"
 PROPAGATES_S = 300
@@ -208,16 +205,11 @@ class Front:
             return False
 
 
-def check(stage: str, domain: str, certificate: str) -> None:
-    """Raise DeployError, with what to give or to set, for what an edge can't be made with."""
+def check(stage: str, domain: str) -> None:
+    """Raise DeployError, with what to set, for what an edge can't be made with."""
     region = boto3.session.Session().region_name
     if region is not None and not has_cloudfront(region):
         raise DeployError(f"EDGE=1 isn't made for {region}: CloudFront takes it from {REGION}, another partition.")
-    if not DOMAIN.fullmatch(domain) or not CERTIFICATE.fullmatch(certificate):
-        raise DeployError(
-            f"EDGE=1 takes a domain and its certificate of {REGION}: make deploy STAGE={stage} EDGE=1"
-            f" DOMAIN=api.example.com CERTIFICATE=arn:aws:acm:{REGION}:123456789012:certificate/…"
-        )
     wanted = {"LATCHKEY_PUBLIC_URL": f"https://{domain}", "LATCHKEY_CLIENT_IP_HEADER": HEADER}
     if any(configuration.setting(stage, name) != value for name, value in wanted.items()):
         told = " and ".join(f'"{name}": "{value}"' for name, value in wanted.items())

@@ -73,7 +73,7 @@ def test_partition_without_this_cloudfront_is_asked_nothing(
     assert front.Front("dev", print).status() == "none"
     assert delete() == ("", [])
     with pytest.raises(DeployError, match=f"EDGE=1 isn't made for {region}"):
-        front.check("dev", "api.example.com", "arn:aws:acm:us-east-1:123456789012:certificate/1")
+        front.check("dev", "api.example.com")
 
 
 def test_other_errors_are_not_taken_for_a_refusal(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

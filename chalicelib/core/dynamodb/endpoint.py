@@ -71,7 +71,7 @@ def _at(url: str, region: str, credentials: Callable[[], Credentials]) -> Place:
 
 def _by_botocore() -> Place:
     import botocore.session
-    from botocore.exceptions import BotoCoreError
+    from botocore.exceptions import BotoCoreError, NoCredentialsError
 
     session = botocore.session.get_session()
     try:
@@ -81,7 +81,8 @@ def _by_botocore() -> Place:
         what = str(error).rstrip(".")
         raise NotConfigured(f"{what}. Set AWS_DEFAULT_REGION, or a profile that has a region.") from error
     if chain is None:
-        raise NotConfigured("There are no AWS credentials. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and its secret.")
+        missing = "No AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        raise NotConfigured(missing) from NoCredentialsError()
 
     def credentials() -> Credentials:
         # Those that end soon are refreshed by this very call.
