@@ -6,7 +6,7 @@ puts back, with everything that refers to it.
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import boto3
@@ -17,18 +17,9 @@ from infra.data_stack import log_groups
 from infra.data_stack.losses import ROLE
 from infra.template import Template
 
+ALARM, TOPIC = "AWS::CloudWatch::Alarm", "AWS::SNS::Topic"
 NEVER_REMADE = (template.TABLE, ROLE)
 """A table has data in it, and a role is known to KMS by its id."""
-
-
-def lost(resources: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """Return those of a stack's resources that aren't there: name by logical id."""
-    made = [each for each in resources if each.get("PhysicalResourceId") and each["ResourceType"] in IS_THERE]
-    return {
-        each["LogicalResourceId"]: each["PhysicalResourceId"]
-        for each in made
-        if not IS_THERE[each["ResourceType"]](each["PhysicalResourceId"])
-    }
 
 
 def without(now: Template, lost: Iterable[str]) -> Template:
@@ -52,8 +43,16 @@ def _refers(given: Any, names: set[str]) -> bool:
     return not names.isdisjoint(name for each in found for name in each)
 
 
-def _is_alarm(name: str) -> bool:
-    return bool(boto3.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"])
+def alarms(names: Collection[str]) -> list[dict[str, Any]]:
+    """Return those of the alarms that are there, as CloudWatch describes them; without a name it would list all."""
+    if not names:
+        return []
+    pages = boto3.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNames=list(names))
+    return [each for page in pages for each in page["MetricAlarms"]]
+
+
+def _topics(arns: Collection[str]) -> set[str]:
+    return {arn for arn in arns if _is_topic(arn)}
 
 
 def _is_topic(arn: str) -> bool:
@@ -66,9 +65,9 @@ def _is_topic(arn: str) -> bool:
     return True
 
 
-IS_THERE: dict[str, Callable[[str], bool]] = {
-    "AWS::CloudWatch::Alarm": _is_alarm,
-    "AWS::SNS::Topic": _is_topic,
-    log_groups.LOG_GROUP: lambda name: bool(log_groups.existing([name])),
+THERE: dict[str, Callable[[Collection[str]], Collection[str]]] = {
+    ALARM: lambda names: {each["AlarmName"] for each in alarms(names)},
+    TOPIC: _topics,
+    log_groups.LOG_GROUP: log_groups.existing,
 }
-"""By type how to look whether a resource is there."""
+"""By type how to find out which of its resources are there."""

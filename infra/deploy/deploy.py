@@ -39,7 +39,7 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
         api = deployed.live_api(stage)
         gateway_stage.guard_stage(stage, api)
         before_it = front.Front(stage, say)
-        is_closed = before_it.put(*edge, api, data.boundary()) if edge else before_it.is_closed()
+        is_closed = before_it.put(*edge, api, data.look().chosen.get("Boundary", "")) if edge else before_it.is_closed()
         if is_closed and not is_trusted:
             say(f"Deploying the service again, which now believes {viewer_address.HEADER} …")
             chalice("deploy", stage)
@@ -103,10 +103,11 @@ def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, st
         say(f"{holder} is deploying or destroying {stage}: what follows may be different when that is over.")
     checks.check_running(stage)
     data = DataStack(stage, say)
-    changes = data.planned(template.composed(settings.mail_from(stage)), chosen)
+    look = data.look()
+    changes = data.planned(template.composed(settings.mail_from(stage)), chosen, look=look)
     say(f"The data stack {deployed.data_stack(stage)}, by CloudFormation:")
     say("\n".join(f"  {change}" for change in changes) if changes else "  nothing changes")
-    for name in data.lost().values():
+    for name in look.lost.values():
         say(f"  {name} was deleted, and would be made again")
     if not stage_key.exists(boto3.client("ssm"), stage):
         say("The stage's key, from which webhook secrets are derived (SSM), would be made.")
@@ -122,7 +123,7 @@ def rotate_edge(stage: str) -> None:
     checks.check_gateway_stage(stage)
     with lock.on(stage):
         before_it = front.Front(stage, say)
-        before_it.rotate(deployed.live_api(stage), DataStack(stage, say).boundary())
+        before_it.rotate(deployed.live_api(stage), DataStack(stage, say).look().chosen.get("Boundary", ""))
         is_closed = before_it.is_closed()
     before = (
         "the one before is refused" if is_closed else "the API's own address is open to everybody, with or without it"

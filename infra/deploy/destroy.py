@@ -39,13 +39,13 @@ def destroy(stage: str, *, delete_data: bool) -> None:
 
 
 def _has_data(stage: str) -> bool:
-    stack = DataStack(stage, say)
-    return stack.described() is not None or bool(stack.tables())
+    look = DataStack(stage, say).look()
+    return look.stack is not None or bool(look.tables)
 
 
 def _delete_data(stage: str) -> None:
     dynamodb, stack = boto3.client("dynamodb"), DataStack(stage, say)
-    tables = stack.tables()
+    tables = stack.look().tables
     say(f"Deleting the data stack and {len(tables)} tables …")
     stack.delete()
     # The stack retains its tables on purpose: only this command, after the typed word, deletes them.

@@ -7,7 +7,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import configuration, deployed, domains, stage_key
-from infra.data_stack import losses, parameters
+from infra.data_stack import parameters, remaking
 from infra.data_stack.stack import DataStack
 from infra.deploy import checks, settings
 from infra.deploy.output import say
@@ -23,7 +23,8 @@ def status(stage: str) -> None:
     Raises DeployError where nothing is there, and after all is shown where a table or a role was deleted by hand.
     """
     api, data = deployed.api_of(stage), DataStack(stage, say)
-    stack, tables = data.described(), data.tables()
+    look = data.look()
+    stack, tables = look.stack, look.tables
     if api is None and stack is None and not tables:
         raise DeployError(f"Nothing of {stage} is in {checks.where()}: make deploy STAGE={stage}.")
     version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
@@ -47,16 +48,14 @@ def status(stage: str) -> None:
     pages = boto3.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=prefix)
     for alarm in (each for page in pages for each in page["MetricAlarms"]):
         _show("alarm", f"{alarm['AlarmName'].removeprefix(prefix)}: {alarm['StateValue']}")
-    lost = data.lost().values()
-    topics = [each for each in data.topics() if each not in lost]
+    lost = look.lost.values()
+    topics = [each for each in look.has(remaking.TOPIC).values() if each not in lost]
     _show("alarms to", _alarms_reach(topics, chosen.get("AlarmEmail", "")))
     if api is not None and not stage_key.exists(boto3.client("ssm"), stage):
         _show("gone", "the stage's key, and with it the secrets of webhooks: docs/operating.md, \"The stage's key\"")
     for name in lost:
         _show("gone", f"{name}; the next deployment makes it again")
-    gone = data.missing()
-    if gone:
-        raise DeployError(losses.told(data.name, gone))
+    look.check_missing()
 
 
 def _show(what: str, text: str) -> None:

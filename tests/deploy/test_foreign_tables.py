@@ -32,7 +32,7 @@ def test_deployment_ignores_a_table_that_no_template_names(cloud: Cloud, data: D
     for _ in range(2):
         data.put(template.composed())
     assert cloud.stacks() == {"latchkey-dev-data": "UPDATE_COMPLETE"}
-    assert FOREIGN not in data.tables()
+    assert FOREIGN not in data.look().tables
 
 
 def test_destroy_keeps_and_names_a_table_that_no_template_names(
