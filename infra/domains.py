@@ -52,14 +52,14 @@ def found_alone(name: str, apis: Collection[str]) -> Iterator[Resource]:
         yield from _noted(gateways, name, [each["basePath"] for each in mappings])
 
 
-def check(configured: dict[str, str] | None, apis: Callable[[], Collection[str]]) -> None:
+def check(configured: dict[str, str] | None, apis: Collection[str]) -> None:
     """Raise DeployError where the configured domain and base path lead to an API that isn't the stage's."""
     if configured is None:
         return
     gateways, name = boto3.client("apigateway"), configured["domain_name"]
     path = configured.get("url_prefix", ROOT).strip("/") or ROOT
     taken = [each["restApiId"] for each in _mappings(gateways, name) if each["basePath"] == path]
-    if taken and taken[0] not in apis():
+    if taken and taken[0] not in apis:
         raise DeployError(
             f"{name} leads to another API ({taken[0]}) already: choose another domain, or another url_prefix for it, in"
             f" .chalice/config.json, {DOMAIN}; or end that: aws apigateway delete-base-path-mapping --domain-name"

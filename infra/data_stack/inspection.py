@@ -7,8 +7,8 @@ from typing import Any
 import boto3
 
 from infra import deployed, template
-from infra.data_stack import losses, parameters, remaking, tables
-from infra.data_stack.cloudformation import ONLY_DELETABLE, described, resources
+from infra.data_stack import losses, parameters, remaking, states, tables
+from infra.data_stack.cloudformation import ONLY_DELETABLE, described, output, resources
 from infra.failed import DeployError
 
 DELETED = "DELETE_COMPLETE"
@@ -35,13 +35,22 @@ class Inspection:
 
     @property
     def is_kept(self) -> bool:
-        """Whether a deployment goes on with the stack; one that isn't whole it deletes and makes anew."""
-        return self.stack is not None and self.status not in ONLY_DELETABLE
+        """Whether a deployment goes on with the stack; one that isn't whole, or is being deleted, it makes anew."""
+        return self.stack is not None and self.status not in (states.DELETING, *ONLY_DELETABLE)
 
     @property
     def chosen(self) -> dict[str, str]:
         """What the owner has chosen of the stack."""
         return parameters.chosen(self.stack)
+
+    @property
+    def boundary(self) -> str:
+        """The ARN of the policy that bounds the roles; "" where none does."""
+        return self.chosen.get("Boundary", "")
+
+    def output(self, name: str) -> str:
+        """Return what the stack says of itself under a name; "" where it says nothing."""
+        return output(self.stack, name)
 
     @cached_property
     def made(self) -> Sequence[dict[str, Any]]:

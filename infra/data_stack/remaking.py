@@ -1,4 +1,4 @@
-"""What the data stack made and somebody deleted, and can be made again: alarms, topics, log groups hold no data.
+"""What the data stack made and somebody deleted, and can be made again: nothing of it holds data.
 
 CloudFormation believes it there. It makes a resource again that one update takes out of the template, and the next
 puts back, with everything that refers to it.
@@ -17,7 +17,9 @@ from infra.data_stack import log_groups
 from infra.data_stack.losses import ROLE
 from infra.template import Template
 
-ALARM, TOPIC = "AWS::CloudWatch::Alarm", "AWS::SNS::Topic"
+ALARM, DASHBOARD, TOPIC = "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::SNS::Topic"
+NOT_FOUND = ("NotFound", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException")
+"""What SNS and CloudWatch say of what isn't there."""
 NEVER_REMADE = (template.TABLE, ROLE)
 """A table has data in it, and a role is known to KMS by its id."""
 
@@ -52,14 +54,20 @@ def alarms(names: Collection[str]) -> list[dict[str, Any]]:
 
 
 def _topics(arns: Collection[str]) -> set[str]:
-    return {arn for arn in arns if _is_topic(arn)}
+    topics = boto3.client("sns")
+    return {arn for arn in arns if _is_found(topics.get_topic_attributes, TopicArn=arn)}
 
 
-def _is_topic(arn: str) -> bool:
+def _dashboards(names: Collection[str]) -> set[str]:
+    dashboards = boto3.client("cloudwatch")
+    return {name for name in names if _is_found(dashboards.get_dashboard, DashboardName=name)}
+
+
+def _is_found(ask: Callable[..., object], **about: str) -> bool:
     try:
-        boto3.client("sns").get_topic_attributes(TopicArn=arn)
+        ask(**about)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("NotFound", "NotFoundException"):
+        if error.response["Error"]["Code"] not in NOT_FOUND:
             raise
         return False
     return True
@@ -67,6 +75,7 @@ def _is_topic(arn: str) -> bool:
 
 THERE: dict[str, Callable[[Collection[str]], Collection[str]]] = {
     ALARM: lambda names: {each["AlarmName"] for each in alarms(names)},
+    DASHBOARD: _dashboards,
     TOPIC: _topics,
     log_groups.LOG_GROUP: log_groups.existing,
 }

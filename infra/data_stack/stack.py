@@ -14,10 +14,11 @@ import boto3
 from botocore.exceptions import WaiterError
 
 from infra import deployed, template
-from infra.data_stack import adoption, parameters, remaking, states, upgrade
+from infra.data_stack import adoption, parameters, remaking, states, switched_off, upgrade
 from infra.data_stack.cloudformation import CAPABILITIES, ONLY_DELETABLE, WAIT, changes, update
 from infra.data_stack.inspection import Inspection
 from infra.data_stack.parameters import NOTHING
+from infra.data_stack.switched_off import Off
 from infra.failed import DeployError
 from infra.template import Template
 
@@ -56,7 +57,10 @@ class DataStack:
         # A stack that isn't whole yet must be able to take its tables back, so they are protected at the end.
         self._change(whole, parameters.given(chosen, whole, Protection="on"))
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=True)
-        parameters.note(self._stage, self.look().chosen)
+        look = self.look()
+        parameters.note(self._stage, look.chosen)
+        if exists:
+            switched_off.switch_on(switched_off.found(look, whole), self._say)
 
     def planned(
         self, wanted: Template, chosen: Mapping[str, str] = NOTHING, *, look: Inspection | None = None
@@ -97,6 +101,10 @@ class DataStack:
         given = self._client.get_template(StackName=self.name, TemplateStage="Original")["TemplateBody"]
         loaded: Template = given if isinstance(given, dict) else json.loads(given)
         return loaded
+
+    def off(self, wanted: Template, look: Inspection) -> list[Off]:
+        """Return what somebody has switched off since, and `put` switches on again."""
+        return switched_off.found(look, upgrade.kept(wanted, self.now()))
 
     def _noting_imports(self, wanted: Template, changes: list[str], look: Inspection) -> list[str]:
         return adoption.noted(changes, wanted, self._without_a_stack(wanted, look), self._stage)

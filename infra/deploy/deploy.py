@@ -10,7 +10,7 @@ import boto3
 from infra import chalice_cli, configuration, deployed, domains, lock, stage_key, template
 from infra.data_stack.parameters import NOTHING
 from infra.data_stack.stack import DataStack
-from infra.deploy import checks, gateway_stage, settings
+from infra.deploy import checks, drift, gateway_stage, settings
 from infra.deploy.chalice_commands import chalice, environment
 from infra.deploy.output import say
 from infra.edge import front, viewer_address
@@ -24,7 +24,7 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
 
     `chosen` are parameters of the data stack; those that aren't stay as they are.
     """
-    is_trusted = _check(stage, edge)
+    is_trusted = _check(stage, edge, deployed.api_ids(stage))
     say(f"Deploying {stage} into {checks.where()}.")
     with lock.on(stage) as take:
         checks.check_running(stage)
@@ -39,7 +39,7 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
         api = deployed.live_api(stage)
         gateway_stage.guard_stage(stage, api)
         before_it = front.Front(stage, say)
-        is_closed = before_it.put(*edge, api, data.look().chosen.get("Boundary", "")) if edge else before_it.is_closed()
+        is_closed = before_it.put(*edge, api, data.look().boundary) if edge else before_it.is_closed(api["rest_api_id"])
         if is_closed and not is_trusted:
             say(f"Deploying the service again, which now believes {viewer_address.HEADER} …")
             chalice("deploy", stage)
@@ -66,16 +66,19 @@ def _url(stage: str, api: dict[str, str], domain: str, *, is_closed: bool) -> tu
     )
 
 
-def _check(stage: str, edge: tuple[str, str] | None) -> bool:
-    """Check what can be checked before anything is changed; return whether the client address's header is trusted."""
+def _check(stage: str, edge: tuple[str, str] | None, apis: list[str]) -> bool:
+    """Check what can be checked before anything is changed; return whether the client address's header is trusted.
+
+    `apis` are the ids of what the stage has.
+    """
     settings.check_settings(stage)
-    checks.check_gateway_stage(stage)
+    checks.check_gateway_stage(stage, checks.gateway_stages(apis))
     checks.check_key(stage)
-    domains.check(configuration.domain(stage), lambda: deployed.api_ids(stage))
-    return _is_header_trusted(stage, edge)
+    domains.check(configuration.domain(stage), apis)
+    return _is_header_trusted(stage, edge, apis)
 
 
-def _is_header_trusted(stage: str, edge: tuple[str, str] | None) -> bool:
+def _is_header_trusted(stage: str, edge: tuple[str, str] | None, apis: list[str]) -> bool:
     """Return whether the client address may be taken from the header that is set; raise DeployError where it never may.
 
     The one that our CloudFront writes may when nobody but CloudFront reaches the API.
@@ -84,7 +87,7 @@ def _is_header_trusted(stage: str, edge: tuple[str, str] | None) -> bool:
     if edge:
         front.check(stage, *edge)
         before_it.check()
-    if not viewer_address.is_believed(stage) or before_it.is_closed():
+    if not viewer_address.is_believed(stage) or before_it.is_closed(next(iter(apis), None)):
         return True
     if edge:
         return False
@@ -97,22 +100,24 @@ def _is_header_trusted(stage: str, edge: tuple[str, str] | None) -> bool:
 
 def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, str] | None = None) -> None:
     """Say what a deployment would change, and change nothing."""
-    _check(stage, edge)
+    apis = deployed.api_ids(stage)
+    _check(stage, edge, apis)
     holder = lock.holder(stage)
     if holder:
         say(f"{holder} is deploying or destroying {stage}: what follows may be different when that is over.")
-    checks.check_running(stage)
+    reserved = checks.check_running(stage)
     data = DataStack(stage, say)
     look = data.look()
     changes = data.planned(template.composed(settings.mail_from(stage)), chosen, look=look)
     say(f"The data stack {deployed.data_stack(stage)}, by CloudFormation:")
+    changes = [*changes, *drift.of_data(data, look, stage).rehearsed()]
     say("\n".join(f"  {change}" for change in changes) if changes else "  nothing changes")
-    for name in look.lost.values():
-        say(f"  {name} was deleted, and would be made again")
     if not stage_key.exists(boto3.client("ssm"), stage):
         say("The stage's key, from which webhook secrets are derived (SSM), would be made.")
     say("The service, by Chalice:")
     chalice("dev plan", stage)
+    for line in drift.of_service(stage, checks.gateway_stages(apis), reserved, look.output("EventsStream")).rehearsed():
+        say(f"  {line}")
     if edge:
         say(front.Front(stage, say).planned())
     say("Nothing was changed.")
@@ -120,11 +125,12 @@ def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, st
 
 def rotate_edge(stage: str) -> None:
     """Exchange the secret that CloudFront shows the API; deploy nothing else."""
-    checks.check_gateway_stage(stage)
+    checks.check_gateway_stage(stage, checks.gateway_stages(deployed.api_ids(stage)))
     with lock.on(stage):
         before_it = front.Front(stage, say)
-        before_it.rotate(deployed.live_api(stage), DataStack(stage, say).look().chosen.get("Boundary", ""))
-        is_closed = before_it.is_closed()
+        api = deployed.live_api(stage)
+        before_it.rotate(api, DataStack(stage, say).look().boundary)
+        is_closed = before_it.is_closed(api["rest_api_id"])
     before = (
         "the one before is refused" if is_closed else "the API's own address is open to everybody, with or without it"
     )

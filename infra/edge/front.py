@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import configuration, deployed, template
+from infra import configuration, template
+from infra.data_stack.cloudformation import output
 from infra.edge import secret
 from infra.edge.stacks import WHOLE, CopiesLeft, EdgeStack
 from infra.edge.viewer_address import HEADER, is_believed, withdraw
@@ -53,12 +54,9 @@ class Front:
         self.distribution = EdgeStack(f"latchkey-{stage}-edge-{region}", REGION, say)
         self.origin = EdgeStack(f"latchkey-{stage}-origin", region, say)
 
-    def is_closed(self) -> bool:
-        """Return whether the API that is deployed answers CloudFront alone."""
-        stack = self.origin.described()
-        is_whole = stack is not None and stack["StackStatus"] in WHOLE
-        closed = self.origin.output("RestApiId")
-        return is_whole and closed == (deployed.api_of(self._stage) or {}).get("rest_api_id")
+    def is_closed(self, api_id: str | None) -> bool:
+        """Return whether the API that is deployed, None where none is, answers CloudFront alone."""
+        return _closes(self.origin.described(), api_id)
 
     def check(self) -> None:
         """Raise DeployError, with what to do, where one of the stacks can't be changed now."""
@@ -93,7 +91,7 @@ class Front:
         )
         if then != now:
             secret.replace(self._stage, then)
-        is_closed = self.is_closed() or leads_to_cloudfront(domain)
+        is_closed = self.is_closed(api["rest_api_id"]) or leads_to_cloudfront(domain)
         if is_closed:
             self._say("Closing the API's own address to everybody but CloudFront …")
             self._close(api, then)
@@ -137,20 +135,26 @@ class Front:
         """Return what `put` would do."""
         return f"The edge: {self.distribution.planned()}; then {self.origin.planned()}."
 
-    def status(self) -> str:
-        """Return how the two stacks stand."""
+    def status(self, api_id: str | None) -> list[str]:
+        """Return how the two stacks stand and, for each that failed or is being changed, what to do about it."""
+        origin, stack = self.origin.described(), None
         try:
             stack = self._look()
+            state = self._state(stack, is_closed=_closes(origin, api_id))
         except NotSeen as error:
-            return str(error)
-        if stack is None and self.is_closed():
-            return f"{self.distribution.name} is missing, and the API's own address is closed to all but CloudFront"
+            state = str(error)
+        again = f"make deploy STAGE={self._stage} EDGE=1 DOMAIN=… CERTIFICATE=…"
+        both = ((self.distribution, stack), (self.origin, origin))
+        return [state, *(one.remedy(each["StackStatus"], again) for one, each in both if each is not None)]
+
+    def _state(self, stack: dict[str, Any] | None, *, is_closed: bool) -> str:
+        missing = f"{self.distribution.name} is missing, and the API's own address is closed to all but CloudFront"
         if stack is None:
-            return "none"
-        to_whom = "closed to all but CloudFront" if self.is_closed() else "open"
+            return missing if is_closed else "none"
+        to_whom = "closed to all but CloudFront" if is_closed else "open"
         unfinished = f"; its secret is being exchanged: make rotate-edge STAGE={self._stage} finishes"
-        more = unfinished if secret.pending(self._stage) else ""
-        return f"{self.distribution.name}: {stack['StackStatus']}; the API's own address is {to_whom}{more}"
+        state = f"{self.distribution.name}: {stack['StackStatus']}; the API's own address is {to_whom}"
+        return state + (unfinished if secret.pending(self._stage) else "")
 
     def delete(self) -> str:
         """Delete both stacks where they are; return what is left and what to do about it, "" when nothing is.
@@ -197,6 +201,11 @@ class Front:
             raise NotSeen(f"Could not look for CloudFront in {REGION}: {str(error).rstrip('.')}.") from error
         except BotoCoreError as error:
             raise NotSeen(f"Could not look for CloudFront in {REGION}: {str(error).rstrip('.')}.") from error
+
+
+def _closes(origin: dict[str, Any] | None, api_id: str | None) -> bool:
+    """Return whether a stack, as CloudFormation describes it, closes an API."""
+    return origin is not None and origin["StackStatus"] in WHOLE and output(origin, "RestApiId") == api_id
 
 
 def check(stage: str, domain: str, certificate: str) -> None:

@@ -9,7 +9,7 @@ import boto3
 from botocore.exceptions import WaiterError
 
 from infra import template
-from infra.data_stack.cloudformation import CAPABILITIES, ONLY_DELETABLE, described, resources, update
+from infra.data_stack.cloudformation import CAPABILITIES, ONLY_DELETABLE, described, output, resources, update
 from infra.failed import DeployError
 from infra.template import Template
 
@@ -62,17 +62,24 @@ class EdgeStack:
     def check(self) -> None:
         """Raise DeployError, with what to do, for a state in which it can be neither updated nor made anew."""
         status = self._status()
+        told = self.remedy(status, "run this again")
+        if told and status not in ONLY_DELETABLE:
+            raise DeployError(told)
+
+    def remedy(self, status: str, again: str) -> str:
+        """Return what to do about a state in which it failed or is being changed, the last of it `again`; else ""."""
         if status in ONLY_DELETABLE:
-            return
+            return f"The stack {self.name} is not whole ({status}). To have it deleted and made anew: {again}."
         if status.endswith("_IN_PROGRESS"):
-            raise DeployError(f"The stack {self.name} is being changed ({status}). Wait, then run this again.")
+            return f"The stack {self.name} is being changed ({status}). Wait, then {again}."
         if status.endswith("ROLLBACK_FAILED"):
             there = f"--region {self.region} --stack-name {self.name}"
-            raise DeployError(
+            return (
                 f"The stack {self.name} could not go back to what it was ({status}). See why: aws cloudformation"
-                f" describe-stack-events {there}. Then: aws cloudformation continue-update-rollback {there}, and run"
-                " this again."
+                f" describe-stack-events {there}. Then: aws cloudformation continue-update-rollback {there}, and"
+                f" {again}."
             )
+        return ""
 
     def planned(self) -> str:
         """Return what `put` would do."""
@@ -109,8 +116,7 @@ class EdgeStack:
 
     def output(self, name: str) -> str:
         """Return what it says of itself; "" where it isn't there."""
-        outputs = (self.described() or {}).get("Outputs", [])
-        return next((str(each["OutputValue"]) for each in outputs if each["OutputKey"] == name), "")
+        return output(self.described(), name)
 
     def parameters(self) -> dict[str, str]:
         """Return what it was given; nothing where it isn't there, and no secret's value."""

@@ -161,7 +161,8 @@ class CloudFormation:
         )
         return (
             f"<member><StackName>{stack.name}</StackName><Parameters>{given}</Parameters><StackId>1</StackId><CreationTime>2026-01-01T00:00:00Z"
-            f"</CreationTime><StackStatus>{stack.status}</StackStatus><Outputs>{listed}</Outputs></member>"
+            f"</CreationTime><StackStatus>{stack.status}</StackStatus>"
+            f"<EnableTerminationProtection>{str(stack.protected).lower()}</EnableTerminationProtection><Outputs>{listed}</Outputs></member>"
         )
 
     def _list_stack_resources(self, form: dict[str, str]) -> str:
@@ -301,6 +302,7 @@ class CloudFormation:
             stack.made[logical] = Made(properties["AlarmName"], {}, resource)
         elif kind == DASHBOARD:
             stack.made[logical] = self._put_dashboard(properties["DashboardName"], known, resource)
+            self.client("cloudwatch").put_dashboard(**properties)
         elif kind == ROLE:
             stack.made[logical] = self._put_role(properties, known, resource)
         else:
@@ -409,6 +411,8 @@ class CloudFormation:
             self.client("cloudwatch").delete_alarms(AlarmNames=[made.ref])
         elif made.resource["Type"] == DASHBOARD:
             self.dashboards.discard(made.ref)
+            with suppress(self.client("cloudwatch").exceptions.ResourceNotFound):  # as above
+                self.client("cloudwatch").delete_dashboards(DashboardNames=[made.ref])
         del stack.made[logical]
 
     def _resolved(self, stack: Stack, resource: Json) -> Json:

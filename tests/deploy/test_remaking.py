@@ -55,6 +55,13 @@ def test_alarm_topic_and_log_group_that_were_deleted_are_made_again(cloud: Cloud
     assert not any("Making again" in line for line in put())
 
 
+def test_new_stack_is_not_asked_what_was_switched_off(cloud: Cloud) -> None:
+    """Nobody can have, and each table takes two calls."""
+    cloud.refuses["DescribeTimeToLive"] = [("AccessDeniedException", "Not asked.")]
+    put()
+    assert cloud.refuses["DescribeTimeToLive"]
+
+
 def test_template_without_something_has_nothing_that_refers_to_it() -> None:
     """However it does; tables and roles always stay."""
     whole = template.composed()
