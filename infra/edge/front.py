@@ -17,9 +17,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import configuration, template
-from infra.data_stack.cloudformation import output
-from infra.edge import secret
-from infra.edge.stacks import WHOLE, CopiesLeft, EdgeStack
+from infra.edge import association, secret
+from infra.edge.stacks import CopiesLeft, EdgeStack
 from infra.edge.viewer_address import HEADER, is_believed, withdraw
 from infra.failed import DeployError
 from infra.template import Template
@@ -56,7 +55,7 @@ class Front:
 
     def is_closed(self, api_id: str | None) -> bool:
         """Return whether the API that is deployed, None where none is, answers CloudFront alone."""
-        return _closes(self.origin.described(), api_id)
+        return association.closes(self.origin.described(), api_id) and not association.is_open(self._stage, api_id)
 
     def check(self) -> None:
         """Raise DeployError, with what to do, where one of the stacks can't be changed now."""
@@ -130,6 +129,7 @@ class Front:
                 "AlsoAccepted": also,
             },
         )
+        association.restore(self._stage, api["rest_api_id"])
 
     def planned(self) -> str:
         """Return what `put` would do."""
@@ -138,14 +138,17 @@ class Front:
     def status(self, api_id: str | None) -> list[str]:
         """Return how the two stacks stand and, for each that failed or is being changed, what to do about it."""
         origin, stack = self.origin.described(), None
+        again = f"make deploy STAGE={self._stage} EDGE=1 DOMAIN=… CERTIFICATE=…"
+        closes = association.closes(origin, api_id)
+        is_open = association.is_open(self._stage, api_id) if closes else True
         try:
             stack = self._look()
-            state = self._state(stack, is_closed=_closes(origin, api_id))
+            state = self._state(stack, is_closed=not is_open)
         except NotSeen as error:
             state = str(error)
-        again = f"make deploy STAGE={self._stage} EDGE=1 DOMAIN=… CERTIFICATE=…"
         both = ((self.distribution, stack), (self.origin, origin))
-        return [state, *(one.remedy(each["StackStatus"], again) for one, each in both if each is not None)]
+        remedies = [one.remedy(each["StackStatus"], again) for one, each in both if each is not None]
+        return [state, *remedies, association.remedy(again) if closes and is_open else ""]
 
     def _state(self, stack: dict[str, Any] | None, *, is_closed: bool) -> str:
         missing = f"{self.distribution.name} is missing, and the API's own address is closed to all but CloudFront"
@@ -201,11 +204,6 @@ class Front:
             raise NotSeen(f"Could not look for CloudFront in {REGION}: {str(error).rstrip('.')}.") from error
         except BotoCoreError as error:
             raise NotSeen(f"Could not look for CloudFront in {REGION}: {str(error).rstrip('.')}.") from error
-
-
-def _closes(origin: dict[str, Any] | None, api_id: str | None) -> bool:
-    """Return whether a stack, as CloudFormation describes it, closes an API."""
-    return origin is not None and origin["StackStatus"] in WHOLE and output(origin, "RestApiId") == api_id
 
 
 def check(stage: str, domain: str, certificate: str) -> None:

@@ -1,0 +1,62 @@
+"""A web ACL that went with the stage of its API, or was taken off: status says so, and EDGE=1 puts it there again."""
+
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from tests.deploy.checkout import copied
+from tests.deploy.cloud import serving
+from tests.deploy.test_edge import EDGE, ORIGIN, SETTINGS, World, headers
+
+pytestmark = pytest.mark.xdist_group("edge")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A stage that is closed to all but CloudFront."""
+    with serving() as cloud, pytest.MonkeyPatch.context() as patch:
+        checkout = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
+        made = World(cloud, checkout, headers(X_Amz_Cf_Id="1"))
+        patch.setattr(urllib.request, "urlopen", made.answer)
+        made.configure(**SETTINGS)
+        checkout.succeeds("deploy", "dev", *EDGE)
+        yield made
+
+
+def take_off(world: World) -> None:
+    """Take the web ACL off."""
+    world.cloud.formation().associated.clear()
+
+
+@pytest.mark.parametrize("gone", ["web ACL", "stage"])
+def test_api_whose_web_acl_is_gone_is_open_and_closed_again_with_edge(world: World, gone: str) -> None:
+    """CloudFormation believes it there. Without EDGE=1 nothing is deployed that believes anybody's header."""
+    take_off(world)
+    if gone == "stage":
+        (api,) = world.cloud.apis()
+        world.cloud.client("apigateway").delete_stage(restApiId=api, stageName="api")
+    said = world.checkout.succeeds("status", "dev")
+    assert "the API's own address is open" in said
+    assert "remedy    The API's own address is open to all, since its web ACL was taken off. To put it there" in said
+    refused = world.checkout.run("deploy", "dev")
+    assert refused.error.startswith("Anybody could send x-viewer-address, since the API of dev isn't closed")
+    said = world.checkout.succeeds("deploy", "dev", *EDGE)
+    assert said.index("Closing the API's own address") < said.index("Deploying the service again")
+    assert (len(world.cloud.formation().associated), world.believes()) == (1, "x-viewer-address")
+    said = world.checkout.succeeds("status", "dev")
+    assert "closed to all but CloudFront" in said
+    assert "remedy" not in said
+    assert "gone " not in said
+
+
+def test_web_acl_that_was_deleted_is_named_with_what_to_do(world: World) -> None:
+    """CloudFormation makes none again, so its stack has to go."""
+    take_off(world)
+    stack = world.cloud.formation().stacks[ORIGIN]
+    acl = stack.made.pop("WebAcl")
+    done = world.checkout.run("deploy", "dev", *EDGE)
+    assert (done.status, done.error.count("\n")) == (1, 1)
+    assert f"aws cloudformation delete-stack --stack-name {ORIGIN}. Then run this again." in done.error
+    stack.made["WebAcl"] = acl
+    world.checkout.succeeds("deploy", "dev", *EDGE)
