@@ -148,7 +148,8 @@ class Front:
             state = str(error)
         both = ((self.distribution, stack), (self.origin, origin))
         remedies = [one.remedy(each["StackStatus"], again) for one, each in both if each is not None]
-        return [state, *remedies, association.remedy(again) if closes and is_open else ""]
+        remedies.append(association.remedy(again) if closes and is_open else "")
+        return [state, *filter(None, remedies)]
 
     def _state(self, stack: dict[str, Any] | None, *, is_closed: bool) -> str:
         missing = f"{self.distribution.name} is missing, and the API's own address is closed to all but CloudFront"
