@@ -81,6 +81,8 @@ RESOURCES = {
     "sns": ("latchkey-{stage}-*",),
 }
 """What CloudFormation makes for a stage, by service."""
+BESIDE = {"cloudwatch": ("EnableAlarmActions",)}
+"""What a deployment does to those itself, by service: it switches on what somebody switched off."""
 Statement = dict[str, Any]
 
 
@@ -101,6 +103,7 @@ def policy(stage: str) -> dict[str, Any]:
     ]
     for service, ends in RESOURCES.items():
         of_service = [action for action in made if action.startswith(f"{service}:")]
+        of_service += _of(service, BESIDE.get(service, ()))
         region = "" if service == "iam" else "*"
         arns = [f"{service}:{region}:*:{end.format(stage=stage)}" for end in ends]
         statements.append(_statement(f"Made{service.title()}", of_service, arns))

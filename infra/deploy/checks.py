@@ -1,6 +1,6 @@
 """What must be so before a stage is deployed: a Python that Lambda runs, a stage that nobody stopped."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 import boto3
@@ -29,11 +29,16 @@ def where() -> str:
     return f"account {account}, region {boto3.session.Session().region_name}"
 
 
-def check_gateway_stage(stage: str) -> None:
-    """Raise DeployError where the API is deployed under another name: it would be left open beside the new one."""
-    wanted, gateways = configuration.gateway_stage(stage), boto3.client("apigateway")
-    for api in deployed.api_ids(stage):
-        names = [each["stageName"] for each in gateways.get_stages(restApiId=api)["item"]]
+def gateway_stages(apis: Iterable[str]) -> dict[str, list[str]]:
+    """Return under which names each of some APIs is deployed, by the API's id."""
+    gateways = boto3.client("apigateway")
+    return {api: [each["stageName"] for each in gateways.get_stages(restApiId=api)["item"]] for api in apis}
+
+
+def check_gateway_stage(stage: str, deployed_as: Mapping[str, list[str]]) -> None:
+    """Raise DeployError where an API is deployed under another name: it would be left open beside the new one."""
+    wanted = configuration.gateway_stage(stage)
+    for names in deployed_as.values():
         if names and wanted not in names:
             raise DeployError(
                 f"The API of {stage} is deployed as {names[0]}, which is in the URL of every caller, and"
@@ -52,21 +57,30 @@ def check_key(stage: str) -> None:
         )
 
 
-def check_running(stage: str) -> None:
-    """Raise DeployError where somebody has stopped the stage, as for a restore: Chalice would start it again."""
-    for name in stopped(stage):
+def check_running(stage: str) -> dict[str, int | None]:
+    """Raise DeployError where somebody has stopped the stage, as for a restore: Chalice would start it again.
+
+    Returns how often each of its functions may run at once.
+    """
+    found = reserved(stage)
+    for name in stopped(found):
         raise DeployError(
             f"{stage} is stopped: {name} may run 0 times at once. A deployment would start it in the middle of what"
             f" it was stopped for. When that is over: aws lambda delete-function-concurrency --function-name {name}"
         )
+    return found
 
 
-def stopped(stage: str) -> Iterator[str]:
-    """Yield the names of a stage's functions that may run 0 times at once."""
-    functions = boto3.client("lambda")
+def reserved(stage: str) -> dict[str, int | None]:
+    """Return how often each function of a stage that is there may run at once, by name; None where that isn't set."""
+    functions, found = boto3.client("lambda"), {}
     for function in deployed.FUNCTIONS:
         name = deployed.function_name(stage, function)
         with suppress(functions.exceptions.ResourceNotFoundException):
-            reserved = functions.get_function_concurrency(FunctionName=name)
-            if reserved.get("ReservedConcurrentExecutions") == 0:
-                yield name
+            found[name] = functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
+    return found
+
+
+def stopped(reserved: Mapping[str, int | None]) -> Iterator[str]:
+    """Yield the names of the functions that may run 0 times at once."""
+    return (name for name, most in reserved.items() if most == 0)
