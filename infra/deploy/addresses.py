@@ -35,7 +35,7 @@ class Reached(NamedTuple):
 
 
 def of_closed(before_it: Front, gone: str) -> Reached:
-    """Return where callers reach a stage whose API answers CloudFront alone; `gone` says why nobody does, "" if not so."""
+    """Return where callers reach a stage whose API answers CloudFront alone; `gone` says why nobody does, else ""."""
     if gone:
         return Reached([], gone)
     try:
