@@ -1,0 +1,104 @@
+"""A new account inherits the hour's used quota from a deleted account of the same address."""
+
+from collections.abc import Callable
+
+import pytest
+
+from chalicelib.accounts import create, quota_inheritance, self_service, sessions
+from chalicelib.accounts.tables import Account, OneTimeToken
+from chalicelib.core import clock, errors, telemetry
+from chalicelib.limits import tiers
+from tests.support.console_client import PASSWORD, SOMEWHERE, person
+from tests.support.harness import NOON_MS, TestApp
+from tests.support.interleaving import before
+
+EMAIL = "ada@example.com"
+
+
+def left(latchkey: TestApp, used: int = 7, *, tier: tiers.Tier = tiers.FREE) -> Account:
+    """Use so many requests of this hour, delete the account, and return it."""
+    account = person(email=EMAIL, tier=tier)
+    latchkey.counted(account.id, tier, used=used)
+    console = sessions.session_of(sessions.open_session(account))
+    assert console is not None
+    self_service.delete(console, caller=SOMEWHERE, password=PASSWORD)
+    return account
+
+
+def used_by(latchkey: TestApp, account: Account) -> int:
+    """Return how many requests an account has used in this hour."""
+    return latchkey.counters(account.id).get("used", 0)
+
+
+def test_next_account_of_the_address_inherits_the_used_quota(latchkey: TestApp) -> None:
+    """In the same hour, whatever the tier was; another address starts with a full quota."""
+    left(latchkey, 7, tier=tiers.PRO)
+    assert used_by(latchkey, person(email="ADA@example.com")) == 7
+    assert used_by(latchkey, person(email="eve@example.com")) == 0
+
+
+def test_deletion_stores_one_item_until_the_hour_ends(latchkey: TestApp) -> None:
+    """It has the id of the account and a hash of the address."""
+    latchkey.clock.forward(1_801)
+    account = left(latchkey)
+    (item,) = [each for each in OneTimeToken.scan() if each.kind == "left"]
+    ends_s = NOON_MS // 1000 + 3_600
+    assert (item.account_id, item.expires_at, item.dies_at) == (account.id, ends_s * 1000, ends_s)
+    assert {item.email, item.name, item.purpose} == {None}
+
+
+@pytest.mark.parametrize(("after_s", "looks_further"), [(3_599.999, True), (3_600, False)])
+def test_nothing_is_inherited_in_the_next_hour(latchkey: TestApp, after_s: float, looks_further: bool) -> None:
+    """One read shows that, and the old counters are not written."""
+    left(latchkey)
+    latchkey.clock.forward(after_s)
+    account = create.new_account(email=EMAIL, name="Ada", tier=tiers.FREE)
+    with telemetry.calls_watched() as calls:
+        quota_inheritance.inherit(account)
+    assert (len(calls.made) > 1) is looks_further
+    create.store(account)
+    assert used_by(latchkey, account) == (7 if looks_further else 0)
+
+
+def leaves_again(account_id: str) -> None:
+    """Create and delete an account of the address at this moment."""
+    at_s = clock.now_s()
+    OneTimeToken(
+        quota_inheritance._digest(EMAIL),
+        kind="left",
+        account_id=account_id,
+        expires_at=(at_s + 9) * 1000,
+        dies_at=at_s + 9,
+    ).save()
+
+
+@pytest.mark.parametrize("earlier", ["nobody", "somebody"])
+def test_account_deleted_concurrently_is_taken_into_account(latchkey: TestApp, earlier: str) -> None:
+    """The transaction that creates the account checks what was read."""
+    if earlier == "somebody":
+        left(latchkey)
+    latchkey.counted("acc_other", tiers.FREE, used=9)
+    with before("TransactWriteItems", lambda: leaves_again("acc_other")):
+        account = person(email=EMAIL)
+    assert used_by(latchkey, account) == 9
+    assert [each.id for each in Account.scan() if each.listed] == [account.id]
+
+
+def always_another() -> Callable[[], None]:
+    """Return a function that creates and deletes another account of the address at each call."""
+    number = iter(range(99))
+    return lambda: leaves_again(f"acc_{next(number)}")
+
+
+@pytest.mark.parametrize(("times", "is_made"), [(2, True), (3, False)])
+def test_sign_up_is_retried_three_times_if_accounts_of_its_address_are_deleted(
+    latchkey: TestApp, times: int, is_made: bool
+) -> None:
+    """It then raises Unavailable, and nothing is created."""
+    with before("TransactWriteItems", always_another(), times=times):
+        if is_made:
+            person(email=EMAIL)
+        else:
+            with pytest.raises(errors.Unavailable):
+                person(email=EMAIL)
+    assert Account.count() == int(is_made)

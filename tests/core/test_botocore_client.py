@@ -1,0 +1,120 @@
+"""The setting that sends calls through botocore.
+
+`tests/support/botocore_parity.py` compares both clients over the whole suite.
+"""
+
+import inspect
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+
+from chalicelib.core import clock, errors, settings
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.connection_pool import IDLE_MAX
+from chalicelib.core.dynamodb.errors import Unreachable, WireError, is_outage
+from tests.core.tcp_server import start_server
+from tests.support.harness import TestApp
+
+
+def test_setting_selects_botocore(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys, limits and failed conditions are the same; calls use botocore's client."""
+    sent: list[str] = []
+    send: Callable[..., dict[str, Any]] = BaseClient._make_api_call
+
+    def make_api_call(client: Any, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        sent.append(operation)
+        return send(client, operation, request)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", make_api_call)
+    dynamodb.forget_connection()
+    with settings.in_use(replace(settings.current(), wire="botocore")):
+        account = latchkey.account()
+        assert latchkey.call("GET", "/v1/users/me", latchkey.key(account).secret).status == 200
+        with pytest.raises(errors.Conflict):
+            latchkey.account(email=account.email)
+    assert {"TransactWriteItems", "GetItem", "UpdateItem"} <= set(sent)
+
+
+@pytest.fixture
+def by_botocore(latchkey: TestApp) -> Iterator[TestApp]:
+    """A harness whose calls use botocore's client, with pauses that take no time."""
+    dynamodb.forget_connection()
+    with (
+        settings.in_use(replace(settings.current(), wire="botocore")),
+        clock.paused_by(lambda _seconds: None),
+    ):
+        yield latchkey
+
+
+@pytest.mark.parametrize(
+    ("response", "kind"),
+    [
+        (b"HTTP/1.1 500 X\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}", Unreachable),
+        (b"", Unreachable),
+        (
+            b'HTTP/1.1 400 X\r\nContent-Length: 34\r\nConnection: close\r\n\r\n{"__type":"x#ValidationException"}',
+            WireError,
+        ),
+    ],
+    ids=["fault", "nothing", "rejection"],
+)
+def test_calls_are_retried_as_often_with_botocore(
+    by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch, response: bytes, kind: type[WireError]
+) -> None:
+    """Botocore's own retries are disabled; the retry policy alone decides."""
+    requests: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        requests.append(connection.recv(65_536))
+        connection.sendall(response)
+
+    with start_server(serve) as (server, _):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.port}")
+        with pytest.raises(kind) as failed:
+            dynamodb.call("GetItem", {"TableName": "t", "Key": {"id": {"S": "1"}}}, dynamodb.AT_ONCE)
+    assert type(failed.value) is kind
+    assert len(requests) == (dynamodb.AT_ONCE.unavailable if kind is Unreachable else 1)
+
+
+def test_refused_connection_is_an_outage_with_botocore(by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is retried, like with the own client."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{port}")
+    with pytest.raises(Unreachable) as failed:
+        dynamodb.call("GetItem", {"TableName": "t", "Key": {"id": {"S": "1"}}}, dynamodb.AT_ONCE)
+    assert failed.value.code == "EndpointConnectionError"
+
+
+def test_missing_credentials_are_no_outage_with_botocore(by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was sent, and a retry changes nothing."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(WireError) as failed:
+        dynamodb.call("GetItem", {"TableName": "t"})
+    assert (type(failed.value), failed.value.code) == (WireError, "NoCredentialsError")
+    assert not is_outage(failed.value)
+
+
+def test_botocore_client_has_the_same_timeouts_and_pool_size(by_botocore: TestApp) -> None:
+    """Its own retries are disabled."""
+    config = inspect.getclosurevars(dynamodb._create_botocore_sender()).nonlocals["client"].meta.config
+    assert (config.connect_timeout, config.read_timeout) == (dynamodb.CONNECT_TIMEOUT_S, dynamodb.READ_TIMEOUT_S)
+    assert config.max_pool_connections == IDLE_MAX
+    assert config.retries["total_max_attempts"] == 1
+
+
+def test_botocore_client_does_not_validate_parameters(by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Validation would cost more than the call; DynamoDB reports errors."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 X\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+
+    with start_server(serve) as (server, _):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.port}")
+        assert "Item" not in dynamodb.call("GetItem", {"TableName": "t"})

@@ -1,0 +1,150 @@
+"""Manual sends: test messages and resends, and what is stored before each attempt."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import clock, errors, ids, telemetry
+from chalicelib.webhooks import deliver, endpoints, fan_out, send_delivery, states
+from chalicelib.webhooks.send_delivery import Outcome
+from chalicelib.webhooks.states import DELIVERED, FAILED, PENDING
+from chalicelib.webhooks.tables import Delivery, Endpoint
+from tests.support.harness import TestApp
+from tests.support.interleaving import before
+from tests.webhooks.told import delivery, reload
+
+
+@pytest.fixture
+def endpoint(latchkey: TestApp) -> Endpoint:
+    """An endpoint without attempts."""
+    return endpoints.create(latchkey.account().id, url="https://example.com/hooks", name="Ledger", types=None)
+
+
+@pytest.fixture
+def deadlines(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Replace the attempt by a success and record its deadline."""
+    asked: list[float] = []
+
+    def send(_endpoint: Endpoint, _delivery: Delivery, *, deadline_s: float) -> Outcome:
+        asked.append(deadline_s)
+        return Outcome(clock.now_ms(), 5, 200)
+
+    monkeypatch.setattr(send_delivery, "send", send)
+    return asked
+
+
+@pytest.fixture
+def killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the function crash during the attempt."""
+
+    def send(*_: Any, **__: Any) -> Outcome:
+        raise LookupError("killed")
+
+    monkeypatch.setattr(send_delivery, "send", send)
+
+
+def stored(endpoint: Endpoint, **fields: Any) -> Delivery:
+    """Store a failed delivery, with the given fields replaced."""
+    made = fan_out.new(endpoint, ids.new("evt"), "key.created", "{}", due_at=1)
+    chosen = {"state": FAILED, "lane": None, "due_at": None, "tries": 10} | fields
+    for name, value in chosen.items():
+        setattr(made, name, value)
+    made.save()
+    return made
+
+
+def test_test_message_is_claimed_for_a_minute(endpoint: Endpoint, killed: None) -> None:
+    """If the function crashes, the message is due again after a minute, and the lock is released."""
+    with pytest.raises(LookupError):
+        deliver.send_test(endpoint)
+    (found,) = Delivery.query(endpoint.id)
+    assert (found.state, found.type, found.tries) == (PENDING, "webhook.test", 0)
+    assert (found.due_at, found.claimed_until) == (clock.now_ms() + 60_000, clock.now_ms() + 60_000)
+    assert json.loads(found.body)["data"] == {
+        "id": found.id,
+        "type": "webhook.test",
+        "changed": {"webhook": endpoint.id},
+    }
+    assert reload(endpoint).busy_until is None
+
+
+def test_resend_restarts_retry_schedule(latchkey: TestApp, endpoint: Endpoint, killed: None) -> None:
+    """A resend queues the delivery now and claims it for a minute."""
+    given_up = stored(endpoint)
+    latchkey.clock.forward(60)
+    with pytest.raises(LookupError):
+        deliver.resend(endpoint, given_up.id)
+    found, now_ms = delivery(endpoint, given_up.id), clock.now_ms()
+    assert (found.state, found.tries, found.lane) == (PENDING, 0, fan_out.lane_of(endpoint.id))
+    assert (found.queued_at, found.due_at, found.claimed_until) == (now_ms, now_ms + 60_000, now_ms + 60_000)
+    assert found.created_at == given_up.created_at
+
+
+@pytest.mark.parametrize("how", ["test", "resend"])
+def test_manual_send_has_five_seconds_and_returns_outcome(endpoint: Endpoint, deadlines: list[float], how: str) -> None:
+    """A manual send has a deadline of five seconds because a user waits for it."""
+    sent = deliver.send_test(endpoint) if how == "test" else deliver.resend(endpoint, stored(endpoint).id)
+    assert (sent.state, sent.tries, [each.status for each in sent.attempts]) == (DELIVERED, 1, [200])
+    assert deadlines == [5]
+    assert reload(endpoint).busy_until is None
+
+
+@pytest.mark.parametrize(("after_ms", "is_busy"), [(-1, False), (0, False), (1, True)])
+def test_claimed_delivery_is_not_resent(
+    endpoint: Endpoint, deadlines: list[float], after_ms: int, is_busy: bool
+) -> None:
+    """A delivery cannot be resent before its claim of one minute has expired."""
+    held = stored(endpoint, claimed_until=clock.now_ms() + after_ms)
+    if is_busy:
+        with pytest.raises(errors.Conflict, match="being sent right now"):
+            deliver.resend(endpoint, held.id)
+    else:
+        assert deliver.resend(endpoint, held.id).state == DELIVERED
+    assert len(deadlines) == (not is_busy)
+
+
+def test_concurrently_deleted_delivery_is_not_recreated(endpoint: Endpoint, deadlines: list[float]) -> None:
+    """A deleted delivery is neither stored again nor sent."""
+    pending = stored(endpoint)
+    with before("UpdateItem", Delivery(endpoint.id, pending.id).delete), pytest.raises(errors.Conflict):
+        deliver.resend(endpoint, pending.id)
+    assert (Delivery.count(endpoint.id), deadlines) == (0, [])
+
+
+@pytest.mark.parametrize("message_id", ["nonsense", "key_00000000000000000000", ""])
+def test_malformed_message_id_is_not_found_without_read(endpoint: Endpoint, message_id: str) -> None:
+    """A malformed id is not found, without a database call."""
+    with telemetry.calls_watched() as calls, pytest.raises(errors.NotFound, match="no such delivery"):
+        deliver.delivery_of(endpoint, message_id)
+    assert calls.made == []
+    with pytest.raises(errors.NotFound):
+        deliver.delivery_of(endpoint, "evt_" + "0" * 20)
+    pending = stored(endpoint)
+    assert deliver.delivery_of(endpoint, pending.id).id == pending.id
+
+
+DEEDS: list[Callable[[Endpoint], Delivery]] = [
+    deliver.send_test,
+    lambda endpoint: deliver.resend(endpoint, stored(endpoint).id),
+]
+
+
+@pytest.mark.parametrize("deed", DEEDS, ids=["test", "resend"])
+def test_manual_send_to_disabled_endpoint_is_rejected(
+    endpoint: Endpoint, deadlines: list[float], deed: Callable[[Endpoint], Delivery]
+) -> None:
+    """The error says to enable the endpoint; it is busy if disabled concurrently or its account is suspended."""
+    read = reload(endpoint)
+    endpoints.disable(endpoint, states.BY_ACCOUNT)
+    with pytest.raises(errors.Conflict, match="Enable it first"):
+        deed(reload(endpoint))
+    with pytest.raises(errors.Conflict, match="Try again in a few seconds"):
+        deed(read)
+    endpoints.enable(reload(endpoint))
+    Account(endpoint.account_id).update(actions=[Account.status.set("suspended")])
+    with pytest.raises(errors.Conflict):
+        deed(reload(endpoint))
+    assert deadlines == []
