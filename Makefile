@@ -142,7 +142,7 @@ given-STAGE:
 	@case "$$STAGE" in \
 		dev|prod) ;; \
 		''|local) echo "Choose a stage: make $(MAKECMDGOALS) STAGE=dev|prod" >&2; exit 1 ;; \
-		*) printf 'There is no stage %s. Choose one: make %s STAGE=dev|prod\n' "$$STAGE" "$(MAKECMDGOALS)" >&2; exit 1 ;; \
+		*) printf 'There is no stage %s. Choose one: make %s STAGE=dev|prod\n' "$$(printf %s "$$STAGE" | tr -s '[:space:]' ' ' | cut -c1-60)" "$(MAKECMDGOALS)" >&2; exit 1 ;; \
 	esac
 
 given-%:
