@@ -22,7 +22,7 @@ from chalice.deploy.swagger import SwaggerGenerator
 from chalice.package import SAMTemplateGenerator
 
 from chalicelib.core import settings
-from infra import background, deployed, gateway, packaging, roles, server, stage_key, subscription, template
+from infra import background, deployed, gateway, packaging, roles, schedules, server, stage_key, subscription, template
 from infra.edge import viewer_address
 
 WITH_DATA = "PACKAGED_WITH_LATCHKEY_DATA"
@@ -107,6 +107,7 @@ def _create_deployer(self: CLIFactory, session: Any, config: Config, ui: Any) ->
     subscribed = names[STREAM], made["EventsStream"]
     subscription.await_deletion(*subscribed, say=lambda text: ui.write(f"{text}\n"), pause=aws._sleep)
     subscription.filter_on(session, *subscribed)
+    schedules.switch_on(session, (schedules.rule_name(names[name]) for name in schedules.SCHEDULED))
     deployed.note_for_deployment(config.chalice_stage)
     return _deployer(self, session, config, ui)
 

@@ -84,9 +84,13 @@ def domain(stage: str) -> dict[str, str] | None:
 
 def _loaded() -> Configuration:
     try:
-        whole = json.loads(FILE.read_text(), object_pairs_hook=_without_doubles)
+        whole = json.loads(FILE.read_text(encoding="utf-8"), object_pairs_hook=_without_doubles)
     except OSError as error:
         raise DeployError(f"{FILE} can't be read ({error.strerror}). {BACK}") from error
+    except UnicodeDecodeError as error:
+        raise DeployError(f"{FILE} is not UTF-8: {error.reason} at byte {error.start}. {BACK}") from error
+    except RecursionError as error:
+        raise DeployError(f"{FILE} has brackets in brackets without end. {BACK}") from error
     except ValueError as error:
         raise DeployError(f"{FILE} is not JSON: {error}. {BACK}") from error
     if not isinstance(whole, dict):
@@ -170,6 +174,7 @@ RESERVED = re.compile(
 )
 """Names of variables that Lambda sets itself, and refuses to be given."""
 STAGE_NAME = _text('a name of letters, digits, - and _, like "api"', r"[A-Za-z0-9_-]{1,128}")
+POLICIES_SAY = "infra/policies/ says what each function may do"
 OF_FUNCTION = {
     "environment_variables": OBJECT,
     "lambda_memory_size": _number(128, 10_240),
@@ -177,8 +182,8 @@ OF_FUNCTION = {
     "reserved_concurrency": _number(1, 1_000_000),
     "manage_iam_role": _only_false("the data stack has a role for each function"),
     "iam_role_arn": TEXT,
-    "autogen_policy": _only_false("infra/policies/ says what each function may do"),
-    "iam_policy_file": Takes("no value here, since infra/policies/ says what each function may do", lambda _: False),
+    "autogen_policy": _only_false(POLICIES_SAY),
+    "iam_policy_file": Takes(f"no value here, since {POLICIES_SAY}", lambda _: False),
     "log_retention_in_days": Takes("no value here: make deploy LOG_DAYS=90", lambda _: False),
     "layers": TEXTS,
     "subnet_ids": TEXTS,

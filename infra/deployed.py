@@ -10,11 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from infra import configuration, subscription
+from infra import checkout, configuration, schedules, subscription
 from infra.failed import DeployError
 
-NOTED = Path(".chalice", "deployed")
-"""Of the checkout that a command runs in, which is the one that it deploys."""
 API = "api_handler"
 FUNCTIONS = {name: "" if name == API else f"-{name}" for name in configuration.OURS}
 """What Chalice calls each function, and how its name ends."""
@@ -53,7 +51,7 @@ def found(stage: str) -> list[Resource]:
     resources = [resource for name in FUNCTIONS for resource in _of_function(stage, name, *clients)]
     apis, domain = api_ids(stage), named_domain(stage)
     if apis:
-        resources.append({"name": "rest_api", "resource_type": "rest_api", **_known(stage, apis[0])})
+        resources.append({"name": "rest_api", "resource_type": "rest_api", **located(stage, apis[0])})
     if domain is not None:
         looked_up = domains.found_alone if configuration.domain(stage) is None else domains.found
         resources.extend(looked_up(domain, apis))
@@ -66,10 +64,11 @@ def api_of(stage: str) -> dict[str, str] | None:
     Every stage's API is called the same, so it is known by the function that it calls.
     """
     api_id = next(_apis(stage), None)
-    return None if api_id is None else _known(stage, api_id)
+    return None if api_id is None else located(stage, api_id)
 
 
-def _known(stage: str, api_id: str) -> dict[str, str]:
+def located(stage: str, api_id: str) -> dict[str, str]:
+    """Return `rest_api_id` and `rest_api_url` of a stage's API."""
     import boto3
     from chalice.awsclient import TypedAWSClient
 
@@ -142,7 +141,7 @@ def outputs(stage: str) -> dict[str, str]:
 
 
 def _noted(stage: str) -> Path:
-    return NOTED / f"{stage}.json"
+    return checkout.NOTED / f"{stage}.json"
 
 
 def _note(stage: str, resources: list[Resource]) -> None:
@@ -173,7 +172,7 @@ def _of_function(stage: str, name: str, functions: Any, events: Any) -> Iterator
             "event_uuid": mapping["UUID"],
             "lambda_arn": mapping["FunctionArn"],
         }
-    rule = f"{function}-event"
+    rule = schedules.rule_name(function)
     if _or_none(events.exceptions.ResourceNotFoundException, events.describe_rule, Name=rule) is not None:
         yield {"name": f"{name}-event", "resource_type": "cloudwatch_event", "rule_name": rule}
 

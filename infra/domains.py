@@ -52,12 +52,12 @@ def found_alone(name: str, apis: Collection[str]) -> Iterator[Resource]:
         yield from _noted(gateways, name, [each["basePath"] for each in mappings])
 
 
-def check(configured: dict[str, str] | None, apis: Callable[[], Collection[str]]) -> None:
+def check(configured: dict[str, str] | None, apis: Collection[str]) -> None:
     """Raise DeployError where the configured domain and base path lead to an API that isn't the stage's."""
     if configured is None:
         return
     name, taken = configured["domain_name"], api_at(configured)
-    if taken and taken not in apis():
+    if taken and taken not in apis:
         raise DeployError(
             f"{name} leads to another API ({taken}) already: choose another domain, or another url_prefix for it, in"
             f" .chalice/config.json, {DOMAIN}; or end that: aws apigateway delete-base-path-mapping --domain-name"
@@ -90,6 +90,11 @@ def target(configured: dict[str, str]) -> str:
     gateways = boto3.client("apigateway")
     noted = next(_noted(gateways, configured["domain_name"], []), None)
     return "" if noted is None else str(noted["alias_domain_name"])
+
+
+def is_to_be_made(configured: dict[str, str] | None) -> bool:
+    """Return whether a domain is configured and not there: the next deployment makes it and lets it lead here."""
+    return configured is not None and not target(configured)
 
 
 def release(stage: str, named: str | None, apis: Collection[str], say: Callable[[str], None]) -> None:

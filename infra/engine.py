@@ -146,7 +146,9 @@ def running() -> tuple[str, str] | None:
     try:
         noted = json.loads(RUNNING.read_text())
         return (noted["database"], noted["url"]) if _listens(urlsplit(noted["database"]).port or 0) else None
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    except (ValueError, LookupError, TypeError):  # cut off when something was killed
         return None
 
 

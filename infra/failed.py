@@ -1,4 +1,7 @@
-"""What a deployment says when a step of it fails."""
+"""What a command says when it can't be done, or a step of it fails: one line, with what to do."""
+
+QUOTED_MAX = 60
+"""So much of a value is repeated to whoever gave it."""
 
 
 class DeployError(Exception):
@@ -7,3 +10,13 @@ class DeployError(Exception):
 
 class Mistake(Exception):
     """What the operator got wrong, and how to go on."""
+
+
+def quoted(value: str) -> str:
+    """Return a value in quotes, on one line and cut off where it is long."""
+    return repr(value if len(value) <= QUOTED_MAX else f"{value[:QUOTED_MAX]}…")
+
+
+def one_line(text: str) -> str:
+    """Return a text without its line breaks."""
+    return " ".join(text.split())

@@ -9,7 +9,8 @@ import sys
 import time
 
 from chalicelib.core import settings
-from infra import chalice_cli, engine, reload, server
+from infra import chalice_cli, checkout, engine, reload, server
+from infra.failed import Mistake
 
 HOST = "127.0.0.1"
 LETS_GO_WITHIN_S = 2
@@ -20,7 +21,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _end)
     try:
         settings.from_environment(os.environ)
-    except settings.SettingError as error:
+        checkout.check_local()
+    except (settings.SettingError, Mistake) as error:
         print(error, file=sys.stderr)
         return 1
     port = os.environ.get("PORT") or "8000"

@@ -8,25 +8,23 @@ Secrets go to standard output and nowhere else.
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 
 from chalicelib.accounts import states
 from chalicelib.core import errors, settings, telemetry
 from chalicelib.events import actors
 from chalicelib.limits import tiers
-from infra import administrators, deployed, incidents, reachable, stage_settings
-from infra.failed import Mistake
+from infra import administrators, aws_errors, deployed, incidents, inputs, reachable, stage_settings
+from infra.failed import DeployError, Mistake
 
 OPERATOR = "operator"
 OF_SECRETS = ("key", "leak-secret")
 """Commands whose whole output a script takes."""
-REASON_MAX = 200
-"""Characters, as on the console's pages for administrators."""
-NEEDED = {
+NEEDED: dict[str, dict[str, str]] = {
     "key": {"email": "EMAIL"},
     "account": {"email": "EMAIL"},
     "tier": {"email": "EMAIL", "tier": "TIER"},
@@ -44,19 +42,18 @@ UNCONFIRMED = (
     "{email} isn't confirmed: this key works, but can't make others, and ends when the address is confirmed. Let its "
     "owner confirm it first (Settings > Account sends the link), then make the key."
 )
-EXPECTED = (Mistake, reachable.NotReachable, settings.SettingError, errors.LatchkeyError, BotoCoreError)
+EXPECTED = (Mistake, DeployError, reachable.NotReachable, settings.SettingError, errors.LatchkeyError, BotoCoreError)
 """What ends a command in one sentence instead of a traceback."""
 
 
-def main() -> int:
+def main(stages: Collection[str] = (*inputs.STAGES, inputs.LOCAL)) -> int:
     """Run one command; return 1 with one sentence on standard error when it can't be done."""
-    options = _parser().parse_args()
     try:
-        _must_be_complete(options)
-        stage = options.stage or "local"
+        options = parsed(None, stages)
+        stage = options.stage
         with (
             settings.in_use(stage_settings.settings_of(stage)),
-            actors.operator_for(_reason(options.reason)),
+            actors.operator_for(options.reason),
             no_log_lines(),
         ):
             reachable.must_answer(stage)
@@ -66,9 +63,19 @@ def main() -> int:
             # Where STAGE= was forgotten an account is made on this machine, and looks like any other.
             print(f"Done in the stage {stage}.", file=sys.stderr)
     except EXPECTED as error:
-        print(error, file=sys.stderr)
+        print(aws_errors.in_words(error), file=sys.stderr)
         return 1
     return 0
+
+
+def parsed(words: list[str] | None, stages: Collection[str] = (inputs.LOCAL,)) -> argparse.Namespace:
+    """Return what was given to one command; raise Mistake for what is missing or can't be used."""
+    options = _parser().parse_args(words)
+    _must_be_complete(options)
+    options.stage = inputs.stage(options.command, options.stage.strip() or inputs.LOCAL, known=stages)
+    for name in sorted(vars(options).keys() & {each.lower() for each in inputs.TAKES}):
+        setattr(options, name, inputs.given(name.upper(), getattr(options, name)))
+    return options
 
 
 def _must_be_complete(options: argparse.Namespace) -> None:
@@ -129,14 +136,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _reason(given: str) -> str:
-    reason = given.strip()
-    if len(reason) > REASON_MAX:
-        raise Mistake(f"REASON may have at most {REASON_MAX} characters.")
-    incidents.must_be_readable("REASON", reason)
-    return reason
-
-
 def _key(options: argparse.Namespace) -> None:
     from chalicelib.accounts import email_sender, find
     from chalicelib.credentials import scopes
@@ -147,8 +146,6 @@ def _key(options: argparse.Namespace) -> None:
     if not wanted:
         raise Mistake("SCOPES must name one scope or more.")
     for scope in wanted:
-        if scope not in scopes.ALL:
-            raise Mistake(f"There is no scope {scope}. SCOPES takes {', '.join(scopes.ALL)}.")
         if scope not in scopes.held_by(scopes.ALL, admin=account.admin):
             raise Mistake(f"{account.email} can't have the scope {scope}: it is for administrators.")
     issued = new_key(account.id, name=options.name, wanted=wanted, expires_at=None, made_by=None)
@@ -164,7 +161,7 @@ def _account(options: argparse.Namespace) -> None:
     invited = invite(
         email=options.email,
         name=options.name or options.email.partition("@")[0],
-        tier=_tier_named(options.tier),
+        tier=tiers.BY_NAME[options.tier or tiers.FREE.name],
         admin=options.admin,
     )
     account = invited.account
@@ -190,7 +187,7 @@ def _url_of(stage: str) -> str:
     """Return where a deployed stage is reached, or a gap where AWS doesn't tell: the link itself is made already."""
     try:
         api = deployed.api_of(stage)
-    except (ClientError, BotoCoreError, LookupError):
+    except (DeployError, *aws_errors.REFUSED, LookupError):
         api = None
     return api["rest_api_url"].rstrip("/") if api else "https://<the API's address>"
 
@@ -199,7 +196,7 @@ def _tier(options: argparse.Namespace) -> None:
     from chalicelib.accounts import change, find
 
     account = find.account_by_email(options.email)
-    change.set_standing(account.id, tier=_tier_named(options.tier), status=None, actor=OPERATOR)
+    change.set_standing(account.id, tier=tiers.BY_NAME[options.tier or tiers.FREE.name], status=None, actor=OPERATOR)
     print(f"{account.email} is {options.tier} from the next request on.")
 
 
@@ -220,9 +217,9 @@ def _reinstate(options: argparse.Namespace) -> None:
 
 
 def _application_end(options: argparse.Namespace) -> None:
-    from chalicelib.oauth import end_client
+    from chalicelib.oauth import delete_any_client
 
-    client = end_client.end(options.client_id, actor=OPERATOR, reason=_reason(options.reason) or None)
+    client = delete_any_client.delete(options.client_id, actor=OPERATOR, reason=options.reason or None)
     print(f"{client.client_id} is ended: nothing is issued to it, and its tokens are refused. The minute's function")
     print("reaches those of its users whom this command hasn't.")
 
@@ -231,13 +228,6 @@ def _leak_secret(_options: argparse.Namespace) -> None:
     from chalicelib.detection import hmac_signature
 
     print(hmac_signature.secret())
-
-
-def _tier_named(name: str) -> tiers.Tier:
-    known = {tier.name: tier for tier in tiers.OF_ACCOUNTS}
-    if name not in known:
-        raise Mistake(f"TIER must be one of {', '.join(known)}.")
-    return known[name]
 
 
 if __name__ == "__main__":

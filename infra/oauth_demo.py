@@ -19,8 +19,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from infra import demo, engine
+from infra import checkout, demo, engine
 from infra.browser import Browser, Sent, call
+from infra.failed import Mistake
 from infra.local_gateway.response import Response
 
 NOTHING_RUNS = "Nothing runs locally. Start it with `make run`, then repeat this in another terminal."
@@ -34,15 +35,16 @@ class DemoError(Exception):
 
 def main() -> int:
     """Run the flow; return 1, after printing why, when it fails."""
-    running = engine.running()
     try:
+        checkout.check_local()
+        running = engine.running()
         if running is None:
             raise DemoError(NOTHING_RUNS)
         _walk(running[1])
     except ConnectionError:
         print(NOTHING_RUNS, file=sys.stderr)
         return 1
-    except (DemoError, LookupError) as error:
+    except (DemoError, Mistake, LookupError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -12,10 +12,10 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import Contended, NotAccepted, Throttled, Unreachable, WireError, meaning
+from chalicelib.core.dynamodb.errors import Contended, Throttled, Unreachable, WireError, meaning
+from infra import aws_errors
 
 WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"})
-_MAY_NOT = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "KMSAccessDeniedException"})
 NOTHING_DONE = "Nothing was changed."
 HARMLESS = "It may be done in part or whole. Run it again: what is done stays done."
 AGAIN = {
@@ -47,7 +47,7 @@ def until_the_end(stage: str, command: str) -> Iterator[None]:
             yield
         except (PynamoDBException, WireError, ClientError, BotoCoreError) as error:
             cause = _cause(error)
-            why = str(cause) if isinstance(cause, BotoCoreError) else _in_words(stage, cause)
+            why = _in_words(stage, cause)
             if not why:
                 raise
             raise NotReachable(f"{why} {_what_now(command, calls.made, cause)}") from error
@@ -75,22 +75,26 @@ def _what_now(command: str, made: list[tuple[str, str]], cause: WireError | Boto
 def _in_words(stage: str, error: WireError | BotoCoreError) -> str:
     """Return what is wrong and its remedy, "" for what no operator can mend."""
     if isinstance(error, BotoCoreError):
-        return str(error)
+        return aws_errors.in_words(error)
     if error.code == "NotConfigured":
-        return str(error).removeprefix("NotConfigured: ")
+        return _not_configured(error)
     if error.code == "ResourceNotFoundException":
         return _nothing_there(stage)
-    if error.code in _MAY_NOT:
-        return f"These credentials may not do this ({error}). Allow it, or choose others by AWS_PROFILE."
-    if isinstance(error, NotAccepted):
-        return f"AWS doesn't accept the credentials ({error}). Renew them, or choose others by AWS_PROFILE."
     if isinstance(error, Throttled | Contended):
         return f"DynamoDB has no room for this right now ({error}). Wait a minute."
     if not isinstance(error, Unreachable):
-        return ""
+        return aws_errors.refusal(error.code, str(error))
     if stage == "local":
         return "The local database doesn't answer: start it with `make run`."
     return f"DynamoDB doesn't answer ({error}). Check the network, AWS_DEFAULT_REGION and AWS_ENDPOINT_URL."
+
+
+def _not_configured(error: WireError) -> str:
+    """Return what lacks to call anything, as every command does: botocore says what, and the message of ours where."""
+    cause = error.__cause__
+    if cause is not None and isinstance(cause.__cause__, BotoCoreError):
+        return aws_errors.in_words(cause.__cause__)
+    return str(cause)
 
 
 def _nothing_there(stage: str) -> str:

@@ -7,9 +7,13 @@ type of resource: `rights.json`, with the day on which it was taken from AWS's s
 
 import argparse
 import json
+import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+
+from infra import inputs
+from infra.failed import Mistake
 
 FILE = Path(__file__).with_name("rights.json")
 LISTED = (
@@ -77,6 +81,8 @@ RESOURCES = {
     "sns": ("latchkey-{stage}-*",),
 }
 """What CloudFormation makes for a stage, by service."""
+BESIDE = {"cloudwatch": ("EnableAlarmActions",)}
+"""What a deployment does to those itself, by service: it switches on what somebody switched off."""
 Statement = dict[str, Any]
 
 
@@ -97,6 +103,7 @@ def policy(stage: str) -> dict[str, Any]:
     ]
     for service, ends in RESOURCES.items():
         of_service = [action for action in made if action.startswith(f"{service}:")]
+        of_service += _of(service, BESIDE.get(service, ()))
         region = "" if service == "iam" else "*"
         arns = [f"{service}:{region}:*:{end.format(stage=stage)}" for end in ends]
         statements.append(_statement(f"Made{service.title()}", of_service, arns))
@@ -186,16 +193,24 @@ def _statement(name: str, actions: Any, ends: list[str]) -> Statement:
     return {"Sid": name, "Effect": "Allow", "Action": list(actions), "Resource": resources}
 
 
-def main() -> None:
-    """Print a policy of a stage."""
+def main() -> int:
+    """Print a policy of a stage; return 1 with one sentence on standard error where it isn't said which."""
     parser = argparse.ArgumentParser(prog="policy")
-    parser.add_argument("--stage", required=True, choices=("dev", "prod"))
-    one = parser.add_mutually_exclusive_group()
-    one.add_argument("--edge", dest="made", action="store_const", const=edge, default=policy)
-    one.add_argument("--operate", dest="made", action="store_const", const=operate)
+    parser.add_argument("--stage", default="")
+    parser.add_argument("--edge", action="store_true")
+    parser.add_argument("--operate", action="store_true")
     options = parser.parse_args()
-    print(json.dumps(options.made(options.stage), indent=2))
+    try:
+        stage = inputs.stage("policy", options.stage)
+        if options.edge and options.operate:
+            raise Mistake("make policy takes EDGE=1 or OPERATE=1, not both: each prints a policy of its own.")
+    except Mistake as error:
+        print(error, file=sys.stderr)
+        return 1
+    made = edge if options.edge else operate if options.operate else policy
+    print(json.dumps(made(stage), indent=2))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,19 +5,24 @@ import os
 from botocore.exceptions import ClientError
 
 from chalicelib.core import settings
-from infra import chalice_cli, deployed, engine
+from chalicelib.core.dynamodb import endpoint
+from infra import aws_errors, aws_settings, chalice_cli, checkout, deployed, engine
 from infra.failed import Mistake
 
 
 def settings_of(stage: str) -> settings.Settings:
     """Choose the tables of a stage; for the local one, find the engine that `make run` started."""
     if stage != "local":
+        aws_settings.check()
         return settings.from_environment(os.environ | {"LATCHKEY_STAGE": stage, "LATCHKEY_KEY_KIND": _kind_of(stage)})
+    checkout.check_local()
     database, url = engine.running() or (os.environ.get("AWS_ENDPOINT_URL", ""), "http://127.0.0.1:8000")
     if not database:
         raise Mistake("Nothing runs locally: start it with `make run`, or choose a deployed stage with STAGE=.")
     os.environ["AWS_ENDPOINT_URL"] = database
     chalice_cli.prepare_environment(url)
+    if endpoint.from_environment(os.environ) is None:  # then botocore is asked, of a profile or an endpoint's kind
+        aws_settings.check()
     return settings.from_environment(os.environ)
 
 
@@ -31,9 +36,8 @@ def as_deployed(stage: str) -> settings.Settings:
     try:
         variables = deployed.variables(stage)
     except ClientError as error:
-        raise Mistake(
-            f"The settings of {stage} can't be read ({error}). Allow lambda:GetFunctionConfiguration."
-        ) from None
+        allow = " Allow lambda:GetFunctionConfiguration." if aws_errors.is_denied(error) else ""
+        raise Mistake(f"The settings of {stage} can't be read.{allow} {aws_errors.in_words(error)}") from None
     return settings.from_environment(variables) if variables else settings.current()
 
 

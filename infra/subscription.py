@@ -14,6 +14,7 @@ LOOKS_MAX, PAUSE_S = 120, 5
 FILTER = {"Filters": [{"Pattern": '{"eventName":["INSERT"]}'}]}
 """Events are written once, and deleted by DynamoDB when they are old: nothing follows from that."""
 _DELETING = "Deleting"
+OFF = ("Disabled", "Disabling")
 
 
 def of_function(lambda_arn: str, stage: str) -> list[dict[str, Any]]:
@@ -24,6 +25,12 @@ def of_function(lambda_arn: str, stage: str) -> list[dict[str, Any]]:
 def of_function_that_is_gone(function: str, stage: str) -> list[dict[str, Any]]:
     """Return the subscriptions to the table of events that a function left when it was deleted manually."""
     return [each for each in _to_events(stage, _listed()) if _is_of(each["FunctionArn"], function)]
+
+
+def to_stream(function: str, stream: str) -> list[dict[str, Any]]:
+    """Return the subscriptions of a function to a stream, none that is being deleted."""
+    listed = (each for each in _listed(EventSourceArn=stream) if each["State"] != _DELETING)
+    return [each for each in listed if _is_of(each["FunctionArn"], function)]
 
 
 def await_deletion(
@@ -44,13 +51,16 @@ def await_deletion(
 
 
 def filter_on(session: Any, function: str, stream: str) -> None:
-    """Add the filter to the calls of a botocore session that subscribe a function to a stream or change that."""
+    """Add the filter to the calls of a botocore session that subscribe a function to a stream or change that.
+
+    One that somebody switched off is switched on by the same call: Chalice's leaves that as it is.
+    """
     known = {each["UUID"] for each in _listed(EventSourceArn=stream) if _is_of(each["FunctionArn"], function)}
 
     def add(params: dict[str, Any], **_: Any) -> None:
         is_made = params.get("EventSourceArn") == stream and _is_of(params["FunctionName"], function)
         if is_made or params.get("UUID") in known:
-            params["FilterCriteria"] = FILTER
+            params.update(FilterCriteria=FILTER, Enabled=True)
 
     for operation in ("CreateEventSourceMapping", "UpdateEventSourceMapping"):
         session.register(f"before-parameter-build.lambda.{operation}", add)

@@ -10,7 +10,6 @@ from chalicelib.uptime.tables import Status, Update
 
 INCIDENT = "incident"
 INCIDENTS_SHOWN = 30
-TEXT_MAX = 2_000
 
 
 def open_one(title: str, text: str, components: list[str], state: str = INVESTIGATING) -> Status:

@@ -13,9 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from infra import inputs
 from infra.bench import machine, peers, report, results, rounds
 from infra.bench.rows import GROUPS, Group
 from infra.engine import EngineError
+from infra.failed import Mistake
 
 OUT = machine.ROOT / "docs" / "bench.json"
 TRIAL = peers.HOME / "bench.json"
@@ -44,12 +46,19 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--out", type=Path, help="where the numbers go; the page goes beside it")
-    parser.add_argument("--rounds", type=int, default=5, help="how many rounds are measured, after those that warm up")
+    parser.add_argument("--out", default="", help="where the numbers go; the page goes beside it")
+    parser.add_argument("--rounds", default="", help="how many rounds are measured, after those that warm up")
     parser.add_argument("--only", nargs="*", default=[], help="the groups to measure: " + ", ".join(_names()))
     parser.add_argument("--share", type=float, default=1.0, help="do a small part of each round: a trial")
     parser.add_argument("--page", action="store_true", help="write the page anew from the numbers there are")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    try:
+        out = inputs.given("OUT", chosen.out)
+        chosen.rounds = int(inputs.given("ROUNDS", chosen.rounds) or 5)
+    except Mistake as error:
+        raise SystemExit(str(error)) from error
+    chosen.out = Path(out) if out else None
+    return chosen
 
 
 def _names() -> list[str]:

@@ -25,7 +25,7 @@ def page() -> str:
 
 def _head() -> list[str]:
     return [
-        "# What it costs",
+        "# Costs",
         "",
         "<!-- written by `make costs` from infra/prices.json and infra/costs -->",
         "",
@@ -90,7 +90,7 @@ def _edge() -> list[str]:
             ((name, *each.values(), float(sum(each.values()))) for name, each in paid),
         ),
         "",
-        "Transfer is charged here instead of at the gateway, so a million requests of the busy key come to",
+        "Transfer is charged here instead of at the gateway, so a million requests of the busy key cost",
         f"{whole:.2f} instead of {sum(busy.values()):.2f}. The Lambda@Edge function has",
         f"{megabytes:.0f} MB, and is assumed to take {edge.RENAMES_S * 1e3:g} ms. Bodies that CloudFront sends",
         f"to the API are left out; they cost {PRICES['cloudfront_to_origin_per_gb']:.2f} a gigabyte.",
@@ -147,9 +147,9 @@ def _storage() -> list[str]:
         for each in storage.STORED.values()
     )
     return [
-        "## A million stored for a month",
+        "## A million items stored for a month",
         "",
-        *table(("a million", "bytes each", "in indexes", "storage", "recovery", "together"), rows),
+        *table(("item", "bytes each", "in indexes", "storage", "recovery", "together"), rows),
         "",
         (
             f"To restore a table costs {PRICES['dynamodb_restore_per_gb']:.2f} a gigabyte;"
@@ -170,7 +170,7 @@ def _prices() -> list[str]:
         "",
         *PRICES["note"],
         "",
-        "| price | USD | seen in |",
+        "| price | USD | source |",
         "|---|---:|---|",
         *(f"| {' | '.join(row)} |" for row in rows),
     ]

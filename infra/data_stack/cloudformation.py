@@ -29,6 +29,12 @@ def described(client: Any, name: str) -> dict[str, Any] | None:
     return None if stacks[0]["StackStatus"] == "DELETE_COMPLETE" else stacks[0]
 
 
+def output(stack: dict[str, Any] | None, name: str) -> str:
+    """Return what a stack says of itself under a name; "" where it says nothing, or there is none."""
+    outputs = (stack or {}).get("Outputs", [])
+    return next((str(each["OutputValue"]) for each in outputs if each["OutputKey"] == name), "")
+
+
 def resources(client: Any, name: str) -> Iterator[dict[str, Any]]:
     """Yield what a stack has, as CloudFormation lists it."""
     for page in client.get_paginator("list_stack_resources").paginate(StackName=name):

@@ -1,6 +1,6 @@
 """The log groups of a stage as CloudWatch Logs has them: a function that writes a last line makes its own anew."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import boto3
@@ -19,8 +19,11 @@ def names(wanted: Template, stage: str) -> dict[str, str]:
 
 
 def existing(known: Iterable[str]) -> list[str]:
-    """Return those log groups that exist."""
-    return [name for name in known if _described(name) is not None]
+    """Return those log groups that exist; a name that begins with another one is listed with that."""
+    names = list(known)
+    first = [name for name in names if not any(name != other and name.startswith(other) for other in names)]
+    there = {each["logGroupName"] for prefix in first for each in _listed(prefix)}
+    return [name for name in names if name in there]
 
 
 def as_it_is(name: str) -> dict[str, Any]:
@@ -31,5 +34,9 @@ def as_it_is(name: str) -> dict[str, Any]:
 
 
 def _described(name: str) -> dict[str, Any] | None:
-    pages = boto3.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
-    return next((each for page in pages for each in page["logGroups"] if each["logGroupName"] == name), None)
+    return next((each for each in _listed(name) if each["logGroupName"] == name), None)
+
+
+def _listed(prefix: str) -> Iterator[dict[str, Any]]:
+    pages = boto3.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
+    return (each for page in pages for each in page["logGroups"])

@@ -22,11 +22,7 @@ def of_creation(wanted: Template, stage: str, made: Iterable[dict[str, Any]]) ->
 
     `made` are the resources of that one.
     """
-    has = {
-        each["LogicalResourceId"]: each
-        for each in made
-        if each.get("PhysicalResourceId") and each["ResourceStatus"] != "DELETE_COMPLETE"
-    }
+    has = {each["LogicalResourceId"]: each for each in made}
     going = {each["PhysicalResourceId"] for each in has.values() if each["ResourceType"] != template.TABLE}
     found = [name for name in adoption.existing(wanted, stage) if name not in going]
     lines = [

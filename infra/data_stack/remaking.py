@@ -1,4 +1,4 @@
-"""What the data stack made and somebody deleted, and can be made again: alarms, topics, log groups hold no data.
+"""What the data stack made and somebody deleted, and can be made again: nothing of it holds data.
 
 CloudFormation believes it there. It makes a resource again that one update takes out of the template, and the next
 puts back, with everything that refers to it.
@@ -6,7 +6,7 @@ puts back, with everything that refers to it.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import boto3
@@ -17,18 +17,11 @@ from infra.data_stack import log_groups
 from infra.data_stack.losses import ROLE
 from infra.template import Template
 
+ALARM, DASHBOARD, TOPIC = "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::SNS::Topic"
+NOT_FOUND = ("NotFound", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException")
+"""What SNS and CloudWatch say of what isn't there."""
 NEVER_REMADE = (template.TABLE, ROLE)
 """A table has data in it, and a role is known to KMS by its id."""
-
-
-def lost(resources: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """Return those of a stack's resources that aren't there: name by logical id."""
-    made = [each for each in resources if each.get("PhysicalResourceId") and each["ResourceType"] in IS_THERE]
-    return {
-        each["LogicalResourceId"]: each["PhysicalResourceId"]
-        for each in made
-        if not IS_THERE[each["ResourceType"]](each["PhysicalResourceId"])
-    }
 
 
 def without(now: Template, lost: Iterable[str]) -> Template:
@@ -59,23 +52,38 @@ def _refers(given: Any, names: set[str]) -> bool:
     return not names.isdisjoint(name for each in found for name in each)
 
 
-def _is_alarm(name: str) -> bool:
-    return bool(boto3.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"])
+def alarms(names: Collection[str]) -> list[dict[str, Any]]:
+    """Return those of the alarms that are there, as CloudWatch describes them; without a name it would list all."""
+    if not names:
+        return []
+    pages = boto3.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNames=list(names))
+    return [each for page in pages for each in page["MetricAlarms"]]
 
 
-def _is_topic(arn: str) -> bool:
+def _topics(arns: Collection[str]) -> set[str]:
+    topics = boto3.client("sns")
+    return {arn for arn in arns if _is_found(topics.get_topic_attributes, TopicArn=arn)}
+
+
+def _dashboards(names: Collection[str]) -> set[str]:
+    dashboards = boto3.client("cloudwatch")
+    return {name for name in names if _is_found(dashboards.get_dashboard, DashboardName=name)}
+
+
+def _is_found(ask: Callable[..., object], **about: str) -> bool:
     try:
-        boto3.client("sns").get_topic_attributes(TopicArn=arn)
+        ask(**about)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("NotFound", "NotFoundException"):
+        if error.response["Error"]["Code"] not in NOT_FOUND:
             raise
         return False
     return True
 
 
-IS_THERE: dict[str, Callable[[str], bool]] = {
-    "AWS::CloudWatch::Alarm": _is_alarm,
-    "AWS::SNS::Topic": _is_topic,
-    log_groups.LOG_GROUP: lambda name: bool(log_groups.existing([name])),
+THERE: dict[str, Callable[[Collection[str]], Collection[str]]] = {
+    ALARM: lambda names: {each["AlarmName"] for each in alarms(names)},
+    DASHBOARD: _dashboards,
+    TOPIC: _topics,
+    log_groups.LOG_GROUP: log_groups.existing,
 }
-"""By type how to look whether a resource is there."""
+"""By type how to find out which of its resources are there."""

@@ -7,16 +7,18 @@ into it, and an alarm, a topic or a log group that somebody deleted is made agai
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import boto3
 from botocore.exceptions import WaiterError
 
 from infra import deployed, template
-from infra.data_stack import adoption, losses, parameters, rehearsal, remaking, states, tables, upgrade
-from infra.data_stack.cloudformation import CAPABILITIES, WAIT, changes, described, resources, update, wait
+from infra.data_stack import adoption, parameters, rehearsal, remaking, states, switched_off, upgrade
+from infra.data_stack.cloudformation import CAPABILITIES, WAIT, changes, update, wait
+from infra.data_stack.inspection import Inspection
 from infra.data_stack.parameters import NOTHING
+from infra.data_stack.switched_off import Off
 from infra.failed import DeployError
 from infra.template import Template
 
@@ -29,138 +31,115 @@ class DataStack:
         self.name, self._stage, self._say = deployed.data_stack(stage), stage, say
         self._client = boto3.client("cloudformation")
 
-    def put(self, wanted: Template, chosen: Mapping[str, str] = NOTHING) -> None:
-        """Create it, or bring it up to date, and wait for it; raise DeployError with what to do when that fails.
+    def put(self, wanted: Template, chosen: Mapping[str, str] = NOTHING) -> Inspection:
+        """Create it or bring it up to date, and return it as it is then; raise DeployError, with what to do, otherwise.
 
         What is there already changes nothing: doing it again is safe after any failure.
         """
-        before = self.described()
-        had = parameters.note(self._stage, parameters.chosen(before))
-        there = self._settled(before, had)
-        if there is None:
+        look = self.look()
+        had = parameters.note(self._stage, look.chosen)
+        look = self._settled(look, had)
+        exists = look.stack is not None
+        if not exists:
             chosen = parameters.kept(had, chosen)
-        self._check_missing()
-        orphans = self._orphans(wanted)
+        look.check_missing()
+        orphans = self._orphans(wanted, look)
         if orphans:
-            self._adopt(wanted, orphans, chosen, exists=there is not None)
-        if there is None and not orphans:
+            self._adopt(wanted, orphans, chosen, exists=exists)
+        if not exists and not orphans:
             self._say(f"Creating the data stack {self.name}: tables, roles, logs, alarms (about two minutes) …")
             self._create(wanted, chosen)
             whole = wanted
         else:
-            now = self._now()
+            now = self.now()
             whole = upgrade.kept(wanted, now)
-            self._update(whole, self._without_lost(now), chosen)
+            self._update(whole, self._without_lost(now, look.lost), chosen)
         # A stack that isn't whole yet must be able to take its tables back, so they are protected at the end.
         self._change(whole, parameters.given(chosen, whole, Protection="on"))
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=True)
-        parameters.note(self._stage, parameters.chosen(self.described()))
+        look = self.look()
+        parameters.note(self._stage, look.chosen)
+        if exists:
+            switched_off.switch_on(switched_off.found(look, whole), self._say)
+        return look
 
-    def planned(self, wanted: Template, chosen: Mapping[str, str] = NOTHING) -> list[str]:
+    def planned(
+        self, wanted: Template, chosen: Mapping[str, str] = NOTHING, *, look: Inspection | None = None
+    ) -> list[str]:
         """Return what `put` would do, a line for each resource: "Modify AWS::DynamoDB::Table Accounts"."""
-        stack = self.described()
-        known = parameters.chosen(stack)
-        if stack is not None and not self._is_made_anew(stack["StackStatus"]):
-            states.check(self.name, stack["StackStatus"])
-            self._check_missing()
-            lines = self._planned_update(wanted, chosen)
-            return lines + rehearsal.of_mail(lines, known, parameters.kept(known, chosen))
-        lines = rehearsal.of_creation(wanted, self._stage, self._made())
-        if stack is not None:
-            lines.insert(0, f"Remove {rehearsal.STACK} {self.name}, which is not whole ({stack['StackStatus']})")
-        had = parameters.kept(parameters.noted(self._stage), known)
+        look = look or self.look()
+        if look.is_kept:
+            states.check(self.name, look.status)
+            look.check_missing()
+            lines = self._planned_update(wanted, chosen, look)
+            return lines + rehearsal.of_mail(lines, look.chosen, parameters.kept(look.chosen, chosen))
+        lines = rehearsal.of_creation(wanted, self._stage, look.made)
+        if look.stack is not None:
+            lines.insert(0, f"Remove {rehearsal.STACK} {self.name}, which is not whole ({look.status})")
+        had = parameters.kept(parameters.noted(self._stage), look.chosen)
         return lines + rehearsal.of_mail(lines, NOTHING, parameters.kept(had, chosen))
 
-    def _planned_update(self, wanted: Template, chosen: Mapping[str, str]) -> list[str]:
+    def _planned_update(self, wanted: Template, chosen: Mapping[str, str], look: Inspection) -> list[str]:
         change = {"StackName": self.name, "ChangeSetName": f"dry-run-{secrets.token_hex(4)}"}
-        now = self._now()
+        now = self.now()
         whole = upgrade.kept(wanted, now)
         request = self._request(whole, parameters.given(chosen, now, Protection="on"))
         self._client.create_change_set(**(change | request), ChangeSetType="UPDATE")
         try:
-            found = adoption.noted(changes(self._client, change), wanted, self._without_a_stack(wanted), self._stage)
-            return rehearsal.of_update(found, now, whole, self.lost())
+            orphans = self._without_a_stack(wanted, look)
+            found = adoption.noted(changes(self._client, change), wanted, orphans, self._stage)
+            return rehearsal.of_update(found, now, whole, look.lost)
         finally:
             self._client.delete_change_set(**change)
 
     def delete(self) -> None:
         """Delete it, if it is there; its tables are kept."""
-        if self.described() is None:
+        if self.look().stack is None:
             return
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=False)
         self._client.delete_stack(StackName=self.name)
         self._wait("stack_delete_complete", "deleted")
 
-    def tables(self) -> list[str]:
-        """Return the tables of the stage that exist: those that the stack has, and those that the template names."""
-        known = [*self._has(template.TABLE), *tables.names(template.composed(), self._stage)]
-        return tables.existing(dict.fromkeys(known))
+    def look(self) -> Inspection:
+        """Look at it as it stands now."""
+        return Inspection(self._stage)
 
-    def topics(self) -> list[str]:
-        """Return the ARNs of the topics to which its alarms are published."""
-        return self._has("AWS::SNS::Topic")
+    def now(self) -> Template:
+        """Return the template that the stack was last given; ours are all in JSON."""
+        given = self._client.get_template(StackName=self.name, TemplateStage="Original")["TemplateBody"]
+        loaded: Template = given if isinstance(given, dict) else json.loads(given)
+        return loaded
 
-    def missing(self) -> list[str]:
-        """Return the tables and roles that it has made and somebody has deleted since: "table x", "role y"."""
-        return losses.missing(self._made())
+    def off(self, wanted: Template, look: Inspection) -> list[Off]:
+        """Return what somebody has switched off since, and `put` switches on again."""
+        return switched_off.found(look, upgrade.kept(wanted, self.now()))
 
-    def lost(self) -> dict[str, str]:
-        """Return what it has made, somebody has deleted since, and a deployment makes again: name by logical id."""
-        return remaking.lost(self._made())
-
-    def _check_missing(self) -> None:
-        gone = self.missing()
-        if gone:
-            raise DeployError(losses.told(self.name, gone))
-
-    def boundary(self) -> str:
-        """Return the ARN of the policy that bounds the roles; "" where none does."""
-        return parameters.chosen(self.described()).get("Boundary", "")
-
-    def described(self) -> dict[str, Any] | None:
-        """Return it as CloudFormation describes it; None where there is none."""
-        return described(self._client, self.name)
-
-    def _settled(self, stack: dict[str, Any] | None, had: Mapping[str, str]) -> dict[str, Any] | None:
+    def _settled(self, look: Inspection, had: Mapping[str, str]) -> Inspection:
         """Return it as it stands once nothing changes it; what was never created whole is cleared away first."""
-        status = stack["StackStatus"] if stack else ""
-        if status == states.DELETING:
+        if look.status == states.DELETING:
             self._say(f"Waiting until the data stack {self.name} is deleted …")
             self._wait("stack_delete_complete", "deleted")
-            return None
-        if self._is_made_anew(status):
+            return self.look()
+        if look.stack is not None and not look.is_kept:
             kept = f" What isn't given stays as it was: {parameters.told(had)}." if had else ""
-            self._say(f"Clearing away all but the tables of {self.name}, which is not whole ({status}) …{kept}")
+            self._say(f"Clearing away all but the tables of {self.name}, which is not whole ({look.status}) …{kept}")
             self.delete()
-            return None
-        states.check(self.name, status)
-        return stack
+            return self.look()
+        states.check(self.name, look.status)
+        return look
 
-    def _is_made_anew(self, status: str) -> bool:
-        return states.is_made_anew(status, is_empty=status == states.EMPTY and not any(self._made()))
-
-    def _orphans(self, wanted: Template) -> list[str]:
+    def _orphans(self, wanted: Template, look: Inspection) -> list[str]:
         """Return what the template names and no stack has; a table that is being deleted is waited for."""
-        found = self._without_a_stack(wanted)
+        found = self._without_a_stack(wanted, look)
         deleted = adoption.being_deleted(found, wanted, self._stage)
         for table in deleted:
             self._say(f"Waiting until the table {table} is deleted …")
             boto3.client("dynamodb").get_waiter("table_not_exists").wait(TableName=table)
         return [name for name in found if name not in deleted]
 
-    def _without_a_stack(self, wanted: Template) -> list[str]:
-        has = {each.get("PhysicalResourceId") for each in self._made()}
+    def _without_a_stack(self, wanted: Template, look: Inspection) -> list[str]:
+        has = {each["PhysicalResourceId"] for each in look.made}
         return [name for name in adoption.existing(wanted, self._stage) if name not in has]
-
-    def _has(self, kind: str) -> list[str]:
-        """Return the names of the resources of a type that the stack has made."""
-        made = (each for each in self._made() if each["ResourceType"] == kind)
-        return [each["PhysicalResourceId"] for each in made if each.get("PhysicalResourceId")]
-
-    def _made(self) -> Iterator[dict[str, Any]]:
-        """Yield its resources; nothing where there is no stack."""
-        if self.described() is not None:
-            yield from resources(self._client, self.name)
 
     def _create(self, wanted: Template, chosen: Mapping[str, str]) -> None:
         try:
@@ -181,7 +160,7 @@ class DataStack:
         An import may change nothing else, so it is a step of its own.
         """
         self._say(f"Taking what exists already into the data stack {self.name}: {', '.join(orphans)} …")
-        now = self._now() if exists else {**wanted, "Resources": {}, "Outputs": {}}
+        now = self.now() if exists else {**wanted, "Resources": {}, "Outputs": {}}
         named = {"StackName": self.name, "ChangeSetName": f"adopt-{secrets.token_hex(4)}"}
         self._client.create_change_set(
             ChangeSetName=named["ChangeSetName"],
@@ -214,9 +193,8 @@ class DataStack:
         if not is_changed:
             self._say("The data stack is up to date.")
 
-    def _without_lost(self, now: Template) -> Template:
+    def _without_lost(self, now: Template, lost: Mapping[str, str]) -> Template:
         """Take out of the stack what somebody deleted and the next update makes again; return what it has then."""
-        lost = self.lost()
         if not lost:
             return now
         less = remaking.without(now, lost)
@@ -230,12 +208,6 @@ class DataStack:
             return False
         self._wait("stack_update_complete", "brought up to date")
         return True
-
-    def _now(self) -> Template:
-        """Return the template that the stack was last given; ours are all in JSON."""
-        given = self._client.get_template(StackName=self.name, TemplateStage="Original")["TemplateBody"]
-        loaded: Template = given if isinstance(given, dict) else json.loads(given)
-        return loaded
 
     def _request(self, body: Template, given: list[dict[str, Any]]) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""The states of a stack in which it can be neither updated nor deleted, and what to do about each."""
+"""The states of a stack that failed or is being changed, and what to do about each."""
 
 from infra.data_stack.cloudformation import ONLY_DELETABLE, command
 from infra.failed import DeployError
@@ -18,23 +18,28 @@ def check(name: str, status: str, region: str = "") -> None:
 
     `region` is where it is, if that isn't the region of the stage.
     """
+    found = remedy(name, status, "run this again", region)
+    if found:
+        raise DeployError(found)
+
+
+def remedy(name: str, status: str, again: str, region: str = "") -> str:
+    """Return what to do about a stack that can be neither updated nor deleted, the last of it `again`; else ""."""
     if status in ONLY_DELETABLE:
-        return
+        return ""
     if status.endswith("_IN_PROGRESS"):
-        raise DeployError(
-            f"The stack {name} is being changed by somebody else ({status}). Wait until that is over, then run this"
-            " again."
-        )
+        return f"The stack {name} is being changed by somebody else ({status}). Wait until that is over, then {again}."
     see_why = f"See why: {command('describe-stack-events', name, region)}."
     if status == "IMPORT_ROLLBACK_FAILED":
-        raise DeployError(
+        return (
             f"The stack {name} could neither take tables in nor go back ({status}). {see_why} If the cause can't be"
             " mended, delete it, which keeps every table:"
             f" {command('update-termination-protection', name, region)} --no-enable-termination-protection, then"
-            f" {command('delete-stack', name, region)}. Callers get errors from then until you have run this again."
+            f" {command('delete-stack', name, region)}. Callers get errors from then until this is done: {again}."
         )
     if status.endswith("ROLLBACK_FAILED"):
-        raise DeployError(
+        return (
             f"The stack {name} could not go back to what it was ({status}). {see_why} Then:"
-            f" {command('continue-update-rollback', name, region)}, and run this again."
+            f" {command('continue-update-rollback', name, region)}, and {again}."
         )
+    return ""

@@ -17,16 +17,17 @@ def names(wanted: Template, stage: str) -> dict[str, str]:
 
 def existing(known: Iterable[str]) -> list[str]:
     """Return those tables that exist."""
-    there = _listed()
+    there = listed()
     return [name for name in known if name in there]
 
 
 def unknown(known: Iterable[str], stage: str) -> list[str]:
     """Return the tables that are named like those of a stage and are none of those that are known."""
-    return sorted(name for name in _listed() - set(known) if name.startswith(f"latchkey-{stage}-"))
+    return sorted(name for name in listed() - set(known) if name.startswith(f"latchkey-{stage}-"))
 
 
-def _listed() -> set[str]:
+def listed() -> set[str]:
+    """Return all tables of the account and region."""
     pages = boto3.client("dynamodb").get_paginator("list_tables").paginate()
     return {name for page in pages for name in page["TableNames"]}
 

@@ -34,9 +34,8 @@ class Reached(NamedTuple):
         return f"{public}/" if public and self.urls else self.already or next(iter(self.urls), "")
 
 
-def of_closed(before_it: Front) -> Reached:
-    """Return where callers reach a stage whose API answers CloudFront alone."""
-    gone = before_it.gone()
+def of_closed(before_it: Front, gone: str) -> Reached:
+    """Return where callers reach a stage whose API answers CloudFront alone; `gone` says why nobody does, else ""."""
     if gone:
         return Reached([], gone)
     try:

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from botocore.exceptions import BotoCoreError, ClientError
 from chalice.cli import cli as chalices
 from chalice.deploy.deployer import ChaliceDeploymentError
 
-from infra import chalice_cli, deployed
+from infra import aws_errors, chalice_cli, deployed
 from infra.failed import DeployError
 
 UNTOUCHED = {
@@ -23,8 +22,8 @@ UNTOUCHED = {
 """By command of Chalice's, what is left after it has failed."""
 
 
-FORESEEN = (ChaliceDeploymentError, ClientError, BotoCoreError, LookupError, DeployError)
-"""What Chalice's commands end with when AWS refuses something."""
+FORESEEN = (ChaliceDeploymentError, LookupError, DeployError)
+"""What else Chalice's commands end with when something can't be deployed, and says so in words."""
 
 
 def chalice(command: str, stage: str, *more: str) -> None:
@@ -39,6 +38,8 @@ def chalice(command: str, stage: str, *more: str) -> None:
     except Exception as error:
         if isinstance(error, click.ClickException):
             error.show()
+        elif isinstance(error, aws_errors.REFUSED):
+            print(aws_errors.in_words(error), file=sys.stderr)
         elif isinstance(error, FORESEEN):
             print(str(error).strip(), file=sys.stderr)
         else:

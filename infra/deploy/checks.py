@@ -1,6 +1,6 @@
-"""What must be so before a stage is deployed: a region, a Python that Lambda runs, a stage that nobody stopped."""
+"""What must be so before a stage is deployed: a Python that Lambda runs, a stage that nobody stopped."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 import boto3
@@ -11,15 +11,6 @@ from infra.failed import DeployError
 
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 """What Lambda ran as of 2026-11-28, and the pinned packages are compiled for. Chalice takes any newer one for 3.15."""
-
-
-def check_region() -> None:
-    """Raise DeployError where no region is chosen, and BotoCoreError where the profile that is named isn't there."""
-    if not boto3.session.Session().region_name:
-        raise DeployError(
-            "No AWS region: set AWS_DEFAULT_REGION (boto3 doesn't read AWS_REGION), or one in the profile that"
-            " AWS_PROFILE names."
-        )
 
 
 def check_python(version: tuple[int, ...]) -> None:
@@ -38,11 +29,16 @@ def where() -> str:
     return f"account {account}, region {boto3.session.Session().region_name}"
 
 
-def check_gateway_stage(stage: str) -> None:
-    """Raise DeployError where the API is deployed under another name: it would be left open beside the new one."""
-    wanted, gateways = configuration.gateway_stage(stage), boto3.client("apigateway")
-    for api in deployed.api_ids(stage):
-        names = [each["stageName"] for each in gateways.get_stages(restApiId=api)["item"]]
+def gateway_stages(apis: Iterable[str]) -> dict[str, list[str]]:
+    """Return under which names each of some APIs is deployed, by the API's id."""
+    gateways = boto3.client("apigateway")
+    return {api: [each["stageName"] for each in gateways.get_stages(restApiId=api)["item"]] for api in apis}
+
+
+def check_gateway_stage(stage: str, deployed_as: Mapping[str, list[str]]) -> None:
+    """Raise DeployError where an API is deployed under another name: it would be left open beside the new one."""
+    wanted = configuration.gateway_stage(stage)
+    for names in deployed_as.values():
         if names and wanted not in names:
             raise DeployError(
                 f"The API of {stage} is deployed as {names[0]}, which is in the URL of every caller, and"
@@ -61,21 +57,30 @@ def check_key(stage: str) -> None:
         )
 
 
-def check_running(stage: str) -> None:
-    """Raise DeployError where somebody has stopped the stage, as for a restore: Chalice would start it again."""
-    for name in stopped(stage):
+def check_running(stage: str) -> dict[str, int | None]:
+    """Raise DeployError where somebody has stopped the stage, as for a restore: Chalice would start it again.
+
+    Returns how often each of its functions may run at once.
+    """
+    found = reserved(stage)
+    for name in stopped(found):
         raise DeployError(
             f"{stage} is stopped: {name} may run 0 times at once. A deployment would start it in the middle of what"
             f" it was stopped for. When that is over: aws lambda delete-function-concurrency --function-name {name}"
         )
+    return found
 
 
-def stopped(stage: str) -> Iterator[str]:
-    """Yield the names of a stage's functions that may run 0 times at once."""
-    functions = boto3.client("lambda")
+def reserved(stage: str) -> dict[str, int | None]:
+    """Return how often each function of a stage that is there may run at once, by name; None where that isn't set."""
+    functions, found = boto3.client("lambda"), {}
     for function in deployed.FUNCTIONS:
         name = deployed.function_name(stage, function)
         with suppress(functions.exceptions.ResourceNotFoundException):
-            reserved = functions.get_function_concurrency(FunctionName=name)
-            if reserved.get("ReservedConcurrentExecutions") == 0:
-                yield name
+            found[name] = functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
+    return found
+
+
+def stopped(reserved: Mapping[str, int | None]) -> Iterator[str]:
+    """Yield the names of the functions that may run 0 times at once."""
+    return (name for name, most in reserved.items() if most == 0)

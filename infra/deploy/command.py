@@ -7,11 +7,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-
-from infra import configuration
-from infra.deploy import checks, deploy, destroy, options, package, status
-from infra.failed import DeployError
+from infra import aws_errors, aws_settings, checkout, configuration
+from infra.deploy import deploy, destroy, options, package, status
+from infra.failed import DeployError, Mistake
 
 INTERRUPTED = 130
 """The status of a command that Ctrl-C ended, as shells have it."""
@@ -25,11 +23,8 @@ def main(words: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted. What was done by then stays done: run this again to finish it.", file=sys.stderr)
         return INTERRUPTED
-    except NoCredentialsError:
-        print("No AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.", file=sys.stderr)
-        return 1
-    except (DeployError, ClientError, BotoCoreError) as error:
-        print(error, file=sys.stderr)
+    except (DeployError, Mistake, *aws_errors.REFUSED) as error:
+        print(aws_errors.in_words(error), file=sys.stderr)
         return 1
     return 0
 
@@ -74,7 +69,7 @@ def _run(words: list[str] | None) -> None:
         "rotate-edge": lambda: deploy.rotate_edge(stage),
         "destroy": lambda: destroy.destroy(stage, delete_data=given.data == "delete"),
     }
-    if given.command != "package":
-        checks.check_region()
     configuration.of_stage(stage)
+    checkout.check(given.command, stage)
+    aws_settings.check()
     commands[given.command]()

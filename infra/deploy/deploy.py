@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import boto3
 
 from infra import chalice_cli, configuration, deployed, domains, lock, stage_key, template
+from infra.data_stack import remaking
 from infra.data_stack.parameters import NOTHING
 from infra.data_stack.stack import DataStack
-from infra.deploy import addresses, alarm_mail, checks, gateway_stage, settings
+from infra.deploy import addresses, alarm_mail, checks, drift, gateway_stage, settings
 from infra.deploy.chalice_commands import chalice, environment
 from infra.deploy.output import say
 from infra.edge import front, viewer_address
@@ -22,14 +23,13 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
 
     `chosen` are parameters of the data stack; those that aren't stay as they are.
     """
-    before_it = front.Front(stage, say)
-    is_trusted = _check(stage, before_it, edge)
+    apis, before_it = deployed.api_ids(stage), front.Front(stage, say)
+    is_trusted = _check(stage, before_it, edge, apis)
     say(f"Deploying {stage} into {checks.where()}.")
-    _warn(before_it.gone(made_again="It is made again now." if edge else ""))
+    _warn(before_it.gone(next(iter(apis), None), made_again="It is made again now." if edge else ""))
     with lock.on(stage) as take:
         checks.check_running(stage)
-        data = DataStack(stage, say)
-        data.put(template.composed(settings.mail_from(stage)), chosen)
+        look = DataStack(stage, say).put(template.composed(settings.mail_from(stage)), chosen)
         take()
         if stage_key.create(boto3.client("ssm"), stage):
             say("Made the stage's key, from which webhook secrets are derived (SSM, SecureString).")
@@ -38,15 +38,16 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
             chalice("deploy", stage)
         api = deployed.live_api(stage)
         gateway_stage.guard_stage(stage, api)
-        is_closed = before_it.put(*edge, api, data.boundary()) if edge else before_it.is_closed()
+        is_closed = before_it.put(*edge, api, look.boundary) if edge else before_it.is_closed(api["rest_api_id"])
         if is_closed and not is_trusted:
             say(f"Deploying the service again, which now believes {viewer_address.HEADER} …")
             chalice("deploy", stage)
             gateway_stage.guard_stage(stage, api)
-    reached = addresses.of_closed(before_it) if is_closed else addresses.of_open(stage, api)
+    gone = before_it.gone(api["rest_api_id"]) if is_closed else ""
+    reached = addresses.of_closed(before_it, gone) if is_closed else addresses.of_open(stage, api)
     say(f"\n{reached.sentence}")
     _warn(addresses.wrong_links(stage, reached.urls, before_it))
-    for address in alarm_mail.unconfirmed(data.topics()):
+    for address in alarm_mail.unconfirmed(look.has(remaking.TOPIC).values()):
         say(f"{address} gets no alarm before it opens the link in the mail that AWS has sent it.")
     url = reached.to_log_in(stage)
     then = f", then open {url}login" if url else ""
@@ -59,24 +60,27 @@ def _warn(text: str) -> None:
         say(text)
 
 
-def _check(stage: str, before_it: front.Front, edge: tuple[str, str] | None) -> bool:
-    """Check what can be checked before anything is changed; return whether the client address's header is trusted."""
+def _check(stage: str, before_it: front.Front, edge: tuple[str, str] | None, apis: list[str]) -> bool:
+    """Check what can be checked before anything is changed; return whether the client address's header is trusted.
+
+    `apis` are the ids of what the stage has.
+    """
     settings.check_settings(stage)
-    checks.check_gateway_stage(stage)
+    checks.check_gateway_stage(stage, checks.gateway_stages(apis))
     checks.check_key(stage)
-    domains.check(configuration.domain(stage), lambda: deployed.api_ids(stage))
-    return _is_header_trusted(stage, before_it, edge)
+    domains.check(configuration.domain(stage), apis)
+    return _is_header_trusted(stage, before_it, edge, apis)
 
 
-def _is_header_trusted(stage: str, before_it: front.Front, edge: tuple[str, str] | None) -> bool:
+def _is_header_trusted(stage: str, before_it: front.Front, edge: tuple[str, str] | None, apis: list[str]) -> bool:
     """Return whether the client address may be taken from the header that is set; raise DeployError where it never may.
 
     The one that our CloudFront writes may when nobody but CloudFront reaches the API.
     """
     if edge:
-        front.check(stage, *edge)
+        front.check(stage, edge[0])
         before_it.check()
-    if not viewer_address.is_believed(stage) or before_it.is_closed():
+    if not viewer_address.is_believed(stage) or before_it.is_closed(next(iter(apis), None)):
         return True
     if edge:
         return False
@@ -89,40 +93,47 @@ def _is_header_trusted(stage: str, before_it: front.Front, edge: tuple[str, str]
 
 def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, str] | None = None) -> None:
     """Say what a deployment would change, and change nothing."""
-    before_it = front.Front(stage, say)
-    _check(stage, before_it, edge)
-    _warn(before_it.gone(made_again="It would be made again." if edge else ""))
+    apis, before_it = deployed.api_ids(stage), front.Front(stage, say)
+    _check(stage, before_it, edge, apis)
+    gone = before_it.gone(next(iter(apis), None), made_again="It would be made again." if edge else "")
+    _warn(gone)
     holder = lock.holder(stage)
     if holder:
         say(f"{holder} is deploying or destroying {stage}: what follows may be different when that is over.")
-    checks.check_running(stage)
+    reserved = checks.check_running(stage)
     data = DataStack(stage, say)
-    changes = data.planned(template.composed(settings.mail_from(stage)), chosen)
+    look = data.look()
+    changes = data.planned(template.composed(settings.mail_from(stage)), chosen, look=look)
     say(f"The data stack {deployed.data_stack(stage)}, by CloudFormation:")
+    off = drift.of_data(data, look, stage).off  # of what was deleted, the changes have a line each
+    changes = [*changes, *drift.Drift([], off).rehearsed()]
     say("\n".join(f"  {change}" for change in changes) if changes else "  nothing changes")
     if not stage_key.exists(boto3.client("ssm"), stage):
         say("The stage's key, from which webhook secrets are derived (SSM), would be made.")
     say("The service, by Chalice:")
     chalice("dev plan", stage)
+    for line in drift.of_service(stage, checks.gateway_stages(apis), reserved, look.output("EventsStream")).rehearsed():
+        say(f"  {line}")
     if edge:
         say(before_it.planned())
-    api = deployed.api_of(stage)
-    if api is not None and not edge:
-        reached = addresses.of_closed(before_it) if before_it.is_closed() else addresses.of_open(stage, api)
+    if apis and not edge and not domains.is_to_be_made(configuration.domain(stage)):
+        is_closed, api = before_it.is_closed(apis[0]), deployed.located(stage, apis[0])
+        reached = addresses.of_closed(before_it, gone) if is_closed else addresses.of_open(stage, api)
         _warn(addresses.wrong_links(stage, reached.urls, before_it))
     say("Nothing was changed.")
 
 
 def rotate_edge(stage: str) -> None:
     """Exchange the secret that CloudFront shows the API; deploy nothing else."""
-    checks.check_gateway_stage(stage)
+    checks.check_gateway_stage(stage, checks.gateway_stages(deployed.api_ids(stage)))
     with lock.on(stage):
         before_it = front.Front(stage, say)
-        gone = before_it.gone()
+        api = deployed.live_api(stage)
+        gone = before_it.gone(api["rest_api_id"])
         if gone:
             raise DeployError(gone)
-        before_it.rotate(deployed.live_api(stage), DataStack(stage, say).boundary())
-        is_closed = before_it.is_closed()
+        before_it.rotate(api, DataStack(stage, say).look().boundary)
+        is_closed = before_it.is_closed(api["rest_api_id"])
     before = (
         "the one before is refused" if is_closed else "the API's own address is open to everybody, with or without it"
     )

@@ -26,11 +26,11 @@ def destroy(stage: str, *, delete_data: bool) -> None:
         left = front.Front(stage, say).delete()
         _delete_service(stage)
         data = DataStack(stage, say)
-        tables = data.tables()
-        if data.described() is None and not tables:
+        look = data.look()
+        if look.stack is None and not look.tables:
             say(f"No data of {stage} is there.")
         elif delete_data:
-            _delete_data(stage, data, tables)
+            _delete_data(stage, data, look.tables)
         else:
             say("The data is kept: make deploy brings the service back to it. To delete it too: DATA=delete.")
         if delete_data:

@@ -1,12 +1,11 @@
-"""What each command takes. What belongs to another command, or can't be used, is refused and never ignored."""
+"""What each command takes. What belongs to another command is refused and never ignored; `inputs` says what is used."""
 
-import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
-from infra.failed import DeployError
+from infra import inputs
+from infra.failed import Mistake
 
-STAGES = ("dev", "prod")
 EDGE = ("edge", "domain", "certificate")
 TAKES: dict[str, tuple[str, ...]] = {
     "deploy": ("alarm_email", "log_days", "boundary", "dry_run", *EDGE),
@@ -17,14 +16,10 @@ TAKES: dict[str, tuple[str, ...]] = {
 }
 """By command what it takes besides a stage, as make calls it in capitals."""
 SWITCHES = ("dry_run", "edge")
-LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
-"""What CloudWatch Logs takes."""
-BOUNDARY = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+")
-EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 def parsed(words: Sequence[str] | None) -> Namespace:
-    """Return what was given to one command; raise DeployError, with what it takes, for what it can't use."""
+    """Return what was given to one command; raise Mistake, with what it takes, for what it can't use."""
     parser = ArgumentParser(prog="deploy", allow_abbrev=False)
     parser.add_argument("command", choices=tuple(TAKES))
     parser.add_argument("--stage", required=True)
@@ -35,10 +30,11 @@ def parsed(words: Sequence[str] | None) -> Namespace:
         else:
             parser.add_argument(option, default="")
     given = parser.parse_args(words)
-    if given.stage not in STAGES:
-        raise DeployError(f"Choose a stage: make {given.command} STAGE={'|'.join(STAGES)}")
+    given.stage = inputs.stage(given.command, given.stage)
     _check_belonging(given)
-    _check_values(given)
+    for name in (name for name in TAKES[given.command] if name not in SWITCHES):
+        setattr(given, name, inputs.given(name.upper(), getattr(given, name)))
+    _check_edge(given)
     return given
 
 
@@ -47,18 +43,14 @@ def _check_belonging(given: Namespace) -> None:
     for name, value in vars(given).items():
         if value and name not in ("command", "stage", *takes):
             known = ", ".join(each.upper() for each in takes) or "STAGE alone"
-            raise DeployError(f"make {given.command} takes no {name.upper()} (but {known}). Nothing was changed.")
+            raise Mistake(f"make {given.command} takes no {name.upper()} (but {known}). Nothing was changed.")
+
+
+def _check_edge(given: Namespace) -> None:
     if (given.domain or given.certificate) and not given.edge:
-        raise DeployError("DOMAIN and CERTIFICATE are for CloudFront in front: give EDGE=1 with them, or neither.")
-
-
-def _check_values(given: Namespace) -> None:
-    if given.data not in ("", "keep", "delete"):
-        raise DeployError(f"DATA takes keep or delete, not {given.data!r}.")
-    if given.log_days and given.log_days not in map(str, LOG_DAYS):
-        raise DeployError(f"LOG_DAYS takes {', '.join(map(str, LOG_DAYS))}, not {given.log_days!r}.")
-    if given.boundary and not BOUNDARY.fullmatch(given.boundary):
-        example = "arn:aws:iam::123456789012:policy/latchkey-boundary"
-        raise DeployError(f"BOUNDARY takes the ARN of a policy, like {example}, not {given.boundary!r}.")
-    if given.alarm_email and not EMAIL.fullmatch(given.alarm_email):
-        raise DeployError(f"ALARM_EMAIL takes an address, like you@example.com, not {given.alarm_email!r}.")
+        raise Mistake("DOMAIN and CERTIFICATE are for CloudFront in front: give EDGE=1 with them, or neither.")
+    if given.command == "deploy" and given.edge and not (given.domain and given.certificate):
+        raise Mistake(
+            f"EDGE=1 takes a domain and its certificate of us-east-1: make deploy STAGE={given.stage} EDGE=1"
+            " DOMAIN=api.example.com CERTIFICATE=arn:aws:acm:us-east-1:123456789012:certificate/…"
+        )

@@ -1,5 +1,6 @@
 """`make package`: one SAM stack of service and data, for a pipeline of the operator's own."""
 
+import tempfile
 from pathlib import Path
 
 from infra import chalice_cli, deployed, template
@@ -8,7 +9,7 @@ from infra.deploy.chalice_commands import chalice, environment
 from infra.deploy.output import say
 from infra.edge import package as edge_package
 from infra.edge import viewer_address
-from infra.failed import DeployError
+from infra.failed import DeployError, one_line, quoted
 
 FUNCTIONS = {
     "APIHandler" if name == deployed.API else name.capitalize(): end for name, end in deployed.FUNCTIONS.items()
@@ -19,17 +20,14 @@ FUNCTIONS = {
 def package(stage: str, out: Path, *, edge: tuple[str, str] | None = None) -> None:
     """Write one SAM stack of service and data, for a pipeline of the owner's own, and beside it those of the edge."""
     settings.check_settings(stage)
-    out, text = out.expanduser(), template.as_text(beside_the_service(stage))
-    data = out / "data.json"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        data.write_text(text)
-    except OSError as error:
-        raise DeployError(f"OUT takes a folder to write into, and {out} is none: {error.strerror}.") from error
+    text = template.as_text(beside_the_service(stage))
+    out = _writable(out, edge_package.FILES if edge else ())
     say(f"Packaging {stage} (chalice package) …")
-    with environment(**{chalice_cli.WITH_DATA: "1"}):
-        chalice("package", stage, "--merge-template", str(data), "--template-format", "yaml", str(out))
-    data.unlink()
+    with environment(**{chalice_cli.WITH_DATA: "1"}), tempfile.TemporaryDirectory() as beside:
+        data = Path(beside, "data.json")
+        data.write_text(text)
+        # A name that begins with a dash would be an option.
+        chalice("package", stage, "--merge-template", str(data), "--template-format", "yaml", str(out.absolute()))
     megabytes = (out / "deployment.zip").stat().st_size / 1e6
     say(f"{out}/sam.yaml and {out}/deployment.zip ({megabytes:.1f} MB). Then: sam deploy -t {out}/sam.yaml --guided")
     page = "make package EDGE=1 says how."
@@ -38,6 +36,25 @@ def package(stage: str, out: Path, *, edge: tuple[str, str] | None = None) -> No
         say(f"CloudFront in front of it, as two stacks with what to give them, and when: {page}")
     if viewer_address.is_believed(stage):
         say(edge_package.warning(stage, page))
+
+
+def _writable(out: Path, more: tuple[str, ...]) -> Path:
+    """Return the folder that is written into, made if it isn't there; raise DeployError where it can't be."""
+    try:
+        out = out.expanduser()
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+        for file in (out / name for name in ("sam.yaml", "deployment.zip", *more)):
+            if file.parent.is_dir() and file.exists():
+                file.open("ab").close()
+            elif file.parent.exists() and not file.parent.is_dir():
+                raise NotADirectoryError(None, "Not a directory", str(file.parent))
+    except (OSError, RuntimeError) as error:  # nobody's home is a RuntimeError
+        why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        raise DeployError(
+            f"OUT takes a folder to write into, and {quoted(str(out))} is none ({one_line(why)}). Choose another one."
+        ) from error
+    return out
 
 
 def beside_the_service(stage: str) -> template.Template:

@@ -1,15 +1,16 @@
 """`make status`: where a stage runs, whether its data, edge and mail are in order, which alarms ring."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import configuration, deployed, domains, stage_key
-from infra.data_stack import losses, parameters
+from infra.data_stack import parameters, remaking
 from infra.data_stack.stack import DataStack
-from infra.deploy import checks, settings
+from infra.deploy import addresses, checks, drift, settings
 from infra.deploy.output import say
 from infra.edge import front
 from infra.failed import DeployError
@@ -18,54 +19,86 @@ CONFIRMED = "the link in AWS's mail is opened"
 
 
 def status(stage: str) -> None:
-    """Show where a stage runs, what was chosen for it, how its tables stand, and which alarms ring.
+    """Show where a stage runs, what was chosen for it, how its tables stand, which alarms ring, and what drifted.
 
     Raises DeployError where nothing is there, and after all is shown where a table or a role was deleted by hand.
     """
-    api, data = deployed.api_of(stage), DataStack(stage, say)
-    stack, tables = data.described(), data.tables()
-    if api is None and stack is None and not tables:
+    apis, data = deployed.api_ids(stage), DataStack(stage, say)
+    look = data.look()
+    if not apis and look.stack is None and not look.tables:
         raise DeployError(f"Nothing of {stage} is in {checks.where()}: make deploy STAGE={stage}.")
-    version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
+    reserved, deployed_as = checks.reserved(stage), checks.gateway_stages(apis)
     _show("stage", f"{stage}, in {checks.where()}")
-    _show("service", f"{api['rest_api_url'] if api else 'none; make deploy makes it'}   (this checkout: {version})")
-    for name in checks.stopped(stage):
+    _show("service", _service(stage, apis))
+    _show_remedies(_misnamed(stage, deployed_as))
+    for name in checks.stopped(reserved):
         _show("stopped", f"{name} may run 0 times at once")
     named = configuration.domain(stage)
+    target = "" if named is None else domains.target(named)
     if named is not None:
-        _show("domain", f"{domains.url(named)}: {_leads(named, deployed.api_ids(stage))}")
-    _show("data", f"{deployed.data_stack(stage)}: {stack['StackStatus'] if stack else 'missing'}")
-    chosen = parameters.chosen(stack)
-    _show("chosen", parameters.told(chosen) or "nothing: LOG_DAYS and the like are as they come")
-    _show("edge", front.Front(stage, say).status())
+        _show("domain", f"{domains.url(named)}: {_leads(named, target, apis)}")
+    _show("data", f"{look.name}: {look.status or 'missing'}")
+    _show_remedies([look.remedy(f"make deploy STAGE={stage}")])
+    _show("chosen", parameters.told(look.chosen) or "nothing: LOG_DAYS and the like are as they come")
+    before_it = front.Front(stage, say)
+    edge = before_it.status(next(iter(apis), None))
+    _show("edge", edge.state)
+    _show_remedies(edge.remedies)
+    if apis and (named is None or target):  # a domain that isn't made yet leads here after the next deployment
+        api = deployed.located(stage, apis[0])
+        reached = addresses.of_closed(before_it, edge.gone) if edge.is_closed else addresses.of_open(stage, api)
+        if not edge.gone:  # which is its state
+            _show("reached", reached.sentence)
+        _show_remedies([addresses.wrong_links(stage, reached.urls, before_it)])
     _show("mail", mail_status(stage))
-    dynamodb = boto3.client("dynamodb")
-    for table in tables:
-        described = dynamodb.describe_table(TableName=table)["Table"]
-        _show("table", f"{table}: {described['TableStatus']}, about {described['ItemCount']:,} items")
-    prefix = f"latchkey-{stage}-"
-    pages = boto3.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=prefix)
-    for alarm in (each for page in pages for each in page["MetricAlarms"]):
-        _show("alarm", f"{alarm['AlarmName'].removeprefix(prefix)}: {alarm['StateValue']}")
-    lost = data.lost().values()
-    topics = [each for each in data.topics() if each not in lost]
-    _show("alarms to", _alarms_reach(topics, chosen.get("AlarmEmail", "")))
-    if api is not None and not stage_key.exists(boto3.client("ssm"), stage):
+    for name, table in look.described_tables.items():
+        _show("table", f"{name}: {table['TableStatus']}, about {table['ItemCount']:,} items")
+    for alarm in look.alarms:
+        _show("alarm", f"{alarm['AlarmName'].removeprefix(f'latchkey-{stage}-')}: {alarm['StateValue']}")
+    topics = [each for each in look.has(remaking.TOPIC).values() if each not in look.lost.values()]
+    _show("alarms to", _alarms_reach(topics, look.chosen.get("AlarmEmail", "")))
+    if (apis or reserved) and not stage_key.exists(boto3.client("ssm"), stage):
         _show("gone", "the stage's key, and with it the secrets of webhooks: docs/operating.md, \"The stage's key\"")
-    for name in lost:
+    _show_drift(drift.of_service(stage, deployed_as, reserved, look.output("EventsStream")))
+    _show_drift(drift.of_data(data, look, stage))
+    if look.is_kept:
+        look.check_missing()
+
+
+def _service(stage: str, apis: list[str]) -> str:
+    version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
+    where = deployed.located(stage, apis[0])["rest_api_url"] if apis else "none; make deploy makes it"
+    return f"{where}   (this checkout: {version})"
+
+
+def _misnamed(stage: str, deployed_as: Mapping[str, list[str]]) -> list[str]:
+    """Return what a deployment says of an API that is deployed under another name than the configured one."""
+    try:
+        checks.check_gateway_stage(stage, deployed_as)
+    except DeployError as error:
+        return [str(error)]
+    return []
+
+
+def _show_drift(found: drift.Drift) -> None:
+    for name in found.gone:
         _show("gone", f"{name}; the next deployment makes it again")
-    gone = data.missing()
-    if gone:
-        raise DeployError(losses.told(data.name, gone))
+    for name in found.off:
+        _show("off", f"{name}; the next deployment switches it on")
+
+
+def _show_remedies(told: list[str]) -> None:
+    for each in told:
+        if each:
+            _show("remedy", each)
 
 
 def _show(what: str, text: str) -> None:
     say(f"{what:<10}{text}")
 
 
-def _leads(named: dict[str, str], apis: list[str]) -> str:
-    """Return where a domain leads, and what its DNS must lead to, in words."""
-    target = domains.target(named)
+def _leads(named: dict[str, str], target: str, apis: list[str]) -> str:
+    """Return where a domain leads, and what its DNS must lead to, in words; no `target` where there is no domain."""
     if not target:
         return "not made; the next deployment does"
     where = "leads here" if any(domains.found(named["domain_name"], apis)) else "leads elsewhere, or nowhere"

@@ -5,31 +5,39 @@ everything is: before that anybody could send it to the API's own address.
 """
 
 import hashlib
-import re
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import boto3
 
-from infra import answers, configuration, deployed, template
+from infra import answers, configuration, template
 from infra.data_stack import states
 from infra.data_stack.cloudformation import command
-from infra.edge import secret
+from infra.edge import association, secret
 from infra.edge.looking import NotSeen, has_cloudfront, look
-from infra.edge.stacks import WHOLE, CopiesLeft, EdgeStack
+from infra.edge.stacks import CopiesLeft, EdgeStack
 from infra.edge.viewer_address import HEADER, is_believed, withdraw
 from infra.failed import DeployError
 from infra.template import Template
 
 REGION = "us-east-1"
-CERTIFICATE = re.compile(r"arn:[a-z-]+:acm:us-east-1:\d{12}:certificate/.+")
-DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
 DISTRIBUTION, ORIGIN = (Path(__file__).with_name(f"{name}.yaml") for name in ("distribution", "origin"))
 CLOUDFRONT = "AWS::CloudFront::Distribution"
 PROPAGATES_S = 300
 """How long AWS WAF may take until a changed rule is in effect everywhere: minutes, as AWS says."""
+
+
+class EdgeStatus(NamedTuple):
+    """How the edge of a stage is, in words, and what to do about each of its stacks that failed or is being changed."""
+
+    state: str
+    is_closed: bool
+    """Whether the API answers CloudFront alone."""
+    gone: str
+    """What `gone` returns."""
+    remedies: list[str]
 
 
 class Front:
@@ -43,12 +51,9 @@ class Front:
         self.distribution = EdgeStack(f"latchkey-{stage}-edge-{region}", REGION, say)
         self.origin = EdgeStack(f"latchkey-{stage}-origin", region, say)
 
-    def is_closed(self) -> bool:
-        """Return whether the API that is deployed answers CloudFront alone."""
-        stack = self.origin.described()
-        if stack is None or stack["StackStatus"] not in WHOLE:
-            return False
-        return self.origin.output("RestApiId") == (deployed.api_of(self._stage) or {}).get("rest_api_id")
+    def is_closed(self, api_id: str | None) -> bool:
+        """Return whether the API that is deployed, None where none is, answers CloudFront alone."""
+        return association.closes(self.origin.described(), api_id) and not association.is_open(self._stage, api_id)
 
     def check(self) -> None:
         """Raise DeployError, with what to do, where one of the stacks can't be changed now."""
@@ -83,7 +88,7 @@ class Front:
         )
         if then != now:
             secret.replace(self._stage, then)
-        is_closed = self.is_closed() or answers.is_cloudfront(f"https://{domain}")
+        is_closed = self.is_closed(api["rest_api_id"]) or answers.is_cloudfront(f"https://{domain}")
         if is_closed:
             self._say("Closing the API's own address to everybody but CloudFront …")
             self._close(api, then)
@@ -103,19 +108,23 @@ class Front:
 
     def domain(self) -> str:
         """Return the domain that CloudFront answers for; "" where there is none. Raises NotSeen where AWS won't say."""
-        return "" if look(self.distribution, self._region) is None else self.distribution.parameters().get("Domain", "")
+        given = (look(self.distribution, self._region) or {}).get("Parameters", [])
+        return next((str(each["ParameterValue"]) for each in given if each["ParameterKey"] == "Domain"), "")
 
-    def gone(self, *, made_again: str = "") -> str:
+    def gone(self, api_id: str | None, *, made_again: str = "") -> str:
         """Return, with what to do, that nobody reaches the API: it answers CloudFront alone, which was deleted.
 
         "" where that isn't so, or where AWS doesn't let these credentials look for CloudFront. `made_again` is said in
         place of what to do, by a command that does it.
         """
         try:
-            if not self.is_closed() or self._answers(look(self.distribution, self._region)):
+            if not self.is_closed(api_id) or self._answers(look(self.distribution, self._region)):
                 return ""
         except NotSeen:
             return ""
+        return self._nobody(made_again)
+
+    def _nobody(self, made_again: str = "") -> str:
         name = self.distribution.name
         why = f"Nobody reaches {self._stage}: its API answers CloudFront alone, and that was deleted ({name})."
         if made_again:
@@ -153,26 +162,36 @@ class Front:
                 "AlsoAccepted": also,
             },
         )
+        association.restore(self._stage, api["rest_api_id"])
 
     def planned(self) -> str:
         """Return what `put` would do."""
         return f"The edge: {self.distribution.planned()}; then {self.origin.planned()}."
 
-    def status(self) -> str:
-        """Return how the two stacks stand."""
+    def status(self, api_id: str | None) -> EdgeStatus:
+        """Return how the two stacks are; each is asked for once."""
+        origin, stack, gone = self.origin.described(), None, ""
+        again = f"make deploy STAGE={self._stage} EDGE=1 DOMAIN=… CERTIFICATE=…"
+        closes = association.closes(origin, api_id)
+        is_closed = closes and not association.is_open(self._stage, api_id)
         try:
             stack = look(self.distribution, self._region)
+            gone = self._nobody() if is_closed and not self._answers(stack) else ""
+            state = gone or self._state(stack, is_closed=is_closed)
         except NotSeen as error:
-            return str(error)
-        gone = self.gone()
-        if gone:
-            return gone
+            state = str(error)
+        both = ((self.distribution, None if gone else stack), (self.origin, origin))
+        remedies = [one.remedy(each["StackStatus"], again) for one, each in both if each is not None]
+        remedies.append(association.remedy(again) if closes and not is_closed else "")
+        return EdgeStatus(state, is_closed, gone, [each for each in remedies if each])
+
+    def _state(self, stack: dict[str, Any] | None, *, is_closed: bool) -> str:
         if stack is None:
             return "none"
-        to_whom = "closed to all but CloudFront" if self.is_closed() else "open"
+        to_whom = "closed to all but CloudFront" if is_closed else "open"
         unfinished = f"; its secret is being exchanged: make rotate-edge STAGE={self._stage} finishes"
-        more = unfinished if secret.pending(self._stage) else ""
-        return f"{self.distribution.name}: {stack['StackStatus']}; the API's own address is {to_whom}{more}"
+        state = f"{self.distribution.name}: {stack['StackStatus']}; the API's own address is {to_whom}"
+        return state + (unfinished if secret.pending(self._stage) else "")
 
     def delete(self) -> str:
         """Delete both stacks where they are; return what is left and what to do about it, "" when nothing is.
@@ -208,16 +227,11 @@ class Front:
             return False
 
 
-def check(stage: str, domain: str, certificate: str) -> None:
-    """Raise DeployError, with what to give or to set, for what an edge can't be made with."""
+def check(stage: str, domain: str) -> None:
+    """Raise DeployError, with what to set, for what an edge can't be made with."""
     region = boto3.session.Session().region_name
     if region is not None and not has_cloudfront(region):
         raise DeployError(f"EDGE=1 isn't made for {region}: CloudFront takes it from {REGION}, another partition.")
-    if not DOMAIN.fullmatch(domain) or not CERTIFICATE.fullmatch(certificate):
-        raise DeployError(
-            f"EDGE=1 takes a domain and its certificate of {REGION}: make deploy STAGE={stage} EDGE=1"
-            f" DOMAIN=api.example.com CERTIFICATE=arn:aws:acm:{REGION}:123456789012:certificate/…"
-        )
     wanted = {"LATCHKEY_PUBLIC_URL": f"https://{domain}", "LATCHKEY_CLIENT_IP_HEADER": HEADER}
     if any(configuration.setting(stage, name) != value for name, value in wanted.items()):
         told = " and ".join(f'"{name}": "{value}"' for name, value in wanted.items())

@@ -13,6 +13,8 @@ FOLDER = "edge"
 PAGE = Path(__file__).with_name("package.md")
 API, API_REGION = "abcde12345", "eu-central-1"
 """Stand for the API's id and region, which are known once the service is deployed."""
+FILES = (f"{FOLDER}/{DISTRIBUTION.name}", f"{FOLDER}/{ORIGIN.name}", f"{FOLDER}/README.md")
+"""What is written beside a package."""
 UNVERSIONED = 'Description: ""'
 """Of the version of the edge function, in the template as it is written."""
 

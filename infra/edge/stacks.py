@@ -9,7 +9,7 @@ import boto3
 
 from infra import template
 from infra.data_stack import states
-from infra.data_stack.cloudformation import CAPABILITIES, ONLY_DELETABLE, described, resources, update, wait
+from infra.data_stack.cloudformation import CAPABILITIES, ONLY_DELETABLE, described, output, resources, update, wait
 from infra.failed import DeployError
 from infra.template import Template
 
@@ -63,6 +63,12 @@ class EdgeStack:
         """Raise DeployError, with what to do, for a state in which it can be neither updated nor made anew."""
         states.check(self.name, self._status(), self.region)
 
+    def remedy(self, status: str, again: str) -> str:
+        """Return what to do about a state in which it failed or is being changed, the last of it `again`; else ""."""
+        if status in ONLY_DELETABLE:
+            return f"The stack {self.name} is not whole ({status}). To have it deleted and made anew: {again}."
+        return states.remedy(self.name, status, again, self.region)
+
     def planned(self) -> str:
         """Return what `put` would do."""
         status = self._status()
@@ -103,8 +109,7 @@ class EdgeStack:
 
     def output(self, name: str) -> str:
         """Return what it says of itself; "" where it isn't there."""
-        outputs = (self.described() or {}).get("Outputs", [])
-        return next((str(each["OutputValue"]) for each in outputs if each["OutputKey"] == name), "")
+        return output(self.described(), name)
 
     def parameters(self) -> dict[str, str]:
         """Return what it was given; nothing where it isn't there, and no secret's value."""

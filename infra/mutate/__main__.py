@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from infra import inputs
+from infra.failed import Mistake
 from infra.mutate import copies, report
 from infra.mutate.selection import Coverage, Killers, Mutant, Place, in_order, within
 
@@ -113,11 +115,17 @@ def _try(
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make mutate")
     parser.add_argument("--python", required=True, help="the Python that has cosmic-ray")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", default="")
+    parser.add_argument("--minutes", default="")
     parser.add_argument("--only", default="", help="some of the packages")
     parser.add_argument("--all", action="store_true")
-    return parser.parse_args()
+    options = parser.parse_args()
+    try:
+        options.seed = int(inputs.given("SEED", options.seed) or 1)
+        options.minutes = float(inputs.given("MINUTES", options.minutes) or 10)
+    except Mistake as error:
+        raise SystemExit(str(error)) from error
+    return options
 
 
 if __name__ == "__main__":

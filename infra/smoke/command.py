@@ -11,12 +11,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from chalicelib.core import settings
 from chalicelib.events import actors
-from infra import manage
-from infra.failed import Mistake
+from infra import aws_errors, manage
+from infra.failed import DeployError, Mistake
 from infra.smoke import (
     alarms,
     burst,
@@ -37,7 +35,7 @@ from infra.smoke import (
 from infra.smoke.redaction import Redaction
 from infra.smoke.run import UNREACHABLE, Run, undisturbed
 
-NO_TARGET = (target.NoTarget, settings.SettingError, Mistake)
+NO_TARGET = (target.NoTarget, settings.SettingError, Mistake, DeployError)
 INTERRUPTED = 130
 OF_ACCOUNT: dict[str, Callable[[Run, throwaway.Account], None]] = {
     "credentials": credentials.check,
@@ -64,8 +62,8 @@ def main() -> int:
     except KeyboardInterrupt:
         print("Interrupted before the first check.", file=sys.stderr)
         return INTERRUPTED
-    except (ClientError, BotoCoreError, *NO_TARGET) as error:
-        print(error, file=sys.stderr)
+    except (*aws_errors.REFUSED, *NO_TARGET) as error:
+        print(aws_errors.in_words(error), file=sys.stderr)
         return 1
     except (*UNREACHABLE, ValueError) as error:  # a name that can't be one is a ValueError
         print(f"Nothing answers there: {error}", file=sys.stderr)

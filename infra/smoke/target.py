@@ -9,24 +9,18 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from chalicelib.api import www_authenticate
 from chalicelib.core import settings
 from chalicelib.core.settings import Settings
-from infra import deployed, engine, stage_settings
+from infra import aws_settings, checkout, deployed, engine, inputs, stage_settings
 from infra.browser import call
 
-LOCAL = "local"
-DEPLOYED = ("dev", "prod")
+LOCAL, DEPLOYED = inputs.LOCAL, inputs.STAGES
 _WINDOW = re.compile(r'"burst";q=\d+;w=(\d+)')
 NOTHING_RUNS = (
     "Nothing runs locally: start it with `make run`, or choose a stage or an address: STAGE=dev, or URL=https://…"
 )
-
-
-BAD_URL = "URL takes the address of the API, like https://api.example.com."
-BAD_KEY = "ADMIN_KEY takes the key alone, in one line, as it was shown when it was made."
 
 
 _NOT_LATCHKEY = (
@@ -64,18 +58,19 @@ class Target:
 
 
 def chosen(given: Mapping[str, str]) -> Target:
-    """Return what the variables name. Raises NoTarget, SettingError, or what botocore and a connection raise."""
-    url, stage = _url(given.get("URL", "")), given.get("STAGE") or LOCAL
+    """Return what the variables name. Raises Mistake, NoTarget, SettingError, or what botocore or a connection does."""
+    checkout.check_local()  # the report goes there, whatever is smoked
+    stage = inputs.stage("smoke", given.get("STAGE", "").strip() or LOCAL, known=(*DEPLOYED, LOCAL))
+    url = inputs.given("URL", given.get("URL", "")).rstrip("/")
     more = {
-        "admin_key": _key(given.get("ADMIN_KEY", "")),
-        "receiver": given.get("RECEIVER", "").strip(),
+        "admin_key": inputs.given("ADMIN_KEY", given.get("ADMIN_KEY", "")),
+        "receiver": inputs.given("RECEIVER", given.get("RECEIVER", "")),
         "is_cold_wanted": bool(given.get("COLD", "").strip()),
     }
     if stage in DEPLOYED:
+        aws_settings.check()
         made = of_stage(stage)
         return Target(url or made.public_url or _deployed_url(stage), stage, made, **more)  # type: ignore[arg-type]
-    if stage != LOCAL:
-        raise NoTarget(f"There is no stage {stage}. Choose one: make smoke STAGE={'|'.join(DEPLOYED)}")
     if url:
         return Target(url, "", seen_from_outside(url), **more)  # type: ignore[arg-type]  # as above: a word for each field
     running = engine.running()
@@ -118,25 +113,6 @@ def _deployed_url(stage: str) -> str:
 
 def _nothing_deployed(stage: str) -> NoTarget:
     return NoTarget(f"Nothing is deployed as {stage} in this account and region: make deploy STAGE={stage}")
-
-
-def _url(given: str) -> str:
-    url = given.strip().rstrip("/")
-    try:
-        parts = urlsplit(url)
-        is_one = parts.scheme in ("http", "https") and parts.netloc and not (parts.query or parts.fragment)
-    except ValueError as error:
-        raise NoTarget(BAD_URL) from error
-    if url and not is_one:
-        raise NoTarget(BAD_URL)
-    return url
-
-
-def _key(given: str) -> str:
-    key = given.strip()
-    if not re.fullmatch(r"[!-~]*", key):
-        raise NoTarget(BAD_KEY)
-    return key
 
 
 def environment() -> Mapping[str, str]:

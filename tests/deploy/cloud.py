@@ -1,6 +1,6 @@
 """moto's server as an AWS account: what it lacks of what `infra.deploy` asks for is supplied here, and nowhere else.
 
-- Its CloudFormation is our own (`stacks.py`), and half of its domains (`domains.py`).
+- Its CloudFormation is our own (`stacks.py`), and half of its domains (`domains.py`) and of AWS WAF (`firewall.py`).
 - It reads OpenAPI 3 only: Chalice's Swagger 2 document is kept for the tests to look at, and converted on its way in.
 - It imports no authorizers and no gateway responses: the tests read those in the document.
 - It lets a stage log without a role to write logs with.
@@ -30,7 +30,7 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from tests.deploy import domains, in_process
+from tests.deploy import domains, firewall, in_process
 from tests.deploy.stacks import CloudFormation, form_of
 from tests.support import moto_cache
 
@@ -195,6 +195,10 @@ class Cloud:
                 start_response(known.status, [("x-amzn-ErrorType", known.error)])
                 return [json.dumps(known.body).encode()]
         called = _name(environ, body)
+        if service == "wafv2":
+            answered = json.dumps(firewall.answer(self.formation(region), called, json.loads(body))).encode()
+            start_response("200 OK", [("Content-Type", "application/x-amz-json-1.1")])
+            return [answered]
         if service == "dynamodb" and called == "DescribeTable" and json.loads(body)["TableName"] in self.deleting:
             return self._deleting(json.loads(body)["TableName"], region, start_response)
         self._grant(called, body)
@@ -206,7 +210,7 @@ class Cloud:
             self.documents.append(json.loads(body))
             body = json.dumps(_openapi_3(json.loads(body))).encode()
         environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-        change = self._change(environ, called)
+        change = self._change(environ, called, region)
         return self._passed(environ, start_response, change) if change else self.moto(environ, start_response)
 
     def _refusal(self, environ: Environ, body: bytes, called: str, region: str) -> tuple[str, str] | None:
@@ -227,12 +231,14 @@ class Cloud:
             )
         return None
 
-    def _change(self, environ: Environ, called: str) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
+    def _change(self, environ: Environ, called: str, region: str) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
         """Return what AWS answers differently from moto, as a change of moto's answer."""
         if called.startswith("DELETE /2015-03-31/event-source-mappings/") and self.lingers:
             return self._leave
         if called.startswith("GET /2015-03-31/event-source-mappings") and self.leaving:
             return self._list_with_leaving
+        if re.fullmatch("GET /restapis/[^/]+/stages/[^/]+", called):
+            return lambda stage: firewall.shown(self.formation(region), environ["PATH_INFO"], stage)
         if re.fullmatch("GET /restapis/[^/]+/resources", called):
             asked = dict(parse_qsl(environ["QUERY_STRING"]))
             return lambda listed: _page_of_resources(listed, asked)

@@ -47,8 +47,8 @@ def _create_client(session: Session, service_name: str, region_name: str | None 
     """Return a client that another session may have made already, of the same account and region."""
     asked = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
     key = (service_name, region_name or session.get_config_variable("region"), given.get("endpoint_url"), asked)
-    # A session for one deployment has what it adds to calls of Lambda.
-    clients = vars(session).setdefault("made_here", {}) if service_name == "lambda" else _clients
+    # A session for one deployment has what it adds to calls of these.
+    clients = vars(session).setdefault("made_here", {}) if service_name in ("lambda", "events") else _clients
     if key not in clients:
         clients[key] = _make_client(session, service_name, region_name, **given)
     return clients[key]

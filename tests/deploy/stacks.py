@@ -18,6 +18,7 @@ from moto.dynamodb.models import dynamodb_backends
 Json = dict[str, Any]
 TEMPLATE_MAX_BYTES = 51_200
 TABLE, LOGS, TOPIC = "AWS::DynamoDB::Table", "AWS::Logs::LogGroup", "AWS::SNS::Topic"
+WEB_ACL, ASSOCIATION = "AWS::WAFv2::WebACL", "AWS::WAFv2::WebACLAssociation"
 ALARM, DASHBOARD, ROLE = "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::IAM::Role"
 OF_CREATE_TABLE = (
     "TableName", "BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes",
@@ -78,6 +79,8 @@ class CloudFormation:
     changes: dict[tuple[str, str], Json] = field(default_factory=dict)
     fails_at: str = ""
     """The logical id of a resource that can't be made, once."""
+    associated: dict[str, str] = field(default_factory=dict)
+    """By ARN of a stage of an API the web ACL that is before it."""
     unimportable: str = ""
     """Why tables can't be taken into a stack; empty where they can."""
     undeletable: set[str] = field(default_factory=set)
@@ -164,7 +167,8 @@ class CloudFormation:
         )
         return (
             f"<member><StackName>{stack.name}</StackName><Parameters>{given}</Parameters><StackId>1</StackId><CreationTime>2026-01-01T00:00:00Z"
-            f"</CreationTime><StackStatus>{stack.status}</StackStatus><Outputs>{listed}</Outputs></member>"
+            f"</CreationTime><StackStatus>{stack.status}</StackStatus>"
+            f"<EnableTerminationProtection>{str(stack.protected).lower()}</EnableTerminationProtection><Outputs>{listed}</Outputs></member>"
         )
 
     def _list_stack_resources(self, form: dict[str, str]) -> str:
@@ -314,6 +318,10 @@ class CloudFormation:
             stack.made[logical] = Made(properties["AlarmName"], {}, resource)
         elif kind == DASHBOARD:
             stack.made[logical] = self._put_dashboard(properties["DashboardName"], known, resource)
+            self.client("cloudwatch").put_dashboard(**properties)
+        elif kind == ASSOCIATION:
+            self.associated[properties["ResourceArn"]] = properties["WebACLArn"]
+            stack.made[logical] = Made(properties["ResourceArn"], {}, resource)
         elif kind == ROLE:
             stack.made[logical] = self._put_role(properties, known, resource)
         else:
@@ -418,10 +426,14 @@ class CloudFormation:
                 logs.delete_log_group(logGroupName=made.ref)
         elif made.resource["Type"] == TOPIC:
             self.client("sns").delete_topic(TopicArn=made.ref)
+        elif made.resource["Type"] == ASSOCIATION:
+            self.associated.pop(made.ref, None)
         elif made.resource["Type"] == ALARM:
             self.client("cloudwatch").delete_alarms(AlarmNames=[made.ref])
         elif made.resource["Type"] == DASHBOARD:
             self.dashboards.discard(made.ref)
+            with suppress(self.client("cloudwatch").exceptions.ResourceNotFound):  # as above
+                self.client("cloudwatch").delete_dashboards(DashboardNames=[made.ref])
         self.done.append(("Remove", made.resource["Type"], logical))
         del stack.made[logical]
 

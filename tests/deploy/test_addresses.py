@@ -89,13 +89,14 @@ def set_public_url(checkout: Checkout, url: str, *stages: str) -> None:
 def test_public_url_at_which_no_latchkey_answers_is_said(
     cloud: Cloud, checkout: Checkout, internet: Internet, there: Any
 ) -> None:
-    """By the deployment and by its rehearsal, with what to set."""
+    """By the deployment, by its rehearsal and by status, with what to set."""
     set_public_url(checkout, ELSEWHERE)
     internet.hosts = {} if there is None else {"elsewhere.example.com": there}
     for more in ((), ("--dry-run",)):
         said = checkout.succeeds("deploy", "dev", *more)
         assert SENTENCE in said
         assert f"Set it to {own(cloud).rstrip('/')} in .chalice/config.json, stages.dev.environment_variables" in said
+    assert f"\nremedy    {SENTENCE}" in checkout.succeeds("status", "dev")
 
 
 def test_public_url_of_a_cdn_that_leads_here_is_right(checkout: Checkout, internet: Internet) -> None:
@@ -104,6 +105,7 @@ def test_public_url_of_a_cdn_that_leads_here_is_right(checkout: Checkout, intern
     said = checkout.succeeds("deploy", "dev")
     assert "LATCHKEY_PUBLIC_URL" not in said
     assert f"then open {ELSEWHERE}/login" in said
+    assert "LATCHKEY_PUBLIC_URL" not in checkout.succeeds("status", "dev")
 
 
 def test_public_url_of_another_stage_is_said(checkout: Checkout) -> None:
@@ -124,6 +126,18 @@ def test_public_url_that_is_the_apis_own_address_is_right(cloud: Cloud, checkout
     set_public_url(checkout, "")
 
 
+def test_public_url_of_a_domain_that_is_to_be_made_is_right(checkout: Checkout) -> None:
+    """The next deployment lets it lead here; before that nothing answers there."""
+    configure(checkout, domain_name=DOMAIN, certificate_arn=CERTIFICATE)
+    set_public_url(checkout, URL.rstrip("/"))
+    assert "LATCHKEY_PUBLIC_URL" not in checkout.succeeds("deploy", "dev", "--dry-run")
+    said = checkout.succeeds("status", "dev")
+    assert f"domain    {URL}: not made; the next deployment does\n" in said
+    assert "LATCHKEY_PUBLIC_URL" not in said
+    assert "aws apigateway" not in said
+    set_public_url(checkout, "")
+
+
 def test_domain_whose_dns_leads_to_the_gateway_is_where_it_runs(
     cloud: Cloud, checkout: Checkout, internet: Internet
 ) -> None:
@@ -137,6 +151,7 @@ def test_domain_whose_dns_leads_to_the_gateway_is_where_it_runs(
     said = checkout.succeeds("deploy", "dev")
     assert f"Latchkey runs at {URL} and at {own(cloud)}\n" in said
     assert f"then open {URL}login" in said
+    assert f"\nreached   Latchkey runs at {URL} and at {own(cloud)}\n" in checkout.succeeds("status", "dev")
 
 
 def test_public_url_without_the_base_path_of_the_domain_is_said(checkout: Checkout) -> None:
@@ -165,6 +180,9 @@ def test_domain_that_leads_elsewhere_is_said_with_the_command_that_lets_it_lead_
     assert f"Latchkey runs at {own(cloud)}, but" in said
     assert f"then open {own(cloud)}login" in said
     assert leads_to(cloud) == {"(none)": twin}
+    assert f"\nreached   Latchkey runs at {own(cloud)}, but {URL} leads to another API" in checkout.succeeds(
+        "status", "dev"
+    )
     command = said.partition("To let it lead here: ")[2].splitlines()[0]
     call = call_of(shlex.split(command))
     assert call

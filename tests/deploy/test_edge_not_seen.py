@@ -35,7 +35,9 @@ def delete(stage: str = "dev") -> tuple[str, list[str]]:
 @pytest.mark.usefixtures("closed")
 def test_status_says_that_cloudfront_could_not_be_looked_for() -> None:
     """Everything else of it is shown."""
-    assert front.Front("dev", print).status().startswith("Could not look for CloudFront in us-east-1: An error")
+    assert (
+        front.Front("dev", print).status(None).state.startswith("Could not look for CloudFront in us-east-1: An error")
+    )
 
 
 @pytest.mark.usefixtures("closed")
@@ -70,10 +72,10 @@ def test_partition_without_this_cloudfront_is_asked_nothing(
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     monkeypatch.chdir(ROOT)
     cloud.closed[front.REGION] = "InvalidClientTokenId", "The security token included in the request is invalid."
-    assert front.Front("dev", print).status() == "none"
+    assert front.Front("dev", print).status(None).state == "none"
     assert delete() == ("", [])
     with pytest.raises(DeployError, match=f"EDGE=1 isn't made for {region}"):
-        front.check("dev", "api.example.com", "arn:aws:acm:us-east-1:123456789012:certificate/1")
+        front.check("dev", "api.example.com")
 
 
 def test_other_errors_are_not_taken_for_a_refusal(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

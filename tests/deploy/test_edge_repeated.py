@@ -1,5 +1,6 @@
 """The edge after a call that failed, and beside the edge of another region: without a service, so that it is quick."""
 
+import re
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -89,3 +90,23 @@ def test_stack_that_is_being_changed_is_said_and_one_that_is_not_whole_is_made_a
     formation.stacks["latchkey-dev-origin"].status = "UPDATE_IN_PROGRESS"
     with pytest.raises(DeployError, match="is being changed"):
         put(REGION, monkeypatch)
+
+
+STATES = {
+    "UPDATE_ROLLBACK_FAILED": r"aws cloudformation continue-update-rollback --region us-east-1 --stack-name {}, and",
+    "UPDATE_IN_PROGRESS": r"The stack {} is being changed .+ \(UPDATE_IN_PROGRESS\)\. Wait until that is over, then",
+    "DELETE_FAILED": r"The stack {} is not whole \(DELETE_FAILED\)\. To have it deleted and made anew:",
+}
+
+
+@pytest.mark.parametrize("name", [f"latchkey-dev-edge-{REGION}", "latchkey-dev-origin"])
+@pytest.mark.parametrize("state", STATES)
+def test_status_says_what_to_do_about_an_edge_that_failed(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, name: str, state: str
+) -> None:
+    """Of whichever stack it is, as a deployment says it; of one that is whole there is nothing to do."""
+    front = put(REGION, monkeypatch)
+    assert front.status(None).remedies == []
+    cloud.formation().stacks[name].status = state
+    (told,) = front.status(None).remedies
+    assert re.search(f"{STATES[state].format(name)} make deploy STAGE=dev EDGE=1 DOMAIN=… CERTIFICATE=…", told)

@@ -152,11 +152,11 @@ def test_rotation_that_cloudformation_takes_back_refuses_nothing_and_is_finished
 def test_unfinished_rotation_is_shown_by_status(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the command that finishes it."""
     front = put(REGION, monkeypatch)
-    assert "rotate-edge" not in front.status()
+    assert "rotate-edge" not in front.status(None).state
     cloud.fails = Failure("UpdateStack", is_done=False)
     with pytest.raises(ClientError):
         front.rotate(API)
-    assert "make rotate-edge STAGE=dev finishes" in front.status()
+    assert "make rotate-edge STAGE=dev finishes" in front.status(None).state
     assert front.delete() == ""
     assert secret.pending("dev") == ""
 

@@ -32,7 +32,7 @@ def test_deployment_ignores_a_table_that_no_template_names(cloud: Cloud, data: D
     for _ in range(2):
         data.put(template.composed())
     assert cloud.stacks() == {"latchkey-dev-data": "UPDATE_COMPLETE"}
-    assert FOREIGN not in data.tables()
+    assert FOREIGN not in data.look().tables
 
 
 def test_destroy_keeps_and_names_a_table_that_no_template_names(
@@ -41,7 +41,7 @@ def test_destroy_keeps_and_names_a_table_that_no_template_names(
     """It was never the stage's, whatever its name begins with."""
     monkeypatch.setattr("time.sleep", lambda _: None)
     data.put(template.composed())
-    destroy._delete_data("dev", data, data.tables())
+    destroy._delete_data("dev", data, data.look().tables)
     assert cloud.tables() == [FOREIGN]
     assert f"made no table of that name: {FOREIGN}." in capsys.readouterr().out
 
@@ -57,5 +57,5 @@ def test_destroy_deletes_a_table_of_another_version_that_the_stack_has(
     }
     data.put(newer)
     assert "latchkey-dev-later" in cloud.tables()
-    destroy._delete_data("dev", data, data.tables())
+    destroy._delete_data("dev", data, data.look().tables)
     assert cloud.tables() == [FOREIGN]

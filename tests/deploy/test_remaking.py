@@ -38,28 +38,35 @@ def test_alarm_topic_and_log_group_that_were_deleted_are_made_again(cloud: Cloud
     """Each that a deployment can make without losing anything; a rehearsal names it, and one more changes nothing."""
     put()
     stack = DataStack("dev", print)
-    assert stack.lost() == {}
-    (topic,) = stack.topics()
+    assert stack.look().lost == {}
+    (topic,) = stack.look().has(remaking.TOPIC).values()
     cloud.client("cloudwatch").delete_alarms(AlarmNames=["latchkey-dev-faults"])
     cloud.client("sns").delete_topic(TopicArn=topic)
     cloud.client("logs").delete_log_group(logGroupName=HOUR)
-    assert set(stack.lost().values()) == {"latchkey-dev-faults", topic, HOUR}
+    assert set(stack.look().lost.values()) == {"latchkey-dev-faults", topic, HOUR}
     tables = cloud.client("dynamodb")
     tables.put_item(TableName="latchkey-dev-emails", Item={"email": {"S": "a@example.com"}})
     (told,) = (line for line in put() if line.startswith("Making again what was deleted: "))
     assert "latchkey-dev-faults" in told
-    assert stack.lost() == {}
+    assert stack.look().lost == {}
     alarms = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert len(alarms) == sum(each["Type"].endswith("::Alarm") for each in template.composed()["Resources"].values())
     assert tables.scan(TableName="latchkey-dev-emails")["Count"] == 1
     assert not any("Making again" in line for line in put())
 
 
+def test_new_stack_is_not_asked_what_was_switched_off(cloud: Cloud) -> None:
+    """Nobody can have, and each table takes two calls."""
+    cloud.refuses["DescribeTimeToLive"] = [("AccessDeniedException", "Not asked.")]
+    put()
+    assert cloud.refuses["DescribeTimeToLive"]
+
+
 def test_template_without_something_has_nothing_that_refers_to_it() -> None:
     """However it does; tables and roles always stay."""
     whole = template.composed()
     for logical, each in whole["Resources"].items():
-        if each["Type"] in remaking.IS_THERE:
+        if each["Type"] in remaking.THERE:
             less = remaking.without(whole, [logical])
             text = json.dumps(less)
             for reference in (

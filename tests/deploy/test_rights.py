@@ -12,6 +12,7 @@ from botocore.client import BaseClient
 from infra import configuration, rights, template
 from tests.deploy.checkout import copied
 from tests.deploy.cloud import ACCOUNT, REGION, serving
+from tests.deploy.test_drift import SWITCHED_OFF
 from tests.infra.commands import blocks, section
 from tests.infra.rights import by_type, of_edge
 
@@ -26,7 +27,7 @@ Call = tuple[str, str]
 
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[Call]]:
-    """Every call of a first deployment, a look, a rehearsal, a second deployment and the end: action and ARN.
+    """Every call of a deployment, a look, a rehearsal, a deployment that mends, and the end: action and ARN.
 
     The stage has a domain. The calls that CloudFormation makes are among them.
     """
@@ -44,6 +45,10 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[Call]]:
         checkout.succeeds("deploy", "dev")
         checkout.succeeds("status", "dev")
         checkout.succeeds("deploy", "dev", "--dry-run")
+        with patch.context() as by_hand:  # what somebody else does is no call of a deployment's
+            by_hand.setattr(BaseClient, "_make_api_call", send)
+            for each in SWITCHED_OFF.values():
+                each.by_hand(cloud)
         checkout.succeeds("deploy", "dev", "--alarm-email", "ops@example.com")
         checkout.succeeds("destroy", "dev", "--data", "delete", typed="delete dev\n")
         patch.undo()

@@ -223,6 +223,6 @@ def test_dashboard_is_named_where_its_link_would_be_wrong(
     """Consoles of other partitions are elsewhere."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     put()
-    stack = DataStack("dev", print).described() or {}
+    stack = DataStack("dev", print).look().stack or {}
     (found,) = [each["OutputValue"] for each in stack["Outputs"] if each["OutputKey"] == "Dashboard"]
     assert found.startswith(start)

@@ -107,5 +107,5 @@ def test_destroy_that_was_interrupted_leaves_alone_what_is_being_deleted(
     monkeypatch.chdir(Path(__file__).parents[2])
     data.put(template.composed())
     cloud.deleting[TABLE] = 3
-    destroy._delete_data("dev", data, data.tables())
+    destroy._delete_data("dev", data, data.look().tables)
     assert cloud.tables() == []

@@ -39,7 +39,7 @@ class RegisteredClient:
             grant_types=kinds,
             wanted={"read", "write"},
             registered_by="account",
-            owner_id=latchkey.account(tiers.PRO).id,
+            account_id=latchkey.account(tiers.PRO).id,
         )
         self.latchkey, self.client, self.id = latchkey, made.client, made.client.client_id
         self.credentials = {"client_id": self.id} | ({"client_secret": made.secret} if made.secret else {})
@@ -58,8 +58,8 @@ class RegisteredClient:
 
     def approved(self, account: Account, authorization: Parameters) -> str:
         """Return the redirect after an account's consent."""
-        asked = parameters.of_query({name: [value] for name, value in authorization.items()})
-        return authorize.approve(authorize.read(asked, PUBLIC_URL), account.id, PUBLIC_URL)
+        asked = parameters.parse_query({name: [value] for name, value in authorization.items()})
+        return authorize.approve(authorize.parse(asked, PUBLIC_URL), account.id, PUBLIC_URL)
 
     def code(self, account: Account) -> str:
         """Return an authorization code of an account's consent."""

@@ -11,7 +11,7 @@ from chalicelib.core import clock
 from chalicelib.oauth import clients, delete_client
 from chalicelib.termination import finish
 from tests.engine.hold_calls import run_concurrently
-from tests.oauth.flow import registered, someone
+from tests.oauth.flow import new_user, register_client
 from tests.support.console_client import log_in_as
 from tests.support.harness import TestApp
 
@@ -23,28 +23,28 @@ NEW = "/settings/applications/new"
 def test_concurrent_registrations_leave_50_applications(latchkey: TestApp) -> None:
     """Of twenty concurrent forms for the last five places five succeed, and fifteen respond 409."""
     owner = latchkey.account()
-    for _ in range(clients.OWNED_MAX - 5):
-        registered(latchkey, owner=owner)
+    for _ in range(clients.PER_ACCOUNT_MAX - 5):
+        register_client(latchkey, owner=owner)
     console = log_in_as(latchkey, owner)
     asked = {"name": ["Mine"], "kind": ["public"], "redirect_uris": ["https://app.example.com/cb"], "scopes": ["read"]}
     # Each form has its own one-time token; resubmitting one would create no second application anyway.
     forms = [console.fill(console.open(NEW), NEW, asked) for _ in range(TWENTY)]
     statuses = Counter(page.status for page in run_concurrently([partial(console.send, NEW, form) for form in forms]))
     assert statuses == {200: 5, 409: 15}
-    assert len(list(clients.owned_by(owner.id))) == Account.get(owner.id).applications == clients.OWNED_MAX
+    assert len(list(clients.list_of_account(owner.id))) == Account.get(owner.id).applications == clients.PER_ACCOUNT_MAX
 
 
 def test_concurrent_deletions_of_one_application_free_one_place(latchkey: TestApp) -> None:
     """The account's application count decreases by one."""
     owner = latchkey.account()
-    apps = [registered(latchkey, owner=owner) for _ in range(2)]
+    apps = [register_client(latchkey, owner=owner) for _ in range(2)]
     run_concurrently([partial(delete_client.delete, apps[0].client)] * TWENTY)
-    assert len(list(clients.owned_by(owner.id))) == Account.get(owner.id).applications == 1
+    assert len(list(clients.list_of_account(owner.id))) == Account.get(owner.id).applications == 1
 
 
 def test_application_registered_during_suspension_is_not_active(latchkey: TestApp) -> None:
     """In any order of nineteen registrations and a suspension, all registered applications are suspended."""
-    owner = someone(latchkey, "Owner").account
+    owner = new_user(latchkey, "Owner").account
     asked = {"name": ["Mine"], "kind": ["public"], "redirect_uris": ["https://app.example.com/cb"], "scopes": ["read"]}
     console = log_in_as(latchkey, owner)
     forms = [console.fill(console.open(NEW), NEW, asked) for _ in range(TWENTY - 1)]
@@ -52,7 +52,7 @@ def test_application_registered_during_suspension_is_not_active(latchkey: TestAp
     deeds: list[Callable[[], object]] = [*(partial(console.send, NEW, form) for form in forms), suspend]
     run_concurrently(deeds)
     finish.all_unfinished(clock.now_ms() + LATER_MS)
-    made = list(clients.owned_by(owner.id))
+    made = list(clients.list_of_account(owner.id))
     assert [client.client_id for client in made if client.is_active] == []
     assert len(made) == (Account.get(owner.id).applications or 0)
     # And none can be registered afterwards.

@@ -90,7 +90,7 @@ def test_client_deleted_during_code_exchanges_leaves_no_valid_token(latchkey: Te
     with proxy.hold(spending) as held, ThreadPoolExecutor(4) as threads:
         redemptions = [threads.submit(app.spend, each) for each in asked]
         held.wait_for(len(asked))
-        delete_client.delete(clients.owned(str(app.client.owner_id), app.id))
+        delete_client.delete(clients.get_of_account(str(app.client.account_id), app.id))
         held.release()
         responses = [redemption.result() for redemption in redemptions]
     assert_nothing_works(app, issued(responses))
@@ -100,7 +100,7 @@ def test_concurrent_client_deletion_and_code_exchanges_leave_no_valid_token(
     latchkey: TestApp, app: RegisteredClient
 ) -> None:
     """In any order, after the deletion no token of the client is valid."""
-    owner = log_in_as(latchkey, Account.get(str(app.client.owner_id)))
+    owner = log_in_as(latchkey, Account.get(str(app.client.account_id)))
     path = f"/settings/applications/{app.id}"
     form = owner.fill(owner.open(f"{path}/delete"), f"{path}/delete", {})
     redemptions = [partial(app.spend, app.redemption(app.code(new_account()))) for _ in range(TWENTY - 2)]

@@ -35,7 +35,7 @@ def test_device_code_polled_20_times_concurrently_is_exchanged_once(
 ) -> None:
     """One poll gets tokens, the others invalid_grant."""
     device_code, user_code = app.device_code()
-    device.approve(device.pending(user_code), new_account().id)
+    device.approve(device.find_pending(user_code), new_account().id)
     responses = release_together(proxy, spending, [partial(app.spend, app.poll(device_code))] * TWENTY)
     assert Counter(map(said, responses)) == ONE_OF_TWENTY
 
@@ -46,7 +46,7 @@ def test_device_code_polled_by_four_processes_is_exchanged_once(
 ) -> None:
     """Of concurrent polls from processes that share only the database one gets tokens."""
     device_code, user_code = app.device_code()
-    device.approve(device.pending(user_code), new_account().id)
+    device.approve(device.find_pending(user_code), new_account().id)
     replies = everywhere(latchkey, fleet, url, app.poll(device_code))
     assert Counter(map(said, replies)) == ONE_OF_TWENTY
 

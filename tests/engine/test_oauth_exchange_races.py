@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chalicelib.accounts.tables import Account
-from chalicelib.oauth.tables import Grant, Ticket
+from chalicelib.oauth.tables import Grant, OneTimeToken
 from tests.engine.fault_proxy import Call, is_transaction
 from tests.engine.fleet import Fleet
 from tests.engine.hold_calls import HoldingProxy, release_together, run_concurrently
@@ -45,7 +45,7 @@ def assert_one_successor(account: Account) -> None:
     """Assert that the account's only grant is active and has two refresh tokens: the consumed one and one successor."""
     (grant,) = Grant.by_account.query(account.id)
     assert grant.revoked_at is None
-    its_refresh_tokens = Ticket.scan((Ticket.grant_id == grant.id) & (Ticket.kind == "rt"))
+    its_refresh_tokens = OneTimeToken.scan((OneTimeToken.grant_id == grant.id) & (OneTimeToken.kind == "rt"))
     spent = Counter(ticket.consumed_at is not None for ticket in its_refresh_tokens)
     assert spent == {True: 1, False: 1}
 

@@ -16,7 +16,7 @@ from infra.costs import idle_stage, requests, storage
 from infra.local_gateway.response import Response
 from tests.detection.planted import used_for_days
 from tests.engine.consumed_capacity import Consumption, measure, stored_bytes
-from tests.oauth.flow import CLIENT, ISSUER, App, Person, registered, someone
+from tests.oauth.flow import CLIENT, ISSUER, App, User, new_user, register_client
 from tests.support.harness import TestApp, run_app
 from tests.support.webhook_receiver import PUBLIC_URL, Receiver, run_receiver
 from tests.webhooks.told import endpoint_of, happens, images
@@ -120,8 +120,8 @@ class Traffic:
         self._asks(issued.secret)
         return issued
 
-    def _connected(self) -> tuple[Person, App]:
-        return someone(self.latchkey), registered(self.latchkey)
+    def _connected(self) -> tuple[User, App]:
+        return new_user(self.latchkey), register_client(self.latchkey)
 
 
 @pytest.mark.parametrize("name", requests.SHAPES)
@@ -181,7 +181,11 @@ class Kept:
 
     def __post_init__(self) -> None:
         """Create an account and an application."""
-        self.account, self.ada, self.app = self.latchkey.account(), someone(self.latchkey), registered(self.latchkey)
+        self.account, self.ada, self.app = (
+            self.latchkey.account(),
+            new_user(self.latchkey),
+            register_client(self.latchkey),
+        )
 
     def of_account(self) -> Callable[[], object]:
         """Another account."""

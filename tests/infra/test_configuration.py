@@ -74,6 +74,7 @@ BROKEN = {
         "stages", "dev", "lambda_functions", "minutes", value={}
     ),
     "nothing reads apname. Did you mean app_name?": put("apname", value="latchkey"),
+    "nothing reads lambda_memory_sze. Did you mean lambda_memory_size?": put("lambda_memory_sze", value=512),
     "nothing reads stages.dev.api_gateway_custom_domian. Did you mean api_gateway_custom_domain?": put(
         "stages", "dev", "api_gateway_custom_domian", value={}
     ),
@@ -143,14 +144,18 @@ def test_every_key_that_chalice_reads_is_taken(file: Path) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("text", [None, "", SHIPPED[:50], "[]", "null", "\x00"])
+@pytest.mark.parametrize("text", [None, "", SHIPPED[:50], "[]", "null", "\x00", b"{\xff}", "[" * 200_000])
 def test_file_that_cannot_be_read_is_said_with_how_to_get_it_back(
-    file: Path, capsys: pytest.CaptureFixture[str], text: str | None, command: str
+    file: Path, capsys: pytest.CaptureFixture[str], text: str | bytes | None, command: str
 ) -> None:
-    """Missing, cut off, or something else than an object."""
-    file.unlink() if text is None else file.write_text(text)
+    """Missing, cut off, something else than an object, not UTF-8, or nested without end."""
+    if text is None:
+        file.unlink()
+    else:
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
     assert main([command, "--stage=dev"]) == 1
     error = capsys.readouterr().err
+    assert error.count("\n") == 1
     assert error.startswith(".chalice/config.json")
     assert error.endswith("git checkout .chalice/config.json\n")
 
@@ -176,42 +181,6 @@ def test_domain_that_api_gateway_takes_is_taken(file: Path, prefix: str) -> None
     configured = configuration.domain("dev")
     assert configured is not None
     assert configured.get("url_prefix", "") == prefix
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        (("destroy", "--dry-run"), "make destroy takes no DRY_RUN (but DATA). Nothing was changed."),
-        (("rotate-edge", "--dry-run"), "make rotate-edge takes no DRY_RUN (but STAGE alone). Nothing was changed."),
-        (("status", "--data", "delete"), "make status takes no DATA"),
-        (("package", "--boundary", "arn"), "make package takes no BOUNDARY"),
-        (("deploy", "--domain", "api.example.com"), "DOMAIN and CERTIFICATE are for CloudFront in front: give EDGE=1"),
-        (("deploy", "--certificate", CERTIFICATE), "DOMAIN and CERTIFICATE are for CloudFront in front: give EDGE=1"),
-        (("destroy", "--data", "all"), "DATA takes keep or delete, not 'all'."),
-        (("deploy", "--log-days", "31"), "LOG_DAYS takes 1, 3, 5, 7, 14, 30,"),
-        (("deploy", "--log-days", "abc"), "LOG_DAYS takes 1, 3, 5, 7, 14, 30,"),
-        (("deploy", "--boundary", "nonsense"), "BOUNDARY takes the ARN of a policy"),
-        (("deploy", "--alarm-email", "nonsense"), "ALARM_EMAIL takes an address"),
-    ],
-)
-def test_option_that_a_command_cannot_use_is_refused(
-    file: Path, capsys: pytest.CaptureFixture[str], given: tuple[str, ...], said: str
-) -> None:
-    """What belongs to another command, and what CloudFormation would refuse later, in one sentence each."""
-    assert file.exists()
-    assert main([*given, "--stage=dev"]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith(said)
-    assert error.count("\n") == 1
-
-
-def test_empty_region_is_none(file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """And the variable that boto3 doesn't read is named."""
-    assert file.exists()
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "")
-    monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    assert main(["status", "--stage=dev"]) == 1
-    assert "boto3 doesn't read AWS_REGION" in capsys.readouterr().err
 
 
 def test_interrupted_command_says_what_to_do(

@@ -6,8 +6,8 @@ from pathlib import Path
 import boto3
 import pytest
 
-from infra import configuration
-from infra.deploy import checks, deploy, options, package, settings
+from infra import configuration, inputs
+from infra.deploy import checks, deploy, package, settings
 from infra.failed import DeployError
 
 ROOT = Path(__file__).parents[2]
@@ -98,7 +98,7 @@ def test_setting_of_another_stage_or_of_a_local_run_is_refused(
 
 def test_shipped_settings_can_be_used() -> None:
     """Of both stages."""
-    for stage in options.STAGES:
+    for stage in inputs.STAGES:
         settings.check_settings(stage)
 
 

@@ -15,7 +15,7 @@ def test_printed_secret_is_the_one_that_is_checked_with(
     """The whole output is the secret, so that a script can take it."""
     monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", stage_key_file())
     monkeypatch.setattr(sys, "argv", ["manage", "--stage", "test", "leak-secret"])
-    assert manage.main() == 0
+    assert manage.main(("test",)) == 0
     assert capsys.readouterr().out == f"{hmac_signature.secret()}\n"
 
 
@@ -25,6 +25,6 @@ def test_stage_without_a_key_is_one_sentence(
     """No traceback."""
     monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", "/nowhere")
     monkeypatch.setattr(sys, "argv", ["manage", "--stage", "test", "leak-secret"])
-    assert manage.main() == 1
+    assert manage.main(("test",)) == 1
     printed = capsys.readouterr()
     assert printed.err == "This needs the key of this stage, which can't be read. The owner of this API must look.\n"

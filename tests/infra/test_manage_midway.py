@@ -5,22 +5,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import boto3
 import pytest
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import WireError, meaning
-from infra import manage, reachable
+from infra import deployed, inputs, manage, reachable
 from tests.infra.test_manage import COMMANDS
-from tests.oauth.flow import registered
+from tests.oauth.flow import register_client
 from tests.support.harness import TestApp, stage_key_file
 
 ADA, NOBODY = "ada@example.com", "app_00000000000000000000"
 FAULTS = {
     "AccessDeniedException": "These credentials may not do this (AccessDeniedException: User: u may not). Allow it",
     "ThrottlingException": "DynamoDB has no room for this right now (ThrottlingException: ",
-    "ExpiredTokenException": "AWS doesn't accept the credentials (ExpiredTokenException: ",
+    "ExpiredTokenException": "The credentials have expired (ExpiredTokenException: ",
     "InternalServerError": "DynamoDB doesn't answer (InternalServerError: ",
     "ResourceNotFoundException": "Nothing is deployed as test in this account and region.",
 }
@@ -47,7 +48,7 @@ def stage(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[l
     """A stage with an account and an application, and a command for each thing an operator can do to them."""
     monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", stage_key_file())
     monkeypatch.setenv("LATCHKEY_PUBLIC_URL", "https://api.example.com")
-    ada, app = latchkey.account(name="Ada").email, registered(latchkey)
+    ada, app = latchkey.account(name="Ada").email, register_client(latchkey)
     known = {
         "--email=ada@example.com": f"--email={ada}",
         "--client-id=app_00000000000000000000": f"--client-id={app.id}",
@@ -60,7 +61,7 @@ def run(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     """Run a command; return how it ended, and what it said on standard error."""
     capsys.readouterr()
     monkeypatch.setattr(sys, "argv", ["manage", "--stage=test", "--reason=", *words])
-    status = manage.main()
+    status = manage.main((*inputs.STAGES, "test"))
     return status, capsys.readouterr().err
 
 
@@ -126,3 +127,25 @@ def test_link_is_printed_though_nobody_says_where_the_stage_is() -> None:
     """It is made by then: no network, no right and no such stage in the configuration take it away."""
     with settings.in_use(replace(settings.current(), public_url="")):
         assert manage._url_of("test") == "https://<the API's address>"
+
+
+@pytest.mark.usefixtures("latchkey")
+def test_link_is_printed_though_the_configuration_of_the_stage_cannot_be_used() -> None:
+    """It is made by then, and where the API is reached is in that configuration alone."""
+    gateways, path = boto3.client("apigateway"), "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/"
+    api = gateways.create_rest_api(name="latchkey")["id"]
+    place = {
+        "restApiId": api,
+        "resourceId": gateways.get_resources(restApiId=api)["items"][0]["id"],
+        "httpMethod": "GET",
+    }
+    account = boto3.client("sts").get_caller_identity()["Account"]
+    uri = f"{path}arn:aws:lambda:us-east-1:{account}:function:latchkey-test/invocations"
+    gateways.put_method(**place, authorizationType="NONE")
+    gateways.put_integration(**place, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+    try:
+        assert deployed.api_ids("test") == [api]
+        with settings.in_use(replace(settings.current(), public_url="")):
+            assert manage._url_of("test") == "https://<the API's address>"
+    finally:
+        gateways.delete_rest_api(restApiId=api)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.credentials import scopes
-from tests.browser.console import Console, Key, Person, served
+from tests.browser.console import Console, Key, User, served
 from tests.reference.player import Player, playing
 from tests.support import exhaustive
 
@@ -40,7 +40,7 @@ def player(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Player]:
 
 
 def fuzz(
-    api: Console, player: Player, person: Person, key: Key | None, held: tuple[str, ...], *, seed: int, phases: str
+    api: Console, player: Player, person: User, key: Key | None, held: tuple[str, ...], *, seed: int, phases: str
 ) -> None:
     """Run schemathesis as a caller; assert that it finds nothing."""
     api.forward(HOUR_S)  # anonymous callers get a new quota, and clients may register again
@@ -58,24 +58,24 @@ def fuzz(
 
 def test_caller_with_every_scope_gets_documented_responses(api: Console, player: Player) -> None:
     """All responses to an administrator's key with every scope are documented."""
-    root = api.person("Root", tier="enterprise", admin=True)
+    root = api.user("Root", tier="enterprise", admin=True)
     fuzz(api, player, root, api.key(root, *scopes.ALL), scopes.ALL, seed=1, phases=EVERY_PHASE)
 
 
 @pytest.mark.parametrize("scope", exhaustive.after(1, scopes.ALL))
 def test_caller_with_one_scope_is_denied_the_others(api: Console, player: Player, scope: str) -> None:
     """A key with one scope is denied routes with another one, as documented."""
-    root = api.person("Root", tier="enterprise", admin=True)
+    root = api.user("Root", tier="enterprise", admin=True)
     fuzz(api, player, root, api.key(root, scope), (scope,), seed=4, phases="examples")
 
 
 def test_anonymous_caller_is_denied(api: Console, player: Player) -> None:
     """Only public routes succeed without a credential."""
-    fuzz(api, player, api.person("Eve"), None, (), seed=5, phases="examples")
+    fuzz(api, player, api.user("Eve"), None, (), seed=5, phases="examples")
 
 
 def test_schemathesis_finds_a_missing_scope_check(api: Console, player: Player) -> None:
     """The check runs: a key with more scopes than declared is reported."""
-    root = api.person("Root", tier="enterprise", admin=True)
+    root = api.user("Root", tier="enterprise", admin=True)
     with pytest.raises(AssertionError, match="answers a caller who lacks write"):
         fuzz(api, player, root, api.key(root, "write"), (), seed=4, phases="examples")

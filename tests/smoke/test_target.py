@@ -10,12 +10,8 @@ from tests.support.webhook_receiver import run_receiver
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"STAGE": "prd"}, "There is no stage prd. Choose one: make smoke STAGE=dev|prod"),
+        ({"STAGE": "prd"}, "There is no stage 'prd'. Choose one: make smoke STAGE=dev|prod"),
         ({"URL": "api.example.com"}, "URL takes the address of the API"),
-        ({"URL": "https://api.example.com/?key=1"}, "URL takes the address of the API"),
-        ({"URL": "http://[::1"}, "URL takes the address of the API"),
-        ({"URL": f"http://{'a' * 64}.example"}, "Nothing answers there: "),
-        ({"URL": "http://a b"}, "Nothing answers there: "),
         ({"URL": "http://127.0.0.1:9", "ADMIN_KEY": "Bearer lk_live_1"}, "ADMIN_KEY takes the key alone"),
         ({"URL": "http://127.0.0.1:9", "ADMIN_KEY": "lk_live_1\nlk_live_2"}, "ADMIN_KEY takes the key alone"),
         ({}, "Nothing runs locally: start it with `make run`"),

@@ -22,7 +22,6 @@ from chalicelib.core import clock, process_cache, randomness, settings, telemetr
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
 from chalicelib.limits import counter_items, tiers
-from chalicelib.oauth import document_fetches
 from infra.local_gateway.gateway import Gateway
 from infra.local_gateway.response import Response
 from tests.support import conformance
@@ -143,7 +142,6 @@ def error_of(answer: Response) -> tuple[int, str]:
 def forget_process() -> None:
     """Clear all caches of the process."""
     process_cache.forget()
-    document_fetches.forget()
 
 
 @lru_cache(maxsize=1)

@@ -73,7 +73,7 @@ def _create(url: str, region: str, credentials: Callable[[], Credentials]) -> En
 
 def _from_botocore() -> Endpoint:
     import botocore.session
-    from botocore.exceptions import BotoCoreError
+    from botocore.exceptions import BotoCoreError, NoCredentialsError
 
     session = botocore.session.get_session()
     try:
@@ -83,7 +83,8 @@ def _from_botocore() -> Endpoint:
         reason = str(error).rstrip(".")
         raise NotConfigured(f"{reason}. Set AWS_DEFAULT_REGION, or a profile that has a region.") from error
     if provider is None:
-        raise NotConfigured("There are no AWS credentials. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and its secret.")
+        missing = "No AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        raise NotConfigured(missing) from NoCredentialsError()
 
     def credentials() -> Credentials:
         # This call refreshes credentials that are about to expire.

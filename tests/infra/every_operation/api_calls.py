@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from chalicelib.api.console.routes import FORMS_ON, SHOWN_AT
+from chalicelib.api.console.routes import FORMS_ON, PAGE_OF_PATH
 from chalicelib.core import secrets, settings
 from chalicelib.credentials import rotate
 from chalicelib.credentials.change import change_key
@@ -11,8 +11,8 @@ from chalicelib.limits import tiers
 from tests.detection.signing import alert, report
 from tests.infra.every_operation.scenario import Scenario, ok
 from tests.oauth.flow import (
-    registered,
-    someone,
+    new_user,
+    register_client,
 )
 from tests.support.console_client import ConsoleClient, new_account
 from tests.support.webhook_receiver import Receiver
@@ -45,7 +45,7 @@ class ApiCalls(Scenario):
         with settings.in_use(replace(settings.current(), security_contact="security@example.com")):
             ok(self.latchkey.call("GET", "/.well-known/security.txt"))
         unknown = dict.fromkeys(("key_id", "webhook_id", "message_id", "client_id", "account_id"), "none")
-        ok(*(self.latchkey.call("GET", path.format(**unknown)) for path in FORMS_ON if path not in SHOWN_AT))
+        ok(*(self.latchkey.call("GET", path.format(**unknown)) for path in FORMS_ON if path not in PAGE_OF_PATH))
         for kind in ("authorization-server", "protected-resource"):
             ok(self.latchkey.call("GET", f"/.well-known/oauth-{kind}"))
         ok(self.latchkey.call("GET", "/.well-known/oauth-protected-resource/v1"))
@@ -86,7 +86,7 @@ class ApiCalls(Scenario):
         public, elsewhere, before = (self.latchkey.key(new_account()) for _ in range(3))
         rotate.rotate(verify(before.secret), before.key.id, 60)
         change_key(elsewhere.key.account_id, elsewhere.key.id, name=None, wanted=None, on_anomaly="narrow")
-        token, _ = someone(self.latchkey).grant(registered(self.latchkey))
+        token, _ = new_user(self.latchkey).grant(register_client(self.latchkey))
         tokens = [alert(secret) for secret in (public.secret, before.secret, token, secrets.mint("test"))]
         ok(report(self.latchkey, *tokens, alert(elsewhere.secret, public=False)))
 
@@ -94,7 +94,7 @@ class ApiCalls(Scenario):
         """A service that verifies secrets: of a key, of a token, and a malformed one."""
         admin = self.latchkey.account(tiers.ENTERPRISE, name="Service", admin=True)
         service = self.latchkey.key(admin, "verify").secret
-        token, _ = someone(self.latchkey).grant(registered(self.latchkey))
+        token, _ = new_user(self.latchkey).grant(register_client(self.latchkey))
         for secret in (self.latchkey.key(self.latchkey.account()).secret, token, "nonsense"):
             ok(self.latchkey.call("POST", "/v1/verify", service, json_body={"secret": secret}))
 

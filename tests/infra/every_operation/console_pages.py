@@ -14,8 +14,8 @@ from chalicelib.webhooks import deliver, endpoints, fan_out
 from tests.infra.every_operation.scenario import Scenario, ok
 from tests.oauth.flow import (
     CALLBACK,
-    registered,
-    someone,
+    new_user,
+    register_client,
 )
 from tests.support.console_client import PASSWORD, ConsoleClient, new_account
 from tests.support.webhook_receiver import PUBLIC_URL, run_receiver
@@ -45,12 +45,12 @@ class ConsolePages(Scenario):
     def choosing_what_ends(self) -> None:
         """A password reset that revokes everything; once interrupted, once completed."""
         for is_killed in (True, False):
-            ada = someone(self.latchkey)
-            app = registered(self.latchkey, owner=ada.account)
+            ada = new_user(self.latchkey)
+            app = register_client(self.latchkey, owner=ada.account)
             hook = endpoints.create(ada.account.id, url="https://example.com/", name="Ledger", types=None)
             chosen = {self.latchkey.key(ada.account).key.id, app.id, hook.id}
-            someone(self.latchkey).grant(app)
-            ada.grant(registered(self.latchkey))
+            new_user(self.latchkey).grant(app)
+            ada.grant(register_client(self.latchkey))
             if is_killed:
                 password_reset.new(ada.account.id, chosen | {password_reset.CONNECTED}, by="digest").save()
                 continue
@@ -61,9 +61,9 @@ class ConsolePages(Scenario):
 
     def account_page(self) -> None:
         """Name, address, password."""
-        ada = someone(self.latchkey, verified=False)
+        ada = new_user(self.latchkey, verified=False)
         ok(ada.open("/settings"), ada.submit(f"{ACCOUNT}/verification", on=ACCOUNT), ada.submit(self.link()))
-        ada.logs_in_again()
+        ada.log_in_again()
         ok(ada.submit(f"{ACCOUNT}/name", on=ACCOUNT, name="Ada L"))
         ok(ada.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="l@example.com", password=PASSWORD))
         ok(ada.submit(self.link()))
@@ -71,12 +71,12 @@ class ConsolePages(Scenario):
         self.latchkey.clock.forward(3600)
         ok(ada.open(ACCOUNT), ada.open("/settings/usage"), ada.open("/settings/activity"))
         ok(ada.open(f"{ACCOUNT}/sessions"), ada.submit(f"{ACCOUNT}/sessions/{ada.session_id}/end"))
-        ada.logs_in_again()
+        ada.log_in_again()
         ok(ada.submit(f"{ACCOUNT}/log-out-everywhere"))
 
     def key_pages(self) -> None:
         """Settings > Keys."""
-        ada = someone(self.latchkey)
+        ada = new_user(self.latchkey)
         ok(ada.submit("/settings/keys/new", name="CI", scopes=["read", "write"]), ada.open("/settings/keys"))
         path = next(url for url in ada.open("/settings/keys").urls if "/settings/keys/key_" in url)
         ok(ada.submit(f"{path}/rename", on=path, name="Web"), ada.submit(f"{path}/narrow", on=path, scopes=["read"]))
@@ -87,7 +87,7 @@ class ConsolePages(Scenario):
 
     def webhook_pages(self) -> None:
         """Settings > Webhooks."""
-        ada = someone(self.latchkey)
+        ada = new_user(self.latchkey)
         place = "/settings/webhooks"
         ok(ada.open(place), ada.open(f"{place}/new"))
         with run_receiver() as receiver, settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
@@ -104,7 +104,7 @@ class ConsolePages(Scenario):
 
     def admin_pages(self) -> None:
         """Administration of accounts."""
-        root, ada = someone(self.latchkey, "Root", admin=True), new_account()
+        root, ada = new_user(self.latchkey, "Root", admin=True), new_account()
         path = f"/admin/accounts/{ada.id}"
         ok(root.open("/admin"), root.open(f"/admin?find={ada.email}"), root.open(path))
         key = self.latchkey.key(ada)
@@ -117,11 +117,11 @@ class ConsolePages(Scenario):
     def admin_application_pages(self) -> None:
         """Administration of OAuth clients."""
         root, app, latchkey = (
-            someone(self.latchkey, "Root", admin=True),
-            registered(self.latchkey),
+            new_user(self.latchkey, "Root", admin=True),
+            register_client(self.latchkey),
             "/admin/applications",
         )
-        someone(self.latchkey).grant(app)
+        new_user(self.latchkey).grant(app)
         ok(
             root.open(latchkey),
             root.open(f"{latchkey}?client_id={app.id}"),
@@ -132,7 +132,7 @@ class ConsolePages(Scenario):
 
     def application_pages(self) -> None:
         """Settings > Applications."""
-        ada, new = someone(self.latchkey), "/settings/applications/new"
+        ada, new = new_user(self.latchkey), "/settings/applications/new"
         ok(ada.submit(new, name="Photos", redirect_uris=CALLBACK, kind="confidential", scopes=["read"]))
         path = next(url for url in ada.open("/settings/applications").urls if "/settings/applications/app_" in url)
         ok(ada.submit(f"{path}/change", on=path, name="Pictures", redirect_uris=CALLBACK))
@@ -140,21 +140,21 @@ class ConsolePages(Scenario):
 
     def leaving(self) -> None:
         """The deletion of an account with a key, an application and a grant."""
-        ada = someone(self.latchkey)
+        ada = new_user(self.latchkey)
         self.latchkey.key(ada.account)
-        ada.grant(registered(self.latchkey, owner=ada.account))
+        ada.grant(register_client(self.latchkey, owner=ada.account))
         endpoints.create(ada.account.id, url="https://example.com/", name="Ledger", types=None)
         fan_out.put(_events(ada.account.id))
         email_links.new_link(
             ada.account.id, email_links.CHANGE_EMAIL, email="next@example.com", epoch=ada.account.session_epoch
         )
         self.latchkey.clock.forward(1)
-        ada.leaves()
+        ada.delete_account()
         # Where others granted more than a slice, the minute's function goes on.
-        app = registered(self.latchkey)
+        app = register_client(self.latchkey)
         for _ in range(SLICE + 1):
             grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
-        change.set_standing(str(app.client.owner_id), tier=None, status=SUSPENDED, actor="operator")
+        change.set_standing(str(app.client.account_id), tier=None, status=SUSPENDED, actor="operator")
 
 
 def _events(account_id: str) -> list[Event]:

@@ -15,8 +15,8 @@ from tests.oauth.flow import (
     REFRESH,
     App,
     as_json,
-    registered,
-    someone,
+    new_user,
+    register_client,
 )
 
 
@@ -25,28 +25,32 @@ class OAuthFlows(Scenario):
 
     def code_flow(self) -> None:
         """Consent, stored and denied; refresh, introspection, revocation; withdrawal of the consent."""
-        ada, app = someone(self.latchkey), registered(self.latchkey)
+        ada, app = new_user(self.latchkey), register_client(self.latchkey)
         token, refresh = ada.grant(app)
-        ok(self.latchkey.call("GET", "/v1/users/me", token), ada.asked(app), ada.open("/settings/connected"))
-        ok(ada.decides(ada.asked(app, scope="read", prompt="consent"), "deny"))
+        ok(
+            self.latchkey.call("GET", "/v1/users/me", token),
+            ada.open_authorization(app),
+            ada.open("/settings/connected"),
+        )
+        ok(ada.decide(ada.open_authorization(app, scope="read", prompt="consent"), "deny"))
         later = app.refresh(refresh).json()
         ok(*(app.post("/oauth/introspect", token=each) for each in (token, later["refresh_token"])))
         ok(*(app.post("/oauth/revoke", token=each) for each in (token, later["refresh_token"])))
-        spa = registered(self.latchkey, LOOPBACK, public=True)
+        spa = register_client(self.latchkey, LOOPBACK, public=True)
         token, _ = ada.grant(spa)
         ok(self.latchkey.call("GET", "/v1/limits", token), ada.submit("/settings/connected", client_id=spa.id))
         assert self.latchkey.call("GET", "/v1/limits", token).status == 401
         # A consent from before the verification of the address, without emails, is replaced.
-        eve = someone(self.latchkey, "Eve", verified=False)
+        eve = new_user(self.latchkey, "Eve", verified=False)
         with settings.in_use(replace(settings.current(), mail_from="")):
             eve.grant(app)
         self.latchkey.clock.forward(1)
-        eve.proves_address()
+        eve.verify_email()
         eve.grant(app)
 
     def reuse(self) -> None:
         """A retried refresh, and reuse of a refresh token and of a code."""
-        ada, app = someone(self.latchkey), registered(self.latchkey)
+        ada, app = new_user(self.latchkey), register_client(self.latchkey)
         _, refresh = ada.grant(app)
         ok(app.refresh(refresh), app.refresh(refresh))
         self.latchkey.clock.forward(31)
@@ -57,7 +61,7 @@ class OAuthFlows(Scenario):
 
     def device_flow(self) -> None:
         """The device flow: polling, slow_down, approval and denial."""
-        ada, app = someone(self.latchkey), registered(self.latchkey)
+        ada, app = new_user(self.latchkey), register_client(self.latchkey)
         for decision in ("allow", "deny"):
             started = app.post("/oauth/device_authorization", scope="read").json()
             polls = [app.ask(DEVICE, device_code=started["device_code"]).status for _ in range(2)]
@@ -70,7 +74,7 @@ class OAuthFlows(Scenario):
 
     def client_for_itself(self) -> None:
         """Client credentials."""
-        answer = registered(self.latchkey).ask(CLIENT)
+        answer = register_client(self.latchkey).ask(CLIENT)
         ok(answer, self.latchkey.call("GET", "/v1/limits", answer.json()["access_token"]))
 
     def registration(self) -> None:
@@ -82,7 +86,7 @@ class OAuthFlows(Scenario):
         ok(made, self.latchkey.call("GET", path, token))
         changed = {**described, "client_id": body["client_id"], "client_name": "Renamed"}
         ok(self.latchkey.call("PUT", path, token, json_body=changed))
-        someone(self.latchkey).grant(
+        new_user(self.latchkey).grant(
             App(self.latchkey, Client.get(body["client_id"]), body["client_secret"], CALLBACK, PKCE)
         )
         ok(self.latchkey.call("DELETE", path, token))

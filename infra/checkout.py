@@ -1,0 +1,47 @@
+"""Files and folders of the checkout that a command reads or writes: what is wrong with them is said before it begins.
+
+Chalice takes a missing `requirements.txt` for an empty one, and what is no folder for a fault of its own, midway.
+"""
+
+from pathlib import Path
+
+from infra.failed import Mistake
+from infra.pinned import LOCAL
+
+NOTED, PACKAGES = Path(".chalice", "deployed"), Path(".chalice", "deployments")
+FOLDERS = {"deploy": (NOTED, PACKAGES), "package": (PACKAGES,), "destroy": (NOTED,)}
+"""By command of a stage what it writes into, made where it isn't there."""
+FILES = {"deploy": ("requirements.txt",), "package": ("requirements.txt",), "status": ("pyproject.toml",)}
+"""By command what it reads."""
+
+
+def check(command: str, stage: str) -> None:
+    """Raise Mistake, with what to do, where a command on a stage can't use what is in its place."""
+    for folder in FOLDERS.get(command, ()):
+        _check_folder(folder)
+    if NOTED in FOLDERS.get(command, ()) and (NOTED / f"{stage}.json").is_dir():
+        raise Mistake(f"{NOTED / stage}.json is a folder, and a file is written there: move it away.")
+    for name in FILES.get(command, ()):
+        _check_file(Path(name))
+
+
+def check_local() -> None:
+    """Raise Mistake where there is something else than the folder in which local runs keep their files."""
+    _check_folder(LOCAL, LOCAL.name)
+
+
+def _check_folder(path: Path, name: str = "") -> None:
+    if (path.exists() or path.is_symlink()) and not path.is_dir():
+        raise Mistake(f"{name or path} is a file, and takes a folder: move it away, then run this again.")
+
+
+def _check_file(path: Path) -> None:
+    back = f"Take what was committed: git checkout {path}"
+    try:
+        path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise Mistake(f"{path} is missing. {back}") from error
+    except OSError as error:
+        raise Mistake(f"{path} can't be read ({error.strerror}). {back}") from error
+    except ValueError as error:
+        raise Mistake(f"{path} is not UTF-8. {back}") from error

@@ -1,0 +1,78 @@
+"""What of a stage was deleted or switched off by hand, and the next deployment makes again or switches on."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from infra import configuration, deployed, schedules, subscription, template
+from infra.data_stack.inspection import Inspection
+from infra.data_stack.stack import DataStack
+from infra.deploy import settings
+
+SUBSCRIBED = "stream"
+
+
+class Drift(NamedTuple):
+    """Names of what was deleted, and of what is off."""
+
+    gone: list[str]
+    off: list[str]
+
+    def rehearsed(self) -> Iterator[str]:
+        """Yield a line for each, for whoever asks what a deployment would do."""
+        yield from (f"{name} was deleted, and would be made again" for name in self.gone)
+        yield from (f"{name} was switched off, and would be switched on" for name in self.off)
+
+
+def of_data(data: DataStack, look: Inspection, stage: str) -> Drift:
+    """Return the drift of a data stack; none of one that isn't whole, which is made anew."""
+    if not look.is_kept:
+        return Drift([], [])
+    off = data.off(template.composed(settings.mail_from(stage)), look)
+    return Drift(list(look.lost.values()), [each.what for each in off])
+
+
+def of_service(
+    stage: str, deployed_as: Mapping[str, list[str]], reserved: Mapping[str, int | None], stream: str
+) -> Drift:
+    """Return the drift of a service. Where there is neither an API nor a function it wasn't deployed, or was removed.
+
+    `deployed_as` has the stages of its APIs, `reserved` its functions; `stream` is the one of events, "" for none.
+    """
+    if not deployed_as and not reserved:
+        return Drift([], [])
+    names = [deployed.function_name(stage, each) for each in deployed.FUNCTIONS]
+    drift = Drift([f"function {name}" for name in names if name not in reserved], [])
+    drift.gone.extend(_unanswered(stage, deployed_as))
+    _add_schedules(stage, drift)
+    if stream:
+        _add_subscription(stage, stream, drift)
+    return drift
+
+
+def _unanswered(stage: str, deployed_as: Mapping[str, list[str]]) -> Iterator[str]:
+    """Yield what answers callers, where that isn't there: the API, or the stage that it is deployed as.
+
+    A stage of another name a deployment refuses to replace, which is said elsewhere.
+    """
+    if not deployed_as:
+        yield "the API, which gets another address"
+    for api_id, names in list(deployed_as.items())[:1]:
+        if not names:
+            yield f"stage {configuration.gateway_stage(stage)} of the API {api_id}"
+
+
+def _add_schedules(stage: str, drift: Drift) -> None:
+    rules = [schedules.rule_name(deployed.function_name(stage, name)) for name in schedules.SCHEDULED]
+    states = schedules.states(rules)
+    drift.gone.extend(f"schedule {rule}" for rule in rules if rule not in states)
+    drift.off.extend(f"schedule {rule}" for rule, state in states.items() if state == schedules.OFF)
+
+
+def _add_subscription(stage: str, stream: str, drift: Drift) -> None:
+    function = deployed.function_name(stage, SUBSCRIBED)
+    states = [each["State"] for each in subscription.to_stream(function, stream)]
+    what = f"subscription of {function} to the stream of events"
+    if not states:
+        drift.gone.append(what)
+    elif states[0] in subscription.OFF:
+        drift.off.append(what)

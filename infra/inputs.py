@@ -1,0 +1,150 @@
+"""What commands may be given, by the name that make has for it: one table, asked before anything is done.
+
+Spaces around a value are no part of it, and one that has nothing else was not given.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from chalicelib.accounts import email_address
+from chalicelib.core import errors, ids
+from chalicelib.credentials import scopes
+from chalicelib.limits import tiers
+from chalicelib.uptime import states
+from infra.failed import Mistake, quoted
+
+STAGES = ("dev", "prod")
+LOCAL = "local"
+LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+"""What CloudWatch Logs takes."""
+SECRETS = ("ADMIN_KEY",)
+"""What isn't repeated to whoever gave it."""
+REASON_MAX, TITLE_MAX, TEXT_MAX, NAME_MAX, OUT_MAX = 200, 100, 2_000, 100, 1_000
+"""In characters: a reason as on the pages for administrators, a title and a text as on /status."""
+
+
+class Takes(NamedTuple):
+    """What a variable takes, in words, and whether a value is that."""
+
+    words: str
+    fits: Callable[[str], bool]
+    hidden: Callable[[str], str] = lambda _: ""
+    """Returns the first character of a text that can't be shown; "" where there is none."""
+
+
+def given(name: str, value: str) -> str:
+    """Return a value as it is used, "" for none; raise Mistake, with what the variable takes, where it can't be."""
+    text = value.strip()
+    hidden = TAKES[name].hidden(text)
+    if hidden:
+        raise Mistake(f"{name} has a character that can't be shown: U+{ord(hidden):04X}. Leave it out.")
+    if text and not TAKES[name].fits(text):
+        what = "" if name in SECRETS else f", not {quoted(text)}"
+        raise Mistake(f"{name} takes {TAKES[name].words}{what}.")
+    return text
+
+
+def stage(command: str, value: str, *, known: Collection[str] = STAGES) -> str:
+    """Return the stage that was given; raise Mistake, with those that there are, where it is none."""
+    text = value.strip()
+    if text not in known:
+        wrong = f"There is no stage {quoted(text)}. Choose one" if text else "Choose a stage"
+        raise Mistake(f"{wrong}: make {command} STAGE={'|'.join(STAGES)}")
+    return text
+
+
+def _one_of(*words: str) -> Takes:
+    return Takes(f"{', '.join(words[:-1])} or {words[-1]}", lambda text: text in words)
+
+
+def _some_of(words: Collection[str]) -> Takes:
+    return Takes(f"some of {', '.join(words)}", lambda text: set() < set(text.replace(",", " ").split()) <= set(words))
+
+
+def _matching(words: str, pattern: str) -> Takes:
+    return Takes(words, lambda text: re.fullmatch(pattern, text) is not None)
+
+
+def _text(most: int, *, besides: str = "") -> Takes:
+    """Return what takes a text of which everything can be shown, or is `besides`: a feed's XML can't hold the rest."""
+
+    def hidden(text: str) -> str:
+        for each in text:
+            if not (each.isprintable() or each in besides or unicodedata.category(each) == "Zs"):
+                return each
+        return ""
+
+    return Takes(f"at most {most:,} characters", lambda text: len(text) <= most, hidden)
+
+
+def _is_email(text: str) -> bool:
+    try:
+        email_address.parsed(text)
+    except errors.InvalidRequest:
+        return False
+    return True
+
+
+def _is_url(text: str) -> bool:
+    """Return whether a request can be sent there, to a path behind it: without a query, a fragment or a user."""
+    try:
+        parts = urlsplit(text)
+        host, is_port = parts.hostname or "", parts.port != 0
+    except ValueError:
+        return False
+    is_host = ":" in host or all(0 < len(label) < 64 for label in host.rstrip(".").split("."))
+    is_bare = not any(each in text for each in "?#@")
+    return parts.scheme in ("http", "https") and is_host and is_port and is_bare and _is_visible(text)
+
+
+def _is_visible(text: str) -> bool:
+    return re.fullmatch("[!-~]+", text) is not None
+
+
+def _is_receiver(text: str) -> bool:
+    return _is_url(text.partition("?")[0]) and _is_visible(text)
+
+
+def _is_client(text: str) -> bool:
+    return ids.is_id(text, "app") or (text.startswith("https://") and _is_visible(text))
+
+
+TAKES = {
+    "ADMIN_KEY": _matching("the key alone, in one line, as it was shown when it was made", "[!-~]{1,500}"),
+    "ALARM_EMAIL": _matching("an address, like you@example.com", r"(?=.{3,254}\Z)[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+"),
+    "BOUNDARY": _matching(
+        "the ARN of a policy, like arn:aws:iam::123456789012:policy/latchkey-boundary",
+        r"arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[!-~]{1,640}",
+    ),
+    "CERTIFICATE": _matching(
+        "the ARN of a certificate of us-east-1, like arn:aws:acm:us-east-1:123456789012:certificate/1234",
+        r"arn:[a-z-]+:acm:us-east-1:[0-9]{12}:certificate/[!-~]{1,200}",
+    ),
+    "CLIENT_ID": Takes("an application's id, like app_…, or the https URL that is its id", _is_client),
+    "COMPONENTS": _some_of(states.COMPONENTS),
+    "DATA": _one_of("keep", "delete"),
+    "DOMAIN": _matching(
+        "a name in small letters, like api.example.com",
+        r"(?=.{4,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]",
+    ),
+    "EMAIL": Takes("an address, like name@example.com", _is_email),
+    "ID": Takes("what opening the incident has printed, like inc_…", lambda text: ids.is_id(text, "inc")),
+    "LOG_DAYS": Takes(", ".join(map(str, LOG_DAYS)), lambda text: text in map(str, LOG_DAYS)),
+    "MINUTES": _matching("a number above 0, like 10", r"(?=.*[1-9])[0-9]{1,6}(\.[0-9]{1,6})?"),
+    "NAME": _text(NAME_MAX),
+    "OUT": _text(OUT_MAX),
+    "REASON": _text(REASON_MAX),
+    "RECEIVER": Takes("a URL at which messages are answered 2xx, like https://example.com/hook", _is_receiver),
+    "ROUNDS": _matching("a number from 1", "[1-9][0-9]{0,5}"),
+    "SCOPES": _some_of(scopes.ALL),
+    "SEED": _matching("a number", "[0-9]{1,18}"),
+    "STATE": _one_of(*states.OF_INCIDENTS),
+    "TEXT": _text(TEXT_MAX, besides="\n"),
+    "TIER": _one_of(*(tier.name for tier in tiers.OF_ACCOUNTS)),
+    "TITLE": _text(TITLE_MAX),
+    "URL": Takes("the address of the API, like https://api.example.com", _is_url),
+}
+"""By variable. `stage` has those of STAGE, and make the switches: any value but 0 is on."""

@@ -1,0 +1,263 @@
+"""What a command is given wrongly: each variable of each command, in one sentence with what it takes."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import boto3
+import pytest
+
+from infra import configuration, inputs, manage, rights
+from infra.bench import __main__ as bench
+from infra.deploy import command as deployment
+from infra.deploy import options
+from infra.failed import QUOTED_MAX, Mistake
+from infra.mutate import __main__ as mutate
+from infra.smoke import command as smoke
+
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/1"
+EDGE = {"DOMAIN": ("--edge", f"--certificate={CERTIFICATE}"), "CERTIFICATE": ("--edge", "--domain=api.example.com")}
+ADA = "--email=ada@example.com"
+OF_DEPLOYMENT = [
+    (command, name.upper())
+    for command, names in options.TAKES.items()
+    for name in names
+    if name not in options.SWITCHES and name != "out"
+]
+OF_MANAGE: dict[str, dict[str, tuple[str, ...]]] = {
+    "key": {"EMAIL": (), "SCOPES": (ADA,), "NAME": (ADA,)},
+    "account": {"EMAIL": (), "TIER": (ADA,), "NAME": (ADA,)},
+    "tier": {"EMAIL": ("--tier=pro",), "TIER": (ADA,)},
+    "suspend": {"EMAIL": ()},
+    "reinstate": {"EMAIL": ()},
+    "admin": {"EMAIL": ()},
+    "password-link": {"EMAIL": ()},
+    "application-end": {"CLIENT_ID": ()},
+    "incident": dict.fromkeys(("TITLE", "TEXT", "ID", "STATE", "COMPONENTS"), ("--title=Slow", "--text=We look.")),
+    "admins": {},
+    "leak-secret": {},
+}
+OF_SMOKE = ("URL", "ADMIN_KEY", "RECEIVER")
+TEXTS = ("NAME", "REASON", "TEXT", "TITLE")
+"""What takes nearly any text."""
+RUBBISH = {
+    "two lines": "a\nb",
+    "long": "a" * 3_000,
+    "a path": "../x",
+    "letters": "ü€😀",
+    "a dash": "-x",
+    "two dashes": "--force",
+    "no text": "\udcff",
+    "a control": "a\x1b[31m",
+}
+Ran = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ran:
+    """What runs a command, from which nothing reaches AWS, and returns its status and what it says of an error."""
+    shipped = configuration.FILE.read_text()
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / configuration.FILE).write_text(shipped)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(boto3, "client", None)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    for name in ("STAGE", *OF_SMOKE):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(main: Callable[..., int], *words: str, **environment: str) -> tuple[int, str]:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["program", *words])
+        status = main(list(words)) if main is deployment.main else main()
+        return status, capsys.readouterr().err
+
+    return run
+
+
+def told(name: str, value: str, done: tuple[int, str]) -> None:
+    """Hold that a variable was refused in one sentence that names it and repeats no more than the beginning."""
+    status, error = done
+    assert (status, error.count("\n")) == (1, 1)
+    assert error.startswith((f"{name} takes ", f"{name} has a character that can't be shown: U+"))
+    assert len(error) < 300
+    assert "a" * (QUOTED_MAX + 1) not in error
+
+
+def needed(command: str) -> list[str]:
+    """Return what a command on accounts can't do without."""
+    values = {"EMAIL": ADA, "TIER": "--tier=pro", "CLIENT_ID": "--client-id=app_00000000000000000000"}
+    return [values[name] for name in manage.NEEDED[command].values()]
+
+
+@pytest.mark.parametrize("rubbish", RUBBISH)
+@pytest.mark.parametrize(("command", "name"), OF_DEPLOYMENT)
+def test_variable_of_a_command_on_a_stage_is_refused(ran: Ran, command: str, name: str, rubbish: str) -> None:
+    """Of `make deploy`, `package` and `destroy`, before anything is asked."""
+    value = RUBBISH[rubbish]
+    option = f"--{name.lower().replace('_', '-')}={value}"
+    told(name, value, ran(deployment.main, command, "--stage=dev", *EDGE.get(name, ()), option))
+
+
+@pytest.mark.parametrize("rubbish", RUBBISH)
+@pytest.mark.parametrize(("command", "name"), [(each, name) for each, names in OF_MANAGE.items() for name in names])
+def test_variable_of_a_command_on_accounts_is_refused(ran: Ran, command: str, name: str, rubbish: str) -> None:
+    """Before the stage is asked for anything; a text is refused for its length, and for what can't be shown."""
+    value = RUBBISH[rubbish]
+    taken = ("a path", "letters", "a dash", "two dashes", *(["two lines"] if name == "TEXT" else []))
+    if name in TEXTS and rubbish in taken:
+        assert inputs.given(name, value) == value
+        return
+    option = f"--{name.lower().replace('_', '-')}={value}"
+    told(name, value, ran(manage.main, "--stage=dev", command, *OF_MANAGE[command][name], option))
+
+
+@pytest.mark.parametrize("command", OF_MANAGE)
+@pytest.mark.parametrize("rubbish", ["two lines", "long", "no text", "a control"])
+def test_reason_of_every_command_on_accounts_is_refused(ran: Ran, command: str, rubbish: str) -> None:
+    """Where it couldn't be shown to administrators."""
+    value = RUBBISH[rubbish]
+    told("REASON", value, ran(manage.main, "--stage=dev", f"--reason={value}", command, *needed(command)))
+
+
+@pytest.mark.parametrize("rubbish", RUBBISH)
+@pytest.mark.parametrize("name", OF_SMOKE)
+def test_variable_of_a_smoke_run_is_refused(ran: Ran, name: str, rubbish: str) -> None:
+    """Before a request is sent; the key, of which any letters may be one, isn't repeated."""
+    value = RUBBISH[rubbish]
+    if name == "ADMIN_KEY" and rubbish in ("a path", "a dash", "two dashes"):
+        assert inputs.given(name, value) == value
+        return
+    status, error = ran(smoke.main, **{"URL": "http://127.0.0.1:9", name: value})
+    told(name, value, (status, error))
+    assert (name == "ADMIN_KEY") is ("not '" not in error)
+
+
+@pytest.mark.parametrize("stage", ["", " ", "production", *RUBBISH.values()])
+def test_stage_that_is_none_is_refused_by_every_command(ran: Ran, stage: str) -> None:
+    """With those that there are; the commands that have a local one take that where none is given."""
+    commands: list[tuple[str, Callable[..., int], tuple[str, ...]]] = [
+        *((each, deployment.main, (each, f"--stage={stage}")) for each in options.TAKES),
+        ("policy", rights.main, (f"--stage={stage}",)),
+    ]
+    if stage.strip():
+        commands += [(each, manage.main, (f"--stage={stage}", each, *needed(each))) for each in OF_MANAGE]
+        commands.append(("smoke", smoke.main, ()))
+    for command, main, words in commands:
+        status, error = ran(main, *words, STAGE=stage)
+        begins = "There is no stage '" if stage.strip() else "Choose a stage: "
+        assert (status, error.count("\n"), error.startswith(begins)) == (1, 1, True), command
+        assert error.endswith(f"make {command} STAGE=dev|prod\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("LOG_DAYS", each) for each in ("0", "2", "31", "-1", "30.0", "３")),
+        *(
+            ("ALARM_EMAIL", each)
+            for each in ("you", "you@", "@example.com", "you@example", "a b@example.com", "a@@b.com")
+        ),
+        *(("EMAIL", each) for each in ("you", "you@", "@example.com", "you@example", "a b@example.com")),
+        *(("CERTIFICATE", CERTIFICATE.replace(*each)) for each in (("us-east-1", "eu-west-1"), ("acm", "iam"))),
+        *(
+            ("DOMAIN", each)
+            for each in ("API.example.com", "https://api.example.com", "localhost", "1.2.3.4", "a..b.com")
+        ),
+        *(("BOUNDARY", each) for each in ("latchkey-boundary", "arn:aws:iam::1:policy/x", "arn:aws:iam::aws:role/x")),
+        *(("MINUTES", each) for each in ("0", "0.0", "-1", "nan", "inf", "1e9", "ten")),
+        *(("ROUNDS", each) for each in ("0", "-1", "1.5", "x")),
+        *(("SEED", each) for each in ("-1", "x")),
+        *(
+            ("URL", each)
+            for each in ("http://", "http://x:0", "http://x:99999", "http://a@b", f"http://{'a' * 64}.example")
+        ),
+        *(("URL", each) for each in ("http://x?y", "http://x#y", "ftp://x", "http://[::1", "http://..", "http://a b")),
+        *(("ID", each) for each in ("inc_1", "acc_00000000000000000000", "7")),
+        *(("CLIENT_ID", each) for each in ("nonsense", "http://app.example", "app_1")),
+        *(("DATA", each) for each in ("all", "Delete", "1")),
+    ],
+)
+def test_value_that_nearly_fits_is_refused(name: str, value: str) -> None:
+    """It would be refused midway by AWS, or be something else than was meant."""
+    with pytest.raises(Mistake, match=f"{name} takes "):
+        inputs.given(name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("LOG_DAYS", str(each)) for each in inputs.LOG_DAYS),
+        *(("ALARM_EMAIL", each) for each in ("you@example.com", "you+alarms@mail.example.co.uk")),
+        *(("EMAIL", each) for each in ("you@example.com", "jörg@example.com")),
+        *(("CERTIFICATE", CERTIFICATE), ("CERTIFICATE", CERTIFICATE.replace("arn:aws:", "arn:aws-cn:"))),
+        *(("DOMAIN", each) for each in ("api.example.com", "xn--bcher-kva.example")),
+        *(
+            ("URL", each)
+            for each in ("http://127.0.0.1:8000", "http://[::1]:80", "https://x.amazonaws.com/api", "http://a/")
+        ),
+        *(("RECEIVER", each) for each in ("https://example.com/hook", "https://example.com/hook?token=1")),
+        *(("MINUTES", each) for each in ("10", "0.5")),
+        *(("CLIENT_ID", each) for each in ("app_00000000000000000000", "https://app.example/client.json")),
+        *(("SCOPES", "read, write keys"), ("COMPONENTS", "api database"), ("STATE", "monitoring"), ("TIER", "pro")),
+        *(("BOUNDARY", "arn:aws:iam::aws:policy/PowerUserAccess"), ("DATA", "keep"), ("OUT", "~/my package")),
+        *((name, "") for name in inputs.TAKES),
+    ],
+)
+def test_value_that_fits_is_taken_without_the_spaces_around_it(name: str, value: str) -> None:
+    """And none is none, whatever spaces it has."""
+    assert inputs.given(name, f" {value}\n") == value
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("destroy", "--dry-run"), "make destroy takes no DRY_RUN (but DATA). Nothing was changed."),
+        (("rotate-edge", "--dry-run"), "make rotate-edge takes no DRY_RUN (but STAGE alone). Nothing was changed."),
+        (("status", "--data", "delete"), "make status takes no DATA"),
+        (("package", "--boundary", "arn"), "make package takes no BOUNDARY"),
+        (("deploy", f"--certificate={CERTIFICATE}"), "DOMAIN and CERTIFICATE are for CloudFront in front: give EDGE=1"),
+        (
+            ("deploy", "--edge"),
+            "EDGE=1 takes a domain and its certificate of us-east-1: make deploy STAGE=prod EDGE=1 ",
+        ),
+        (("deploy", "--edge", "--domain=api.example.com"), "EDGE=1 takes a domain and its certificate"),
+        (("package", "--domain=api.example.com"), "DOMAIN and CERTIFICATE are for CloudFront in front: give EDGE=1"),
+    ],
+)
+def test_variable_that_a_command_cannot_use_is_refused(ran: Ran, words: tuple[str, ...], said: str) -> None:
+    """What belongs to another command; a domain without an edge, and an edge without one where it is deployed."""
+    status, error = ran(deployment.main, *words, "--stage=prod")
+    assert (status, error.count("\n"), error.startswith(said)) == (1, 1, True)
+
+
+def test_policy_that_is_two_is_refused(ran: Ran) -> None:
+    """Each is one of its own."""
+    status, error = ran(rights.main, "--stage=dev", "--edge", "--operate")
+    assert (status, error.count("\n"), error.startswith("make policy takes EDGE=1 or OPERATE=1, not both")) == (
+        1,
+        1,
+        True,
+    )
+
+
+@pytest.mark.parametrize("program", [mutate, bench])
+@pytest.mark.parametrize("rubbish", RUBBISH.values())
+def test_number_of_a_long_run_is_refused_before_it_begins(
+    monkeypatch: pytest.MonkeyPatch, program: ModuleType, rubbish: str
+) -> None:
+    """Not by the usage of a program that nobody called."""
+    given = {mutate: ("MINUTES", ["--python=python"]), bench: ("ROUNDS", [])}
+    name, words = given[program]
+    monkeypatch.setattr(sys, "argv", ["program", *words, f"--{name.lower()}={rubbish}"])
+    with pytest.raises(SystemExit) as ended:
+        program.main()
+    told(name, rubbish, (1, f"{ended.value}\n"))
+
+
+def test_every_command_on_accounts_is_tried() -> None:
+    """One added later, and a variable of it, too."""
+    assert sorted(OF_MANAGE) == sorted(manage.NEEDED)
+    for command, needed in manage.NEEDED.items():
+        assert {*needed.values()} <= {*OF_MANAGE[command]}

@@ -1,0 +1,247 @@
+"""Registration and its management without HTTP: authorization, storage and responses."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chalicelib.core import secrets, settings
+from chalicelib.oauth import client_metadata, clients, delete_client, registration
+from chalicelib.oauth.errors import OAuthError
+from chalicelib.oauth.tables import Client
+from tests.oauth.flow import CALLBACK, CODE, DEVICE, ISSUER, REFRESH
+from tests.support.harness import START_MS, TestApp
+
+BODY_MAX = 64 * 1024
+
+
+def registered(**described: object) -> dict[str, Any]:
+    """Register a client."""
+    return registration.register(json.dumps({"redirect_uris": [CALLBACK], **described}), ISSUER)
+
+
+def replaced(made: dict[str, Any], **described: object) -> dict[str, object]:
+    """Update a client's metadata."""
+    client, token = registration.authenticate(made["client_id"], f"Bearer {made['registration_access_token']}")
+    body = {"client_id": made["client_id"], "redirect_uris": [CALLBACK], **described}
+    return registration.replace(client, token, json.dumps(body), ISSUER)
+
+
+@pytest.mark.parametrize(
+    ("setting", "authorization", "may"),
+    [
+        *(("open", "", True), ("open", "Basic x", True), ("closed", "", False), ("closed", "Bearer closed", False)),
+        *(("t", "Bearer t", True), ("t", "bearer t", True), ("t", "Bearer u", False), ("t", "Basic t", False)),
+        *(("t", "", False), ("t", "Bearer", False), ("", "", False)),
+        *(("x" * 1_000, "Bearer " + "x" * 1_000, True), ("x" * 1_001, "Bearer " + "x" * 1_001, False)),
+        ("é", "Bearer é", False),
+    ],
+)
+def test_registration_is_open_closed_or_needs_the_initial_token(
+    latchkey: TestApp, setting: str, authorization: str, may: bool
+) -> None:
+    """As the operator chose; a token has at most a thousand characters, in ASCII."""
+    kept = setting if setting in ("open", "closed") else secrets.digest(setting)
+    with settings.in_use(replace(settings.current(), registration=kept)):
+        if may:
+            registration.check_may_register(authorization)
+            return
+        with pytest.raises(OAuthError) as raised:
+            registration.check_may_register(authorization)
+    assert (raised.value.error, raised.value.status) == ("invalid_token", 401)
+    assert raised.value.headers == {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+
+def test_client_is_kept_a_week_unless_it_is_approved(latchkey: TestApp) -> None:
+    """It belongs to no account."""
+    client = Client.get(registered()["client_id"])
+    assert client.dies_at == START_MS // 1000 + 7 * 86_400
+    assert (client.registered_by, "account_id" in client.attribute_values) == ("self", False)
+
+
+@pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
+def test_metadata_of_64_kilobytes_is_the_largest(latchkey: TestApp, more: int, fits: bool) -> None:
+    """Exact to the byte."""
+    body = json.dumps({"redirect_uris": [CALLBACK], "x": ""}).encode()
+    body = body.replace(b'"x": ""', b'"x": "' + b"x" * (BODY_MAX + more - len(body)) + b'"')
+    assert len(body) == BODY_MAX + more
+    if fits:
+        assert registration.register(body, ISSUER)["client_id"]
+        return
+    with pytest.raises(OAuthError, match="too long") as raised:
+        registration.register(body, ISSUER)
+    assert (raised.value.error, raised.value.status) == ("invalid_client_metadata", 400)
+
+
+def test_client_is_managed_with_its_registration_token(latchkey: TestApp) -> None:
+    """Not with another client's, not with its secret, and not after its deletion."""
+    made, other = registered(), registered()
+    client_id, bearer = made["client_id"], f"Bearer {made['registration_access_token']}"
+    client, token = registration.authenticate(client_id, bearer)
+    assert (client.client_id, token) == (client_id, made["registration_access_token"])
+    accounts_own = clients.register(
+        name="x",
+        uris=[CALLBACK],
+        auth_method="none",
+        grant_types={CODE},
+        wanted=set(),
+        registered_by="account",
+        account_id=latchkey.account().id,
+    ).client
+    for name, shown in (
+        (other["client_id"], bearer),
+        (client_id, f"Bearer {made['client_secret']}"),
+        (client_id, "Bearer"),
+        (client_id, bearer.replace("Bearer", "Basic")),
+        (accounts_own.client_id, bearer),
+        ("app_" + "0" * 20, bearer),
+    ):
+        with pytest.raises(OAuthError) as raised:
+            registration.authenticate(name, shown)
+        assert raised.value.error == "invalid_token"
+    delete_client.delete(client)
+    with pytest.raises(OAuthError):
+        registration.authenticate(client_id, bearer)
+
+
+def test_update_replaces_all_metadata(latchkey: TestApp) -> None:
+    """RFC 7592 §2.2: omitted fields get their default; secret and registration stay."""
+    made = registered(
+        client_name="Photos", client_uri="https://photos.example/", scope="read", grant_types=[CODE, REFRESH]
+    )
+    body = replaced(made, redirect_uris=["https://b.example/"], token_endpoint_auth_method="client_secret_post")
+    stored = Client.get(made["client_id"])
+    assert body == {
+        "client_id": made["client_id"],
+        "client_id_issued_at": START_MS // 1000,
+        "client_name": "Unnamed application",
+        "redirect_uris": ["https://b.example/"],
+        "grant_types": [CODE],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "client_secret_post",
+        "scope": "read write",
+        "registration_client_uri": f"{ISSUER}/oauth/register/{made['client_id']}",
+        "registration_access_token": made["registration_access_token"],
+    }
+    assert (stored.name, stored.redirect_uris, stored.grant_types) == (
+        "Unnamed application",
+        ["https://b.example/"],
+        {CODE},
+    )
+    assert (stored.scopes, stored.auth_method) == ({"read", "write"}, "client_secret_post")
+    assert "uri" not in stored.attribute_values
+    assert clients.has_secret(stored, made["client_secret"])
+    again = replaced(
+        made,
+        client_name="Albums",
+        client_uri="https://b.example/",
+        scope="write",
+        redirect_uris=[],
+        grant_types=[DEVICE],
+    )
+    assert (again["client_name"], again["client_uri"], again["scope"]) == ("Albums", "https://b.example/", "write")
+    assert (again["grant_types"], again["response_types"], again["redirect_uris"]) == ([DEVICE], [], [])
+
+
+@pytest.mark.parametrize(
+    ("described", "error"),
+    [
+        ({"client_id": "app_" + "0" * 20}, "invalid_client_metadata"),
+        ({"client_id": None}, "invalid_client_metadata"),
+        *(({name: "x"}, "invalid_client_metadata") for name in registration.READ_ONLY_FIELDS),
+        ({"client_secret": "x"}, "invalid_client_metadata"),
+        ({"client_secret": 7}, "invalid_client_metadata"),
+        ({"token_endpoint_auth_method": "none"}, "invalid_client_metadata"),
+        ({"redirect_uris": []}, "invalid_redirect_uri"),
+        ({"redirect_uris": ["http://a.example/"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": [f"https://a.example/{number}" for number in range(11)]}, "invalid_redirect_uri"),
+    ],
+)
+def test_invalid_update_is_rejected(latchkey: TestApp, described: dict[str, object], error: str) -> None:
+    """It must name the client and no read-only field; nothing is changed."""
+    made = registered(client_name="Photos")
+    with pytest.raises(OAuthError) as raised:
+        replaced(made, **described)
+    assert (raised.value.error, raised.value.status) == (error, 400)
+    assert Client.get(made["client_id"]).name == "Photos"
+
+
+def test_read_only_fields_are_those_of_the_rfc() -> None:
+    """RFC 7592 §2.2 names these four."""
+    assert set(registration.READ_ONLY_FIELDS) == {
+        "registration_access_token",
+        "registration_client_uri",
+        "client_secret_expires_at",
+        "client_id_issued_at",
+    }
+
+
+def test_update_may_repeat_the_client_secret(latchkey: TestApp) -> None:
+    """RFC 7592 §2.2; a public client has none."""
+    made = registered()
+    assert replaced(made, client_secret=made["client_secret"])["client_id"] == made["client_id"]
+    public = registered(token_endpoint_auth_method="none")
+    assert replaced(public, token_endpoint_auth_method="none", client_secret=None)
+    for described in ({"token_endpoint_auth_method": "client_secret_basic"}, {"client_secret": ""}):
+        with pytest.raises(OAuthError):
+            replaced(public, **{"token_endpoint_auth_method": "none", **described})
+
+
+def test_update_of_a_concurrently_deleted_client_is_rejected(latchkey: TestApp) -> None:
+    """As with an invalid token; the item isn't recreated."""
+    for deleted_first in (False, True):
+        made = registered()
+        client, token = registration.authenticate(made["client_id"], f"Bearer {made['registration_access_token']}")
+        if deleted_first:
+            Client(client.client_id).delete()
+        else:
+            delete_client.delete(Client.get(client.client_id))
+        body = json.dumps({"client_id": client.client_id, "redirect_uris": [CALLBACK]})
+        with pytest.raises(OAuthError) as raised:
+            registration.replace(client, token, body, ISSUER)
+        assert raised.value.error == "invalid_token"
+        assert clients.find(client.client_id) is None
+
+
+@pytest.mark.parametrize(
+    ("length", "kept"), [(99, 99), (100, 100), (101, 0)], ids=["below", "as long as it may be", "too long"]
+)
+def test_long_client_uri_is_dropped_and_long_name_rejected(length: int, kept: int) -> None:
+    """At a hundred characters."""
+    uri = "https://photos.example/".ljust(length, "x")
+    read = client_metadata.parse({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")
+    assert len(read.uri or "") == kept
+    problem = client_metadata.name_problem("x" * length)
+    assert problem == (None if kept else "must be at most 100 characters long")
+
+
+def test_empty_metadata_has_the_defaults() -> None:
+    """Those of the caller, and all scopes that OAuth can grant."""
+    read = client_metadata.parse({}, offered=(CODE, REFRESH), by_default=(REFRESH,), auth_method="client_secret_post")
+    assert read == client_metadata.Metadata(
+        name=None,
+        redirect_uris=[],
+        auth_method="client_secret_post",
+        grant_types=frozenset({REFRESH}),
+        scopes=frozenset({"read", "write"}),
+        uri=None,
+    )
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://photos.example/", "https://photos.example", "https://photos.example:8443/?x=1#y", " https://a.b/ "]
+)
+def test_client_uri_is_http_or_https(uri: str) -> None:
+    """Spaces around it are removed."""
+    read = client_metadata.parse({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")
+    assert read.uri == uri.strip()
+
+
+@pytest.mark.parametrize(
+    "uri", ["https://a.b:99999/", "https://a.b:x/", "https://a@b/", "https://a.b/ c", "https://a.b/é\u202e"]
+)
+def test_invalid_client_uri_has_an_error(uri: str) -> None:
+    """For each kind of error."""
+    with pytest.raises(OAuthError, match="client_uri must be an http or https URL"):
+        client_metadata.parse({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")
