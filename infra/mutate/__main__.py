@@ -1,7 +1,7 @@
-"""`make mutate`: changes the code where it decides something, and sees whether a test notices.
+"""`make mutate`: mutation testing: change the code, and check whether a test fails.
 
-A sample of ten minutes, or with ALL=1 every mutant. What was found is kept in `.local/mutate`, so that a run that was
-interrupted, or repeated after tests were added, goes on: a killed mutant stays killed until its file changes.
+A sample of ten minutes, or with ALL=1 every mutant. Results are stored in `.local/mutate`, so that a run that was
+interrupted, or repeated after tests were added, continues: a killed mutant stays killed until its file changes.
 """
 
 import argparse
@@ -23,33 +23,33 @@ from infra.mutate.selection import Coverage, Killers, Mutant, Place, in_order, w
 PACKAGES = ("limits", "credentials", "oauth", "accounts", "webhooks", "core")
 WORKERS = 2
 BUDGETS_S, WHOLE_BUDGETS_S = (20.0,), (8.0, 60.0)
-"""How long the tests for one mutant may take together, in a sample and in a whole run: all, then survivors."""
+"""The time budgets for one mutant's tests, in a sample and in a full run: for all mutants, then for survivors."""
 
 
 class Asked:
     """A program that answers each line of JSON with one."""
 
     def __init__(self, *command: str, folder: Path) -> None:
-        """Start it."""
+        """Start the program."""
         pipe = subprocess.PIPE
         self._program = subprocess.Popen(command, cwd=folder, stdin=pipe, stdout=pipe, text=True)
         self._lock = threading.Lock()
 
     def __call__(self, **question: Any) -> Any:
-        """Ask, one at a time."""
+        """Send a line and return the answer, one at a time."""
         with self._lock:
             print(json.dumps(question), file=self._program.stdin, flush=True)
             answer = self._program.stdout.readline() if self._program.stdout else ""
             return json.loads(answer)
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the program."""
         self._program.kill()
         self._program.wait()
 
 
 def main() -> None:
-    """Try mutants until the time is over, then say what survived."""
+    """Try mutants until the time is over, then report the survivors."""
     options = _options()
     budgets_s = WHOLE_BUDGETS_S if options.all else BUDGETS_S
     packages = options.only.split() or list(PACKAGES)

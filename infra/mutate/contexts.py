@@ -1,4 +1,4 @@
-"""A pytest plugin: which lines each test runs, and how long it takes. Each process writes files of its own."""
+"""A pytest plugin that records the lines that each test runs, and its duration. Each process writes its own files."""
 
 import json
 import os
@@ -19,14 +19,14 @@ _took_s: dict[str, float] = {}
 
 
 def pytest_configure() -> None:
-    """Begin to look; what runs outside of a test has no name."""
+    """Start recording; lines outside of tests have no name."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     _measured.start()
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Note under the test's name what it runs, its fixtures included."""
+    """Record the lines of a test, its fixtures included, under its name."""
     _measured.switch_context(item.nodeid)
     began = time.perf_counter()
     yield
@@ -35,9 +35,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_unconfigure() -> None:
-    """Write down what was seen."""
+    """Write the recorded lines."""
     _measured.stop()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the process that only hands the tests out has seen nothing
+        warnings.simplefilter("ignore")  # the xdist controller runs no tests
         _measured.save()
     (FOLDER / f"took.{os.getpid()}.json").write_text(json.dumps(_took_s))

@@ -1,4 +1,4 @@
-"""Copies of the checkout in which files are mutated and tests run: the checkout itself is never touched."""
+"""Copies of the checkout, in which files are mutated and tests run: the checkout itself is never changed."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ TESTS = (
     "detection",
     "webhooks",
 )
-"""Folders whose tests run in one process, beside those below: what runs in others isn't seen, and is slow."""
+"""Folders whose tests run in one process, besides those below: coverage of other processes isn't recorded."""
 ON_THE_ENGINE = (
     "test_application_races.py",
     "test_change_faults.py",
@@ -55,7 +55,7 @@ def files() -> list[str]:
 
 
 def digest(names: list[str]) -> str:
-    """Return what files hold, in short."""
+    """Return a digest of files."""
     whole = hashlib.sha256()
     for name in names:
         whole.update(f"{name}\0".encode() + (ROOT / name).read_bytes())
@@ -63,7 +63,7 @@ def digest(names: list[str]) -> str:
 
 
 def copy(number: int) -> Path:
-    """Return a fresh copy; what is installed is shared."""
+    """Return a fresh copy, which shares the installed dependencies."""
     made = HOME / f"copy-{number}"
     shutil.rmtree(made, ignore_errors=True)
     for name in files():
@@ -75,14 +75,14 @@ def copy(number: int) -> Path:
 
 
 def covered(fresh: Path, state: str, only: Sequence[str] = ()) -> Coverage:
-    """Return which tests run what, from the last look if nothing has changed since; else run all of them once.
+    """Return the coverage of each test, stored if nothing has changed since; otherwise run all tests once.
 
-    For some features alone, only the tests in their own folders: that is quick, and others may kill what survives.
+    For selected packages, only the tests in their own folders run: quicker, but other tests may kill more mutants.
     """
     folder = HOME / "-".join(["coverage", *only, state])
     if not (folder / "whole").exists():
         print(
-            "Looking which test runs which line; this takes as long as the tests take, once for each state …",
+            "Recording the coverage of each test; this takes as long as the tests, once for each state …",
             flush=True,
         )
         where = [f"tests/{name}" for name in only or TESTS]
@@ -105,7 +105,7 @@ def covered(fresh: Path, state: str, only: Sequence[str] = ()) -> Coverage:
         if done.returncode not in (0, 1):
             raise SystemExit("The tests could not be run.")
         if done.returncode:
-            print("Some tests fail without any mutation: those that do are worth nothing here.", flush=True)
+            print("Some tests fail without a mutation: they are ignored.", flush=True)
         (folder / "whole").touch()
     return _read(folder, fresh)
 

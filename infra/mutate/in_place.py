@@ -1,6 +1,6 @@
-"""Changes a module in a process that has imported it, so that a mutant costs no import.
+"""Mutate a module in a process that has imported it, so that a mutant costs no import.
 
-A function gets other code, a constant another value. Whatever else is read while modules are imported (a default, a
+A function gets other code, a constant another value. Other code that runs at import (a default, a
 decorator, a class body, a constant from which another is made) can only be changed in the file.
 """
 
@@ -16,9 +16,9 @@ PACKAGES = ("app", "chalicelib", "infra", "tests")
 
 
 def replace(module: ModuleType, source: str, mutated: str) -> bool:
-    """Make `module` what it would be with another source.
+    """Change `module` to another source.
 
-    Return whether that was possible. If not, nothing is to be concluded from running the tests.
+    Return whether that was possible. If not, the tests' results are meaningless.
     """
     return _replace_code(module, source, mutated) or _replace_values(module, source, mutated)
 
@@ -41,7 +41,7 @@ def _replace_code(module: ModuleType, source: str, mutated: str) -> bool:
 
 
 def _replace_values(module: ModuleType, source: str, mutated: str) -> bool:
-    """Assign changed constants anew, and what the same module makes of them, wherever they are imported to."""
+    """Assign changed constants, and the module's constants derived from them, in all modules that import them."""
     old, new = ast.parse(source).body, ast.parse(mutated).body
     changed: dict[str, Any] = {}
     for before, after in zip(old, new, strict=False):
@@ -64,7 +64,7 @@ def _replace_values(module: ModuleType, source: str, mutated: str) -> bool:
 
 
 def _assigned(statement: ast.stmt) -> list[str]:
-    """Return the names that an assignment binds; of any other statement none."""
+    """Return the names that an assignment binds, none for other statements."""
     targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
     return [each.id for each in targets if isinstance(each, ast.Name)]
 
@@ -80,7 +80,7 @@ def _read_by(module: ModuleType) -> frozenset[str]:
 
 
 def _read_at_import(node: ast.AST) -> frozenset[str]:
-    """Return the names and attributes that a statement reads when it is run, if it defines a function without that."""
+    """Return the names and attributes that a statement reads when it runs, without the bodies of functions."""
     parts: Iterable[ast.AST] = ast.iter_child_nodes(node)
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         defaults = (*node.args.defaults, *(each for each in node.args.kw_defaults if each))
@@ -106,7 +106,7 @@ def _functions(module: ModuleType) -> dict[str, list[FunctionType]]:
 
 
 def _within(value: Any, module: ModuleType) -> Iterator[Any]:
-    """Yield what may be or hold a function: what a decorator wraps, what a property calls, what a class has."""
+    """Yield objects that are or contain functions: of decorators, properties and classes."""
     if isinstance(value, FunctionType):
         yield from (cell.cell_contents for cell in value.__closure__ or () if _is_set(cell))
     if isinstance(value, property):
@@ -127,7 +127,7 @@ def _is_set(cell: Any) -> bool:
 
 
 def _codes(code: CodeType) -> dict[str, CodeType]:
-    """Return every code object within one, by qualified name; of several with one name, the first."""
+    """Return every code object in one, by qualified name, the first of several with one name."""
     found: dict[str, CodeType] = {}
     for each in code.co_consts:
         if isinstance(each, CodeType):
@@ -137,7 +137,7 @@ def _codes(code: CodeType) -> dict[str, CodeType]:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Return whether two constants are alike; of code, whatever its lines are numbered."""
+    """Return whether two constants are equal, ignoring the line numbers of code."""
     if not (isinstance(one, CodeType) and isinstance(other, CodeType)):
         return type(one) is type(other) and repr(one) == repr(other)
     return _same_but_for_constants(one, other) and all(map(_same, one.co_consts, other.co_consts))
@@ -149,7 +149,7 @@ def _same_but_for_constants(one: CodeType, other: CodeType) -> bool:
 
 
 def _differ_in_functions_only(one: CodeType, other: CodeType, functions: dict[str, list[FunctionType]]) -> bool:
-    """Return whether modules or class bodies are alike except for code that `functions` run."""
+    """Return whether modules or class bodies are equal except for the code of `functions`."""
     return _same_but_for_constants(one, other) and all(
         _differ_in_functions_only(a, b, functions)
         if isinstance(a, CodeType) and isinstance(b, CodeType) and a.co_qualname not in functions

@@ -1,7 +1,7 @@
-"""Lists where files can be mutated, and makes a mutation. Runs in the environment that holds cosmic-ray.
+"""List the possible mutations of files, and apply one. Runs in the environment with cosmic-ray.
 
-cosmic-ray's operators change operators, comparisons, numbers and loops. It has none that leaves something out, which is
-what most promises are lost by, so two of ours, in its own form, do: a statement, and an entry of a call or a display.
+cosmic-ray's operators change operators, comparisons, numbers and loops. It has none that removes code, which is
+how most guarantees are lost, so two of our own do: they remove a statement, or an entry of a call or a display.
 """
 
 import ast
@@ -25,42 +25,42 @@ CHOSEN = (
     *("AddNot", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceAndWithOr", "ReplaceOrWithAnd"),
     *("ReplaceBreakWithContinue", "ReplaceContinueWithBreak", "NumberReplacer", "ZeroIterationForLoop"),
 )
-"""Those whose mutants differ from each other: eleven replacements of one `+` say no more than one does."""
+"""Operators whose mutants differ in meaning: eleven replacements of one `+` are no better than one."""
 
 
 class DropStatement:
-    """Leaves out a statement with an effect of its own: a call, a raise, an assignment to what is there."""
+    """Removes a statement with an effect: a call, a raise, an assignment to an existing name."""
 
     def mutation_positions(self, node: Any) -> Iterator[tuple[Any, Any]]:
-        """Yield where such a statement stands."""
+        """Yield the positions of such statements."""
         if node.parent is not None and node.parent.type == "simple_stmt" and self._acts(node):
             yield node.start_pos, node.end_pos
 
     @staticmethod
     def _acts(node: Any) -> bool:
         if node.type == "expr_stmt":
-            # A name that is bound for the first time would only be missing.
+            # Removing the first binding of a name would only raise a NameError.
             return bool(node.children[1].type != "operator" or node.children[0].type != "name")
         return str(node.type) in ("atom_expr", "power", "raise_stmt", "return_stmt")
 
     def mutate(self, node: Any, _index: int) -> Any:
-        """Put nothing in its place."""
+        """Remove the statement."""
         return parso.python.tree.Keyword("pass", node.start_pos, prefix=node.get_first_leaf().prefix)
 
 
 class DropEntry:
-    """Leaves out one entry of a call's arguments or of a list, set, tuple or dictionary that is written out."""
+    """Removes one argument of a call, or one entry of a list, set, tuple or dictionary display."""
 
     KINDS = ("arglist", "testlist_comp", "dictorsetmaker")
-    """Of a call's arguments only those with a name: without another one, it would mostly be no call at all."""
+    """Only keyword arguments: without a positional one, most calls would raise a TypeError."""
 
     def mutation_positions(self, node: Any) -> Iterator[tuple[Any, Any]]:
-        """Yield where each entry stands."""
+        """Yield the position of each entry."""
         if node.type in self.KINDS and not any(child.type.endswith("comp_for") for child in node.children):
             yield from ((entry[0].start_pos, entry[-1].end_pos) for entry in self._entries(node))
 
     def mutate(self, node: Any, index: int) -> Any:
-        """Leave the entry out, and the comma behind it."""
+        """Remove the entry, and the comma after it."""
         entries = self._entries(node)
         gone = entries[index]
         last = node.children.index(gone[-1])
@@ -86,7 +86,7 @@ def operators() -> dict[str, Any]:
 
 
 def places(path: str, source: str) -> Iterator[dict[str, Any]]:
-    """Yield where each mutation of a file is: its operator, which of that one's it is, its lines, its function."""
+    """Yield each mutation of a file: its operator, its number, its lines, its function."""
     left_out, functions, tree = _left_out(source), _functions(source), get_ast(source)
     for name, operator in operators().items():
         for occurrence, (start, end) in enumerate(_positions(tree, operator)):
@@ -97,22 +97,22 @@ def places(path: str, source: str) -> Iterator[dict[str, Any]]:
 
 
 def made(source: str, operator: str, occurrence: int) -> dict[str, Any] | None:
-    """Return what one mutation changes: which lines go, which come. None where that is no program any more."""
+    """Return the removed and the added lines of a mutation, None if the result has a syntax error."""
     changed = MutationVisitor.mutate_code(source, operators()[operator], occurrence)
     return _patch(source, changed) if changed is not None and changed != source and _compiles(changed) else None
 
 
 def _positions(node: Any, operator: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield every position in the order in which cosmic-ray counts them."""
+    """Yield every position in cosmic-ray's order."""
     yield from operator.mutation_positions(node)
     for child in getattr(node, "children", ()):
         yield from _positions(child, operator)
 
 
 def _left_out(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Return where annotations stand, what makes a class a dataclass, and TYPE_CHECKING: what they say, mypy holds.
+    """Return the positions of annotations, dataclass decorators and TYPE_CHECKING, which mypy checks.
 
-    Nothing assigns to a frozen object; what its slots save is memory.
+    Mutants of `frozen` and `slots` would survive: nothing assigns to a frozen object, and slots only save memory.
     """
     found: list[ast.expr] = []
     for node in ast.walk(ast.parse(source)):
@@ -142,7 +142,7 @@ def _compiles(source: str) -> bool:
 
 
 def _patch(source: str, changed: str) -> dict[str, Any]:
-    """Return which lines go (from `line`, so many as `before` has) and which come."""
+    """Return the removed lines (`before`, starting at `line`) and the added ones."""
     old, new = source.split("\n"), changed.split("\n")
     first = next(at for at, (one, other) in enumerate(zip([*old, None], [*new, None], strict=False)) if one != other)
     last = 0

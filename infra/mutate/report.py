@@ -1,4 +1,4 @@
-"""What became of the mutants: kept from run to run, and shown as a score with the survivors."""
+"""Results of mutants: stored between runs, and reported as a score with the survivors."""
 
 import hashlib
 import json
@@ -13,10 +13,10 @@ DEAD = ("killed", "timeout")
 
 
 class Results:
-    """The outcomes of this run and of those before it, a line of JSON each."""
+    """The results of this run and of earlier ones, a line of JSON each."""
 
     def __init__(self, file: Path, state: str) -> None:
-        """Read what earlier runs found; `state` is that of code and tests now."""
+        """Read earlier results; `state` is the current digest of code and tests."""
         self._file, self._state, self._lock = file, state, threading.Lock()
         self._known = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
         self._by_key = {_id(each["key"], each["file"]): each for each in self._known}
@@ -24,13 +24,13 @@ class Results:
 
     @property
     def seen(self) -> list[dict[str, Any]]:
-        """Return what became of each mutant that this run looked at, whether or not it had to try it."""
+        """Return the result of each mutant of this run, new or stored."""
         return list(self._seen.values())
 
     def knows(self, mutant: Mutant, source: str, budget_s: float) -> bool:
-        """Return whether nothing is to be found out by tests that take so long.
+        """Return whether tests within a time budget can't change the result.
 
-        It died in this very file, is listed, or these tests have tried for as long.
+        The mutant was killed in the same file, is listed as equivalent, or was tried with the same budget.
         """
         known = self._by_key.get(_id(mutant.key, _digest(source)))
         if mutant.key in equivalent():
@@ -43,7 +43,7 @@ class Results:
         return False
 
     def add(self, mutant: Mutant, source: str, outcome: str, *, tests: int, of: int, budget_s: float) -> None:
-        """Keep an outcome of so many tests `of` those that run it, which took no longer than `budget_s`."""
+        """Store the result of `tests` tests `of` those that cover the mutant, within `budget_s`."""
         found: dict[str, Any] = {"key": mutant.key, "file": _digest(source), "state": self._state, "outcome": outcome}
         found |= {"line": mutant.line, "tests": tests, "of": of, "operator": mutant.place.operator}
         found["budget_s"] = budget_s if tests < of else float("inf")
@@ -69,13 +69,13 @@ def show(results: Results, places: int, file: Path) -> None:
     head = f"{sum(whole.values())} of about {places} mutants: {dict(whole)}; score {_score(whole)}"
     survivors = [_as_listed(each) for each in results.seen if each["outcome"] in ("survived", "untested")]
     table = ["| package | score | mutants |", "|---|---|---|", *rows]
-    told = ["# Mutants", "", head, "", *table, "", "## Survivors", "", "```toml", *sorted(survivors), "```", ""]
-    file.write_text("\n".join(told))
+    lines = ["# Mutants", "", head, "", *table, "", "## Survivors", "", "```toml", *sorted(survivors), "```", ""]
+    file.write_text("\n".join(lines))
     print("\n".join([head, *rows, f"Survivors: {file}"]))
 
 
 def _as_listed(found: dict[str, Any]) -> str:
-    """Return a survivor as `equivalent.toml` would list it, where no test could tell it from the code."""
+    """Return a survivor in the format of `equivalent.toml`."""
     where, before, after = (json.dumps(text, ensure_ascii=False) for text in found["key"])
     tried = f"# line {found['line']}, {found['outcome']}: {found['tests']} of {found['of']} tests tried"
     return f"[[mutant]]\nwhere = {where}  {tried}\nbefore = {before}\nafter = {after}\n"

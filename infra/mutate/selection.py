@@ -1,4 +1,4 @@
-"""Which mutants are tried, and by which tests: those that run the mutated lines, the nearest and fastest first."""
+"""Select mutants, and their tests: those that cover the mutated lines, the nearest and fastest first."""
 
 import hashlib
 import tomllib
@@ -9,13 +9,13 @@ from pathlib import Path
 
 QUICK_S = 0.05
 OF_MODELS = "tests/infra/test_resources.py"
-"""Compares what every `tables.py` declares with the tables of the stack."""
+"""The test that compares the models in every `tables.py` with the tables of the stack."""
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one operator of the tool can change a file."""
+    """A position at which an operator can change a file."""
 
     path: str
     operator: str
@@ -26,13 +26,13 @@ class Place:
 
     @property
     def package(self) -> str:
-        """Return the feature that it belongs to."""
+        """Return its package."""
         return self.path.split("/")[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """What a mutation makes of some lines. `key` knows no line number, so it outlives changes elsewhere in the file."""
+    """A mutation of some lines. `key` has no line number, so that it is stable when other lines change."""
 
     place: Place
     line: int
@@ -41,29 +41,29 @@ class Mutant:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """Return the function, its lines and what they become, without their indentation."""
+        """Return the function, the original and the mutated lines, without indentation."""
         where = f"{self.place.path}::{self.place.function}"
         return where, _plain(self.before), _plain(self.after)
 
     def applied_to(self, source: str) -> str:
-        """Return the file with the mutation in it."""
+        """Return the mutated file."""
         lines = source.split("\n")
         at = self.line - 1
         if tuple(lines[at : at + len(self.before)]) != self.before:
-            raise ValueError(f"{self.place.path} has changed meanwhile.")
+            raise ValueError(f"{self.place.path} has changed.")
         return "\n".join([*lines[:at], *self.after, *lines[at + len(self.before) :]])
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Which tests run which line of which file, and how long each takes. A line run at import has a test named ""."""
+    """The tests that cover each line, and their durations. A line that runs at import has a test named ""."""
 
     lines: Mapping[str, Mapping[int, frozenset[str]]]
     took_s: Mapping[str, float]
     files: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def tests_of(self, place: Place) -> list[str]:
-        """Return the tests that run a place: its namesake's, its feature's, and the others; of each the fastest first.
+        """Return the tests that cover a place: of the same name, of its package, then others, each the fastest first.
 
         A line that runs when its file is imported belongs to all tests that run anything of the file and to the quick
         ones of its feature; where no test runs anything of it, to all tests. A function of such a file has none.
@@ -77,7 +77,7 @@ class Coverage:
         if not place.function and not found:
             found = frozenset(self.took_s)
         elif not place.function:
-            # A test that only reads a constant runs no line of the file.
+            # A test that only reads a constant covers no line of the file.
             found |= {test for test, took_s in self.took_s.items() if test.startswith(near) and took_s < QUICK_S}
         file = place.path.rpartition("/")[2]
         namesakes: tuple[str, ...] = (f"{near}test_{file}::",)
@@ -91,7 +91,7 @@ class Coverage:
         return sorted(found, key=rank)
 
     def runs_at_import(self, place: Place) -> bool:
-        """Return whether a place runs outside of tests, too: a module may keep what came of it."""
+        """Return whether a place also runs at import: a module may store its result."""
         return "" in self._at(place)
 
     def _at(self, place: Place) -> frozenset[str]:
@@ -100,10 +100,10 @@ class Coverage:
 
 
 class Killers:
-    """Which tests have killed mutants of which function and of which file: they are the likeliest to kill the next."""
+    """The tests that have killed mutants of each function and file: they are most likely to kill the next."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start without any."""
         self._of: dict[str, Counter[str]] = {}
 
     def add(self, place: Place, test: str | None) -> None:
@@ -120,16 +120,16 @@ class Killers:
 
 
 def in_order(places: Iterable[Place], seed: int) -> list[Place]:
-    """Return all places in an order that the seed alone decides: another place more or less moves no other."""
+    """Return all places in a random order that depends only on the seed: a new place doesn't move others."""
 
-    def lot(place: Place) -> str:
+    def random_key(place: Place) -> str:
         return hashlib.sha256(f"{seed} {place}".encode()).hexdigest()
 
-    return sorted(places, key=lot)
+    return sorted(places, key=random_key)
 
 
 def within(tests: Iterable[str], took_s: Mapping[str, float], budget_s: float) -> list[str]:
-    """Return the first tests that together take no longer than the budget; one at least."""
+    """Return the first tests within the time budget, at least one."""
     chosen: list[str] = []
     for test in tests:
         budget_s -= took_s.get(test, 0)
@@ -140,7 +140,7 @@ def within(tests: Iterable[str], took_s: Mapping[str, float], budget_s: float) -
 
 
 def equivalent(file: Path = EQUIVALENT) -> dict[tuple[str, str, str], str]:
-    """Return the mutants that no test can tell from the code, each with its reason."""
+    """Return the equivalent mutants, each with its reason."""
     listed = tomllib.loads(file.read_text()).get("mutant", [])
     return {(each["where"], each["before"], each["after"]): each["why"] for each in listed}
 

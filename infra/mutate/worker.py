@@ -1,7 +1,7 @@
-"""Tries mutants in a copy of the checkout, one after another, as it is asked on standard input.
+"""Try mutants in a copy of the checkout, one after another, by commands on standard input.
 
-Each mutant has a process of its own, forked from one that has everything ready. For a change inside of a function that
-one has collected the tests, too (`CollectedTests`); for any other change it has imported only what never changes.
+Each mutant runs in its own process, forked from a prepared one. For a change inside a function that
+one has also collected the tests (`CollectedTests`); for other changes it has imported only third-party modules.
 """
 
 import contextlib
@@ -25,17 +25,17 @@ from infra.mutate import copies, in_place
 from infra.mutate.selection import OF_MODELS
 
 OPTIONS = ("-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning")
-"""The warning is expected: see `_import_what_never_changes`."""
+"""The warning is expected: see `_import_third_party_modules`."""
 SURVIVED, KILLED, BROKEN, TIMEOUT, FROM_FILE = 0, 1, 3, 6, 7
 """Exit codes of a mutant's process. FROM_FILE: it can only be tried from its file."""
 OUTCOMES = {SURVIVED: "survived", KILLED: "killed", TIMEOUT: "timeout", FROM_FILE: "from_file"}
 STARTS_WITHIN_S, TEST_STARTS_WITHIN_S, SLOWER = 60, 15, 8
-"""How much longer than it took before a run, or one test, may take before it counts as hanging."""
+"""The timeout of a run, or of one test, as a multiple of its usual duration."""
 
 
 def main() -> None:
-    """Answer each line of JSON with how the tests ended."""
-    _import_what_never_changes()
+    """Answer each line of JSON with the result of the tests."""
+    _import_third_party_modules()
     _compile_tests()
     collected = CollectedTests()
     for line in sys.stdin:
@@ -48,9 +48,9 @@ def main() -> None:
 
 
 def try_from_file(path: str, source: str, tests: dict[str, float]) -> str:
-    """Return whether `tests` (name: usual seconds) notice another source of a file.
+    """Return whether `tests` (name: usual seconds) fail with another source of a file.
 
-    The outcome is `killed`, `survived`, `timeout`, or `broken` where nothing can be said.
+    The result is `killed`, `survived`, `timeout`, or `broken` when it is unknown.
     """
     file = Path(path)
     original, stands = file.read_bytes(), file.stat()
@@ -59,15 +59,15 @@ def try_from_file(path: str, source: str, tests: dict[str, float]) -> str:
         return _outcome_of(lambda: int(pytest.main(["-x", *OPTIONS, *tests])), tests)
     finally:
         file.write_bytes(original)
-        # Its compiled form is known by this.
+        # Python identifies the bytecode by this modification time.
         os.utime(file, ns=(stands.st_atime_ns, stands.st_mtime_ns))
 
 
 class CollectedTests:
-    """A process that has collected every test and forks one that runs some of them for each mutant."""
+    """A process that has collected every test, and forks a process for each mutant."""
 
     def __init__(self) -> None:
-        """Start it; it ends with this process."""
+        """Start the process; it ends with this one."""
         questions, self._ask = (os.fdopen(end, mode) for end, mode in zip(os.pipe(), "rw", strict=True))
         self._answers, answers = (os.fdopen(end, mode) for end, mode in zip(os.pipe(), "rw", strict=True))
         if os.fork() == 0:
@@ -80,19 +80,19 @@ class CollectedTests:
         answers.close()
 
     def try_mutant(self, **asked: Any) -> tuple[str, str | None]:
-        """Return how the tests ended, or `from_file`; and the test that failed."""
+        """Return the result of the tests, or `from_file`, and the failed test."""
         print(json.dumps(asked), file=self._ask, flush=True)
         outcome, killer = json.loads(self._answers.readline())
         return outcome, killer
 
     class _Loop:
-        """A pytest plugin that runs tests when it is asked to, instead of all of them."""
+        """A pytest plugin that runs the requested tests instead of all."""
 
         def __init__(self, questions: IO[str], answers: IO[str]) -> None:
             self._questions, self._answers = questions, answers
             self._failed = False
             self._run_last = mmap.mmap(-1, 4)
-            """The number of the test that a mutant's process ran last."""
+            """The number of the last test of a mutant's process."""
 
         def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
             self._failed = self._failed or report.failed
@@ -119,7 +119,7 @@ class CollectedTests:
             for number, (test, following) in enumerate(zip(tests, [*list(tests)[1:], None], strict=True)):
                 self._run_last[:] = number.to_bytes(4, "big")
                 signal.alarm(TEST_STARTS_WITHIN_S + int(SLOWER * tests[test]))
-                # The fixtures of the session are left standing after the last test and end with the process.
+                # Session fixtures aren't torn down after the last test; they end with the process.
                 test.config.hook.pytest_runtest_protocol(item=test, nextitem=following or test)
                 if self._failed:
                     return KILLED
@@ -127,7 +127,7 @@ class CollectedTests:
 
 
 def _outcome_of(run: Callable[[], int], tests: Mapping[str, float]) -> str:
-    """Return how `run`, which runs `tests`, ended in a process of its own."""
+    """Return the result of `run`, which runs `tests`, in a separate process."""
     within_s = STARTS_WITHIN_S + SLOWER * sum(tests.values())
     child = os.fork()
     if child == 0:
@@ -138,7 +138,7 @@ def _outcome_of(run: Callable[[], int], tests: Mapping[str, float]) -> str:
         if ended:
             _end(child)
             return OUTCOMES.get(os.waitstatus_to_exitcode(status), "broken")
-        time.sleep(0.01)  # nothing of the service: there is no clock to move
+        time.sleep(0.01)  # a real process: there is no test clock
     _end(child)
     os.waitpid(child, 0)
     return "timeout"
@@ -155,14 +155,14 @@ def _run(run: Callable[[], int], *, writes: bool = False) -> NoReturn:
 
 
 def _mute() -> None:
-    """Read and write nothing: standard output is for answers."""
+    """Redirect standard streams to nowhere: standard output is for answers."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
         os.dup2(nothing, number)
 
 
 def _end(child: int) -> None:
-    """End a process and what it has started."""
+    """Kill a process and its children."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)
 
@@ -173,7 +173,7 @@ def _folders() -> list[str]:
 
 
 def _compile_tests() -> None:
-    """Let pytest write the compiled form of each test once: the processes of mutants only read it."""
+    """Let pytest write the bytecode of each test once: the mutants' processes only read it."""
     child = os.fork()
     if child == 0:
         _run(lambda: int(pytest.main(["--collect-only", *OPTIONS, *_folders()])), writes=True)
@@ -181,7 +181,7 @@ def _compile_tests() -> None:
 
 
 def _warm_up() -> None:
-    """Have moto make the tables once: most of what the first test of a process would take."""
+    """Create moto's tables once: most of the time of a process's first test."""
     from tests import conftest
     from tests.support import moto_server
 
@@ -190,8 +190,8 @@ def _warm_up() -> None:
         conftest.create_empty_tables()
 
 
-def _import_what_never_changes() -> None:
-    import hypothesis  # noqa: F401 - for those to come
+def _import_third_party_modules() -> None:
+    import hypothesis  # noqa: F401 - for later tests
     import jinja2  # noqa: F401 - as above
     import moto.server  # noqa: F401 - as above
     import pynamodb.models  # noqa: F401 - as above

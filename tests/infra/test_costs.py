@@ -1,4 +1,4 @@
-"""What docs/costs.md is reckoned from beside units and bytes: the stage's bound, memory, log lines, metrics, prices."""
+"""The inputs of docs/costs.md besides units and bytes: the stage's throttle, memory, log lines, metrics, prices."""
 
 import ast
 import gzip
@@ -29,35 +29,35 @@ ANSWERED = {
     "$context.responseLatency": "17",
     "$context.error.responseType": "-",
 }
-"""What API Gateway puts into a line of the access log."""
+"""API Gateway's values in a line of the access log."""
 
 
-def test_costs_are_reckoned_with_the_stages_own_bound() -> None:
-    """A flood is as large as `make deploy` lets it be."""
+def test_costs_use_the_stages_throttle() -> None:
+    """The cost of a flood is computed from the throttle of `make deploy`."""
     assert requests.RATE_LIMIT == gateway_stage.RATE_LIMIT
 
 
-def test_costs_are_reckoned_with_the_memory_of_prod() -> None:
-    """Gigabytes that Lambda charges by the second."""
+def test_costs_use_the_memory_of_prod() -> None:
+    """The functions' memory, which Lambda charges by GB-second, is that of prod."""
     functions = json.loads((ROOT / ".chalice" / "config.json").read_text())["stages"]["prod"]["lambda_functions"]
     memory = {name: each["lambda_memory_size"] / 1024 for name, each in functions.items()}
     assert (memory["api_handler"], memory["authorizer"]) == (requests.API_GB, requests.AUTHORIZER_GB)
     assert {memory[name] for name in ("stream", "minute", "hour")} == {requests.STREAM_GB}
 
 
-def test_a_line_of_the_access_log_is_as_long_as_reckoned() -> None:
-    """As API Gateway writes it, within a tenth."""
+def test_access_log_line_has_the_assumed_size() -> None:
+    """A line in the configured format is within a tenth of the assumed size."""
     line = json.dumps({name: ANSWERED[variable] for name, variable in json.loads(gateway_stage.ACCESS_LOG).items()})
     assert len(line) + 1 == pytest.approx(requests.ACCESS_BYTES, rel=0.1)
 
 
-def test_every_name_of_a_metric_is_paid_for() -> None:
-    """The page counts the names that the code counts under, and they have one dimension each."""
+def test_every_metric_is_paid_for() -> None:
+    """The page has the number of metric names in the code, and each has one dimension."""
     assert len(set(_metrics())) == requests.METRICS
 
 
 def _metrics() -> Iterator[str]:
-    """Yield the names that are given to `count`, or stand in what is given to `measured`."""
+    """Yield the metric names in calls of `count` and `measured`."""
     for path in (ROOT / "chalicelib").rglob("*.py"):
         source = path.read_text()
         for node in ast.walk(ast.parse(source)) if "telemetry" in source else ():
@@ -74,16 +74,16 @@ def _metrics() -> Iterator[str]:
                     yield name
 
 
-def test_a_request_in_the_steady_state_costs_what_its_parts_add_up_to() -> None:
-    """The gateway's price is most of it; none of what comes to it is left out."""
+def test_cost_of_a_steady_state_request_is_the_sum_of_its_parts() -> None:
+    """API Gateway is most of the cost, and no service is missing."""
     parts = requests.per_million(requests.BUSY)
     assert sum(parts.values()) == pytest.approx(5.4, abs=0.1)
     assert set(parts) == {"gateway", "Lambda", "DynamoDB", "logs", "X-Ray", "transfer"}
     assert all(cost > 0 for cost in parts.values())
 
 
-def test_the_gateway_charges_nothing_for_a_caller_whom_it_refuses() -> None:
-    """But for a path that isn't there."""
+def test_requests_denied_by_the_gateway_are_free() -> None:
+    """API Gateway doesn't charge for denied requests, but for unknown paths."""
     assert [requests.per_million(requests.SHAPES[name])["gateway"] for name in ("no_key", "random", "unknown")] == [
         0,
         0,
@@ -92,8 +92,8 @@ def test_the_gateway_charges_nothing_for_a_caller_whom_it_refuses() -> None:
     assert 0.8 <= sum(requests.per_million(requests.SHAPES["random"]).values()) <= 1.2
 
 
-def test_what_an_idle_stage_costs_has_every_alarm_and_the_dashboard() -> None:
-    """They are paid by the month, whether or not anybody calls."""
+def test_idle_stage_includes_every_alarm_and_the_dashboard() -> None:
+    """Alarms and dashboards are charged by the month."""
     kinds = [resource["Type"] for resource in data.template()["Resources"].values()]
     floor = idle_stage.idle()
     alarms, boards = kinds.count("AWS::CloudWatch::Alarm"), kinds.count("AWS::CloudWatch::Dashboard")
@@ -102,8 +102,8 @@ def test_what_an_idle_stage_costs_has_every_alarm_and_the_dashboard() -> None:
 
 
 @pytest.mark.parametrize("kept", storage.STORED.values(), ids=lambda kept: kept.tables[0])
-def test_recovery_is_paid_where_the_tables_have_it(kept: storage.Stored) -> None:
-    """And nowhere else."""
+def test_recovery_is_charged_for_tables_that_have_it(kept: storage.Stored) -> None:
+    """Point-in-time recovery is included exactly for the tables that have it."""
     tables = data.tables("prod")
     has = {
         tables[f"latchkey-prod-{name}"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
@@ -112,8 +112,8 @@ def test_recovery_is_paid_where_the_tables_have_it(kept: storage.Stored) -> None
     assert has == {kept.is_recoverable}
 
 
-def test_edge_is_reckoned_with_what_its_templates_make() -> None:
-    """Every web ACL and rule, the function's memory, and which functions run where."""
+def test_edge_costs_match_its_templates() -> None:
+    """The costs include every web ACL and rule, the function's memory, and the functions of each behavior."""
     made = [front.distribution()["Resources"], template.read(front.ORIGIN)["Resources"]]
     acls = [each for resources in made for each in resources.values() if each["Type"] == "AWS::WAFv2::WebACL"]
     always = [rule for acl in acls for rule in acl["Properties"]["Rules"] if "Fn::If" not in rule]
@@ -125,15 +125,15 @@ def test_edge_is_reckoned_with_what_its_templates_make() -> None:
     assert not set(runs) & set(config["CacheBehaviors"][0])
 
 
-def test_a_file_from_the_cache_is_as_long_as_reckoned() -> None:
-    """The console's largest, compressed, with 600 bytes of headers."""
+def test_cached_file_has_the_assumed_size() -> None:
+    """The assumed size is that of the largest static file, compressed, with 600 bytes of headers."""
     files = (ROOT / "chalicelib" / "pages" / "static").iterdir()
     largest = max(len(gzip.compress(file.read_bytes())) for file in files)
     assert largest + 600 == pytest.approx(edge.STATIC_BYTES, rel=0.1)
 
 
-def test_deploying_page_says_what_the_edge_costs() -> None:
-    """As it is computed, and what is blocked costs AWS WAF's price alone."""
+def test_deploying_page_has_the_cost_of_the_edge() -> None:
+    """The page has the computed cost, and a blocked request costs AWS WAF's price alone."""
     answered, _, blocked = [sum(edge.per_million(way).values()) for way in edge.WAYS]
     page = (ROOT / "docs" / "deploying.md").read_text()
     assert f"${answered:.2f} a million requests and ${sum(edge.month().values()):.2f} a month" in page
@@ -141,7 +141,7 @@ def test_deploying_page_says_what_the_edge_costs() -> None:
 
 
 def test_every_price_is_used_and_dated() -> None:
-    """What the file has and the page doesn't reckon with would be thought to be in it."""
+    """Every price in the file is used in the page's calculations."""
     assert re.fullmatch(r"\d{4}-\d{2}", PRICES["date"])
     modules = (idle_stage, page, requests, storage, edge)
     source = "".join(Path(str(module.__file__)).read_text() for module in modules)
@@ -150,11 +150,11 @@ def test_every_price_is_used_and_dated() -> None:
 
 
 def test_page_has_every_price_and_where_it_was_seen() -> None:
-    """A page that was looked up names its date, or says that it has none; the others are named as not found again."""
+    """Each price has a source with its date or `undated copy`, or is listed as not found."""
     prices = {name for name, price in PRICES.items() if isinstance(price, float)}
     seen = PRICES["seen"]
     assert seen.keys() < prices
     assert all(re.search(r", (20\d\d(-\d\d){0,2}|undated copy)$", where) for where in seen.values())
-    whole = page.page()
-    assert all(f"| `{name}` |" in whole and seen.get(name, "") in whole for name in prices)
-    assert all(line in whole for line in PRICES["note"])
+    text = page.page()
+    assert all(f"| `{name}` |" in text and seen.get(name, "") in text for name in prices)
+    assert all(line in text for line in PRICES["note"])

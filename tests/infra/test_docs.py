@@ -54,15 +54,15 @@ def test_every_page_counts_the_alarms_that_there_are() -> None:
 
 
 def test_every_metric_that_a_page_names_is_counted() -> None:
-    """Whoever looks for it in CloudWatch finds it by the name that the page has."""
+    """The code records every metric that a page names."""
     sources = "".join(path.read_text() for path in (ROOT / "chalicelib").rglob("*.py"))
     named = {name for page in PAGES for name in re.findall(r"\bmetrics?\s+`([A-Za-z]+)`", page.read_text())}
     assert "LimiterUnavailable" in named
     assert [name for name in sorted(named) if f'"{name}"' not in sources] == []
 
 
-def test_alarm_rings_on_a_metric_that_is_counted() -> None:
-    """A misspelt name would never ring."""
+def test_alarm_uses_a_recorded_metric() -> None:
+    """A misspelt name would never raise an alarm."""
     sources = "".join(path.read_text() for path in (ROOT / "chalicelib").rglob("*.py"))
     for alarm in ALARMS.values():
         dimensions = [dimension["Name"] for dimension in alarm["Dimensions"]]

@@ -1,4 +1,4 @@
-"""What the gateway answers by itself, as `chalice deploy` and `chalice package` send it to AWS."""
+"""The gateway responses, as `chalice deploy` and `chalice package` send them to AWS."""
 
 import json
 import os
@@ -29,7 +29,7 @@ from app import app
 for generator in (CFNSwaggerGenerator(), TemplatedSwaggerGenerator()):
     print(json.dumps(generator.generate_swagger(app, None), default=repr))
 """
-"""What `chalice package` and `chalice deploy` do about the API document."""
+"""Prints the API document of `chalice package` and of `chalice deploy`."""
 
 
 @lru_cache(maxsize=1)
@@ -54,7 +54,7 @@ def gateway_responses() -> dict[str, Any]:
 
 
 def headers_of(response: dict[str, Any]) -> dict[str, str]:
-    """Return the headers that a gateway response sets; literal values stand in single quotes."""
+    """Return the headers of a gateway response; literal values are in single quotes."""
     values = {}
     for name, value in response["responseParameters"].items():
         assert re.fullmatch(r"'[^']*'", value), (name, value)
@@ -63,7 +63,7 @@ def headers_of(response: dict[str, Any]) -> dict[str, str]:
 
 
 def test_document_has_our_gateway_responses() -> None:
-    """A plain `put_rest_api` overwrites what was set by hand, so they are in both documents."""
+    """`put_rest_api` overwrites manual settings, so the gateway responses are in both documents."""
     for made in documents():
         assert made["x-amazon-apigateway-gateway-responses"] == gateway.as_extension()
         assert "/{proxy+}" in made["paths"]
@@ -87,15 +87,15 @@ def test_document_has_our_gateway_responses() -> None:
         ),
     ],
 )
-def test_gateway_answers_in_our_words(kind: str, status: str, body: dict[str, str]) -> None:
+def test_gateway_response_has_the_documented_body(kind: str, status: str, body: dict[str, str]) -> None:
     """Status and body are the documented ones, to the byte."""
     response = gateway_responses()[kind]
     assert response["statusCode"] == status
     assert response["responseTemplates"] == {"application/json": json.dumps(body, separators=(",", ":"))}
 
 
-def test_denial_says_what_the_authorizer_says() -> None:
-    """401, with the error and message of the authorizer's context."""
+def test_denial_has_the_authorizers_error() -> None:
+    """A denial is a 401 with the error and message of the authorizer's context."""
     response = gateway_responses()["ACCESS_DENIED"]
     assert response["statusCode"] == "401"
     assert response["responseTemplates"]["application/json"] == (
@@ -105,20 +105,20 @@ def test_denial_says_what_the_authorizer_says() -> None:
 
 @pytest.mark.parametrize("kind", ["DEFAULT_4XX", "DEFAULT_5XX"])
 def test_defaults_have_no_status_of_their_own(kind: str) -> None:
-    """A status here would override that of every answer not named."""
+    """A status of a default type would override that of every other response."""
     assert "statusCode" not in gateway_responses()[kind]
 
 
-def test_unnamed_4xx_says_what_the_gateway_says() -> None:
-    """API Gateway puts its own message in with quotes around it, so the template has none."""
+def test_default_4xx_has_the_gateways_message() -> None:
+    """API Gateway substitutes its message with quotes, so the template has none."""
     assert gateway_responses()["DEFAULT_4XX"]["responseTemplates"]["application/json"] == (
         '{"error":"invalid_request","message":$context.error.messageString}'
     )
 
 
 @pytest.mark.parametrize("kind", sorted(gateway.RESPONSES))
-def test_gateways_own_answers_can_be_read_by_pages_and_show_limits(kind: str) -> None:
-    """Without the cross-origin headers a page sees a network error; the limits are those of nobody."""
+def test_gateway_response_has_cors_and_limit_headers(kind: str) -> None:
+    """Without CORS headers a page would see a network error; the limits are 0, 0, 0."""
     headers = headers_of(gateway_responses()[kind])
     assert headers.keys() >= CORS | LIMITS.keys()
     assert {name: headers[name] for name in LIMITS} == LIMITS
@@ -129,14 +129,14 @@ def test_gateways_own_answers_can_be_read_by_pages_and_show_limits(kind: str) ->
     ("kind", "challenged"), [("UNAUTHORIZED", True), ("ACCESS_DENIED", True), ("THROTTLED", False)]
 )
 def test_401_of_the_gateway_names_the_scheme(kind: str, challenged: bool) -> None:
-    """RFC 9110 §11.6.1: a 401 has a challenge; and a throttled caller hears when to come back."""
+    """RFC 9110 §11.6.1: a 401 has a challenge; a throttled response has Retry-After."""
     headers = headers_of(gateway_responses()[kind])
     assert headers.get("WWW-Authenticate", "").startswith("Bearer") is challenged
     assert (headers.get("Retry-After") == "1") is not challenged
 
 
-def test_gateway_says_what_was_wrong_with_a_denied_credential() -> None:
-    """RFC 6750 §3.1: an error code where there was a credential, none where there wasn't."""
+def test_challenge_of_a_denied_credential_has_an_error_code() -> None:
+    """RFC 6750 §3.1: an error code for a denied credential, none without a credential."""
     assert headers_of(gateway_responses()["UNAUTHORIZED"])["WWW-Authenticate"] == "Bearer"
     assert headers_of(gateway_responses()["ACCESS_DENIED"])["WWW-Authenticate"] == (
         'Bearer error="invalid_token", error_description="The API key or access token is malformed, unknown, revoked or'
@@ -144,8 +144,8 @@ def test_gateway_says_what_was_wrong_with_a_denied_credential() -> None:
     )
 
 
-def test_every_preflight_allows_what_clients_send_and_exposes_what_we_send() -> None:
-    """Each path that a page may call, in the document that is deployed."""
+def test_every_preflight_has_the_request_and_response_headers() -> None:
+    """Each path with CORS allows the request headers and exposes the response headers, in the deployed document."""
     asked = {path: methods["options"] for path, methods in document()["paths"].items() if "options" in methods}
     assert {"/v1/keys", "/oauth/token", "/oauth/register", "/.well-known/oauth-protected-resource"} <= asked.keys()
     assert {"/openapi.json", "/health", "/status.json", "/status.rss"} <= asked.keys()
@@ -161,8 +161,8 @@ def test_every_preflight_allows_what_clients_send_and_exposes_what_we_send() -> 
 
 
 @pytest.mark.parametrize("path", sorted(path for path, entries in of_latchkey().items() if "POST" in entries))
-def test_post_heeds_an_idempotency_key_or_no_page_is_told_to_send_one(path: str) -> None:
-    """A promise that is made to browsers is kept: whatever is posted there happens once under one key."""
+def test_post_with_cors_supports_the_idempotency_key_it_allows(path: str) -> None:
+    """A POST route allows the Idempotency-Key in CORS exactly if it supports it."""
     heeds = bool(route_of(of_latchkey()[path]["POST"]).idempotency)
     assert (f"{KEY}," in json.dumps(document()["paths"][path].get("options", {}))) is heeds
 
@@ -170,13 +170,13 @@ def test_post_heeds_an_idempotency_key_or_no_page_is_told_to_send_one(path: str)
 @pytest.mark.parametrize(
     "path", ["/health", "/openapi.json", "/.well-known/oauth-protected-resource", "/oauth/register/{client_id}"]
 )
-def test_no_page_is_told_to_name_a_request_that_anybody_can_make(path: str) -> None:
-    """An answer is kept for the credential that asked, and nobody has one there."""
+def test_public_post_does_not_allow_an_idempotency_key(path: str) -> None:
+    """Responses are stored by credential, and a public route has none."""
     assert f"{KEY}," not in json.dumps(document()["paths"][path]["options"])
 
 
 def test_deployed_document_has_head_wherever_it_has_get() -> None:
-    """With the same authorizer before it. The 404 where only a POST is taken is the gateway's own, and has no HEAD."""
+    """HEAD has the same authorizer as GET. The gateway's own 404 at a POST-only path has no HEAD."""
     paths = document()["paths"]
     for path, entries in of_latchkey().items():
         methods = paths[path] if "GET" in entries else paths[path].keys() - {"get"}
@@ -185,8 +185,8 @@ def test_deployed_document_has_head_wherever_it_has_get() -> None:
             assert paths[path]["head"].get("security") == paths[path]["get"].get("security"), path
 
 
-def test_authorizer_is_cached_and_asked_only_about_bearers() -> None:
-    """300 s, by the Authorization header, and nothing but `Bearer …` reaches the function."""
+def test_authorizer_is_cached_and_called_only_for_bearer_tokens() -> None:
+    """The policy is cached for 300 s by the Authorization header, and only `Bearer …` reaches the function."""
     (definition,) = document()["securityDefinitions"].values()
     assert (definition["name"], definition["in"]) == ("Authorization", "header")
     authorizer = definition["x-amazon-apigateway-authorizer"]
@@ -195,7 +195,7 @@ def test_authorizer_is_cached_and_asked_only_about_bearers() -> None:
 
 
 def test_unknown_path_is_a_mock_404() -> None:
-    """Whatever API Gateway makes of a Bearer header on a path there isn't, this route answers first."""
+    """A catch-all route responds before API Gateway rejects a Bearer header at an unknown path."""
     integration = document()["paths"]["/{proxy+}"]["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]
     answer = integration["responses"]["default"]
     assert (integration["type"], answer["statusCode"]) == ("mock", "404")
@@ -209,8 +209,8 @@ def test_unknown_path_is_a_mock_404() -> None:
     assert headers.items() >= LIMITS.items()
 
 
-def test_unknown_path_is_a_page_where_a_browser_asks() -> None:
-    """The request's headers choose between two answers of the mock integration."""
+def test_unknown_path_is_a_page_for_a_browser() -> None:
+    """The request's headers select one of two responses of the mock integration."""
     integration = document()["paths"]["/{proxy+}"]["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]
     templates = set(integration["requestTemplates"].values())
     assert {"application/json", "application/x-www-form-urlencoded"} <= integration["requestTemplates"].keys()
@@ -226,14 +226,14 @@ def test_unknown_path_is_a_page_where_a_browser_asks() -> None:
     assert (page["statusCode"], body[: len(override)]) == ("406", override)
     html = body.removeprefix(override)
     assert "<h1>Page not found." in html
-    # Velocity would read anything else behind these characters.
+    # Velocity would interpret other uses of these characters.
     assert re.findall(r"[#$]\S*", html.replace("$context.stage", "")) == []
     assert page["responseParameters"]["method.response.header.Content-Type"] == "'text/html; charset=utf-8'"
     assert all(re.fullmatch(r"'[^']*'", value) for value in page["responseParameters"].values())
 
 
 def test_no_integration_has_two_responses_of_one_status() -> None:
-    """API Gateway knows a response by its status: of two, one would replace the other, or the import be refused."""
+    """API Gateway identifies a response by its status: one of two would be lost, or the import would fail."""
     for made in documents():
         for path, operations in made["paths"].items():
             for method, operation in operations.items():
@@ -245,15 +245,15 @@ def test_no_integration_has_two_responses_of_one_status() -> None:
 
 
 def test_every_header_of_the_mock_404_is_declared() -> None:
-    """API Gateway refuses a document whose integration sets a header that the method doesn't declare."""
+    """API Gateway rejects a document whose integration sets an undeclared header."""
     method = document()["paths"]["/{proxy+}"]["x-amazon-apigateway-any-method"]
     for answer in method["x-amazon-apigateway-integration"]["responses"].values():
         headers = method["responses"][answer["statusCode"]]["headers"]
         assert set(answer["responseParameters"]) == {f"method.response.header.{name}" for name in headers}
 
 
-def test_method_that_a_page_does_not_have_is_answered_as_an_unknown_path_is() -> None:
-    """Below /v1 there are programs only; elsewhere a GET or POST that there isn't is the page for people, or JSON."""
+def test_missing_method_of_a_page_is_handled_like_an_unknown_path() -> None:
+    """Outside /v1 a missing GET or POST is the 404 page for browsers, and JSON for others."""
     paths = document()["paths"]
     for path in of_latchkey():
         if not path.startswith("/v1/") and not paths[path].keys() >= {"get", "post"}:
@@ -262,7 +262,7 @@ def test_method_that_a_page_does_not_have_is_answered_as_an_unknown_path_is() ->
 
 
 def test_every_route_of_the_api_is_protected_in_the_document() -> None:
-    """No method of /v1 is open, preflights and the reports of leaks aside."""
+    """Every method of /v1 has the authorizer, except preflights and leak reports."""
     paths = document()["paths"]
     for path in of_latchkey():
         for method, definition in paths[path].items():

@@ -1,4 +1,4 @@
-"""`make policy OPERATE=1`: whoever has it brings administrators back in, and does nothing to another stage."""
+"""`make policy OPERATE=1`: allows all commands on accounts, including recovery of administrators, in one stage only."""
 
 from fnmatch import fnmatchcase
 from typing import Any
@@ -42,12 +42,12 @@ IN_SMOKE = (
     ("ses:GetEmailIdentity", "ses", "identity/example.com"),
     ("xray:BatchGetTraces", "xray", ""),
 )
-"""What `make smoke` asks AWS: action, service, and what it is done to."""
+"""The AWS calls of `make smoke`: action, service, resource."""
 
 
 @pytest.fixture
 def needs(latchkey: TestApp, command: Command) -> set[Need]:
-    """What every command on accounts needs."""
+    """The permissions of every command on accounts."""
     assert latchkey
     with recorded() as (recorder, _):
         for words in COMMANDS:
@@ -71,7 +71,7 @@ def arn_of(service: str, end: str) -> str:
 
 
 def test_every_command_on_accounts_is_allowed_in_its_stage_alone(needs: set[Need]) -> None:
-    """On the day on which all administrators are locked out nobody finds out that a right is missing."""
+    """No permission of a command on accounts is missing, and none is for another stage."""
     asked = [(action, arn_of(action.partition(":")[0], end)) for action, end in needs]
     assert {action for action, _ in asked} >= {"dynamodb:PutItem", "dynamodb:Query", "dynamodb:GetItem"}
     assert [each for each in asked if not allows(rights.operate("test"), *each)] == []
@@ -79,13 +79,13 @@ def test_every_command_on_accounts_is_allowed_in_its_stage_alone(needs: set[Need
 
 
 @pytest.mark.parametrize(("action", "service", "end"), IN_SMOKE)
-def test_smoke_is_allowed_to_ask_aws(action: str, service: str, end: str) -> None:
-    """A check that may not ask is left out."""
+def test_smoke_may_call_aws(action: str, service: str, end: str) -> None:
+    """Without a permission `make smoke` would skip a check."""
     assert allows(rights.operate("test"), action, arn_of(service, end))
 
 
 def test_operating_deploys_nothing() -> None:
-    """It makes no function, role or stack, and gives no role away."""
+    """The policy doesn't allow creating functions, roles or stacks, or passing roles."""
     actions = {action for each in rights.operate("test")["Statement"] for action in each["Action"]}
     assert not any(action.startswith(("iam:", "cloudformation:")) for action in actions)
     assert {action for action in actions if action.startswith("lambda:")} == {

@@ -1,4 +1,4 @@
-"""What lacks a requirement, a compiled part or Lambda's processor is never packaged."""
+"""An incomplete package, or one for another processor, is never created."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,12 +23,12 @@ ARM, X86 = 183, 62
 
 
 def elf(machine: int) -> bytes:
-    """Return the beginning of an ELF file."""
+    """Return the start of an ELF file."""
     return b"\x7fELF" + bytes(14) + machine.to_bytes(2, "little") + bytes(40)
 
 
 def install(into: Path, name: str, version: str, files: dict[str, bytes], *, pure: bool) -> None:
-    """Put a wheel where pip would."""
+    """Install a wheel as pip does."""
     told = into / f"{name}-{version}.dist-info"
     told.mkdir(parents=True)
     (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\nWords\n")
@@ -41,51 +41,51 @@ def install(into: Path, name: str, version: str, files: dict[str, bytes], *, pur
 
 @pytest.fixture
 def packages(tmp_path: Path) -> Path:
-    """Everything that the requirements ask for, for arm64."""
+    """All requirements, for arm64."""
     install(tmp_path, "pure", "1.0", {"pure/__init__.py": b""}, pure=True)
     install(tmp_path, "compiled_part", "2.0", {"part.cpython-313-aarch64-linux-gnu.so": elf(ARM)}, pure=False)
     return tmp_path
 
 
 def refusal(packages: Path, requirements: str = REQUIREMENTS, architecture: str = "arm64") -> str:
-    """Return why a package isn't made."""
+    """Return the error of a package."""
     with pytest.raises(click.ClickException) as refused:
         package_check.check(packages, requirements, architecture=architecture, python="python3.13")
     return refused.value.message
 
 
-def test_whole_package_is_made(packages: Path) -> None:
-    """What isn't meant for Lambda's Python or system needn't be there."""
+def test_complete_package_passes(packages: Path) -> None:
+    """Requirements for other Pythons or systems may be missing."""
     package_check.check(packages, REQUIREMENTS, architecture="arm64", python="python3.13")
 
 
-def test_requirement_that_did_not_come_is_named(packages: Path) -> None:
-    """With its version, also where another version of it came."""
+def test_missing_requirement_is_named(packages: Path) -> None:
+    """The error has the version, also when another version is installed."""
     assert "extra 1.0 is missing" in refusal(packages, f"{REQUIREMENTS}extra==1.0\n")
     assert "pure 1.1 is missing" in refusal(packages, REQUIREMENTS.replace("pure==1.0", "pure==1.1"))
 
 
-def test_wheel_without_its_compiled_part_is_named(packages: Path) -> None:
-    """Its wheel says that it has one."""
+def test_wheel_without_its_extension_module_is_named(packages: Path) -> None:
+    """A platform-specific wheel must have an extension module."""
     (packages / "part.cpython-313-aarch64-linux-gnu.so").unlink()
     assert "compiled_part-2.0 has no extension module" in refusal(packages)
 
 
 def test_file_for_another_processor_is_named(packages: Path) -> None:
-    """Also one that no wheel lists."""
+    """Files that no wheel lists are checked, too."""
     (packages / "pure" / "odd.so").write_bytes(elf(X86))
     assert "pure/odd.so is for another processor than arm64" in refusal(packages)
     assert "part.cpython-313-aarch64-linux-gnu.so is for another" in refusal(packages, architecture="x86_64")
 
 
-def test_package_too_big_for_lambda_is_refused(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before it is sent there."""
+def test_package_over_lambdas_limit_is_rejected(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The size is checked before the upload."""
     monkeypatch.setattr(package_check, "UNZIPPED_MAX_BYTES", 50)
     assert "Lambda's limit is" in refusal(packages)
 
 
-def test_wheel_that_chalice_only_warns_of_ends_the_command(tmp_path: Path) -> None:
-    """No zip is begun by then, so none is found the next time."""
+def test_missing_wheel_fails_the_command(tmp_path: Path) -> None:
+    """Chalice only warns; here no zip file is created, so the next run finds none."""
     missing: Any = [SimpleNamespace(identifier="cffi==2.0")]
 
     def build(*_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Least privilege, proved: what each function's policy grants is what the function needs, and nothing else."""
+"""Least privilege: each function's policy grants exactly the permissions that the function uses."""
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.xdist_group("policies")
 
 @pytest.fixture(scope="module")
 def recorder(moto_url: str) -> Iterator[Recorder]:
-    """Everything that can be done, recorded."""
+    """The recorder after every operation."""
     with mock_aws(), seen(moto_url) as recorded:
         yield recorded
 
@@ -40,34 +40,34 @@ def role_of(function: str, mail_from: str = SENDER) -> dict[str, Any]:
 
 
 def _end(arn: str) -> str:
-    """Return what of an ARN names the thing itself; `::` stands in names of CloudFormation's own."""
+    """Return the resource part of an ARN; `::` is in CloudFormation's pseudo parameters."""
     return arn.replace("${AWS::Region}", "*").split(":", 5)[-1]
 
 
-def test_everything_was_done(recorder: Recorder) -> None:
-    """No route is left out of what the policies are measured by."""
+def test_every_route_was_called(recorder: Recorder) -> None:
+    """The scenario calls every route."""
     # A HEAD runs what its GET runs.
     routes = {(method, route) for route, entries in of_latchkey().items() for method in entries if method != "HEAD"}
     assert routes - recorder.answered == set()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_policy_grants_what_the_function_needs_and_nothing_else(recorder: Recorder, function: str) -> None:
-    """Too little would fail in production only; too much is what a thief of the role would get."""
+def test_policy_grants_exactly_the_used_permissions(recorder: Recorder, function: str) -> None:
+    """A missing permission would fail only in production; an additional one would help an attacker with the role."""
     needed = {(action, of_stage(resource)) for action, resource in needs(recorder, function)}
     allowed = {(action, _end(arn)) for action, arn in granted(function) if not is_lambdas(action)}
     assert (needed - allowed, allowed - needed) == (set(), set())
 
 
 def needs(recorder: Recorder, function: str) -> set[Need]:
-    """Return what a function was seen to need."""
+    """Return the recorded permissions of a function."""
     assert recorder.needs[function]
     return recorder.needs[function]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_everything_is_named(function: str) -> None:
-    """In this region and stage. Account and partition are left open: another account's tables name their own users."""
+def test_every_resource_is_named(function: str) -> None:
+    """Every resource is named, in this region and stage; account and partition may be any."""
     for action, arn in granted(function):
         assert "*" not in action
         if is_lambdas(action) or action == "ses:SendEmail":
@@ -80,26 +80,26 @@ def test_everything_is_named(function: str) -> None:
 
 
 SENDER_IDENTITIES = ("keys@mail.example.com", "mail.example.com", "example.com")
-"""By each of which SES may know the sender."""
+"""The identities that SES may have verified for the sender."""
 
 
 @pytest.mark.parametrize("recipient", ["ada@example.org", "example.org"])
 @pytest.mark.parametrize("sender", SENDER_IDENTITIES)
 @pytest.mark.parametrize("mail_from", [SENDER, f"Acme <{SENDER}>"])
 def test_mail_from_the_sender_is_allowed_to_a_verified_recipient(mail_from: str, sender: str, recipient: str) -> None:
-    """In its sandbox SES asks for the recipient's identity, too, and for the sender's configuration set."""
+    """In its sandbox SES also requires permission for the recipient's identity and the sender's configuration set."""
     used = [f"identity/{sender}", f"identity/{recipient}", "configuration-set/default"]
     assert is_mail_allowed(role_of(API, mail_from), SENDER, used)
 
 
 def test_mail_from_another_sender_is_denied() -> None:
-    """Whoever takes the role over sends as nobody else of the account."""
+    """The role can't send with another sender of the AWS account."""
     assert not is_mail_allowed(role_of(API), "other@mail.example.com", ["identity/mail.example.com"])
     assert not is_mail_allowed(role_of(API, mail_from=""), SENDER, ["identity/mail.example.com"])
 
 
 def is_mail_allowed(role: dict[str, Any], sender: str, used: list[str]) -> bool:
-    """Return whether SES sends: each identity and configuration set that a mail uses must be allowed."""
+    """Return whether SES sends an email: each of its identities and configuration sets must be allowed."""
     mails = [each for each in _statements(role) if each["Sid"] == "Mail"]
     start = "arn:*:ses:${AWS::Region}:*:"
 
@@ -113,7 +113,7 @@ def is_mail_allowed(role: dict[str, Any], sender: str, used: list[str]) -> bool:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_role_has_the_policy_that_is_tested_and_the_region_in_its_name(function: str) -> None:
-    """Nothing is granted beside it; and names of roles are the account's, so that another region's is another."""
+    """The role has no other policy; role names are unique per account, so they contain the region."""
     role = role_of(function)
     assert role["RoleName"] == {"Fn::Sub": f"latchkey-${{Stage}}-${{AWS::Region}}-{function}"}
     (trusted,) = role["AssumeRolePolicyDocument"]["Statement"]
@@ -130,8 +130,8 @@ def _statements(role: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_what_lambda_itself_needs_is_granted(function: str) -> None:
-    """Logs go to the function's own group, which the data stack made; traces to X-Ray."""
+def test_permissions_of_lambda_itself_are_granted(function: str) -> None:
+    """Lambda may write logs to the function's own group, and traces to X-Ray."""
     found = {action: arn for action, arn in granted(function) if action in OF_LAMBDA}
     name = "latchkey-${Stage}" if function == API else f"latchkey-${{Stage}}-{function}"
     group = f"arn:*:logs:${{AWS::Region}}:*:log-group:/aws/lambda/{name}:*"
@@ -140,7 +140,7 @@ def test_what_lambda_itself_needs_is_granted(function: str) -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_only_the_function_on_the_stream_may_read_it(function: str) -> None:
-    """Streams can be listed without naming one only; the rest is of the one table."""
+    """ListStreams requires all resources; the other actions are for the one table."""
     found = {action: arn for action, arn in granted(function) if action in OF_STREAMS}
     stream = "arn:*:dynamodb:${AWS::Region}:*:table/latchkey-${Stage}-events/stream/*"
     listed = {"dynamodb:ListStreams": "*"}

@@ -1,4 +1,4 @@
-"""Latchkey's own routes are told from those that an operator adds."""
+"""Latchkey's own routes are distinguished from those that an operator adds."""
 
 from chalice.app import Chalice
 
@@ -9,7 +9,7 @@ from tests.api.made import add_view
 
 
 def test_routes_of_an_operator_are_left_out() -> None:
-    """By where their views are."""
+    """An operator's routes are recognized by the module of their view."""
     mixed = Chalice(app_name="shop", configure_logs=False)
     middleware.install(mixed)
     for module in ("chalicelib.api.keys", "chalicelib.own.orders", "app"):
@@ -19,7 +19,7 @@ def test_routes_of_an_operator_are_left_out() -> None:
     }
 
 
-def test_every_view_of_ours_counts_as_ours() -> None:
-    """The console's and the API's: nothing that is registered from `chalicelib/api` is left out."""
+def test_every_view_of_latchkey_is_included() -> None:
+    """All routes with views in `chalicelib/api` are included."""
     there = {path for path, entries in of_latchkey(app.routes).items() if entries}
     assert {"/v1/keys", "/openapi.json", "/settings/keys", "/oauth/token", "/static/{name}"} <= there

@@ -1,4 +1,4 @@
-"""The local server before the stand-in gateway."""
+"""The local HTTP server in front of the local gateway."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ PIECE = b" " * 65_536
 
 @pytest.fixture
 def server(latchkey: TestApp) -> Iterator[Server]:
-    """The house on a socket."""
+    """The app on a socket."""
     with Server(latchkey.gateway.app, "127.0.0.1", 0) as started:
         threading.Thread(target=started.serve_forever, args=(0.05,), daemon=True).start()
         try:
@@ -30,7 +30,7 @@ def server(latchkey: TestApp) -> Iterator[Server]:
 def sent(
     server: Server, method: str, body: bytes | Iterable[bytes] | None = None, *, content_length: str | None = None
 ) -> tuple[http.client.HTTPResponse, Any]:
-    """Return the answer to one request and its parsed body; a body in pieces is sent chunked."""
+    """Return the response to one request and its parsed body; a body in pieces is sent chunked."""
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
     headers = {"Content-Type": "application/json"}
     if content_length is not None:
@@ -42,8 +42,8 @@ def sent(
     return answer, parsed
 
 
-def test_method_that_no_route_has_is_the_gateways_to_refuse(server: Server) -> None:
-    """Whatever it is called, even one that Python's own server has never heard of."""
+def test_unknown_method_reaches_the_gateway(server: Server) -> None:
+    """The server passes on every method, even unregistered ones."""
     for method in ("TRACE", "QUERY", "BREW"):
         answer, body = sent(server, method)
         assert (answer.status, body["error"]) == (404, "not_found")
@@ -51,8 +51,8 @@ def test_method_that_no_route_has_is_the_gateways_to_refuse(server: Server) -> N
 
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "chunked"])
 @pytest.mark.parametrize("length", [BODY_MAX_BYTES + 1, 11 * 1024 * 1024, 3 * BODY_MAX_BYTES])
-def test_body_that_is_too_long_is_the_documented_413(server: Server, length: int, whole: bool) -> None:
-    """In JSON, heard by a client that sends all of it before it listens; the connection ends there."""
+def test_oversized_body_is_the_documented_413(server: Server, length: int, whole: bool) -> None:
+    """A client that sends the whole body before it reads gets the JSON response; the connection is closed."""
     pieces = [PIECE] * (length // len(PIECE)) + [b" " * (length % len(PIECE))]
     answer, body = sent(server, "PATCH", b"".join(pieces) if whole else (piece for piece in pieces if piece))
     assert (answer.status, body) == (413, {"error": "invalid_request", "message": "Request Too Long"})
@@ -62,15 +62,15 @@ def test_body_that_is_too_long_is_the_documented_413(server: Server, length: int
 
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "chunked"])
 def test_longest_body_is_read(server: Server, whole: bool) -> None:
-    """Up to the gateway's limit a body reaches whoever refuses or takes it."""
+    """A body up to the gateway's limit reaches the app."""
     pieces = [PIECE] * (BODY_MAX_BYTES // len(PIECE))
     answer, body = sent(server, "PATCH", b"".join(pieces) if whole else iter(pieces))
     assert (answer.status, body["error"]) == (401, "missing_api_key")
 
 
 @pytest.mark.parametrize("length", ["-1", "many", "1_0", "+1", "\xb2", "1, 2", "9" * 30])
-def test_body_of_no_length_is_a_400_in_json(server: Server, length: str) -> None:
-    """Nobody can say where it ends."""
+def test_body_with_an_invalid_length_is_a_400(server: Server, length: str) -> None:
+    """An invalid Content-Length is rejected with JSON."""
     answer, body = sent(server, "PATCH", content_length=length)
     assert (answer.status, body["error"]) == (400, "invalid_request")
 
@@ -87,8 +87,8 @@ def test_body_of_no_length_is_a_400_in_json(server: Server, length: str) -> None
         b"Transfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
     ],
 )
-def test_body_with_two_ends_is_a_400_and_the_last_of_its_connection(server: Server, framing: bytes) -> None:
-    """As a gateway refuses what the next reader might take apart differently."""
+def test_ambiguous_framing_is_a_400_and_closes_the_connection(server: Server, framing: bytes) -> None:
+    """Ambiguous message framing is rejected, which prevents request smuggling."""
     with socket.create_connection(("127.0.0.1", server.server_port)) as connection:
         head = b"PATCH /v1/users/me HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
         connection.sendall(head + framing)
@@ -100,8 +100,8 @@ def test_body_with_two_ends_is_a_400_and_the_last_of_its_connection(server: Serv
     assert received.count(b"HTTP/1.1") == 1
 
 
-def test_head_leaves_the_connection_in_step(server: Server) -> None:
-    """Over one connection: the length that GET would have, once, nothing behind it, and the next answer is whole."""
+def test_head_keeps_the_connection_usable(server: Server) -> None:
+    """HEAD has GET's Content-Length once and no body, and the next response on the connection is complete."""
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
     lengths = []
     for method, path in (("HEAD", "/health"), ("GET", "/health"), ("HEAD", "/v1/users/me"), ("GET", "/v1/users/me")):

@@ -1,4 +1,4 @@
-"""The simulation finds what it looks for, is the same at every run, and its table does what DynamoDB does."""
+"""The simulation detects faults, is deterministic, and its table behaves like DynamoDB."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -29,12 +29,12 @@ HOT = Scenario("hot", 700, 4, crowd=clients.hot, changes=2)
 
 @lru_cache(maxsize=1)
 def crowd_played() -> Outcome:
-    """Return what comes of the crowd on a table without a fault."""
+    """Return the result of the crowd on a table without a fault."""
     return play(CROWD)
 
 
 class Blind(Table):
-    """A table that doesn't see some attributes of an item when it judges a condition."""
+    """A table that ignores some attributes in conditions."""
 
     unseen: str
 
@@ -44,13 +44,13 @@ class Blind(Table):
 
 
 class BlindToBursts(Blind):
-    """A burst never refuses."""
+    """The burst limit never rejects."""
 
     unseen = r"s\d+"
 
 
 class BlindToQuotas(Blind):
-    """A quota never refuses."""
+    """The quota never rejects."""
 
     unseen = "used"
 
@@ -74,7 +74,7 @@ class Forgetful(Table):
 
 
 class Recording(Table):
-    """A table that keeps what it was asked and what it answered."""
+    """A table that records its requests and responses."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,17 +87,17 @@ class Recording(Table):
 
 
 def test_same_seed_gives_the_same_run() -> None:
-    """To the last count and the last microsecond."""
+    """All counts and durations are equal."""
     assert play(CROWD) == crowd_played()
 
 
 def test_another_seed_gives_another_run() -> None:
-    """Or the seed would not be used."""
+    """The seed has an effect."""
     assert play(replace(CROWD, seed=2)).answers_us != crowd_played().answers_us
 
 
-def test_crowd_is_admitted_exactly_though_clocks_differ() -> None:
-    """Quotas and bursts are asked for to the last, by floods that get much refused, and no change is missed."""
+def test_crowd_is_admitted_exactly_with_clock_skew() -> None:
+    """Floods exhaust quotas and bursts, nothing is over-admitted, and no change is missed."""
     judge = crowd_played().judge
     assert (judge.over_burst, judge.over_quota, judge.missed_changes) == (0, 0, 0)
     assert judge.refused["burst"] > 100
@@ -105,7 +105,7 @@ def test_crowd_is_admitted_exactly_though_clocks_differ() -> None:
 
 
 def test_hot_account_is_admitted_exactly_from_leases() -> None:
-    """What a lease has taken is counted in the second in which it is spent."""
+    """A leased admission is counted in the second in which it is used."""
     judge = play(replace(HOT, pick=functions.latest_idle)).judge
     assert judge.leased > 100
     assert (judge.over_admitted, judge.missed_changes) == (0, 0)
@@ -121,43 +121,43 @@ def test_hot_account_is_admitted_exactly_from_leases() -> None:
     ],
 )
 def test_fault_of_the_table_is_found(fault: type[Table], found: Callable[[Outcome], int]) -> None:
-    """A condition that doesn't look, or a counter that is lost, lets somebody through who shouldn't be."""
+    """An ignored condition or a lost counter is reported as an over-admission."""
     assert found(play(CROWD, fault())) > 0
 
 
-def test_partition_throttles_what_is_too_much_for_it() -> None:
-    """With many functions, each refusal is a write; what goes beyond a partition's capacity is a 429."""
+def test_partition_throttles_over_its_capacity() -> None:
+    """With many functions each rejection is a write; writes over a partition's capacity are a 429."""
     outcome = play(replace(HOT, rate=2_500, seconds=2, beside=100_000, changes=0))
     # The sum of refusals is a write too, now and then, and may be throttled.
     assert outcome.table.throttled >= outcome.judge.refused["throttled"] > 1_000
     assert outcome.table.units <= ceilings.PARTITION_WRITES_S * (2 + 2)
 
 
-def test_lambda_turns_away_beyond_its_concurrency() -> None:
-    """A request that finds no idle function and may start none is not served."""
+def test_lambda_rejects_over_its_concurrency() -> None:
+    """A request without an idle function, when none may be started, is rejected."""
     outcome = play(replace(CROWD, warm=False, functions_limit=2))
     assert outcome.functions == 2
     assert outcome.turned_away > 0
     assert len(outcome.answers_us) < outcome.judge.compliant
 
 
-def test_outage_lets_requests_pass_and_counts_them_apart() -> None:
-    """While DynamoDB is away nobody is refused; that isn't an over-admission but a decision."""
+def test_outage_fails_open_and_is_counted_separately() -> None:
+    """Requests during an outage are admitted by design, and aren't over-admissions."""
     outcome = play(replace(CROWD, away_s=2))
     assert outcome.judge.unasked > 0
     assert outcome.judge.over_admitted == 0
 
 
-def test_run_leaves_nothing_behind() -> None:
-    """Clock, settings and what sends are what they were."""
+def test_run_restores_global_state() -> None:
+    """Clock, settings and DynamoDB client are restored."""
     before = clock.now_ms, settings._current, dynamodb._sends, clock._pause
     play(replace(CROWD, seconds=2))
     assert before == (clock.now_ms, settings._current, dynamodb._sends, clock._pause)
     assert not local_cache._items
 
 
-def test_table_answers_as_another_dynamodb_does(latchkey: TestApp) -> None:
-    """Updates of a crowd and of a hot account, their refusals included, are put to moto too."""
+def test_table_responds_like_moto(latchkey: TestApp) -> None:
+    """The updates of a crowd and of a hot account, with failed conditions, have the same results in moto."""
     table = Recording()
     play(Scenario("told", 4, 30, clocks_off_ms=3_000), table)
     play(replace(HOT, rate=20, changes=8, clocks_off_ms=3_000), table)
@@ -181,7 +181,7 @@ def _asked_of_moto(request: dict[str, Any]) -> tuple[bool, Item]:
 
 
 def _shown(answer: dynamodb.Json | ConditionFailed) -> tuple[bool, Item]:
-    """Return whether a condition held, and the item that was shown."""
+    """Return whether a condition was satisfied, and the returned item."""
     if isinstance(answer, ConditionFailed):
         return False, answer.item
     return True, answer.get("Attributes", {})
@@ -203,8 +203,8 @@ VALUES = {":seven": {"N": "7"}, ":one": {"N": "1"}}
         ("attribute_exists(used) AND (used < :one OR #slot < :one)", False),
     ],
 )
-def test_condition_is_judged(text: str, holds: bool) -> None:
-    """As DynamoDB judges it: what isn't there compares as false."""
+def test_condition_is_evaluated(text: str, holds: bool) -> None:
+    """As in DynamoDB, a comparison with a missing attribute is false."""
     assert expressions.condition(text)(ITEM, {"#slot": "s1"}, VALUES) is holds
 
 
@@ -217,15 +217,15 @@ def test_update_is_applied_to_the_item_as_it_was() -> None:
 @pytest.mark.parametrize(
     "text", ["begins_with(used, :one)", "used <> :one", "NOT used < :one", "used BETWEEN :one AND :seven", "a.b = :one"]
 )
-def test_condition_that_is_not_known_stops_the_run(text: str) -> None:
-    """Better than a guess."""
+def test_unsupported_condition_stops_the_run(text: str) -> None:
+    """The simulation doesn't guess."""
     with pytest.raises(NotModelledError):
         expressions.condition(text)
 
 
 @pytest.mark.parametrize("text", ["DELETE used :one", "SET used", "ADD used other", "SET a[0] = :one"])
-def test_update_that_is_not_known_stops_the_run(text: str) -> None:
-    """Better than a guess."""
+def test_unsupported_update_stops_the_run(text: str) -> None:
+    """The simulation doesn't guess."""
     with pytest.raises(NotModelledError):
         expressions.update(text)
 
@@ -247,28 +247,28 @@ REQUEST = {
         {"ExpressionAttributeNames": {"#unused": "s1"}},
     ],
 )
-def test_request_that_dynamodb_would_refuse_stops_the_run(changed: dict[str, Any]) -> None:
+def test_request_that_dynamodb_would_reject_stops_the_run(changed: dict[str, Any]) -> None:
     """The product must never send it."""
     with pytest.raises(InvalidError):
         Table().update(REQUEST | changed)
 
 
 def test_request_with_an_unknown_part_stops_the_run() -> None:
-    """It may ask for something that the table doesn't do."""
+    """The simulated table may not support it."""
     with pytest.raises(NotModelledError):
         Table().update(REQUEST | {"ReturnConsumedCapacity": "TOTAL"})
 
 
 @pytest.fixture
 def processes() -> Iterator[Processes]:
-    """The memories of several functions, given back afterwards."""
+    """The states of several functions, restored afterwards."""
     made = Processes()
     yield made
     made.end()
 
 
-def test_function_has_its_memory_to_itself(processes: Processes) -> None:
-    """An outage that one noticed is nothing to the other."""
+def test_functions_have_separate_state(processes: Processes) -> None:
+    """One function's fail-open state doesn't affect another."""
     one, other = processes.new(), processes.new()
     processes.enter(one)
     fail_open.begins(0)
@@ -281,22 +281,22 @@ def test_function_has_its_memory_to_itself(processes: Processes) -> None:
 
 
 @pytest.mark.parametrize("state", [lru_cache(str), Event()], ids=["cache", "event"])
-def test_memory_that_cannot_be_kept_apart_stops_the_run(monkeypatch: pytest.MonkeyPatch, state: object) -> None:
-    """Functions would share it."""
+def test_state_that_cannot_be_separated_stops_the_run(monkeypatch: pytest.MonkeyPatch, state: object) -> None:
+    """Functions would share the state."""
     monkeypatch.setattr(local_cache, "_more", state, raising=False)
     with pytest.raises(UnknownStateError):
         Processes()
 
 
-def test_memory_that_cannot_be_forgotten_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a new process has is then unknown."""
+def test_state_that_cannot_be_cleared_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state of a new process is unknown then."""
     monkeypatch.setattr(tiers, "_seen", {}, raising=False)
     with pytest.raises(UnknownStateError, match="tiers remembers _seen"):
         Processes()
 
 
 def test_constant_that_changes_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It was memory under another name."""
+    """A changed constant is state."""
     monkeypatch.setattr(local_cache, "SEEN", [], raising=False)
     processes = Processes()
     local_cache.SEEN.append(1)  # type: ignore[attr-defined]  # planted above
@@ -305,28 +305,28 @@ def test_constant_that_changes_stops_the_run(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("tier", [tiers.FREE, tiers.PRO, tiers.ENTERPRISE], ids=lambda tier: tier.name)
-def test_compliant_client_keeps_under_its_burst(tier: tiers.Tier) -> None:
-    """In no second, wherever it begins, does it send more than 80 % of it."""
+def test_compliant_client_stays_below_its_burst(tier: tiers.Tier) -> None:
+    """A compliant client sends at most 80 % of its burst in any second."""
     sent = list(clients._spaced(iter(range(0, 3_000_000, 100)), tier))
     most = round(clients.KEEPS_UNDER * tier.burst)
     assert all(later - earlier >= 1_000_000 for earlier, later in zip(sent, sent[most:], strict=False))
 
 
 def test_limits_bind_in_the_order_of_their_defaults() -> None:
-    """A rate needs a tenth of it as concurrency however short its requests are."""
+    """A rate needs a tenth of it as concurrency, even for short requests."""
     assert ceilings.need(1_000, seconds_each=0.01, writes_each=1).binds() == []
     need = ceilings.need(3_000, seconds_each=0.01, writes_each=1)
     assert (need.binds(), need.concurrent, need.concurrency) == (["the stage's throttle"], 30, 300)
     assert ceilings.need(30_000, seconds_each=0.01, writes_each=1).binds()[-1] == "Lambda's concurrency"
 
 
-def test_page_tells_what_the_simulation_was_told() -> None:
+def test_page_has_the_simulations_inputs() -> None:
     """`make simulate` was run after the last change of an assumption or a limit."""
     assert page.rewritten(PAGE, page.input_blocks()) == PAGE
 
 
-def test_page_has_every_rate_and_nobody_over_admitted() -> None:
-    """In its table of exactness."""
+def test_page_has_every_rate_without_over_admissions() -> None:
+    """The table of exactness has every rate, and no over-admission."""
     block = PAGE.partition("<!-- simulate: exactness -->")[2].partition("<!-- /simulate -->")[0]
     heads, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in block.strip().splitlines())
     assert [row[0] for row in rows] == [f"{rate:,}" for rate in scales.RATES]
@@ -334,7 +334,7 @@ def test_page_has_every_rate_and_nobody_over_admitted() -> None:
         assert {row[heads.index(name)] for row in rows} == {"0"}
 
 
-def test_page_without_a_place_for_a_table_is_refused() -> None:
-    """Or a table would be lost in silence."""
+def test_page_without_a_marker_for_a_table_is_rejected() -> None:
+    """A table without a marker would be lost silently."""
     with pytest.raises(ValueError, match="exactness"):
         page.rewritten("# Scale", {"exactness": ""})

@@ -1,4 +1,4 @@
-"""Sets of strings in the simulation's expressions: what the admission adds of routes."""
+"""String sets in the simulation's expressions: the admission adds routes to them."""
 
 import pytest
 
@@ -7,18 +7,18 @@ from infra.simulate.expression_parser import InvalidError, Item
 
 
 def added(item: Item, more: dict[str, object]) -> dict[str, object]:
-    """Return what an ADD makes of an attribute."""
+    """Return an attribute after an ADD."""
     return expressions.update("ADD #r :more").apply(item, {"#r": "rAAA"}, {":more": more})["rAAA"]
 
 
-def test_add_makes_a_set_and_unites_it() -> None:
-    """An ADD to what isn't there makes the set; what is in it already is in it once."""
+def test_add_creates_and_extends_a_set() -> None:
+    """An ADD to a missing attribute creates the set; existing members aren't duplicated."""
     assert added({}, {"SS": ["b"]}) == {"SS": ["b"]}
     assert added({"rAAA": {"SS": ["a", "b"]}}, {"SS": ["b", "c"]}) == {"SS": ["a", "b", "c"]}
 
 
 @pytest.mark.parametrize(("there", "more"), [({"N": "1"}, {"SS": ["a"]}), ({"SS": ["a"]}, {"N": "1"})])
 def test_add_of_a_set_to_a_number_is_invalid(there: dict[str, object], more: dict[str, object]) -> None:
-    """DynamoDB refuses it, and so does the simulation."""
+    """The simulation rejects it, as DynamoDB does."""
     with pytest.raises(InvalidError):
         added({"rAAA": there}, more)

@@ -22,8 +22,8 @@ def test_page_is_as_printed() -> None:
 
 
 @pytest.mark.parametrize("kind", kinds.WORDS)
-def test_every_type_has_an_example_with_all_that_it_tells(kind: str) -> None:
-    """In the form of a message, with the fields of the guide's table and no others."""
+def test_every_type_has_an_example_with_all_fields(kind: str) -> None:
+    """The example is a message with exactly the fields of the guide's table."""
     sent = json.loads(webhook_events.example(kind))
     assert (sent["type"], sent["data"]["type"]) == (kind, kind)
     assert sent["data"].keys() == {"id", "type", "created_at", "actor", "source_ip", "changed", "reason"}
@@ -35,7 +35,7 @@ def test_every_type_has_an_example_with_all_that_it_tells(kind: str) -> None:
 
 
 def test_every_type_is_about_one_subject() -> None:
-    """So the form offers each of them, once."""
+    """The webhook form offers each type once."""
     offered = [kind for types in kinds.by_subject().values() for kind in types]
     assert sorted(offered) == sorted(kinds.WORDS)
 
@@ -49,13 +49,13 @@ def test_every_type_is_about_one_subject() -> None:
         ({"application": "key_0V5kqWn4Zr8TfYb2LcXd"}, False),
     ],
 )
-def test_event_that_looks_otherwise_than_its_example_is_found(told: dict[str, str], is_alike: bool) -> None:
-    """An id of another kind, or no id at all: whoever wrote a receiver by the page would be wrong."""
+def test_event_unlike_its_example_is_detected(told: dict[str, str], is_alike: bool) -> None:
+    """A field with another form than in the example is reported."""
     assert (list(stored_items._unlike_its_example(kinds.CONSENT_WITHDRAWN, told)) == []) is is_alike
 
 
 def test_guide_shows_the_test_message_as_it_is_sent() -> None:
-    """Field for field."""
+    """The guide's test message has the fields of a real one."""
     guide = (ROOT / "docs" / "webhooks.md").read_text().splitlines()
     (shown,) = [json.loads(line) for line in guide if line.startswith('{"type":"webhook.test"')]
     sent = json.loads(payload.of_test("whk_x", "evt_x"))
