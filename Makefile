@@ -121,7 +121,7 @@ simulate: $(BIN)/.dev ## play 1 to 1,000,000 requests/s in virtual time and writ
 	@$(BIN)/python -m infra.simulate
 
 costs: $(BIN)/.run ## compute docs/costs.md from infra/prices.json
-	@$(BIN)/python -m infra.costs_page
+	@$(BIN)/python -m infra.costs
 
 bench: $(BIN)/.dev ## measure Latchkey beside others, write docs/performance.md: [ROUNDS=5] [OUT=docs/bench.json]
 	@$(BIN)/python -m infra.bench $(if $(ROUNDS),--rounds="$$ROUNDS") $(if $(OUT),--out="$$OUT")

@@ -1,4 +1,4 @@
-"""`make admin`, `make admins`: who is an administrator, with a warning when nobody is any more."""
+"""`make admin`, `make admins`: grant, revoke and list the administrator role; warn when no administrator is left."""
 
 import argparse
 import sys
@@ -7,17 +7,17 @@ from chalicelib.accounts import states
 
 
 def change(options: argparse.Namespace) -> None:
-    """Make an account an administrator or, with --off, no longer."""
+    """Grant an account the administrator role or, with --off, revoke it."""
     from chalicelib.accounts import change, find
 
     account = find.account_by_email(options.email)
     change.set_admin(account.id, not options.off)
-    print(f"{account.email} is {'no administrator any more' if options.off else 'an administrator'}, as of now.")
+    print(f"{account.email} is {'no longer an administrator' if options.off else 'an administrator'}.")
     warn_if_none(account.admin)
 
 
 def warn_if_none(was_one: bool) -> None:
-    """Say on standard error when the last active administrator was taken away."""
+    """Warn on standard error when no active administrator is left."""
     from chalicelib.accounts import find
 
     if was_one and not any(each.admin and each.status == states.ACTIVE for each in find.accounts_after("", limit=None)):

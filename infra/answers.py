@@ -1,4 +1,4 @@
-"""What answers at an address, from where a command runs: what a configuration says of it, DNS may not have."""
+"""Which service responds at a URL, as seen from this machine: DNS may differ from the configuration."""
 
 import http.client
 import json
@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 WITHIN_S = 10
 BODY_BYTES = 100
-"""The body of /health has fewer."""
+"""More than the body of /health has."""
 CLOUDFRONTS, GATEWAYS = "X-Amz-Cf-Id", "x-amz-apigw-id"
-"""A header that every response of CloudFront has, and one of API Gateway's."""
+"""Headers of every response of CloudFront, and of API Gateway."""
 
 
 class Answer(NamedTuple):
-    """What answered a request for /health, whatever it answered."""
+    """The response to GET /health, whatever its status."""
 
     status: int
     headers: Message
@@ -23,19 +23,19 @@ class Answer(NamedTuple):
 
 
 def is_cloudfront(url: str) -> bool:
-    """Return whether CloudFront answers at an address."""
+    """Return whether CloudFront responds at a URL."""
     answer = _ask(url)
     return answer is not None and CLOUDFRONTS in answer.headers
 
 
 def is_gateway(url: str) -> bool:
-    """Return whether an API Gateway answers at an address."""
+    """Return whether API Gateway responds at a URL."""
     answer = _ask(url)
     return answer is not None and GATEWAYS in answer.headers
 
 
 def is_latchkey(url: str) -> bool:
-    """Return whether a Latchkey answers at an address, and is well: which one it is, nothing of it says."""
+    """Return whether a healthy Latchkey responds at a URL; the response doesn't identify which one."""
     answer = _ask(url)
     if answer is None or answer.status != 200:
         return False
@@ -46,7 +46,7 @@ def is_latchkey(url: str) -> bool:
 
 
 def _ask(url: str) -> Answer | None:
-    """Ask how it is; None where nothing answers. The address is a domain, or a setting that is checked to be https."""
+    """Return the response of /health, None without one. The URL is https: from a domain, or a validated setting."""
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=WITHIN_S) as response:  # noqa: S310 - as above
             return Answer(response.status, response.headers, response.read(BODY_BYTES))

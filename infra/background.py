@@ -1,6 +1,6 @@
-"""What Lambda does without a request, in a local run: two threads that call the same functions.
+"""The background functions of a local run: two threads call the functions that Lambda runs without a request.
 
-One follows the local engine's stream of events, the other looks at the clock.
+One reads the DynamoDB stream of events, the other runs the scheduled functions.
 """
 
 import threading
@@ -21,7 +21,7 @@ _CHECKED_EVERY_S = 0.5
 
 
 def start() -> threading.Event:
-    """Start both; they end with the process, or soon after the returned event is set."""
+    """Start both threads; they end with the process, or soon after the returned event is set."""
     ended = threading.Event()
     for work in (_follow, _keep_time):
         threading.Thread(target=work, args=(ended,), daemon=True).start()
@@ -35,7 +35,7 @@ def _follow(ended: threading.Event) -> None:
             for images in records.new():
                 background.follow_up(images)
         except Exception:
-            # As in Lambda: the same records come again. All they lead to happens once.
+            # As in Lambda, the same records are read again; their processing is idempotent.
             telemetry.error("stream_failed")
             records = _Records()
 
@@ -46,7 +46,7 @@ def _keep_time(ended: threading.Event) -> None:
         now_s = clock.now_s()
         if now_s // 60 != minute:
             minute = now_s // 60
-            # As in Lambda, the next one begins whether or not the last has ended.
+            # As in Lambda, a run starts whether or not the previous one has ended.
             threading.Thread(target=background.every_minute, daemon=True).start()
         if clock.hour_of(now_s) != hour:
             hour = clock.hour_of(now_s)
@@ -54,7 +54,7 @@ def _keep_time(ended: threading.Event) -> None:
 
 
 class _Records:
-    """The stream of the table of events, from its beginning: what a run that was killed left comes again, too."""
+    """The stream of the events table, from its beginning: records that a killed run left unprocessed are read again."""
 
     def __init__(self) -> None:
         # dynoxide's shard ids are shorter than botocore's own validation admits.
@@ -63,23 +63,23 @@ class _Records:
         self._iterators: dict[str, str | None] = {}
 
     def new(self) -> Iterator[list[dynamodb.Json]]:
-        """Yield what has happened since the last look, as Lambda gives it: the items of new events, in order."""
+        """Yield the items of new events since the last call, in order and in batches, as Lambda does."""
         if not any(self._iterators.values()):
             self._find_shards()
         for shard in self._iterators:
             iterator = self._iterators[shard]
             while iterator:
-                answer = self._client.get_records(ShardIterator=iterator)
-                records = answer["Records"]
+                response = self._client.get_records(ShardIterator=iterator)
+                records = response["Records"]
                 if records:
                     yield [each["dynamodb"]["NewImage"] for each in records if each["eventName"] == "INSERT"]
-                # Only now: a failure brings these records again.
-                iterator = self._iterators[shard] = answer.get("NextShardIterator")
+                # Not before: after a failure these records are read again.
+                iterator = self._iterators[shard] = response.get("NextShardIterator")
                 if not records:
                     break
 
     def _find_shards(self) -> None:
-        """Find what to read: at first, and whenever all that was known has come to its end."""
+        """Find the shards: at first, and when all known shards are closed."""
         try:
             stream = _arn()
             found: list[dict[str, Any]] = self._client.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"]

@@ -1,6 +1,6 @@
-"""A person's browser in a few lines: keeps cookies, fills in the console's forms, stops where a client takes over.
+"""A minimal browser: keeps cookies, submits the console's forms, stops at the redirect to an OAuth client.
 
-For the walk-through of `make oauth-demo`, for `make smoke`, and for tests that need someone to say yes.
+For `make oauth-demo`, `make smoke`, and tests that need a user's consent.
 """
 
 import http.client
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 
 TIMEOUT_S = 30
 FORM = "application/x-www-form-urlencoded"
@@ -17,7 +17,7 @@ FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A request as it went out."""
+    """A request as it was sent."""
 
     method: str
     url: str
@@ -25,20 +25,20 @@ class Sent:
     body: bytes
 
 
-Watch = Callable[[Sent, Answer], None]
+Watch = Callable[[Sent, Response], None]
 
 
 def call(
     method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b"", *, watch: Watch | None = None
-) -> Answer:
-    """Send one request, let `watch` see it with its answer, and return the answer; a redirect is not followed."""
+) -> Response:
+    """Send one request and return its response, after passing both to `watch`; redirects aren't followed."""
     parts = urlsplit(url)
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     connection = connection_to(url)
     try:
         connection.request(method, target, body or None, dict(headers or {}))
         response = connection.getresponse()
-        answer = Answer(response.status, response.getheaders(), response.read())
+        answer = Response(response.status, response.getheaders(), response.read())
     finally:
         connection.close()
     if watch is not None:
@@ -47,7 +47,7 @@ def call(
 
 
 def connection_to(url: str) -> http.client.HTTPConnection:
-    """Return a connection to the host of a URL, not opened yet: over TLS for https."""
+    """Return an unopened connection to the host of a URL, over TLS for https."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     return kind(parts.netloc, timeout=TIMEOUT_S)
@@ -55,7 +55,7 @@ def connection_to(url: str) -> http.client.HTTPConnection:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form as it stands on a page: where it goes, and what is filled in already."""
+    """A form of a page: its action, and the values of its fields."""
 
     action: str
     fields: dict[str, str] = field(default_factory=dict)
@@ -63,22 +63,22 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the person looks at; `leads_to` is where a redirect leaves the site, "" when it didn't.
+    """A page; `leads_to` is the target of a redirect to another site, "" without one.
 
-    `root` is the path under which the console's pages are, such as the gateway's stage.
+    `root` is the path prefix of the console's pages, such as the API Gateway stage.
     """
 
     url: str
-    answer: Answer
+    answer: Response
     leads_to: str = ""
     root: str = ""
 
     def form(self, path: str) -> Form | None:
-        """Return the form that goes to `path`, if the page has one."""
+        """Return the form whose action is `path`, None without one."""
         return next((form for form in self._read().forms if urlsplit(form.action).path == self.root + path), None)
 
     def value(self, element_id: str) -> str:
-        """Return what stands in an input or a text area of the page."""
+        """Return the value of an input or a text area."""
         return self._read().values[element_id]
 
     def _read(self) -> "_Reader":
@@ -89,52 +89,52 @@ class Page:
 
 @dataclass
 class Browser:
-    """One browser, at the console whose root is `url`."""
+    """One browser, for the console whose root is `url`."""
 
     url: str
     watch: Watch | None = None
     cookies: dict[str, str] = field(default_factory=dict, repr=False)
 
     def open(self, url: str) -> Page:
-        """Look at a page: a path of the console, or the whole URL that a client sends the person to."""
+        """Open a page: a path of the console, or the URL of an authorization request."""
         return self._followed("GET", url if "://" in url else self.url + url, {})
 
     def send(self, page: Page, path: str, **filled_in: str | Iterable[str]) -> Page:
-        """Send the form of a page that goes to `path`. Raises LookupError when it has none."""
+        """Submit the form whose action is `path`. Raises LookupError when the page has none."""
         form = page.form(path)
         if form is None:
-            raise LookupError(f"{page.url} has no form for {path}; it answered {page.answer.status}.")
+            raise LookupError(f"{page.url} has no form for {path}; its status is {page.answer.status}.")
         body = urlencode({**form.fields, **filled_in}, doseq=True).encode()
-        # A browser says where a form was filled in; the console takes none from elsewhere.
+        # A browser sends Origin; the console rejects forms of other origins.
         parts = urlsplit(self.url)
         headers = {"Content-Type": FORM, "Origin": f"{parts.scheme}://{parts.netloc}"}
         return self._followed("POST", urljoin(self.url, form.action), headers, body)
 
     def log_in(self, email: str, password: str, page: Page | None = None) -> Page:
-        """Fill in the form to log in, on `page` or by itself, and go where that leads."""
+        """Submit the log-in form, of `page` or of /login, and follow the redirects."""
         return self.send(page or self.open("/login"), "/login", email=email, password=password)
 
     def decide(self, url: str, decision: str, *, email: str, password: str) -> str:
-        """Go where a client sends the person, log in if asked, decide if asked; return where the client is answered."""
+        """Open an authorization request, log in and decide if asked; return the redirect to the client."""
         page = self.open(url)
         if page.form("/login"):
             page = self.log_in(email, password, page)
         if page.form("/oauth/authorize"):
             page = self.send(page, "/oauth/authorize", decision=decision)
         if not page.leads_to:
-            raise LookupError(f"{page.url} leads to no client; it answered {page.answer.status}.")
+            raise LookupError(f"{page.url} doesn't redirect to a client; its status is {page.answer.status}.")
         return page.leads_to
 
     def _followed(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> Page:
-        answer = self._exchanged(method, url, headers, body)
+        answer = self._exchange(method, url, headers, body)
         while location := answer.header("Location"):
             url = urljoin(url, location)
             if not url.startswith(f"{self.url}/"):
                 return Page(url, answer, leads_to=url)
-            answer = self._exchanged("GET", url, {})
+            answer = self._exchange("GET", url, {})
         return Page(url, answer, root=urlsplit(self.url).path)
 
-    def _exchanged(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> Answer:
+    def _exchange(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> Response:
         if self.cookies:
             headers = headers | {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         answer = call(method, url, headers, body, watch=self.watch)
@@ -149,7 +149,7 @@ class Browser:
 
 
 class _Reader(HTMLParser):
-    """Collects forms, and what stands in inputs and text areas by their id."""
+    """Collects forms, and the values of inputs and text areas by their id."""
 
     def __init__(self) -> None:
         super().__init__()

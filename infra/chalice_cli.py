@@ -1,8 +1,8 @@
-"""What Chalice's own commands learn from us, so that they are right without a wrapper.
+"""Patches of Chalice's command line, so that its plain commands work without a wrapper.
 
-`deploy` and `package`: the gateway's answers in the API document, the roles and the stream that stand with the data,
-what exists already, and packages that are whole (`packaging.py`).
-`local`: the stand-in gateway instead of Chalice's.
+`deploy` and `package`: gateway responses in the API document, the roles and the stream of the data stack,
+adoption of existing resources, and complete packages (`packaging.py`).
+`local`: the local gateway instead of Chalice's.
 """
 
 import os
@@ -29,15 +29,15 @@ WITH_DATA = "PACKAGED_WITH_LATCHKEY_DATA"
 """Set for a package that the data template is merged into."""
 
 WITHOUT_CLIENT_IP_HEADER = "DEPLOYED_WITHOUT_CLIENT_IP_HEADER"
-"""Set while anybody could send the header that names the client address, so that it isn't believed yet."""
+"""Set while any caller could forge the header with the client address, so that it isn't trusted yet."""
 
 DELETES_MAX, BETWEEN_DELETES_S = 10, 31
 
 NOT_YET = r"(?i)cannot access stream|role.*can ?not be assumed"
-"""What Lambda says while IAM hasn't told it of a new role yet, beyond what Chalice knows; it takes some seconds."""
+"""Lambda's errors until a new IAM role has propagated (some seconds), beyond those that Chalice retries."""
 
 STREAM = "stream"
-"""What Chalice calls the function that reads the stream of events."""
+"""Chalice's name of the function that reads the stream of events."""
 
 _generate = SwaggerGenerator.generate_swagger
 _deployer, _packager = CLIFactory.create_default_deployer, CLIFactory.create_app_packager
@@ -49,14 +49,14 @@ _delete = TypedAWSClient.delete_rest_api
 
 
 def install() -> None:
-    """Teach Chalice's command line; doing it again changes nothing more."""
+    """Patch Chalice's command line; idempotent."""
     SwaggerGenerator.generate_swagger = _generate_with_gateway  # type: ignore[method-assign]  # Chalice has no hook
     CLIFactory.create_default_deployer = _create_deployer  # type: ignore[method-assign]  # as above
     CLIFactory.create_plan_only_deployer = _create_planner  # type: ignore[method-assign]  # as above
     DisplayOnlyExecutor.execute = _show_plan  # type: ignore[method-assign]  # as above
     CLIFactory.create_app_packager = _create_packager  # type: ignore[method-assign]  # as above
     TypedAWSClient._is_iam_role_related_error = _is_not_yet  # type: ignore[method-assign]  # as above
-    # By this one it repeats changes of a subscription, which fail alike while a role is new.
+    # It retries changes of an event source mapping by this one; they fail likewise while a role is new.
     TypedAWSClient._is_settling_error = _is_still_settling  # type: ignore[method-assign]  # as above
     TypedAWSClient.delete_rest_api = _delete_api  # type: ignore[method-assign]  # as above
     local.create_local_server = create_local_server  # type: ignore[assignment]  # as above
@@ -68,7 +68,7 @@ def install() -> None:
 def create_local_server(app: Any, _config: Config, host: str, port: int) -> server.Server:
     """Return the server that `chalice local` runs."""
     prepare_environment(f"http://{host}:{port}")
-    settings.current()  # one that can't be used ends it here, not at the first request
+    settings.current()  # an invalid setting fails here, not at the first request
     if _has_local_engine():
         background.start()
     return server.Server(app, host, port)
@@ -81,7 +81,7 @@ def prepare_environment(public_url: str) -> None:
     if _has_local_engine():
         os.environ["LATCHKEY_STAGE"] = "local"
         os.environ["LATCHKEY_KEY_KIND"] = "test"
-        # botocore signs every call; a local engine takes any name.
+        # botocore signs every call; a local engine accepts any credentials.
         os.environ.setdefault("AWS_ACCESS_KEY_ID", "local")
         os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "local")
         os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
@@ -94,14 +94,14 @@ def _has_local_engine() -> bool:
 
 
 def _create_deployer(self: CLIFactory, session: Any, config: Config, ui: Any) -> Any:
-    """Return what deploys: from any checkout, after any failure, what exists is adopted and nothing is made twice."""
+    """Return the deployer: from any checkout, after any failure, it adopts existing resources."""
     made, aws = _prepare_deployment(config), TypedAWSClient(session)
     names = {name: deployed.function_name(config.chalice_stage, name) for name in deployed.FUNCTIONS}
     of_functions = roles.by_function({function: made[template.logical_role(name)] for name, function in names.items()})
     for function in roles.release(
         of_functions, give=lambda function, arn: aws._do_update_function_config(function, {"Role": arn})
     ):
-        ui.write(f"The role of {function} was made anew: it is given to the function again …\n")
+        ui.write(f"The role of {function} was recreated: assigning it to the function again …\n")
     for name, function in names.items():
         _of_function(config, name).setdefault("tags", {})[roles.TAG] = of_functions[function].id
     subscribed = names[STREAM], made["EventsStream"]
@@ -113,7 +113,7 @@ def _create_deployer(self: CLIFactory, session: Any, config: Config, ui: Any) ->
 
 
 def _create_planner(self: CLIFactory, session: Any, config: Config, ui: Any) -> Any:
-    """Return what says what a deployment would do; before there is a data stack, with its roles and stream unnamed."""
+    """Return the planner; before the data stack exists, the roles and the stream have no ARN."""
     deployed.note_for_deployment(config.chalice_stage)
     try:
         _prepare_deployment(config)
@@ -123,9 +123,9 @@ def _create_planner(self: CLIFactory, session: Any, config: Config, ui: Any) -> 
 
 
 def _show_plan(self: DisplayOnlyExecutor, plan: Any) -> None:
-    """Say what a deployment would do, a line for what it says while it does it.
+    """Print the plan, a line for each message of the deployment.
 
-    Chalice shows each call with the whole API document, in which a deleted domain is one line of eleven thousand.
+    Chalice prints each call with the whole API document, which hides a deleted domain among eleven thousand lines.
     """
     for each in plan.instructions:
         message = plan.messages.get(id(each), "").strip()
@@ -135,9 +135,9 @@ def _show_plan(self: DisplayOnlyExecutor, plan: Any) -> None:
 
 
 def _prepare_deployment(config: Config) -> dict[str, str]:
-    """Give each function its role, and the one on the stream of events its stream: the data stack has made them.
+    """Configure each function's role and the stream of events, from the data stack.
 
-    Returns what that stack says of itself.
+    Returns the outputs of that stack.
     """
     if WITHOUT_CLIENT_IP_HEADER in os.environ:
         viewer_address.distrust(config._config_from_disk, config.chalice_stage)
@@ -148,14 +148,14 @@ def _prepare_deployment(config: Config) -> dict[str, str]:
 
 
 def _create_packager(self: CLIFactory, config: Config, *options: Any, **more: Any) -> Any:
-    """Return what packages: the stream that stands with the data is named by CloudFormation when the stack is made."""
+    """Return the packager; CloudFormation resolves the ARN of the stream when the stack is created."""
     export = {"Fn::ImportValue": f"latchkey-{config.chalice_stage}-events-stream"}
     _name_stream(config, {"Fn::GetAtt": ["Events", "StreamArn"]} if WITH_DATA in os.environ else export)
     return _packager(self, config, *options, **more)
 
 
 def _add_role(_self: SAMTemplateGenerator, resource: Any, function: dict[str, Any]) -> None:
-    """Name a function's role so that CloudFormation finds it; Chalice, which knows roles by text, can't be told to."""
+    """Set a function's role as a CloudFormation reference; Chalice supports only ARNs."""
     name, stage = resource.resource_name, resource.environment_variables["LATCHKEY_STAGE"]
     role: dict[str, Any] = {"Fn::Sub": template.role_arn(name).replace("${Stage}", stage)}
     if WITH_DATA in os.environ:
@@ -164,7 +164,7 @@ def _add_role(_self: SAMTemplateGenerator, resource: Any, function: dict[str, An
 
 
 def _subscribe(self: SAMTemplateGenerator, resource: Any, packaged: dict[str, Any]) -> None:
-    """Add a subscription to a table's stream; the one to the stream of events is for new items alone."""
+    """Add an event source mapping; that of the events table filters for new items."""
     _add_subscription(self, resource, packaged)
     name = resource.lambda_function.resource_name
     if name == STREAM:
@@ -178,7 +178,7 @@ def _give_roles(config: Config, role_of: Callable[[str], str]) -> None:
 
 
 def _of_function(config: Config, name: str) -> dict[str, Any]:
-    """Return what is configured for one function of the stage, to be changed."""
+    """Return the mutable configuration of one function of the stage."""
     functions = config._config_from_disk["stages"][config.chalice_stage].setdefault("lambda_functions", {})
     configured: dict[str, Any] = functions.setdefault(name, {})
     return configured
@@ -204,7 +204,7 @@ def _says_not_yet(error: Any) -> bool:
 
 
 def _delete_api(self: TypedAWSClient, rest_api_id: str) -> None:
-    """Delete an API; API Gateway deletes one in half a minute for the whole account, whoever asks."""
+    """Delete an API; API Gateway allows one deletion per 30 seconds and account."""
     for attempts_left in reversed(range(DELETES_MAX)):
         try:
             return _delete(self, rest_api_id)

@@ -16,7 +16,7 @@ _OF_CREATE_TABLE = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalS
 
 @lru_cache(maxsize=1)
 def template() -> dict[str, Any]:
-    """Return the CloudFormation template; its intrinsic functions are left out of it."""
+    """Return the CloudFormation template, without its intrinsic functions."""
 
     class Loader(yaml.SafeLoader):
         pass
@@ -27,7 +27,7 @@ def template() -> dict[str, Any]:
 
 
 def _as_it_stands(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
-    """Read `!Sub …`, `!If […]` and their like as what stands behind the tag."""
+    """Read the value of `!Sub …`, `!If […]` and the like without the tag."""
     if isinstance(node, yaml.SequenceNode):
         return loader.construct_sequence(node, deep=True)
     if isinstance(node, yaml.MappingNode):
@@ -54,7 +54,7 @@ def alarms() -> list[dict[str, Any]]:
 def create_missing_tables() -> list[str]:
     """Create the tables that the current stage lacks and return their names.
 
-    Existing ones keep all that they have, and get the stream and the indexes of a newer version.
+    Existing tables keep their items, and get a missing stream and missing indexes.
     """
     created = []
     for name, table in tables(settings.current().stage).items():
@@ -80,7 +80,7 @@ def create_missing_tables() -> list[str]:
 
 
 def _add_missing_indexes(name: str, table: dict[str, Any], there: dynamodb.Json) -> None:
-    """Add the indexes that a table lacks, one at a time, as DynamoDB wants it."""
+    """Add the indexes that a table lacks, one at a time: DynamoDB's limit."""
     has = {index["IndexName"] for index in there.get("GlobalSecondaryIndexes", ())}
     for index in table.get("GlobalSecondaryIndexes", ()):
         if index["IndexName"] not in has:

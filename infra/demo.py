@@ -1,6 +1,6 @@
-"""The demo accounts of a local run, one a tier and an administrator, and an OAuth application of one of them.
+"""The demo accounts of a local run, one for each tier and an administrator, and an OAuth application of one of them.
 
-Added once, so that every curl line has someone to be.
+Created once, so that every curl example has a key.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from chalicelib.limits import tiers
 from chalicelib.oauth import clients
 
 OWNER = tiers.PRO
-"""Whose account the demo application belongs to."""
+"""The account that owns the demo application."""
 ADMIN = "admin"
 REDIRECT_URI = "http://127.0.0.1:8765/callback"
 SCOPES = [scopes.READ, scopes.WRITE, scopes.KEYS]
@@ -24,7 +24,7 @@ SCOPES = [scopes.READ, scopes.WRITE, scopes.KEYS]
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A demo account; `label` is its tier or `admin`, `secret` is there only when its key was made just now."""
+    """A demo account; `label` is its tier or `admin`, `secret` is None unless its key was created in this run."""
 
     label: str
     email: str
@@ -34,7 +34,7 @@ class Demo:
 
 @dataclass(frozen=True, slots=True)
 class DemoClient:
-    """The demo application; `secret` is there only when it was made just now."""
+    """The demo application; `secret` is None unless it was created in this run."""
 
     client_id: str
     redirect_uri: str
@@ -47,13 +47,13 @@ def log_in_of(label: str) -> tuple[str, str]:
 
 
 def add_demo_accounts() -> list[Demo]:
-    """Return the demo accounts, made where they were missing."""
+    """Return the demo accounts; create missing ones."""
     of_tiers = [_demo(tier.name, tier, SCOPES) for tier in tiers.OF_ACCOUNTS]
     return [*of_tiers, _demo(ADMIN, tiers.FREE, scopes.ALL)]
 
 
 def add_demo_client() -> DemoClient:
-    """Return the first application of the owner, made if there was none."""
+    """Return the owner's first application; create one if there is none."""
     owner = find.account_by_email(log_in_of(OWNER.name)[0])
     first = next(iter(clients.list_of_account(owner.id)), None)
     if first is not None:

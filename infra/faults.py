@@ -1,4 +1,4 @@
-"""Faults of views in a local run, readable in the terminal: the log has them as one escaped line of JSON."""
+"""Tracebacks of views in a local run, readable in the terminal: the log has them as one escaped line of JSON."""
 
 import logging
 import sys
@@ -12,12 +12,12 @@ BEFORE_A_VIEW = {str(ROOT / "chalicelib" / "api" / name) for name in ("middlewar
 
 
 def show_in_terminal() -> None:
-    """Print the traceback of every fault that is logged from now on, as well."""
+    """Also print the traceback of every exception that is logged from now on."""
     logging.getLogger(telemetry.SERVICE).addHandler(_Terminal(logging.ERROR))
 
 
 def readable(error: BaseException) -> str:
-    """Return the traceback of an exception, from the view on: how a request came there is the same for all."""
+    """Return the traceback of an exception from the view on, without the frames that all requests share."""
     shown = traceback.TracebackException.from_exception(error)
     while shown.stack and shown.stack[0].filename in BEFORE_A_VIEW:
         shown.stack.pop(0)

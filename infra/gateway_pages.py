@@ -1,7 +1,7 @@
-"""The page that a person is shown at a path there isn't: where a browser asks for it, instead of the JSON for programs.
+"""The 404 page at unknown paths: for browsers, instead of the JSON for API clients.
 
-Gateway responses choose no body by what is asked for, so this is a mock integration whose request template looks at the
-headers (its language is Velocity's, so the page is without `#` and `$` but for the gateway's own variables).
+Gateway responses don't negotiate content, so this is a mock integration whose request template reads the
+headers (the language is Velocity, so the page has no `#` and `$` except in API Gateway's variables).
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,16 +10,16 @@ from typing import Any
 from chalicelib.core import settings
 
 ASKED = ("Accept", "accept", "Sec-Fetch-Dest", "sec-fetch-dest")
-"""Over HTTP/2 the names of headers come in lower case, and templates read them letter by letter."""
+"""HTTP/2 header names are in lower case, and templates compare names case-sensitively."""
 NOT_FOUND, PAGE = "404", "406"
-"""The statuses between the two halves of the integration: as JSON, and as a page, whose template makes a 404 of it.
+"""The integration's internal statuses for JSON and for the page; the page's template overrides its status with 404.
 
-API Gateway knows a response of an integration by its status, so two of them can't share one.
+API Gateway identifies an integration response by its status, so two of them can't share one.
 """
 _AS_NOT_FOUND = f"#set($context.responseOverride.status = {NOT_FOUND})"
 _STAGE = "$context.stage"
 _BODIES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
-"""What a request may be without being refused for its media type before anything is answered."""
+"""Media types that the integration accepts; it would respond 415 to others."""
 _HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",
@@ -30,21 +30,21 @@ _HEADERS = {
 
 
 def are_wanted(headers: Iterable[tuple[str, str]]) -> bool:
-    """Return whether a person's browser asks: for a document, or for HTML."""
+    """Return whether the request accepts a document or HTML."""
     asked = " ".join(value for name, value in headers if name.lower() in ("accept", "sec-fetch-dest"))
     return "text/html" in asked or "document" in asked
 
 
-def rendered(
-    integration: dict[str, Any], asked: Iterable[tuple[str, str]], stage: str
+def render(
+    integration: dict[str, Any], request_headers: Iterable[tuple[str, str]], stage: str
 ) -> tuple[int, dict[str, str], str]:
-    """Return status, headers and body as a mock integration would send them from `stage`, for the stand-in gateway.
+    """Return status, headers and body of a mock integration's response in `stage`, for the local gateway.
 
-    Of responses with one status the last is kept, as API Gateway keeps one; `asked` are the request's headers.
+    Of integration responses with one status the last is kept, as in API Gateway.
     """
     kept = {response["statusCode"]: (pattern, response) for pattern, response in integration["responses"].items()}
     by_pattern = dict(kept.values())
-    chosen = PAGE if are_wanted(asked) else NOT_FOUND
+    chosen = PAGE if are_wanted(request_headers) else NOT_FOUND
     response = by_pattern[chosen if chosen in by_pattern else "default"]
     (template,) = response["responseTemplates"].values()
     status = NOT_FOUND if template.startswith(_AS_NOT_FOUND) else response["statusCode"]
@@ -56,7 +56,7 @@ def rendered(
 
 
 def add_to(method: dict[str, Any], limits: Mapping[str, str]) -> None:
-    """Teach a method with a mock integration to answer people with the page; `limits` are among its headers."""
+    """Add the page to a method with a mock integration; `limits` are added to its headers."""
     wanted = "".join(f" $!input.params('{name}')" for name in ASKED)
     asks = '$asked.contains("text/html") || $asked.contains("document")'
     template = f'#set($asked = "{wanted}")\n{{"statusCode": #if({asks}){PAGE}#{{else}}{NOT_FOUND}#end}}'
@@ -67,7 +67,7 @@ def add_to(method: dict[str, Any], limits: Mapping[str, str]) -> None:
 
 
 def response(status: str, headers: Mapping[str, str], templates: dict[str, str]) -> dict[str, Any]:
-    """Return a response of an integration."""
+    """Return an integration response."""
     return {
         "statusCode": status,
         "responseParameters": {f"method.response.header.{name}": f"'{value}'" for name, value in headers.items()},
@@ -76,7 +76,7 @@ def response(status: str, headers: Mapping[str, str], templates: dict[str, str])
 
 
 def declared(description: str, headers: Iterable[str]) -> dict[str, Any]:
-    """Return a response of a method: it declares the headers that the integration may set."""
+    """Return a method response: it declares the headers that the integration may set."""
     return {"description": description, "headers": {name: {"type": "string"} for name in sorted(headers)}}
 
 

@@ -1,6 +1,6 @@
-"""Fetches the public keys that GitHub signs its reports of leaked secrets with, into the file that ships to Lambda.
+"""Fetch the public keys of GitHub's secret scanning alerts into the file that is deployed.
 
-`make github-keys`, then deploy. A key that couldn't be used is refused here, not when a report comes.
+`make github-keys`, then deploy. An unusable key is rejected here, not when an alert arrives.
 """
 
 import argparse
@@ -21,11 +21,11 @@ TIMEOUT_S = 20
 
 
 class Unusable(Exception):
-    """What GitHub answered is not a list of keys; the message says why."""
+    """GitHub's response is not a list of usable keys; the message says why."""
 
 
 def main() -> int:
-    """Write the keys; return 1 with one sentence on standard error when they can't be had."""
+    """Write the keys; return 1 with one sentence on standard error when they can't be fetched."""
     parser = argparse.ArgumentParser(prog="github-keys")
     parser.add_argument("--url", default=URL)
     parser.add_argument("--out", type=Path, default=github_signature.KEYS_FILE)
@@ -33,36 +33,36 @@ def main() -> int:
     try:
         keys = checked(fetched(options.url))
     except (OSError, Unusable) as error:
-        print(f"The keys can't be had from {options.url}: {error}", file=sys.stderr)
+        print(f"The keys can't be fetched from {options.url}: {error}", file=sys.stderr)
         return 1
     options.out.write_text(json.dumps({"public_keys": keys}, indent=2) + "\n")
-    print(f"{len(keys)} keys are in {options.out.name}. They are used from the next deployment on.")
+    print(f"{len(keys)} keys are in {options.out.name}. They take effect with the next deployment.")
     return 0
 
 
 def fetched(url: str) -> Any:
-    """Return what is published; raise OSError when nothing answers, Unusable when it is no JSON."""
+    """Return the published document; raise OSError without a response, Unusable when it isn't JSON."""
     request = urllib.request.Request(url, headers={"Accept": "application/vnd.github+json", "User-Agent": "latchkey"})  # noqa: S310 - the operator's own
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - as above
         try:
             return json.loads(answer.read())
         except ValueError:
-            raise Unusable("it is no JSON.") from None
+            raise Unusable("the response is not JSON.") from None
 
 
 def checked(published: Any) -> list[dict[str, Any]]:
-    """Return the keys of what is published, each on P-256; raise Unusable when one isn't, or there is none."""
+    """Return the keys of the document, all on P-256; raise Unusable when one isn't, or there is none."""
     try:
         keys = [
             {name: each[name] for name in ("key_identifier", "key", "is_current")} for each in published["public_keys"]
         ]
     except (KeyError, TypeError):
-        raise Unusable("it is no list of keys.") from None
+        raise Unusable("the response is not a list of keys.") from None
     for each in keys:
         if not _is_on_p256(each["key"]):
-            raise Unusable(f"the key {each['key_identifier']} is not on P-256.")
+            raise Unusable(f"the key {each['key_identifier']} is not on the curve P-256.")
     if not keys:
-        raise Unusable("there is no key in it.")
+        raise Unusable("the list has no key.")
     return keys
 
 

@@ -17,7 +17,7 @@ LETS_GO_WITHIN_S = 2
 
 
 def main() -> int:
-    """Run until Ctrl-C and stop everything that was started; while another run lasts, touch nothing and return 1."""
+    """Run until Ctrl-C, then stop everything that was started; return 1 while another run is active."""
     signal.signal(signal.SIGTERM, _end)
     try:
         settings.from_environment(os.environ)
@@ -30,7 +30,7 @@ def main() -> int:
         print("PORT must be a number from 1 to 65535.", file=sys.stderr)
         return 1
     _keep_private()
-    # The system lets go of it when this process ends, however it does.
+    # The system releases it when this process ends, even after a kill.
     with (engine.LOCAL / "run.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def _end(*_: object) -> None:
-    # make passes on what it gets, so it may come twice: the second would cut the stopping short.
+    # make forwards signals, so this one may arrive twice: the second would interrupt the clean-up.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(0)
 
@@ -50,7 +50,7 @@ def _who_runs() -> str:
     noted = engine.running()
     if noted is None:
         return "Latchkey is starting, or stopping, in another terminal: wait for it, or press Ctrl-C there."
-    return f"Latchkey runs already at {noted[1]}: use it, or press Ctrl-C in its terminal and run this again."
+    return f"Latchkey already runs at {noted[1]}: use it, or press Ctrl-C in its terminal and run this again."
 
 
 def _run(port: int) -> int:
@@ -82,7 +82,7 @@ def _run(port: int) -> int:
 
 
 def _listen(port: int) -> socket.socket:
-    """Return a socket that listens. The server of a run that was killed a moment ago may still let go of the port."""
+    """Return a listening socket. A server that was killed a moment ago may release the port late."""
     give_up = time.monotonic() + LETS_GO_WITHIN_S
     while True:
         try:
@@ -94,7 +94,7 @@ def _listen(port: int) -> socket.socket:
 
 
 def _keep_private() -> None:
-    """Let only the owner read what a run keeps: secrets' digests, sessions, mail with its links, the log."""
+    """Restrict the files of a run to their owner: digests of secrets, sessions, emails with links, the log."""
     os.umask(0o077)
     engine.LOCAL.mkdir(exist_ok=True)
     for kept in (*engine.LOCAL.glob("latchkey.*"), engine.LOCAL / "engine.log", engine.LOCAL / "mail"):

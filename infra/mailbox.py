@@ -1,4 +1,4 @@
-"""Mail of a local run: kept in a folder by the app, shown in the terminal from here, links included."""
+"""Print the emails of a local run, which the app stores in a folder, with their links, in the terminal."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ LOOKS_EVERY_S = 0.3
 
 
 def watch(folder: Path) -> None:
-    """Print every letter that arrives in `folder` from now on."""
+    """Print every email that arrives in `folder` from now on."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     known = set(folder.iterdir())
     threading.Thread(target=_look, args=(folder, known), daemon=True).start()
@@ -16,9 +16,9 @@ def watch(folder: Path) -> None:
 
 def _look(folder: Path, known: set[Path]) -> None:
     while True:
-        for letter in sorted(set(folder.iterdir()) - known):
-            text = letter.read_text()
+        for email in sorted(set(folder.iterdir()) - known):
+            text = email.read_text()
             if text:
-                known.add(letter)
+                known.add(email)
                 print("\n  ┌ mail ".ljust(60, "─"), *text.rstrip().splitlines(), sep="\n  │ ", flush=True)
         time.sleep(LOOKS_EVERY_S)

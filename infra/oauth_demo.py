@@ -1,8 +1,8 @@
-"""`make oauth-demo`: the authorization-code flow against a running `make run`, each request and each answer printed.
+"""`make oauth-demo`: the authorization code flow against a running `make run`, with each request and response printed.
 
-Like `curl -v` it prints what it sends, secrets included: it is for a person who wants to see how the flow goes. It is
-three things at once: the client, the browser in which the Pro demo account logs in and says yes, and the address that
-the browser is sent back to.
+Like `curl -v` it prints what it sends, secrets included: it demonstrates the flow. It is
+three things at once: the client, the browser in which the Pro demo account logs in and consents, and the client's
+redirect URI.
 """
 
 import base64
@@ -22,11 +22,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from infra import checkout, demo, engine
 from infra.browser import Browser, Sent, call
 from infra.failed import Mistake
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 
 NOTHING_RUNS = "Nothing runs locally. Start it with `make run`, then repeat this in another terminal."
 _OF_PAGES = ("location", "set-cookie")
-"""The headers of a page that belong to the flow; the others say how a browser must handle it."""
+"""The response headers that belong to the flow; the others are security headers."""
 
 
 class DemoError(Exception):
@@ -67,18 +67,18 @@ def _walk(url: str) -> None:
         tokens = _posted(f"{url}/oauth/token", exchange).json()
         _say("It calls the API with the access token.")
         _called(url, tokens["access_token"])
-        _say("Within the hour the access token is old. It exchanges the refresh token for another pair.")
+        _say("The access token expires within the hour. The client exchanges the refresh token for new tokens.")
         ours = {"client_id": client_id, "client_secret": client_secret}
         again = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], **ours}
         tokens = _posted(f"{url}/oauth/token", again).json()
         _called(url, tokens["access_token"])
-        _say("When it is done it gives the refresh token back: everything that came from this yes ends.")
+        _say("When it is done it revokes the refresh token: all tokens of this grant are revoked.")
         _posted(f"{url}/oauth/revoke", {"token": tokens["refresh_token"], **ours})
         _called(url, tokens["access_token"], expected=401)
 
 
 def _client(url: str) -> tuple[str, str]:
-    """Return a client's id and secret: those of the environment, or of one that registers itself."""
+    """Return a client's id and secret: from the environment, or by dynamic registration."""
     client_id, client_secret = os.environ.get("CLIENT_ID", ""), os.environ.get("CLIENT_SECRET", "")
     if client_id and client_secret:
         return client_id, client_secret
@@ -96,12 +96,12 @@ def _client(url: str) -> tuple[str, str]:
 
 
 def _code(url: str, client_id: str, callback: "Callback", state: str, verifier: str) -> str:
-    """Return the code that the person's yes is worth."""
+    """Return the authorization code after the user's consent."""
     email, password = demo.log_in_of(demo.OWNER.name)
     _say(
         "The client makes a secret, the verifier, and keeps it: only who has it can exchange the code (PKCE, RFC 7636)."
     )
-    _say(f"The client sends the browser to the authorization endpoint. There {email} logs in, and says yes.")
+    _say(f"The client sends the browser to the authorization endpoint. There {email} logs in and consents.")
     asked = {
         "client_id": client_id,
         "redirect_uri": callback.uri,
@@ -117,9 +117,9 @@ def _code(url: str, client_id: str, callback: "Callback", state: str, verifier: 
     call("GET", location, watch=_print)
     answer = callback.answer()
     if (answer.get("state"), answer.get("iss")) != (state, url):
-        raise DemoError("The answer is not to the request that was sent: its `state` or `iss` is another.")
+        raise DemoError("The response doesn't belong to the request: its `state` or `iss` differs.")
     if "code" not in answer:
-        raise DemoError(f"The server refused: {answer.get('error')}, {answer.get('error_description')}")
+        raise DemoError(f"The server denied the request: {answer.get('error')}, {answer.get('error_description')}")
     return answer["code"]
 
 
@@ -132,22 +132,22 @@ def _called(url: str, access_token: str, expected: int = 200) -> None:
     _expect(expected, call("GET", f"{url}/v1/users", {"Authorization": f"Bearer {access_token}"}, watch=_print))
 
 
-def _posted(url: str, body: dict[str, Any], expected: int = 200) -> Answer:
+def _posted(url: str, body: dict[str, Any], expected: int = 200) -> Response:
     headers = {"Content-Type": "application/json"}
     return _expect(expected, call("POST", url, headers, json.dumps(body, indent=2).encode(), watch=_print))
 
 
-def _expect(status: int, answer: Answer) -> Answer:
+def _expect(status: int, answer: Response) -> Response:
     if answer.status != status:
-        raise DemoError(f"The server answered {answer.status}: {answer.body.decode()}")
+        raise DemoError(f"The server responded {answer.status}: {answer.body.decode()}")
     return answer
 
 
 class Callback(HTTPServer):
-    """The client's redirect URI, at a port that happened to be free. A `with` block listens for one request."""
+    """The client's redirect URI, at a free port. A `with` block listens for one request."""
 
     def __init__(self) -> None:
-        """Begin to listen."""
+        """Listen."""
         super().__init__(("127.0.0.1", 0), _Back)
         self.timeout = 10
         self.uri = f"http://127.0.0.1:{self.server_port}/callback"
@@ -156,7 +156,7 @@ class Callback(HTTPServer):
         self._thread.start()
 
     def answer(self) -> dict[str, str]:
-        """Return the parameters that the browser brought."""
+        """Return the query parameters of the browser's request."""
         self._thread.join()
         return {name: values[0] for name, values in parse_qs(self.query).items()}
 
@@ -172,14 +172,14 @@ class _Back(BaseHTTPRequestHandler):
         self.wfile.write(b"You can close this window.")
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
-        """Say nothing: the exchange is printed by the browser's side."""
+        """Print nothing: the exchange is printed by the browser."""
 
 
 def _say(what: str) -> None:
     print("\n" + "\n".join(f"# {line}" for line in textwrap.wrap(what, 100)))
 
 
-def _print(sent: Sent, answer: Answer) -> None:
+def _print(sent: Sent, answer: Response) -> None:
     parts = urlsplit(sent.url)
     print(f"\n> {sent.method} {parts.path}{'?' if parts.query else ''}{parts.query} HTTP/1.1\n> Host: {parts.netloc}")
     _print_rest(">", list(sent.headers.items()), sent.body.decode())

@@ -1,6 +1,6 @@
-"""What `chalice package` and `deploy` put into a package: the code, and exactly the files that `requirements.txt` pins.
+"""The deployment package of `chalice package` and `deploy`: the code, and the wheels that `requirements.txt` pins.
 
-The same checkout gives the same bytes, and a package is there whole or not at all: Chalice takes one that it finds.
+The same checkout gives the same bytes, and a package is created atomically: Chalice reuses one that it finds.
 """
 
 import hashlib
@@ -20,16 +20,16 @@ from chalice.deploy.packager import (
     PipRunner,
 )
 
-from infra import whole
+from infra import package_check
 
 UNSHIPPED = ("boto3", "botocore", "s3transfer", "*.dist-info", "*.data", "**/tests", "**/__pycache__")
-"""What pip brings along and the package leaves out. The first three are Lambda's own, which AWS keeps up to date, and
-two thirds of what a cold start would fetch; the rest is for installing and developing, and read by nothing here."""
+"""Distributions that pip installs and the package leaves out. Lambda provides the first three, kept up to date by AWS;
+they are two thirds of the size. The rest is used only to install and to develop."""
 
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
-"""When every file of a package was written, as far as the package says."""
+"""The modification time of every file in a package."""
 READABLE = 0o644 << 16
-"""Lambda runs functions as somebody who owns none of the files."""
+"""Readable for all: Lambda runs functions as a user who doesn't own the files."""
 
 REQUIREMENTS = Path(__file__).parent.parent / "requirements.txt"
 
@@ -38,7 +38,7 @@ _own_files = BaseLambdaDeploymentPackager._iter_chalice_lib_if_needed
 
 
 def install() -> None:
-    """Teach Chalice to package so."""
+    """Patch Chalice's packager."""
     PipRunner.download_manylinux_wheels = _download_pinned_wheels  # type: ignore[method-assign]  # Chalice has no hook
     BaseLambdaDeploymentPackager._iter_chalice_lib_if_needed = _own_sources  # type: ignore[method-assign]  # as above
     LambdaDeploymentPackager.create_deployment_package = _packaged  # type: ignore[method-assign]  # as above
@@ -50,13 +50,13 @@ def check_hashes(downloads: Path, requirements: str) -> None:
     for file in sorted(downloads.iterdir()):
         if hashlib.sha256(file.read_bytes()).hexdigest() not in pinned:
             raise click.ClickException(
-                f"{file.name} is not a file that requirements.txt pins, so nothing was packaged."
-                " If the pins are out of date, `make lock` writes them anew."
+                f"{file.name} is not a file that requirements.txt pins, so no package was created."
+                " If the pins are out of date, run `make lock`."
             )
 
 
 def _packaged(self: LambdaDeploymentPackager, project_dir: str, python_version: str) -> str:
-    """Return the file with the package of a checkout, made if it isn't there yet."""
+    """Return the package file of a checkout; create it if it doesn't exist."""
     package = Path(self.deployment_package_filename(project_dir, python_version))
     if package.exists():
         return str(package)
@@ -73,22 +73,22 @@ def _packaged(self: LambdaDeploymentPackager, project_dir: str, python_version: 
 
 
 def _install_dependencies(self: LambdaDeploymentPackager, project_dir: str, python_version: str, folder: Path) -> None:
-    """Install the dependencies, or raise ClickException before there is a package: Chalice would go on without some."""
+    """Install the dependencies. Raises ClickException when one is missing: Chalice would deploy without it."""
     requirements = self._get_requirements_filename(project_dir)
     try:
         self._dependency_builder.build_site_packages(self._RUNTIME_TO_ABI[python_version], requirements, str(folder))
     except MissingDependencyError as error:
         missing = sorted(str(package.identifier) for package in error.missing)
-        raise whole.refused([f"no wheel of {package} came" for package in missing]) from error
+        raise package_check.refused([f"there was no wheel of {package}" for package in missing]) from error
     text = Path(requirements).read_text()
-    whole.check(folder, text, architecture=self._architecture, python=python_version)
+    package_check.check(folder, text, architecture=self._architecture, python=python_version)
 
 
 def _dependencies(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield what is used of what was installed; of Chalice, its runtime alone is shipped, with our own files."""
+    """Yield the installed files that the package needs; Chalice's runtime ships with our own files."""
     for pattern in ("chalice", *UNSHIPPED):
         for unneeded in sorted(folder.glob(pattern)):
-            shutil.rmtree(unneeded, ignore_errors=True)  # a cache may have gone with its package
+            shutil.rmtree(unneeded, ignore_errors=True)  # a cache may have been deleted with its package
     for file in folder.rglob("*"):
         if file.is_file():
             yield file.relative_to(folder).as_posix(), file
@@ -105,16 +105,16 @@ def _zip(files: dict[str, Path], package: Path) -> None:
 def _download_pinned_wheels(
     self: PipRunner, abi: str, packages: list[str], directory: str, platforms: list[str] | None = None
 ) -> None:
-    """Download the wheels for Lambda's processor, and refuse one whose hash `requirements.txt` doesn't have.
+    """Download the wheels for Lambda's processor; reject one whose hash isn't in `requirements.txt`.
 
-    Chalice names them to pip by version alone, so pip can't check them itself.
+    Chalice passes only versions to pip, so pip can't check the hashes.
     """
     _download_wheels(self, abi, packages, directory, platforms)
     check_hashes(Path(directory), REQUIREMENTS.read_text())
 
 
 def _own_sources(self: BaseLambdaDeploymentPackager, project_dir: str) -> Iterator[tuple[str, str]]:
-    """Yield the files of chalicelib in order, without caches: the same code is the same package each time."""
+    """Yield the files of chalicelib in order, without caches, for reproducible packages."""
     for path, name in sorted(_own_files(self, project_dir)):
         if "__pycache__" not in Path(name).parts:
             yield path, name

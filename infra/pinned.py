@@ -1,4 +1,4 @@
-"""Programs with pins of their own, in environments under `.local/`: installed once, whole, every hash checked.
+"""Pinned programs in environments of their own under `.local/`: installed once, with every hash checked.
 
 From PyPI by `infra/requirements/<name>.txt`, from npm by a folder's lock file. Other pins get another folder.
 """
@@ -20,7 +20,7 @@ NPM_PINS = ("package.json", "package-lock.json")
 def python_programs(name: str, *, announced: str = "") -> Path:
     """Return the folder of the programs that `infra/requirements/<name>.txt` pins, `python` among them.
 
-    `announced` is printed before something is installed. Raises CalledProcessError when it can't be.
+    `announced` is printed before something is installed. Raises CalledProcessError when the installation fails.
     """
     pins = REQUIREMENTS / f"{name}.txt"
     digest = hashlib.sha256(pins.read_bytes()).hexdigest()[:16]
@@ -34,9 +34,9 @@ def python_programs(name: str, *, announced: str = "") -> Path:
 
 
 def node_modules(folder: Path, name: str, *, announced: str = "") -> Path:
-    """Return a `node_modules` that holds what the lock file in `folder` pins, kept under `name`.
+    """Return a `node_modules` with the packages of the lock file in `folder`, stored under `name`.
 
-    Raises CalledProcessError when it can't be installed, FileNotFoundError when npm is missing.
+    Raises CalledProcessError when the installation fails, FileNotFoundError when npm is missing.
     """
     digest = hashlib.sha256(b"".join((folder / pin).read_bytes() for pin in NPM_PINS)).hexdigest()[:16]
 
@@ -51,9 +51,9 @@ def node_modules(folder: Path, name: str, *, announced: str = "") -> Path:
 
 
 def _installed_once(home: Path, install: Callable[[Path], None], announced: str) -> Path:
-    """Return `home`, filled by `install` unless an earlier call has finished that.
+    """Return `home`, installed by `install` unless an earlier call has completed it.
 
-    Of several processes at once one installs, and the others wait; what a killed one left is removed.
+    Of several concurrent processes one installs and the others wait; a killed installation is removed first.
     """
     home.parent.mkdir(parents=True, exist_ok=True)
     finished = home.with_name(f"{home.name}.finished")
@@ -63,7 +63,7 @@ def _installed_once(home: Path, install: Callable[[Path], None], announced: str)
             if announced:
                 print(announced, flush=True)
             shutil.rmtree(home, ignore_errors=True)
-            # In its place from the start: a virtual environment can't be moved.
+            # Installed in place: a virtual environment can't be moved.
             install(home)
             finished.touch()
     return home

@@ -1,6 +1,6 @@
-"""`make reference`: docs/rest-api.md, the API reference to read beside the code, printed from what /docs shows.
+"""`make reference`: write docs/rest-api.md, the API reference, from the same data as /docs.
 
-It writes docs/webhook-events.md, too (see `webhook_events`).
+It also writes docs/webhook-events.md (see `webhook_events`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ BASE_URL = "https://api.example.com"
 
 
 def page() -> str:
-    """Return the page as it should be."""
+    """Return the page."""
     return "\n".join(_lines()) + "\n"
 
 

@@ -1,6 +1,6 @@
-"""The server of a local run as a process of its own, started anew whenever the code changes.
+"""The server of a local run as a separate process, restarted whenever the code changes.
 
-The listening socket stays open meanwhile: a request that comes during a restart waits for the new code, and while the
+The listening socket stays open: a request during a restart waits for the new code, and while the
 code doesn't load it gets a 503 that says so.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import unloaded
+from infra import code_error_server
 
 ROOT = Path(__file__).parent.parent
 WATCHED = ("app.py", "chalicelib")
@@ -22,33 +22,33 @@ SOURCES = frozenset({".py", ".html", ".txt", ".css", ".js", ".svg", ".json", ".m
 LOOK_EVERY_S = 0.3
 END_WITHIN_S = 5
 CANNOT_START = 3
-"""The exit status of a server that no change of the code lets start: a setting is wrong, the database is gone."""
+"""The exit status of a server that can't start for a reason outside the code: a wrong setting, no database."""
 
 Snapshot = dict[Path, tuple[int, int]]
 
 
 @dataclass(slots=True)
 class Server:
-    """A running server process. It ends with this one, however this one ends: its standard input is our pipe."""
+    """A running server process. It ends with this process, even after a kill: its standard input is our pipe."""
 
     process: subprocess.Popen[bytes]
 
     @classmethod
     def start(cls, listener: socket.socket, *, first: bool) -> "Server":
-        """Start the code as it is now on a socket that listens already; only the first introduces itself."""
+        """Start the current code on a listening socket; only the first start prints the introduction."""
         command = [sys.executable, "-m", "infra.serve", str(listener.fileno()), *(["--first"] if first else [])]
         process = subprocess.Popen(
             command,
             cwd=ROOT,
             stdin=subprocess.PIPE,
             pass_fds=[listener.fileno()],
-            # Its own session: Ctrl-C reaches us first, and we end it.
+            # Its own session: Ctrl-C reaches this process, which ends the server.
             start_new_session=True,
         )
         return cls(process)
 
     def end(self) -> None:
-        """End it, politely at first."""
+        """Terminate the process; kill it after a timeout."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(END_WITHIN_S)
@@ -58,7 +58,7 @@ class Server:
 
 
 def serve(listener: socket.socket) -> int:
-    """Serve until interrupted, always with the code as it is; return 1 when no change of it could help."""
+    """Serve the current code until interrupted; return 1 when the reason for a failed start is outside the code."""
     first = True
     while True:
         code = sources()
@@ -70,17 +70,17 @@ def serve(listener: socket.socket) -> int:
                 return int(status != 0)
             if status is not None:
                 print("\nThe code can't be served as it is; see above. Waiting for a change …", flush=True)
-                with unloaded.answered(listener):
+                with code_error_server.respond(listener):
                     _wait_until(lambda code=code: sources() != code)  # type: ignore[misc]
         finally:
             server.end()
-        # Not before it has ended: whoever reads this and asks at once mustn't meet a server that is being ended.
+        # Printed after the old server has ended, so that a request sent now reaches the new code.
         print(f"\nReloading: {', '.join(_changed(code))} changed.", flush=True)
         first = first and status is not None
 
 
 def sources() -> Snapshot:
-    """Return every file that the server is made of, with its size and the time of its last change (ns)."""
+    """Return every source file of the server, with its size and modification time (ns)."""
     found: Snapshot = {}
     for name in WATCHED:
         top = ROOT / name
@@ -89,7 +89,7 @@ def sources() -> Snapshot:
                 try:
                     known = path.stat()
                 except FileNotFoundError:
-                    continue  # an editor's own file, gone again
+                    continue  # an editor's temporary file
                 found[path] = (known.st_mtime_ns, known.st_size)
     return found
 

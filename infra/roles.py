@@ -1,8 +1,8 @@
-"""The roles of a stage's functions, when one was made anew under the name that it had, as with another data stack.
+"""Roles of a stage's functions that were recreated under the same name, as by another data stack.
 
-Lambda has the decryption of a function's environment granted to the role by its id, and does so when the function gets
-a role with another ARN. A role that was made anew has the same ARN and another id, so its function fails with "KMS
-access was denied" whatever it is updated with. Each function is tagged with the id of the role that it was given.
+Lambda grants the decryption of a function's environment to the role's id, when the function gets
+a role with another ARN. A recreated role has the same ARN and another id, so its function fails with "KMS
+access was denied" after any update. Each function is tagged with the id of its role.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,14 +12,14 @@ TAG = "latchkey-role"
 
 
 class Role(NamedTuple):
-    """A role as it stands: another one of the same name has the same ARN and another id."""
+    """A role; a recreated one has the same ARN and another id."""
 
     arn: str
     id: str
 
 
 def by_function(arns: Mapping[str, str]) -> dict[str, Role]:
-    """Return the roles that have these ARNs, by the names of the functions that they are for."""
+    """Return the roles with these ARNs, by function name."""
     import boto3
 
     iam = boto3.client("iam")
@@ -30,10 +30,10 @@ def by_function(arns: Mapping[str, str]) -> dict[str, Role]:
 
 
 def release(roles: Mapping[str, Role], *, give: Callable[[str, str], object]) -> list[str]:
-    """Give each function that has a role from before it was made anew another's, so that it can get its own again.
+    """Assign another role to each function whose role was recreated, so that its own can be assigned again.
 
-    `roles` are known by the functions' names; `give` gives a function the role with an ARN and waits for it. Returns
-    the names of those functions; whatever updates one next must give it its own role, and the tag.
+    `roles` are by function name; `give` assigns the role with an ARN to a function and waits. Returns
+    the names of those functions; their next update must assign their own role, and the tag.
     """
     import boto3
 

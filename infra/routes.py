@@ -1,13 +1,13 @@
 """Latchkey's own routes, without those that an operator adds (docs/own-routes.md).
 
-What is published about Latchkey is compared with these alone: an operator's routes are no part of it.
+The published documents are compared with these alone, since they don't contain an operator's routes.
 """
 
 from app import app
 from chalicelib.api.request_context import Routes
 
 PACKAGE = "chalicelib.api."
-"""Where every view of Latchkey's is; one that is elsewhere is the operator's."""
+"""The package of all of Latchkey's views; other views are the operator's."""
 
 
 def of_latchkey(routes: Routes = app.routes) -> Routes:

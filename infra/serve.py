@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """Serve until told to end; return CANNOT_START, with one sentence said, when the code is not at fault."""
+    """Serve until terminated; return CANNOT_START, after one printed sentence, when the reason is outside the code."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     threading.Thread(target=_end_with_the_run, daemon=True).start()
-    # The terminal is for people. Threads may write to the log until the process ends, so nobody closes it.
+    # The terminal shows no log lines. Threads may write to the log until the process ends, so it isn't closed.
     telemetry.write_to((engine.LOCAL / "latchkey.log").open("a", buffering=1))
     faults.show_in_terminal()
     try:
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def _end_with_the_run() -> None:
-    # Not by the buffered reader, whose lock the interpreter would miss when it shuts down.
+    # Not with the buffered reader, whose lock the interpreter needs at shutdown.
     os.read(sys.stdin.fileno(), 1)
     os._exit(0)
 
@@ -75,8 +75,8 @@ def _introduce(url: str, demos: "list[Demo]", client: "DemoClient") -> None:
     print(f'  curl -i -H "Authorization: Bearer {first or "YOUR_API_KEY"}" {url}/v1/users/me')
     print(f'  curl -i -H "Authorization: Bearer {first or "YOUR_API_KEY"}" {url}/v1/limits')
     print(f"  curl -i {url}/v1/users        # no key: 401")
-    print("\nMail is sent to nobody: it is shown here, with its links, and kept in .local/mail.")
-    print("A change of app.py or chalicelib/ is served at once.")
+    print("\nEmails aren't sent: they are shown here, with their links, and kept in .local/mail.")
+    print("Changes of app.py and chalicelib/ are reloaded.")
     print(f"Database: AWS_ENDPOINT_URL={os.environ['AWS_ENDPOINT_URL']}   Logs: .local/latchkey.log   Stop: Ctrl-C\n")
 
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on a socket before the stand-in gateway: keep-alive, one write an answer, no Nagle."""
+"""An HTTP/1.1 server for the local gateway: keep-alive, one write per response, TCP_NODELAY."""
 
 import socket
 import sys
@@ -9,15 +9,17 @@ from typing import Any
 from chalice.app import Chalice
 
 from chalicelib.core import clock, http_framing, http_syntax
-from infra.standin import BODY_MAX_BYTES, TOO_LONG, Answer, Gateway
+from infra.local_gateway.gateway import Gateway
+from infra.local_gateway.proxy_event import BODY_MAX_BYTES, TOO_LONG
+from infra.local_gateway.response import Response
 
 PIECE_BYTES = 65_536
 READ_MAX_BYTES = 100 * 1024 * 1024
-"""So much of a body that is too long is read and thrown away: who is hung up on while sending never sees the answer."""
+"""The part of an oversized body that is read and discarded: a client whose connection is reset never sees the 413."""
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection. Reads a request, asks the gateway, writes the answer with one send."""
+    """One connection. Reads a request, passes it to the gateway, writes the response with one send."""
 
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "Latchkey-local", ""
@@ -26,32 +28,32 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 75
     server: "Server"
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         started_ns = clock.elapsed_ns()
-        answer = self._answer_of_the_gateway()
+        answer = self._get_response()
         self._send(answer)
         self.server.report(self.command, self.path.partition("?")[0], answer.status, clock.elapsed_ns() - started_ns)
 
-    def _answer_of_the_gateway(self) -> Answer:
+    def _get_response(self) -> Response:
         gateway = self.server.gateway
         try:
             body = self._body()
         except ValueError:
             self.close_connection = True
-            return gateway.refused(400, "Bad Request")
+            return gateway.reject(400, "Bad Request")
         if body is None:
             self.close_connection = True
-            return gateway.refused(413, TOO_LONG)
+            return gateway.reject(413, TOO_LONG)
         return gateway.handle(self.command, self.path, self.headers.items(), body, ip=self.client_address[0])
 
     def __getattr__(self, name: str) -> Any:
-        """Answer whatever method is asked with: one that no route has is the gateway's to refuse."""
+        """Accept every method: the gateway responds to unknown ones."""
         if name.startswith("do_"):
-            return self._answer
+            return self._respond
         raise AttributeError(name)
 
     def _body(self) -> bytes | None:
-        """Return the body, None when it is too long. Raises ValueError when nobody can say how long it is."""
+        """Return the body, None when it is too long. Raises ValueError when its length is ambiguous (RFC 9112 §6.3)."""
         kept: list[bytes] = []
         length = 0
         for piece in self._pieces():
@@ -68,11 +70,11 @@ class Handler(BaseHTTPRequestHandler):
             yield from self._read(_stated(lengths or ["0"]))
             return
         if lengths or [coding.lower() for coding in codings] != ["chunked"]:
-            raise ValueError("two ends")
+            raise ValueError("both Content-Length and Transfer-Encoding")
         while size := http_framing.chunk_size(self._line(http_framing.CHUNK_LINE_MAX)):
             yield from self._read(size)
             if self._line(2):
-                raise ValueError("a chunk without an end")
+                raise ValueError("a chunk without CRLF")
         for _ in range(http_framing.FIELDS_MAX):
             if not self._line(PIECE_BYTES):
                 return
@@ -81,7 +83,7 @@ class Handler(BaseHTTPRequestHandler):
     def _line(self, most: int) -> bytes:
         line = self.rfile.readline(most + 2)
         if not line.endswith(b"\r\n"):
-            raise ValueError("not a line")
+            raise ValueError("a line without CRLF")
         return line[:-2]
 
     def _read(self, length: int) -> Iterator[bytes]:
@@ -89,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
             length -= len(piece)
             yield piece
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Response) -> None:
         self.send_response(answer.status)
         for name, value in answer.headers:
             self.send_header(name, value)
@@ -99,25 +101,25 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
-        """Leave the base class's line out: it would show queries."""
+        """Omit the base class's log line: it shows queries."""
 
 
 def _stated(lengths: list[str]) -> int:
-    """Return the one length that is stated, in ASCII digits only (RFC 9112 §6.3)."""
+    """Return the Content-Length, in ASCII digits only (RFC 9112 §6.3)."""
     length = http_syntax.whole(http_syntax.trimmed(lengths[0])) if len(set(lengths)) == 1 else None
     if length is None:
-        raise ValueError("not a length")
+        raise ValueError("not a Content-Length")
     return length
 
 
 class Server(ThreadingHTTPServer):
-    """The local server. It has the two methods that Chalice's command line asks for."""
+    """The local server, with the two methods that Chalice's command line calls."""
 
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, app: Chalice, host: str, port: int, *, listener: socket.socket | None = None) -> None:
-        """Listen on `host` and `port`, or serve a socket that listens already."""
+        """Listen on `host` and `port`, or serve a listening socket."""
         super().__init__((host, port), Handler, bind_and_activate=listener is None)
         if listener is not None:
             self.socket.close()
@@ -132,10 +134,10 @@ class Server(ThreadingHTTPServer):
         super().serve_forever(poll_interval)
 
     def report(self, method: str, path: str, status: int, took_ns: int) -> None:
-        """Print one line for a person who watches; the query, which may hold a code, stays out."""
+        """Print a line for the terminal, without the query, which may hold an authorization code."""
         print(f"{method} {path} {status} {took_ns / 1e6:.1f} ms", flush=True)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no news; anything else is."""
+        """Report errors except closed connections."""
         if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
             super().handle_error(request, client_address)

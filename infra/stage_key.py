@@ -1,4 +1,4 @@
-"""The key of a stage, made once: locally a file that only its owner may read, deployed a SecureString of SSM."""
+"""The root key of a stage, created once: locally a file with mode 0600, deployed an SSM SecureString."""
 
 import base64
 import os
@@ -18,7 +18,7 @@ def new() -> str:
 
 
 def local_file() -> Path:
-    """Return the file with the key of the local stage, made if it isn't there yet."""
+    """Return the file with the local stage's key; create it if it doesn't exist."""
     FILE.parent.mkdir(exist_ok=True)
     beside = FILE.with_name(f"{FILE.name}-{secrets.token_hex(4)}")
     if not FILE.exists():
@@ -26,7 +26,7 @@ def local_file() -> Path:
         with os.fdopen(file, "w") as written:
             written.write(new())
         try:
-            # Whole or not at all, and of two starts at once one wins.
+            # Created atomically; of two concurrent starts one wins.
             os.link(beside, FILE)
         except FileExistsError:
             pass
@@ -36,7 +36,7 @@ def local_file() -> Path:
 
 
 def create(ssm: Any, stage: str) -> bool:
-    """Make the key of a deployed stage; return False when it has one, which stays: every webhook's secret is of it."""
+    """Create the key of a deployed stage; return False when it exists: all webhook secrets are derived from it."""
     name = root_key.parameter_name(stage)
     try:
         ssm.put_parameter(

@@ -23,7 +23,7 @@ def of_function(lambda_arn: str, stage: str) -> list[dict[str, Any]]:
 
 
 def of_function_that_is_gone(function: str, stage: str) -> list[dict[str, Any]]:
-    """Return the subscriptions to the table of events that a function left when it was deleted by hand."""
+    """Return the subscriptions to the table of events that a function left when it was deleted manually."""
     return [each for each in _to_events(stage, _listed()) if _is_of(each["FunctionArn"], function)]
 
 

@@ -1,8 +1,8 @@
-"""The template of the data stack as CloudFormation gets it: `resources.yaml`, and a role for each function.
+"""The CloudFormation template of the data stack: `resources.yaml`, and a role for each function.
 
-A role may do what `policies/` lists for its function, in this region, account and stage alone. It stands with the data
-rather than with the service, so that it is there, and known to Lambda, before a function is made; and its name has the
-region in it, since the names of roles are the account's.
+A role has the permissions in `policies/` for its function, in this region, account and stage only. It is in the data
+stack, so that it exists, and has propagated to Lambda, before a function is created. Its name has the
+region in it, since role names are unique per account.
 """
 
 import json
@@ -17,16 +17,16 @@ from infra.data import RESOURCES
 POLICIES = Path(__file__).with_name("policies")
 TABLE = "AWS::DynamoDB::Table"
 IDENTITIES, CONFIGURATION_SETS = "identity/*", "configuration-set/*"
-"""An identity that has a configuration set sends by it, and SES asks whether that is allowed, too."""
+"""If the identity has a default configuration set, SES also requires permission for it."""
 Template = dict[str, Any]
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the one in C, where it was built
-    """Reads `!Sub x` as `{"Fn::Sub": "x"}`, which is the same to CloudFormation."""
+    """Reads `!Sub x` as `{"Fn::Sub": "x"}`, its long form."""
 
 
 def composed(mail_from: str = "") -> Template:
-    """Return the whole template, for a stage that sends its mail from `mail_from`, or sends none."""
+    """Return the template, for a stage that sends emails from `mail_from`, or sends none."""
     loaded = read(RESOURCES)
     for name in deployed.FUNCTIONS:
         loaded["Resources"][logical_role(name)] = _role(name, mail_from)
@@ -36,33 +36,33 @@ def composed(mail_from: str = "") -> Template:
 
 
 def read(file: Path) -> Template:
-    """Return a template as it is written, in the long form of its functions."""
+    """Return a template file, with the long form of intrinsic functions."""
     loaded: Template = yaml.load(file.read_text(), _Loader)  # noqa: S506 - a SafeLoader that knows `!Sub`
     return loaded
 
 
 def as_text(template: Template) -> str:
-    """Return a template as CloudFormation reads it, in its shortest form: it takes 51,200 bytes."""
+    """Return a template as compact JSON: CloudFormation's limit is 51,200 bytes."""
     return json.dumps(template, separators=(",", ":"))
 
 
 def logical_role(name: str) -> str:
-    """Return what the template calls the role of a function, and the output with its ARN."""
+    """Return the logical id of a function's role, and of the output with its ARN."""
     return f"{_short(name).title()}Role"
 
 
 def role_arn(name: str) -> str:
-    """Return the ARN of a function's role, as `Fn::Sub` fills it in."""
+    """Return the ARN of a function's role, as a `Fn::Sub` string."""
     return f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/{_role_name(name)}"
 
 
 def tables(template: Template) -> dict[str, dict[str, Any]]:
-    """Return the tables among a template's resources, by the names that the template has for them."""
+    """Return the tables among a template's resources, by logical id."""
     return {logical: each for logical, each in template["Resources"].items() if each["Type"] == TABLE}
 
 
 def address(mail_from: str) -> str:
-    """Return the address of a sender, without the name that may be before it."""
+    """Return the address of a sender, without its display name."""
     return mail_from.rpartition("<")[2].rstrip(">")
 
 
@@ -84,10 +84,10 @@ def _role(name: str, mail_from: str) -> Template:
 
 
 def _filled_in(statement: dict[str, Any], mail_from: str) -> dict[str, Any]:
-    """Return a statement as CloudFormation takes it, with nothing to do it to where a stage sends no mail.
+    """Return a policy statement with the sender filled in, without resources for a stage that sends no emails.
 
-    In its sandbox SES asks whether mail to a verified recipient is allowed, too, by that recipient's identity. So it is
-    the sender's address that is bound, and no identity.
+    In its sandbox SES also requires permission for the recipient's identity. So the condition restricts
+    the sender's address, and no identity.
     """
     arns = [statement["Resource"]] if isinstance(statement["Resource"], str) else statement["Resource"]
     if not arns[0].endswith(IDENTITIES):

@@ -1,7 +1,7 @@
-"""`make reference`: docs/webhook-events.md, an example of each message that a webhook is sent.
+"""`make reference`: docs/webhook-events.md, an example of each webhook message.
 
-The messages are those that the code makes of events. What events tell (`EXAMPLES`) is made up here, and held to what is
-stored: after each test the events in the tables must look like these (`tests/support/stored_items.py`).
+The code renders the messages. The events (`EXAMPLES`) are examples; after each test the events in the tables are
+compared with them (`tests/support/stored_items.py`).
 """
 
 import json
@@ -78,13 +78,13 @@ EXAMPLES: dict[str, tuple[str, dict[str, str]]] = {
     kinds.QUOTA_NEARLY_SPENT: (KEY, _A_QUOTA | {"used": "800"}),
     kinds.QUOTA_SPENT: (KEY, _A_QUOTA | {"used": "1000"}),
 }
-"""Of each type who did it, and what it tells."""
+"""The actor and the changed fields of each event type."""
 _NOWHERE = (actors.WATCH, actors.LATCHKEY, actors.OPERATOR)
-"""Who acts without an address."""
+"""Actors without a client address."""
 
 
 def example(kind: str) -> str:
-    """Return the message of an event of a type, as a webhook is sent it."""
+    """Return the webhook message of an event type."""
     actor, changed = EXAMPLES[kind]
     address = None if actor in _NOWHERE else "203.0.113.7"
     event = Event(
@@ -94,7 +94,7 @@ def example(kind: str) -> str:
 
 
 def page() -> str:
-    """Return the page as it should be."""
+    """Return the page."""
     return "\n".join(_lines()) + "\n"
 
 

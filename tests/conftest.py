@@ -1,4 +1,4 @@
-"""Fixtures of every test: a fresh house on moto, in one process."""
+"""Fixtures of all tests: a fresh app on moto, in one process."""
 
 import os
 import socket
@@ -15,7 +15,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 from moto.ses.models import ses_backends
 
-# Before anything makes a client: a test must never reach a real account.
+# Set before any client is created: a test must never reach a real AWS account.
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -26,7 +26,7 @@ os.environ |= {
 for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE", "LATCHKEY_PUBLIC_URL"):
     os.environ.pop(name, None)
 
-# What Hypothesis tries is fixed, and nothing of it is given up because the machine is busy.
+# Hypothesis is deterministic, without deadlines, which busy machines would exceed.
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("fixed")
 
@@ -40,22 +40,22 @@ from tests.support import (  # noqa: E402 - the environment comes first
     moto_server,
     stored_items,
 )
-from tests.support.harness import TestApp, house  # noqa: E402
-from tests.support.webhook_receiver import PUBLIC_URL, Receiver, listening  # noqa: E402 - the environment comes first
+from tests.support.harness import TestApp, run_app  # noqa: E402
+from tests.support.webhook_receiver import PUBLIC_URL, Receiver, run_receiver  # noqa: E402 - the environment comes first
 
-# A process reads its settings once: here, and not between two fixtures of a test that has moved the environment.
+# A process reads its settings once: here, before a test changes the environment.
 settings.current()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Run two on each core: browsers, engines, emulators and package indexes are waited for a lot."""
+    """Run two workers per core: tests often wait for browsers, engines, emulators and package indexes."""
     return (os.cpu_count() or 1) * 2
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what only an exhaustive run plays."""
-    if exhaustive.IS_ASKED_FOR or config.getoption("markexpr"):
+    """Deselect the cases of exhaustive runs."""
+    if exhaustive.IS_ENABLED or config.getoption("markexpr"):
         return
     config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("exhaustive")])
     items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
@@ -63,14 +63,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
-    """Where moto's DynamoDB listens; whatever else is asked of AWS, moto answers, too."""
-    with mock_aws(), moto_server.served() as url:
+    """The URL of moto's DynamoDB; moto also mocks all other AWS services."""
+    with mock_aws(), moto_server.serve_moto() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which the workers of a run note what was compared with botocore."""
+    """The folder in which the workers of a run record the shapes that were compared with botocore."""
     own = tmp_path_factory.getbasetemp()
     return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "compared"
 
@@ -79,17 +79,17 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def latchkey(
     moto_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, compared: Path
 ) -> Iterator[TestApp]:
-    """A house with empty tables, on moto."""
+    """An app with empty tables, on moto."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
-    monkeypatch.setattr(dynamodb, "READ_TIMEOUT_S", moto_server.ANSWERS_WITHIN_S)
+    monkeypatch.setattr(dynamodb, "READ_TIMEOUT_S", moto_server.RESPONSE_TIMEOUT_S)
     cheap_hashing.hash_cheaply(monkeypatch)
     dynamodb.forget_connection()
     ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].reset()
     with (
-        house() as made,
-        botocore_parity.beside_botocore(compared) if botocore_parity.is_asked_for() else nullcontext(),
+        run_app() as made,
+        botocore_parity.compare_with_botocore(compared) if botocore_parity.is_enabled() else nullcontext(),
     ):
-        put_empty_tables_up()
+        create_empty_tables()
         yield made
     stored_items.check(_tables.values(), made_up=request.node.get_closest_marker("made_up_events") is not None)
     dynamodb.forget_connection()
@@ -97,26 +97,26 @@ def latchkey(
 
 @pytest.fixture
 def local(latchkey: TestApp) -> Iterator[TestApp]:
-    """A house that says it runs on this machine, where its receivers may be, too."""
+    """An app with a loopback URL, whose receivers may be on this machine, too."""
     with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
         yield latchkey
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """A receiver on this machine; it answers 204."""
-    with listening() as made:
+    """A webhook receiver on this machine, which responds 204."""
+    with run_receiver() as made:
         yield made
 
 
 @pytest.fixture
 def cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
-    """A house whose database refuses every connection: a port that is taken and at which nobody listens."""
+    """An app whose database refuses connections: its port is bound, but not listening."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
         dynamodb.forget_connection()
-        with house() as made:
+        with run_app() as made:
             yield made
     dynamodb.forget_connection()
 
@@ -124,15 +124,15 @@ def cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
 _tables: dict[str, Any] = {}
 
 
-def put_empty_tables_up() -> None:
-    """Give moto its tables, emptied: making them anew would be most of the time that a test takes."""
+def create_empty_tables() -> None:
+    """Restore moto's tables, emptied: creating them takes longer than most tests."""
     backend = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"]
     for table in _tables.values():
         table.items.clear()
     backend.tables.update(_tables)
     if not _tables:
         data.create_missing_tables()
-        # What a stream has once shown, moto would keep for all tests to come, and copy with each transaction.
+        # moto would keep the stream's records for all later tests, and copy them with each transaction.
         for table in backend.tables.values():
             table.set_stream_specification(None)
             table.stream_shard = None

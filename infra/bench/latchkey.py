@@ -15,7 +15,7 @@ from chalicelib.core import clock, randomness, telemetry
 from chalicelib.credentials.issue import new_key, put_beside_the_others
 from chalicelib.limits.tiers import Tier
 from infra import data
-from infra.standin import Context
+from infra.local_gateway.lambda_context import LambdaContext
 
 Event = dict[str, Any]
 
@@ -64,7 +64,7 @@ def authorizer_event(secret: str) -> Event:
 
 def limits_event(secret: str) -> Event:
     """Return the event of one authorized `GET /v1/limits`; the context of its caller is what the authorizer says."""
-    context: Any = Context("latchkey-bench", str(uuid.uuid4()))
+    context: Any = LambdaContext("latchkey-bench", str(uuid.uuid4()))
     policy: dict[str, Any] = authorizer(authorizer_event(secret), context)
     event = proxy_event("/v1/limits", secret)
     event["requestContext"]["authorizer"] = {**policy["context"], "principalId": policy["principalId"]}

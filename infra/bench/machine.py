@@ -43,7 +43,7 @@ def _processor() -> str:
 
 def _node() -> str:
     try:
-        told = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)
+        result = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "none"
-    return told.stdout.strip().removeprefix("v")
+    return result.stdout.strip().removeprefix("v")

@@ -5,7 +5,8 @@ At the prices a request. A flat monthly plan of CloudFront's is another contract
 
 from dataclasses import dataclass
 
-from infra.costs import BUSY, GB, MILLION, PRICES
+from infra.costs.prices import GB, MILLION, PRICES
+from infra.costs.requests import BUSY
 
 RENAMES_GB, RENAMES_S = 0.125, 0.002
 """Memory of the Lambda@Edge function, as its template has it, and an assumed duration."""
@@ -32,7 +33,7 @@ class Way:
 
 WAYS = (
     Way(
-        name="answered by the API: one busy key",
+        name="answered by the API: one key, busy",
         inspected=2,
         reaches_api=True,
         sent_bytes=BUSY.sent_bytes + ADDED_BYTES,

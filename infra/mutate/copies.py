@@ -35,11 +35,15 @@ TESTS = (
 ON_THE_ENGINE = (
     "test_application_races.py",
     "test_change_faults.py",
-    "test_console_races.py",
+    "test_account_races.py",
+    "test_email_link_races.py",
+    "test_session_races.py",
     "test_counting_faults.py",
     "test_idempotency.py",
     "test_key_ends.py",
-    "test_oauth_races.py",
+    "test_oauth_consent_races.py",
+    "test_oauth_device_races.py",
+    "test_oauth_exchange_races.py",
 )
 
 

@@ -185,9 +185,9 @@ def _warm_up() -> None:
     from tests import conftest
     from tests.support import moto_server
 
-    with mock_aws(), moto_server.served() as url, pytest.MonkeyPatch.context() as patch:
+    with mock_aws(), moto_server.serve_moto() as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
-        conftest.put_empty_tables_up()
+        conftest.create_empty_tables()
 
 
 def _import_what_never_changes() -> None:

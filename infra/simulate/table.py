@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import ConditionFailed
 from infra.simulate import expressions
-from infra.simulate.expressions import InvalidError, Item, NotModelledError
+from infra.simulate.expression_parser import InvalidError, Item, Names, NotModelledError, Values, resolve
 
 UNIT_BYTES = 1_024
 _KNOWN = frozenset(
@@ -50,15 +50,15 @@ class Table:
             refusal = ConditionFailed("ConditionalCheckFailedException", "The conditional request failed", shown)
             return self._units.get(key, 1), refusal
         update = expressions.update(request["UpdateExpression"])
-        if any(expressions.resolve(spelled, names) in request["Key"] for spelled in update.touched):
+        if any(resolve(spelled, names) in request["Key"] for spelled in update.touched):
             raise InvalidError("an update can't change the key")
-        after = update.applied(before or dict(request["Key"]), names, values)
+        after = update.apply(before or dict(request["Key"]), names, values)
         units_before = self._units.get(key, 1)
         self.items[key], self._units[key] = after, units(after)
         answer = {"Attributes": dict(after)} if request.get("ReturnValues") == "ALL_NEW" else {}
         return max(units_before, self._units[key]), answer
 
-    def holds(self, condition: str | None, item: Item, names: expressions.Names, values: expressions.Values) -> bool:
+    def holds(self, condition: str | None, item: Item, names: Names, values: Values) -> bool:
         """Tell whether a condition holds of an item."""
         return condition is None or expressions.condition(condition)(item, names, values)
 

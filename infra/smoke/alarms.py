@@ -1,4 +1,4 @@
-"""Whether an alarm would reach anybody: every alarm has the topic, CloudWatch may publish to it, somebody confirmed."""
+"""Check that alarms are delivered: each has the topic, CloudWatch may publish to it, a subscription is confirmed."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ ALARMS, KEY, SUBSCRIBED = (
     "somebody is told of alarms",
 )
 AWS_OWN_KEY = "alias/aws/sns"
-"""A key whose policy nobody can change, and that CloudWatch may not use."""
+"""The AWS managed key: its policy can't be changed, and doesn't allow CloudWatch."""
 PENDING = "PendingConfirmation"
 
 
 def check(run: Run) -> None:
-    """Look at the alarms of the stage and at their topics."""
+    """Check the stage's alarms and their topics."""
     import boto3
 
     found: list[dict[str, Any]] = []
@@ -29,7 +29,7 @@ def check(run: Run) -> None:
 
 
 def look_at_topics(run: Run, topics: list[str]) -> None:
-    """Look at what the alarms publish to."""
+    """Check the topics that the alarms publish to."""
     import boto3
 
     sns = boto3.client("sns")

@@ -1,7 +1,7 @@
-"""The burst under parallel requests: never more is admitted than the burst times the seconds that a volley touched.
+"""The burst limit under parallel requests: at most the burst is admitted in each second that a volley touches.
 
-A volley begins right after a window has: when what is left of the burst goes up again, a new one has begun, at the
-earliest when the request before was sent.
+A volley starts right after a window: when the remaining burst increases, a new window has started, at the
+earliest when the previous request was sent.
 """
 
 import http.client
@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 from chalicelib.api import responses
 from chalicelib.core import errors
 from infra.browser import connection_to
+from infra.local_gateway.response import Response
 from infra.smoke import compare, rights
 from infra.smoke.credentials import as_sent, headers_of_limits
 from infra.smoke.run import Run
 from infra.smoke.throwaway import TIER, Account
-from infra.standin import Answer
 
 REQUESTS, VOLLEYS = 192, 2
-"""How many a volley has, over all of its connections, and how many volleys there are."""
+"""Requests per volley, over all connections, and number of volleys."""
 PATH = "/v1/limits"
 CONCURRENCY = "how many functions the account runs at a time"
 LOOKS_EVERY_S, GIVEN_UP_AFTER_S = 0.02, 5
@@ -32,24 +32,24 @@ _WINDOW = re.compile(r'"burst";q=\d+;w=(\d+)')
 
 @dataclass(frozen=True, slots=True)
 class Volley:
-    """What came of requests that were sent at once."""
+    """The responses to requests that were sent concurrently."""
 
-    answers: list[Answer]
+    answers: list[Response]
     windows_touched: int
 
     @property
     def admitted(self) -> int:
-        """Return how many passed."""
+        """Return the number of admitted requests."""
         return sum(answer.status == 200 for answer in self.answers)
 
     def counted(self) -> str:
-        """Return how many answers there are of each status, and why some requests have none."""
+        """Return the number of responses of each status, and why some requests have none."""
         kinds = Counter(str(answer.status or f"no answer ({answer.body.decode()})") for answer in self.answers)
         return ", ".join(f"{count} × {kind}" for kind, count in sorted(kinds.items()))
 
 
 def check(run: Run, account: Account) -> None:
-    """Fire volleys at one key; look at what was admitted, and at every 429."""
+    """Send volleys with one key; check the number of admitted requests, and every 429."""
     runs_at_once = _functions_at_once(run)
     for number in range(1, VOLLEYS + 1):
         volley = fire(run, account.key)
@@ -59,12 +59,12 @@ def check(run: Run, account: Account) -> None:
             run.outcomes.judge("429, body and headers", sorted({found for each in refused for found in _wrong(each)}))
         else:
             run.outcomes.left_out("429, body and headers", "nothing was refused")
-    # What comes next must not be refused for what these have spent.
+    # The following checks must not be limited by these requests.
     _new_window(run, account.key)
 
 
 def _functions_at_once(run: Run) -> int | None:
-    """Return how many functions the account runs at a time; None where it isn't known."""
+    """Return the account's Lambda concurrency limit, None where it isn't known."""
     if run.target.is_deployed:
         import boto3
 
@@ -75,7 +75,7 @@ def _functions_at_once(run: Run) -> int | None:
 
 
 def judge(run: Run, number: int, volley: Volley, runs_at_once: int | None = None) -> None:
-    """Look at what a volley came to, on an account that runs so many functions at a time."""
+    """Check a volley, given the account's Lambda concurrency limit."""
     most = TIER.burst * volley.windows_touched
     name = f"volley {number} of {run.parallel} at once admits no more than the burst"
     if most < len(volley.answers):
@@ -94,10 +94,10 @@ def judge(run: Run, number: int, volley: Volley, runs_at_once: int | None = None
 
 
 def fire(run: Run, key: str) -> Volley:
-    """Send requests over connections that are open already, right after a window of the burst has begun."""
+    """Send requests over open connections, right after a burst window has started."""
     headers = {"Authorization": f"Bearer {key}"}
     connections = [connection_to(run.target.url) for _ in range(run.parallel)]
-    came: list[Answer] = []
+    came: list[Response] = []
     start = threading.Event()
     threads = [threading.Thread(target=_shoot, args=(run, each, headers, start, came)) for each in connections]
     for thread in threads:
@@ -116,7 +116,7 @@ def _shoot(
     connection: http.client.HTTPConnection,
     headers: dict[str, str],
     start: threading.Event,
-    came: list[Answer],
+    came: list[Response],
 ) -> None:
     try:
         connection.connect()
@@ -124,15 +124,15 @@ def _shoot(
         for _ in range(REQUESTS // run.parallel):
             connection.request("GET", urlsplit(run.target.url).path + PATH, headers=headers)
             response = connection.getresponse()
-            came.append(Answer(response.status, response.getheaders(), response.read()))
+            came.append(Response(response.status, response.getheaders(), response.read()))
     except (OSError, http.client.HTTPException) as error:
-        came.append(Answer(0, [], type(error).__name__.encode()))
+        came.append(Response(0, [], type(error).__name__.encode()))
     finally:
         connection.close()
 
 
 def _new_window(run: Run, key: str) -> tuple[float, int]:
-    """Wait for a window of the burst to begin; return when it did at the earliest, and how many seconds it has."""
+    """Wait for a burst window to start; return its earliest start and its length in seconds."""
     give_up_s = time.monotonic() + GIVEN_UP_AFTER_S
     sent_s, window_s, before = time.monotonic(), 1, -1
     while time.monotonic() < give_up_s:
@@ -147,16 +147,16 @@ def _new_window(run: Run, key: str) -> tuple[float, int]:
             return earlier_s, window_s
         before = int(left[1])
         time.sleep(LOOKS_EVERY_S)
-    # It isn't known when one began: a second more may have been touched.
+    # The start isn't known: one more second may have been touched.
     return time.monotonic() - window_s, window_s
 
 
-def _wrong(answer: Answer) -> list[str]:
-    """Return how a 429 differs from the documented one; in how many seconds to come back is its own to say."""
+def _wrong(answer: Response) -> list[str]:
+    """Return how a 429 differs from the documented one, with any valid Retry-After."""
     retry_after = answer.header("Retry-After") or ""
     if not retry_after.isdigit() or not int(retry_after):
         return [f"429: header Retry-After: expected whole seconds, got {retry_after or 'none'}"]
     refusal = errors.RateLimited(int(retry_after))
     headers = {"Content-Type": "application/json", **refusal.headers, **responses.cross_origin(), **headers_of_limits()}
     body = as_sent({"error": refusal.error, "message": refusal.message})
-    return compare.differences(Answer(429, list(headers.items()), body), answer)
+    return compare.differences(Response(429, list(headers.items()), body), answer)

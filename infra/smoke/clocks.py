@@ -1,4 +1,4 @@
-"""How far clocks are apart: this machine's, the gateway's and the function's, each against DynamoDB's Date header."""
+"""Clock skew of this machine, API Gateway and the function, each against DynamoDB's Date header."""
 
 import email.utils
 import json
@@ -11,40 +11,40 @@ from infra.smoke.throwaway import Account
 
 CHECK = "clock skew against DynamoDB"
 APART_MAX_S = 3
-"""What the burst allows for (see limits.windows): one function so much fast while another is as much slow."""
+"""The clock skew between functions that the burst limit tolerates."""
 ROUNDING_S = 1.5
-"""A Date header and `created_at` may have whole seconds."""
+"""The resolution of a Date header and of `created_at`."""
 
 
 def check(run: Run, account: Account) -> None:
-    """Read all of them at about one moment, and compare."""
+    """Read all clocks at about the same time, and compare them."""
     import boto3
 
     with rights.asked(run.outcomes, CHECK):
-        told = boto3.client("dynamodb").list_tables(Limit=1)["ResponseMetadata"]["HTTPHeaders"].get("date", "")
-        if not told:
+        date = boto3.client("dynamodb").list_tables(Limit=1)["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+        if not date:
             run.outcomes.left_out(CHECK, "it sends no Date header")
             return
-        apart_here_s = time.time() - seconds(told)
+        apart_here_s = time.time() - seconds(date)
         sent_s = time.time()
-        answer = expect(201, "POST /v1/keys", run.call("POST", "/v1/keys", account.key, body=_KEY))
+        response = expect(201, "POST /v1/keys", run.call("POST", "/v1/keys", account.key, body=_KEY))
         came_s = time.time()
-        made = json.loads(answer.body)
+        made = json.loads(response.body)
         run.hide(made["secret"])
         function_s = datetime.fromisoformat(made["created_at"]).timestamp()
         apart = {"this machine": apart_here_s, "the function": apart_here_s + outside(function_s, sent_s, came_s)}
-        if date := answer.header("Date"):
+        if date := response.header("Date"):
             apart["the gateway"] = apart_here_s + outside(seconds(date), sent_s, came_s)
         judge(run, apart)
 
 
 def outside(moment_s: float, sent_s: float, came_s: float) -> float:
-    """Return how far a moment is before or after a request that was under way then: an answer may take its time."""
+    """Return how far a moment is before the start or after the end of a request, 0 in between."""
     return moment_s - min(max(moment_s, sent_s), came_s)
 
 
 def judge(run: Run, apart_s: dict[str, float]) -> None:
-    """Note how far each clock is from DynamoDB's."""
+    """Record the skew of each clock against DynamoDB's."""
     for whose, seconds_apart in apart_s.items():
         most = APART_MAX_S + ROUNDING_S
         within, got = abs(seconds_apart) <= most, f"{seconds_apart:+.1f} s"

@@ -1,34 +1,34 @@
-"""How an answer differs from the one that the local stand-in gives: status, body to the byte, headers that we set."""
+"""Differences between a response and the local gateway's: status, body to the byte, headers that we set."""
 
 from collections.abc import Iterable, Mapping
 
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 
 ANY = "any value"
-"""Of a header that must be there."""
+"""The expected value of a header that must be present."""
 NUMBER = "a whole number"
 _VARY = frozenset({"x-amzn-requestid", "content-length", "date", "server", "connection"})
-"""What no two answers have alike, and what whoever carries them adds."""
+"""Headers that differ between any two responses, and those that intermediaries add."""
 _OURS = ("access-control-", "x-ratelimit-", "ratelimit", "retry-after", "www-authenticate", "x-amzn-remapped-", "allow")
 _RENAMED, _CLOUDFRONTS = "x-amzn-remapped-", "x-amz-cf-id"
 _SHOWN_MAX = 300
 
 
-def differences(expected: Answer, came: Answer) -> list[str]:
-    """Return every difference as a sentence; none when the answers are the same."""
+def differences(expected: Response, came: Response) -> list[str]:
+    """Return every difference as a sentence."""
     found = []
     if came.status != expected.status:
         found.append(f"expected status {expected.status}, got {came.status}")
     return found + of_body(expected.body, came) + of_headers(dict(expected.headers), came)
 
 
-def of_body(expected: bytes, came: Answer) -> list[str]:
-    """Return how a body differs."""
+def of_body(expected: bytes, came: Response) -> list[str]:
+    """Return the difference between bodies."""
     return [] if came.body == expected else [f"expected body {_shown(expected)}, got {_shown(came.body)}"]
 
 
-def of_headers(expected: Mapping[str, str], came: Answer) -> list[str]:
-    """Return how headers differ. Of an expected value, ANY and NUMBER leave open what it is."""
+def of_headers(expected: Mapping[str, str], came: Response) -> list[str]:
+    """Return the differences between headers; an expected ANY or NUMBER matches any value, or any number."""
     got = _joined(came.headers)
     wanted = {_own_name(name, got): (name, value) for name, value in expected.items() if name.lower() not in _VARY}
     found = []
@@ -42,12 +42,12 @@ def of_headers(expected: Mapping[str, str], came: Answer) -> list[str]:
 
 
 def is_ours(name: str) -> bool:
-    """Return whether a header is one that we set, rather than whoever carries the answer."""
+    """Return whether we set a header, rather than an intermediary."""
     return name.lower().startswith(_OURS)
 
 
 def _own_name(name: str, got: Mapping[str, str]) -> str:
-    """Return what a header is called there: our CloudFront takes back how API Gateway renames one."""
+    """Return a header's name in the response: our CloudFront function restores those that API Gateway renames."""
     lower = name.lower()
     own = lower.removeprefix(_RENAMED)
     return own if own in got and _CLOUDFRONTS in got else lower

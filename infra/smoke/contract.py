@@ -1,6 +1,6 @@
-"""The public contract as anybody meets it: each answer beside that of the local stand-in to the same request.
+"""The public contract without an account: each response is compared with the local gateway's to the same request.
 
-Nothing here needs an account: these answers are the gateway's own, or the authorizer's refusals.
+These are gateway responses, and the authorizer's denials.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,9 +9,10 @@ from functools import partial
 
 from chalicelib.core import secrets, settings
 from chalicelib.limits import headers as limit_headers
+from infra.local_gateway.gateway import Gateway
+from infra.local_gateway.response import Response
 from infra.smoke import compare
 from infra.smoke.run import Run
-from infra.standin import Answer, Gateway
 
 KNOWN, UNKNOWN = "/v1/users/me", "/v1/smoke-nothing-here"
 NOT_JSON = ("text/csv", "application/xml", "application/octet-stream", "image/png", "application/x-www-form-urlencoded")
@@ -22,14 +23,14 @@ ANSWERED = (
     *(("GET", path) for path in ("/.well-known/oauth-authorization-server", "/oauth/authorize", KNOWN)),
     *(("POST", path) for path in ("/oauth/token", "/oauth/register", "/login", "/v1/leaks")),
 )
-"""One of each kind of answer, refusals included."""
+"""One request for each kind of response, rejections included."""
 HEALTHY = b'{"status":"ok"}'
 ORIGIN = {"Origin": "https://app.example.com"}
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request, and what it shows."""
+    """One request, and the name of its check."""
 
     check: str
     method: str
@@ -39,8 +40,8 @@ class Asked:
 
 
 def check(run: Run) -> None:
-    """Compare every answer that needs no account."""
-    gateway = stand_in()
+    """Compare every response that needs no account."""
+    gateway = local_gateway()
     for asked in (*_refusals(), *_unknown_paths(), *_preflights()):
         _compare(run, gateway, asked)
     for asked in _odd_methods(_well_formed()):
@@ -54,8 +55,8 @@ def check(run: Run) -> None:
         run.judge(f"HEAD {path} as GET, without a body", partial(of_head, run, path))
 
 
-def _compare(run: Run, gateway: Gateway, asked: Asked) -> Answer | None:
-    """Compare one answer and return it; None where there was none."""
+def _compare(run: Run, gateway: Gateway, asked: Asked) -> Response | None:
+    """Compare one response and return it, None without one."""
     with run.noted(asked.check):
         came = run.call(asked.method, asked.path, "", asked.headers, asked.body)
         expected = gateway.handle(asked.method, asked.path, asked.headers.items(), asked.body)
@@ -64,26 +65,26 @@ def _compare(run: Run, gateway: Gateway, asked: Asked) -> Answer | None:
     return None
 
 
-def say_kind(run: Run, check: str, came: Answer) -> None:
-    """Say how a deployed gateway answered a method that a path doesn't take; AWS documents only part of it."""
+def say_kind(run: Run, check: str, came: Response) -> None:
+    """Record API Gateway's response to a method that a path doesn't have; AWS documents it only in part."""
     if run.target.is_deployed:
         kind = came.header("x-amzn-ErrorType")
         run.outcomes.seen(check, f"answered {came.status}, {f'x-amzn-ErrorType {kind}' if kind else 'no error type'}")
 
 
-def stand_in() -> Gateway:
-    """Return the local stand-in before the app: what it says without a database is what is expected."""
+def local_gateway() -> Gateway:
+    """Return the local gateway, whose responses without a database are the expected ones."""
     from app import app
 
     return Gateway(app)
 
 
 def of_head(run: Run, path: str, key: str = "") -> list[str]:
-    """Return how the answer to HEAD differs from that to GET, apart from what each request counts."""
+    """Return how the response to HEAD differs from that to GET, apart from the counted limits."""
     got, head = run.call("GET", path, key), run.call("HEAD", path, key)
     expected = {name: compare.ANY if _is_counted(name) else value for name, value in got.headers}
     ours = {name: value for name, value in expected.items() if compare.is_ours(name) or name.lower() == "content-type"}
-    found = compare.differences(Answer(got.status, [], b""), Answer(head.status, [], head.body))
+    found = compare.differences(Response(got.status, [], b""), Response(head.status, [], head.body))
     length = head.header("Content-Length")
     if length not in (None, str(len(got.body))):
         found.append(f"header Content-Length: expected {len(got.body)}, got {length}")
@@ -91,13 +92,13 @@ def of_head(run: Run, path: str, key: str = "") -> list[str]:
 
 
 def _without_limits(run: Run) -> list[str]:
-    """Return which limit headers are missing of answers of every kind: pages, files, documents, OAuth."""
+    """Return the limit headers missing from responses of every kind: pages, files, documents, OAuth."""
     wanted = dict.fromkeys(limit_headers.NOBODY, compare.NUMBER)
     found = []
     for method, path in ANSWERED:
         came = run.call(method, path)
         there = [(name, value) for name, value in came.headers if name.lower().startswith("x-ratelimit-")]
-        found += [f"{method} {path}: {each}" for each in compare.of_headers(wanted, Answer(came.status, there, b""))]
+        found += [f"{method} {path}: {each}" for each in compare.of_headers(wanted, Response(came.status, there, b""))]
     return found
 
 
@@ -138,7 +139,7 @@ def _odd_methods(key: str) -> Iterator[Asked]:
 
 
 def _of_unknown_key(run: Run, gateway: Gateway) -> list[str]:
-    """Compare with what a malformed key gets: the two must look alike."""
+    """Compare with the response to a malformed key: the two must be indistinguishable."""
     malformed = gateway.handle("GET", KNOWN, [("Authorization", "Bearer x")])
     return compare.differences(malformed, run.call("GET", KNOWN, _well_formed()))
 

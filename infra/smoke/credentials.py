@@ -1,4 +1,4 @@
-"""What a credential gets: its answers and headers to the byte, and each 401 and 403 that needs one to be made."""
+"""Responses to requests with a credential, to the byte, and each 401 and 403 that needs a key of its own."""
 
 import json
 from typing import Any
@@ -9,17 +9,17 @@ from chalicelib.core import clock, errors, settings
 from chalicelib.credentials import scopes
 from chalicelib.limits import headers as limit_headers
 from infra import gateway
+from infra.local_gateway.response import RENAMED, Response
 from infra.smoke import compare, contract
 from infra.smoke.run import Run, expect
 from infra.smoke.throwaway import TIER, Account
-from infra.standin import RENAMED, Answer
 
 ME = "/v1/users/me"
 OWN_RECORD = "200 of a good key, body and headers"
 
 
 def check(run: Run, account: Account) -> None:
-    """Compare what the account's own key gets, and what keys that may less, or nothing any more, get."""
+    """Compare the responses to the account's key, to keys with fewer scopes, and to expired and revoked keys."""
     with run.noted(OWN_RECORD):
         _own_record(run, account)
     run.judge(f"HEAD {ME} as GET, without a body", lambda: contract.of_head(run, ME, account.key))
@@ -29,28 +29,28 @@ def check(run: Run, account: Account) -> None:
     run.judge("401 invalid_api_key, of a revoked key that nobody used", lambda: _of_revoked(run, account))
 
 
-def refused_by_gateway(error: errors.LatchkeyError) -> Answer:
-    """Return the answer that the gateway makes of the authorizer's refusal."""
+def refused_by_gateway(error: errors.LatchkeyError) -> Response:
+    """Return the gateway response to the authorizer's denial."""
     context = {REFUSAL: error.error, EXPLANATION: error.message}
-    status, headers, body = gateway.rendered("ACCESS_DENIED", status=403, context=context, own_message="")
-    return Answer(status, list(headers.items()), body.encode())
+    status, headers, body = gateway.render("ACCESS_DENIED", status=403, context=context, own_message="")
+    return Response(status, list(headers.items()), body.encode())
 
 
-def refused_by_function(run: Run, error: errors.LatchkeyError, needed: str) -> Answer:
-    """Return the function's answer to what it refuses before the view; the gateway gives its challenge another name."""
+def refused_by_function(run: Run, error: errors.LatchkeyError, needed: str) -> Response:
+    """Return the function's error response before the view; API Gateway renames its challenge header."""
     response = responses.error_response(error)
-    told = www_authenticate.of(error, [needed], settings.current().public_url or run.target.url) or ""
+    challenge = www_authenticate.of(error, [needed], settings.current().public_url or run.target.url) or ""
     headers = {
         **{name: str(value) for name, value in response.headers.items()},
         **responses.cross_origin(),
         **headers_of_limits(),
-        RENAMED["www-authenticate"]: told,
+        RENAMED["www-authenticate"]: challenge,
     }
-    return Answer(error.status, list(headers.items()), as_sent(response.body))
+    return Response(error.status, list(headers.items()), as_sent(response.body))
 
 
 def cross_origin(path: str, method: str) -> dict[str, str]:
-    """Return the cross-origin headers of what a route's view answers."""
+    """Return the CORS headers of a route's responses."""
     from app import app
 
     cors = app.routes[path][method].cors
@@ -58,7 +58,7 @@ def cross_origin(path: str, method: str) -> dict[str, str]:
 
 
 def headers_of_limits() -> dict[str, str]:
-    """Return the limit headers of an account of a run's tier; what each request counts is left open."""
+    """Return the limit headers of the run's tier; the remaining numbers may vary."""
     full = limit_headers.Allowance(TIER, TIER.quota or 0, TIER.burst, 0, 0, 0)
     policy = limit_headers.headers(full)["RateLimit-Policy"]
     return {
@@ -71,7 +71,7 @@ def headers_of_limits() -> dict[str, str]:
 
 
 def as_sent(body: Any) -> bytes:
-    """Return a body as the function sends it."""
+    """Return a body as the function serializes it."""
     return json.dumps(body, separators=(",", ":")).encode()
 
 
@@ -81,7 +81,7 @@ def _own_record(run: Run, account: Account) -> None:
     record |= {"tier": TIER.name, "status": "active"}
     record["created_at"] = expect(200, f"GET {ME}", first).json().get("created_at", "")
     headers = {"Content-Type": "application/json", **cross_origin(ME, "GET"), **headers_of_limits()}
-    expected = Answer(200, list(headers.items()), as_sent(record))
+    expected = Response(200, list(headers.items()), as_sent(record))
     run.outcomes.judge(OWN_RECORD, compare.differences(expected, first))
     run.request_ids.extend(filter(None, [first.header("x-amzn-RequestId")]))
     left = [int(each.header("X-RateLimit-Remaining") or -1) for each in (first, second)]
@@ -97,7 +97,7 @@ def _odd_methods(run: Run, account: Account) -> None:
     for method, path in contract.ODD:
         name = f"404 of {method} {path} with a good key, which takes no {method}"
         bearer = {"Authorization": f"Bearer {account.key}", "Content-Type": "application/json"}
-        expected = contract.stand_in().handle(method, path, bearer.items(), b"{}")
+        expected = contract.local_gateway().handle(method, path, bearer.items(), b"{}")
         with run.noted(name):
             came = run.call(method, path, account.key, body=b"{}")
             run.outcomes.judge(name, compare.differences(expected, came))

@@ -1,6 +1,6 @@
-"""How long an answer takes from here: warm by percentile and, only when asked for, cold.
+"""Response times from this machine: warm and, with COLD=1, cold, by percentile.
 
-A cold start is made by a change of the function's environment, which is taken back: so it touches what is deployed.
+A change of the function's environment forces a cold start, and is reverted: so it modifies the deployment.
 """
 
 import time
@@ -25,13 +25,13 @@ COLD_CHECK = "cold latency"
 
 
 def check(run: Run, account: Account) -> None:
-    """Measure, and say so; no figure is right or wrong."""
+    """Measure and record; no value is an error."""
     run.outcomes.seen("warm latency, a request after the other", by_percentile(_warm(run, account.key)))
     measure_cold(run, account.key)
 
 
 def measure_cold(run: Run, key: str) -> None:
-    """Measure cold starts where that is wanted."""
+    """Measure cold starts if COLD=1."""
     if not run.target.is_cold_wanted:
         run.outcomes.left_out(COLD_CHECK, "not asked for: COLD=1 does, and updates the function's configuration")
     elif not run.target.is_deployed:
@@ -76,7 +76,7 @@ def _cold(run: Run, key: str) -> list[float]:
 
 @contextmanager
 def renewed(function: str) -> Iterator[Any]:
-    """Yield what makes every sandbox of a function start anew; its environment is put back at the end."""
+    """Yield a function that forces cold starts; restore the Lambda function's environment at the end."""
     import boto3
 
     client = boto3.client("lambda")

@@ -1,4 +1,4 @@
-"""What the run must have left in CloudWatch Logs and X-Ray. Both take some seconds to arrive."""
+"""Check the log lines and the trace of this run in CloudWatch Logs and X-Ray. Both arrive after some seconds."""
 
 import time
 from collections.abc import Callable
@@ -14,14 +14,14 @@ OTHER_ID = "lines of the run's account, but none with the x-amzn-RequestId that 
 
 
 def send_traced(run: Run, account: Account) -> None:
-    """Send one request that asks to be traced: early, so that its traces have time to arrive."""
+    """Send one request with sampled tracing, early, so that its trace has time to arrive."""
     if run.target.is_deployed:
         run.is_traced = True
         run.call("GET", "/v1/limits", account.key, {"X-Amzn-Trace-Id": f"Root={run.trace_id};Sampled=1"})
 
 
 def check(run: Run) -> None:
-    """Look for the lines and the trace until they are there, or were waited for long enough."""
+    """Poll for the lines and the trace until they arrive or the time is over."""
     until_s = time.monotonic() + run.arrives_within_s
     if run.request_ids:
         with rights.asked(run.outcomes, LOG):
@@ -73,7 +73,7 @@ def _has_line(run: Run, group: str, text: str) -> bool:
 
 
 def _access_log(stage: str) -> str:
-    """Return the log group that the gateway writes to; "" where it writes none."""
+    """Return API Gateway's access log group, "" without one."""
     import boto3
 
     from infra import configuration, deployed

@@ -1,4 +1,4 @@
-"""Whether mail leaves: what the stage is set to, and what SES says of its sender and of the account's sandbox."""
+"""Check that emails can be sent: the stage's setting, and SES's status of its sender and of the sandbox."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ CHECK = "mail"
 
 
 def check(run: Run) -> None:
-    """Say what is seen. Nothing is sent."""
+    """Record the status. Nothing is sent."""
     sender = run.target.settings.mail_from
     if not run.target.stage:
         run.outcomes.left_out(CHECK, "an address alone doesn't tell: STAGE= does")
@@ -26,18 +26,18 @@ def check(run: Run) -> None:
 
 
 def look(run: Run, client: Any, sender: str) -> None:
-    """Say what SES says of an account and of a sender."""
-    told = client.get_account()
-    in_sandbox = "out of" if told.get("ProductionAccessEnabled") else "in"
+    """Record SES's status of an account and of a sender."""
+    account = client.get_account()
+    in_sandbox = "out of" if account.get("ProductionAccessEnabled") else "in"
     run.outcomes.seen(CHECK, f"the account is {in_sandbox} SES's sandbox in this region")
-    is_sending = told.get("SendingEnabled", False)
+    is_sending = account.get("SendingEnabled", False)
     run.outcomes.expect("SES sends for this account", is_sending, expected="enabled", got="disabled")
     verified = [name for name in identities(sender) if _is_verified(client, name)]
     run.outcomes.expect("the sender is verified", bool(verified), expected="its address or domain", got="neither")
 
 
 def identities(sender: str) -> list[str]:
-    """Return the names by which SES may have verified a sender: its address, its domain, and those above that."""
+    """Return the identities that SES may have verified for a sender: its address, its domain, and parent domains."""
     address = template.address(sender)
     labels = address.rpartition("@")[2].split(".")
     return [address, *(".".join(labels[at:]) for at in range(len(labels) - 1))]
@@ -45,7 +45,7 @@ def identities(sender: str) -> list[str]:
 
 def _is_verified(client: Any, name: str) -> bool:
     try:
-        told = client.get_email_identity(EmailIdentity=name)
+        identity = client.get_email_identity(EmailIdentity=name)
     except client.exceptions.NotFoundException:
         return False
-    return bool(told["VerifiedForSendingStatus"])
+    return bool(identity["VerifiedForSendingStatus"])

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from infra.local_gateway.response import Response
 from infra.oauth_demo import challenge_of
 from infra.smoke.credentials import ME
 from infra.smoke.run import Failed, Run, expect
 from infra.smoke.throwaway import NAME, Account
-from infra.standin import Answer
 
 REDIRECT_URI = "http://127.0.0.1/callback"
 TOKEN = "/oauth/token"  # noqa: S105 - a path
@@ -26,7 +26,7 @@ class Client:
     secret: str = field(repr=False)
 
     def code(self, verifier: str) -> str:
-        """Return a code that the account's user consents to, in a browser."""
+        """Return an authorization code after the user's consent in a browser."""
         state = secrets.token_urlsafe(12)
         asked = {
             "client_id": self.id,
@@ -44,18 +44,18 @@ class Client:
             raise Failed(f"The authorization endpoint answered {answer.get('error', 'without code or state')}.")
         return self.run.hide(answer["code"])
 
-    def exchange(self, code: str, verifier: str) -> Answer:
+    def exchange(self, code: str, verifier: str) -> Response:
         """Exchange a code for tokens."""
         sent = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
         return self.post(TOKEN, sent | {"redirect_uri": REDIRECT_URI})
 
-    def post(self, path: str, sent: dict[str, str]) -> Answer:
-        """Send a form of the application, with its own secret."""
+    def post(self, path: str, sent: dict[str, str]) -> Response:
+        """Send a form with the application's credentials."""
         body = urlencode(sent | {"client_id": self.id, "client_secret": self.secret}).encode()
         return self.run.call("POST", path, headers={"Content-Type": "application/x-www-form-urlencoded"}, body=body)
 
-    def tokens(self, what: str, answer: Answer) -> dict[str, Any]:
-        """Return the tokens of an answer, which are shown to nobody."""
+    def tokens(self, what: str, answer: Response) -> dict[str, Any]:
+        """Return the tokens of a response, which are redacted from now on."""
         made: dict[str, Any] = expect(200, what, answer).json()
         for name in ("access_token", "refresh_token"):
             self.run.hide(made[name])
@@ -63,7 +63,7 @@ class Client:
 
 
 def check(run: Run, account: Account) -> None:
-    """Go through the flow as an application would."""
+    """Run the flow as an application would."""
     client, verifier = _registered(run, account), secrets.token_urlsafe(32)
     wrong = client.exchange(client.code(verifier), secrets.token_urlsafe(32))
     _expect_refusal(run, "a code with another verifier is refused (RFC 7636)", wrong)
@@ -94,15 +94,15 @@ def _registered(run: Run, account: Account) -> Client:
     return Client(run, account, page.value("client_id"), run.hide(page.value("secret")))
 
 
-def _me(run: Run, tokens: dict[str, Any]) -> Answer:
+def _me(run: Run, tokens: dict[str, Any]) -> Response:
     return run.call("GET", ME, tokens["access_token"])
 
 
-def _expect(run: Run, check: str, status: int, answer: Answer) -> None:
+def _expect(run: Run, check: str, status: int, answer: Response) -> None:
     run.outcomes.expect(check, answer.status == status, expected=status, got=f"{answer.status}: {answer.body.decode()}")
 
 
-def _expect_refusal(run: Run, check: str, answer: Answer) -> None:
+def _expect_refusal(run: Run, check: str, answer: Response) -> None:
     error = json.loads(answer.body).get("error") if answer.status == 400 else None
     got = f"{answer.status}: {answer.body.decode()}"
     run.outcomes.expect(check, error == "invalid_grant", expected="400 invalid_grant", got=got)

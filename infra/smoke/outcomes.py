@@ -1,4 +1,4 @@
-"""What a run has found: a line a check, printed as it comes, with nothing in it that a stranger may not read."""
+"""The results of a run: a line for each check, printed immediately, with nothing confidential in it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ OK, DIFFERS, SEEN, LEFT_OUT = "ok", "differs", "seen", "left out"
 
 
 class Outcome(NamedTuple):
-    """What came of one check; `found` is what was seen, or what differs."""
+    """The result of one check; `found` is the observation or the difference."""
 
     state: str
     check: str
@@ -19,44 +19,44 @@ class Outcome(NamedTuple):
 
 @dataclass
 class Outcomes:
-    """All of a run, in order. `say` prints a line."""
+    """All results of a run, in order. `say` prints a line."""
 
     redaction: Redaction
     say: Callable[[str], None]
     found: list[Outcome] = field(default_factory=list)
 
     def ok(self, check: str, found: str = "") -> None:
-        """Note that a check holds."""
+        """Record that a check passed."""
         self._note(OK, check, found)
 
     def seen(self, check: str, found: str) -> None:
-        """Note a fact that is neither right nor wrong."""
+        """Record an observation that is neither right nor wrong."""
         self._note(SEEN, check, found)
 
     def left_out(self, check: str, why: str) -> None:
-        """Note that a check wasn't made."""
+        """Record that a check was skipped."""
         self._note(LEFT_OUT, check, why)
 
     def differs(self, check: str, *, expected: object, got: object) -> None:
-        """Note what should have come and what came."""
+        """Record the expected and the actual value."""
         self._note(DIFFERS, check, f"expected {expected}, got {got}")
 
     def judge(self, check: str, differences: list[str]) -> None:
-        """Note that a check holds, or each of its differences."""
+        """Record that a check passed, or each of its differences."""
         for each in differences:
             self._note(DIFFERS, check, each)
         if not differences:
             self.ok(check)
 
     def expect(self, check: str, holds: bool, *, expected: object, got: object) -> None:
-        """Note whether something holds; what came is said only where it doesn't."""
+        """Record whether a check passed, with the actual value if it didn't."""
         if holds:
             self.ok(check)
         else:
             self.differs(check, expected=expected, got=got)
 
     def of(self, state: str) -> list[Outcome]:
-        """Return the outcomes of one kind."""
+        """Return the results of one kind."""
         return [each for each in self.found if each.state == state]
 
     def _note(self, state: str, check: str, found: str) -> None:

@@ -1,4 +1,4 @@
-"""What is taken out of every line before it is printed or written: a report may be attached to a public issue."""
+"""Redaction of every line before it is printed or written: a report may be attached to a public issue."""
 
 import re
 from dataclasses import dataclass, field
@@ -27,19 +27,19 @@ _FORMS = (
 
 @dataclass
 class Redaction:
-    """Takes out what has the form of a secret, an id, an address or an account, and whatever this run has `hidden`."""
+    """Redacts secrets, ids, addresses and AWS accounts by their form, and everything that this run has `hidden`."""
 
     hidden: dict[str, str] = field(default_factory=dict, repr=False)
-    """What is put in the place of each secret."""
+    """The replacement of each secret."""
 
     def hide(self, secret: str, name: str = "secret") -> str:
-        """Never show `secret` from now on, and return it."""
+        """Redact `secret` from now on, and return it."""
         if secret:
             self.hidden[secret] = f"<{name}>"
         return secret
 
     def of(self, text: str) -> str:
-        """Return a text that may be shown."""
+        """Return the redacted text."""
         for secret in sorted(self.hidden, key=len, reverse=True):
             text = text.replace(secret, self.hidden[secret])
         for form, name in _FORMS:

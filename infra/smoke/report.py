@@ -1,4 +1,4 @@
-"""The report of a run: what an operator can attach to an issue. No secret, id, address or account stands in it."""
+"""The report of a run, which an operator can attach to an issue: it has no secret, id, address or account."""
 
 import platform
 import tomllib
@@ -13,7 +13,7 @@ PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 def write(run: Run, file: Path, *, took_s: float) -> None:
-    """Write the report for people to read and pass on."""
+    """Write the report."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(as_text(run, took_s=took_s))
 

@@ -1,4 +1,4 @@
-"""A revoked key is refused at the next request, although the gateway has cached that it is good."""
+"""A revoked key is rejected at the next request, although API Gateway has cached the authorizer's policy."""
 
 from chalicelib.core import errors
 from chalicelib.credentials import scopes
@@ -10,7 +10,7 @@ ROUNDS, WARMING, CALLS_AFTER = 3, 3, 4
 
 
 def check(run: Run, account: Account) -> None:
-    """Warm the gateway's cache with a key, revoke it, and call again at once; some rounds of it."""
+    """Use a key, revoke it, and use it again immediately; several rounds."""
     name = "a revoked key is refused at the next request, the gateway's cache being warm"
     late = [late for _ in range(ROUNDS) if (late := _passes(run, account))]
     run.outcomes.expect(name, not late, expected="401 at once", got=f"200 for {sum(late)} requests after it")
@@ -20,7 +20,7 @@ def check(run: Run, account: Account) -> None:
 
 
 def _passes(run: Run, account: Account) -> int:
-    """Return how many requests passed with a key after it was revoked."""
+    """Return how many requests were admitted after the key was revoked."""
     made = account.make_key()
     for _ in range(WARMING):
         expect(200, f"GET {ME} with a new key", run.call("GET", ME, made["secret"]))

@@ -1,4 +1,4 @@
-"""Asking AWS about a stage: where the credentials may not ask, the check is left out and names the right it takes."""
+"""Calls to AWS about a stage: without the permission, the check is skipped and names the missing action."""
 
 import re
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ _MAY_NOT = (
     "AuthorizationErrorException",
 )
 _RIGHT = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
-"""How AWS names an action in a denial."""
+"""The action in AWS's AccessDenied message."""
 
 
 @contextmanager
 def asked(outcomes: Outcomes, check: str) -> Iterator[None]:
-    """Note in a `with` block that AWS refused, or failed, to answer."""
+    """Record errors of AWS in a `with` block."""
     try:
         yield
     except BotoCoreError as error:
@@ -32,7 +32,7 @@ def asked(outcomes: Outcomes, check: str) -> Iterator[None]:
 
 
 def note(outcomes: Outcomes, check: str, error: Exception, *, expected: str, got: str) -> None:
-    """Leave a check out where a right was missing; for any other error say what was expected and what came."""
+    """Skip a check when a permission is missing; for any other error record the expected and the actual value."""
     if right := missing(error):
         outcomes.left_out(check, _without(right))
     else:
@@ -40,7 +40,7 @@ def note(outcomes: Outcomes, check: str, error: Exception, *, expected: str, got
 
 
 def missing(error: Exception) -> str:
-    """Return the right that AWS says is missing, as IAM calls it; "" for any other error."""
+    """Return the IAM action that is missing, "" for any other error."""
     named = _RIGHT.search(str(error))
     if named:
         return named[1]

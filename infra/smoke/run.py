@@ -1,4 +1,4 @@
-"""One run: what is smoked, what was found, and how a request is sent there."""
+"""One smoke run: its target, its results, and how it sends a request."""
 
 import json
 import secrets
@@ -12,43 +12,43 @@ from typing import Any
 
 from infra import browser
 from infra.browser import Browser
+from infra.local_gateway.response import Response
 from infra.smoke import rights
 from infra.smoke.outcomes import Outcomes
 from infra.smoke.target import Target
-from infra.standin import Answer
 
 PACE_S = 0.025
-"""Between two requests, so that a second holds fewer than the burst: a limit is met where it is looked for, only."""
+"""The pause between two requests, which keeps the run below the burst limit outside the checks of it."""
 JSON = {"Content-Type": "application/json"}
 UNREACHABLE = (OSError, HTTPException)
-"""What a request without an answer ends with."""
+"""Exceptions of a request without a response."""
 UNANSWERED_MAX = 3
-"""After so many in a row no more is sent: each takes as long as a timeout."""
+"""No more requests are sent after so many timeouts in a row."""
 
 
 @dataclass
 class Run:
-    """What every check gets."""
+    """The context of every check."""
 
     target: Target
     outcomes: Outcomes
     parallel: int = 64
-    """How many connections a volley opens at once."""
+    """The number of parallel connections of a volley."""
     arrives_within_s: float = 40
-    """How long log lines and traces are waited for."""
+    """The timeout for log lines and traces."""
     started_s: float = field(default_factory=time.time)
     request_ids: list[str] = field(default_factory=list)
-    """Of requests that a function answered: what its log must show."""
+    """Request ids of requests that a function answered, which its log must contain."""
     account_id: str = ""
-    """Whose requests they are."""
+    """The account of these requests."""
     is_traced: bool = False
-    """Whether a request was sent that asks to be traced."""
+    """Whether a request with sampled tracing was sent."""
     unanswered: int = 0
-    """How many requests in a row got no answer."""
+    """The number of consecutive requests without a response."""
     sent_s: float = 0
-    """When the last request went out."""
+    """The time of the last request."""
     trace_id: str = field(default_factory=lambda: f"1-{int(time.time()):08x}-{secrets.token_hex(12)}")
-    """X-Ray's, of the one request that asks to be traced."""
+    """The X-Ray trace id of the traced request."""
 
     def call(
         self,
@@ -57,8 +57,8 @@ class Run:
         key: str = "",
         headers: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | bytes | None = None,
-    ) -> Answer:
-        """Send one request, with a key where one is given, and return its answer."""
+    ) -> Response:
+        """Send one request, with a key if one is given, and return its response."""
         self._pace()
         sent = dict(headers or {})
         if key:
@@ -78,9 +78,9 @@ class Run:
 
     @contextmanager
     def noted(self, check: str) -> Iterator[None]:
-        """Note what a `with` block ends with, and go on: a check that fails says nothing about the next.
+        """Record an exception of a `with` block and continue: a failed check doesn't affect the next.
 
-        Any error is one line of the report. A traceback would end the run, and leave its account behind.
+        Any error is one line of the report. An uncaught one would end the run without deleting its account.
         """
         try:
             with rights.asked(self.outcomes, check):
@@ -91,7 +91,7 @@ class Run:
             rights.note(self.outcomes, check, error, expected="to come to its end", got=as_line(error))
 
     def judge(self, check: str, differences: Callable[[], list[str]]) -> None:
-        """Make one check, and note its differences or that it holds."""
+        """Run one check, and record its result."""
         with self.noted(check):
             self.outcomes.judge(check, differences())
 
@@ -100,30 +100,30 @@ class Run:
         self.sent_s = time.monotonic()
 
     def browser(self) -> Browser:
-        """Return a browser in which nobody is logged in."""
+        """Return a browser without a session."""
         return Browser(self.target.url)
 
     def hide(self, secret: str) -> str:
-        """Keep a secret out of all that is said, and return it."""
+        """Redact a secret from all output, and return it."""
         return self.outcomes.redaction.hide(secret)
 
 
 class Failed(Exception):
-    """A step that others need didn't succeed; the message says which, and what was answered."""
+    """A prerequisite of other checks failed; the message says which, and the response."""
 
 
 class Unanswered(Exception):
-    """A request wasn't sent, because those before it got no answer."""
+    """A request wasn't sent, because previous requests got no response."""
 
 
 def as_line(error: Exception) -> str:
     """Return an error as part of a line."""
-    told = str(error) if isinstance(error, (Failed, Unanswered)) else f"{type(error).__name__}: {error}"
-    return " ".join(told.split())
+    message = str(error) if isinstance(error, (Failed, Unanswered)) else f"{type(error).__name__}: {error}"
+    return " ".join(message.split())
 
 
-def expect(status: int, what: str, answer: Answer) -> Answer:
-    """Return an answer of this status; raise Failed for any other."""
+def expect(status: int, what: str, answer: Response) -> Response:
+    """Return a response of this status; raise Failed for any other."""
     if answer.status != status:
         raise Failed(f"{what} was answered {answer.status}: {answer.body.decode('utf-8', 'replace')[:300]}")
     return answer
@@ -131,7 +131,7 @@ def expect(status: int, what: str, answer: Answer) -> Answer:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let a `with` block come to its end: a second Ctrl-C would leave behind what the first asked to clean up."""
+    """Ignore Ctrl-C in a `with` block: a second one would interrupt the clean-up."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

@@ -35,7 +35,7 @@ class NoTarget(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One deployment, and how far this run may go into it."""
+    """One deployment, and the access that this run has to it."""
 
     url: str
     stage: str = ""
@@ -48,12 +48,12 @@ class Target:
 
     @property
     def is_deployed(self) -> bool:
-        """Return whether AWS may be asked about it."""
+        """Return whether it is a stage on AWS."""
         return self.stage in DEPLOYED
 
     @property
     def has_accounts(self) -> bool:
-        """Return whether this run can make itself an account."""
+        """Return whether this run can create an account."""
         return bool(self.stage or self.admin_key)
 
 

@@ -1,7 +1,7 @@
-"""The account of a run: made at its beginning, ended at its end, whatever comes between.
+"""The account of a run: created at its start and deleted at its end, also after errors.
 
-With the stage's tables it is made by the operator's own code, as `make account` does; with an administrator's key by
-POST /v1/users, whose link sets its password. It is ended by its user's own form, and what it made ends with it.
+With the stage's tables it is created by the code of `make account`; with an administrator's key by
+POST /v1/users, whose link sets its password. The console's form deletes it, with its keys and applications.
 """
 
 import secrets
@@ -23,16 +23,16 @@ TIER = tiers.FREE
 DOMAIN = "example.com"
 CLEANUP = "cleaning up"
 TRIES = 3
-"""A key is tried so often, a second apart, while the burst that was spent hides whether it works."""
+"""Attempts to use a key, a second apart, while the exhausted burst hides whether it is valid."""
 
 
 class Unconfirmed(Exception):
-    """Mail is on, and an account that an administrator made must confirm its address before it has keys."""
+    """Emails are on, and an account that an administrator created must confirm its address before it has keys."""
 
 
 @dataclass
 class Account:
-    """Who a run is."""
+    """The account of a run."""
 
     run: Run
     email: str
@@ -42,7 +42,7 @@ class Account:
     key: str = field(default="", repr=False)
 
     def make_key(self, *scopes: str, **more: Any) -> dict[str, Any]:
-        """Return a new key of the account as the API gives it, by its first one."""
+        """Create a key through the API, with the first key; return the response."""
         body = {"name": NAME, "scopes": list(scopes or ("read",)), **more}
         made: dict[str, Any] = expect(
             201, "POST /v1/keys", self.run.call("POST", "/v1/keys", self.key, body=body)
@@ -51,7 +51,7 @@ class Account:
         return made
 
     def make_first_key(self) -> None:
-        """Make the key that this run works with, in the console."""
+        """Create the run's first key, in the console."""
         form = "/settings/keys/new"
         page = self.browser.open(form)
         if page.answer.status == Conflict.status:
@@ -62,12 +62,12 @@ class Account:
 
 @contextmanager
 def account(run: Run) -> Iterator[Account]:
-    """Yield an account that may log in, with a key, for the length of a `with` block."""
-    # Shorter than the number of an AWS account, for which `redaction` would take its digits.
+    """Yield an account with a password and a key for the duration of a `with` block."""
+    # Shorter than an AWS account number, which `redaction` would remove.
     name, password = f"smoke.{secrets.token_hex(5)}", secrets.token_urlsafe(24)
     made = Account(run, f"{name}@{DOMAIN}", run.hide(password), run.browser())
     try:
-        # An interruption in the middle would leave an account behind of which nobody knows.
+        # An interruption in between would leave an unknown account behind.
         with undisturbed():
             _make_in_tables(made) if run.target.stage else _make_by_key(made)
         run.account_id = made.id
@@ -92,7 +92,7 @@ def _make_in_tables(made: Account) -> None:
 def _make_by_key(made: Account) -> None:
     run = made.run
     body = {"email": made.email, "name": NAME, "tier": TIER.name}
-    # Sent again under the same name it makes no second account, and the answer has the id of the first.
+    # The Idempotency-Key makes a retry return the first account.
     once = {"Idempotency-Key": secrets.token_urlsafe(16)}
     try:
         answer = run.call("POST", "/v1/users", run.target.admin_key, once, body)
@@ -106,12 +106,12 @@ def _make_by_key(made: Account) -> None:
 
 
 def _end(made: Account) -> None:
-    """Delete the account; where that fails, at least stop all that it has."""
+    """Delete the account; suspend it when that fails."""
     if not made.id and not _is_found(made):
         return
     try:
         why = _deleted(made)
-    except Exception as error:  # whatever it is, the account must be stopped
+    except Exception as error:  # whatever the error, the account must be suspended
         why = as_line(error)
     if not why:
         made.run.outcomes.ok(CLEANUP, "the account is deleted, with its keys, application and webhooks")
@@ -121,10 +121,10 @@ def _end(made: Account) -> None:
 
 
 def _deleted(made: Account) -> str:
-    """Send the form that deletes the account; return why it isn't deleted, "" when it is."""
+    """Submit the form that deletes the account; return why it isn't deleted, "" when it is."""
     form, browser = "/settings/account/delete", made.browser
     page = browser.open("/settings/account")
-    if page.form(form) is None:  # nobody is logged in yet, or any more
+    if page.form(form) is None:  # there is no session yet, or no longer
         browser.log_in(made.email, made.password)
         page = browser.open("/settings/account")
     status = browser.send(page, form, password=made.password).answer.status
@@ -143,7 +143,7 @@ def _works(made: Account) -> bool:
 
 
 def _is_found(made: Account) -> bool:
-    """Return whether an account was made before the run was interrupted; its id is noted then."""
+    """Return whether an account was created before the run was interrupted, and record its id."""
     if not made.run.target.stage:
         return False
     from chalicelib.accounts import find
@@ -157,10 +157,10 @@ def _is_found(made: Account) -> bool:
 
 
 def _suspended(made: Account) -> str:
-    """Suspend the account; return whether it is, as part of a line."""
+    """Suspend the account; return the result as part of a line."""
     try:
         _suspend(made)
-    except Exception as error:  # the run ends here, and says what it leaves
+    except Exception as error:  # the run ends here, and reports the remaining account
         return f"not even suspended: {as_line(error)}"
     return "suspended"
 

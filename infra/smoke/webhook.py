@@ -1,4 +1,4 @@
-"""A webhook to the receiver that was given: a test message at once, and a real event through the stream."""
+"""A webhook to the given receiver: a test message sent synchronously, and a real event through the stream."""
 
 import time
 from typing import Any
@@ -10,7 +10,7 @@ WITHIN_S, LOOKS_EVERY_S = 30, 1
 
 
 def check(run: Run, account: Account) -> None:
-    """Add the webhook, have it sent to, delete it again."""
+    """Add the webhook, send to it, and delete it."""
     if not run.target.receiver:
         run.outcomes.left_out("webhooks", "RECEIVER= names none: a URL at which messages are answered 2xx")
         return
@@ -28,7 +28,7 @@ def check(run: Run, account: Account) -> None:
 
 
 def _delivered(run: Run, account: Account, path: str) -> dict[str, Any]:
-    """Return the delivery of the key that was made, when it is settled or was waited for long enough."""
+    """Return the delivery of the key.created event, when it is settled or after a timeout."""
     give_up_s = time.monotonic() + WITHIN_S
     found: dict[str, Any] = {"state": "not even begun", "attempts": []}
     while time.monotonic() < give_up_s:

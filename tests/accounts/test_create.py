@@ -9,15 +9,15 @@ from chalicelib.core import errors
 from chalicelib.core.dynamodb import models
 from chalicelib.events import record
 from chalicelib.limits.tiers import FREE, PRO
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import failing
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_calls
 
 
 def test_new_account_is_active_and_no_admin(latchkey: TestApp) -> None:
     """These are the defaults."""
     account = Account.get(create_account(email="Ada@Example.com", name="Ada", tier=PRO).id)
     assert (account.email, account.name, account.tier) == ("ada@example.com", "Ada", "pro")
-    assert (account.status, account.admin, account.created_at) == ("active", False, NOON_MS)
+    assert (account.status, account.admin, account.created_at) == ("active", False, START_MS)
     assert account.live_keys.as_dict() == {}
 
 
@@ -82,5 +82,5 @@ def test_account_doesnt_overwrite_another_with_its_id(latchkey: TestApp) -> None
 
 def test_database_error_is_not_reported_as_a_conflict(latchkey: TestApp) -> None:
     """The address is not said to have an account."""
-    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         create_account(email="ada@example.com", name="Ada", tier=FREE)

@@ -15,7 +15,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import settings, telemetry
 from chalicelib.limits import tiers
 from chalicelib.limits.admission import Refused
-from tests.support.console_client import PASSWORD, SOMEWHERE, person
+from tests.support.console_client import CALLER, PASSWORD, new_account
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
 
@@ -45,17 +45,17 @@ def visit(account: Account) -> LoggedIn:
     return found
 
 
-def changes(account: Account, email: str = NEW, caller: Caller = SOMEWHERE) -> None:
+def changes(account: Account, email: str = NEW, caller: Caller = CALLER) -> None:
     """Request an email change."""
     self_service.ask_for_email(visit(account), caller=caller, password=PASSWORD, email=email, base_url=BASE)
 
 
-def resets(caller: Caller = SOMEWHERE) -> None:
+def resets(caller: Caller = CALLER) -> None:
     """Request a password reset."""
     sign_up.ask_for_reset(email=ADA, caller=caller, base_url=BASE)
 
 
-def signs_up(caller: Caller = SOMEWHERE) -> None:
+def signs_up(caller: Caller = CALLER) -> None:
     """Sign up with an address."""
     console = sign_up.SignUpRequest(caller.networks)
     sign_up.sign_up(email=ADA, name="A", password=PASSWORD, request=console, base_url=BASE)
@@ -64,20 +64,20 @@ def signs_up(caller: Caller = SOMEWHERE) -> None:
 @pytest.mark.parametrize("from_elsewhere", [True, False], ids=["other network", "same network"])
 def test_email_changes_of_an_account_dont_limit_others(latchkey: TestApp, box: Mailbox, from_elsewhere: bool) -> None:
     """The first account reaches its own limit; the owner of the address gets their email."""
-    attacker, rightful = person(name="Mallory"), person()
+    attacker, rightful = new_account(name="Mallory"), new_account()
     for _ in range(5):
-        changes(attacker, caller=network(1) if from_elsewhere else SOMEWHERE)
+        changes(attacker, caller=network(1) if from_elsewhere else CALLER)
     with pytest.raises(Refused):
         changes(attacker)
     assert len(box.take()) == 5
     changes(rightful)
-    assert email_links.looked_up(box.take_one().ticket, email_links.CHANGE_EMAIL).account_id == rightful.id
+    assert email_links.looked_up(box.take_one().token, email_links.CHANGE_EMAIL).account_id == rightful.id
 
 
 def test_email_changes_of_many_accounts_dont_limit_the_first_of_another(latchkey: TestApp, box: Mailbox) -> None:
     """An address gets 20 an hour, besides the first of each account; a limit is reported."""
-    rightful = person()
-    latchkey.counted(f"mail_{hash_claim(NEW)}", tiers.EMAIL_CHANGE_MAILS.address, used=20)
+    rightful = new_account()
+    latchkey.set_counters(f"mail_{hash_claim(NEW)}", tiers.EMAIL_CHANGE_MAILS.address, used=20)
     changes(rightful)
     assert box.take_one().to == NEW
     with pytest.raises(Refused):
@@ -87,9 +87,9 @@ def test_email_changes_of_many_accounts_dont_limit_the_first_of_another(latchkey
 
 def test_email_change_has_the_same_limits_for_a_known_address(latchkey: TestApp, box: Mailbox) -> None:
     """The limits don't reveal whether an account has the address."""
-    taken = person(email=NEW)
+    taken = new_account(email=NEW)
     for email in (taken.email, "free@example.com"):
-        asker = person()
+        asker = new_account()
         for _ in range(5):
             changes(asker, email)
         with pytest.raises(Refused):
@@ -103,7 +103,7 @@ def test_one_network_doesnt_use_up_the_emails_of_an_address(latchkey: TestApp, b
     assert len(box.take()) == 5
     signs_up()
     assert box.take_one().subject == "Confirm your email address"
-    person(email=ADA)
+    new_account(email=ADA)
     for number in range(12):
         resets(Caller((f"2001:db8:1:{number}::/64", "2001:db8:1::/48")))
     assert len(box.take()) == 5
@@ -113,7 +113,7 @@ def test_one_network_doesnt_use_up_the_emails_of_an_address(latchkey: TestApp, b
 
 def test_address_gets_twenty_emails_of_a_kind_an_hour(latchkey: TestApp, box: Mailbox) -> None:
     """From however many networks; the limit is reset in the next hour."""
-    person(email=ADA)
+    new_account(email=ADA)
     for number in range(24):
         resets(network(number))
         signs_up(network(number))
@@ -125,33 +125,33 @@ def test_address_gets_twenty_emails_of_a_kind_an_hour(latchkey: TestApp, box: Ma
 
 def test_remembered_device_has_its_own_allowance_of_resets(latchkey: TestApp, box: Mailbox) -> None:
     """It gets five an hour, whatever anonymous callers requested for the address."""
-    account = person(email=ADA)
-    latchkey.counted(f"mail_{hash_claim(ADA)}", tiers.RESET_MAILS.address, used=20)
-    device = replace(SOMEWHERE, device=sessions.remember_device(account))
+    account = new_account(email=ADA)
+    latchkey.set_counters(f"mail_{hash_claim(ADA)}", tiers.RESET_MAILS.address, used=20)
+    device = replace(CALLER, device=sessions.remember_device(account))
     for _ in range(7):
         resets(device)
     assert len(box.take()) == 5
-    resets(replace(SOMEWHERE, device=sessions.remember_device(person(name="Mallory"))))
+    resets(replace(CALLER, device=sessions.remember_device(new_account(name="Mallory"))))
     assert box.take() == []
 
 
 def test_verification_by_a_logged_in_user_is_counted_for_the_account(latchkey: TestApp, box: Mailbox) -> None:
     """Sign-ups of others with the address don't count; the sixth is reported as rejected."""
-    account = person(email=ADA, verified=False)
-    latchkey.counted(f"mail_{hash_claim(ADA)}", tiers.VERIFICATION_MAILS.address, used=20)
+    account = new_account(email=ADA, verified=False)
+    latchkey.set_counters(f"mail_{hash_claim(ADA)}", tiers.VERIFICATION_MAILS.address, used=20)
     for _ in range(5):
-        sign_up.send_verification(account, networks=SOMEWHERE.networks, base_url=BASE)
+        sign_up.send_verification(account, networks=CALLER.networks, base_url=BASE)
     with pytest.raises(Refused):
-        sign_up.send_verification(account, networks=SOMEWHERE.networks, base_url=BASE)
+        sign_up.send_verification(account, networks=CALLER.networks, base_url=BASE)
     assert len(box.take()) == 5
 
 
 @pytest.mark.usefixtures("unsendable")
 def test_failed_email_is_reported_except_for_a_reset(latchkey: TestApp) -> None:
     """A failed reset would reveal that an account has the address."""
-    account = person(email=ADA, verified=False)
+    account = new_account(email=ADA, verified=False)
     asked: list[Callable[[], None]] = [
-        lambda: sign_up.send_verification(account, networks=SOMEWHERE.networks, base_url=BASE),
+        lambda: sign_up.send_verification(account, networks=CALLER.networks, base_url=BASE),
         lambda: changes(account),
         signs_up,
     ]

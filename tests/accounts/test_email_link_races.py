@@ -11,9 +11,9 @@ from chalicelib.accounts.tables import Account, Email, OneTimeToken, Session
 from chalicelib.core import clock, errors, randomness, settings
 from chalicelib.events import record
 from chalicelib.limits import stale_marks, tiers
-from tests.support.console_client import hash_of, person
+from tests.support.console_client import hash_of, new_account
 from tests.support.harness import TestApp
-from tests.support.interleaving import failing
+from tests.support.interleaving import fail_calls
 
 VERIFY, RESET, MOVE = email_links.VERIFY_EMAIL, email_links.SET_PASSWORD, email_links.CHANGE_EMAIL
 NEW_EMAIL = "lovelace@example.com"
@@ -52,7 +52,7 @@ def is_open(session: Session) -> bool:
 def test_link_doesnt_recreate_an_account_deleted_since_it_was_read(latchkey: TestApp, purpose: str) -> None:
     """No account item is written."""
     for verified in (True, False):
-        account = person(verified=verified)
+        account = new_account(verified=verified)
         token = token_of_new_link(account, purpose)
         Account(account.id).update(actions=[Account.listed.remove()])
         before = Account.get(account.id).serialize()
@@ -67,7 +67,7 @@ def test_link_doesnt_recreate_an_account_deleted_since_it_was_read(latchkey: Tes
 def test_first_verification_requires_an_unchanged_account(latchkey: TestApp, purpose: str) -> None:
     """If it was verified or its sessions ended in the meantime, nothing is invalidated again."""
     for meanwhile in (Account.email_verified_at.set(5), Account.session_epoch.add(1)):
-        read = person(verified=False)
+        read = new_account(verified=False)
         Account(read.id).update(actions=[meanwhile])
         token = token_of_new_link(Account.get(read.id), purpose, f"{read.id}@example.com")
         with pytest.raises(email_links.SpentLink):
@@ -79,7 +79,7 @@ def test_first_verification_requires_an_unchanged_account(latchkey: TestApp, pur
 def test_link_to_an_address_that_was_changed_is_invalid(latchkey: TestApp, purpose: str) -> None:
     """Also when the change came after the read."""
     for verified in (True, False):
-        account = person(verified=verified)
+        account = new_account(verified=verified)
         token = token_of_new_link(account, purpose)
         Account(account.id).update(actions=[Account.email.set("left@example.com")])
         with pytest.raises(email_links.SpentLink):
@@ -88,7 +88,7 @@ def test_link_to_an_address_that_was_changed_is_invalid(latchkey: TestApp, purpo
 
 def test_email_change_requires_the_address_that_was_read(latchkey: TestApp) -> None:
     """After a concurrent change the account keeps that address and its claim."""
-    account = person()
+    account = new_account()
     late, first = token_of_new_link(account, MOVE), token_of_new_link(account, MOVE, "first@example.com")
     email_links.change_email(first, account)
     with pytest.raises(email_links.SpentLink):
@@ -99,7 +99,7 @@ def test_email_change_requires_the_address_that_was_read(latchkey: TestApp) -> N
 
 def test_email_change_doesnt_delete_a_claim_of_another_account(latchkey: TestApp) -> None:
     """Even if the old address is claimed by another account."""
-    account = person()
+    account = new_account()
     token = token_of_new_link(account, MOVE)
     Email(account.email, account_id="acc_other").save()
     with pytest.raises(email_links.SpentLink):
@@ -113,7 +113,7 @@ def test_new_address_is_verified_and_stored_as_it_was_typed(
     latchkey: TestApp, typed: str, kept: str | None, verified: bool
 ) -> None:
     """If it differs from its claim; the old typed address is removed."""
-    account = person(email="Ada@example.com", verified=verified)
+    account = new_account(email="Ada@example.com", verified=verified)
     latchkey.clock.forward(60)
     pending = email_links.change_email(token_of_new_link(account, MOVE, typed), account, session_of(account))
     stored = Account.get(account.id)
@@ -125,7 +125,7 @@ def test_new_address_is_verified_and_stored_as_it_was_typed(
 @pytest.mark.parametrize("verified", [True, False], ids=["verified", "first_proof"])
 def test_use_of_a_link_is_recorded_once(latchkey: TestApp, purpose: str, verified: bool) -> None:
     """A first verification also stores a termination; a second one records nothing."""
-    account = person(verified=verified)
+    account = new_account(verified=verified)
     Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
     latchkey.clock.forward(60)
     pending = USES[purpose](token_of_new_link(account, purpose), account)
@@ -145,7 +145,7 @@ def test_use_of_a_link_is_recorded_once(latchkey: TestApp, purpose: str, verifie
 @EACH
 def test_first_verification_sets_the_mark(latchkey: TestApp, purpose: str) -> None:
     """So it applies at the next request."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     latchkey.clock.forward(1)
     USES[purpose](token_of_new_link(account, purpose), account)
     assert stale_marks.is_marked(account.id, clock.now_ms())
@@ -154,7 +154,7 @@ def test_first_verification_sets_the_mark(latchkey: TestApp, purpose: str) -> No
 def test_reset_returns_the_termination_of_the_selected_items(latchkey: TestApp) -> None:
     """It is stored with the reset; after a first verification everything is terminated instead."""
     for verified, kind in ((True, "reset"), (False, "proof")):
-        account = person(verified=verified)
+        account = new_account(verified=verified)
         chosen = unfinished.new_choice(unfinished.OF_RESET, account.id, {"key_1"}, by="x")
         pending = email_links.set_password(token_of_new_link(account, RESET), account, "hash", chosen)
         assert pending is not None
@@ -165,7 +165,7 @@ def test_reset_returns_the_termination_of_the_selected_items(latchkey: TestApp) 
 @pytest.mark.parametrize("with_session", [True, False])
 def test_password_is_kept_only_by_a_first_verification_with_a_session(latchkey: TestApp, with_session: bool) -> None:
     """That session stays active and no other; without one, another user may have set the password."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     own, other = session_of(account), session_of(account)
     email_links.verify_email(token_of_new_link(account, VERIFY), account, own if with_session else None)
     stored = Account.get(account.id)
@@ -176,7 +176,7 @@ def test_password_is_kept_only_by_a_first_verification_with_a_session(latchkey: 
 @pytest.mark.parametrize("purpose", [VERIFY, MOVE])
 def test_session_that_was_ended_since_it_was_read_is_not_recreated(latchkey: TestApp, purpose: str) -> None:
     """The link is not consumed, and can be used after a log-in."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     session, token = session_of(account), token_of_new_link(account, purpose)
     Session(session.digest).delete()
     use = email_links.verify_email if purpose == VERIFY else email_links.change_email
@@ -189,7 +189,7 @@ def test_session_that_was_ended_since_it_was_read_is_not_recreated(latchkey: Tes
 @pytest.mark.parametrize("purpose", [VERIFY, MOVE])
 def test_only_the_session_that_used_the_link_stays_active(latchkey: TestApp, purpose: str) -> None:
     """Sessions in other browsers end."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     own, other = session_of(account), session_of(account)
     (email_links.verify_email if purpose == VERIFY else email_links.change_email)(
         token_of_new_link(account, purpose), account, own
@@ -199,7 +199,7 @@ def test_only_the_session_that_used_the_link_stays_active(latchkey: TestApp, pur
 
 def test_link_by_the_operator_is_recorded_and_verifies_nothing(latchkey: TestApp) -> None:
     """It was not sent to the address; for a deleted account none is created."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     token = email_links.looked_up(email_links.handed_over(account), RESET)
     assert [token.email, token.epoch] == [None, 0]
     assert record.newest_first(account.id, 1)[0].type == "account.password_link_made"
@@ -223,7 +223,7 @@ def test_link_without_an_account_is_invalid(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("verified", [True, False])
 def test_address_must_be_verified_if_email_is_configured(latchkey: TestApp, with_mail: bool, verified: bool) -> None:
     """Without email it can't be."""
-    account = person(verified=verified)
+    account = new_account(verified=verified)
     with settings.in_use(replace(settings.current(), mail_from="a@example.com" if with_mail else "")):
         assert unverified.is_unproven(account) is (with_mail and not verified)
         if with_mail and not verified:
@@ -235,7 +235,7 @@ def test_address_must_be_verified_if_email_is_configured(latchkey: TestApp, with
 
 def test_token_doesnt_overwrite_another(latchkey: TestApp) -> None:
     """Even if two random secrets are equal."""
-    first, other = person(), person(name="Eve")
+    first, other = new_account(), new_account(name="Eve")
     with randomness.drawn_from(lambda _: 0):
         digest = email_links.looked_up(email_links.new_link(first.id, RESET, epoch=0), RESET).digest
         for deed in (
@@ -256,9 +256,9 @@ def test_token_doesnt_overwrite_another(latchkey: TestApp) -> None:
 @EACH
 def test_database_error_is_not_reported_as_a_used_link(latchkey: TestApp, purpose: str) -> None:
     """The link works afterwards."""
-    account = person()
+    account = new_account()
     token = token_of_new_link(account, purpose)
-    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         USES[purpose](token, account)
     USES[purpose](token, account)
     assert [each.consumed_at for each in OneTimeToken.scan()] == [clock.now_ms()]

@@ -12,7 +12,7 @@ from chalicelib.accounts.tables import Account, Email, OneTimeToken
 from chalicelib.core import errors, secrets, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers
-from tests.support.console_client import PASSWORD, SOMEWHERE, hash_of, person
+from tests.support.console_client import CALLER, PASSWORD, hash_of, new_account
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
 
@@ -42,7 +42,7 @@ def use(secret: str, purpose: str) -> None:
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_link_works_once(latchkey: TestApp, purpose: str) -> None:
     """The second use is rejected."""
-    secret = link(person(verified=False), purpose)
+    secret = link(new_account(verified=False), purpose)
     use(secret, purpose)
     with pytest.raises(email_links.SpentLink):
         use(secret, purpose)
@@ -51,7 +51,7 @@ def test_link_works_once(latchkey: TestApp, purpose: str) -> None:
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_link_expires_after_one_hour(latchkey: TestApp, purpose: str) -> None:
     """To the millisecond, whether or not the database has deleted it."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     in_time, too_late = link(account, purpose), link(account, purpose)
     latchkey.clock.forward(3_600 - 0.001)
     email_links.looked_up(too_late, purpose)
@@ -64,7 +64,7 @@ def test_link_expires_after_one_hour(latchkey: TestApp, purpose: str) -> None:
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_link_that_expires_between_read_and_use_is_rejected(latchkey: TestApp, purpose: str) -> None:
     """The condition of the write has the expiry."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     token = email_links.looked_up(link(account, purpose), purpose)
     latchkey.clock.forward(3_600)
     use_of: dict[str, Callable[[], object]] = {
@@ -83,7 +83,7 @@ def test_link_that_expires_between_read_and_use_is_rejected(latchkey: TestApp, p
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_reading_a_link_doesnt_consume_it(latchkey: TestApp, purpose: str) -> None:
     """An email scanner may open it."""
-    secret = link(person(verified=False), purpose)
+    secret = link(new_account(verified=False), purpose)
     with telemetry.calls_watched() as calls:
         for _ in range(3):
             email_links.account_of(email_links.looked_up(secret, purpose))
@@ -95,7 +95,7 @@ def test_reading_a_link_doesnt_consume_it(latchkey: TestApp, purpose: str) -> No
 @pytest.mark.parametrize("asked", PURPOSES)
 def test_link_is_valid_for_its_purpose_only(latchkey: TestApp, purpose: str, asked: str) -> None:
     """A link to verify an address can't set a password."""
-    secret = link(person(verified=False), purpose)
+    secret = link(new_account(verified=False), purpose)
     if asked == purpose:
         assert email_links.looked_up(secret, asked).purpose == purpose
     else:
@@ -121,7 +121,7 @@ def test_secret_of_another_kind_is_no_link(latchkey: TestApp) -> None:
 
 def test_secret_of_a_link_is_not_stored(latchkey: TestApp) -> None:
     """The table has its digest and its TTL."""
-    secret = link(person(), email_links.SET_PASSWORD)
+    secret = link(new_account(), email_links.SET_PASSWORD)
     stored = dynamodb.call("Scan", {"TableName": settings.current().table("tickets")})["Items"]
     assert secret.rpartition("_")[2] not in json.dumps(stored)
     assert [token.dies_at for token in OneTimeToken.scan()] == [latchkey.clock.now_ms // 1000 + 2 * 3_600]
@@ -130,7 +130,7 @@ def test_secret_of_a_link_is_not_stored(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_first_verification_invalidates_sessions_and_keys(latchkey: TestApp, purpose: str) -> None:
     """Another user may have created the account; they lose access at the next request."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     squatter, key = sessions.open_session(account), latchkey.key(account)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
     latchkey.clock.forward(60)
@@ -144,7 +144,7 @@ def test_first_verification_invalidates_sessions_and_keys(latchkey: TestApp, pur
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_keys_of_a_verified_account_stay_valid(latchkey: TestApp, purpose: str) -> None:
     """A reset, a repeated verification and an email change don't invalidate them."""
-    account = person()
+    account = new_account()
     key = latchkey.key(account)
     latchkey.clock.forward(60)
     use(link(account, purpose), purpose)
@@ -157,7 +157,7 @@ def test_keys_of_a_verified_account_stay_valid(latchkey: TestApp, purpose: str) 
 )
 def test_sessions_of_a_verified_account_end_only_with_a_reset(latchkey: TestApp, purpose: str, goes_on: bool) -> None:
     """A repeated verification doesn't end them."""
-    account = person()
+    account = new_account()
     session = sessions.open_session(account)
     use(link(account, purpose), purpose)
     assert (sessions.session_of(session) is not None) is goes_on
@@ -165,7 +165,7 @@ def test_sessions_of_a_verified_account_end_only_with_a_reset(latchkey: TestApp,
 
 def test_reset_sets_the_password_and_verifies_the_address(latchkey: TestApp) -> None:
     """The link was sent to the address."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     use(link(account, email_links.SET_PASSWORD), email_links.SET_PASSWORD)
     changed = Account.get(account.id)
     assert (changed.password_hash, changed.email_verified_at) == (hash_of(OTHER), latchkey.clock.now_ms)
@@ -173,18 +173,18 @@ def test_reset_sets_the_password_and_verifies_the_address(latchkey: TestApp) -> 
 
 def test_email_change_moves_the_claim(latchkey: TestApp) -> None:
     """The account has the new address, and the old one is free immediately."""
-    account = person()
+    account = new_account()
     use(link(account, email_links.CHANGE_EMAIL), email_links.CHANGE_EMAIL)
     assert Account.get(account.id).email == NEW_EMAIL
     assert Email.get(NEW_EMAIL).account_id == account.id
-    assert person(email=account.email).email == account.email
+    assert new_account(email=account.email).email == account.email
 
 
 def test_change_to_an_address_that_another_account_took_is_a_conflict(latchkey: TestApp) -> None:
     """The link is not consumed, and nothing changes."""
-    account = person()
+    account = new_account()
     secret = link(account, email_links.CHANGE_EMAIL)
-    other = person(email=NEW_EMAIL)
+    other = new_account(email=NEW_EMAIL)
     with pytest.raises(errors.Conflict):
         use(secret, email_links.CHANGE_EMAIL)
     assert Account.get(account.id).email == account.email
@@ -194,7 +194,7 @@ def test_change_to_an_address_that_another_account_took_is_a_conflict(latchkey: 
 
 def test_link_to_a_former_address_is_invalid(latchkey: TestApp) -> None:
     """It neither verifies the account nor resets its password."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     old = {purpose: link(account, purpose) for purpose in (email_links.VERIFY_EMAIL, email_links.SET_PASSWORD)}
     use(link(account, email_links.CHANGE_EMAIL), email_links.CHANGE_EMAIL)
     for purpose, secret in old.items():
@@ -206,14 +206,14 @@ def test_link_to_a_former_address_is_invalid(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("what", ["password_change", "reset", "suspension"])
 def test_link_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, purpose: str, what: str) -> None:
     """An attacker may have requested it with a stolen password."""
-    account = person()
+    account = new_account()
     session = sessions.session_of(sessions.open_session(account))
     secret = link(account, purpose)
     token = email_links.looked_up(secret, purpose)
     assert session is not None
     if what == "password_change":
         self_service.change_password(
-            session, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
+            session, caller=CALLER, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
         )
     elif what == "reset":
         use(link(account, email_links.SET_PASSWORD), email_links.SET_PASSWORD)
@@ -240,12 +240,12 @@ def test_every_kind_of_link_ends_with_the_sessions(latchkey: TestApp, box: Mailb
         account, secret = invited.account, invited.link
         account.update(actions=[Account.password_hash.set(hash_of(PASSWORD))])
     else:
-        account = person(verified=False)
+        account = new_account(verified=False)
         if kind == "handed_over":
             secret = email_links.handed_over(account)
         else:
-            sign_up.send_verification(account, networks=SOMEWHERE.networks, base_url="https://api.example.com")
-            secret = box.take_one().ticket
+            sign_up.send_verification(account, networks=CALLER.networks, base_url="https://api.example.com")
+            secret = box.take_one().token
     purpose = email_links.VERIFY_EMAIL if kind == "verification" else email_links.SET_PASSWORD
     token = email_links.looked_up(secret, purpose)
     before = email_links.account_of(token)
@@ -265,7 +265,7 @@ def acted(account: Account, what: str) -> None:
         session = sessions.session_of(sessions.open_session(account))
         assert session is not None
         self_service.change_password(
-            session, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
+            session, caller=CALLER, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
         )
     elif what == "log_out_everywhere":
         sessions.end_all(account.id)
@@ -276,7 +276,7 @@ def acted(account: Account, what: str) -> None:
 
 def test_second_verification_link_is_accepted_and_changes_nothing(latchkey: TestApp) -> None:
     """It isn't reported as used."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     first, second = (link(account, email_links.VERIFY_EMAIL) for _ in range(2))
     use(first, email_links.VERIFY_EMAIL)
     verified = Account.get(account.id)
@@ -288,8 +288,8 @@ def test_second_verification_link_is_accepted_and_changes_nothing(latchkey: Test
 def test_invitation_and_reset_are_both_valid_until_one_is_used(latchkey: TestApp, box: Mailbox, first: str) -> None:
     """The other one then can't set a password any more."""
     invited = invite(email="ada@example.com", name="Ada", tier=tiers.FREE)
-    sign_up.ask_for_reset(email="ada@example.com", caller=SOMEWHERE, base_url="https://api.example.com")
-    used, left = invited.link, box.take_one().ticket
+    sign_up.ask_for_reset(email="ada@example.com", caller=CALLER, base_url="https://api.example.com")
+    used, left = invited.link, box.take_one().token
     if first == "reset":
         used, left = left, used
     use(used, email_links.SET_PASSWORD)
@@ -299,11 +299,11 @@ def test_invitation_and_reset_are_both_valid_until_one_is_used(latchkey: TestApp
 
 def test_links_of_a_deleted_account_are_invalid(latchkey: TestApp) -> None:
     """A link doesn't recreate the account."""
-    account = person()
+    account = new_account()
     secrets_of = {purpose: link(account, purpose) for purpose in PURPOSES}
     session = sessions.session_of(sessions.open_session(account))
     assert session is not None
-    self_service.delete(session, caller=SOMEWHERE, password=PASSWORD)
+    self_service.delete(session, caller=CALLER, password=PASSWORD)
     for purpose, secret in secrets_of.items():
         with pytest.raises(email_links.SpentLink):
             use(secret, purpose)
@@ -312,7 +312,7 @@ def test_links_of_a_deleted_account_are_invalid(latchkey: TestApp) -> None:
 
 def test_second_link_to_the_same_new_address_is_consumed_without_effect(latchkey: TestApp) -> None:
     """It isn't reported as failed, and the account keeps the address."""
-    account = person(email="old@example.com")
+    account = new_account(email="old@example.com")
     first, second = (
         email_links.new_link(account.id, email_links.CHANGE_EMAIL, email=NEW_EMAIL, epoch=account.session_epoch)
         for _ in range(2)

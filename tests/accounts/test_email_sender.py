@@ -17,13 +17,13 @@ from chalicelib.accounts import email_sender, emails
 from chalicelib.accounts.email_not_sent import MailNotSent
 from chalicelib.accounts.sign_up import SignUpRequest, ask_for_reset, sign_up
 from chalicelib.core import randomness, settings, telemetry
-from tests.support.console_client import PASSWORD, SOMEWHERE, person
+from tests.support.console_client import CALLER, PASSWORD, new_account
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
 
 SENDER = "Latchkey <keys@api.example.com>"
 BASE = "https://api.example.com"
-HERE = SignUpRequest(SOMEWHERE.networks)
+HERE = SignUpRequest(CALLER.networks)
 MESSAGE = emails.confirm_sign_up("ada@example.com", f"{BASE}/verify?ticket=lk_ml_secret")
 
 
@@ -68,8 +68,8 @@ def test_email_is_sent_by_ses(ses: Sent) -> None:
 def test_sign_up_and_reset_are_sent_by_ses(ses: Sent) -> None:
     """Their links have the API's configured address."""
     sign_up(email="ada@example.com", name="Ada", password=PASSWORD, request=HERE, base_url=BASE)
-    person(email="eve@example.com")
-    ask_for_reset(email="eve@example.com", caller=SOMEWHERE, base_url=BASE)
+    new_account(email="eve@example.com")
+    ask_for_reset(email="eve@example.com", caller=CALLER, base_url=BASE)
     sent = ses.take()
     assert [(to, subject) for _, to, subject, _ in sent] == [
         ("ada@example.com", "Confirm your email address"),
@@ -80,10 +80,10 @@ def test_sign_up_and_reset_are_sent_by_ses(ses: Sent) -> None:
 
 def test_reset_for_an_unknown_address_calls_ses_too(ses: Sent) -> None:
     """Otherwise the time would reveal that no account has it; SES's mailbox simulator is the recipient."""
-    ask_for_reset(email="nobody@example.com", caller=SOMEWHERE, base_url=BASE)
+    ask_for_reset(email="nobody@example.com", caller=CALLER, base_url=BASE)
     assert [to for _, to, _, _ in ses.take()] == ["success@simulator.amazonses.com"]
-    person(email="ada@example.com")
-    ask_for_reset(email="ada@example.com", caller=SOMEWHERE, base_url=BASE)
+    new_account(email="ada@example.com")
+    ask_for_reset(email="ada@example.com", caller=CALLER, base_url=BASE)
     assert [to for _, to, _, _ in ses.take()] == ["ada@example.com"]
 
 

@@ -11,7 +11,7 @@ from chalicelib.idempotency.record import Answer, Recording, Replayed
 from chalicelib.limits import tiers
 from tests.support.console_client import hash_of
 from tests.support.harness import TestApp
-from tests.support.interleaving import before
+from tests.support.interleaving import run_before
 
 EMAIL = "ada@example.com"
 
@@ -55,7 +55,7 @@ def test_returned_link_is_the_stored_one(latchkey: TestApp) -> None:
         digest, at_s = quota_inheritance._digest(EMAIL), clock.now_s() + 9
         OneTimeToken(digest, kind="left", account_id="acc_other", expires_at=at_s * 1000, dies_at=at_s).save()
 
-    with before("TransactWriteItems", somebody_leaves):
+    with run_before("TransactWriteItems", somebody_leaves):
         invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE)
     assert email_links.looked_up(invited.link, email_links.SET_PASSWORD).account_id == invited.account.id
 

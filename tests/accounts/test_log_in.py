@@ -14,7 +14,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import counter_items
 from chalicelib.limits.admission import Refused
 from chalicelib.limits.tiers import Tier
-from tests.support.console_client import PASSWORD, person
+from tests.support.console_client import PASSWORD, new_account
 from tests.support.harness import TestApp
 
 WRONG = "not the password at all"
@@ -32,7 +32,7 @@ def try_log_in(email: str, password: str = WRONG, *, network: str = NETWORK, dev
 
 def attempts_made(latchkey: TestApp, kind: str, subject: str, count: int) -> None:
     """Count so many attempts of this hour."""
-    latchkey.counted(f"log-in-{kind}_{subject}", Tier(f"log-in-{kind}", count, count), used=count)
+    latchkey.set_counters(f"log-in-{kind}_{subject}", Tier(f"log-in-{kind}", count, count), used=count)
 
 
 def by_email(email: str) -> str:
@@ -57,7 +57,7 @@ def test_attempts_for_invalid_addresses_are_counted_separately(latchkey: TestApp
 
 def test_correct_password_returns_the_account(latchkey: TestApp) -> None:
     """In any spelling of the address."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     for email in ("ada@example.com", " ADA@Example.COM "):
         assert log_in(email=email, password=PASSWORD, caller=Caller((NETWORK,))).id == account.id
 
@@ -67,7 +67,7 @@ def test_correct_password_returns_the_account(latchkey: TestApp) -> None:
 )
 def test_failed_log_in_doesnt_reveal_the_cause(latchkey: TestApp, email: str) -> None:
     """A wrong password, an unknown and an invalid address give the same error."""
-    person(email="ada@example.com")
+    new_account(email="ada@example.com")
     with pytest.raises(WrongLogIn) as refused:
         log_in(email=email, password=WRONG, caller=Caller((NETWORK,)))
     assert (refused.value.status, refused.value.message) == (401, "Incorrect email or password.")
@@ -81,7 +81,7 @@ def test_account_without_a_password_rejects_every_password(latchkey: TestApp) ->
 
 def test_suspension_is_reported_only_with_the_correct_password(latchkey: TestApp) -> None:
     """A wrong password doesn't reveal that there is a suspended account."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     assert try_log_in("ada@example.com", WRONG) == "wrong_log_in"
     with pytest.raises(Suspended) as refused:
@@ -95,7 +95,7 @@ def test_suspension_is_reported_only_with_the_correct_password(latchkey: TestApp
 @pytest.mark.parametrize("email", ["ada@example.com", "nobody@example.com"], ids=["known", "unknown"])
 def test_address_has_20_attempts_an_hour_with_or_without_an_account(latchkey: TestApp, email: str) -> None:
     """The next one is rejected, even with the correct password and from another network."""
-    person(email="ada@example.com")
+    new_account(email="ada@example.com")
     latchkey.clock.forward(1_800)
     attempts_made(latchkey, "email", by_email(email), 19)
     assert try_log_in(email) == "wrong_log_in"
@@ -114,7 +114,7 @@ def test_attempts_have_no_burst_limit(latchkey: TestApp) -> None:
 
 def test_network_has_300_attempts_an_hour(latchkey: TestApp) -> None:
     """For any addresses; other networks are not affected."""
-    person(email="ada@example.com")
+    new_account(email="ada@example.com")
     attempts_made(latchkey, "network", NETWORK, 300)
     assert try_log_in("ada@example.com", PASSWORD) == "rate_limit_exceeded"
     assert try_log_in("ada@example.com", PASSWORD, network="203.0.113.8") == "in"
@@ -130,7 +130,7 @@ def test_rejected_network_doesnt_use_up_the_attempts_of_addresses(latchkey: Test
 
 def test_remembered_device_has_its_own_attempts(latchkey: TestApp) -> None:
     """A user can log in there after others have used up the attempts of the address."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     device = sessions.remember_device(account)
     attempts_made(latchkey, "email", by_email("ada@example.com"), 20)
     assert try_log_in("ada@example.com", PASSWORD) == "rate_limit_exceeded"
@@ -139,7 +139,7 @@ def test_remembered_device_has_its_own_attempts(latchkey: TestApp) -> None:
 
 def test_remembered_device_has_20_attempts_an_hour(latchkey: TestApp) -> None:
     """A stolen device cookie gives no unlimited guesses."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     device = sessions.remember_device(account)
     attempts_made(latchkey, "device", account.id, 20)
     assert try_log_in("ada@example.com", PASSWORD, device=device) == "rate_limit_exceeded"
@@ -147,7 +147,7 @@ def test_remembered_device_has_20_attempts_an_hour(latchkey: TestApp) -> None:
 
 def test_devices_of_an_account_share_their_attempts(latchkey: TestApp) -> None:
     """An attacker who registered 18 devices gets no more guesses."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     devices = [sessions.remember_device(account) for _ in range(3)]
     with settings.in_use(replace(settings.current(), log_in_attempts_per_email=4)):
         tried = [try_log_in("ada@example.com", device=device) for _ in range(4) for device in devices]
@@ -156,7 +156,7 @@ def test_devices_of_an_account_share_their_attempts(latchkey: TestApp) -> None:
 
 def test_device_is_forgotten_when_the_sessions_are_ended(latchkey: TestApp) -> None:
     """Its attempts are then counted by address."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     device = sessions.remember_device(account)
     sessions.end_all(account.id)
     attempts_made(latchkey, "email", by_email("ada@example.com"), 20)
@@ -165,15 +165,15 @@ def test_device_is_forgotten_when_the_sessions_are_ended(latchkey: TestApp) -> N
 
 def test_device_of_another_account_has_no_effect(latchkey: TestApp) -> None:
     """Its attempts are counted by address."""
-    person(email="ada@example.com")
-    device = sessions.remember_device(person(name="Eve"))
+    new_account(email="ada@example.com")
+    device = sessions.remember_device(new_account(name="Eve"))
     attempts_made(latchkey, "email", by_email("ada@example.com"), 20)
     assert try_log_in("ada@example.com", PASSWORD, device=device) == "rate_limit_exceeded"
 
 
 def test_attempts_dont_count_against_the_accounts_quota(latchkey: TestApp) -> None:
     """Neither against its burst limit."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     secret = latchkey.key(account).secret
     with settings.in_use(replace(settings.current(), log_in_attempts_per_email=2)):
         assert [try_log_in("ada@example.com") for _ in range(3)][-1] == "rate_limit_exceeded"
@@ -192,8 +192,8 @@ def test_address_of_an_attempt_is_not_stored(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("with_device", [False, True], ids=["no_device", "device"])
 def test_failed_log_ins_make_the_same_database_calls(latchkey: TestApp, with_device: bool) -> None:
     """With and without an account, otherwise the time would reveal which."""
-    account = person(email="ada@example.com")
-    device = sessions.remember_device(person(name="Eve")) if with_device else ""
+    account = new_account(email="ada@example.com")
+    device = sessions.remember_device(new_account(name="Eve")) if with_device else ""
     made = []
     for email in (account.email, "nobody@example.com"):
         with telemetry.calls_watched() as calls:

@@ -18,7 +18,7 @@ from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Client, Grant
 from tests.oauth.flow import register_client
 from tests.support.harness import TestApp
-from tests.support.interleaving import before, failing
+from tests.support.interleaving import fail_calls, run_before
 
 
 def owner_with(latchkey: TestApp, clients: int = 1) -> tuple[Account, list[str]]:
@@ -80,7 +80,7 @@ def test_deleted_client_is_not_among_the_accounts_clients(latchkey: TestApp) -> 
 def test_client_deleted_concurrently_is_not_recreated(latchkey: TestApp) -> None:
     """The suspension is retried with the remaining clients."""
     owner, (deleted, left) = owner_with(latchkey, 2)
-    with before("TransactWriteItems", OwnedClient(deleted).delete):
+    with run_before("TransactWriteItems", OwnedClient(deleted).delete):
         set_status(owner, states.SUSPENDED)
     assert [each.client_id for each in OwnedClient.scan()] == [left]
     assert suspended_at([left]) == [clock.now_ms()]
@@ -97,7 +97,7 @@ def always_another_gone(ids: list[str]) -> Callable[[], object]:
 def test_change_is_retried_five_times_if_clients_are_deleted(latchkey: TestApp, times: int, is_done: bool) -> None:
     """It then raises Unavailable, and nothing has changed."""
     owner, ids = owner_with(latchkey, 6)
-    with before("TransactWriteItems", always_another_gone(ids), times=times):
+    with run_before("TransactWriteItems", always_another_gone(ids), times=times):
         if is_done:
             set_status(owner, states.SUSPENDED)
         else:
@@ -109,7 +109,7 @@ def test_change_is_retried_five_times_if_clients_are_deleted(latchkey: TestApp, 
 def test_failed_condition_of_the_account_is_raised_as_given(latchkey: TestApp) -> None:
     """Whatever clients there are; a database error is raised unchanged."""
     owner, _ = owner_with(latchkey)
-    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         set_status(owner, states.SUSPENDED)
     owner.update(actions=[Account.listed.remove()])
     with telemetry.calls_watched() as calls, pytest.raises(errors.NotFound):
@@ -160,7 +160,7 @@ def test_next_slice_sets_a_lost_mark(latchkey: TestApp) -> None:
     owner, (client_id,) = owner_with(latchkey)
     users = create_grants(client_id, 2)
     pending = termination_of(owner)
-    with failing("UpdateItem"):
+    with fail_calls("UpdateItem"):
         assert owned_clients.finish(pending) is False
     assert [pending.step, pending.after] == [client_id, None]
     assert owned_clients.finish(pending) is True
@@ -181,7 +181,7 @@ def test_concurrent_reinstatement_keeps_missed_clients_active(latchkey: TestApp)
     owner, (client_id,) = owner_with(latchkey)
     set_status(owner, states.SUSPENDED)
     OwnedClient(client_id).update(actions=[OwnedClient.owner_suspended_at.remove()])
-    with before("TransactWriteItems", lambda: set_status(owner, states.ACTIVE)):
+    with run_before("TransactWriteItems", lambda: set_status(owner, states.ACTIVE)):
         owned_clients.finish(termination_of(owner))
     assert suspended_at([client_id]) == [None]
 

@@ -8,9 +8,9 @@ from chalicelib.accounts.pending_sign_up import PURPOSE, PendingSignUp
 from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.core import clock
 from chalicelib.events import record
-from tests.support.console_client import person
+from tests.support.console_client import new_account
 from tests.support.harness import TestApp
-from tests.support.interleaving import before, failing
+from tests.support.interleaving import fail_calls, run_before
 
 EMAIL = "Ada@example.com"
 
@@ -64,7 +64,7 @@ def test_new_account_is_recorded_as_verified(latchkey: TestApp) -> None:
 def test_token_for_a_known_address_is_not_consumed(latchkey: TestApp) -> None:
     """Each use reports that the address has an account."""
     token = pending()
-    person(email=EMAIL)
+    new_account(email=EMAIL)
     for _ in range(2):
         with pytest.raises(pending_sign_up.HasAccount) as raised:
             made_of(token)
@@ -75,7 +75,7 @@ def test_token_for_a_known_address_is_not_consumed(latchkey: TestApp) -> None:
 def test_concurrent_use_is_reported_as_a_used_link(latchkey: TestApp) -> None:
     """Although the address has an account by then."""
     token = pending()
-    with before("TransactWriteItems", lambda: made_of(token)), pytest.raises(email_links.SpentLink):
+    with run_before("TransactWriteItems", lambda: made_of(token)), pytest.raises(email_links.SpentLink):
         made_of(token)
     assert Account.count() == 1
 
@@ -93,6 +93,6 @@ def test_token_expires_after_one_hour(latchkey: TestApp) -> None:
 def test_database_error_is_not_reported_as_a_used_link(latchkey: TestApp) -> None:
     """The token is still valid."""
     token = pending()
-    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         made_of(token)
     assert made_of(token).name == "Ada"

@@ -8,20 +8,20 @@ from chalicelib.accounts import create, quota_inheritance, self_service, session
 from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.core import clock, errors, telemetry
 from chalicelib.limits import tiers
-from tests.support.console_client import PASSWORD, SOMEWHERE, person
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import before
+from tests.support.console_client import CALLER, PASSWORD, new_account
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import run_before
 
 EMAIL = "ada@example.com"
 
 
 def left(latchkey: TestApp, used: int = 7, *, tier: tiers.Tier = tiers.FREE) -> Account:
     """Use so many requests of this hour, delete the account, and return it."""
-    account = person(email=EMAIL, tier=tier)
-    latchkey.counted(account.id, tier, used=used)
+    account = new_account(email=EMAIL, tier=tier)
+    latchkey.set_counters(account.id, tier, used=used)
     console = sessions.session_of(sessions.open_session(account))
     assert console is not None
-    self_service.delete(console, caller=SOMEWHERE, password=PASSWORD)
+    self_service.delete(console, caller=CALLER, password=PASSWORD)
     return account
 
 
@@ -33,8 +33,8 @@ def used_by(latchkey: TestApp, account: Account) -> int:
 def test_next_account_of_the_address_inherits_the_used_quota(latchkey: TestApp) -> None:
     """In the same hour, whatever the tier was; another address starts with a full quota."""
     left(latchkey, 7, tier=tiers.PRO)
-    assert used_by(latchkey, person(email="ADA@example.com")) == 7
-    assert used_by(latchkey, person(email="eve@example.com")) == 0
+    assert used_by(latchkey, new_account(email="ADA@example.com")) == 7
+    assert used_by(latchkey, new_account(email="eve@example.com")) == 0
 
 
 def test_deletion_stores_one_item_until_the_hour_ends(latchkey: TestApp) -> None:
@@ -42,7 +42,7 @@ def test_deletion_stores_one_item_until_the_hour_ends(latchkey: TestApp) -> None
     latchkey.clock.forward(1_801)
     account = left(latchkey)
     (item,) = [each for each in OneTimeToken.scan() if each.kind == "left"]
-    ends_s = NOON_MS // 1000 + 3_600
+    ends_s = START_MS // 1000 + 3_600
     assert (item.account_id, item.expires_at, item.dies_at) == (account.id, ends_s * 1000, ends_s)
     assert {item.email, item.name, item.purpose} == {None}
 
@@ -77,9 +77,9 @@ def test_account_deleted_concurrently_is_taken_into_account(latchkey: TestApp, e
     """The transaction that creates the account checks what was read."""
     if earlier == "somebody":
         left(latchkey)
-    latchkey.counted("acc_other", tiers.FREE, used=9)
-    with before("TransactWriteItems", lambda: leaves_again("acc_other")):
-        account = person(email=EMAIL)
+    latchkey.set_counters("acc_other", tiers.FREE, used=9)
+    with run_before("TransactWriteItems", lambda: leaves_again("acc_other")):
+        account = new_account(email=EMAIL)
     assert used_by(latchkey, account) == 9
     assert [each.id for each in Account.scan() if each.listed] == [account.id]
 
@@ -95,10 +95,10 @@ def test_sign_up_is_retried_three_times_if_accounts_of_its_address_are_deleted(
     latchkey: TestApp, times: int, is_made: bool
 ) -> None:
     """It then raises Unavailable, and nothing is created."""
-    with before("TransactWriteItems", always_another(), times=times):
+    with run_before("TransactWriteItems", always_another(), times=times):
         if is_made:
-            person(email=EMAIL)
+            new_account(email=EMAIL)
         else:
             with pytest.raises(errors.Unavailable):
-                person(email=EMAIL)
+                new_account(email=EMAIL)
     assert Account.count() == int(is_made)

@@ -14,9 +14,9 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import record
 from chalicelib.limits import stale_marks, tiers
 from chalicelib.limits.admission import Refused
-from tests.support.console_client import PASSWORD, SOMEWHERE, person
-from tests.support.harness import TestApp, refusal
-from tests.support.interleaving import before
+from tests.support.console_client import CALLER, PASSWORD, new_account
+from tests.support.harness import TestApp, error_of
+from tests.support.interleaving import run_before
 from tests.support.mailbox import Mailbox
 
 BASE = "https://api.example.com"
@@ -33,16 +33,14 @@ def visit(account: Account) -> LoggedIn:
 
 def test_every_change_requires_the_password(latchkey: TestApp, box: Mailbox) -> None:
     """An open browser isn't enough to take over or delete the account."""
-    account = person()
+    account = new_account()
     someone = visit(account)
     deeds: list[Callable[[], object]] = [
-        lambda: self_service.change_password(
-            someone, caller=SOMEWHERE, password=WRONG, new_password=OTHER, base_url=BASE
-        ),
+        lambda: self_service.change_password(someone, caller=CALLER, password=WRONG, new_password=OTHER, base_url=BASE),
         lambda: self_service.ask_for_email(
-            someone, caller=SOMEWHERE, password=WRONG, email="new@example.com", base_url=BASE
+            someone, caller=CALLER, password=WRONG, email="new@example.com", base_url=BASE
         ),
-        lambda: self_service.delete(someone, caller=SOMEWHERE, password=WRONG),
+        lambda: self_service.delete(someone, caller=CALLER, password=WRONG),
     ]
     for deed in deeds:
         with pytest.raises(errors.InvalidRequest, match="Incorrect password"):
@@ -53,8 +51,8 @@ def test_every_change_requires_the_password(latchkey: TestApp, box: Mailbox) -> 
 
 def test_password_change_sends_an_email(latchkey: TestApp, box: Mailbox) -> None:
     """It has a link to reset the password."""
-    account = person()
-    self_service.change_password(visit(account), caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE)
+    account = new_account()
+    self_service.change_password(visit(account), caller=CALLER, password=PASSWORD, new_password=OTHER, base_url=BASE)
     message = box.take_one()
     assert (message.to, message.subject) == (account.email, "Your password was changed")
     assert message.link == f"{BASE}/forgot"
@@ -65,16 +63,16 @@ def test_new_password_must_satisfy_the_rules(latchkey: TestApp, box: Mailbox) ->
     for bad in ("short", "passwordpassword", "AdaAdaAdaAda"):
         with pytest.raises(errors.InvalidRequest):
             self_service.change_password(
-                visit(person()), caller=SOMEWHERE, password=PASSWORD, new_password=bad, base_url=BASE
+                visit(new_account()), caller=CALLER, password=PASSWORD, new_password=bad, base_url=BASE
             )
     assert box.take() == []
 
 
 def test_link_for_an_email_change_is_sent_to_the_new_address(latchkey: TestApp, box: Mailbox) -> None:
     """The account keeps its address until the link is used."""
-    account = person()
+    account = new_account()
     self_service.ask_for_email(
-        visit(account), caller=SOMEWHERE, password=PASSWORD, email=" New@Example.com ", base_url=BASE
+        visit(account), caller=CALLER, password=PASSWORD, email=" New@Example.com ", base_url=BASE
     )
     message = box.take_one()
     assert message.to == "New@example.com"
@@ -84,15 +82,15 @@ def test_link_for_an_email_change_is_sent_to_the_new_address(latchkey: TestApp, 
 
 def test_known_address_gets_no_link(latchkey: TestApp, box: Mailbox) -> None:
     """The response doesn't reveal that."""
-    taken = person(name="Eve")
-    self_service.ask_for_email(visit(person()), caller=SOMEWHERE, password=PASSWORD, email=taken.email, base_url=BASE)
+    taken = new_account(name="Eve")
+    self_service.ask_for_email(visit(new_account()), caller=CALLER, password=PASSWORD, email=taken.email, base_url=BASE)
     assert box.take() == []
 
 
 def test_deleted_account_has_no_personal_data(latchkey: TestApp) -> None:
     """It isn't listed, and its address may sign up again."""
-    account = person(email="ada@example.com", name="Ada Lovelace")
-    self_service.delete(visit(account), caller=SOMEWHERE, password=PASSWORD)
+    account = new_account(email="ada@example.com", name="Ada Lovelace")
+    self_service.delete(visit(account), caller=CALLER, password=PASSWORD)
     assert [found.id for found in find.accounts_after("", 10)] == []
     with pytest.raises(errors.NotFound):
         find.account_by_id(account.id)
@@ -102,36 +100,36 @@ def test_deleted_account_has_no_personal_data(latchkey: TestApp) -> None:
         stored = json.dumps(dynamodb.call("Scan", {"TableName": settings.current().table(table)})["Items"])
         assert "ada" not in stored.lower()
         assert "argon2" not in stored
-    assert person(email="ada@example.com").id != account.id
+    assert new_account(email="ada@example.com").id != account.id
 
 
 def test_keys_of_a_deleted_account_are_rejected_at_the_next_request(latchkey: TestApp) -> None:
     """API Gateway still has their principals in its cache."""
-    account = person(tier=tiers.PRO)
+    account = new_account(tier=tiers.PRO)
     key = latchkey.key(account)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
-    self_service.delete(visit(account), caller=SOMEWHERE, password=PASSWORD)
+    self_service.delete(visit(account), caller=CALLER, password=PASSWORD)
     assert any(key.secret in token for token in latchkey.gateway.cached)
-    assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
+    assert error_of(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
 
 
 def test_repeated_deletion_is_a_conflict(latchkey: TestApp) -> None:
     """The user may have clicked twice; nothing else is deleted."""
-    account = person()
+    account = new_account()
     someone = visit(account)
-    self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+    self_service.delete(someone, caller=CALLER, password=PASSWORD)
     with pytest.raises(errors.Conflict):
-        self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+        self_service.delete(someone, caller=CALLER, password=PASSWORD)
 
 
 def test_invalid_new_password_is_about_its_own_field(latchkey: TestApp) -> None:
     """A wrong format isn't counted as an attempt; a wrong password is about the other field."""
-    someone = visit(person())
+    someone = visit(new_account())
 
     def refused(password: str, new_password: str) -> str:
         with pytest.raises(errors.InvalidRequest) as raised:
             self_service.change_password(
-                someone, caller=SOMEWHERE, password=password, new_password=new_password, base_url=BASE
+                someone, caller=CALLER, password=password, new_password=new_password, base_url=BASE
             )
         return raised.value.field
 
@@ -145,20 +143,20 @@ def test_invalid_new_password_is_about_its_own_field(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("kind", ["email", "network"])
 def test_wrong_passwords_count_against_the_log_in_limits(latchkey: TestApp, box: Mailbox, kind: str) -> None:
     """By address and by network, before the password is checked."""
-    account = person()
+    account = new_account()
     someone = visit(account)
-    subject = hash_claim(account.email) if kind == "email" else SOMEWHERE.networks[0]
+    subject = hash_claim(account.email) if kind == "email" else CALLER.networks[0]
     limit = {"email": 20, "network": 300}[kind]
-    latchkey.counted(f"log-in-{kind}_{subject}", tiers.hourly(f"log-in-{kind}", limit), used=limit - 1)
+    latchkey.set_counters(f"log-in-{kind}_{subject}", tiers.hourly(f"log-in-{kind}", limit), used=limit - 1)
     with pytest.raises(errors.InvalidRequest):
-        self_service.delete(someone, caller=SOMEWHERE, password=WRONG)
+        self_service.delete(someone, caller=CALLER, password=WRONG)
     for deed in (
-        lambda: self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD),
+        lambda: self_service.delete(someone, caller=CALLER, password=PASSWORD),
         lambda: self_service.change_password(
-            someone, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE
+            someone, caller=CALLER, password=PASSWORD, new_password=OTHER, base_url=BASE
         ),
         lambda: self_service.ask_for_email(
-            someone, caller=SOMEWHERE, password=PASSWORD, email="b@a.example", base_url=BASE
+            someone, caller=CALLER, password=PASSWORD, email="b@a.example", base_url=BASE
         ),
     ):
         with pytest.raises(Refused):
@@ -167,9 +165,9 @@ def test_wrong_passwords_count_against_the_log_in_limits(latchkey: TestApp, box:
 
 def test_changed_password_is_stored_and_recorded(latchkey: TestApp, box: Mailbox) -> None:
     """The old one doesn't match any more, and earlier links are invalid."""
-    account = person()
+    account = new_account()
     someone = visit(account)
-    self_service.change_password(someone, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE)
+    self_service.change_password(someone, caller=CALLER, password=PASSWORD, new_password=OTHER, base_url=BASE)
     stored = Account.get(account.id)
     assert passwords.matches(OTHER, stored.password_hash)
     assert not passwords.matches(PASSWORD, stored.password_hash)
@@ -180,7 +178,7 @@ def test_changed_password_is_stored_and_recorded(latchkey: TestApp, box: Mailbox
 @pytest.mark.parametrize("meanwhile", ["password", "logged_out_everywhere", "logged_out"])
 def test_password_change_after_a_concurrent_one_is_a_conflict(latchkey: TestApp, box: Mailbox, meanwhile: str) -> None:
     """Also after the session was ended; no email is sent."""
-    account = person()
+    account = new_account()
     someone = visit(account)
     if meanwhile == "logged_out":
         Session(someone.session.digest).delete()
@@ -189,7 +187,7 @@ def test_password_change_after_a_concurrent_one_is_a_conflict(latchkey: TestApp,
         Account(account.id).update(actions=[what])
     before = Account.get(account.id).serialize()
     with pytest.raises(errors.Conflict, match="The password was changed in the meantime"):
-        self_service.change_password(someone, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE)
+        self_service.change_password(someone, caller=CALLER, password=PASSWORD, new_password=OTHER, base_url=BASE)
     assert Account.get(account.id).serialize() == before
     assert (Session.count() == 0) is (meanwhile == "logged_out")
     assert box.take() == []
@@ -197,19 +195,19 @@ def test_password_change_after_a_concurrent_one_is_a_conflict(latchkey: TestApp,
 
 def test_email_change_without_configured_email_is_a_conflict(latchkey: TestApp) -> None:
     """It is reported before anything is counted."""
-    someone = visit(person())
+    someone = visit(new_account())
     with telemetry.calls_watched() as calls, pytest.raises(errors.Conflict, match="send email"):
-        self_service.ask_for_email(someone, caller=SOMEWHERE, password=PASSWORD, email="new@example.com", base_url=BASE)
+        self_service.ask_for_email(someone, caller=CALLER, password=PASSWORD, email="new@example.com", base_url=BASE)
     assert calls.made == []
 
 
 def test_link_for_an_email_change_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, box: Mailbox) -> None:
     """For a known address a link is stored too, so that it takes as long."""
-    one, other, taken = person(), person(), person(name="Eve")
+    one, other, taken = new_account(), new_account(), new_account(name="Eve")
     made = []
     for account, email in ((one, "New@example.com"), (other, taken.email)):
         with telemetry.calls_watched() as calls:
-            self_service.ask_for_email(visit(account), caller=SOMEWHERE, password=PASSWORD, email=email, base_url=BASE)
+            self_service.ask_for_email(visit(account), caller=CALLER, password=PASSWORD, email=email, base_url=BASE)
         made.append(calls.made)
     assert made[0] == made[1]
     assert len(box.take()) == 1
@@ -222,11 +220,11 @@ def test_link_for_an_email_change_is_invalid_after_the_sessions_were_ended(latch
 
 def test_deletion_invalidates_the_account_and_stores_a_termination(latchkey: TestApp) -> None:
     """The data is deleted slice by slice; the last event is the deletion."""
-    account = person(email="Ada@example.com")
+    account = new_account(email="Ada@example.com")
     Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
     someone = visit(account)
     latchkey.clock.forward(1)
-    pending = self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+    pending = self_service.delete(someone, caller=CALLER, password=PASSWORD)
     stump = Account.get(account.id)
     assert [stump.status, stump.email, stump.typed_email, stump.name] == ["deleted", "deleted", None, "deleted"]
     assert (stump.live_keys.as_dict(), stump.session_epoch) == ({}, 1)
@@ -240,26 +238,26 @@ def test_deletion_invalidates_the_account_and_stores_a_termination(latchkey: Tes
 
 def test_deletion_after_a_concurrent_email_change_is_a_conflict(latchkey: TestApp) -> None:
     """Otherwise the new address would stay claimed; a claim of another account isn't deleted."""
-    account = person()
+    account = new_account()
     someone = visit(account)
     Account(account.id).update(actions=[Account.email.set("new@example.com")])
     with pytest.raises(errors.Conflict, match="The account was changed in the meantime"):
-        self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+        self_service.delete(someone, caller=CALLER, password=PASSWORD)
     Account(account.id).update(actions=[Account.email.set(account.email)])
     Email(account.email, account_id="acc_other").save()
     with pytest.raises(errors.Conflict):
-        self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+        self_service.delete(someone, caller=CALLER, password=PASSWORD)
     assert ([each.account_id for each in Email.scan()], Account.get(account.id).status) == (["acc_other"], "active")
 
 
 def test_deletion_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
     """The account is deleted, and its keys may be accepted for 5 minutes."""
-    account = person()
+    account = new_account()
     someone = visit(account)
     lost = {"TableName": settings.current().table("windows")}
     with (
-        before("TransactWriteItems", lambda: dynamodb.call("DeleteTable", lost)),
+        run_before("TransactWriteItems", lambda: dynamodb.call("DeleteTable", lost)),
         pytest.raises(errors.Unavailable, match="up to 5 more minutes"),
     ):
-        self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+        self_service.delete(someone, caller=CALLER, password=PASSWORD)
     assert Account.get(account.id).status == "deleted"

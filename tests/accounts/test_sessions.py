@@ -12,9 +12,9 @@ from chalicelib.core import errors, secrets, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import kinds, record
 from chalicelib.limits import tiers
-from tests.support.console_client import PASSWORD, SOMEWHERE, person
+from tests.support.console_client import CALLER, PASSWORD, new_account
 from tests.support.harness import TestApp
-from tests.support.interleaving import before
+from tests.support.interleaving import run_before
 
 HOUR_S = 3_600
 OTHER = "harmonica wolverine custard"
@@ -29,7 +29,7 @@ def logged_in(secret: str) -> LoggedIn:
 
 def test_session_expires_after_12_idle_hours(latchkey: TestApp) -> None:
     """To the millisecond."""
-    account = person()
+    account = new_account()
     used, unused = sessions.open_session(account), sessions.open_session(account)
     latchkey.clock.forward(12 * HOUR_S - 0.001)
     assert logged_in(used).account.id == account.id
@@ -40,7 +40,7 @@ def test_session_expires_after_12_idle_hours(latchkey: TestApp) -> None:
 
 def test_session_expires_after_14_days(latchkey: TestApp) -> None:
     """However often it is used."""
-    secret = sessions.open_session(person())
+    secret = sessions.open_session(new_account())
     for _ in range(14 * 24 // 6 - 1):
         latchkey.clock.forward(6 * HOUR_S)
         logged_in(secret)
@@ -52,7 +52,7 @@ def test_session_expires_after_14_days(latchkey: TestApp) -> None:
 
 def test_seen_at_is_written_at_most_every_5_minutes(latchkey: TestApp) -> None:
     """Other pages cost only reads."""
-    secret = sessions.open_session(person())
+    secret = sessions.open_session(new_account())
     written = []
     for _ in range(4):
         with telemetry.calls_watched() as calls:
@@ -64,7 +64,7 @@ def test_seen_at_is_written_at_most_every_5_minutes(latchkey: TestApp) -> None:
 
 def test_idle_time_counts_from_the_last_write(latchkey: TestApp) -> None:
     """A session expires up to 5 minutes early, never late."""
-    secret = sessions.open_session(person())
+    secret = sessions.open_session(new_account())
     latchkey.clock.forward(299)
     logged_in(secret)
     latchkey.clock.forward(12 * HOUR_S - 300)
@@ -73,10 +73,10 @@ def test_idle_time_counts_from_the_last_write(latchkey: TestApp) -> None:
 
 def test_password_change_ends_every_other_session(latchkey: TestApp) -> None:
     """The one that changed the password stays active."""
-    account = person()
+    account = new_account()
     kept, ended = sessions.open_session(account), sessions.open_session(account)
     self_service.change_password(
-        logged_in(kept), caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
+        logged_in(kept), caller=CALLER, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
     )
     assert logged_in(kept).account.session_epoch == 1
     assert sessions.session_of(ended) is None
@@ -84,7 +84,7 @@ def test_password_change_ends_every_other_session(latchkey: TestApp) -> None:
 
 def test_suspension_ends_sessions_permanently(latchkey: TestApp) -> None:
     """They stay ended after a reinstatement."""
-    account = person()
+    account = new_account()
     secret = sessions.open_session(account)
     change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     assert sessions.session_of(secret) is None
@@ -95,16 +95,16 @@ def test_suspension_ends_sessions_permanently(latchkey: TestApp) -> None:
 
 def test_deletion_ends_sessions(latchkey: TestApp) -> None:
     """The account can't be used any more."""
-    account = person()
+    account = new_account()
     leaving, other = sessions.open_session(account), sessions.open_session(account)
-    self_service.delete(logged_in(leaving), caller=SOMEWHERE, password=PASSWORD)
+    self_service.delete(logged_in(leaving), caller=CALLER, password=PASSWORD)
     assert sessions.session_of(leaving) is None
     assert sessions.session_of(other) is None
 
 
 def test_tier_change_ends_no_session(latchkey: TestApp) -> None:
     """The session epoch is unchanged."""
-    account = person()
+    account = new_account()
     secret = sessions.open_session(account)
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator")
     assert logged_in(secret).account.tier == "pro"
@@ -112,17 +112,17 @@ def test_tier_change_ends_no_session(latchkey: TestApp) -> None:
 
 def test_session_opened_with_an_outdated_account_is_invalid(latchkey: TestApp) -> None:
     """The password was changed during the log-in."""
-    before = person()
+    before = new_account()
     secret = sessions.open_session(before)
     self_service.change_password(
-        logged_in(secret), caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
+        logged_in(secret), caller=CALLER, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
     )
     assert sessions.session_of(sessions.open_session(before)) is None
 
 
 def test_log_out_ends_one_session_and_is_idempotent(latchkey: TestApp) -> None:
     """Another session of the account stays active."""
-    account = person()
+    account = new_account()
     secret, other = sessions.open_session(account), sessions.open_session(account)
     for _ in range(2):
         sessions.close_session(secret)
@@ -132,12 +132,12 @@ def test_log_out_ends_one_session_and_is_idempotent(latchkey: TestApp) -> None:
 
 def test_device_is_not_a_session_and_vice_versa(latchkey: TestApp) -> None:
     """The secret of a device gives no access."""
-    account = person()
+    account = new_account()
     device, session = sessions.remember_device(account), sessions.open_session(account)
     assert sessions.session_of(device) is None
     assert not sessions.knows_device(session, account)
     assert sessions.knows_device(device, account)
-    assert not sessions.knows_device(device, person(name="Eve"))
+    assert not sessions.knows_device(device, new_account(name="Eve"))
     assert not sessions.knows_device(device, None)
 
 
@@ -161,7 +161,7 @@ ENDS: dict[str, Callable[[Account], object]] = {
 @pytest.mark.parametrize("verified", [True, False], ids=["verified", "first_proof"])
 def test_device_is_forgotten_when_the_sessions_are_ended(latchkey: TestApp, what: str, verified: bool) -> None:
     """An intruder loses the attempts of a remembered device."""
-    account = person(verified=verified)
+    account = new_account(verified=verified)
     device = sessions.remember_device(account)
     ENDS[what](account)
     assert not sessions.knows_device(device, Account.get(account.id))
@@ -183,7 +183,7 @@ def test_unknown_secret_is_not_a_session(latchkey: TestApp) -> None:
 
 def test_secrets_of_sessions_and_devices_are_not_stored(latchkey: TestApp) -> None:
     """The table has digests, so its readers can't log in. Each item has a TTL."""
-    account = person()
+    account = new_account()
     handed_out = [sessions.open_session(account), sessions.remember_device(account)]
     stored = dynamodb.call("Scan", {"TableName": settings.current().table("sessions")})["Items"]
     for secret in handed_out:
@@ -194,7 +194,7 @@ def test_secrets_of_sessions_and_devices_are_not_stored(latchkey: TestApp) -> No
 
 def test_session_stores_its_network_and_browser_and_is_recorded(latchkey: TestApp) -> None:
     """A session is deleted after 14 days, a remembered device after a year."""
-    account = person()
+    account = new_account()
     account.session_epoch = 3
     sessions.open_session(account, network="203.0.113.0/24", browser="Firefox")
     sessions.open_session(account)
@@ -216,7 +216,7 @@ def test_session_stores_its_network_and_browser_and_is_recorded(latchkey: TestAp
 
 def test_remembered_device_is_known_for_its_account_and_epoch_only(latchkey: TestApp) -> None:
     """Not for another account, nor after the epoch was raised."""
-    account = person()
+    account = new_account()
     device = sessions.remember_device(account, is_raised=True)
     assert not sessions.knows_device(device, account)
     sessions.end_all(account.id)
@@ -226,7 +226,7 @@ def test_remembered_device_is_known_for_its_account_and_epoch_only(latchkey: Tes
 
 def test_active_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
     """Each full page has the id of the next; ended sessions are left out."""
-    account = person()
+    account = new_account()
     made = []
     for number in range(5):
         latchkey.clock.forward(1)
@@ -252,7 +252,7 @@ def test_active_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> 
 
 def test_session_is_found_and_ended_by_its_id(latchkey: TestApp) -> None:
     """An event is recorded once; a session of another account is not found."""
-    account, other = person(), person(name="Eve")
+    account, other = new_account(), new_account(name="Eve")
     secret = sessions.open_session(account)
     session_id = logged_in(secret).session.id
     for account_id, wrong in ((other.id, session_id), (account.id, "ses_" + "0" * 20), (account.id, "nonsense")):
@@ -268,7 +268,7 @@ def test_session_is_found_and_ended_by_its_id(latchkey: TestApp) -> None:
 
 def test_ending_all_sessions_is_recorded(latchkey: TestApp) -> None:
     """A deleted account is not recreated."""
-    account = person()
+    account = new_account()
     secret = sessions.open_session(account)
     sessions.end_all(account.id)
     assert sessions.session_of(secret) is None
@@ -281,9 +281,9 @@ def test_ending_all_sessions_is_recorded(latchkey: TestApp) -> None:
 
 def test_concurrent_page_doesnt_recreate_an_ended_session(latchkey: TestApp) -> None:
     """The log-out came between the read and the write of `seen_at`."""
-    secret = sessions.open_session(person())
+    secret = sessions.open_session(new_account())
     latchkey.clock.forward(300)
-    with before("UpdateItem", lambda: sessions.close_session(secret)):
+    with run_before("UpdateItem", lambda: sessions.close_session(secret)):
         logged_in(secret)
     assert Session.count() == 0
 
@@ -291,7 +291,7 @@ def test_concurrent_page_doesnt_recreate_an_ended_session(latchkey: TestApp) -> 
 @pytest.mark.parametrize("status", ["suspended", "deleted"])
 def test_session_of_an_inactive_or_missing_account_is_invalid(latchkey: TestApp, status: str) -> None:
     """Whatever its epoch."""
-    account = person()
+    account = new_account()
     secret = sessions.open_session(account)
     account.update(actions=[Account.status.set(status)])
     assert sessions.session_of(secret) is None

@@ -16,12 +16,12 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import new_key
 from chalicelib.limits import tiers
 from chalicelib.limits.admission import Refused
-from tests.support.console_client import PASSWORD, SOMEWHERE, hash_of, person
+from tests.support.console_client import CALLER, PASSWORD, hash_of, new_account
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
 
 BASE = "https://api.example.com"
-HERE = SignUpRequest(SOMEWHERE.networks, browser="digest of a cookie", after="/settings/usage")
+HERE = SignUpRequest(CALLER.networks, browser="digest of a cookie", after="/settings/usage")
 NAME = "Pay now: https://evil.example.net"
 
 
@@ -32,7 +32,7 @@ def signs_up(email: str = "Ada@Example.com", *, name: str = "Ada", password: str
 
 def asks_for_reset(email: str) -> None:
     """Request a password reset."""
-    ask_for_reset(email=email, caller=SOMEWHERE, base_url=BASE)
+    ask_for_reset(email=email, caller=CALLER, base_url=BASE)
 
 
 def tables_holding(text: str) -> set[str]:
@@ -65,13 +65,13 @@ def test_sign_up_with_email_stores_only_a_token(latchkey: TestApp, box: Mailbox)
     message = box.take_one()
     assert (message.to, message.subject) == ("Ada@example.com", "Confirm your email address")
     assert message.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
-    assert tables_holding(message.ticket.rpartition("_")[2]) == set()
+    assert tables_holding(message.token.rpartition("_")[2]) == set()
 
 
 def test_used_sign_up_creates_a_verified_free_account(latchkey: TestApp, box: Mailbox) -> None:
     """A sign-up can't set tier or admin flag; the token's personal data is removed."""
     signs_up()
-    token = email_links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
+    token = email_links.looked_up(box.take_one().token, pending_sign_up.PURPOSE)
     account = pending_sign_up.make_account(token, name="Ada", password_hash=str(token.password_hash))
     found = find.account_by_email("ADA@example.com")
     assert (found.id, found.tier, found.admin, found.status) == (account.id, "free", False, "active")
@@ -88,9 +88,9 @@ def test_used_sign_up_creates_a_verified_free_account(latchkey: TestApp, box: Ma
 def test_first_of_two_tokens_for_one_address_creates_the_account(latchkey: TestApp, box: Mailbox) -> None:
     """The other one reports that, and changes nothing."""
     signs_up(name="Eve")
-    by_eve = email_links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
+    by_eve = email_links.looked_up(box.take_one().token, pending_sign_up.PURPOSE)
     signs_up(name="Ada")
-    by_ada = email_links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
+    by_ada = email_links.looked_up(box.take_one().token, pending_sign_up.PURPOSE)
     made = pending_sign_up.make_account(by_ada, name="Ada", password_hash="ada")
     with pytest.raises(pending_sign_up.HasAccount):
         pending_sign_up.make_account(by_eve, name="Eve", password_hash="eve")
@@ -102,7 +102,7 @@ def test_token_works_once_and_for_an_hour(latchkey: TestApp, box: Mailbox) -> No
     """At the time of its use, not of its read."""
     signs_up()
     signs_up("eve@example.com")
-    once, late = (email_links.looked_up(message.ticket, pending_sign_up.PURPOSE) for message in box.take())
+    once, late = (email_links.looked_up(message.token, pending_sign_up.PURPOSE) for message in box.take())
     pending_sign_up.make_account(once, name="Ada", password_hash="x")
     with pytest.raises(email_links.SpentLink):
         pending_sign_up.make_account(once, name="Ada", password_hash="x")
@@ -120,20 +120,20 @@ def test_repr_of_a_pending_sign_up_has_no_field() -> None:
 
 def test_log_in_is_the_same_for_an_unknown_and_a_pending_address(latchkey: TestApp, box: Mailbox) -> None:
     """The same database calls and error, also with the password of the sign-up."""
-    person(email="known@example.com").update(actions=[Account.password_hash.set(hash_of("another one entirely"))])
+    new_account(email="known@example.com").update(actions=[Account.password_hash.set(hash_of("another one entirely"))])
     for email in ("known@example.com", "pending@example.com"):
         signs_up(email)
     made = []
     for email in ("known@example.com", "pending@example.com", "unknown@example.com"):
         with telemetry.calls_watched() as calls, pytest.raises(WrongLogIn) as refused:
-            log_in(email=email, password=PASSWORD, caller=SOMEWHERE)
+            log_in(email=email, password=PASSWORD, caller=CALLER)
         made.append((calls.made, refused.value.message))
     assert made[0] == made[1] == made[2]
 
 
 def test_sign_up_with_a_known_address_changes_nothing_and_sends_an_email(latchkey: TestApp, box: Mailbox) -> None:
     """Name and password stay; the email has no token."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     signs_up("ADA@example.com", name="Mallory", password="harmonica wolverine custard")
     assert find.account_by_email("ada@example.com").password_hash == account.password_hash
     message = box.take_one()
@@ -146,7 +146,7 @@ def test_sign_up_with_a_known_address_changes_nothing_and_sends_an_email(latchke
 
 def test_sign_up_with_a_known_address_stores_the_same_as_a_new_one(latchkey: TestApp, box: Mailbox) -> None:
     """An item of the same size, whose link is not sent."""
-    person(email="ada@example.com")
+    new_account(email="ada@example.com")
     signs_up("ada@example.com")
     signs_up("eve@example.com")
     items = dynamodb.call("Scan", {"TableName": settings.current().table("tickets")})["Items"]
@@ -168,7 +168,7 @@ def test_sign_up_without_email_creates_the_account_immediately(latchkey: TestApp
     signs_up(name="Eve", password="harmonica wolverine custard")
     account = find.account_by_email("ada@example.com")
     assert (account.name, account.is_verified) == ("Ada", False)
-    assert log_in(email="ada@example.com", password=PASSWORD, caller=SOMEWHERE).id == account.id
+    assert log_in(email="ada@example.com", password=PASSWORD, caller=CALLER).id == account.id
     assert (Account.count(), OneTimeToken.count()) == (1, 0)
 
 
@@ -176,7 +176,7 @@ def test_sign_up_without_email_creates_the_account_immediately(latchkey: TestApp
 def test_network_has_30_sign_ups_an_hour(latchkey: TestApp, box: Mailbox, with_mail: bool) -> None:
     """For any addresses; the next is rejected before the password is checked. Other networks aren't affected."""
     folder = settings.current().mail_folder if with_mail else ""
-    latchkey.counted("sign-ups_203.0.113.7", tiers.SIGN_UPS, used=29)
+    latchkey.set_counters("sign-ups_203.0.113.7", tiers.SIGN_UPS, used=29)
     with settings.in_use(replace(settings.current(), mail_folder=folder)):
         signs_up()
         with telemetry.calls_watched() as calls, pytest.raises(Refused) as refused:
@@ -201,7 +201,7 @@ def test_malformed_sign_up_is_not_counted(latchkey: TestApp, box: Mailbox) -> No
 
 def test_each_kind_of_email_has_its_own_allowance(latchkey: TestApp, box: Mailbox) -> None:
     """Sign-ups with an address don't use up its resets, nor the other way round."""
-    person(email="ada@example.com")
+    new_account(email="ada@example.com")
     for _ in range(12):
         signs_up("ada@example.com")
     assert len(box.take()) == 5
@@ -221,7 +221,7 @@ def test_spellings_of_an_address_share_its_allowance(latchkey: TestApp, box: Mai
 
 def test_network_has_30_resets_an_hour(latchkey: TestApp, box: Mailbox) -> None:
     """For any addresses; sign-ups are not affected."""
-    latchkey.counted("mail-reset-network_203.0.113.7", tiers.RESET_MAILS.network, used=30)
+    latchkey.set_counters("mail-reset-network_203.0.113.7", tiers.RESET_MAILS.network, used=30)
     with pytest.raises(Refused):
         asks_for_reset("ada@example.com")
     signs_up()
@@ -233,8 +233,8 @@ def test_ipv6_48_has_the_allowance_of_four_64s(latchkey: TestApp, box: Mailbox) 
     statuses = []
     for number in range(5):
         networks = (f"2001:db8:1:{number}::/64", "2001:db8:1::/48")
-        latchkey.counted(f"sign-ups_{networks[0]}", tiers.SIGN_UPS, used=29)
-        latchkey.counted("sign-ups_2001:db8:1::/48", tiers.SIGN_UPS, used=30 * number + 29 if number < 4 else 120)
+        latchkey.set_counters(f"sign-ups_{networks[0]}", tiers.SIGN_UPS, used=29)
+        latchkey.set_counters("sign-ups_2001:db8:1::/48", tiers.SIGN_UPS, used=30 * number + 29 if number < 4 else 120)
         for _ in range(2):
             try:
                 sign_up(
@@ -252,7 +252,7 @@ def test_ipv6_48_has_the_allowance_of_four_64s(latchkey: TestApp, box: Mailbox) 
 
 def test_email_to_an_unverified_address_has_no_typed_text(latchkey: TestApp, box: Mailbox) -> None:
     """Otherwise anonymous callers could send any text to any address."""
-    made = person(email="known@example.com", name=NAME, verified=False)
+    made = new_account(email="known@example.com", name=NAME, verified=False)
     signs_up("new@example.com", name=NAME)
     signs_up("known@example.com", name=NAME)
     asks_for_reset("known@example.com")
@@ -274,7 +274,7 @@ def test_email_to_an_unverified_address_has_no_typed_text(latchkey: TestApp, box
 
 def test_reset_is_sent_to_a_known_address_only(latchkey: TestApp, box: Mailbox) -> None:
     """An unknown address gets no email."""
-    person(email="ada@example.com")
+    new_account(email="ada@example.com")
     asks_for_reset("ADA@example.com")
     message = box.take_one()
     assert message.to == "ada@example.com"
@@ -285,7 +285,7 @@ def test_reset_is_sent_to_a_known_address_only(latchkey: TestApp, box: Mailbox) 
 
 def test_reset_is_sent_to_the_address_of_the_sign_up(latchkey: TestApp, box: Mailbox) -> None:
     """Not to the spelling in the request."""
-    person(email="J\u00f6rg@fa\u00df.example")
+    new_account(email="J\u00f6rg@fa\u00df.example")
     asks_for_reset("j\u00d6rg@xn--fa-hia.example")
     assert box.take_one().to == "J\u00f6rg@xn--fa-hia.example"
 
@@ -293,7 +293,7 @@ def test_reset_is_sent_to_the_address_of_the_sign_up(latchkey: TestApp, box: Mai
 @pytest.mark.parametrize("what", ["sign_up", "reset"])
 def test_known_and_unknown_address_make_the_same_calls(latchkey: TestApp, box: Mailbox, what: str) -> None:
     """Otherwise the time would reveal which it is."""
-    person(email="ada@example.com")
+    new_account(email="ada@example.com")
     made = []
     for email in ("ada@example.com", "nobody@example.com"):
         with telemetry.calls_watched() as calls:
@@ -304,26 +304,26 @@ def test_known_and_unknown_address_make_the_same_calls(latchkey: TestApp, box: M
 
 def test_verification_has_five_emails_an_hour(latchkey: TestApp, box: Mailbox) -> None:
     """For the account's logged-in user, who is told the limit of the account or the network."""
-    account = person(email="Ada@example.com", verified=False)
+    account = new_account(email="Ada@example.com", verified=False)
     account.session_epoch = 2
     for _ in range(5):
-        send_verification(account, networks=SOMEWHERE.networks, base_url=BASE)
+        send_verification(account, networks=CALLER.networks, base_url=BASE)
     message = box.take()[0]
     assert message.to == "Ada@example.com"
     assert message.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
-    token = email_links.looked_up(message.ticket, email_links.VERIFY_EMAIL)
+    token = email_links.looked_up(message.token, email_links.VERIFY_EMAIL)
     assert (token.account_id, token.email, token.epoch) == (account.id, "ada@example.com", 2)
     with pytest.raises(Refused):
         send_verification(account, networks=("198.51.100.1",), base_url=BASE)
-    latchkey.counted("mail-verification-network_203.0.113.7", tiers.VERIFICATION_MAILS.network, used=30)
+    latchkey.set_counters("mail-verification-network_203.0.113.7", tiers.VERIFICATION_MAILS.network, used=30)
     with pytest.raises(Refused):
-        send_verification(person(verified=False), networks=SOMEWHERE.networks, base_url=BASE)
+        send_verification(new_account(verified=False), networks=CALLER.networks, base_url=BASE)
     assert box.take() == []
 
 
 def test_reset_link_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, box: Mailbox) -> None:
     """For an unknown address an equal item without an account is stored."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     account.update(actions=[Account.session_epoch.set(3)])
     for email in ("ada@example.com", "Eve@example.com"):
         asks_for_reset(email)

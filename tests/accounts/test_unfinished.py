@@ -6,7 +6,7 @@ from chalicelib.accounts import unfinished
 from chalicelib.accounts.unfinished import OF_PROOF, Unfinished
 from chalicelib.core import clock
 from tests.support.harness import TestApp
-from tests.support.interleaving import sent
+from tests.support.interleaving import record_calls
 
 
 def begun() -> Unfinished:
@@ -98,6 +98,6 @@ def test_termination_that_another_function_deleted_is_not_recreated(latchkey: Te
 def test_pending_terminations_are_read_consistently(latchkey: TestApp) -> None:
     """One that was just stored is included."""
     begun()
-    with sent() as calls:
+    with record_calls() as calls:
         list(unfinished.all_there_are())
     assert [request["ConsistentRead"] for _, request in calls] == [True]

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.api.authorizer import IDENTITY, authorizer
 from chalicelib.core import secrets, telemetry
-from infra.standin import Context
+from infra.local_gateway.lambda_context import LambdaContext
 from tests.support.harness import TestApp
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ def decide(token: str) -> dict[str, Any]:
         "authorizationToken": token,
         "methodArn": "arn:aws:execute-api:us-east-1:0:api/api/GET/v1/users",
     }
-    context: Any = Context("test", "r-1")
+    context: Any = LambdaContext("test", "r-1")
     policy: dict[str, Any] = authorizer(call, context)
     return policy
 

@@ -68,7 +68,7 @@ def test_refusal_is_one_write_and_then_free(latchkey: TestApp, spent: dict[str, 
     account = latchkey.account()
     secret = latchkey.key(account).secret
     latchkey.call("GET", "/v1/limits", secret)
-    latchkey.counted(account.id, tiers.FREE, **spent)
+    latchkey.set_counters(account.id, tiers.FREE, **spent)
     assert cost(latchkey, secret) == [WRITE]
     assert cost(latchkey, secret) == []
     assert cost(latchkey, secret) == []
@@ -82,7 +82,7 @@ def test_unknown_route_is_free(latchkey: TestApp) -> None:
 def test_stranger_is_one_write(latchkey: TestApp) -> None:
     """A public route counts the visitor and reads what it shows."""
     assert cost(latchkey, None, "/health") == [WRITE, READ_ACCOUNT]
-    latchkey.counted("ip_203.0.113.7", tiers.ANONYMOUS, used=3600)
+    latchkey.set_counters("ip_203.0.113.7", tiers.ANONYMOUS, used=3600)
     assert cost(latchkey, None, "/health") == [WRITE]
     assert cost(latchkey, None, "/health") == []
 

@@ -12,8 +12,8 @@ from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
-from infra.standin import Answer
-from tests.support.console_client import logged_in, person
+from infra.local_gateway.response import Response
+from tests.support.console_client import log_in_as, new_account
 from tests.support.harness import TestApp
 from tests.support.stored_items import documented
 
@@ -35,7 +35,7 @@ def reader(latchkey: TestApp, account: Account) -> str:
     return latchkey.key(account, "events", "keys", "write", "read").secret
 
 
-def made(answer: Answer) -> dict[str, Any]:
+def made(answer: Response) -> dict[str, Any]:
     """Return what was made."""
     assert answer.status == 201, answer.body
     thing: dict[str, Any] = answer.json()
@@ -133,7 +133,7 @@ def test_one_type_is_found_among_many_in_a_few_calls(latchkey: TestApp) -> None:
     secret = reader(latchkey, account)
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
     renamed(account, 500)
-    admin = logged_in(latchkey, person(name="Root", admin=True))
+    admin = log_in_as(latchkey, new_account(name="Root", admin=True))
     with telemetry.calls_watched() as calls:
         assert len(told(latchkey, secret, "?type=account.standing_changed&limit=1")) == 1
         assert "Name changed" in admin.open(f"/admin/accounts/{account.id}").text
@@ -192,9 +192,9 @@ def test_unknown_type_is_a_mistake(latchkey: TestApp) -> None:
 
 def test_console_shows_it_and_says_by_whom(latchkey: TestApp) -> None:
     """Settings > Activity: what, when, by whom, from where."""
-    ada = person()
+    ada = new_account()
     latchkey.clock.forward(1)
-    console = logged_in(latchkey, ada)
+    console = log_in_as(latchkey, ada)
     latchkey.clock.forward(1)
     console.submit("/settings/account/name", on="/settings/account", name="Ada Lovelace")
     rows = console.open("/settings/activity").rows
@@ -208,8 +208,8 @@ def test_console_shows_it_and_says_by_whom(latchkey: TestApp) -> None:
 
 def test_console_pages_through_older_ones(latchkey: TestApp) -> None:
     """Fifty at a time."""
-    ada = person()
-    console = logged_in(latchkey, ada)
+    ada = new_account()
+    console = log_in_as(latchkey, ada)
     for number in range(60):
         change.rename(ada.id, f"Ada {number}")
         latchkey.clock.forward(1)
@@ -231,8 +231,8 @@ def test_every_type_is_documented() -> None:
 @pytest.mark.parametrize("kind", kinds.WORDS)
 def test_console_shows_every_field_of_every_type(latchkey: TestApp, kind: str) -> None:
     """Or leaves it out on purpose: without the field, the row would say something else."""
-    ada = person()
-    console = logged_in(latchkey, ada)
+    ada = new_account()
+    console = log_in_as(latchkey, ada)
 
     def row(fields: dict[str, str]) -> list[str]:
         latchkey.clock.forward(1)
@@ -250,13 +250,13 @@ def test_console_shows_every_field_of_every_type(latchkey: TestApp, kind: str) -
 
 def test_console_says_where_a_secret_was_found_and_what_was_done(latchkey: TestApp) -> None:
     """The page of a leaked key leads there; an access token is nowhere else to be seen."""
-    ada = person()
+    ada = new_account()
     latchkey.clock.forward(1)
     with models.transaction() as write:
         told = {"source": "commit", "url": "https://example.com/code", "public": "yes", "acted": "revoked"}
         record.add_to(write, ada.id, kinds.KEY_LEAKED, {"token": "tok_1", "name": "Calendar", **told})
     latchkey.clock.forward(1)
-    details = logged_in(latchkey, ada).open("/settings/activity").rows[2][1]
+    details = log_in_as(latchkey, ada).open("/settings/activity").rows[2][1]
     token, *rest = details.split(", ")
     assert token == "access token tok_1 of Calendar"
     assert rest == ["URL: https://example.com/code", "source: commit", "found in public", "revoked"]

@@ -19,18 +19,18 @@ from chalicelib.api.schema.shapes import Kind
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.errors import InvalidRequest
+from infra.local_gateway.response import Response
 from infra.routes import of_latchkey
-from infra.standin import Answer
 from tests.api.console.places import Place, place
 from tests.detection.signing import by_partner
 from tests.oauth.flow import CALLBACK, REFRESH, App, as_json, register_client
-from tests.support.console_client import FORM, PASSWORD, logged_in, person
-from tests.support.every_parameter import Parameter, in_place
+from tests.support.console_client import FORM, PASSWORD, log_in_as, new_account
+from tests.support.every_parameter import Parameter, parameters_in
 from tests.support.harness import TestApp
-from tests.support.rubbish import RUBBISH, WRONG_TYPES
+from tests.support.malformed_input import MALFORMED, WRONG_TYPES
 
 KINDS = ("nothing", "no URL", "over-long", "over-long in bytes", "an id of many", "not ASCII", "nul")
-RUBBISH_HERE = {name: RUBBISH[name] for name in (*KINDS, "half a surrogate pair")}
+RUBBISH_HERE = {name: MALFORMED[name] for name in (*KINDS, "half a surrogate pair")}
 """What a parser, a key or an encoding trips over; what only names or URLs are judged by is tried with them."""
 GOOD = {
     "name": "Ada",
@@ -90,8 +90,8 @@ class Sweep:
         """Have the password that it had, and a session: a form may have set another, which ends all sessions."""
         account = Account(self.there.admin.id)
         account.update(actions=[Account.password_hash.set(CHEAP)], condition=Account.listed.exists())
-        self.there.console.cookies = logged_in(self.latchkey, Account.get(account.id)).cookies
-        self.csrf = dict(self.there.console.open("/settings/account").read.forms[0].fields)["csrf"]
+        self.there.console.cookies = log_in_as(self.latchkey, Account.get(account.id)).cookies
+        self.csrf = dict(self.there.console.open("/settings/account").content.forms[0].fields)["csrf"]
 
     def target(self, route: str, **spoilt: str) -> str:
         """Return a path with ids of things that there are, but for what is spoilt."""
@@ -99,11 +99,11 @@ class Sweep:
         named = {name: spoilt.get(name, ids.get(name, "x")) for name in re.findall(r"{(\w+)}", route)}
         return route.format(**{name: quote(text, safe="", errors="surrogatepass") for name, text in named.items()})
 
-    def send(self, parameter: Parameter, values: list[object]) -> Answer:
+    def send(self, parameter: Parameter, values: list[object]) -> Response:
         """Send a request that is right but for one parameter, which has these values."""
         return SENDERS[parameter.place](self, parameter, values)
 
-    def call(self, method: str, target: str, body: bytes = b"", **headers: str) -> Answer:
+    def call(self, method: str, target: str, body: bytes = b"", **headers: str) -> Response:
         """Send a request as whoever may make it."""
         if target.startswith(("/v1/", "/oauth/register")):
             secret = self.registration if target.startswith("/oauth") else self.secret
@@ -117,7 +117,7 @@ class Sweep:
         return self.latchkey.call(method, target, body=body, headers=cookies | origin | headers)
 
 
-def _in_path(sweep: Sweep, parameter: Parameter, values: list[object]) -> Answer:
+def _in_path(sweep: Sweep, parameter: Parameter, values: list[object]) -> Response:
     target = sweep.target(parameter.route, **{parameter.name: "/".join(map(str, values)) or "%"})
     if parameter.route.startswith(("/v1", "/oauth")):
         return sweep.call(parameter.method, target, _good_json(sweep, parameter))
@@ -125,7 +125,7 @@ def _in_path(sweep: Sweep, parameter: Parameter, values: list[object]) -> Answer
     return sweep.call(parameter.method, target, body, **{"Content-Type": FORM})
 
 
-def _in_query(sweep: Sweep, parameter: Parameter, values: list[object]) -> Answer:
+def _in_query(sweep: Sweep, parameter: Parameter, values: list[object]) -> Response:
     asked: dict[str, object] = {}
     if parameter.route == "/oauth/authorize":
         asked = {"client_id": sweep.app.id, "redirect_uri": CALLBACK, "response_type": "code"}
@@ -135,7 +135,7 @@ def _in_query(sweep: Sweep, parameter: Parameter, values: list[object]) -> Answe
     return sweep.call(parameter.method, target, body, **({"Content-Type": FORM} if body else {}))
 
 
-def _in_form(sweep: Sweep, parameter: Parameter, values: list[object]) -> Answer:
+def _in_form(sweep: Sweep, parameter: Parameter, values: list[object]) -> Response:
     if parameter.route.startswith("/oauth") and parameter.route != "/oauth/authorize":
         fields: dict[str, object] = {**sweep.app.credentials, "grant_type": REFRESH, "refresh_token": "x", "token": "x"}
     else:
@@ -146,7 +146,7 @@ def _in_form(sweep: Sweep, parameter: Parameter, values: list[object]) -> Answer
     return sweep.call(parameter.method, sweep.target(parameter.route), body, **{"Content-Type": FORM})
 
 
-def _in_json(sweep: Sweep, parameter: Parameter, values: list[object]) -> Answer:
+def _in_json(sweep: Sweep, parameter: Parameter, values: list[object]) -> Response:
     good = json.loads(_good_json(sweep, parameter) or b"{}")
     is_listed = isinstance(good, list)
     fields = good[0] if is_listed else good
@@ -159,14 +159,14 @@ def _in_json(sweep: Sweep, parameter: Parameter, values: list[object]) -> Answer
     )
 
 
-def _in_header(sweep: Sweep, parameter: Parameter, values: list[object]) -> Answer:
+def _in_header(sweep: Sweep, parameter: Parameter, values: list[object]) -> Response:
     body = _good_json(sweep, parameter)
     scheme = "Bearer " if parameter.name == "Authorization" else ""
     headers = {"Content-Type": "application/json", parameter.name: scheme + ", ".join(map(str, values))}
     return sweep.call(parameter.method, sweep.target(parameter.route), body, **headers)
 
 
-SENDERS: dict[str, Callable[[Sweep, Parameter, list[object]], Answer]] = {
+SENDERS: dict[str, Callable[[Sweep, Parameter, list[object]], Response]] = {
     "path": _in_path,
     "query": _in_query,
     "form": _in_form,
@@ -206,7 +206,11 @@ def sweep(latchkey: TestApp) -> Iterator[Sweep]:
         app = register_client(latchkey, owner=there.admin)
         secret = latchkey.key(there.admin, "read", "write", "keys", "webhooks", "events", "admin", "verify").secret
         made = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK]}).json()
-        ids = {"account_id": person(name="Bob").id, "user_id": person(name="Eve").id, "client_id": made["client_id"]}
+        ids = {
+            "account_id": new_account(name="Bob").id,
+            "user_id": new_account(name="Eve").id,
+            "client_id": made["client_id"],
+        }
         swept = Sweep(latchkey, there, secret, app, ids, made["registration_access_token"])
         swept.log_in()
         yield swept
@@ -242,7 +246,7 @@ def is_refused_by_declaration(parameter: Parameter, values: list[object]) -> boo
 def test_rubbish_in_any_parameter_is_no_fault(sweep: Sweep, at: str) -> None:
     """Over-long, empty, no ASCII, half a character, NUL, no URL; twice; in JSON also of another type."""
     faults: list[str] = []
-    for parameter in in_place(at):
+    for parameter in parameters_in(at):
         if parameter.route == "/login" and parameter.name != "email":
             continue  # They are spoilt together (see `_in_form`): each request hashes a password.
         for kind, value in RUBBISH_HERE.items():

@@ -15,7 +15,7 @@ from chalicelib.limits import tiers
 from infra.routes import of_latchkey
 from tests.api.console.places import place
 from tests.oauth.flow import new_user, register_client
-from tests.support.harness import TestApp, refusal
+from tests.support.harness import TestApp, error_of
 
 GOT = sorted(path for path, methods in of_latchkey().items() if "GET" in methods)
 DIFFERENT = {"x-amzn-requestid", "set-cookie", "content-length", "x-ratelimit-remaining", "ratelimit"}
@@ -77,7 +77,7 @@ def test_head_of_a_spent_quota_is_a_429(latchkey: TestApp) -> None:
     """No way around the limits."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
-    latchkey.counted(account.id, tiers.FREE, used=1000)
+    latchkey.set_counters(account.id, tiers.FREE, used=1000)
     answer = latchkey.call("HEAD", "/v1/users/me", secret)
     assert (answer.status, answer.body, answer.header("Retry-After")) == (429, b"", "3600")
 
@@ -118,4 +118,4 @@ def test_monitors_may_ask_by_head(latchkey: TestApp) -> None:
     """Most look at /health that way, and the guide says that they may."""
     assert latchkey.call("HEAD", "/health").status == 200
     assert "HEAD" in (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
-    assert refusal(latchkey.call("GET", "/nothing")) == (404, "not_found")
+    assert error_of(latchkey.call("GET", "/nothing")) == (404, "not_found")

@@ -5,9 +5,9 @@ import base64
 import pytest
 
 from chalicelib.core import telemetry
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth.flow import register_client
-from tests.support.console_client import FORM, ORIGIN, logged_in, person
+from tests.support.console_client import FORM, ORIGIN, log_in_as, new_account
 from tests.support.harness import TestApp
 
 Lines = list[tuple[str, str]]
@@ -15,7 +15,9 @@ JSON = ("Content-Type", "application/json")
 KEY = b'{"name": "CI", "scopes": ["read"]}'
 
 
-def ask(latchkey: TestApp, method: str, target: str, *lines: tuple[str, str], body: bytes = b"") -> tuple[Answer, str]:
+def ask(
+    latchkey: TestApp, method: str, target: str, *lines: tuple[str, str], body: bytes = b""
+) -> tuple[Response, str]:
     """Send header lines as they are; return the answer and its error."""
     answer = latchkey.gateway.handle(method, target, lines, body, "203.0.113.7")
     is_json = (answer.header("Content-Type") or "").startswith("application/json") and answer.body
@@ -26,7 +28,7 @@ def ask(latchkey: TestApp, method: str, target: str, *lines: tuple[str, str], bo
 @pytest.mark.parametrize("place", [0, 1])
 def test_cookies_may_come_in_several_fields(latchkey: TestApp, names: tuple[str, str], place: int) -> None:
     """HTTP/2 clients may split them (RFC 9113 §8.2.3): the session is found in whichever."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     values = ["a=b; c=d", "e=f"]
     values[place] += f"; {console.cookie_name('latchkey')}={console.session}"
     answer, _ = ask(latchkey, "GET", "/settings/account", *zip(names, values, strict=True))
@@ -92,7 +94,7 @@ def test_two_idempotency_keys_are_refused(latchkey: TestApp) -> None:
 
 def test_two_origins_send_no_form(latchkey: TestApp) -> None:
     """Whichever of them is ours."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     csrf = console.open("/settings/account").value("/settings/account/name", "csrf")
     cookie = ("Cookie", f"{console.cookie_name('latchkey')}={console.session}")
     body = f"csrf={csrf}&name=Eve".encode()

@@ -13,21 +13,21 @@ from chalicelib.credentials import find
 from chalicelib.idempotency import record
 from chalicelib.idempotency.tables import Repeat
 from chalicelib.limits import tiers
+from infra.local_gateway.response import Response
 from infra.routes import of_latchkey
-from infra.standin import Answer
-from tests.support.harness import TestApp, refusal
+from tests.support.harness import TestApp, error_of
 from tests.support.webhook_receiver import Receiver
 
 MAKING = {"name": "CI", "scopes": ["read"]}
 KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 
 
-def make(latchkey: TestApp, secret: str, key: str = KEY, body: object = MAKING) -> Answer:
+def make(latchkey: TestApp, secret: str, key: str = KEY, body: object = MAKING) -> Response:
     """Ask for a key under an Idempotency-Key."""
     return latchkey.call("POST", "/v1/keys", secret, json_body=body, headers={"Idempotency-Key": key})
 
 
-def same(first: Answer, second: Answer) -> None:
+def same(first: Response, second: Response) -> None:
     """Insist that the second answer is the first one, to the byte, and says that it is a replay."""
     assert (second.status, second.body) == (first.status, first.body)
     for name in ("Location", "Cache-Control", "Content-Type"):
@@ -111,7 +111,7 @@ def test_another_body_under_the_same_key_is_a_422(latchkey: TestApp, body: objec
     account = latchkey.account()
     secret = latchkey.key(account).secret
     make(latchkey, secret)
-    assert refusal(make(latchkey, secret, body=body)) == (422, "idempotency_key_reused")
+    assert error_of(make(latchkey, secret, body=body)) == (422, "idempotency_key_reused")
     assert len(list(find.keys_of(account.id))) == 2
 
 
@@ -135,10 +135,10 @@ def test_successor_of_the_key_hears_what_was_made_and_not_its_secret(latchkey: T
     made = make(latchkey, old.secret)
     new = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret).json()["secret"]
     answer = make(latchkey, new)
-    assert refusal(answer) == (409, "conflict")
+    assert error_of(answer) == (409, "conflict")
     assert made.json()["id"] in answer.json()["message"]
     assert made.json()["secret"] not in answer.body.decode()
-    assert refusal(make(latchkey, new, body=MAKING | {"name": "x"})) == (422, "idempotency_key_reused")
+    assert error_of(make(latchkey, new, body=MAKING | {"name": "x"})) == (422, "idempotency_key_reused")
     third = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret)
     assert third.status == 409
     assert len(list(find.keys_of(account.id))) == 3
@@ -161,7 +161,7 @@ def test_malformed_key_is_a_400(latchkey: TestApp, wrong: str) -> None:
     """And nothing is made."""
     account = latchkey.account()
     answer = make(latchkey, latchkey.key(account).secret, wrong)
-    assert refusal(answer) == (400, "invalid_request")
+    assert error_of(answer) == (400, "invalid_request")
     assert "Idempotency-Key" in answer.json()["message"]
     assert len(list(find.keys_of(account.id))) == 1
 
@@ -179,7 +179,7 @@ def test_two_different_keys_in_one_request_are_a_400(latchkey: TestApp) -> None:
     headers = [("Authorization", f"Bearer {secret}"), ("Content-Type", "application/json")]
     body = json.dumps(MAKING).encode()
     both = [*headers, ("Idempotency-Key", "a"), ("idempotency-key", "b")]
-    assert refusal(latchkey.gateway.handle("POST", "/v1/keys", both, body)) == (400, "invalid_request")
+    assert error_of(latchkey.gateway.handle("POST", "/v1/keys", both, body)) == (400, "invalid_request")
 
 
 def test_key_is_ignored_where_nothing_is_made(latchkey: TestApp) -> None:
@@ -293,7 +293,7 @@ def test_long_answer_is_not_kept_but_what_it_made_is(latchkey: TestApp, monkeypa
     secret = latchkey.key(account).secret
     made = make(latchkey, secret).json()["id"]
     answer = make(latchkey, secret)
-    assert refusal(answer) == (409, "conflict")
+    assert error_of(answer) == (409, "conflict")
     assert made in answer.json()["message"]
     assert len(list(find.keys_of(account.id))) == 2
 
@@ -319,7 +319,7 @@ def test_a_claim_that_its_process_never_gave_up_ends_after_a_minute(local: TestA
         actions=[Repeat.claim.set("killed"), Repeat.sealed.remove(), Repeat.expires_at.set(clock.now_ms() + 60_000)]
     )
     answer = local.call("POST", f"/v1/webhooks/{hook}/test", secret, headers=sent)
-    assert refusal(answer) == (409, "request_in_progress")
+    assert error_of(answer) == (409, "request_in_progress")
     assert answer.header("Retry-After") == "1"
     assert len(receiver.received) == 1
     local.clock.forward(60)
@@ -333,7 +333,7 @@ def test_what_was_claimed_and_refused_may_be_tried_again(local: TestApp, receive
     hook = local.call("POST", "/v1/webhooks", secret, json_body={"url": receiver.url, "name": "x"}).json()["id"]
     path, sent = f"/v1/webhooks/{hook}", {"Idempotency-Key": KEY}
     local.call("PATCH", path, secret, json_body={"status": "disabled"})
-    assert refusal(local.call("POST", f"{path}/test", secret, headers=sent)) == (409, "conflict")
+    assert error_of(local.call("POST", f"{path}/test", secret, headers=sent)) == (409, "conflict")
     local.call("PATCH", path, secret, json_body={"status": "enabled"})
     assert local.call("POST", f"{path}/test", secret, headers=sent).status == 200
 

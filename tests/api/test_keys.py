@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.credentials.key_limit import LIVE_MAX
-from tests.support.harness import TestApp, refusal
+from tests.support.harness import TestApp, error_of
 
 NOBODYS = "key_00000000000000000000"
 
@@ -36,7 +36,7 @@ def test_made_key_is_no_more_than_its_maker(latchkey: TestApp) -> None:
     """A key that may manage keys can't make itself a better one."""
     secret = latchkey.key(latchkey.account(), "read", "keys").secret
     answer = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "More", "scopes": ["read", "write"]})
-    assert refusal(answer) == (400, "invalid_request")
+    assert error_of(answer) == (400, "invalid_request")
     assert "it doesn't have write" in answer.json()["message"]
 
 
@@ -45,7 +45,7 @@ def test_ordinary_account_makes_no_admin_key(latchkey: TestApp, scope: str) -> N
     """`admin` is only on keys of admin accounts."""
     secret = latchkey.key(latchkey.account()).secret
     answer = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "Root", "scopes": ["read", scope]})
-    assert refusal(answer) == (400, "invalid_request")
+    assert error_of(answer) == (400, "invalid_request")
 
 
 def test_admin_account_makes_an_admin_key(latchkey: TestApp) -> None:
@@ -63,7 +63,7 @@ def test_made_key_ends_when_asked_to(latchkey: TestApp) -> None:
     assert made["expires_at"] == "2021-12-20T10:01:00Z"
     assert latchkey.call("GET", "/v1/users/me", made["secret"]).status == 200
     latchkey.clock.forward(60)
-    assert refusal(latchkey.call("GET", "/v1/users/me", made["secret"])) == (401, "token_expired")
+    assert error_of(latchkey.call("GET", "/v1/users/me", made["secret"])) == (401, "token_expired")
     assert show(latchkey, secret, made["id"])["state"] == "expired"
 
 
@@ -71,7 +71,7 @@ def test_made_key_never_outlives_its_maker(latchkey: TestApp) -> None:
     """What an ending key makes ends with it."""
     secret = latchkey.key(latchkey.account(), expires_in_s=600).secret
     body = {"name": "Long", "scopes": ["read"], "expires_in_s": 601}
-    assert refusal(latchkey.call("POST", "/v1/keys", secret, json_body=body)) == (400, "invalid_request")
+    assert error_of(latchkey.call("POST", "/v1/keys", secret, json_body=body)) == (400, "invalid_request")
     made = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "Long", "scopes": ["read"]}).json()
     assert made["expires_at"] == "2021-12-20T10:10:00Z"
 
@@ -81,7 +81,7 @@ def test_twenty_first_key_is_a_conflict(latchkey: TestApp) -> None:
     account = latchkey.account()
     keys = [latchkey.key(account) for _ in range(LIVE_MAX)]
     answer = latchkey.call("POST", "/v1/keys", keys[0].secret, json_body={"name": "More", "scopes": ["read"]})
-    assert refusal(answer) == (409, "conflict")
+    assert error_of(answer) == (409, "conflict")
     assert "at most 20 active keys" in answer.json()["message"]
 
 
@@ -145,7 +145,7 @@ def test_key_that_is_rotated_without_a_grace_stops_at_the_next_request(latchkey:
     old = latchkey.key(latchkey.account())
     assert latchkey.call("GET", "/v1/users/me", old.secret).status == 200
     made = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret, json_body={"grace_s": 0}).json()
-    assert refusal(latchkey.call("GET", "/v1/users/me", old.secret)) == (401, "token_expired")
+    assert error_of(latchkey.call("GET", "/v1/users/me", old.secret)) == (401, "token_expired")
     assert latchkey.call("GET", "/v1/users/me", made["secret"]).status == 200
 
 
@@ -156,7 +156,7 @@ def test_key_stops_when_its_grace_is_over_though_the_gateway_remembers_it(latchk
     latchkey.clock.forward(29)
     assert latchkey.call("GET", "/v1/users/me", old.secret).status == 200
     latchkey.clock.forward(1)
-    assert refusal(latchkey.call("GET", "/v1/users/me", old.secret)) == (401, "token_expired")
+    assert error_of(latchkey.call("GET", "/v1/users/me", old.secret)) == (401, "token_expired")
 
 
 @pytest.mark.parametrize("grace_s", [-1, 604_801, 1.5, "60", None, True, [], 10**400])
@@ -164,7 +164,7 @@ def test_grace_out_of_bounds_is_refused(latchkey: TestApp, grace_s: object) -> N
     """The message says what grace_s takes, and nothing is rotated."""
     old = latchkey.key(latchkey.account())
     answer = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret, json_body={"grace_s": grace_s})
-    assert refusal(answer) == (400, "invalid_request")
+    assert error_of(answer) == (400, "invalid_request")
     assert show(latchkey, old.secret, old.key.id)["state"] == "live"
 
 
@@ -174,7 +174,7 @@ def test_second_rotation_is_a_conflict(latchkey: TestApp) -> None:
     made = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret).json()
     for key_id in (old.key.id, made["id"]):
         answer = latchkey.call("POST", f"/v1/keys/{key_id}/rotate", made["secret"])
-        assert refusal(answer) == (409, "conflict")
+        assert error_of(answer) == (409, "conflict")
 
 
 def test_rotation_of_a_better_key_is_refused(latchkey: TestApp) -> None:
@@ -182,7 +182,7 @@ def test_rotation_of_a_better_key_is_refused(latchkey: TestApp) -> None:
     account = latchkey.account()
     big, small = latchkey.key(account), latchkey.key(account, "read", "keys")
     answer = latchkey.call("POST", f"/v1/keys/{big.key.id}/rotate", small.secret)
-    assert refusal(answer) == (403, "insufficient_scope")
+    assert error_of(answer) == (403, "insufficient_scope")
     assert "scope write" in answer.json()["message"]
 
 
@@ -194,7 +194,7 @@ def test_narrowed_key_may_less_at_the_next_request(latchkey: TestApp) -> None:
     assert latchkey.call("PATCH", "/v1/users/me", key.secret, json_body=rename).status == 200
     answer = latchkey.call("PATCH", f"/v1/keys/{key.key.id}", manager.secret, json_body={"scopes": ["read"]})
     assert (answer.status, answer.json()["scopes"]) == (200, ["read"])
-    assert refusal(latchkey.call("PATCH", "/v1/users/me", key.secret, json_body=rename)) == (403, "insufficient_scope")
+    assert error_of(latchkey.call("PATCH", "/v1/users/me", key.secret, json_body=rename)) == (403, "insufficient_scope")
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
 
 
@@ -204,7 +204,7 @@ def test_key_is_never_widened(latchkey: TestApp) -> None:
     manager, key = latchkey.key(account), latchkey.key(account)
     latchkey.call("PATCH", f"/v1/keys/{key.key.id}", manager.secret, json_body={"scopes": ["read"]})
     answer = latchkey.call("PATCH", f"/v1/keys/{key.key.id}", manager.secret, json_body={"scopes": ["read", "write"]})
-    assert refusal(answer) == (400, "invalid_request")
+    assert error_of(answer) == (400, "invalid_request")
     assert "doesn't have write" in answer.json()["message"]
 
 
@@ -222,7 +222,7 @@ def test_revoked_key_is_refused_at_the_next_request(latchkey: TestApp) -> None:
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
     answer = latchkey.call("DELETE", f"/v1/keys/{key.key.id}", manager.secret)
     assert (answer.status, answer.body) == (204, b"")
-    assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
+    assert error_of(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
     assert show(latchkey, manager.secret, key.key.id)["state"] == "revoked"
 
 
@@ -237,7 +237,7 @@ def test_key_that_revokes_itself_is_over(latchkey: TestApp) -> None:
     """The last thing it does."""
     key = latchkey.key(latchkey.account())
     assert latchkey.call("DELETE", f"/v1/keys/{key.key.id}", key.secret).status == 204
-    assert refusal(latchkey.call("GET", "/v1/keys", key.secret)) == (401, "invalid_api_key")
+    assert error_of(latchkey.call("GET", "/v1/keys", key.secret)) == (401, "invalid_api_key")
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_key_that_cannot_be_is_refused_by_field(latchkey: TestApp, body: object,
     """The message names the field and says what it takes; nothing is made."""
     secret = latchkey.key(latchkey.account()).secret
     answer = latchkey.call("POST", "/v1/keys", secret, json_body=body)
-    assert refusal(answer) == (400, "invalid_request")
+    assert error_of(answer) == (400, "invalid_request")
     assert named in answer.json()["message"]
     assert len(latchkey.call("GET", "/v1/keys", secret).json()["data"]) == 1
 
@@ -300,5 +300,5 @@ def test_change_that_cannot_be_is_refused_by_field(latchkey: TestApp, body: obje
     """The message names the field and says what it takes."""
     key = latchkey.key(latchkey.account())
     answer = latchkey.call("PATCH", f"/v1/keys/{key.key.id}", key.secret, json_body=body)
-    assert refusal(answer) == (400, "invalid_request")
+    assert error_of(answer) == (400, "invalid_request")
     assert named in answer.json()["message"]

@@ -64,7 +64,7 @@ def live_through_an_hour(latchkey: TestApp) -> list[str]:
     latchkey.call("GET", "/v1/users/me", made["secret"])
     latchkey.clock.forward(60)
     latchkey.call("GET", "/v1/users/me", poor.secret)
-    latchkey.counted(ada.id, tiers.FREE, used=1000)
+    latchkey.set_counters(ada.id, tiers.FREE, used=1000)
     latchkey.call("GET", "/v1/users/me", key.secret)
 
     seen += [

@@ -3,9 +3,9 @@
 import pytest
 
 from chalicelib.limits import tiers
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
-NOON_S = NOON_MS // 1000
+NOON_S = START_MS // 1000
 
 
 @pytest.mark.parametrize("tier", [tiers.FREE, tiers.PRO], ids=lambda tier: tier.name)

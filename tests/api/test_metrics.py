@@ -100,7 +100,7 @@ def test_refusals_are_counted_by_limit(latchkey: TestApp, lines: Lines, spent: d
     """Those from memory as well."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
-    latchkey.counted(account.id, tiers.FREE, **spent)
+    latchkey.set_counters(account.id, tiers.FREE, **spent)
     for _ in range(3):
         assert latchkey.call("GET", "/v1/limits", secret).status == 429
     refused = of("request", lines())

@@ -7,11 +7,11 @@ import pytest
 
 from app import app
 from chalicelib.limits import tiers
+from infra.local_gateway.lambda_context import LambdaContext
 from infra.routes import of_latchkey
-from infra.standin import Context
 from tests.api.routes import PUBLIC, ROUTES
 from tests.support.failing_view import gateway_with_fault
-from tests.support.harness import TestApp, refusal
+from tests.support.harness import TestApp, error_of
 
 ORDINARY = {"read", "write", "keys", "events", "webhooks"}
 EACH_ROUTE = pytest.mark.parametrize(("method", "path", "scope"), ROUTES)
@@ -40,7 +40,7 @@ def test_every_route_of_the_api_is_listed_here() -> None:
 def test_route_without_a_credential_is_a_401(latchkey: TestApp, method: str, path: str, scope: str) -> None:
     """The gateway answers by itself: no function runs, and nothing is counted."""
     answer = latchkey.call(method, target(path))
-    assert refusal(answer) == (401, "missing_api_key")
+    assert error_of(answer) == (401, "missing_api_key")
     assert [answer.header(name) for name in LIMIT_HEADERS] == ["0", "0", "0"]
 
 
@@ -49,7 +49,7 @@ def test_route_with_too_little_scope_is_a_403(latchkey: TestApp, method: str, pa
     """A key that may do everything else is told which scope it lacks."""
     secret = latchkey.key(latchkey.account(), *sorted(ORDINARY - {scope})).secret
     answer = latchkey.call(method, target(path), secret, body=b"{}")
-    assert refusal(answer) == (403, "insufficient_scope")
+    assert error_of(answer) == (403, "insufficient_scope")
     assert answer.json()["message"] == f"This request needs a credential with the scope {scope}."
     assert answer.header("x-amzn-Remapped-WWW-Authenticate") == (
         f'Bearer error="insufficient_scope", error_description="{answer.json()["message"]}", scope="{scope}", '
@@ -62,9 +62,9 @@ def test_route_of_a_spent_account_is_a_429(latchkey: TestApp, method: str, path:
     """Whatever is asked for, a spent quota refuses it."""
     account = latchkey.account(admin=True)
     secret = latchkey.key(account, *sorted(ORDINARY), "admin").secret
-    latchkey.counted(account.id, tiers.FREE, used=1000)
+    latchkey.set_counters(account.id, tiers.FREE, used=1000)
     answer = latchkey.call(method, target(path), secret, body=b"{}")
-    assert refusal(answer) == (429, "rate_limit_exceeded")
+    assert error_of(answer) == (429, "rate_limit_exceeded")
     assert answer.header("Retry-After") == "3600"
     assert [answer.header(name) for name in LIMIT_HEADERS] == ["1000", "0", str(latchkey.clock.now_ms // 1000 + 3600)]
 
@@ -107,7 +107,7 @@ def test_credential_that_ends_between_two_requests_is_challenged_as_invalid(latc
 def test_quota_is_shared_by_all_keys_of_an_account(latchkey: TestApp) -> None:
     """More keys are no more quota."""
     account = latchkey.account()
-    latchkey.counted(account.id, tiers.FREE, used=998)
+    latchkey.set_counters(account.id, tiers.FREE, used=998)
     first, second = latchkey.key(account), latchkey.key(account)
     left = [latchkey.call("GET", "/v1/users/me", key.secret).header("X-RateLimit-Remaining") for key in (first, second)]
     assert left == ["1", "0"]
@@ -119,7 +119,7 @@ def test_rotation_adds_no_quota(latchkey: TestApp) -> None:
     """A new key counts where the old one did."""
     account = latchkey.account()
     key = latchkey.key(account)
-    latchkey.counted(account.id, tiers.FREE, used=997)
+    latchkey.set_counters(account.id, tiers.FREE, used=997)
     made = latchkey.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret).json()
     assert latchkey.call("GET", "/v1/users/me", made["secret"]).header("X-RateLimit-Remaining") == "1"
 
@@ -136,10 +136,10 @@ def test_burst_of_each_tier_is_exact(latchkey: TestApp, tier: tiers.Tier, burst:
     """The last request of the burst passes, the next is refused until the second ends."""
     account = latchkey.account(tier)
     secret = latchkey.key(account).secret
-    latchkey.counted(account.id, tier, burst=burst - 1)
+    latchkey.set_counters(account.id, tier, burst=burst - 1)
     assert latchkey.call("GET", "/v1/limits", secret).status == 200
     answer = latchkey.call("GET", "/v1/limits", secret)
-    assert (refusal(answer), answer.header("Retry-After")) == ((429, "rate_limit_exceeded"), "1")
+    assert (error_of(answer), answer.header("Retry-After")) == ((429, "rate_limit_exceeded"), "1")
     latchkey.clock.forward(1)
     assert latchkey.call("GET", "/v1/limits", secret).status == 200
 
@@ -149,7 +149,7 @@ def test_quota_of_each_tier_is_exact(latchkey: TestApp, tier: tiers.Tier, quota:
     """The last request of the quota passes, the next is refused until the hour ends."""
     account = latchkey.account(tier)
     secret = latchkey.key(account).secret
-    latchkey.counted(account.id, tier, used=quota - 1)
+    latchkey.set_counters(account.id, tier, used=quota - 1)
     assert latchkey.call("GET", "/v1/limits", secret).header("X-RateLimit-Remaining") == "0"
     assert latchkey.call("GET", "/v1/limits", secret).status == 429
     latchkey.clock.forward(3600)
@@ -161,7 +161,7 @@ def test_fault_in_a_view_is_a_500_that_tells_nothing(latchkey: TestApp) -> None:
     secret = latchkey.key(latchkey.account()).secret
     latchkey.gateway = gateway_with_fault()
     answer = latchkey.call("GET", "/v1/fault", secret)
-    assert refusal(answer) == (500, "internal_error")
+    assert error_of(answer) == (500, "internal_error")
     assert answer.json()["message"] == (
         f"Something went wrong on our side. Quote this request id: {answer.header('x-amzn-RequestId')}."
     )
@@ -185,7 +185,7 @@ def event(method: str, path: str, **more: Any) -> dict[str, Any]:
 
 def test_unknown_method_that_reaches_the_app_is_a_405(latchkey: TestApp) -> None:
     """It says which methods there are, in the documented shape and with the limit headers of a visitor."""
-    answer = app(event("DELETE", "/v1/users"), Context("test", "r-1"))
+    answer = app(event("DELETE", "/v1/users"), LambdaContext("test", "r-1"))
     assert answer["statusCode"] == 405
     assert answer["body"] == '{"error":"method_not_allowed","message":"This path takes GET, HEAD, POST only."}'
     assert answer["headers"]["Allow"] == "GET, HEAD, POST"
@@ -194,7 +194,7 @@ def test_unknown_method_that_reaches_the_app_is_a_405(latchkey: TestApp) -> None
 
 def test_protected_route_without_a_verdict_is_no_way_in(latchkey: TestApp) -> None:
     """Were the gateway's authorizer ever detached, every protected route would fail, not open."""
-    answer = app(event("GET", "/v1/users"), Context("test", "r-1"))
+    answer = app(event("GET", "/v1/users"), LambdaContext("test", "r-1"))
     assert answer["statusCode"] == 500
     assert "data" not in answer["body"]
 
@@ -203,7 +203,7 @@ def test_request_of_another_media_type_is_a_415(latchkey: TestApp) -> None:
     """Forms are not read where JSON is documented."""
     secret = latchkey.key(latchkey.account()).secret
     answer = latchkey.call("PATCH", "/v1/users/me", secret, body=b"name=Ada", headers={"Content-Type": "text/plain"})
-    assert refusal(answer) == (415, "unsupported_media_type")
+    assert error_of(answer) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("kind", ["application/json", "Application/JSON", "application/json; charset=utf-8"])
@@ -218,12 +218,12 @@ def test_strangers_are_counted_by_address(latchkey: TestApp) -> None:
     """One visitor's burst is not another's."""
     for _ in range(50):
         assert latchkey.call("GET", "/health", ip="203.0.113.7").status == 200
-    assert refusal(latchkey.call("GET", "/health", ip="203.0.113.7")) == (429, "rate_limit_exceeded")
+    assert error_of(latchkey.call("GET", "/health", ip="203.0.113.7")) == (429, "rate_limit_exceeded")
     assert latchkey.call("GET", "/health", ip="203.0.113.8").status == 200
 
 
 def test_header_of_a_visitor_changes_nothing_about_its_address(latchkey: TestApp) -> None:
     """Nobody gets a new allowance by writing a header."""
-    latchkey.counted("ip_203.0.113.7", tiers.ANONYMOUS, used=3600)
+    latchkey.set_counters("ip_203.0.113.7", tiers.ANONYMOUS, used=3600)
     for name in ("X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP"):
         assert latchkey.call("GET", "/health", headers={name: "198.51.100.1"}).status == 429

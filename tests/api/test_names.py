@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth.flow import CALLBACK, User, new_user, register_client
 from tests.oauth.test_client_documents import DOCUMENT, found, publish
-from tests.support.fake_internet import Internet, connected_to_nothing_else
+from tests.support.fake_internet import Internet, replace_internet
 from tests.support.harness import TestApp
 
 GOOD = ("👩\u200d💻", "10\u00a0km", "\u200fדוד", "山田\u3000太郎", "می\u200cخواهم", "Ada")
@@ -18,7 +18,7 @@ BAD = ("\u200b", "\u2800", "\U000e0041", "a\u202eb", "a\u2066b", "a\x07b", "a\x9
 @pytest.fixture
 def internet() -> Iterator[Internet]:
     """An internet with nothing in it."""
-    with connected_to_nothing_else() as made:
+    with replace_internet() as made:
         yield made
 
 
@@ -53,7 +53,7 @@ def registration(latchkey: TestApp, _ada: User, name: str) -> bool:
     return taken(latchkey.call("POST", "/oauth/register", json_body=body))
 
 
-def taken(answer: Answer) -> bool:
+def taken(answer: Response) -> bool:
     """Tell whether a name was taken; what isn't is the caller's fault."""
     assert answer.status in (200, 201, 303, 400), answer.body
     return answer.status != 400

@@ -24,8 +24,9 @@ from chalicelib.detection import github_signature, hmac_signature
 from chalicelib.events import kinds
 from chalicelib.limits import tiers
 from chalicelib.oauth import clients
+from infra.local_gateway.gateway import Gateway
+from infra.local_gateway.response import Response
 from infra.routes import of_latchkey
-from infra.standin import Answer, Gateway
 from tests.api.made import add_view
 from tests.api.routes import ROUTES
 from tests.support import conformance
@@ -209,7 +210,7 @@ def test_answer_that_is_not_declared_is_found() -> None:
     """The check beside every request of the suite can fail: by status, header, field and kind."""
     gateway = Gateway(app, domain="api.example.com")
     limits = [(name, "1") for name in ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")]
-    good = Answer(200, [("Content-Type", "application/json"), *limits], b'{"status":"ok"}')
+    good = Response(200, [("Content-Type", "application/json"), *limits], b'{"status":"ok"}')
     conformance.check(gateway, "GET", "/health?x=1", good)
     for spoilt in (
         replace(good, status=418),

@@ -16,10 +16,11 @@ from chalicelib.api.openapi.document import document
 from chalicelib.api.routing import CLAIMED, Route
 from chalicelib.core import telemetry
 from chalicelib.limits import tiers
-from infra.standin import Answer, Gateway
+from infra.local_gateway.gateway import Gateway
+from infra.local_gateway.response import Response as HttpResponse
 from tests.examples.blocks import ROOT, files_of
 from tests.support.failing_view import Fault
-from tests.support.harness import TestApp, refusal
+from tests.support.harness import TestApp, error_of
 
 ORDERS = "/v1/orders"
 
@@ -66,24 +67,27 @@ def test_own_route_that_can_be_got_answers_head(shop: TestApp) -> None:
 
 def test_own_route_refuses_without_a_credential(shop: TestApp) -> None:
     """As every route does, a wrong key with a reason of its own."""
-    assert refusal(shop.call("GET", ORDERS)) == (401, "missing_api_key")
-    assert refusal(shop.call("GET", ORDERS, "nonsense")) == (401, "invalid_api_key")
-    assert refusal(shop.call("GET", ORDERS, shop.key(shop.account(), expires_in_s=-1).secret)) == (401, "token_expired")
+    assert error_of(shop.call("GET", ORDERS)) == (401, "missing_api_key")
+    assert error_of(shop.call("GET", ORDERS, "nonsense")) == (401, "invalid_api_key")
+    assert error_of(shop.call("GET", ORDERS, shop.key(shop.account(), expires_in_s=-1).secret)) == (
+        401,
+        "token_expired",
+    )
 
 
 def test_own_route_refuses_too_little_scope(shop: TestApp) -> None:
     """The scope that the decorator names."""
     answer = shop.call("GET", ORDERS, shop.key(shop.account(), "write").secret)
-    assert refusal(answer) == (403, "insufficient_scope")
+    assert error_of(answer) == (403, "insufficient_scope")
     assert "read" in answer.json()["message"]
 
 
 def test_own_route_refuses_a_spent_quota(shop: TestApp) -> None:
     """It counts on the same account as everything else."""
     account = shop.account()
-    shop.counted(account.id, tiers.FREE, used=1000)
+    shop.set_counters(account.id, tiers.FREE, used=1000)
     answer = shop.call("GET", ORDERS, shop.key(account).secret)
-    assert refusal(answer) == (429, "rate_limit_exceeded")
+    assert error_of(answer) == (429, "rate_limit_exceeded")
     assert answer.header("Retry-After") == "3600"
 
 
@@ -147,7 +151,7 @@ def till(latchkey: TestApp) -> tuple[TestApp, list[str]]:
     return latchkey, charged
 
 
-def charge(latchkey: TestApp, secret: str, body: bytes, path: str = "/v1/charges") -> Answer:
+def charge(latchkey: TestApp, secret: str, body: bytes, path: str = "/v1/charges") -> HttpResponse:
     """Send a body under an Idempotency-Key that is always the same."""
     headers = {"Authorization": f"Bearer {secret}", "Idempotency-Key": "once", "Content-Type": "application/json"}
     return latchkey.gateway.handle("POST", path, headers.items(), body)
@@ -160,7 +164,7 @@ def test_own_route_that_claims_happens_once(till: tuple[TestApp, list[str]]) -> 
     first, second = charge(latchkey, secret, b"tea"), charge(latchkey, secret, b"tea")
     assert (first.status, second.status, second.body) == (201, 201, first.body)
     assert (second.header("Idempotency-Replayed"), charged) == ("true", ["tea"])
-    assert refusal(charge(latchkey, secret, b"coffee")) == (422, "idempotency_key_reused")
+    assert error_of(charge(latchkey, secret, b"coffee")) == (422, "idempotency_key_reused")
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"fail", 500), (b"refuse", 402)])

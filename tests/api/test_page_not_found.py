@@ -4,7 +4,7 @@ import pytest
 
 from chalicelib.core import telemetry
 from chalicelib.limits import tiers
-from tests.support.console_client import ConsoleClient, Page, logged_in, person
+from tests.support.console_client import ConsoleClient, Page, log_in_as, new_account
 from tests.support.harness import TestApp
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Dest": "document"}
@@ -60,12 +60,12 @@ def test_error_of_the_api_is_a_page_where_a_person_opens_it(latchkey: TestApp) -
 @pytest.mark.parametrize("case", ["no such path", "no such method", "no right to it", "too many requests"])
 def test_page_of_an_error_has_the_header_of_other_pages(latchkey: TestApp, case: str) -> None:
     """The way to the start, and to log in and sign up, without a call to ask who looks."""
-    console, secret = logged_in(latchkey, person()), latchkey.key(latchkey.account(), "read").secret
+    console, secret = log_in_as(latchkey, new_account()), latchkey.key(latchkey.account(), "read").secret
     target = {"no such path": "/nothing", "no such method": "/oauth/token"}.get(case, "/v1/keys")
     headers = BROWSER | ({"Authorization": f"Bearer {secret}"} if case == "no right to it" else {})
     if case == "too many requests":
         target = "/docs"
-        latchkey.counted(f"ip_{console.ip}", tiers.ANONYMOUS, used=3_600)
+        latchkey.set_counters(f"ip_{console.ip}", tiers.ANONYMOUS, used=3_600)
     with telemetry.calls_watched() as calls:
         answer = latchkey.gateway.handle("GET", target, headers.items(), ip=console.ip)
     page = Page(answer, target)
@@ -79,7 +79,7 @@ def test_page_of_an_error_has_the_header_of_other_pages(latchkey: TestApp, case:
 
 def test_page_of_a_thing_that_is_not_there_says_so(latchkey: TestApp) -> None:
     """Inside the console, with the way back."""
-    page = logged_in(latchkey, person()).open("/settings/keys/key_nothing")
+    page = log_in_as(latchkey, new_account()).open("/settings/keys/key_nothing")
     assert (page.status, page.heading) == (404, "Page not found")
     assert "/logout" in page.urls
 

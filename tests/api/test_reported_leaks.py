@@ -9,7 +9,7 @@ from chalicelib.api import leaks
 from chalicelib.core import secrets
 from chalicelib.limits.tiers import ANONYMOUS
 from tests.detection.signing import Signer, alert, by_partner, known
-from tests.support.harness import TestApp, refusal
+from tests.support.harness import TestApp, error_of
 
 GOOD = {"token": "x", "type": "y"}
 
@@ -69,7 +69,7 @@ def test_alert_needs_token_and_type_only(latchkey: TestApp, more: dict[str, obje
 def test_report_that_nobody_signed_is_a_400(latchkey: TestApp) -> None:
     """It says with what to sign."""
     answer = latchkey.call("POST", "/v1/leaks", json_body=[alert(secrets.mint("test"))])
-    assert refusal(answer) == (400, "invalid_request")
+    assert error_of(answer) == (400, "invalid_request")
     assert "Github-Public-Key-Signature" in answer.json()["message"]
 
 
@@ -87,6 +87,6 @@ def test_signature_is_checked_before_the_body_is_read(latchkey: TestApp, tmp_pat
 
 def test_reports_are_counted_by_address(latchkey: TestApp) -> None:
     """Rubbish from one network meets its limit, and nobody else's."""
-    latchkey.counted("ip_203.0.113.7", ANONYMOUS, used=3_600)
+    latchkey.set_counters("ip_203.0.113.7", ANONYMOUS, used=3_600)
     answers = [latchkey.call("POST", "/v1/leaks", json_body=[GOOD], ip=ip) for ip in ("203.0.113.7", "203.0.113.8")]
     assert [answer.status for answer in answers] == [429, 400]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.limits import tiers
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.api.routes import ROUTES
 from tests.support import exhaustive
 from tests.support.harness import TestApp
@@ -109,7 +109,7 @@ def callers(latchkey: TestApp) -> Callers:
     )
 
 
-def check(answer: Answer) -> None:
+def check(answer: Response) -> None:
     """Hold an answer to what is documented."""
     assert answer.status < 500, answer
     assert answer.header("X-RateLimit-Limit") is not None

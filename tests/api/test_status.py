@@ -2,7 +2,7 @@
 
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from tests.support.harness import TestApp, refusal
+from tests.support.harness import TestApp, error_of
 
 
 def test_health_is_ok_while_the_database_answers(latchkey: TestApp) -> None:
@@ -16,7 +16,7 @@ def test_health_is_a_503_when_the_database_does_not_answer(latchkey: TestApp) ->
     """A monitor sees it, and when to ask again."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("accounts")})
     answer = latchkey.call("GET", "/health")
-    assert refusal(answer) == (503, "unavailable")
+    assert error_of(answer) == (503, "unavailable")
     assert answer.header("Retry-After") == "1"
 
 

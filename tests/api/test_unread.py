@@ -5,7 +5,7 @@ Parameters of a URL are the exception under /v1, where a misspelt one would othe
 
 import pytest
 
-from tests.support.harness import TestApp, refusal
+from tests.support.harness import TestApp, error_of
 
 TYPES = [
     "application/x-www-form-urlencoded",
@@ -99,4 +99,4 @@ def test_media_type_of_a_body_that_is_read_is_judged(latchkey: TestApp, media_ty
     """A body in another form would be misread."""
     secret = latchkey.key(latchkey.account()).secret
     answer = latchkey.call("PATCH", "/v1/users/me", secret, body=b'{"name":"x"}', headers={"Content-Type": media_type})
-    assert refusal(answer) == (415, "unsupported_media_type")
+    assert error_of(answer) == (415, "unsupported_media_type")

@@ -10,8 +10,8 @@ from chalicelib.accounts.tables import OneTimeToken as Ticket
 from chalicelib.core import clock, secrets
 from chalicelib.limits import stale_marks, tiers
 from tests.api.routes import ROUTES
-from tests.support.console_client import logged_in, person
-from tests.support.harness import NOON_MS, TestApp, refusal
+from tests.support.console_client import log_in_as, new_account
+from tests.support.harness import START_MS, TestApp, error_of
 
 
 def admin_key(latchkey: TestApp, *scopes: str) -> str:
@@ -53,7 +53,7 @@ def test_record_by_id_is_whole_to_those_who_may(latchkey: TestApp, scopes: tuple
 def test_unknown_user_is_a_404(latchkey: TestApp, user_id: str) -> None:
     """An id that isn't there and text that is no id look alike."""
     answer = latchkey.call("GET", f"/v1/users/{user_id}", latchkey.key(latchkey.account()).secret)
-    assert refusal(answer) == (404, "not_found")
+    assert error_of(answer) == (404, "not_found")
     assert answer.json()["message"] == "There is no such user."
 
 
@@ -113,7 +113,7 @@ def test_caller_changes_nothing_but_its_name(latchkey: TestApp, field: str) -> N
     """Nobody makes itself Pro, or someone else."""
     secret = latchkey.key(latchkey.account()).secret
     answer = latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": "Ada", field: "pro"})
-    assert refusal(answer) == (400, "invalid_request")
+    assert error_of(answer) == (400, "invalid_request")
     assert field in answer.json()["message"]
 
 
@@ -139,7 +139,7 @@ def test_created_accounts_link_is_stored_by_its_digest_for_an_hour(latchkey: Tes
     base, _, secret = made["set_password_url"].partition("?ticket=")
     ticket = Ticket.get(secrets.digest(secret))
     assert base == "https://api.example.com/password"
-    assert (ticket.account_id, ticket.purpose, ticket.expires_at) == (made["id"], "set_password", NOON_MS + 3_600_000)
+    assert (ticket.account_id, ticket.purpose, ticket.expires_at) == (made["id"], "set_password", START_MS + 3_600_000)
 
 
 @pytest.mark.parametrize("spelling", ["bea@example.com", "BEA@example.com", " bea@EXAMPLE.com ", "bea@ｅxample.com"])
@@ -149,7 +149,7 @@ def test_email_that_is_taken_is_a_conflict(latchkey: TestApp, spelling: str) -> 
     latchkey.account(email="bea@example.com")
     before = Account.count()
     answer = latchkey.call("POST", "/v1/users", secret, json_body={"email": spelling, "name": "Bea"})
-    assert refusal(answer) == (409, "conflict")
+    assert error_of(answer) == (409, "conflict")
     assert Account.count() == before
 
 
@@ -168,12 +168,12 @@ def test_admin_changes_tier_and_status(latchkey: TestApp) -> None:
 
 def test_nobody_suspends_their_own_account(latchkey: TestApp) -> None:
     """A conflict says so, by the API and in the console, and nothing has changed."""
-    admin = person(admin=True)
+    admin = new_account(admin=True)
     secret = latchkey.key(admin, "admin").secret
     answer = latchkey.call("PATCH", f"/v1/users/{admin.id}", secret, json_body={"status": "suspended"})
-    assert refusal(answer) == (409, "conflict")
+    assert error_of(answer) == (409, "conflict")
     path = f"/admin/accounts/{admin.id}"
-    console = logged_in(latchkey, admin)
+    console = log_in_as(latchkey, admin)
     assert f"{path}/suspend" not in console.open(path).urls
     assert console.open(f"{path}/suspend").status == 409
     csrf = console.open("/settings/account").value("/settings/account/name", "csrf")
@@ -188,7 +188,7 @@ def test_suspended_account_is_refused_at_the_next_request(latchkey: TestApp) -> 
     theirs = latchkey.key(other).secret
     assert latchkey.call("GET", "/v1/users/me", theirs).status == 200
     latchkey.call("PATCH", f"/v1/users/{other.id}", secret, json_body={"status": "suspended"})
-    assert refusal(latchkey.call("GET", "/v1/users/me", theirs)) == (401, "invalid_api_key")
+    assert error_of(latchkey.call("GET", "/v1/users/me", theirs)) == (401, "invalid_api_key")
 
 
 def test_reinstated_account_works_at_the_next_request(latchkey: TestApp) -> None:
@@ -219,7 +219,7 @@ def test_new_tier_holds_at_the_next_request(latchkey: TestApp) -> None:
     secret, other = admin_key(latchkey), latchkey.account(name="Bea")
     theirs = latchkey.key(other).secret
     latchkey.call("GET", "/v1/users/me", theirs)
-    latchkey.counted(other.id, tiers.FREE, used=1000)
+    latchkey.set_counters(other.id, tiers.FREE, used=1000)
     latchkey.call("PATCH", f"/v1/users/{other.id}", secret, json_body={"tier": "pro"})
     answer = latchkey.call("GET", "/v1/users/me", theirs)
     assert (answer.status, answer.header("X-RateLimit-Limit"), answer.header("X-RateLimit-Remaining")) == (
@@ -238,14 +238,14 @@ def test_admin_that_loses_the_flag_loses_the_scope_at_the_next_request(latchkey:
     root.update(actions=[Account.admin.set(False)])
     stale_marks.mark(root.id)
     answer = latchkey.call("PATCH", f"/v1/users/{other.id}", secret, json_body={"tier": "free"})
-    assert refusal(answer) == (403, "insufficient_scope")
+    assert error_of(answer) == (403, "insufficient_scope")
 
 
 @pytest.mark.parametrize("user_id", ["acc_00000000000000000000", "nobody"])
 def test_unknown_user_is_not_changed_into_being(latchkey: TestApp, user_id: str) -> None:
     """Changing what isn't there is a 404 and makes nothing."""
     answer = latchkey.call("PATCH", f"/v1/users/{user_id}", admin_key(latchkey), json_body={"tier": "pro"})
-    assert refusal(answer) == (404, "not_found")
+    assert error_of(answer) == (404, "not_found")
     assert Account.count() == 1
 
 
@@ -268,7 +268,7 @@ def test_unknown_user_is_not_changed_into_being(latchkey: TestApp, user_id: str)
 def test_account_that_cannot_be_is_refused_by_field(latchkey: TestApp, body: object, named: str) -> None:
     """The message names the field and says what it takes; nothing is made."""
     answer = latchkey.call("POST", "/v1/users", admin_key(latchkey), json_body=body)
-    assert refusal(answer) == (400, "invalid_request")
+    assert error_of(answer) == (400, "invalid_request")
     assert named in answer.json()["message"]
     assert Account.count() == 1
 
@@ -287,7 +287,7 @@ def test_standing_that_cannot_be_is_refused_by_field(latchkey: TestApp, body: ob
     """Nobody is made an admin through the API, and no tier is invented."""
     other = latchkey.account(name="Bea")
     answer = latchkey.call("PATCH", f"/v1/users/{other.id}", admin_key(latchkey), json_body=body)
-    assert refusal(answer) == (400, "invalid_request")
+    assert error_of(answer) == (400, "invalid_request")
     assert named in answer.json()["message"]
 
 
@@ -295,7 +295,7 @@ def test_standing_that_cannot_be_is_refused_by_field(latchkey: TestApp, body: ob
 def test_limit_out_of_bounds_is_refused(latchkey: TestApp, query: str) -> None:
     """The message says what limit takes."""
     answer = latchkey.call("GET", f"/v1/users?{query}", latchkey.key(latchkey.account()).secret)
-    assert refusal(answer) == (400, "invalid_request")
+    assert error_of(answer) == (400, "invalid_request")
     assert answer.json()["message"] == "limit must be a whole number from 1 to 100."
 
 
@@ -303,14 +303,14 @@ def test_limit_out_of_bounds_is_refused(latchkey: TestApp, query: str) -> None:
 def test_cursor_of_our_own_making_only(latchkey: TestApp, cursor: str) -> None:
     """A made-up cursor, or one of another list, is refused."""
     answer = latchkey.call("GET", f"/v1/users?cursor={cursor}", latchkey.key(latchkey.account()).secret)
-    assert refusal(answer) == (400, "invalid_request")
+    assert error_of(answer) == (400, "invalid_request")
     assert "cursor must" in answer.json()["message"]
 
 
 def test_misspelt_parameter_is_refused_by_name(latchkey: TestApp) -> None:
     """`?limt=5` doesn't pass in silence."""
     answer = latchkey.call("GET", "/v1/users?limt=5", latchkey.key(latchkey.account()).secret)
-    assert refusal(answer) == (400, "invalid_request")
+    assert error_of(answer) == (400, "invalid_request")
     assert answer.json()["message"] == "Unknown parameter 'limt'; this request takes limit, cursor."
 
 
@@ -322,7 +322,7 @@ def test_parameter_that_a_request_does_not_have_is_refused_by_name(
     secret = latchkey.key(latchkey.account(admin=True), scope).secret
     body: dict[str, str] | None = {} if method in ("POST", "PATCH") else None
     answer = latchkey.call(method, f"{path.format(id='x')}?limt=5", secret, json_body=body)
-    assert refusal(answer) == (400, "invalid_request")
+    assert error_of(answer) == (400, "invalid_request")
     assert "Unknown parameter 'limt'; this request takes" in answer.json()["message"]
 
 

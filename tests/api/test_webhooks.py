@@ -11,7 +11,7 @@ from chalicelib.core import settings
 from chalicelib.core.process_cache import CACHES
 from chalicelib.events import kinds, record
 from chalicelib.webhooks import endpoints
-from tests.support.harness import TestApp, refusal
+from tests.support.harness import TestApp, error_of
 from tests.support.webhook_receiver import Receiver
 from tests.webhooks.told import happens, streamed
 
@@ -50,7 +50,7 @@ def test_life_of_a_webhook(latchkey: TestApp) -> None:
     assert rotated.json()["secret"] not in (made["secret"], None)
     assert latchkey.call("GET", "/v1/webhooks", secret).json()["data"] == [enabled]
     assert latchkey.call("DELETE", path, secret).status == 204
-    assert refusal(latchkey.call("GET", path, secret)) == (404, "not_found")
+    assert error_of(latchkey.call("GET", path, secret)) == (404, "not_found")
     happened = [event for event in record.newest_first(ada.id, 50) if event.type.startswith("webhook.")]
     assert {event.type for event in happened} == {kind for kind in kinds.WORDS if kind.startswith("webhook.")}
     told = str([event.changed.as_dict() for event in happened])
@@ -85,7 +85,7 @@ def test_url_that_can_not_be_sent_to_is_refused(latchkey: TestApp, url: object) 
     """With what was wrong; a name that leads inside is found out when it is sent to."""
     secret = latchkey.key(latchkey.account(), "webhooks").secret
     answer = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": url, "name": "Bad"})
-    assert refusal(answer) == (400, "invalid_request")
+    assert error_of(answer) == (400, "invalid_request")
     assert "url" in answer.json()["message"]
     made = added(latchkey, secret)
     assert latchkey.call("PATCH", f"/v1/webhooks/{made['id']}", secret, json_body={"url": url}).status == 400
@@ -96,7 +96,7 @@ def test_eleventh_webhook_is_refused_until_one_goes(latchkey: TestApp) -> None:
     secret = latchkey.key(latchkey.account(), "webhooks").secret
     made = [added(latchkey, secret, name=f"No. {number}")["id"] for number in range(10)]
     answer = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "One more"})
-    assert refusal(answer) == (409, "conflict")
+    assert error_of(answer) == (409, "conflict")
     assert latchkey.call("DELETE", f"/v1/webhooks/{made[3]}", secret).status == 204
     assert latchkey.call("DELETE", f"/v1/webhooks/{made[3]}", secret).status == 404
     added(latchkey, secret)
@@ -122,7 +122,7 @@ def test_only_the_scope_opens_it_and_only_its_own(latchkey: TestApp) -> None:
         ("GET", "/deliveries/evt_0Ss7tMyeLGfao5CaN5Tz", None),
         ("POST", "/deliveries/evt_0Ss7tMyeLGfao5CaN5Tz/resend", None),
     ):
-        assert refusal(latchkey.call(method, path + end, bobs, json_body=body)) == (404, "not_found")
+        assert error_of(latchkey.call(method, path + end, bobs, json_body=body)) == (404, "not_found")
 
 
 def test_second_rotation_within_the_overlap_is_refused(latchkey: TestApp) -> None:
@@ -130,7 +130,7 @@ def test_second_rotation_within_the_overlap_is_refused(latchkey: TestApp) -> Non
     secret = latchkey.key(latchkey.account(), "webhooks").secret
     path = f"/v1/webhooks/{added(latchkey, secret)['id']}/rotate"
     assert latchkey.call("POST", path, secret).status == 200
-    assert refusal(latchkey.call("POST", path, secret)) == (409, "conflict")
+    assert error_of(latchkey.call("POST", path, secret)) == (409, "conflict")
     latchkey.clock.forward(86_400)
     assert latchkey.call("POST", path, secret).status == 200
 
@@ -139,12 +139,12 @@ def test_test_message_is_sent_at_once(local: TestApp, receiver: Receiver) -> Non
     """And what came of it is in the answer."""
     secret = local.key(local.account(), "webhooks").secret
     made = added(local, secret, url=receiver.url)
-    receiver.says, receiver.answers = [200], b"thank you"
+    receiver.statuses, receiver.response_body = [200], b"thank you"
     answer = local.call("POST", f"/v1/webhooks/{made['id']}/test", secret).json()
     assert (answer["type"], answer["state"]) == ("webhook.test", "delivered")
     assert [(each["status"], each["answer"]) for each in answer["attempts"]] == [(200, "thank you")]
     assert receiver.ids == [answer["id"]]
-    receiver.says = [500]
+    receiver.statuses = [500]
     failed = local.call("POST", f"/v1/webhooks/{made['id']}/test", secret).json()
     assert (failed["state"], failed["attempts"][0]["status"]) == ("pending", 500)
     assert failed["next_attempt_at"] is not None
@@ -155,7 +155,7 @@ def test_log_shows_what_was_sent_and_answered_and_sends_again(local: TestApp, re
     ada = local.account()
     secret = local.key(ada, "webhooks").secret
     made = added(local, secret, url=receiver.url, types=["account.renamed"])
-    receiver.says = [500, 204]
+    receiver.statuses = [500, 204]
     happened = [happens(local, ada, f"Ada {number}") for number in range(3)]
     streamed(ada)
     background.every_minute()
@@ -170,7 +170,7 @@ def test_log_shows_what_was_sent_and_answered_and_sends_again(local: TestApp, re
     again = local.call("POST", f"{path}/{happened[0]}/resend", secret).json()
     assert (again["state"], len(again["attempts"])) == ("delivered", 2)
     assert again["body"] == receiver.received[-1].body.decode()
-    assert refusal(local.call("POST", f"{path}/evt_{'0' * 20}/resend", secret)) == (404, "not_found")
+    assert error_of(local.call("POST", f"{path}/evt_{'0' * 20}/resend", secret)) == (404, "not_found")
 
 
 def test_what_happens_while_it_is_disabled_is_in_the_events_alone(local: TestApp, receiver: Receiver) -> None:
@@ -185,7 +185,7 @@ def test_what_happens_while_it_is_disabled_is_in_the_events_alone(local: TestApp
     local.call("PATCH", path, secret, json_body={"status": "enabled"})
     background.every_minute()
     assert local.call("GET", f"{path}/deliveries", secret).json()["data"] == []
-    assert refusal(local.call("POST", f"{path}/deliveries/{missed}/resend", secret)) == (404, "not_found")
+    assert error_of(local.call("POST", f"{path}/deliveries/{missed}/resend", secret)) == (404, "not_found")
     assert missed in [event["id"] for event in local.call("GET", "/v1/events", secret).json()["data"]]
     assert receiver.ids == []
     guide = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
@@ -197,7 +197,7 @@ def test_disabled_webhook_sends_nothing_by_hand_either(latchkey: TestApp) -> Non
     secret = latchkey.key(latchkey.account(), "webhooks").secret
     path = f"/v1/webhooks/{added(latchkey, secret)['id']}"
     latchkey.call("PATCH", path, secret, json_body={"status": "disabled"})
-    assert refusal(latchkey.call("POST", f"{path}/test", secret)) == (409, "conflict")
+    assert error_of(latchkey.call("POST", f"{path}/test", secret)) == (409, "conflict")
 
 
 def test_without_a_stage_key_nothing_is_made(latchkey: TestApp) -> None:
@@ -208,5 +208,5 @@ def test_without_a_stage_key_nothing_is_made(latchkey: TestApp) -> None:
     with settings.in_use(replace(settings.current(), stage_key_file="/nowhere/key")):
         answer = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "Ledger"})
     CACHES["core.root_key"].clear()
-    assert refusal(answer) == (503, "unavailable")
+    assert error_of(answer) == (503, "unavailable")
     assert list(endpoints.of_account(ada.id)) == []

@@ -53,31 +53,33 @@ class Console:
         """Return a user with a new account."""
         email = email or f"{randomness.base62(8).lower()}@example.com"
         fields = {"email": email, "name": name, "tier": tier, "admin": admin, "verified": verified}
-        return User(subprocess_server.ask(self.process, do="account", password=password, **fields)["id"], email, name)
+        return User(
+            subprocess_server.send_command(self.process, do="account", password=password, **fields)["id"], email, name
+        )
 
     def session(self, user: User) -> str:
         """Return the cookie value of a new session."""
-        return str(subprocess_server.ask(self.process, do="session", account_id=user.id)["session"])
+        return str(subprocess_server.send_command(self.process, do="session", account_id=user.id)["session"])
 
     def key(self, user: User, *scopes: str, name: str = "Test key") -> Key:
         """Return a new key of a user, by default with the scopes read and write."""
         return Key(
-            **subprocess_server.ask(
+            **subprocess_server.send_command(
                 self.process, do="key", account_id=user.id, name=name, scopes=scopes or ["read", "write"]
             )
         )
 
     def unusual(self, user: User, key_id: str, why: str) -> None:
         """Create an alert for a key."""
-        subprocess_server.ask(self.process, do="unusual", account_id=user.id, key_id=key_id, why=why)
+        subprocess_server.send_command(self.process, do="unusual", account_id=user.id, key_id=key_id, why=why)
 
     def leaked(self, key: Key) -> None:
         """Report a key as found in a place that isn't public."""
-        subprocess_server.ask(self.process, do="leaked", secret=key.secret)
+        subprocess_server.send_command(self.process, do="leaked", secret=key.secret)
 
     def demo(self, user: User) -> dict[str, str]:
         """Give a user keys of every state and a month of usage; return the ids of the keys by name."""
-        keys: dict[str, str] = subprocess_server.ask(self.process, do="demo", account_id=user.id)["keys"]
+        keys: dict[str, str] = subprocess_server.send_command(self.process, do="demo", account_id=user.id)["keys"]
         return keys
 
     def status(self, secret: str) -> int:
@@ -88,13 +90,13 @@ class Console:
     @contextmanager
     def crowded(self) -> Iterator[None]:
         """Reject every page in a `with` block by using up this second's burst."""
-        subprocess_server.ask(self.process, do="crowd")
+        subprocess_server.send_command(self.process, do="crowd")
         yield
         self.forward(1)
 
     def forward(self, seconds: float) -> None:
         """Move the server's clock."""
-        subprocess_server.ask(self.process, do="forward", seconds=seconds)
+        subprocess_server.send_command(self.process, do="forward", seconds=seconds)
 
     def emails(self, to: str) -> list[str]:
         """Return the emails to an address, newest last."""
@@ -114,7 +116,7 @@ def served(folder: Path, **environment: str) -> Iterator[Console]:
     database = engine.start(folder / "console.db", say=False)
     settings = {"AWS_ENDPOINT_URL": database.url, "LATCHKEY_MAIL_FOLDER": str(folder / "mail"), **environment}
     try:
-        with subprocess_server.running("tests.browser.server", folder / "server.log", **settings) as process:
-            yield Console(subprocess_server.said(process)["url"], folder / "mail", process)
+        with subprocess_server.run_module("tests.browser.server", folder / "server.log", **settings) as process:
+            yield Console(subprocess_server.read_line(process)["url"], folder / "mail", process)
     finally:
         database.stop()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler
 
-from tests.support.serving import CrowdServer
+from tests.support.threaded_server import ThreadedServer
 
 HOSTS = ("127.0.0.1", "localhost", "127.0.0.1")
 """The host of each hop: `localhost` and `127.0.0.1` are different sites, not only different origins."""
@@ -29,7 +29,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
-class Hop(CrowdServer):
+class Hop(ThreadedServer):
     """An origin that redirects to `onward`, or shows a page if that is empty."""
 
     def __init__(self, host: str, onward: str) -> None:

@@ -23,10 +23,12 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import new_key, put_beside_the_others
 from chalicelib.detection import leak_policy, leaks
 from chalicelib.limits import counter_items, tiers
-from infra import chalice_cli, data, server, standin
+from infra import chalice_cli, data, server
+from infra.local_gateway import gateway as local_gateway
+from infra.local_gateway.response import Response
 from tests.browser import demo
 from tests.support.harness import Clock
-from tests.support.serving import ENGINE_ANSWERS_WITHIN_S
+from tests.support.threaded_server import ENGINE_TIMEOUT_S
 
 HOST = "127.0.0.1"
 AFTERNOON_MS = 1_778_163_720_000
@@ -36,12 +38,12 @@ REQUEST_TAKES_S = 0.025
 
 
 @dataclass
-class Gateway(standin.Gateway):
-    """The stand-in gateway with a clock that its requests advance."""
+class Gateway(local_gateway.Gateway):
+    """The local gateway with a clock that its requests advance."""
 
     clock: Clock = field(default_factory=lambda: Clock(AFTERNOON_MS))
 
-    def handle(self, *request: Any, **more: Any) -> standin.Answer:
+    def handle(self, *request: Any, **more: Any) -> Response:
         """Advance the clock and handle the request."""
         self.clock.forward(REQUEST_TAKES_S)
         return super().handle(*request, **more)
@@ -68,7 +70,7 @@ class Server(server.Server):
 
 def main() -> None:
     """Serve until standard input ends."""
-    dynamodb.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
+    dynamodb.READ_TIMEOUT_S = ENGINE_TIMEOUT_S
     served = Server()
     chalice_cli.prepare_environment(served.url)
     with clock.driven_by(served.gateway.clock), Path(sys.argv[1]).open("a", buffering=1) as log:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 
-from tests.support.serving import CrowdServer
+from tests.support.threaded_server import ThreadedServer
 
 _PAGE = """<!doctype html>
 <meta charset="utf-8">
@@ -39,7 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
-class Site(CrowdServer):
+class Site(ThreadedServer):
     """A site that shows the same page at every path."""
 
     page = _PAGE.format(environment="{}", program="")

@@ -75,7 +75,7 @@ def test_page_is_accessible_and_fits(page_state: PageState, window: Page, all_us
     Colours depend on the theme and layout on the width, so each page is checked in two combinations, not in four. Axe,
     which takes seconds, checks one combination of each page, alternating between the two.
     """
-    with_axe = VIEWS if exhaustive.IS_ASKED_FOR else (VIEWS[PAGE_STATES.index(page_state) % len(VIEWS)],)
+    with_axe = VIEWS if exhaustive.IS_ENABLED else (VIEWS[PAGE_STATES.index(page_state) % len(VIEWS)],)
     if page_state.who:
         all_users.start_session(window, getattr(cast, page_state.who))
     page_state.open(window, cast)

@@ -1,4 +1,4 @@
-"""What an exchange with the authorization server starts from: a client of Ada's, her yes, codes and tokens.
+"""The preconditions of an OAuth exchange: a client, the consent of the account Ada, codes and tokens.
 
     client REDIRECT …       a confidential client of Ada's with these redirect URIs: `{{client_id}}` and
                             `{{client_secret}}`, and both as HTTP Basic has them, `{{basic}}`
@@ -20,7 +20,7 @@ from typing import Any
 
 from chalicelib.accounts import sessions
 from chalicelib.accounts.tables import Account
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth.flow import PKCE, App, User, basic, register_client
 from tests.support.harness import TestApp
 
@@ -37,7 +37,7 @@ MADE = (
 
 @dataclass
 class Flow:
-    """The flow of one client for Ada."""
+    """The flow of one client with the account Ada."""
 
     latchkey: TestApp
     ada: Account
@@ -47,7 +47,7 @@ class Flow:
 
     @property
     def client(self) -> App:
-        """Return the client; a file that forgets it fails."""
+        """Return the client; fail if the file doesn't define one."""
         assert self.app, "no client is given"
         return self.app
 
@@ -61,7 +61,7 @@ class Flow:
         return self.browser
 
     def given(self, words: list[str]) -> bool:
-        """Make one `# given:` line so; return False when it is none of these."""
+        """Set up one `# given:` line; return False for an unknown one."""
         match words:
             case ["client", *uris]:
                 self.app = self._register(uris, public=False)
@@ -70,7 +70,7 @@ class Flow:
             case ["challenge"]:
                 self.client.proof = PKCE
             case ["logged", "in"]:
-                form = self.person.open_authorization(self.client).read.forms[-1]
+                form = self.person.open_authorization(self.client).content.forms[-1]
                 self.names["csrf"] = dict(form.fields)["csrf"]
             case ["consent", *scopes]:
                 self.person.allow(self.client, scope=" ".join(scopes))
@@ -97,8 +97,8 @@ class Flow:
         return app
 
 
-def new_names(answer: Answer) -> dict[str, str]:
-    """Return names for what an answer has made."""
+def new_names(answer: Response) -> dict[str, str]:
+    """Return the placeholders for values of a response."""
     code = re.search(r"[?&]code=([^&]+)", answer.header("Location") or "")
     names = {"new_code": code[1]} if code else {}
     if answer.status in (200, 201) and answer.body and answer.header("Content-Type") == "application/json":

@@ -1,4 +1,4 @@
-"""The wire contract as data: each `<topic>/<case>.http` holds one request and its full answer, to the byte.
+"""The HTTP contract as data: each `<topic>/<case>.http` has one request and its complete response, to the byte.
 
 Before the request, lines of `# given:` say what is so, in order. Without any it is 2021-12-20T10:00:00Z, and there is
 one free account, Ada: `{{ada}}` is her id; `{{key}}` is her key (read, write, keys), `{{ada_key_id}}` its id and
@@ -12,7 +12,7 @@ one free account, Ada: `{{ada}}` is her id; `{{key}}` is her key (read, write, k
     rotated N         her key is rotated and works on for N seconds; its successor is `{{successor_id}}`
     revoked           her key is revoked
     other NAME        another account: `{{name}}`, its key `{{name_key_id}}`
-    used N            N requests are counted in this hour, for Ada and for the visitor's address
+    used N            N requests are counted in this hour, for Ada and for the client address
     burst N           N requests are counted in this second, for both
     seconds N         the clock moves on
     origin ORIGIN     the one allowed origin
@@ -44,7 +44,7 @@ from chalicelib.credentials.issue import Issued
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import tiers
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.contract.flows import Flow, new_names
 from tests.support import conformance
 from tests.support.failing_view import gateway_with_fault
@@ -52,20 +52,20 @@ from tests.support.harness import TestApp
 
 HERE = Path(__file__).parent
 CASES = sorted(str(path.relative_to(HERE).with_suffix("")) for path in HERE.glob("*/*.http"))
-VISITOR = "203.0.113.7"
+CLIENT_ADDRESS = "203.0.113.7"
 UNWRITABLE = {"long": "x" * 7_000, "controls": "\x00\x01\t\x1b\r\n\x7f", "spaces": "   "}
 
 
 @dataclass
 class Play:
-    """One exchange: what is given, and what the names in its file stand for."""
+    """One exchange: its preconditions, and the values of its placeholders."""
 
     latchkey: TestApp
     until_played: ExitStack
     names: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Let Ada in."""
+        """Create the account Ada."""
         self.ada, self.key = self.person("Ada")
         self.flow = Flow(self.latchkey, self.ada, self.names)
         typo = "a" if self.key.secret[-1] != "a" else "b"
@@ -77,7 +77,7 @@ class Play:
         }
 
     def person(self, name: str) -> tuple[Account, Issued]:
-        """Add an account and a key of it."""
+        """Add an account and its key."""
         account = self.latchkey.account(email=f"{name.lower()}@example.com", name=name)
         issued = self.latchkey.key(account)
         self.names |= {
@@ -88,7 +88,7 @@ class Play:
         return account, issued
 
     def given(self, fact: str) -> None:  # noqa: C901 - a table of words, one line each
-        """Make one `# given:` line so."""
+        """Set up one `# given:` line."""
         match fact.split():
             case ["tier", tier]:
                 self.ada.update(actions=[Account.tier.set(tier)])
@@ -125,30 +125,30 @@ class Play:
                 assert self.flow.given(words), f"unknown words: {fact}"
 
     def count(self, **counters: int) -> None:
-        """Write counters as if so many requests had come."""
+        """Set counters as after so many requests."""
         for tier in tiers.OF_ACCOUNTS:
-            self.latchkey.counted(self.ada.id, tier, **counters)
-        self.latchkey.counted(f"ip_{VISITOR}", tiers.ANONYMOUS, **counters)
+            self.latchkey.set_counters(self.ada.id, tier, **counters)
+        self.latchkey.set_counters(f"ip_{CLIENT_ADDRESS}", tiers.ANONYMOUS, **counters)
 
-    def request(self, text: str) -> Answer:
+    def request(self, text: str) -> Response:
         """Send the request of a file."""
         head, _, body = text.strip("\n").partition("\n\n")
         first, *lines = head.split("\n")
         method, target, _ = first.split(" ")
-        headers = [(name, self.filled(value)) for name, _, value in (line.partition(": ") for line in lines)]
-        target = self.filled(target)
-        answer = self.latchkey.gateway.handle(method, target, headers, self.filled(body).encode(), ip=VISITOR)
+        headers = [(name, self.fill(value)) for name, _, value in (line.partition(": ") for line in lines)]
+        target = self.fill(target)
+        answer = self.latchkey.gateway.handle(method, target, headers, self.fill(body).encode(), ip=CLIENT_ADDRESS)
         conformance.check(self.latchkey.gateway, method, target, answer)
         return answer
 
-    def filled(self, text: str) -> str:
-        """Put the values in for the names."""
+    def fill(self, text: str) -> str:
+        """Replace the placeholders by their values."""
         for name, value in (self.names | UNWRITABLE).items():
             text = text.replace(f"{{{{{name}}}}}", value)
         return text
 
-    def shown(self, answer: Answer) -> str:
-        """Write an answer as the files have it."""
+    def shown(self, answer: Response) -> str:
+        """Return a response in the format of the files."""
         names = self.names | {"request_id": answer.header("x-amzn-RequestId") or "none"} | new_names(answer)
         made = answer.json() if answer.status == HTTPStatus.CREATED else {}
         if "id" in made:
@@ -171,7 +171,7 @@ def _in_json(text: str) -> str:
 
 
 def _parts(text: str) -> tuple[list[str], str, str]:
-    """Return the facts given, the request and the answer of a file."""
+    """Return the preconditions, the request and the response of a file."""
     facts = re.findall(r"^# given: (.+)\n", text, re.MULTILINE)
     exchange = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)
     request, answer = re.split(r"^(?=HTTP/1\.1 )", exchange, maxsplit=1, flags=re.MULTILINE)
@@ -179,8 +179,8 @@ def _parts(text: str) -> tuple[list[str], str, str]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_exchange_holds_to_the_byte(latchkey: TestApp, case: str) -> None:
-    """The request of the file gets exactly the answer of the file."""
+def test_response_matches_the_file_to_the_byte(latchkey: TestApp, case: str) -> None:
+    """The request of the file gets exactly the response of the file."""
     facts, request, answer = _parts((HERE / f"{case}.http").read_text())
     with ExitStack() as until_played:
         play = Play(latchkey, until_played)
@@ -189,7 +189,7 @@ def test_exchange_holds_to_the_byte(latchkey: TestApp, case: str) -> None:
         assert play.shown(play.request(request)) == answer
 
 
-def test_no_file_holds_what_looks_like_a_secret() -> None:
-    """A secret scanner finds nothing in the exchanges: secrets stand there by name only."""
+def test_no_file_contains_a_secret() -> None:
+    """A secret scanner finds nothing in the exchanges: they have placeholders for secrets."""
     for case in CASES:
         assert not re.search(r"lk_[a-z]+_[0-9A-Za-z]{36}", (HERE / f"{case}.http").read_text()), case

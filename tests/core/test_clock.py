@@ -5,7 +5,7 @@ import time
 import pytest
 
 from chalicelib.core import clock
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 
 def test_hour_begins_on_the_full_hour() -> None:
@@ -17,19 +17,19 @@ def test_hour_begins_on_the_full_hour() -> None:
 
 def test_iso_time_is_utc_to_the_second() -> None:
     """Fractions are cut, never rounded up into the future."""
-    assert clock.iso(NOON_MS + 999) == "2021-12-20T10:00:00Z"
+    assert clock.iso(START_MS + 999) == "2021-12-20T10:00:00Z"
     assert clock.iso(0) == "1970-01-01T00:00:00Z"
 
 
 def test_seconds_are_rounded_down(latchkey: TestApp) -> None:
     """Both functions read the same clock."""
     latchkey.clock.forward(0.999)
-    assert (clock.now_ms(), clock.now_s()) == (NOON_MS + 999, NOON_MS // 1000)
+    assert (clock.now_ms(), clock.now_s()) == (START_MS + 999, START_MS // 1000)
 
 
 def test_feed_time_is_rfc822() -> None:
     """A feed's time is in UTC and to the second."""
-    assert clock.rfc822(NOON_MS + 999) == "Mon, 20 Dec 2021 10:00:00 GMT"
+    assert clock.rfc822(START_MS + 999) == "Mon, 20 Dec 2021 10:00:00 GMT"
 
 
 def test_hour_and_day_have_their_seconds() -> None:

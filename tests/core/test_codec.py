@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chalicelib.core.dynamodb import codec, endpoint, sigv4
 from chalicelib.core.dynamodb.connection_pool import NoResponse
 from chalicelib.core.dynamodb.http_response import Answer
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 MODEL = botocore.session.get_session().get_service_model("dynamodb").operation_model("PutItem")
 SCALARS = (
@@ -150,7 +150,7 @@ def test_call_is_one_signed_request(latchkey: TestApp) -> None:
         "content-type": "application/x-amz-json-1.0",
         "x-amz-target": "DynamoDB_20120810.GetItem",
     }
-    signed = sigv4.signed(named, body, credentials=caller, region="eu-west-1", at_ms=NOON_MS)
+    signed = sigv4.signed(named, body, credentials=caller, region="eu-west-1", at_ms=START_MS)
     assert dict(line.split(": ", 1) for line in lines) == signed | {"content-length": str(len(body))}
     assert "x-amz-security-token" in signed
 

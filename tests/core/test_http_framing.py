@@ -14,7 +14,7 @@ from chalicelib.core import clock, http_framing, ssrf_safe_fetch
 from chalicelib.core.dynamodb import http_response
 from tests.core.raw_responses import CHUNKED, HI, LENGTH, MALFORMED, OK, VALID
 from tests.support import exhaustive
-from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
+from tests.support.fake_internet import ADDRESS, NAME, Internet, replace_internet
 
 FOREVER = 10**18
 
@@ -76,13 +76,13 @@ def read_by_h11(raw: bytes, method: str = "GET") -> tuple[int, bytes] | None:
 @pytest.fixture(scope="module")
 def internet() -> Iterator[Internet]:
     """An empty fake internet."""
-    with connected_to_nothing_else() as made:
+    with replace_internet() as made:
         yield made
 
 
 def fetch_raw(internet: Internet, raw: bytes) -> ssrf_safe_fetch.Fetched:
     """Return the response fetched from a server that sends `raw` and closes the connection."""
-    internet.serves(lambda talk: talk.sendall(raw))
+    internet.serve(lambda talk: talk.sendall(raw))
     return ssrf_safe_fetch.get(
         f"https://{NAME}/", deadline_s=60, bytes_max=10**9, resolver=lambda *_: [ADDRESS], tls=internet.tls
     )

@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.core import clock, http_framing, ssrf_safe_fetch
 from chalicelib.core.ssrf_safe_fetch import Fetched, FetchError
-from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
+from tests.support.fake_internet import ADDRESS, NAME, Internet, replace_internet
 from tests.support.webhook_receiver import Receiver
 
 URL = f"https://{NAME}/hook?a=b"
@@ -21,7 +21,7 @@ TEN = 10
 @pytest.fixture
 def internet() -> Iterator[Internet]:
     """An empty fake internet."""
-    with connected_to_nothing_else() as made:
+    with replace_internet() as made:
         yield made
 
 
@@ -41,7 +41,7 @@ def post_to(internet: Internet, body: bytes = b"hi") -> Fetched:
 @pytest.mark.parametrize("status", ["200 OK", "204 No Content", "302 Found", "404 Not Found", "500 Fault"])
 def test_every_status_is_a_response(internet: Internet, status: str) -> None:
     """Including a redirect, which isn't followed. The request has the given headers and body, and its length."""
-    internet.answers(b"", status=status, headers="Location: https://169.254.169.254/\r\n")
+    internet.respond(b"", status=status, headers="Location: https://169.254.169.254/\r\n")
     assert post_to(internet).status == int(status[:3])
     (request,) = internet.requests
     head = request.partition(b"\r\n\r\n")[0].decode().split("\r\n")
@@ -53,7 +53,7 @@ def test_every_status_is_a_response(internet: Internet, status: str) -> None:
 @pytest.mark.parametrize("status", ["300 First", "399 Last"])
 def test_redirect_of_a_get_is_rejected(internet: Internet, status: str) -> None:
     """The first and the last redirect status."""
-    internet.answers(b"", status=status)
+    internet.respond(b"", status=status)
     with pytest.raises(FetchError, match=r"^It responds with a redirect, which isn't followed\.$"):
         ssrf_safe_fetch.get(
             URL, deadline_s=60, bytes_max=TEN, resolver=lambda _host, _port: [ADDRESS], tls=internet.tls
@@ -63,7 +63,7 @@ def test_redirect_of_a_get_is_rejected(internet: Internet, status: str) -> None:
 @pytest.mark.parametrize("size", [0, 1, TEN - 1, TEN, TEN + 1, 5_000])
 def test_only_the_requested_part_of_a_body_is_kept(internet: Internet, size: int) -> None:
     """The beginning of the body is kept, with the headers."""
-    internet.answers(b"x" * size)
+    internet.respond(b"x" * size)
     response = post_to(internet)
     assert (response.status, response.body) == (200, b"x" * min(size, TEN))
     assert response.headers == {"content-length": str(size)}
@@ -76,7 +76,7 @@ def test_only_the_requested_part_of_a_body_is_kept(internet: Internet, size: int
 )
 def test_truncated_body_is_no_error(internet: Internet, rest: bytes) -> None:
     """The status is a response."""
-    internet.serves(lambda talk: talk.sendall(b"HTTP/1.1 202 X\r\n" + rest))
+    internet.serve(lambda talk: talk.sendall(b"HTTP/1.1 202 X\r\n" + rest))
     assert (post_to(internet).status, post_to(internet).body) == (202, b"hi")
 
 
@@ -90,7 +90,7 @@ def test_truncated_body_is_no_error(internet: Internet, rest: bytes) -> None:
 )
 def test_missing_status_is_an_error(internet: Internet, response: bytes, reason: str) -> None:
     """The message is for the user who chose the URL."""
-    internet.serves(lambda talk: talk.sendall(response))
+    internet.serve(lambda talk: talk.sendall(response))
     with pytest.raises(FetchError) as failed:
         post_to(internet)
     assert str(failed.value) == reason
@@ -163,8 +163,8 @@ def test_every_step_shares_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_loopback_receiver_is_requested_if_allowed(receiver: Receiver) -> None:
     """The request is plain http with the URL's port and path."""
-    receiver.answers = b"thanks"
-    receiver.says = [200]
+    receiver.response_body = b"thanks"
+    receiver.statuses = [200]
     more: dict[str, Any] = {"deadline_s": 60, "bytes_max": TEN}
     assert ssrf_safe_fetch.post(receiver.url, b"hi", {"webhook-id": "1"}, loopback=True, **more).status == 200
     assert [each.body for each in receiver.received] == [b"hi"]
@@ -174,8 +174,8 @@ def test_loopback_receiver_is_requested_if_allowed(receiver: Receiver) -> None:
 
 def test_status_of_the_own_url_is_returned(receiver: Receiver) -> None:
     """A private address and plain http are allowed; the body isn't read."""
-    receiver.says = [302]
+    receiver.statuses = [302]
     assert ssrf_safe_fetch.status_of(f"{receiver.url}/health", deadline_s=60) == 302
-    assert receiver.looked_at == ["/hooks/health"]
+    assert receiver.get_paths == ["/hooks/health"]
     with pytest.raises(FetchError):
         ssrf_safe_fetch.status_of("https://u:p@[", deadline_s=60)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.dynamodb.sigv4 import Credentials, signed
-from tests.support.harness import NOON_MS
+from tests.support.harness import START_MS
 
 HEADERS = {"host": "dynamodb.us-east-1.amazonaws.com", "content-type": "application/x-amz-json-1.0"}
 WORDS = st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789/+=-_.:"), min_size=1, max_size=60)
@@ -50,8 +50,8 @@ def test_repr_of_credentials_shows_no_secret() -> None:
 def test_signature_is_dated_to_the_second() -> None:
     """The time is in UTC, and the signing key is that day's."""
     caller = Credentials("id", "secret")
-    made = signed(HEADERS, b"{}", credentials=caller, region="eu-west-1", at_ms=NOON_MS + 999)
+    made = signed(HEADERS, b"{}", credentials=caller, region="eu-west-1", at_ms=START_MS + 999)
     assert made["x-amz-date"] == "20211220T100000Z"
     assert "Credential=id/20211220/eu-west-1/dynamodb/aws4_request, " in made["authorization"]
-    assert made == sign_by_botocore(HEADERS, b"{}", caller, "eu-west-1", NOON_MS)
+    assert made == sign_by_botocore(HEADERS, b"{}", caller, "eu-west-1", START_MS)
     assert "x-amz-security-token" not in made

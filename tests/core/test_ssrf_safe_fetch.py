@@ -9,7 +9,7 @@ from itertools import chain, repeat
 import pytest
 
 from chalicelib.core import clock, ssrf_rule, ssrf_safe_fetch
-from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else, dripping, silent
+from tests.support.fake_internet import ADDRESS, NAME, Internet, drip, replace_internet, stay_silent
 
 URL = f"https://{NAME}/client.json"
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -62,7 +62,7 @@ PUBLIC = [ADDRESS, "8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808", "2002:
 @pytest.fixture
 def internet() -> Iterator[Internet]:
     """An empty fake internet."""
-    with connected_to_nothing_else() as made:
+    with replace_internet() as made:
         yield made
 
 
@@ -84,7 +84,7 @@ def get(
 
 def test_public_address_is_fetched(internet: Internet) -> None:
     """With the requested host name, and no internal information."""
-    internet.answers(b"hello")
+    internet.respond(b"hello")
     assert get(internet, f"{URL}?v=1") == b"hello"
     (request,) = internet.requests
     lines = request.decode().split("\r\n")
@@ -139,7 +139,7 @@ def test_host_without_an_address_is_rejected(internet: Internet) -> None:
 
 def test_connection_uses_the_checked_address(internet: Internet) -> None:
     """The host name isn't resolved again (DNS rebinding)."""
-    internet.answers(b"hello")
+    internet.respond(b"hello")
     answers = chain([[ADDRESS]], repeat(["127.0.0.1"]))
     resolved_hosts: list[tuple[str, int]] = []
 
@@ -154,14 +154,14 @@ def test_connection_uses_the_checked_address(internet: Internet) -> None:
 
 def test_unreachable_address_is_skipped(internet: Internet) -> None:
     """The next address is tried, as in browsers."""
-    internet.answers(b"hello")
+    internet.respond(b"hello")
     assert get(internet, addresses=("2606:4700:4700::1111", "8.8.8.8", ADDRESS)) == b"hello"
     assert internet.connected == [("2606:4700:4700::1111", 443), ("8.8.8.8", 443), (ADDRESS, 443)]
 
 
 def test_connection_uses_the_port_of_the_url(internet: Internet) -> None:
     """A public address doesn't make an invalid port valid."""
-    internet.answers(b"hello", port=8443)
+    internet.respond(b"hello", port=8443)
     assert get(internet, f"https://{NAME}:8443/x") == b"hello"
     assert internet.connected == [(ADDRESS, 8443)]
     for port in ("0", "99999", "-1", "x", "443x"):
@@ -193,7 +193,7 @@ def test_connection_uses_the_port_of_the_url(internet: Internet) -> None:
 )
 def test_other_urls_are_rejected(internet: Internet, url: str) -> None:
     """Other schemes, user information, unclosed brackets and invalid characters are rejected."""
-    internet.answers(b"hello")
+    internet.respond(b"hello")
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet, url)
     assert internet.requests == []
@@ -205,7 +205,7 @@ def test_other_urls_are_rejected(internet: Internet, url: str) -> None:
 def test_redirect_is_not_followed(internet: Internet, status: str) -> None:
     """A redirect may lead to the internal network, so none is followed."""
     for location in ("https://169.254.169.254/latest/meta-data/", URL):
-        internet.answers(b"", status=status, headers=f"Location: {location}\r\n")
+        internet.respond(b"", status=status, headers=f"Location: {location}\r\n")
         with pytest.raises(ssrf_safe_fetch.FetchError, match="redirect"):
             get(internet)
     assert set(internet.connected) == {(ADDRESS, 443)}
@@ -214,7 +214,7 @@ def test_redirect_is_not_followed(internet: Internet, status: str) -> None:
 
 def test_other_statuses_are_returned(internet: Internet) -> None:
     """A 404 is a response."""
-    internet.answers(b"gone", status="404 Not Found")
+    internet.respond(b"gone", status="404 Not Found")
     fetched = ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=resolve_to(ADDRESS), tls=internet.tls)
     assert (fetched.status, fetched.body, fetched.headers) == (404, b"gone", {"content-length": "4"})
 
@@ -222,14 +222,14 @@ def test_other_statuses_are_returned(internet: Internet) -> None:
 @pytest.mark.parametrize("status", ["299 Nearly", "400 Just"])
 def test_redirects_are_the_statuses_from_300_to_399(internet: Internet, status: str) -> None:
     """Other statuses are returned."""
-    internet.answers(b"", status=status)
+    internet.respond(b"", status=status)
     fetched = ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=resolve_to(ADDRESS), tls=internet.tls)
     assert fetched.status == int(status[:3])
 
 
 def test_certificate_for_another_name_is_rejected(internet: Internet) -> None:
     """An address alone doesn't authenticate a server."""
-    internet.answers(b"hello", name="other.example")
+    internet.respond(b"hello", name="other.example")
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet)
     assert internet.requests == []
@@ -237,7 +237,7 @@ def test_certificate_for_another_name_is_rejected(internet: Internet) -> None:
 
 def test_certificate_of_an_unknown_authority_is_rejected(internet: Internet) -> None:
     """Without the test parameter, only the system's authorities are trusted."""
-    internet.answers(b"hello")
+    internet.respond(b"hello")
     for tls in (None, ssl.create_default_context()):
         with pytest.raises(ssrf_safe_fetch.FetchError):
             ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=resolve_to(ADDRESS), tls=tls)
@@ -248,7 +248,7 @@ def test_proxy_of_the_environment_is_ignored(internet: Internet, monkeypatch: py
     """A proxy would resolve host names itself."""
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    internet.answers(b"hello")
+    internet.respond(b"hello")
     assert get(internet) == b"hello"
 
 
@@ -269,7 +269,7 @@ def test_proxy_of_the_environment_is_ignored(internet: Internet, monkeypatch: py
 def test_slow_response_ends_at_the_deadline(internet: Internet, head: bytes, drop: bytes) -> None:
     """Bytes that arrive in time don't extend it."""
     dripped: list[bytes] = []
-    internet.serves(dripping(head, drop, dripped))
+    internet.serve(drip(head, drop, dripped))
     # By this clock each byte takes six seconds, and everything else no time.
     with clock.measured_by(lambda: 6 * len(dripped) * 10**9), pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet)
@@ -278,10 +278,10 @@ def test_slow_response_ends_at_the_deadline(internet: Internet, head: bytes, dro
 
 def test_silent_server_ends_at_the_deadline(internet: Internet) -> None:
     """The deadline applies during and after the TLS handshake."""
-    internet.says_nothing()
+    internet.serve_silence()
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet, deadline_s=0.2)
-    internet.serves(silent)
+    internet.serve(stay_silent)
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet, deadline_s=0.2)
 
@@ -290,12 +290,12 @@ def test_silent_resolver_ends_at_the_deadline(internet: Internet) -> None:
     """The user who chose the host name may control its name server."""
     done = threading.Event()
 
-    def silent(host: str, port: int) -> list[str]:
+    def stay_silent(host: str, port: int) -> list[str]:
         done.wait(60)
         return [ADDRESS]
 
     with pytest.raises(ssrf_safe_fetch.FetchError, match="too long"):
-        ssrf_safe_fetch.get(URL, deadline_s=0.1, bytes_max=1_000, resolver=silent, tls=internet.tls)
+        ssrf_safe_fetch.get(URL, deadline_s=0.1, bytes_max=1_000, resolver=stay_silent, tls=internet.tls)
     done.set()
     assert internet.connected == []
 
@@ -312,7 +312,7 @@ def test_silent_resolver_ends_at_the_deadline(internet: Internet) -> None:
 )
 def test_oversized_response_is_rejected(internet: Internet, response: bytes) -> None:
     """Once it exceeds the limit, whatever length it states."""
-    internet.serves(lambda talk: talk.sendall(response))
+    internet.serve(lambda talk: talk.sendall(response))
     with pytest.raises(ssrf_safe_fetch.FetchError, match="longer than 1000 bytes"):
         get(internet)
 
@@ -333,18 +333,18 @@ def test_oversized_response_is_rejected(internet: Internet, response: bytes) -> 
 )
 def test_truncated_or_malformed_response_is_rejected(internet: Internet, response: bytes) -> None:
     """A truncated body, unterminated chunks and other protocols are errors: no partial response is used."""
-    internet.serves(lambda talk: talk.sendall(response))
+    internet.serve(lambda talk: talk.sendall(response))
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet)
 
 
 def test_response_ends_at_its_stated_length(internet: Internet) -> None:
     """Bytes after it aren't part of it."""
-    internet.serves(lambda talk: talk.sendall(OK + b"Content-Length: 5\r\n\r\nhello world"))
+    internet.serve(lambda talk: talk.sendall(OK + b"Content-Length: 5\r\n\r\nhello world"))
     assert get(internet) == b"hello"
 
 
 def test_response_of_exactly_the_limit_is_accepted(internet: Internet) -> None:
     """The limit is inclusive."""
-    internet.answers(b"x" * 1_000)
+    internet.respond(b"x" * 1_000)
     assert get(internet) == b"x" * 1_000

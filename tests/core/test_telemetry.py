@@ -53,9 +53,9 @@ def test_rejection_is_logged_with_its_limit(latchkey: TestApp, log: io.StringIO)
     """The operator can distinguish quota from burst."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
-    latchkey.counted(account.id, tiers.FREE, burst=50)
+    latchkey.set_counters(account.id, tiers.FREE, burst=50)
     latchkey.call("GET", "/v1/users/me", secret)
-    latchkey.counted(account.id, tiers.FREE, used=1000)
+    latchkey.set_counters(account.id, tiers.FREE, used=1000)
     latchkey.clock.forward(1)
     latchkey.call("GET", "/v1/users/me", secret)
     decisions = [line["decision"] for line in map(json.loads, log.getvalue().splitlines()) if "decision" in line]

@@ -80,7 +80,7 @@ def test_failed_condition_is_an_error_and_an_outage_a_fault(
     account = latchkey.account()
     secret = latchkey.key(account).secret
     latchkey.call("GET", "/v1/limits", secret)
-    latchkey.counted(account.id, tiers.FREE, used=1000)
+    latchkey.set_counters(account.id, tiers.FREE, used=1000)
     set_trace_header(monkeypatch, sampled="1")
     assert latchkey.call("GET", "/v1/limits", secret).status == 429
     assert [(segment.get("error"), segment.get("fault")) for segment in receive_segments(daemon)] == [(True, None)]

@@ -13,7 +13,7 @@ from chalicelib.credentials.verify import verify
 from chalicelib.events import actors, kinds, record
 from chalicelib.limits import counter_items, recorded_usage
 from chalicelib.limits.tiers import FREE
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 NETWORK, ROUTE = "203.0.113.0/24", "GET /v1/users"
 
@@ -25,7 +25,7 @@ def admit(issued: Issued, *, network: str = NETWORK, scopes: tuple[str, ...] = (
 
 def item_of(issued: Issued) -> dict[str, Any]:
     """Return the raw counter item of the account."""
-    key = counter_items.item_key(issued.key.account_id, FREE, NOON_MS // 1000)
+    key = counter_items.item_key(issued.key.account_id, FREE, START_MS // 1000)
     request = {"TableName": settings.current().table(counter_items.TABLE), "Key": key, "ConsistentRead": True}
     item: dict[str, Any] = dynamodb.call("GetItem", request)["Item"]
     return item
@@ -70,7 +70,7 @@ def test_crossed_quota_threshold_is_recorded_as_an_event(
     """With credential and address; a service's own address is not recorded when it presents a secret."""
     issued = latchkey.key(latchkey.account())
     latchkey.clock.forward(1_800)
-    latchkey.counted(issued.key.account_id, FREE, used=used - 1)
+    latchkey.set_counters(issued.key.account_id, FREE, used=used - 1)
     with actors.stranger_from("203.0.113.7"):
         admit(issued, network=network)
     (event,) = record.newest_first(issued.key.account_id, 9, kind=kind)

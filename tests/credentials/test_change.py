@@ -12,8 +12,8 @@ from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds
 from chalicelib.limits import stale_marks
 from tests.credentials.events import told
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import before, failing, marks_lost, sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_calls, fail_marks, record_calls, run_before
 
 NOTHING: dict[str, Any] = {"name": None, "wanted": None, "on_anomaly": None}
 
@@ -24,7 +24,7 @@ def test_removed_scope_is_not_granted(latchkey: TestApp) -> None:
     issued = latchkey.key(account)
     change_key(account.id, issued.key.id, name=None, wanted=["read"])
     assert verify(issued.secret).scopes == {"read"}
-    assert stale_marks.is_marked(account.id, NOON_MS)
+    assert stale_marks.is_marked(account.id, START_MS)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_changed_key_is_read_consistently(latchkey: TestApp) -> None:
     """The returned key has the changes, and the error for a revoked key is current."""
     account = latchkey.account()
     issued = latchkey.key(account)
-    with sent() as calls:
+    with record_calls() as calls:
         change_key(account.id, issued.key.id, name="Other", wanted=None)
         revoke.revoke(account.id, issued.key.id)
         with pytest.raises(errors.Conflict):
@@ -90,7 +90,7 @@ def test_concurrently_removed_scope_is_not_restored(latchkey: TestApp) -> None:
     account = latchkey.account()
     issued = latchkey.key(account)
     with (
-        before("TransactWriteItems", lambda: narrow_to_read(issued.key)),
+        run_before("TransactWriteItems", lambda: narrow_to_read(issued.key)),
         pytest.raises(errors.InvalidRequest, match="write"),
     ):
         change_key(account.id, issued.key.id, name=None, wanted=["read", "write"])
@@ -125,7 +125,7 @@ def test_removal_of_scopes_with_a_lost_mark_raises_unavailable(latchkey: TestApp
     """The scopes are removed all the same; a new name needs no mark."""
     account = latchkey.account()
     issued = latchkey.key(account)
-    with marks_lost():
+    with fail_marks():
         assert change_key(account.id, issued.key.id, name="Other", wanted=None).name == "Other"
         with pytest.raises(errors.Unavailable, match="scopes are removed"):
             change_key(account.id, issued.key.id, name=None, wanted=["read"])
@@ -136,7 +136,7 @@ def test_database_error_of_a_change_is_raised(latchkey: TestApp) -> None:
     """It is not reported as a rejected change."""
     account = latchkey.account()
     issued = latchkey.key(account)
-    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         change_key(account.id, issued.key.id, name="Other", wanted=None)
 
 

@@ -18,7 +18,7 @@ from chalicelib.idempotency.record import Replayed
 from chalicelib.limits.tiers import FREE
 from tests.credentials.once import once
 from tests.support.harness import TestApp
-from tests.support.interleaving import after, always_outrun, failing
+from tests.support.interleaving import cancel_transactions, fail_calls, run_after
 
 
 def make(creator: Issued, **more: Any) -> Issued:
@@ -92,7 +92,10 @@ def with_two_expired_keys(latchkey: TestApp) -> tuple[Account, Issued]:
 def test_concurrently_replaced_expired_keys_are_not_replaced_again(latchkey: TestApp) -> None:
     """Two keys have expired, and concurrent creations replace them first."""
     account, creator = with_two_expired_keys(latchkey)
-    with after("TransactWriteItems", lambda: [latchkey.key(account) for _ in range(2)]), pytest.raises(errors.Conflict):
+    with (
+        run_after("TransactWriteItems", lambda: [latchkey.key(account) for _ in range(2)]),
+        pytest.raises(errors.Conflict),
+    ):
         make(creator)
     assert len(Account.get(account.id).live_keys.as_dict()) == LIVE_MAX
 
@@ -100,7 +103,7 @@ def test_concurrently_replaced_expired_keys_are_not_replaced_again(latchkey: Tes
 def test_room_that_a_concurrent_creation_leaves_is_used(latchkey: TestApp) -> None:
     """It removed two expired keys and added one key."""
     account, creator = with_two_expired_keys(latchkey)
-    with after("TransactWriteItems", lambda: latchkey.key(account)):
+    with run_after("TransactWriteItems", lambda: latchkey.key(account)):
         made = make(creator)
     assert made.key.id in Account.get(account.id).live_keys.as_dict()
     assert len(Account.get(account.id).live_keys.as_dict()) == LIVE_MAX
@@ -111,7 +114,7 @@ def test_creation_that_loses_every_race_raises_unavailable(latchkey: TestApp) ->
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account)
     principal, item = verify(creator.secret), Account.get(account.id).serialize()
-    with always_outrun("accounts", item) as calls:
+    with cancel_transactions("accounts", item) as calls:
         with pytest.raises(errors.Unavailable, match="Too many keys"):
             issue_key(principal, name="Made", wanted=["read"], expires_in_s=None)
         assert len(calls) == ROUNDS_MAX
@@ -124,7 +127,7 @@ def test_database_error_of_a_creation_is_raised(latchkey: TestApp) -> None:
     """It is not reported as a rejected creation."""
     creator = latchkey.key(latchkey.account())
     principal = verify(creator.secret)
-    with failing("TransactWriteItems"):
+    with fail_calls("TransactWriteItems"):
         with pytest.raises(TransactWriteError):
             issue_key(principal, name="Made", wanted=["read"], expires_in_s=None, once=once(creator))
         with pytest.raises(TransactWriteError):

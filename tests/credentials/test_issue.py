@@ -14,8 +14,8 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds
 from tests.credentials.events import told
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import record_calls
 
 
 def issue(latchkey: TestApp, creator: Issued, *scopes: str, expires_in_s: int | None = None) -> Issued:
@@ -43,13 +43,13 @@ def test_issued_key_is_stored_with_all_attributes_and_recorded(latchkey: TestApp
     assert (stored.account_id, stored.kind, stored.name, stored.made_by) == (account.id, "key", "Made", creator.key.id)
     assert (stored.scopes, stored.created_at, stored.expires_at) == (
         {"read", "write"},
-        NOON_MS + 1000,
-        NOON_MS + 61_000,
+        START_MS + 1000,
+        START_MS + 61_000,
     )
-    assert stored.dies_at == (NOON_MS + 61_000) // 1000 + 30 * 86_400
+    assert stored.dies_at == (START_MS + 61_000) // 1000 + 30 * 86_400
     assert Account.get(account.id).live_keys.as_dict() == {
-        creator.key.id: NOON_MS + 3_600_000,
-        key.id: NOON_MS + 61_000,
+        creator.key.id: START_MS + 3_600_000,
+        key.id: START_MS + 61_000,
     }
     assert told(account.id, but=1) == [(kinds.KEY_CREATED, {"key": key.id, "name": "Made", "scopes": "read write"})]
 
@@ -65,7 +65,7 @@ def test_key_without_an_expiry_has_no_ttl(latchkey: TestApp) -> None:
 def test_issuing_a_key_overwrites_nothing(latchkey: TestApp) -> None:
     """Each put requires that the item doesn't exist, including that of the form token."""
     creator = verify(latchkey.key(latchkey.account()).secret)
-    with sent() as calls:
+    with record_calls() as calls:
         issue_key(creator, name="Made", wanted=["read"], expires_in_s=None, form="form 1")
     puts = [write["Put"] for _, request in calls for write in request.get("TransactItems", ()) if "Put" in write]
     assert len(puts) == 3
@@ -106,13 +106,13 @@ def test_key_of_a_creator_without_an_expiry_expires_only_if_requested(latchkey: 
     """Without `expires_in_s` it never expires."""
     creator = latchkey.key(latchkey.account())
     assert issue(latchkey, creator).key.expires_at is None
-    assert issue(latchkey, creator, expires_in_s=60).key.expires_at == NOON_MS + 60_000
+    assert issue(latchkey, creator, expires_in_s=60).key.expires_at == START_MS + 60_000
 
 
 def test_key_expires_with_its_creator_by_default(latchkey: TestApp) -> None:
     """Without `expires_in_s` it gets the expiry of its creator."""
     creator = latchkey.key(latchkey.account(), expires_in_s=3600)
-    assert issue(latchkey, creator).key.expires_at == NOON_MS + 3_600_000
+    assert issue(latchkey, creator).key.expires_at == START_MS + 3_600_000
 
 
 def test_key_that_would_outlive_its_creator_is_rejected(latchkey: TestApp) -> None:
@@ -120,13 +120,13 @@ def test_key_that_would_outlive_its_creator_is_rejected(latchkey: TestApp) -> No
     creator = latchkey.key(latchkey.account(), expires_in_s=3600)
     with pytest.raises(errors.InvalidRequest, match="at most 3600:"):
         issue(latchkey, creator, expires_in_s=3601)
-    assert issue(latchkey, creator, expires_in_s=3600).key.expires_at == NOON_MS + 3_600_000
+    assert issue(latchkey, creator, expires_in_s=3600).key.expires_at == START_MS + 3_600_000
 
 
 def test_expired_key_is_kept_for_thirty_days(latchkey: TestApp) -> None:
     """Until then requests with it get `token_expired`."""
     key = latchkey.key(latchkey.account(), expires_in_s=60).key
-    assert key.dies_at == NOON_MS // 1000 + 60 + 30 * 86_400
+    assert key.dies_at == START_MS // 1000 + 60 + 30 * 86_400
 
 
 def test_twenty_first_active_key_is_a_conflict(latchkey: TestApp) -> None:
@@ -182,7 +182,7 @@ def test_key_by_a_creator_that_was_rotated_since_its_verification_is_rejected(la
     rotate(unaware, creator.key.id, 600)
     with pytest.raises(errors.Conflict):
         issue_key(unaware, name="Made", wanted=["read"], expires_in_s=None)
-    assert issue(latchkey, creator).key.expires_at == NOON_MS + 600_000
+    assert issue(latchkey, creator).key.expires_at == START_MS + 600_000
 
 
 def test_key_by_a_session_that_was_ended_since_its_verification_is_rejected(latchkey: TestApp) -> None:

@@ -13,7 +13,7 @@ from chalicelib.core.dynamodb import models
 from chalicelib.credentials import key_limit
 from chalicelib.credentials.principal import Principal
 from chalicelib.limits.tiers import FREE
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 CREATOR = Principal(
     account_id="acc_1",
@@ -22,8 +22,8 @@ CREATOR = Principal(
     scopes=frozenset({"keys"}),
     tier=FREE,
     client_id="",
-    ends_at_ms=NOON_MS + 1,
-    verified_at_ms=NOON_MS - 8_000,
+    ends_at_ms=START_MS + 1,
+    verified_at_ms=START_MS - 8_000,
 )
 SESSION = replace(CREATOR, credential_id="ses_1", kind="session", session_epoch=3)
 TOKEN = replace(CREATOR, credential_id="tok_1", kind="token")
@@ -37,8 +37,8 @@ def account_item(*ends_at_ms: int, **more: int) -> dict[str, Any]:
 
 def test_expired_keys_are_found(latchkey: TestApp) -> None:
     """A key expires at exactly its time; 0 is never."""
-    account = account_item(NOON_MS + 1, NOON_MS, 0, NOON_MS - 1, 1)
-    assert key_limit.expired_keys(account, None) == {"key_2": NOON_MS, "key_4": NOON_MS - 1, "key_5": 1}
+    account = account_item(START_MS + 1, START_MS, 0, START_MS - 1, 1)
+    assert key_limit.expired_keys(account, None) == {"key_2": START_MS, "key_4": START_MS - 1, "key_5": 1}
     assert key_limit.expired_keys({}, None) == {}
 
 
@@ -53,18 +53,18 @@ def test_account_has_at_most_twenty_active_keys(latchkey: TestApp) -> None:
 @pytest.mark.parametrize(
     ("creator", "account", "may"),
     [
-        (CREATOR, {"live_keys": {"key_1": NOON_MS + 1}}, True),
-        (CREATOR, {"live_keys": {"key_1": NOON_MS + 2}}, False),
+        (CREATOR, {"live_keys": {"key_1": START_MS + 1}}, True),
+        (CREATOR, {"live_keys": {"key_1": START_MS + 2}}, False),
         (CREATOR, {"live_keys": {"key_1": 0}}, False),
-        (CREATOR, {"live_keys": {"key_2": NOON_MS + 1}}, False),
+        (CREATOR, {"live_keys": {"key_2": START_MS + 1}}, False),
         (replace(CREATOR, ends_at_ms=0), {"live_keys": {"key_1": 0}}, True),
-        (CREATOR, {"live_keys": {"key_1": NOON_MS + 1}, "credentials_since": NOON_MS - 8_000}, True),
-        (CREATOR, {"live_keys": {"key_1": NOON_MS + 1}, "credentials_since": NOON_MS - 7_999}, False),
+        (CREATOR, {"live_keys": {"key_1": START_MS + 1}, "credentials_since": START_MS - 8_000}, True),
+        (CREATOR, {"live_keys": {"key_1": START_MS + 1}, "credentials_since": START_MS - 7_999}, False),
         (SESSION, {"session_epoch": 3}, True),
         (SESSION, {"session_epoch": 4}, False),
-        (SESSION, {"session_epoch": 3, "credentials_since": NOON_MS}, False),
+        (SESSION, {"session_epoch": 3, "credentials_since": START_MS}, False),
         (TOKEN, {}, True),
-        (TOKEN, {"credentials_since": NOON_MS}, False),
+        (TOKEN, {"credentials_since": START_MS}, False),
     ],
 )
 def test_creator_may_create_keys_while_its_expiry_is_unchanged(

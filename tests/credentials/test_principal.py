@@ -5,7 +5,7 @@ import pytest
 from chalicelib.credentials.principal import Principal, from_context, to_context
 from chalicelib.credentials.verify import verify
 from chalicelib.limits.tiers import ENTERPRISE, FREE
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 PRINCIPAL = Principal(
     account_id="acc_1",
@@ -14,8 +14,8 @@ PRINCIPAL = Principal(
     scopes=frozenset({"write", "read"}),
     tier=FREE,
     client_id="app_1",
-    ends_at_ms=NOON_MS,
-    verified_at_ms=NOON_MS - 1,
+    ends_at_ms=START_MS,
+    verified_at_ms=START_MS - 1,
     lineage="gra_1",
 )
 CONTEXT = {
@@ -25,8 +25,8 @@ CONTEXT = {
     "scopes": "read write",
     "tier": "free",
     "client_id": "app_1",
-    "ends_at_ms": str(NOON_MS),
-    "verified_at_ms": str(NOON_MS - 1),
+    "ends_at_ms": str(START_MS),
+    "verified_at_ms": str(START_MS - 1),
     "lineage": "gra_1",
 }
 
@@ -53,7 +53,7 @@ def test_context_without_a_lineage_has_that_of_the_credential(without: dict[str,
 
 
 @pytest.mark.parametrize(
-    ("ends_at_ms", "now_ms", "ended"), [(0, NOON_MS, False), (2, 1, False), (1, 1, True), (1, 2, True)]
+    ("ends_at_ms", "now_ms", "ended"), [(0, START_MS, False), (2, 1, False), (1, 1, True), (1, 2, True)]
 )
 def test_principal_expires_at_its_expiry(ends_at_ms: int, now_ms: int, ended: bool) -> None:
     """To the millisecond; 0 is never."""
@@ -71,7 +71,7 @@ def test_tokens_are_counted_by_client_and_keys_by_key() -> None:
 
 def test_reverified_principal_differs_only_in_its_verification_time() -> None:
     """All other fields are unchanged."""
-    assert to_context(PRINCIPAL.verified_after(NOON_MS + 5)) == CONTEXT | {"verified_at_ms": str(NOON_MS + 5)}
+    assert to_context(PRINCIPAL.verified_after(START_MS + 5)) == CONTEXT | {"verified_at_ms": str(START_MS + 5)}
     assert from_context(CONTEXT).session_epoch is None
 
 

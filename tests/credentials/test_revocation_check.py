@@ -15,8 +15,8 @@ from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import counter_items, stale_marks
 from chalicelib.limits.tiers import FREE, PRO
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import before
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import run_before
 
 
 class Caller:
@@ -62,7 +62,7 @@ def test_removed_scope_is_missing_at_the_next_request(latchkey: TestApp) -> None
 def test_new_tier_applies_at_the_next_request(latchkey: TestApp) -> None:
     """An upgraded account has the full quota of its new tier."""
     caller = Caller(latchkey)
-    latchkey.counted(caller.account.id, FREE, used=1000)
+    latchkey.set_counters(caller.account.id, FREE, used=1000)
     change.set_standing(caller.account.id, tier=PRO, status=None, actor="test")
     principal, left = admit_caller(caller.cached, f"Bearer {caller.issued.secret}")
     assert (principal.tier, left.quota_left) == (PRO, 9_999)
@@ -164,12 +164,12 @@ def test_account_that_changes_faster_than_it_is_verified_is_unavailable(latchkey
     stale_marks.mark(caller.account.id)
     marked = {
         "TableName": settings.current().table(counter_items.TABLE),
-        "Key": counter_items.item_key(caller.account.id, FREE, NOON_MS // 1000),
+        "Key": counter_items.item_key(caller.account.id, FREE, START_MS // 1000),
         "UpdateExpression": "ADD stale_at :more",
         "ExpressionAttributeValues": {":more": {"N": "1"}},
     }
     with (
-        before("UpdateItem", lambda: dynamodb.call("UpdateItem", marked), times=99),
+        run_before("UpdateItem", lambda: dynamodb.call("UpdateItem", marked), times=99),
         pytest.raises(errors.Unavailable, match="being changed too often"),
     ):
         caller.call()

@@ -14,8 +14,8 @@ from chalicelib.events import kinds
 from chalicelib.limits import stale_marks
 from tests.credentials.events import told
 from tests.oauth.flow import CLIENT, register_client
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import failing, marks_lost
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_calls, fail_marks
 
 
 def test_revoked_key_is_invalid(latchkey: TestApp) -> None:
@@ -35,7 +35,7 @@ def test_revocation_is_idempotent(latchkey: TestApp) -> None:
     revoke(account.id, issued.key.id)
     latchkey.clock.forward(60)
     revoke(account.id, issued.key.id)
-    assert find.owned_key(account.id, issued.key.id).revoked_at == NOON_MS
+    assert find.owned_key(account.id, issued.key.id).revoked_at == START_MS
 
 
 def test_repeated_revocation_removes_one_active_key(latchkey: TestApp) -> None:
@@ -88,7 +88,7 @@ def test_revoked_key_is_deleted_after_thirty_days(latchkey: TestApp) -> None:
         latchkey.key(account, expires_in_s=10**9),
     ):
         revoke(account.id, issued.key.id)
-        assert find.owned_key(account.id, issued.key.id).dies_at == NOON_MS // 1000 + 30 * 86_400
+        assert find.owned_key(account.id, issued.key.id).dies_at == START_MS // 1000 + 30 * 86_400
 
 
 def test_revocation_is_recorded_once_and_marked(latchkey: TestApp) -> None:
@@ -98,14 +98,14 @@ def test_revocation_is_recorded_once_and_marked(latchkey: TestApp) -> None:
     for _ in range(2):
         revoke(account.id, issued.key.id)
     assert told(account.id, but=1) == [(kinds.KEY_REVOKED, {"key": issued.key.id, "name": "Test key"})]
-    assert stale_marks.is_marked(account.id, NOON_MS)
+    assert stale_marks.is_marked(account.id, START_MS)
 
 
 def test_revocation_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
     """The key is revoked all the same."""
     account = latchkey.account()
     issued = latchkey.key(account)
-    with marks_lost(), pytest.raises(errors.Unavailable, match="revoked, but may be accepted"):
+    with fail_marks(), pytest.raises(errors.Unavailable, match="revoked, but may be accepted"):
         revoke(account.id, issued.key.id)
     assert find.owned_key(account.id, issued.key.id).state == "revoked"
 
@@ -126,7 +126,7 @@ def test_other_failed_conditions_are_not_reported_as_revoked(latchkey: TestApp) 
     """That of a deleted account raises, as does a database error."""
     account = latchkey.account()
     issued = latchkey.key(account)
-    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         end(issued.key)
     account.delete()
     with pytest.raises(TransactWriteError):
@@ -144,7 +144,7 @@ def test_access_token_is_revoked_once(latchkey: TestApp) -> None:
     assert [end_token(token) for _ in range(2)] == [True, False]
     with pytest.raises(errors.InvalidApiKey):
         verify(secret)
-    assert Credential.get(token.digest).revoked_at == NOON_MS + 1000
+    assert Credential.get(token.digest).revoked_at == START_MS + 1000
     assert told(account.id)[1:] == [(kinds.TOKEN_REVOKED, {"token": token.id, "application": client.id})]
     token.delete()
     assert not end_token(token)

@@ -10,7 +10,7 @@ from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds, record
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 
 def rotate_key(latchkey: TestApp, creator: Issued, key: Issued, grace_s: int = rotation_grace.DEFAULT_S) -> Issued:
@@ -65,16 +65,16 @@ def test_grace_period_is_a_day_by_default_and_at_most_a_week(latchkey: TestApp) 
     account = latchkey.account()
     old, other = latchkey.key(account), latchkey.key(account)
     rotate_key(latchkey, old, old, grace_s=rotation_grace.MAX_S)
-    assert stored(old).ends_at == NOON_MS + 604_800_000
+    assert stored(old).ends_at == START_MS + 604_800_000
     rotate_key(latchkey, other, other, grace_s=rotation_grace.DEFAULT_S)
-    assert stored(other).ends_at == NOON_MS + 86_400_000
+    assert stored(other).ends_at == START_MS + 86_400_000
 
 
 def test_grace_period_doesnt_extend_a_key(latchkey: TestApp) -> None:
     """A key that expires during its grace period expires."""
     old = latchkey.key(latchkey.account(), expires_in_s=60)
     rotate_key(latchkey, old, old, grace_s=3600)
-    assert stored(old).ends_at == NOON_MS + 60_000
+    assert stored(old).ends_at == START_MS + 60_000
 
 
 def test_rotated_key_is_not_rotated_again_while_its_successor_is_active(latchkey: TestApp) -> None:
@@ -126,7 +126,7 @@ def test_key_is_rotated_again_after_its_successor_was_revoked(latchkey: TestApp)
     latchkey.clock.forward(300)
     new = rotate_key(latchkey, old, old, grace_s=rotation_grace.MAX_S)
     assert verify(new.secret)
-    assert stored(old).ends_at == NOON_MS + 600_000
+    assert stored(old).ends_at == START_MS + 600_000
 
 
 def test_key_is_rotated_again_after_its_successor_expired(latchkey: TestApp) -> None:
@@ -134,7 +134,7 @@ def test_key_is_rotated_again_after_its_successor_expired(latchkey: TestApp) -> 
     account = latchkey.account()
     old, brief = latchkey.key(account), latchkey.key(account, expires_in_s=60)
     first = rotate_key(latchkey, brief, old)
-    assert first.key.expires_at == NOON_MS + 60_000
+    assert first.key.expires_at == START_MS + 60_000
     latchkey.clock.forward(60)
     assert verify(rotate_key(latchkey, old, old).secret)
 
@@ -143,7 +143,7 @@ def test_successor_doesnt_outlive_its_creator(latchkey: TestApp) -> None:
     """A creator with an expiry passes it on to the successor of a key without one."""
     account = latchkey.account()
     unlimited, expiring = latchkey.key(account), latchkey.key(account, expires_in_s=3600)
-    assert rotate_key(latchkey, expiring, unlimited).key.expires_at == NOON_MS + 3_600_000
+    assert rotate_key(latchkey, expiring, unlimited).key.expires_at == START_MS + 3_600_000
 
 
 def test_key_in_its_grace_period_passes_on_its_expiry(latchkey: TestApp) -> None:
@@ -151,7 +151,7 @@ def test_key_in_its_grace_period_passes_on_its_expiry(latchkey: TestApp) -> None
     account = latchkey.account()
     leaving, other = latchkey.key(account), latchkey.key(account)
     rotate_key(latchkey, leaving, leaving, grace_s=60)
-    assert rotate_key(latchkey, leaving, other).key.expires_at == NOON_MS + 60_000
+    assert rotate_key(latchkey, leaving, other).key.expires_at == START_MS + 60_000
 
 
 def test_key_that_rotates_itself_passes_on_its_own_expiry(latchkey: TestApp) -> None:
@@ -159,7 +159,7 @@ def test_key_that_rotates_itself_passes_on_its_own_expiry(latchkey: TestApp) -> 
     account = latchkey.account()
     unlimited, expiring = latchkey.key(account), latchkey.key(account, expires_in_s=3600)
     assert rotate_key(latchkey, unlimited, unlimited, grace_s=60).key.expires_at is None
-    assert rotate_key(latchkey, expiring, expiring, grace_s=60).key.expires_at == NOON_MS + 3_600_000
+    assert rotate_key(latchkey, expiring, expiring, grace_s=60).key.expires_at == START_MS + 3_600_000
 
 
 def test_key_that_rotates_itself_again_in_its_grace_period_passes_on_its_end(latchkey: TestApp) -> None:
@@ -168,7 +168,7 @@ def test_key_that_rotates_itself_again_in_its_grace_period_passes_on_its_end(lat
     old = latchkey.key(account)
     successor = rotate_key(latchkey, old, old, grace_s=600)
     revoke.revoke(account.id, successor.key.id)
-    assert rotate_key(latchkey, old, old, grace_s=0).key.expires_at == NOON_MS + 600_000
+    assert rotate_key(latchkey, old, old, grace_s=0).key.expires_at == START_MS + 600_000
 
 
 def test_successor_of_a_key_in_its_grace_period_expires_with_it(latchkey: TestApp) -> None:
@@ -176,7 +176,7 @@ def test_successor_of_a_key_in_its_grace_period_expires_with_it(latchkey: TestAp
     account = latchkey.account()
     old, unlimited = latchkey.key(account), latchkey.key(account)
     revoke.revoke(account.id, rotate_key(latchkey, unlimited, old, grace_s=600).key.id)
-    assert rotate_key(latchkey, unlimited, old).key.expires_at == NOON_MS + 600_000
+    assert rotate_key(latchkey, unlimited, old).key.expires_at == START_MS + 600_000
 
 
 def test_lineage_of_a_rotated_key_expires_with_its_grace_period(latchkey: TestApp) -> None:
@@ -271,7 +271,7 @@ def test_rotated_key_is_deleted_thirty_days_after_its_expiry(latchkey: TestApp) 
     """Its successor, which has no expiry, isn't."""
     old = latchkey.key(latchkey.account())
     new = rotate_key(latchkey, old, old, grace_s=60)
-    assert stored(old).dies_at == NOON_MS // 1000 + 60 + 30 * 86_400
+    assert stored(old).dies_at == START_MS // 1000 + 60 + 30 * 86_400
     assert "dies_at" not in stored(new).attribute_values
 
 

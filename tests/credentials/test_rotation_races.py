@@ -11,8 +11,8 @@ from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import stale_marks
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import after, before, marks_lost, sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_marks, record_calls, run_after, run_before
 
 GRACE_S = 60
 
@@ -47,8 +47,8 @@ def test_rotated_keys_are_linked_with_their_expiries(latchkey: TestApp, grace_s:
     change.change_key(account.id, old.key.id, name=None, wanted=None, on_anomaly="narrow")
     new = rotate_key(old, grace_s, by=creator)
     left, came = stored(old), stored(new)
-    retires_at = NOON_MS + (grace_s * 1000 if grace_s else -stale_marks.CLOCK_SKEW_S * 1000)
-    expires_at = NOON_MS + expires_in_s * 1000 if expires_in_s else 0
+    retires_at = START_MS + (grace_s * 1000 if grace_s else -stale_marks.CLOCK_SKEW_S * 1000)
+    expires_at = START_MS + expires_in_s * 1000 if expires_in_s else 0
     assert (left.retires_at, left.dies_at) == (retires_at, retires_at // 1000 + 30 * 86_400)
     assert (left.successor_id, left.successor_digest) == (new.key.id, new.key.digest)
     assert left.successor_ends_at == expires_at
@@ -69,7 +69,7 @@ def test_revoked_predecessor_is_unlinked_from_its_successor(latchkey: TestApp) -
     lost = rotate_key(second)
     revoke.revoke(account.id, lost.key.id)
     assert links(second) == set()
-    assert stored(second).retires_at == NOON_MS + GRACE_S * 1000
+    assert stored(second).retires_at == START_MS + GRACE_S * 1000
 
 
 def test_expired_key_keeps_its_links(latchkey: TestApp) -> None:
@@ -99,7 +99,7 @@ def test_key_past_its_grace_period_is_not_rotated_after_its_successor_was_revoke
 def test_rotation_overwrites_nothing(latchkey: TestApp) -> None:
     """Each put requires that the item doesn't exist."""
     key = latchkey.key(latchkey.account())
-    with sent() as calls:
+    with record_calls() as calls:
         rotate_key(key)
     writes = [write for _, request in calls for write in request.get("TransactItems", ())]
     puts = [write["Put"] for write in writes if "Put" in write]
@@ -112,8 +112,8 @@ def test_rotation_with_a_lost_mark_is_reported(latchkey: TestApp) -> None:
     account = latchkey.account()
     creator, old, other = latchkey.key(account), latchkey.key(account), latchkey.key(account)
     assert rotate_key(old, by=creator).told
-    assert stale_marks.is_marked(account.id, NOON_MS)
-    with marks_lost():
+    assert stale_marks.is_marked(account.id, START_MS)
+    with fail_marks():
         assert not rotate_key(other, by=creator).told
 
 
@@ -121,7 +121,7 @@ def test_rotation_reads_concurrently_removed_scopes(latchkey: TestApp) -> None:
     """The successor has the remaining scopes."""
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account)
-    with before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
+    with run_before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
         assert rotate_key(old, by=creator).key.scopes == {"read"}
 
 
@@ -131,7 +131,7 @@ def test_rotation_with_a_concurrent_change_succeeds_when_the_predecessor_has_exp
     creator, first = latchkey.key(account), latchkey.key(account)
     old = rotate_key(first, by=creator)
     latchkey.clock.forward(GRACE_S)
-    with before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
+    with run_before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
         assert rotate_key(old, by=creator).key.scopes == {"read"}
 
 
@@ -141,7 +141,7 @@ def test_rotation_with_a_concurrent_change_succeeds_when_the_successor_has_expir
     creator, brief, old = latchkey.key(account), latchkey.key(account, expires_in_s=GRACE_S), latchkey.key(account)
     rotate_key(old, GRACE_S + 1, by=brief)
     latchkey.clock.forward(GRACE_S)
-    with before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
+    with run_before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
         assert rotate_key(old, by=creator).key.scopes == {"read"}
 
 
@@ -151,7 +151,7 @@ def test_rotation_that_loses_a_race_names_the_successor(latchkey: TestApp) -> No
     creator, old = latchkey.key(account), latchkey.key(account)
     made: list[Issued] = []
     with (
-        before("TransactWriteItems", lambda: made.append(rotate_key(old, by=creator))),
+        run_before("TransactWriteItems", lambda: made.append(rotate_key(old, by=creator))),
         pytest.raises(errors.Conflict) as no,
     ):
         rotate_key(old, by=creator)
@@ -163,8 +163,8 @@ def test_rotation_that_read_the_key_before_its_grace_period_passes_on_the_rest_o
     """A concurrent rotation has started the grace period and its successor was revoked."""
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account)
-    with before("TransactWriteItems", lambda: revoke.revoke(account.id, rotate_key(old, by=creator).key.id)):
-        assert rotate_key(old, by=creator).key.expires_at == NOON_MS + GRACE_S * 1000
+    with run_before("TransactWriteItems", lambda: revoke.revoke(account.id, rotate_key(old, by=creator).key.id)):
+        assert rotate_key(old, by=creator).key.expires_at == START_MS + GRACE_S * 1000
 
 
 def test_rotation_after_a_concurrent_revocation_is_rejected(latchkey: TestApp) -> None:
@@ -172,7 +172,7 @@ def test_rotation_after_a_concurrent_revocation_is_rejected(latchkey: TestApp) -
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account)
     with (
-        before("TransactWriteItems", lambda: revoke.revoke(account.id, old.key.id)),
+        run_before("TransactWriteItems", lambda: revoke.revoke(account.id, old.key.id)),
         pytest.raises(errors.Conflict, match="An expired or revoked key"),
     ):
         rotate_key(old, by=creator)
@@ -186,7 +186,7 @@ def test_key_that_expires_during_a_retry_is_rejected_as_expired(latchkey: TestAp
     for _ in range(LIVE_MAX - 2):
         latchkey.key(account)
     with (
-        after("TransactWriteItems", lambda: latchkey.clock.forward(60)),
+        run_after("TransactWriteItems", lambda: latchkey.clock.forward(60)),
         pytest.raises(errors.Conflict, match="An expired or revoked key"),
     ):
         rotate_key(old, by=creator)

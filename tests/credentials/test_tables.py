@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from chalicelib.credentials.tables import Credential
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 DAY_MS = 86_400_000
-LATER, LATEST = NOON_MS + 1, NOON_MS + 2
+LATER, LATEST = START_MS + 1, START_MS + 2
 
 
 @pytest.mark.parametrize(
@@ -30,11 +30,11 @@ def test_key_expires_at_its_expiry_or_after_its_grace_period(
         ({"expires_at": LATER}, "live"),
         ({"retires_at": LATER}, "retiring"),
         ({"expires_at": LATEST, "retires_at": LATER}, "retiring"),
-        ({"expires_at": NOON_MS}, "expired"),
-        ({"retires_at": NOON_MS}, "expired"),
-        ({"revoked_at": NOON_MS}, "revoked"),
-        ({"revoked_at": NOON_MS, "expires_at": NOON_MS}, "revoked"),
-        ({"revoked_at": NOON_MS, "retires_at": LATER}, "revoked"),
+        ({"expires_at": START_MS}, "expired"),
+        ({"retires_at": START_MS}, "expired"),
+        ({"revoked_at": START_MS}, "revoked"),
+        ({"revoked_at": START_MS, "expires_at": START_MS}, "revoked"),
+        ({"revoked_at": START_MS, "retires_at": LATER}, "revoked"),
     ],
 )
 def test_state_follows_from_the_times(latchkey: TestApp, times: dict[str, Any], state: str) -> None:
@@ -46,7 +46,7 @@ def test_state_follows_from_the_times(latchkey: TestApp, times: dict[str, Any], 
 
 def test_anomaly_is_shown_for_seven_days(latchkey: TestApp) -> None:
     """Not longer, and not before there is one."""
-    noticed = Credential("d", unusual="a new network", unusual_at=NOON_MS)
+    noticed = Credential("d", unusual="a new network", unusual_at=START_MS)
     assert Credential("d").unusual_of_late is None
     latchkey.clock.now_ms += 7 * DAY_MS - 1
     assert noticed.unusual_of_late == "a new network"

@@ -16,8 +16,8 @@ from chalicelib.limits import stale_marks
 from chalicelib.limits.tiers import PRO
 from chalicelib.oauth.tables import Client, Grant
 from tests.oauth.flow import CLIENT, ISSUER, new_user, register_client
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import record_calls
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_valid_key_has_a_principal(latchkey: TestApp) -> None:
     principal = verify(issued.secret)
     assert (principal.account_id, principal.credential_id, principal.kind) == (account.id, issued.key.id, "key")
     assert (principal.scopes, principal.tier) == (frozenset({"read", "keys"}), PRO)
-    assert (principal.ends_at_ms, principal.client_id) == (NOON_MS + 600_000, "")
-    assert principal.verified_at_ms == stale_marks.verified_from(NOON_MS)
+    assert (principal.ends_at_ms, principal.client_id) == (START_MS + 600_000, "")
+    assert principal.verified_at_ms == stale_marks.verified_from(START_MS)
 
 
 def test_key_without_an_expiry_never_expires(latchkey: TestApp) -> None:
@@ -194,10 +194,10 @@ def test_key_is_read_consistently(latchkey: TestApp) -> None:
     ada, client = new_user(latchkey), register_client(latchkey)
     token, _ = ada.grant(client)
     key = latchkey.key(latchkey.account())
-    with sent() as calls:
+    with record_calls() as calls:
         verify(key.secret)
     assert [(name, request["ConsistentRead"]) for name, request in calls] == [("GetItem", True)] * 2
-    with sent() as calls:
+    with record_calls() as calls:
         verify(token)
     assert [name for name, _ in calls] == ["GetItem", "BatchGetItem"]
     assert calls[0][1]["ConsistentRead"] is True
@@ -207,10 +207,10 @@ def test_key_is_read_consistently(latchkey: TestApp) -> None:
 @pytest.mark.parametrize(
     "ending",
     [
-        lambda grant: Grant(grant).update(actions=[Grant.revoked_at.set(NOON_MS)]),
+        lambda grant: Grant(grant).update(actions=[Grant.revoked_at.set(START_MS)]),
         lambda grant: Grant(grant).delete(),
-        lambda grant: Client(Grant.get(grant).client_id).update(actions=[Client.deleted_at.set(NOON_MS)]),
-        lambda grant: Client(Grant.get(grant).client_id).update(actions=[Client.owner_suspended_at.set(NOON_MS)]),
+        lambda grant: Client(Grant.get(grant).client_id).update(actions=[Client.deleted_at.set(START_MS)]),
+        lambda grant: Client(Grant.get(grant).client_id).update(actions=[Client.owner_suspended_at.set(START_MS)]),
         lambda grant: Client(Grant.get(grant).client_id).delete(),
         lambda grant: Account(Grant.get(grant).account_id).update(actions=[Account.status.set("suspended")]),
         lambda grant: Account(Grant.get(grant).account_id).delete(),
@@ -235,7 +235,7 @@ def test_key_from_before_credentials_since_is_invalid(latchkey: TestApp, later_m
     """One of that very millisecond is valid."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
-    account.update(actions=[Account.credentials_since.set(NOON_MS + later_ms)])
+    account.update(actions=[Account.credentials_since.set(START_MS + later_ms)])
     with nullcontext() if works else pytest.raises(errors.InvalidApiKey):
         verify(secret)
 

@@ -127,7 +127,7 @@ def test_document_has_the_authorizer(deployment: Deployment) -> None:
 def test_document_has_what_the_gateway_answers_by_itself(deployment: Deployment) -> None:
     """The same answers as the stand-in gateway gives."""
     answers = deployment.cloud.documents[0][gateway.EXTENSION]
-    assert answers == gateway.in_document()
+    assert answers == gateway.as_extension()
     assert answers["UNAUTHORIZED"]["statusCode"] == "401"
     assert "$context.authorizer.refusal" in answers["ACCESS_DENIED"]["responseTemplates"]["application/json"]
 
@@ -191,7 +191,7 @@ def test_deploying_again_changes_nothing_and_replaces_the_service(deployment: De
     said = deployment.checkout.succeeds("deploy", "dev")
     assert "The data stack is up to date." in said
     assert (cloud.apis(), set(cloud.functions()), cloud.tables()) == before
-    assert cloud.documents[-1][gateway.EXTENSION] == gateway.in_document()
+    assert cloud.documents[-1][gateway.EXTENSION] == gateway.as_extension()
 
 
 def test_what_is_chosen_is_kept(deployment: Deployment) -> None:

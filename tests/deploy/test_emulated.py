@@ -31,12 +31,12 @@ from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
 from chalicelib.limits import counter_items, tiers
 from infra.browser import Page
 from infra.gateway import RESPONSES
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.deploy import emulator
 from tests.deploy.checkout import architecture_here
 from tests.deploy.conftest import EmulatedStage
 from tests.deploy.emulator import TIMEOUT_S
-from tests.support.console_client import PASSWORD, person
+from tests.support.console_client import PASSWORD, new_account
 
 pytestmark = [
     pytest.mark.xdist_group("deploy"),
@@ -86,7 +86,7 @@ def emulated(emulated_stage: EmulatedStage) -> Emulated:
 @pytest.fixture
 def account(emulated: Emulated) -> Account:
     """Somebody new, with a password."""
-    return person()
+    return new_account()
 
 
 def key_of(account: Account, *scopes: str, expires_at_ms: int | None = None) -> Issued:
@@ -239,8 +239,8 @@ class ConsoleClient:
         return Page(url, _as_answer(answer))
 
 
-def _as_answer(response: requests.Response) -> Answer:
-    return Answer(response.status_code, list(response.headers.items()), response.content)
+def _as_answer(response: requests.Response) -> Response:
+    return Response(response.status_code, list(response.headers.items()), response.content)
 
 
 def test_console_under_the_stage_prefix(emulated: Emulated, account: Account) -> None:

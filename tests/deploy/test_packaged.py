@@ -79,7 +79,7 @@ def test_document_of_the_package_is_that_of_deploy(template: dict[str, Any]) -> 
     """With what the gateway answers by itself, and the authorizer's expression."""
     (api,) = _of(template, "AWS::Serverless::Api")
     document = api["Properties"]["DefinitionBody"]
-    assert document[gateway.EXTENSION] == gateway.in_document()
+    assert document[gateway.EXTENSION] == gateway.as_extension()
     (definition,) = document["securityDefinitions"].values()
     assert definition[gateway.AUTHORIZER_EXTENSION]["authorizerResultTtlInSeconds"] == 300
 

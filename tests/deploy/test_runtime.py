@@ -18,10 +18,10 @@ from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
 from infra import data, engine, pinned, stage_key
 from infra.deploy import package
-from infra.standin import Gateway
+from infra.local_gateway.gateway import Gateway
 from tests.deploy import runtime
 from tests.deploy.checkout import architecture_here
-from tests.support.harness import TestApp, forget_process, house
+from tests.support.harness import TestApp, forget_process, run_app
 
 pytestmark = [
     pytest.mark.xdist_group("deploy"),
@@ -69,7 +69,7 @@ def stage(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         patch = opened.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", database.url)
         dynamodb.forget_connection()
-        with house(stage="dev") as latchkey, clock.driven_by(lambda: time.time_ns() // 1_000_000):
+        with run_app(stage="dev") as latchkey, clock.driven_by(lambda: time.time_ns() // 1_000_000):
             data.create_missing_tables()
             yield Stage(task, handlers, latchkey, environment, line)
         dynamodb.forget_connection()

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from chalicelib.core import clock
 from chalicelib.detection import github_signature, hmac_signature
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.support.harness import TestApp
 
 PUBLIC_PLACE = "https://github.com/octocat/Hello-World/blob/main/settings.py"
@@ -63,7 +63,7 @@ def by_partner(body: bytes, at_s: int | None = None) -> dict[str, str]:
     }
 
 
-def report(latchkey: TestApp, *alerts: dict[str, object], signer: Signer | None = None) -> Answer:
+def report(latchkey: TestApp, *alerts: dict[str, object], signer: Signer | None = None) -> Response:
     """Send alerts, signed by `signer` or by default as another sender."""
     body = json.dumps(list(alerts)).encode()
     headers = by_partner(body) if signer is None else signer.headers(body)

@@ -18,7 +18,7 @@ from chalicelib.limits import counter_items
 from tests.detection.current_hour import anomalies, key, now
 from tests.detection.planted import HOUR_S, NETWORK, item, used_for_days, writes_lost
 from tests.support.harness import TestApp
-from tests.support.mailbox import kept_in
+from tests.support.mailbox import collect_emails
 
 __all__ = ["key"]
 
@@ -73,7 +73,7 @@ def test_user_is_emailed_after_retry(latchkey: TestApp, key: Issued, tmp_path: P
             raise Unreachable("NoAnswer", "no answer", {})
         return send(operation, request)
 
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         with dynamodb.sent_by(no_account):
             background.every_hour()
         assert find.owned_key(key.key.account_id, key.key.id).state == "live"

@@ -15,8 +15,8 @@ from chalicelib.credentials.verify import verify
 from chalicelib.detection import leak_policy
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
-from tests.support.harness import TestApp, refusal
-from tests.support.mailbox import kept_in
+from tests.support.harness import TestApp, error_of
+from tests.support.mailbox import collect_emails
 
 WHY = "requests from a new network"
 
@@ -41,7 +41,7 @@ def events_of(account: Account) -> list[tuple[str, str]]:
 def test_default_policy_shows_notice_only(latchkey: TestApp, tmp_path: Path, on_anomaly: str | None) -> None:
     """The key keeps working, a notice is shown with it, and no email is sent."""
     account, issued = key_with_policy(latchkey, on_anomaly)
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         assert leak_policy.act(account.id, issued.key.id, why=WHY) == "told"
         assert box.take() == []
     assert verify(issued.secret).scopes == {"read", "write", "keys"}
@@ -53,10 +53,10 @@ def test_policy_narrow_leaves_read_scope_from_next_request(latchkey: TestApp, tm
     """The actor is `watch`, and the user gets one email."""
     account, issued = key_with_policy(latchkey, "narrow")
     assert latchkey.call("GET", "/v1/keys", issued.secret).status == 200
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         assert [leak_policy.act(account.id, issued.key.id, why=WHY) for _ in range(3)] == ["narrowed"] * 3
         message = box.take_one()
-    assert refusal(latchkey.call("GET", "/v1/keys", issued.secret)) == (403, "insufficient_scope")
+    assert error_of(latchkey.call("GET", "/v1/keys", issued.secret)) == (403, "insufficient_scope")
     assert latchkey.call("GET", "/v1/users/me", issued.secret).status == 200
     assert events_of(account) == [(kinds.KEY_NARROWED, "watch")]
     assert message.to == account.email
@@ -74,10 +74,10 @@ def test_policy_revoke_stops_key_at_next_request(latchkey: TestApp, tmp_path: Pa
     """A repetition records and emails nothing more."""
     account, issued = key_with_policy(latchkey, "revoke")
     assert latchkey.call("GET", "/v1/users/me", issued.secret).status == 200
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         assert [leak_policy.act(account.id, issued.key.id, why=WHY) for _ in range(3)] == ["revoked"] * 3
         assert box.take_one().subject == "Your API key Test key was revoked"
-    assert refusal(latchkey.call("GET", "/v1/users/me", issued.secret)) == (401, "invalid_api_key")
+    assert error_of(latchkey.call("GET", "/v1/users/me", issued.secret)) == (401, "invalid_api_key")
     assert events_of(account) == [(kinds.KEY_REVOKED, "watch")]
 
 
@@ -126,7 +126,7 @@ def test_key_of_deleted_account_is_processed_without_email(latchkey: TestApp, tm
     """There is no address to write to."""
     account, issued = key_with_policy(latchkey, "revoke")
     Account(account.id).update(actions=[Account.listed.remove()])
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         assert leak_policy.act(account.id, issued.key.id, why=WHY) == "revoked"
         assert box.take() == []
 
@@ -135,7 +135,7 @@ def test_lost_mark_does_not_undo_change(latchkey: TestApp, monkeypatch: pytest.M
     """The stream restores the mark, and the user is emailed."""
     account, issued = key_with_policy(latchkey, "revoke")
     monkeypatch.setattr(stale_marks, "mark", lambda _subject: False)
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         assert leak_policy.act(account.id, issued.key.id, why=WHY) == "revoked"
         assert len(box.take()) == 1
     assert kinds.KEY_REVOKED in kinds.INVALIDATE_DECISIONS

@@ -12,8 +12,8 @@ from chalicelib.detection import leaks
 from tests.detection.leak_events import leak_events, unknown
 from tests.detection.signing import PUBLIC_PLACE, Signer, alert, known, report
 from tests.oauth.flow import App, User
-from tests.support.harness import TestApp, refusal
-from tests.support.mailbox import kept_in
+from tests.support.harness import TestApp, error_of
+from tests.support.mailbox import collect_emails
 
 
 def test_public_leak_revokes_key_at_next_request(latchkey: TestApp, tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_public_leak_revokes_key_at_next_request(latchkey: TestApp, tmp_path: Pa
     account = latchkey.account()
     issued = latchkey.key(account)
     assert latchkey.call("GET", "/v1/users/me", issued.secret).status == 200
-    with known(tmp_path, github), kept_in(tmp_path / "mail") as box:
+    with known(tmp_path, github), collect_emails(tmp_path / "mail") as box:
         response = report(latchkey, alert(issued.secret), signer=github)
         message = box.take_one()
     assert response.json() == [
@@ -32,7 +32,7 @@ def test_public_leak_revokes_key_at_next_request(latchkey: TestApp, tmp_path: Pa
             "label": "true_positive",
         }
     ]
-    assert refusal(latchkey.call("GET", "/v1/users/me", issued.secret)) == (401, "invalid_api_key")
+    assert error_of(latchkey.call("GET", "/v1/users/me", issued.secret)) == (401, "invalid_api_key")
     (event,) = leak_events(account)
     assert (event["actor"], event["source_ip"]) == ("watch", None)
     assert event["changed"] == {
@@ -64,7 +64,7 @@ def test_private_leak_applies_policy(
     issued = latchkey.key(account)
     if on_anomaly:
         change.change_key(account.id, issued.key.id, name=None, wanted=None, on_anomaly=on_anomaly)
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         for _ in range(2):
             report(latchkey, alert(issued.secret, public=False))
         assert [event["changed"]["acted"] for event in leak_events(account)] == [done]
@@ -117,7 +117,7 @@ def test_inactive_key_is_true_positive(latchkey: TestApp, tmp_path: Path) -> Non
     ended, expired = latchkey.key(account), latchkey.key(account, expires_in_s=60)
     revoke.revoke(account.id, ended.key.id)
     latchkey.clock.forward(61)
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         response = report(latchkey, alert(ended.secret), alert(expired.secret)).json()
         assert ["was already expired or revoked" in message.text for message in box.take()] == [True, True]
     assert {each["label"] for each in response} == {"true_positive"}
@@ -127,7 +127,7 @@ def test_inactive_key_is_true_positive(latchkey: TestApp, tmp_path: Path) -> Non
 def test_leaked_access_token_is_revoked(latchkey: TestApp, ada: User, app: App, tmp_path: Path) -> None:
     """Wherever it was found; its grant stays active, so its client gets another token."""
     token, refresh = ada.grant(app)
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         for _ in range(2):
             response = report(latchkey, alert(token, public=False)).json()
         message = box.take_one()

@@ -13,15 +13,15 @@ from tests.detection.leak_events import leak_events
 from tests.detection.planted import writes_lost
 from tests.detection.signing import alert, report
 from tests.oauth.flow import App, User
-from tests.support.harness import TestApp, refusal
-from tests.support.mailbox import kept_in
+from tests.support.harness import TestApp, error_of
+from tests.support.mailbox import collect_emails
 
 
 def test_repeated_report_is_recorded_once(latchkey: TestApp, tmp_path: Path) -> None:
     """The response is the same, without another event or email."""
     account = latchkey.account()
     issued = latchkey.key(account)
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         first = report(latchkey, alert(issued.secret), alert(issued.secret, url="")).json()
         assert report(latchkey, alert(issued.secret)).json() == first
         assert len(first) == 1
@@ -36,7 +36,7 @@ def test_concurrent_reports_are_recorded_once(latchkey: TestApp, tmp_path: Path)
     seen = leaks.Alert(issued.secret, "key")
     before = Credential.found(issued.key.digest)
     assert before is not None
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         for _ in range(2):
             leaks._record_once(before, seen, leak_policy.apply(before, "revoke"))
         assert len(box.take()) == 1
@@ -49,7 +49,7 @@ def test_repeated_report_after_failed_event_reports_revocation(
 ) -> None:
     """The first report revoked the secret, so it does not count as inactive before."""
     secret = ada.grant(app)[0] if is_token else latchkey.key(ada.account).secret
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         with writes_lost(kinds.KEY_LEAKED):
             assert report(latchkey, alert(secret)).status == 503
         latchkey.clock.forward(3_600)
@@ -70,7 +70,7 @@ def test_report_beyond_time_limit_gets_503(latchkey: TestApp, monkeypatch: pytes
 
     monkeypatch.setattr(leaks, "_process_secret", slowly)
     response = report(latchkey, *(alert(key.secret) for key in keys))
-    assert refusal(response) == (503, "unavailable")
+    assert error_of(response) == (503, "unavailable")
     assert [_works(key.secret) for key in keys] == [False, False, True]
 
 

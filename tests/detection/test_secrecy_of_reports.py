@@ -14,7 +14,7 @@ from tests.api.test_leaks import dump_of_all_tables
 from tests.detection.leak_events import leak_events
 from tests.detection.signing import Signer, alert, known, report
 from tests.support.harness import TestApp
-from tests.support.mailbox import kept_in
+from tests.support.mailbox import collect_emails
 
 
 def test_long_or_malformed_location_does_not_prevent_revocation(latchkey: TestApp) -> None:
@@ -50,7 +50,7 @@ def test_secret_is_in_no_log_event_email_or_response(
     telemetry.write_to(log)
     issued, other, third = (latchkey.key(latchkey.account()) for _ in range(3))
     seen = []
-    with kept_in(tmp_path / "mail") as box:
+    with collect_emails(tmp_path / "mail") as box:
         for key, url in (
             (issued, f"https://example.com/{issued.secret}"),
             (other, f"https://{other.secret}:x@example.com/page?key={other.secret}#{other.secret}"),

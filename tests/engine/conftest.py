@@ -1,22 +1,29 @@
-"""Fixtures of the tests on a real engine: dynoxide in memory, a fleet of processes, a line to it that fails."""
+"""Fixtures of the tests on a real engine: dynoxide in memory, a fleet of processes, a proxy with faults."""
 
 import io
 from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
 
 import pytest
 
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from infra import data, engine
-from tests.engine.faulty import WITHOUT_AN_ANSWER, Line
+from tests.engine.fault_proxy import SILENT_FAULTS
 from tests.engine.fleet import PUBLIC_URL, STAGE, Fleet
+from tests.engine.hold_calls import HoldingProxy
+from tests.engine.oauth_races import KINDS, RegisteredClient
 from tests.support.harness import Clock, TestApp, forget_process
-from tests.support.serving import ENGINE_ANSWERS_WITHIN_S
+from tests.support.mailbox import Mailbox, collect_emails
+from tests.support.threaded_server import ENGINE_TIMEOUT_S
+
+_seconds = count(1)
 
 
 @pytest.fixture(scope="session")
 def url() -> Iterator[str]:
-    """An engine with the tables and nothing in them but what the tests of this session put there."""
+    """The URL of an engine with the tables, shared by all tests of the session."""
     running = engine.start(None, say=False)
     with pytest.MonkeyPatch.context() as environment, settings.in_use(settings.Settings(stage=STAGE)):
         environment.setenv("AWS_ENDPOINT_URL", running.url)
@@ -36,43 +43,62 @@ def fleet() -> Iterator[Fleet]:
 
 
 @pytest.fixture
-def line(url: str) -> Iterator[Line]:
-    """The line between a house and the engine, which a test may make fail."""
-    laid = Line(url)
-    yield laid
-    laid.close()
+def proxy(url: str) -> Iterator[HoldingProxy]:
+    """The proxy between the app and the engine, which can hold and fail calls."""
+    running = HoldingProxy(url)
+    yield running
+    running.close()
 
 
 @pytest.fixture
 def logged() -> io.StringIO:
-    """What the house logged and counted."""
+    """The app's log lines and metrics."""
     return io.StringIO()
 
 
 @pytest.fixture
 def answers_within_s(request: pytest.FixtureRequest) -> int:
-    """How long the house waits for an answer: longer than any machine is busy, unless an answer is to stay away.
+    """The app's read timeout: long, unless the test withholds a response.
 
-    What gives up too early asks again and counts twice, and a call that is held back is to be sent once.
+    After a timeout a call is retried and counts twice, and a held call must be sent once.
     """
     callspec = getattr(request.node, "callspec", None)
     fault = callspec.params.get("fault") if callspec else None
-    return dynamodb.READ_TIMEOUT_S if fault in WITHOUT_AN_ANSWER else ENGINE_ANSWERS_WITHIN_S
+    return dynamodb.READ_TIMEOUT_S if fault in SILENT_FAULTS else ENGINE_TIMEOUT_S
 
 
 @pytest.fixture
 def latchkey(
-    line: Line, logged: io.StringIO, answers_within_s: int, monkeypatch: pytest.MonkeyPatch
+    proxy: HoldingProxy, logged: io.StringIO, answers_within_s: int, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TestApp]:
-    """A house at the end of the line. Its clock stands still; chance is real, since the engine outlives the test."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", line.url)
+    """An app behind the proxy, with a test clock. Its randomness is real, since the tests share the engine."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
     monkeypatch.setattr(dynamodb, "READ_TIMEOUT_S", answers_within_s)
     dynamodb.forget_connection()
-    moved = Clock()
-    with settings.in_use(settings.Settings(stage=STAGE, public_url=PUBLIC_URL)), clock.driven_by(moved):
+    test_clock = Clock()
+    with settings.in_use(settings.Settings(stage=STAGE, public_url=PUBLIC_URL)), clock.driven_by(test_clock):
         telemetry.write_to(logged)
         forget_process()
-        yield TestApp(moved)
+        yield TestApp(test_clock)
         forget_process()
     telemetry.write_to(None)
     dynamodb.forget_connection()
+
+
+@pytest.fixture
+def box(latchkey: TestApp, tmp_path: Path) -> Iterator[Mailbox]:
+    """The mailbox that receives all emails."""
+    with collect_emails(tmp_path / "mail") as mailbox:
+        yield mailbox
+
+
+@pytest.fixture(params=KINDS)
+def app(latchkey: TestApp, request: pytest.FixtureRequest) -> RegisteredClient:
+    """A public and a confidential client."""
+    return RegisteredClient(latchkey, request.param)
+
+
+@pytest.fixture
+def own_second(latchkey: TestApp) -> None:
+    """A second of the test's own, so that no test uses up another's burst."""
+    latchkey.clock.forward(2 * next(_seconds))

@@ -1,25 +1,25 @@
-"""An account's counters as they lie in the engine, past everything that a process may remember of them."""
+"""An account's counters in the engine, without any process's cache."""
 
 from chalicelib.accounts.tables import Account
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import counter_items, tiers
-from tests.support.harness import NOON_MS
+from tests.support.harness import START_MS
 
 
-def item(account: Account) -> dynamodb.Json:
-    """Return an account's counters of the hour in which every test begins."""
+def read_item(account: Account) -> dynamodb.Json:
+    """Return an account's counter item of the hour in which every test starts."""
     found: dynamodb.Json = dynamodb.call("GetItem", _where(account) | {"ConsistentRead": True})["Item"]
     return found
 
 
-def used(account: Account) -> int:
-    """Return what an account has used in this hour."""
-    return counter_items.number(item(account), "used")
+def read_used(account: Account) -> int:
+    """Return an account's used quota of this hour."""
+    return counter_items.number(read_item(account), "used")
 
 
 def set_used(account: Account, count: int) -> None:
-    """Let an account have used so much in this hour."""
+    """Set an account's used quota of this hour."""
     dynamodb.call(
         "UpdateItem",
         _where(account)
@@ -28,5 +28,5 @@ def set_used(account: Account, count: int) -> None:
 
 
 def _where(account: Account) -> dynamodb.Json:
-    key = counter_items.item_key(account.id, tiers.BY_NAME[account.tier], NOON_MS // 1000)
+    key = counter_items.item_key(account.id, tiers.BY_NAME[account.tier], START_MS // 1000)
     return {"TableName": settings.current().table(counter_items.TABLE), "Key": key}

@@ -1,7 +1,7 @@
-"""Four processes of eight threads, like four functions in Lambda: each its own app, gateway cache, memory and clock.
+"""Four processes of eight threads, like four Lambda functions: each with its own app, gateway cache, caches and clock.
 
-Requests are dealt out one a thread; every thread waits until all are ready before it sends its next one. So 32 requests
-are under way at the same moment, whatever the machine.
+Each thread gets one request at a time, and waits until all threads are ready before it sends the next. So 32 requests
+are in flight at the same time, on any machine.
 """
 
 import multiprocessing
@@ -17,20 +17,20 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
-from tests.support.serving import ENGINE_ANSWERS_WITHIN_S
+from tests.support.threaded_server import ENGINE_TIMEOUT_S
 
 PROCESSES, THREADS = 4, 8
 AT_ONCE = PROCESSES * THREADS
 STAGE = "engine"
 PUBLIC_URL = "https://api.example.com"
 READY_WITHIN_S = 60
-TOGETHER: tuple[int, ...] = (0,) * PROCESSES
-"""How far the clock of each process is off, in seconds: not at all."""
+CLOCKS_AGREE: tuple[int, ...] = (0,) * PROCESSES
+"""The clock skew of each process, in seconds: none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, and the moment at which a right clock would see it arrive; no Bearer goes with an empty `secret`."""
+    """One request, and its time by a correct clock; without `secret` it has no Authorization header."""
 
     method: str
     target: str
@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back."""
+    """One response."""
 
     status: int
     headers: dict[str, str]
@@ -50,18 +50,18 @@ class Reply:
 
 
 class FleetError(Exception):
-    """A request ended in an exception instead of an answer."""
+    """A request raised an exception."""
 
 
 @dataclass
 class Fleet:
-    """The running processes, which share nothing but the engine."""
+    """The running processes, which share only the engine."""
 
     processes: list[BaseProcess] = field(default_factory=list)
     pipes: list[Connection] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Start them."""
+        """Start the processes."""
         context = multiprocessing.get_context("spawn")
         self.barrier = context.Barrier(PROCESSES)
         for _ in range(PROCESSES):
@@ -73,14 +73,16 @@ class Fleet:
             self.pipes.append(ours)
 
     def stop(self) -> None:
-        """End them; each ends when its pipe closes."""
+        """Stop the processes; each ends when its pipe is closed."""
         for pipe in self.pipes:
             pipe.close()
         for process in self.processes:
             process.join(READY_WITHIN_S)
             process.close()
 
-    def send(self, url: str, requests: Iterable[Request], clocks_off_s: Sequence[int] = TOGETHER) -> list[list[Reply]]:
+    def send(
+        self, url: str, requests: Iterable[Request], clocks_off_s: Sequence[int] = CLOCKS_AGREE
+    ) -> list[list[Reply]]:
         """Send `requests`, 32 at a time, to the engine at `url`; return the replies of each process."""
         dealt = list(requests)
         for number, pipe in enumerate(self.pipes):
@@ -94,13 +96,13 @@ class Fleet:
             raise FleetError("\n".join(failures))
         return outcomes
 
-    def everywhere(self, url: str, request: Request, clocks_off_s: Sequence[int] = TOGETHER) -> list[Reply]:
-        """Send one request from every thread of every process at once."""
-        return flat(self.send(url, [request] * AT_ONCE, clocks_off_s))
+    def everywhere(self, url: str, request: Request, clocks_off_s: Sequence[int] = CLOCKS_AGREE) -> list[Reply]:
+        """Send one request from every thread of every process concurrently."""
+        return flatten(self.send(url, [request] * AT_ONCE, clocks_off_s))
 
 
-def flat(replies: Iterable[Iterable[Reply]]) -> list[Reply]:
-    """Return the replies of all processes together."""
+def flatten(replies: Iterable[Iterable[Reply]]) -> list[Reply]:
+    """Return the replies of all processes in one list."""
     return [reply for of_process in replies for reply in of_process]
 
 
@@ -113,11 +115,11 @@ class _Task:
 
 
 def _function(pipe: Connection, barrier: Barrier) -> None:
-    """Be one function: answer what comes through the pipe until it closes."""
+    """Run one process: serve the tasks of the pipe until it is closed."""
     from app import app
     from chalicelib.core import clock, settings, telemetry
     from chalicelib.core.dynamodb import client as dynamodb
-    from infra.standin import Gateway
+    from infra.local_gateway.gateway import Gateway
     from tests.support.harness import stage_key_file
 
     moment = threading.local()
@@ -141,9 +143,9 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
         barrier.wait(READY_WITHIN_S)
 
     def all_lanes(task: _Task) -> list[Reply]:
-        # The last thread of a process to be ready waits for the other processes: 4 to wake across processes, not 32.
+        # Only the last ready thread of a process waits for the other processes, so that 4 threads are woken, not 32.
         ready = threading.Barrier(THREADS, action=wait_for_other_processes)
-        return flat(threads.map(lane, repeat(task), task.lanes, repeat(ready)))
+        return flatten(threads.map(lane, repeat(task), task.lanes, repeat(ready)))
 
     chosen = settings.Settings(stage=STAGE, public_url=PUBLIC_URL, stage_key_file=stage_key_file())
     with (
@@ -153,7 +155,7 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
         ThreadPoolExecutor(THREADS) as threads,
     ):
         telemetry.write_to(nowhere)
-        dynamodb.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
+        dynamodb.READ_TIMEOUT_S = ENGINE_TIMEOUT_S
         while (task := _next(pipe)) is not None:
             if os.environ.get("AWS_ENDPOINT_URL") != task.url:
                 os.environ["AWS_ENDPOINT_URL"] = task.url
@@ -176,5 +178,5 @@ def _answer(gateway: Any, request: Request) -> Reply:
     bearer = {"Authorization": f"Bearer {request.secret}"} if request.secret else {}
     once = {"Idempotency-Key": request.idempotency_key} if request.idempotency_key else {}
     headers = {**bearer, **once, "Content-Type": "application/json"}
-    answer = gateway.handle(request.method, request.target, headers.items(), request.body)
-    return Reply(answer.status, dict(answer.headers), answer.json() if answer.body else None)
+    response = gateway.handle(request.method, request.target, headers.items(), request.body)
+    return Reply(response.status, dict(response.headers), response.json() if response.body else None)

@@ -1,4 +1,4 @@
-"""Of many who register or delete applications of one account at once, never more than 50 are there."""
+"""Concurrent registrations and deletions of OAuth applications never exceed 50 per account."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import clock
 from chalicelib.oauth import clients, delete_client
 from chalicelib.termination import finish
-from tests.engine.holding import at_once
+from tests.engine.hold_calls import run_concurrently
 from tests.oauth.flow import new_user, register_client
-from tests.support.console_client import logged_in
+from tests.support.console_client import log_in_as
 from tests.support.harness import TestApp
 
 TWENTY = 20
@@ -20,40 +20,40 @@ LATER_MS = 60_000
 NEW = "/settings/applications/new"
 
 
-def test_registrations_at_once_leave_50_applications(latchkey: TestApp) -> None:
-    """Of twenty forms sent at once for the last five places five make an application, and fifteen say why not."""
+def test_concurrent_registrations_leave_50_applications(latchkey: TestApp) -> None:
+    """Of twenty concurrent forms for the last five places five succeed, and fifteen respond 409."""
     owner = latchkey.account()
     for _ in range(clients.PER_ACCOUNT_MAX - 5):
         register_client(latchkey, owner=owner)
-    console = logged_in(latchkey, owner)
+    console = log_in_as(latchkey, owner)
     asked = {"name": ["Mine"], "kind": ["public"], "redirect_uris": ["https://app.example.com/cb"], "scopes": ["read"]}
-    # Each form has a ticket of its own: one that is sent twice makes no second application anyway.
-    forms = [console.filled(console.open(NEW), NEW, asked) for _ in range(TWENTY)]
-    statuses = Counter(page.status for page in at_once([partial(console.send, NEW, form) for form in forms]))
+    # Each form has its own one-time token; resubmitting one would create no second application anyway.
+    forms = [console.fill(console.open(NEW), NEW, asked) for _ in range(TWENTY)]
+    statuses = Counter(page.status for page in run_concurrently([partial(console.send, NEW, form) for form in forms]))
     assert statuses == {200: 5, 409: 15}
     assert len(list(clients.list_of_account(owner.id))) == Account.get(owner.id).applications == clients.PER_ACCOUNT_MAX
 
 
-def test_deletions_of_one_application_at_once_give_one_place_back(latchkey: TestApp) -> None:
-    """However often it is deleted at the same moment."""
+def test_concurrent_deletions_of_one_application_free_one_place(latchkey: TestApp) -> None:
+    """The account's application count decreases by one."""
     owner = latchkey.account()
     apps = [register_client(latchkey, owner=owner) for _ in range(2)]
-    at_once([partial(delete_client.delete, apps[0].client)] * TWENTY)
+    run_concurrently([partial(delete_client.delete, apps[0].client)] * TWENTY)
     assert len(list(clients.list_of_account(owner.id))) == Account.get(owner.id).applications == 1
 
 
-def test_no_application_is_active_that_is_registered_while_its_owner_is_suspended(latchkey: TestApp) -> None:
-    """However nineteen registrations and a suspension fall together, all that were made stand as their owner does."""
+def test_application_registered_during_suspension_is_not_active(latchkey: TestApp) -> None:
+    """In any order of nineteen registrations and a suspension, all registered applications are suspended."""
     owner = new_user(latchkey, "Owner").account
     asked = {"name": ["Mine"], "kind": ["public"], "redirect_uris": ["https://app.example.com/cb"], "scopes": ["read"]}
-    console = logged_in(latchkey, owner)
-    forms = [console.filled(console.open(NEW), NEW, asked) for _ in range(TWENTY - 1)]
+    console = log_in_as(latchkey, owner)
+    forms = [console.fill(console.open(NEW), NEW, asked) for _ in range(TWENTY - 1)]
     suspend = partial(change.set_standing, owner.id, tier=None, status=SUSPENDED, actor="operator")
     deeds: list[Callable[[], object]] = [*(partial(console.send, NEW, form) for form in forms), suspend]
-    at_once(deeds)
+    run_concurrently(deeds)
     finish.all_unfinished(clock.now_ms() + LATER_MS)
     made = list(clients.list_of_account(owner.id))
     assert [client.client_id for client in made if client.is_active] == []
     assert len(made) == (Account.get(owner.id).applications or 0)
-    # And none can be made afterwards.
+    # And none can be registered afterwards.
     assert console.send(NEW, forms[0]).status in (303, 401, 403)

@@ -1,4 +1,4 @@
-"""What a change does when the engine fails it: it happens once or not at all, and says so when it isn't felt yet."""
+"""Changes during faults of DynamoDB: each happens once or not at all, and is a 503 while it isn't in effect yet."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,95 +9,95 @@ from chalicelib.accounts.tables import Account
 from chalicelib.credentials import find
 from chalicelib.credentials.issue import Issued
 from chalicelib.limits import tiers
-from infra.standin import Answer
-from tests.engine.faulty import (
+from infra.local_gateway.response import Response
+from tests.engine.fault_proxy import (
     CANCELED_BY_CONFLICT,
     CONFLICT,
     SERVER_ERROR,
     THROTTLED,
-    Breaks,
+    ConnectionFault,
     Fault,
-    Line,
-    marking,
-    named,
-    reading,
-    transaction,
+    FaultProxy,
+    fault_id,
+    is_get_item,
+    is_stale_mark,
+    is_transaction,
 )
 from tests.support import console_client
 from tests.support.harness import TestApp
 
-ONCE = [SERVER_ERROR, CANCELED_BY_CONFLICT, *Breaks]
+ONCE = [SERVER_ERROR, CANCELED_BY_CONFLICT, *ConnectionFault]
 
 
 class Person:
-    """Someone with two keys: one that is changed, one that changes it."""
+    """An account with two keys: one that is changed, and one that changes it."""
 
     def __init__(self, latchkey: TestApp) -> None:
-        """Make the account and its keys; the gateway knows both."""
+        """Create the account and its keys; the gateway has cached both."""
         self.latchkey = latchkey
         self.account = latchkey.account(tiers.PRO)
         self.key, self.manager = latchkey.key(self.account, "read", "write"), latchkey.key(self.account)
         self.admin = latchkey.key(latchkey.account(tiers.PRO, admin=True), "admin").secret
         assert self.read(self.key).status == self.read(self.manager).status == 200
 
-    def read(self, by: Issued) -> Answer:
-        """Read something with one of the keys."""
+    def read(self, by: Issued) -> Response:
+        """Send a GET with one of the keys."""
         return self.latchkey.call("GET", "/v1/limits", by.secret)
 
-    def rename(self) -> Answer:
-        """Write something with the key that is changed."""
+    def rename(self) -> Response:
+        """Send a PATCH with the changed key."""
         return self.latchkey.call("PATCH", "/v1/users/me", self.key.secret, json_body={"name": "Grace"})
 
-    def create(self) -> Answer:
-        """Make a third key."""
+    def create(self) -> Response:
+        """Create a third key."""
         return self._manage("POST", "/v1/keys", {"name": "Third", "scopes": ["read"]})
 
-    def rotate(self) -> Answer:
-        """Replace the key."""
+    def rotate(self) -> Response:
+        """Rotate the key."""
         body = {"grace_s": 60}
         return self.latchkey.call("POST", f"/v1/keys/{self.manager.key.id}/rotate", self.manager.secret, json_body=body)
 
-    def revoke(self) -> Answer:
+    def revoke(self) -> Response:
         """Revoke the key."""
         return self._manage("DELETE", f"/v1/keys/{self.key.key.id}", None)
 
-    def narrow(self) -> Answer:
-        """Take writing from the key."""
+    def narrow(self) -> Response:
+        """Remove the key's write scope."""
         return self._manage("PATCH", f"/v1/keys/{self.key.key.id}", {"scopes": ["read"]})
 
-    def suspend(self) -> Answer:
-        """Have the account suspended."""
+    def suspend(self) -> Response:
+        """Suspend the account."""
         return self._administer({"status": "suspended"})
 
-    def upgrade(self) -> Answer:
-        """Have the account upgraded."""
+    def upgrade(self) -> Response:
+        """Upgrade the account."""
         return self._administer({"tier": "enterprise"})
 
     def keys(self) -> dict[str, bool]:
-        """Return the ids of all keys, and whether each is live."""
+        """Return the ids of all keys, and whether each is active."""
         return {key.id: key.is_live() for key in find.keys_of(self.account.id)}
 
     def counted(self) -> set[str]:
-        """Return the ids of the keys that the account counts as live."""
+        """Return the ids of the keys that count towards the account's limit."""
         return set(Account.get(self.account.id).live_keys.attribute_values)
 
-    def _manage(self, method: str, target: str, body: Any) -> Answer:
+    def _manage(self, method: str, target: str, body: Any) -> Response:
         return self.latchkey.call(method, target, self.manager.secret, json_body=body)
 
-    def _administer(self, body: Any) -> Answer:
+    def _administer(self, body: Any) -> Response:
         return self.latchkey.call("PATCH", f"/v1/users/{self.account.id}", self.admin, json_body=body)
 
 
 @pytest.fixture
 def person(latchkey: TestApp) -> Person:
-    """Someone whose keys work."""
+    """An account whose keys are valid."""
     return Person(latchkey)
 
 
-@pytest.mark.parametrize("fault", ONCE, ids=named)
-def test_rotation_that_fails_once_makes_one_successor(person: Person, line: Line, fault: Fault) -> None:
-    """Whether or not the lost write happened, there is one successor, and its secret is the one that was answered."""
-    with line.failing(transaction, fault, times=1) as sent:
+@pytest.mark.parametrize("fault", ONCE, ids=fault_id)
+def test_rotation_that_fails_once_makes_one_successor(person: Person, proxy: FaultProxy, fault: Fault) -> None:
+    """Whether or not the failed write was applied, there is one successor, with the secret of the response."""
+    with proxy.fail(is_transaction, fault, times=1) as sent:
         rotated = person.rotate()
     assert rotated.status == 201
     assert len(sent) == 2
@@ -108,10 +108,10 @@ def test_rotation_that_fails_once_makes_one_successor(person: Person, line: Line
     assert person.rotate().status == 409
 
 
-@pytest.mark.parametrize("fault", ONCE, ids=named)
-def test_creation_that_fails_once_makes_one_key(person: Person, line: Line, fault: Fault) -> None:
-    """Whether or not the lost write happened, one key comes of it, counted once."""
-    with line.failing(transaction, fault, times=1):
+@pytest.mark.parametrize("fault", ONCE, ids=fault_id)
+def test_creation_that_fails_once_makes_one_key(person: Person, proxy: FaultProxy, fault: Fault) -> None:
+    """Whether or not the failed write was applied, one key is created and counted once."""
+    with proxy.fail(is_transaction, fault, times=1):
         created = person.create()
     assert created.status == 201
     assert len(person.keys()) == 3
@@ -119,61 +119,61 @@ def test_creation_that_fails_once_makes_one_key(person: Person, line: Line, faul
     assert person.latchkey.call("GET", "/v1/limits", created.json()["secret"]).status == 200
 
 
-@pytest.mark.parametrize("fault", ONCE, ids=named)
-def test_revocation_that_fails_once_is_done(person: Person, line: Line, fault: Fault) -> None:
-    """Whether or not the lost write happened, the key is dead and counts no more."""
-    with line.failing(transaction, fault, times=1):
+@pytest.mark.parametrize("fault", ONCE, ids=fault_id)
+def test_revocation_that_fails_once_is_applied(person: Person, proxy: FaultProxy, fault: Fault) -> None:
+    """Whether or not the failed write was applied, the key is revoked and no longer counted."""
+    with proxy.fail(is_transaction, fault, times=1):
         assert person.revoke().status == 204
     assert person.counted() == {person.manager.key.id}
     assert person.read(person.key).status == 401
 
 
-def test_creation_that_keeps_meeting_conflicts_goes_through(person: Person, line: Line) -> None:
-    """A transaction is sent again as often as a busy account may need, and still counts once."""
-    with line.failing(transaction, CANCELED_BY_CONFLICT, times=4) as sent:
+def test_creation_with_repeated_conflicts_succeeds(person: Person, proxy: FaultProxy) -> None:
+    """A cancelled transaction is retried several times, and the key is counted once."""
+    with proxy.fail(is_transaction, CANCELED_BY_CONFLICT, times=4) as sent:
         assert person.create().status == 201
     assert len(sent) == 5
     assert len(person.keys()) == 3
 
 
-def test_creation_that_never_reaches_the_engine_makes_no_key(person: Person, line: Line) -> None:
-    """When the engine is away, the answer is a 5xx and nothing is left behind."""
-    with line.failing(transaction, Breaks.DROPPED):
+def test_creation_without_a_database_creates_no_key(person: Person, proxy: FaultProxy) -> None:
+    """Without a database the response is a 5xx and nothing is stored."""
+    with proxy.fail(is_transaction, ConnectionFault.DROPPED):
         assert person.create().status >= 500
     assert len(person.keys()) == 2
 
 
-CHANGES: dict[str, tuple[Callable[[Person], Answer], Callable[[Person], int], int, int]] = {
+CHANGES: dict[str, tuple[Callable[[Person], Response], Callable[[Person], int], int, int]] = {
     "revoke": (Person.revoke, lambda person: person.read(person.key).status, 204, 401),
     "narrow": (Person.narrow, lambda person: person.rename().status, 200, 403),
     "suspend": (Person.suspend, lambda person: person.read(person.key).status, 200, 401),
 }
-"""Each change: how it is made, what it takes away, what it answers, and what is answered afterwards."""
+"""For each change: the request, a request that it affects, the success status, and the affected request's status."""
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("fault", [SERVER_ERROR, Breaks.DROPPED], ids=named)
-def test_change_that_cannot_be_made_known_is_503_and_heals(
-    person: Person, line: Line, fault: Fault, change: str
+@pytest.mark.parametrize("fault", [SERVER_ERROR, ConnectionFault.DROPPED], ids=fault_id)
+def test_change_without_its_stale_mark_is_503_and_repeatable(
+    person: Person, proxy: FaultProxy, fault: Fault, change: str
 ) -> None:
-    """A change whose mark can't be set is made, says that it may not be felt yet, and is felt once it is repeated."""
+    """A change whose stale mark can't be set is stored, responds 503, and takes effect when it is repeated."""
     make, look, done, refused = CHANGES[change]
-    with line.failing(marking, fault):
+    with proxy.fail(is_stale_mark, fault):
         lost = make(person)
         assert (lost.status, lost.header("Retry-After"), lost.json()["error"]) == (503, "1", "unavailable")
     assert make(person).status == done
     assert look(person) == refused
 
 
-@pytest.mark.parametrize("fault", [SERVER_ERROR, Breaks.DROPPED], ids=named)
-def test_deletion_that_cannot_be_made_known_is_503_and_done(latchkey: TestApp, line: Line, fault: Fault) -> None:
-    """The account is gone; its page says that its keys may be accepted for five more minutes, and no longer."""
-    account = console_client.person()
-    key, ada = latchkey.key(account), console_client.logged_in(latchkey, account)
+@pytest.mark.parametrize("fault", [SERVER_ERROR, ConnectionFault.DROPPED], ids=fault_id)
+def test_deletion_without_its_stale_mark_is_503_and_stored(latchkey: TestApp, proxy: FaultProxy, fault: Fault) -> None:
+    """The account is deleted; the page says that its keys may be accepted for five more minutes."""
+    account = console_client.new_account()
+    key, ada = latchkey.key(account), console_client.log_in_as(latchkey, account)
     assert latchkey.call("GET", "/v1/limits", key.secret).status == 200
     page = ada.open("/settings/account")
-    fields = ada.filled(page, "/settings/account/delete", {"password": console_client.PASSWORD})
-    with line.failing(marking, fault):
+    fields = ada.fill(page, "/settings/account/delete", {"password": console_client.PASSWORD})
+    with proxy.fail(is_stale_mark, fault):
         answer = ada.send("/settings/account/delete", fields)
     assert answer.status == 503
     assert "5 more minutes" in answer.text
@@ -183,9 +183,9 @@ def test_deletion_that_cannot_be_made_known_is_503_and_done(latchkey: TestApp, l
     assert latchkey.call("GET", "/v1/limits", key.secret).status == 401
 
 
-def test_revocation_marked_in_part_is_503_and_heals(person: Person, line: Line) -> None:
-    """A mark set on some counters only is no mark: the answer is 503 until all are set."""
-    with line.failing(marking, SERVER_ERROR) as tried:
+def test_partly_marked_revocation_is_503_and_repeatable(person: Person, proxy: FaultProxy) -> None:
+    """The response is 503 until the stale mark is set on all counters."""
+    with proxy.fail(is_stale_mark, SERVER_ERROR) as tried:
         person.revoke()
     tries_a_mark = len(tried)
     for marks_set in range(1, 6):
@@ -193,56 +193,58 @@ def test_revocation_marked_in_part_is_503_and_heals(person: Person, line: Line) 
 
         def after_some(call: Any, limit: int = marks_set) -> bool:
             nonlocal passed
-            passed += marking(call)
-            return marking(call) and passed > limit
+            passed += is_stale_mark(call)
+            return is_stale_mark(call) and passed > limit
 
-        with line.failing(after_some, SERVER_ERROR) as failed:
+        with proxy.fail(after_some, SERVER_ERROR) as failed:
             assert person.revoke().status == 503
         assert len(failed) == tries_a_mark
     assert person.revoke().status == 204
     assert person.read(person.key).status == 401
 
 
-@pytest.mark.parametrize("fault", [THROTTLED, CONFLICT], ids=named)
-def test_mark_that_is_held_up_is_waited_for(person: Person, line: Line, fault: Fault) -> None:
-    """A change a person waits for outlasts a moment of throttling or contention."""
-    with line.failing(marking, fault, times=3):
+@pytest.mark.parametrize("fault", [THROTTLED, CONFLICT], ids=fault_id)
+def test_throttled_stale_mark_is_retried(person: Person, proxy: FaultProxy, fault: Fault) -> None:
+    """Stale marks are retried after throttling and conflicts."""
+    with proxy.fail(is_stale_mark, fault, times=3):
         assert person.revoke().status == 204
     assert person.read(person.key).status == 401
 
 
-def test_no_transaction_touches_the_counters(person: Person, line: Line) -> None:
-    """A counter that met a transaction would refuse admissions; so whatever is changed, none is part of one."""
+def test_no_transaction_touches_the_counters(person: Person, proxy: FaultProxy) -> None:
+    """A counter in a transaction would fail admissions with conflicts, so no change includes one."""
     for change in (person.create, person.rotate, person.narrow, person.revoke, person.upgrade, person.suspend):
         assert change().status < 300
-    sent = [call for call in line.seen if transaction(call)]
+    sent = [call for call in proxy.seen if is_transaction(call)]
     assert len(sent) >= 3
     for call in sent:
         for item in call.body["TransactItems"]:
             assert all(not write["TableName"].endswith("-windows") for write in item.values())
 
 
-@pytest.mark.parametrize("fault", [SERVER_ERROR, THROTTLED, Breaks.DROPPED], ids=named)
-def test_stale_caller_that_cannot_be_verified_is_not_admitted(person: Person, line: Line, fault: Fault) -> None:
-    """When in doubt the door stays shut: a revoked key whose record can't be read gets a 5xx, and 401 once it can."""
+@pytest.mark.parametrize("fault", [SERVER_ERROR, THROTTLED, ConnectionFault.DROPPED], ids=fault_id)
+def test_stale_caller_that_cannot_be_verified_is_not_admitted(person: Person, proxy: FaultProxy, fault: Fault) -> None:
+    """Fail closed: a revoked key whose record can't be read gets a 5xx, and 401 as soon as it can."""
     assert person.revoke().status == 204
-    with line.failing(reading, fault):
+    with proxy.fail(is_get_item, fault):
         assert person.read(person.key).status >= 500
     assert person.read(person.key).status == 401
 
 
-@pytest.mark.parametrize("fault", [SERVER_ERROR, THROTTLED, Breaks.DROPPED], ids=named)
-def test_key_that_cannot_be_read_is_neither_accepted_nor_remembered(person: Person, line: Line, fault: Fault) -> None:
-    """An authorizer without a database answers 5xx, never a refusal that the gateway would keep for 300 s."""
+@pytest.mark.parametrize("fault", [SERVER_ERROR, THROTTLED, ConnectionFault.DROPPED], ids=fault_id)
+def test_key_that_cannot_be_read_is_neither_accepted_nor_cached(
+    person: Person, proxy: FaultProxy, fault: Fault
+) -> None:
+    """An authorizer without a database fails with a 5xx, never with a denial, which the gateway would cache."""
     fresh = person.latchkey.key(person.account)
-    with line.failing(reading, fault):
+    with proxy.fail(is_get_item, fault):
         assert person.read(fresh).status >= 500
     assert person.read(fresh).status == 200
 
 
-@pytest.mark.parametrize("fault", [SERVER_ERROR, Breaks.DROPPED, Breaks.SILENT], ids=named)
-def test_health_is_503_without_a_database(latchkey: TestApp, line: Line, fault: Fault) -> None:
-    """/health says that DynamoDB doesn't answer, and ok once it does."""
-    with line.failing(reading, fault):
+@pytest.mark.parametrize("fault", [SERVER_ERROR, ConnectionFault.DROPPED, ConnectionFault.SILENT], ids=fault_id)
+def test_health_is_503_without_a_database(latchkey: TestApp, proxy: FaultProxy, fault: Fault) -> None:
+    """/health responds 503 while DynamoDB is unavailable, and 200 afterwards."""
+    with proxy.fail(is_get_item, fault):
         assert latchkey.call("GET", "/health").status == 503
     assert latchkey.call("GET", "/health").status == 200

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from tests.engine.fleet import STAGE
-from tests.support.console_client import person
+from tests.support.console_client import new_account
 from tests.support.harness import TestApp
 
 OF_PAGES = (
@@ -37,9 +37,9 @@ FUNCTION = """
 import json, sys
 from app import app
 from chalicelib.core.dynamodb import client as dynamodb
-from infra.standin import Gateway
-from tests.support.serving import ENGINE_ANSWERS_WITHIN_S
-dynamodb.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
+from infra.local_gateway.gateway import Gateway
+from tests.support.threaded_server import ENGINE_TIMEOUT_S
+dynamodb.READ_TIMEOUT_S = ENGINE_TIMEOUT_S
 gateway = Gateway(app, domain="api.example.com")
 answers = []
 for target in sys.argv[2:]:
@@ -50,46 +50,46 @@ print(json.dumps([answers, list(sys.modules)]))
 
 
 def loaded(url: str, secret: str, *targets: str) -> tuple[list[int], set[str]]:
-    """Return what a new process answers to these requests, and the modules it has loaded when it has."""
+    """Return a new process's responses to these requests, and its loaded modules afterwards."""
     environment = os.environ | {"AWS_ENDPOINT_URL": url, "LATCHKEY_STAGE": STAGE}
     environment.pop("LATCHKEY_PUBLIC_URL", None)
     command = [sys.executable, "-c", FUNCTION, secret, *targets]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    answers, modules = json.loads(done.stdout.splitlines()[-1])
-    return answers, set(modules)
+    responses, modules = json.loads(done.stdout.splitlines()[-1])
+    return responses, set(modules)
 
 
 def test_request_to_the_api_loads_nothing_of_the_console(latchkey: TestApp, url: str) -> None:
-    """A new process that has served /v1 knows neither templates nor password hashing, nor how botocore calls AWS."""
-    key = latchkey.key(person())
-    answers, modules = loaded(url, key.secret, "/v1/users/me", "/v1/limits", "/v1/users", "/v1/keys", "/health")
-    assert answers == [200, 200, 200, 200, 200]
+    """A new process that has served /v1 has loaded no templates, no password hashing and no botocore client."""
+    key = latchkey.key(new_account())
+    responses, modules = loaded(url, key.secret, "/v1/users/me", "/v1/limits", "/v1/users", "/v1/keys", "/health")
+    assert responses == [200, 200, 200, 200, 200]
     assert [name for name in (*OF_PAGES, *HEAVY) if name in modules] == []
 
 
 def test_request_that_reads_nothing_loads_no_model(latchkey: TestApp, url: str) -> None:
-    """What an owner's own route pays for the door: neither pynamodb nor what accounts, keys or webhooks are made of."""
-    key = latchkey.key(person())
-    answers, modules = loaded(url, key.secret, "/v1/limits", "/health")
-    assert answers == [200, 200]
+    """A route without database access loads neither pynamodb nor the models of accounts, keys and webhooks."""
+    key = latchkey.key(new_account())
+    responses, modules = loaded(url, key.secret, "/v1/limits", "/health")
+    assert responses == [200, 200]
     assert [name for name in (*OF_PAGES, *HEAVY, *OF_MODELS) if name in modules] == []
 
 
-def test_cold_start_makes_no_body_class_that_it_does_not_read(latchkey: TestApp, url: str) -> None:
-    """Bodies and queries are classes of the module of their view, which its first request imports."""
+def test_cold_start_creates_no_unused_body_class(latchkey: TestApp, url: str) -> None:
+    """Classes of bodies and queries are in the module of their view, which the first request imports."""
     program = FUNCTION + (
         "\nfrom chalicelib.api.schema.body import Body, Query"
         "\nprint(sorted(kind.__name__ for base in (Body, Query) for kind in base.__subclasses__()))"
     )
     environment = os.environ | {"AWS_ENDPOINT_URL": url, "LATCHKEY_STAGE": STAGE}
     environment.pop("LATCHKEY_PUBLIC_URL", None)
-    command = [sys.executable, "-c", program, latchkey.key(person()).secret, "/v1/limits", "/health"]
+    command = [sys.executable, "-c", program, latchkey.key(new_account()).secret, "/v1/limits", "/health"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "['Empty']"
 
 
-def test_verification_loads_neither_pynamodb_nor_what_calls_aws(latchkey: TestApp, url: str) -> None:
-    """The authorizer is a function of its own, which calls the database for each new key."""
+def test_verification_loads_neither_pynamodb_nor_a_botocore_client(latchkey: TestApp, url: str) -> None:
+    """The authorizer is a separate function, so its cold start is kept short."""
     program = (
         "import sys\n"
         "from chalicelib.api.authorizer import authorizer\n"
@@ -99,7 +99,7 @@ def test_verification_loads_neither_pynamodb_nor_what_calls_aws(latchkey: TestAp
         "print(effect, *sys.modules)"
     )
     environment = os.environ | {"AWS_ENDPOINT_URL": url, "LATCHKEY_STAGE": STAGE}
-    command = [sys.executable, "-c", program, latchkey.key(person()).secret]
+    command = [sys.executable, "-c", program, latchkey.key(new_account()).secret]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     effect, *modules = done.stdout.splitlines()[-1].split()
     assert effect == "Allow"
@@ -107,7 +107,7 @@ def test_verification_loads_neither_pynamodb_nor_what_calls_aws(latchkey: TestAp
 
 
 def test_page_loads_what_it_needs(latchkey: TestApp, url: str) -> None:
-    """The same process shows a page when it is asked for one: the names above are the right ones."""
-    answers, modules = loaded(url, "", "/login", "/signup")
-    assert answers == [200, 200]
+    """A process that renders a page loads the modules named above: the names are right."""
+    responses, modules = loaded(url, "", "/login", "/signup")
+    assert responses == [200, 200]
     assert {"jinja2", "chalicelib.pages", "argon2", "chalicelib.api.console.entry"} <= modules

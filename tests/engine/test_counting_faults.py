@@ -1,4 +1,4 @@
-"""What an admission does when the engine fails it: on the wire, as DynamoDB does and no emulator."""
+"""Admissions during faults of DynamoDB, which a proxy before the engine produces."""
 
 import io
 import socket
@@ -10,57 +10,59 @@ import pytest
 from chalicelib.accounts.tables import Account
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import fail_open, tiers
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.engine import counters
-from tests.engine.faulty import (
+from tests.engine.fault_proxy import (
     CONFLICT,
-    NO_AMAZON,
-    NOT_ACCEPTED,
+    CREDENTIAL_ERRORS,
     SERVER_ERROR,
+    SERVICE_UNAVAILABLE,
+    SILENT_FAULTS,
     THROTTLED,
     THROUGHPUT_EXCEEDED,
-    WITHOUT_AN_ANSWER,
-    Breaks,
     Call,
+    ConnectionFault,
     Fault,
-    Line,
+    FaultProxy,
     Rule,
-    counting,
-    named,
-    reading,
+    fault_id,
+    is_admission,
+    is_get_item,
 )
-from tests.engine.fleet import AT_ONCE, Fleet, Request, flat
-from tests.support.harness import NOON_MS, TestApp
+from tests.engine.fleet import AT_ONCE, Fleet, Request, flatten
+from tests.support.harness import START_MS, TestApp
 
-UNANSWERED = [SERVER_ERROR, NO_AMAZON, *Breaks]
-NEVER_DONE = [SERVER_ERROR, NO_AMAZON, Breaks.DROPPED, Breaks.SILENT]
-DONE_UNHEARD = [Breaks.DROPPED_AFTER, Breaks.SILENT_AFTER]
+UNANSWERED = [SERVER_ERROR, SERVICE_UNAVAILABLE, *ConnectionFault]
+NEVER_DONE = [SERVER_ERROR, SERVICE_UNAVAILABLE, ConnectionFault.DROPPED, ConnectionFault.SILENT]
+DONE_UNHEARD = [ConnectionFault.DROPPED_AFTER, ConnectionFault.SILENT_AFTER]
 
 
 @pytest.fixture
 def key(latchkey: TestApp) -> str:
-    """The secret of a Free account's key, known to the gateway already."""
+    """The secret of a Free account's key, which the gateway has cached."""
     secret = latchkey.key(latchkey.account(tiers.FREE)).secret
     assert asked(latchkey, secret).status == 200
     latchkey.clock.forward(1)
     return secret
 
 
-def asked(latchkey: TestApp, secret: str) -> Answer:
-    """Return the answer to a request that needs nothing of the engine but its admission."""
+def asked(latchkey: TestApp, secret: str) -> Response:
+    """Return the response to a request whose only database call is the admission."""
     return latchkey.call("GET", "/v1/limits", secret)
 
 
-def left(answer: Answer) -> int:
-    """Return what an admitted request was told to be left of its quota."""
+def left(answer: Response) -> int:
+    """Return the remaining quota in an admitted request's headers."""
     assert answer.status == 200
     return int(answer.header("X-RateLimit-Remaining") or -1)
 
 
-@pytest.mark.parametrize("fault", [THROUGHPUT_EXCEEDED, THROTTLED], ids=named)
-def test_throttled_counter_is_a_429_for_one_second(latchkey: TestApp, line: Line, key: str, fault: Fault) -> None:
-    """A throttled counter refuses at once, for a second, and uses nothing up: a flood is not rewarded."""
-    with line.failing(counting, fault) as calls:
+@pytest.mark.parametrize("fault", [THROUGHPUT_EXCEEDED, THROTTLED], ids=fault_id)
+def test_throttled_counter_is_a_429_for_one_second(
+    latchkey: TestApp, proxy: FaultProxy, key: str, fault: Fault
+) -> None:
+    """A throttled counter rejects requests immediately, for a second, and counts nothing."""
+    with proxy.fail(is_admission, fault) as calls:
         refused = asked(latchkey, key)
     assert (refused.status, refused.header("Retry-After")) == (429, "1")
     assert refused.json() == {
@@ -71,29 +73,29 @@ def test_throttled_counter_is_a_429_for_one_second(latchkey: TestApp, line: Line
     assert left(asked(latchkey, key)) == 998
 
 
-def test_conflict_is_retried(latchkey: TestApp, line: Line, key: str) -> None:
-    """A counter that meets a transaction is written again until it is through, and counts once."""
-    with line.failing(counting, CONFLICT, times=5) as calls:
+def test_conflict_is_retried(latchkey: TestApp, proxy: FaultProxy, key: str) -> None:
+    """A counter write that conflicts with a transaction is retried until it succeeds, and counts once."""
+    with proxy.fail(is_admission, CONFLICT, times=5) as calls:
         assert left(asked(latchkey, key)) == 998
     assert len(calls) == 6
 
 
-@pytest.mark.parametrize("fault", [CONFLICT, *UNANSWERED], ids=named)
-def test_unanswered_counter_lets_requests_through(
-    latchkey: TestApp, line: Line, key: str, logged: io.StringIO, fault: Fault
+@pytest.mark.parametrize("fault", [CONFLICT, *UNANSWERED], ids=fault_id)
+def test_unavailable_counter_fails_open(
+    latchkey: TestApp, proxy: FaultProxy, key: str, logged: io.StringIO, fault: Fault
 ) -> None:
-    """A limiter outage is no API outage: the request passes, then others for a second without asking; it is counted."""
+    """The request is admitted, and for a second others are, without a call; the metric counts them."""
 
     def decide(call: Call) -> Fault | None:
-        if not counting(call):
+        if not is_admission(call):
             return None
         calls.append(call)
-        if fault in WITHOUT_AN_ANSWER:
+        if fault in SILENT_FAULTS:
             latchkey.clock.forward(dynamodb.READ_TIMEOUT_S)
         return fault
 
     calls: list[Call] = []
-    with line.failing_by(decide):
+    with proxy.fail_by(decide):
         assert asked(latchkey, key).status == 200
         tries = len(calls)
         assert tries == (dynamodb.AT_ONCE.conflict if fault == CONFLICT else dynamodb.AT_ONCE.unavailable)
@@ -107,105 +109,109 @@ def test_unanswered_counter_lets_requests_through(
     assert logged.getvalue().count('"LimiterUnavailable":1') == 1
 
 
-def test_engine_that_is_gone_lets_requests_through(
-    latchkey: TestApp, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A refused connection is an outage like any other."""
-    with socket.socket() as taken:  # and nobody listens: what is merely free, another process may take
+def test_refused_connection_fails_open(latchkey: TestApp, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused connection is treated like a missing response."""
+    with socket.socket() as taken:  # bound but not listening: another process could bind a free port
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
         dynamodb.forget_connection()
         assert asked(latchkey, key).status == 200
 
 
-@pytest.mark.parametrize("fault", NEVER_DONE, ids=named)
-def test_counter_that_fails_once_counts_once(latchkey: TestApp, line: Line, key: str, fault: Fault) -> None:
-    """A write that didn't happen is sent again and counts once."""
-    with line.failing(counting, fault, times=1) as calls:
+@pytest.mark.parametrize("fault", NEVER_DONE, ids=fault_id)
+def test_counter_that_fails_once_counts_once(latchkey: TestApp, proxy: FaultProxy, key: str, fault: Fault) -> None:
+    """A write that wasn't applied is retried and counts once."""
+    with proxy.fail(is_admission, fault, times=1) as calls:
         assert left(asked(latchkey, key)) == 998
     assert len(calls) == 2
 
 
-@pytest.mark.parametrize("fault", NOT_ACCEPTED, ids=named)
-@pytest.mark.parametrize("rule", [counting, reading])
-def test_call_that_was_signed_before_a_thaw_is_signed_anew(
-    latchkey: TestApp, line: Line, key: str, rule: Rule, fault: Fault
+@pytest.mark.parametrize("fault", CREDENTIAL_ERRORS, ids=fault_id)
+@pytest.mark.parametrize("rule", [is_admission, is_get_item])
+def test_call_with_an_expired_signature_is_signed_again(
+    latchkey: TestApp, proxy: FaultProxy, key: str, rule: Rule, fault: Fault
 ) -> None:
-    """Nothing was done, so it is sent once more with the time and the credentials of now, and counts once."""
+    """A call signed before a freeze is retried with the current time and credentials, and counts once."""
     secret = latchkey.key(latchkey.account(tiers.FREE)).secret
-    with line.failing(rule, fault, times=1) as calls:
+    with proxy.fail(rule, fault, times=1) as calls:
         answer = asked(latchkey, secret)
     assert (answer.status, left(answer)) == (200, 999)
-    assert len(calls) == (2 if rule is counting else 3)
+    assert len(calls) == (2 if rule is is_admission else 3)
 
 
-@pytest.mark.parametrize("fault", DONE_UNHEARD, ids=named)
-def test_counter_whose_answer_is_lost_may_count_twice(latchkey: TestApp, line: Line, key: str, fault: Fault) -> None:
-    """A write whose answer is lost is sent again: the request is admitted once and counted twice."""
-    with line.failing(counting, fault, times=1) as calls:
+@pytest.mark.parametrize("fault", DONE_UNHEARD, ids=fault_id)
+def test_admission_with_a_lost_response_may_count_twice(
+    latchkey: TestApp, proxy: FaultProxy, key: str, fault: Fault
+) -> None:
+    """A write whose response is lost is retried: the request is admitted once and counted twice."""
+    with proxy.fail(is_admission, fault, times=1) as calls:
         assert left(asked(latchkey, key)) == 997
     assert len(calls) == 2
 
 
-@pytest.mark.parametrize("fault", DONE_UNHEARD, ids=named)
-def test_last_admission_whose_answer_is_lost_is_not_given_twice(latchkey: TestApp, line: Line, fault: Fault) -> None:
-    """Where the last place of the quota was taken unheard, the retry is refused: one too few, never one too many."""
+@pytest.mark.parametrize("fault", DONE_UNHEARD, ids=fault_id)
+def test_last_admission_with_a_lost_response_is_not_repeated(
+    latchkey: TestApp, proxy: FaultProxy, fault: Fault
+) -> None:
+    """When the lost response was to the last admission of the quota, the retry is rejected: never one too many."""
     account = latchkey.account(tiers.FREE)
     secret = latchkey.key(account).secret
     counters.set_used(account, 999)
-    with line.failing(counting, fault, times=1):
+    with proxy.fail(is_admission, fault, times=1):
         assert asked(latchkey, secret).status == 429
-    assert counters.used(account) == 1_000
+    assert counters.read_used(account) == 1_000
     assert asked(latchkey, secret).status == 429
 
 
-def test_lost_answers_never_admit_over_the_burst(latchkey: TestApp, line: Line) -> None:
-    """With the first answer of every request lost, half of the burst is let through and all of it is counted."""
+def test_lost_responses_never_exceed_the_burst(latchkey: TestApp, proxy: FaultProxy) -> None:
+    """With the first response of every request lost, half of the burst is admitted and all of it is counted."""
     account = latchkey.account(tiers.FREE)
     secret = latchkey.key(account).secret
-    with line.failing_by(every_other(Breaks.DROPPED_AFTER)):
-        answers = Counter(asked(latchkey, secret).status for _ in range(60))
-    assert answers == {200: 25, 429: 35}
-    assert counters.used(account) == 50
+    with proxy.fail_by(every_other(ConnectionFault.DROPPED_AFTER)):
+        responses = Counter(asked(latchkey, secret).status for _ in range(60))
+    assert responses == {200: 25, 429: 35}
+    assert counters.read_used(account) == 50
 
 
 @pytest.mark.xdist_group("fleet")
-@pytest.mark.parametrize("fault", [CONFLICT, SERVER_ERROR, Breaks.DROPPED], ids=named)
+@pytest.mark.parametrize("fault", [CONFLICT, SERVER_ERROR, ConnectionFault.DROPPED], ids=fault_id)
 def test_burst_is_exact_though_every_other_write_fails(
-    latchkey: TestApp, fleet: Fleet, line: Line, fault: Fault
+    latchkey: TestApp, fleet: Fleet, proxy: FaultProxy, fault: Fault
 ) -> None:
-    """32 threads whose every first write fails get exactly the burst of their account."""
+    """32 threads whose first writes all fail get exactly the burst of their account."""
     accounts, requests = crowd(latchkey)
-    with line.failing_by(every_other(fault)):
-        replies = flat(fleet.send(line.url, requests))
+    with proxy.fail_by(every_other(fault)):
+        replies = flatten(fleet.send(proxy.url, requests))
     assert Counter(reply.status for reply in replies) == {200: 100, 429: len(requests) - 100}
-    assert [counters.used(account) for account in accounts] == [50, 50]
+    assert [counters.read_used(account) for account in accounts] == [50, 50]
 
 
 @pytest.mark.xdist_group("fleet")
-def test_burst_is_never_exceeded_though_every_other_answer_is_lost(latchkey: TestApp, fleet: Fleet, line: Line) -> None:
-    """32 threads that hear of every second write only never get more than the burst of their account."""
+def test_burst_is_never_exceeded_with_every_other_response_lost(
+    latchkey: TestApp, fleet: Fleet, proxy: FaultProxy
+) -> None:
+    """32 threads with every other response lost never get more than the burst of their account."""
     accounts, requests = crowd(latchkey)
-    with line.failing_by(every_other(Breaks.DROPPED_AFTER)):
-        replies = flat(fleet.send(line.url, requests))
-    # Whoever is admitted was counted twice.
+    with proxy.fail_by(every_other(ConnectionFault.DROPPED_AFTER)):
+        replies = flatten(fleet.send(proxy.url, requests))
+    # Each admitted request was counted twice.
     assert 0 < sum(reply.status == 200 for reply in replies) <= 50
-    assert [counters.used(account) for account in accounts] == [50, 50]
+    assert [counters.read_used(account) for account in accounts] == [50, 50]
 
 
 def crowd(latchkey: TestApp) -> tuple[list[Account], list[Request]]:
-    """Return two accounts, and 128 requests in one second that give each of the 32 threads a key of its own."""
+    """Return two accounts, and 128 requests in one second, with a separate key for each of the 32 threads."""
     accounts = [latchkey.account(tiers.FREE) for _ in range(2)]
     secrets = [latchkey.key(account).secret for _ in range(AT_ONCE // 2) for account in accounts]
-    return accounts, [Request("GET", "/v1/limits", secret, NOON_MS) for _ in range(4) for secret in secrets]
+    return accounts, [Request("GET", "/v1/limits", secret, START_MS) for _ in range(4) for secret in secrets]
 
 
 def every_other(fault: Fault) -> Callable[[Call], Fault | None]:
-    """Fail each key's first admission write, third, fifth …: one thread a key means one failure a request at most."""
+    """Fail every other admission write of each key: with one thread per key at most one failure per request."""
     writes: defaultdict[str, int] = defaultdict(int)
 
     def decide(call: Call) -> Fault | None:
-        if not counting(call):
+        if not is_admission(call):
             return None
         counter = call.body["ExpressionAttributeNames"]["#counter"]
         writes[counter] += 1

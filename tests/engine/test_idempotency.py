@@ -1,4 +1,4 @@
-"""Requests under one Idempotency-Key, sent twenty at a time from four processes: one happens, all hear of that one."""
+"""Twenty concurrent requests with one Idempotency-Key from four processes: one is executed, all get its response."""
 
 import json
 from collections import Counter
@@ -10,8 +10,8 @@ from chalicelib.credentials import find
 from chalicelib.events import kinds, record
 from chalicelib.limits import tiers
 from chalicelib.webhooks import fan_out
-from tests.engine.fleet import Fleet, Reply, Request, flat
-from tests.support.harness import NOON_MS, TestApp
+from tests.engine.fleet import Fleet, Reply, Request, flatten
+from tests.support.harness import START_MS, TestApp
 
 pytestmark = pytest.mark.xdist_group("fleet")
 
@@ -24,18 +24,18 @@ def body_of(name: str) -> bytes:
 
 
 def sent(fleet: Fleet, url: str, path: str, secret: str, bodies: list[bytes], key: str = "once") -> list[Reply]:
-    """Send a request for each body at once, all under one Idempotency-Key, by a credential that is known already."""
-    fleet.everywhere(url, Request("GET", "/v1/limits", secret, NOON_MS - 2_000))
-    return flat(fleet.send(url, [Request("POST", path, secret, NOON_MS, body, key) for body in bodies]))
+    """Send a request for each body concurrently, all with one Idempotency-Key and a verified credential."""
+    fleet.everywhere(url, Request("GET", "/v1/limits", secret, START_MS - 2_000))
+    return flatten(fleet.send(url, [Request("POST", path, secret, START_MS, body, key) for body in bodies]))
 
 
 def made_by(account: Account, kind: str) -> int:
-    """Return how often something happened to an account."""
+    """Return the number of an account's events of a type."""
     return len(record.newest_first(account.id, 100, kind=kind))
 
 
-def test_one_request_twenty_times_at_once_makes_one_key(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """All get the same id and the same secret, one of them first; or hear that it is being made."""
+def test_one_request_sent_20_times_concurrently_creates_one_key(latchkey: TestApp, fleet: Fleet, url: str) -> None:
+    """All responses have the same id and secret, or 409 while the request is in progress."""
     account = latchkey.account(tiers.ENTERPRISE)
     key = latchkey.key(account)
     replies = sent(fleet, url, "/v1/keys", key.secret, [body_of("CI")] * MANY)
@@ -49,8 +49,8 @@ def test_one_request_twenty_times_at_once_makes_one_key(latchkey: TestApp, fleet
     assert latchkey.call("GET", "/v1/users/me", made[0].body["secret"]).status == 200
 
 
-def test_twenty_bodies_at_once_under_one_key_make_one_thing(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """One body wins; whoever sent another hears that the key is taken."""
+def test_different_bodies_with_one_key_create_one_key(latchkey: TestApp, fleet: Fleet, url: str) -> None:
+    """One body succeeds; requests with another one get an error that the Idempotency-Key was reused."""
     account = latchkey.account(tiers.ENTERPRISE)
     key = latchkey.key(account)
     replies = sent(fleet, url, "/v1/keys", key.secret, [body_of(f"CI {number % 4}") for number in range(MANY)])
@@ -61,10 +61,8 @@ def test_twenty_bodies_at_once_under_one_key_make_one_thing(latchkey: TestApp, f
     assert len(list(find.keys_of(account.id))) == 2
 
 
-def test_rotation_twenty_times_at_once_under_one_key_makes_one_successor(
-    latchkey: TestApp, fleet: Fleet, url: str
-) -> None:
-    """Its condition would refuse the others; the record answers them."""
+def test_rotation_sent_20_times_concurrently_creates_one_successor(latchkey: TestApp, fleet: Fleet, url: str) -> None:
+    """The others would fail the condition; the idempotency record has their response."""
     account = latchkey.account(tiers.ENTERPRISE)
     keeper, key = latchkey.key(account), latchkey.key(account)
     replies = sent(fleet, url, f"/v1/keys/{key.key.id}/rotate", keeper.secret, [b""] * MANY)
@@ -75,13 +73,13 @@ def test_rotation_twenty_times_at_once_under_one_key_makes_one_successor(
     assert made_by(account, kinds.KEY_ROTATED) == 1
 
 
-def test_test_message_asked_for_twenty_times_at_once_is_sent_once(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """What has effects outside is claimed first: the others are answered the same, or that it runs."""
+def test_test_message_requested_20_times_concurrently_is_sent_once(latchkey: TestApp, fleet: Fleet, url: str) -> None:
+    """A request with external effects claims its key first: the others get its response, or 409 while it runs."""
     account = latchkey.account(tiers.ENTERPRISE)
     secret = latchkey.key(account, "webhooks", "read").secret
     hook = {"url": "https://hooks.invalid/", "name": "Ledger"}
-    with_secret = Request("POST", "/v1/webhooks", secret, NOON_MS - 1_000, json.dumps(hook).encode())
-    (added,) = flat(fleet.send(url, [with_secret]))
+    with_secret = Request("POST", "/v1/webhooks", secret, START_MS - 1_000, json.dumps(hook).encode())
+    (added,) = flatten(fleet.send(url, [with_secret]))
     replies = sent(fleet, url, f"/v1/webhooks/{added.body['id']}/test", secret, [b""] * MANY)
     assert {reply.status for reply in replies} <= {200, 409}
     assert {reply.body["error"] for reply in replies if reply.status == 409} <= {"request_in_progress"}

@@ -1,14 +1,12 @@
-"""A key that is being rotated out brings forth nothing that outlives it, whatever reaches the database first.
+"""A key during its rotation creates no key that expires later than itself, in any order of the writes.
 
-Where it says "during", the makers are held back at their own write until the rotation has finished.
+In the tests "during", the creations are held at their own write until the rotation has finished.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-
-import pytest
 
 from chalicelib.credentials import find, revoke
 from chalicelib.credentials.issue import Issued
@@ -16,8 +14,8 @@ from chalicelib.credentials.key_limit import LIVE_MAX
 from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import tiers
-from tests.engine.faulty import Call
-from tests.engine.holding import HoldingLine, at_once
+from tests.engine.fault_proxy import Call
+from tests.engine.hold_calls import HoldingProxy, run_concurrently
 from tests.support.harness import TestApp
 
 TWENTY = 20
@@ -25,75 +23,67 @@ GRACE_S = 600
 NAME = "Made by a key"
 
 
-@pytest.fixture
-def line(url: str) -> Iterator[HoldingLine]:
-    """A line that can hold calls back."""
-    laid = HoldingLine(url)
-    yield laid
-    laid.close()
-
-
 def making_another(call: Call) -> bool:
-    """Tell whether `call` stores what a key asked for by POST /v1/keys."""
+    """Return whether a call stores a key of POST /v1/keys."""
     puts = [item["Put"]["Item"] for item in call.body.get("TransactItems", []) if "Put" in item]
     return any(put.get("name") == {"S": NAME} for put in puts)
 
 
 def rotating(call: Call) -> bool:
-    """Tell whether `call` stores the end of a key's grace."""
+    """Return whether a call stores the end of a key's grace period."""
     updates = [item["Update"] for item in call.body.get("TransactItems", []) if "Update" in item]
     return any("retires_at" in update.get("ExpressionAttributeNames", {}).values() for update in updates)
 
 
 def made_by(latchkey: TestApp, key: Issued) -> Callable[[], int]:
-    """Return the request by which a key makes another."""
+    """Return a function that creates a key with a key."""
     body = {"name": NAME, "scopes": ["read", "keys"]}
     return lambda: latchkey.call("POST", "/v1/keys", key.secret, json_body=body).status
 
 
 def endless(account_id: str, *but: str) -> list[str]:
-    """Return the live keys of an account that have no end, `but` those named."""
+    """Return the active keys of an account without an expiry, except those in `but`."""
     return [key.id for key in find.keys_of(account_id) if key.is_live() and key.ends_at is None and key.id not in but]
 
 
-def test_keys_made_20_at_once_during_their_makers_rotation_are_refused(latchkey: TestApp, line: HoldingLine) -> None:
-    """All were admitted, and read their maker as endless; its rotation commits first, and none of them is made."""
+def test_keys_created_during_their_makers_rotation_are_rejected(latchkey: TestApp, proxy: HoldingProxy) -> None:
+    """All 20 read their maker without an expiry; its rotation is written first, and no creation succeeds."""
     account = latchkey.account()
     owner, leaving = latchkey.key(account), latchkey.key(account)
-    with line.holding(making_another) as held, ThreadPoolExecutor(TWENTY) as threads:
+    with proxy.hold(making_another) as held, ThreadPoolExecutor(TWENTY) as threads:
         asked = [threads.submit(made_by(latchkey, leaving)) for _ in range(TWENTY)]
         held.wait_for(TWENTY)
         successor = rotate(verify(owner.secret), leaving.key.id, GRACE_S)
-        held.let_go()
+        held.release()
         assert Counter(each.result() for each in asked) == {409: TWENTY}
     assert endless(account.id, owner.key.id, successor.key.id) == []
 
 
-def test_rotation_decided_before_the_grace_began_makes_no_key_that_outlives_it(
-    latchkey: TestApp, line: HoldingLine
+def test_rotation_decided_before_the_grace_creates_no_key_that_outlives_it(
+    latchkey: TestApp, proxy: HoldingProxy
 ) -> None:
-    """A key that rotates itself gains nothing by being late: its owner has rotated it, and revoked the successor."""
+    """A key's own rotation that is written after its owner has rotated it and revoked the successor fails."""
     account = latchkey.account()
     owner, leaving = latchkey.key(account), latchkey.key(account)
     by_owner = verify(owner.secret)
-    with line.holding(rotating) as held, ThreadPoolExecutor(1) as thread:
+    with proxy.hold(rotating) as held, ThreadPoolExecutor(1) as thread:
         own = thread.submit(latchkey.call, "POST", f"/v1/keys/{leaving.key.id}/rotate", leaving.secret)
         held.wait_for(1)
         held.rule = making_another
         revoke.revoke(account.id, rotate(by_owner, leaving.key.id, GRACE_S).key.id)
-        held.let_go()
+        held.release()
         assert own.result().status == 409
     assert endless(account.id, owner.key.id) == []
 
 
-def test_twenty_makers_at_once_with_a_rotation_leave_no_endless_key_that_came_after(latchkey: TestApp) -> None:
-    """In any order: whoever makes a key after the rotation makes one that ends with the grace, or none."""
+def test_concurrent_creations_and_rotation_leave_no_key_without_expiry(latchkey: TestApp) -> None:
+    """In any order, a key that is created after the rotation expires with the grace period, or isn't created."""
     account = latchkey.account(tiers.PRO)
     owner, leaving = latchkey.key(account), latchkey.key(account)
     room = LIVE_MAX - 4
     rotated = partial(latchkey.call, "POST", f"/v1/keys/{leaving.key.id}/rotate", owner.secret)
-    at_once([*[made_by(latchkey, leaving)] * room, lambda: rotated().status])
+    run_concurrently([*[made_by(latchkey, leaving)] * room, lambda: rotated().status])
     before = {key.id for key in find.keys_of(account.id)}
-    statuses = at_once([made_by(latchkey, leaving)] * TWENTY)
+    statuses = run_concurrently([made_by(latchkey, leaving)] * TWENTY)
     assert set(statuses) <= {201, 409}
     assert endless(account.id, *before) == []

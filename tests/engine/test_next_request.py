@@ -1,4 +1,4 @@
-"""Every change takes effect at the next request, in every function, though each holds a cached yes of the gateway."""
+"""Every change takes effect at the next request, in every process, although each has a cached policy of the gateway."""
 
 import json
 from collections.abc import Sequence
@@ -10,44 +10,44 @@ from chalicelib.core import clock
 from chalicelib.credentials.issue import Issued
 from chalicelib.limits import local_cache, tiers
 from tests.engine import counters
-from tests.engine.fleet import AT_ONCE, TOGETHER, Fleet, Reply, Request
-from tests.support.harness import NOON_MS, TestApp
+from tests.engine.fleet import AT_ONCE, CLOCKS_AGREE, Fleet, Reply, Request
+from tests.support.harness import START_MS, TestApp
 
 pytestmark = pytest.mark.xdist_group("fleet")
 
 CLOCKS = {
-    "clocks_agree": TOGETHER,
+    "clocks_agree": CLOCKS_AGREE,
     "clocks_differ": (-3, -1, 1, 3),
     "change_by_the_slowest": (0, 2, 4, 6),
     "change_by_the_fastest": (-6, -4, -2, 0),
 }
-"""How far each function's clock is off that of the one that makes the change: any of them is up to 3 s fast or slow."""
+"""The clock skew of each process: up to 3 s."""
 RENAMED = json.dumps({"name": "Grace"}).encode()
 NARROWED = {"scopes": ["read", "keys"]}
 
 
 class Everywhere:
-    """Asks every function at once."""
+    """Sends a request to every process concurrently."""
 
     def __init__(self, latchkey: TestApp, fleet: Fleet, url: str, clocks_off_s: Sequence[int]) -> None:
-        """Begin at the time of the house's own clock."""
+        """Start at the time of the app's own clock."""
         self.latchkey, self.fleet, self.url, self.clocks_off_s = latchkey, fleet, url, clocks_off_s
 
     def __call__(self, secret: str, method: str = "GET", target: str = "/v1/limits", body: bytes = b"") -> list[Reply]:
-        """Return the 32 answers to one request; what happens next happens in the same moment, for the clock stands."""
+        """Return the 32 responses to one request; the clock stands still, so the next change has the same time."""
         request = Request(method, target, secret, self.latchkey.clock.now_ms, body)
         return self.fleet.everywhere(self.url, request, self.clocks_off_s)
 
 
 @pytest.fixture(params=list(CLOCKS.values()), ids=list(CLOCKS))
 def ask(request: pytest.FixtureRequest, latchkey: TestApp, fleet: Fleet, url: str) -> Everywhere:
-    """Asks every function, with clocks that agree and with clocks up to 3 s fast or slow, in the middle of an hour."""
+    """Sends requests to every process, with and without clock skew."""
     latchkey.clock.forward(clock.HOUR_S / 2)
     return Everywhere(latchkey, fleet, url, request.param)
 
 
 def key_and_manager(latchkey: TestApp) -> tuple[Issued, Issued]:
-    """Return two keys of a new Pro account: one that changes, one that changes it."""
+    """Return two keys of a new Pro account: one that is changed, and one that changes it."""
     account = latchkey.account(tiers.PRO)
     return latchkey.key(account, "read", "write"), latchkey.key(account)
 
@@ -58,21 +58,21 @@ def admin(latchkey: TestApp) -> str:
 
 
 def statuses(replies: list[Reply]) -> set[int]:
-    """Return what was answered; every function must have said the same."""
+    """Return the common status of all responses."""
     assert len(replies) == AT_ONCE
     return {reply.status for reply in replies}
 
 
 def assert_refused_by_the_edge(replies: list[Reply]) -> None:
-    """The app refuses the key behind a gateway that says yes: only the app's 401s have their challenge renamed."""
+    """Assert that the app, not the gateway, rejected the key: only the app's 401s have a renamed challenge."""
     assert statuses(replies) == {401}
     for reply in replies:
         assert reply.body == {"error": "invalid_api_key", "message": "The API key provided is invalid."}
         assert "x-amzn-Remapped-WWW-Authenticate" in reply.headers
 
 
-def test_revoked_key_is_refused_everywhere(latchkey: TestApp, ask: Everywhere) -> None:
-    """Once DELETE has answered, no function accepts the key, though all have just done so; its neighbour works on."""
+def test_revoked_key_is_rejected_everywhere(latchkey: TestApp, ask: Everywhere) -> None:
+    """After the response to DELETE no process accepts the key, and the account's other key stays valid."""
     key, manager = key_and_manager(latchkey)
     assert statuses(ask(key.secret)) == {200}
     assert latchkey.call("DELETE", f"/v1/keys/{key.key.id}", manager.secret).status == 204
@@ -80,8 +80,8 @@ def test_revoked_key_is_refused_everywhere(latchkey: TestApp, ask: Everywhere) -
     assert statuses(ask(manager.secret)) == {200}
 
 
-def test_key_rotated_without_grace_is_refused_everywhere(latchkey: TestApp, ask: Everywhere) -> None:
-    """With `grace_s` 0 the old key is over when the answer arrives, and the new one works everywhere."""
+def test_key_rotated_without_grace_is_rejected_everywhere(latchkey: TestApp, ask: Everywhere) -> None:
+    """With `grace_s` 0 the old key is invalid after the response, and the new one valid, in every process."""
     key = latchkey.key(latchkey.account(tiers.PRO))
     assert statuses(ask(key.secret)) == {200}
     rotated = latchkey.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret, json_body={"grace_s": 0})
@@ -91,7 +91,7 @@ def test_key_rotated_without_grace_is_refused_everywhere(latchkey: TestApp, ask:
 
 
 def test_narrowed_key_cannot_write_anywhere(latchkey: TestApp, ask: Everywhere) -> None:
-    """Once PATCH has answered, no function lets the key do what was taken from it; what it kept it may do."""
+    """After the response to PATCH no process accepts the removed scope; the remaining one stays valid."""
     key, manager = key_and_manager(latchkey)
     assert statuses(ask(key.secret, "PATCH", "/v1/users/me", RENAMED)) == {200}
     narrowed = latchkey.call("PATCH", f"/v1/keys/{key.key.id}", manager.secret, json_body={"scopes": ["read"]})
@@ -103,7 +103,7 @@ def test_narrowed_key_cannot_write_anywhere(latchkey: TestApp, ask: Everywhere) 
 
 
 def test_upgraded_account_has_its_new_quota_everywhere(latchkey: TestApp, ask: Everywhere) -> None:
-    """Once the tier is set, every function counts under it, and the first request takes the first place in it."""
+    """After the change of the tier every process applies the new quota, starting at the first request."""
     account = latchkey.account(tiers.FREE)
     key = latchkey.key(account)
     assert {reply.headers["X-RateLimit-Limit"] for reply in ask(key.secret)} == {"1000"}
@@ -117,7 +117,7 @@ def test_upgraded_account_has_its_new_quota_everywhere(latchkey: TestApp, ask: E
 
 
 def test_downgraded_account_loses_its_quota_everywhere(latchkey: TestApp, ask: Everywhere) -> None:
-    """Once the tier is set, no function counts under the old one."""
+    """After the change of the tier no process applies the old quota."""
     account = latchkey.account(tiers.ENTERPRISE)
     key = latchkey.key(account)
     assert {reply.headers["X-RateLimit-Limit"] for reply in ask(key.secret)} == {"1000"}
@@ -125,8 +125,8 @@ def test_downgraded_account_loses_its_quota_everywhere(latchkey: TestApp, ask: E
     assert {reply.headers["X-RateLimit-Limit"] for reply in ask(key.secret)} == {"10000"}
 
 
-def test_suspended_account_is_refused_and_reinstated_works_everywhere(latchkey: TestApp, ask: Everywhere) -> None:
-    """Suspension and reinstatement hold from the next request on, as often as they follow each other."""
+def test_suspension_and_reinstatement_take_effect_everywhere(latchkey: TestApp, ask: Everywhere) -> None:
+    """Repeated suspensions and reinstatements take effect at the next request."""
     account = latchkey.account(tiers.ENTERPRISE)
     key, operator = latchkey.key(account), admin(latchkey)
     assert statuses(ask(key.secret)) == {200}
@@ -143,8 +143,8 @@ def test_suspended_account_is_refused_and_reinstated_works_everywhere(latchkey: 
 def test_change_near_the_end_of_an_hour_holds_everywhere(
     latchkey: TestApp, ask: Everywhere, seconds_to_the_hour: int
 ) -> None:
-    """A change just before, or just after, the hour is seen by functions on either side, and in the next hour."""
-    latchkey.clock.now_ms = NOON_MS + (clock.HOUR_S - seconds_to_the_hour) * 1000
+    """A change just before or after the full hour takes effect in processes on either side of it."""
+    latchkey.clock.now_ms = START_MS + (clock.HOUR_S - seconds_to_the_hour) * 1000
     key, manager = key_and_manager(latchkey)
     assert statuses(ask(key.secret)) == {200}
     assert latchkey.call("DELETE", f"/v1/keys/{key.key.id}", manager.secret).status == 204
@@ -153,9 +153,9 @@ def test_change_near_the_end_of_an_hour_holds_everywhere(
     assert_refused_by_the_edge(ask(key.secret))
 
 
-def test_many_changes_at_one_moment_all_hold(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """Changes that fall into one millisecond of the clock are told apart: each holds for the request after it."""
-    ask = Everywhere(latchkey, fleet, url, TOGETHER)
+def test_changes_in_one_millisecond_all_take_effect(latchkey: TestApp, fleet: Fleet, url: str) -> None:
+    """Each of several changes in one millisecond takes effect at the request after it."""
+    ask = Everywhere(latchkey, fleet, url, CLOCKS_AGREE)
     account = latchkey.account(tiers.ENTERPRISE)
     key, operator = latchkey.key(account), admin(latchkey)
     for turn, tier in zip(count(), ("pro", "enterprise", "pro", "enterprise", "pro"), strict=False):
@@ -164,12 +164,14 @@ def test_many_changes_at_one_moment_all_hold(latchkey: TestApp, fleet: Fleet, ur
         assert {reply.headers["X-RateLimit-Limit"] for reply in ask(key.secret)} == {limit}, turn
 
 
-def test_account_upgraded_with_its_quota_spent_is_let_in_within_10_s(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """A function that refuses from memory asks again within ten seconds, and so learns of the new quota."""
+def test_upgraded_account_with_exhausted_quota_is_admitted_within_10_s(
+    latchkey: TestApp, fleet: Fleet, url: str
+) -> None:
+    """A process that rejects requests from its local cache rechecks the quota within ten seconds."""
     account = latchkey.account(tiers.FREE)
     key = latchkey.key(account)
     counters.set_used(account, 1_000)
-    ask = Everywhere(latchkey, fleet, url, TOGETHER)
+    ask = Everywhere(latchkey, fleet, url, CLOCKS_AGREE)
     assert statuses(ask(key.secret)) == {429}
     latchkey.call("PATCH", f"/v1/users/{account.id}", admin(latchkey), json_body={"tier": "pro"})
     latchkey.clock.forward(local_cache.QUOTA_ASKED_AGAIN_MS / 1000)

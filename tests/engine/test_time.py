@@ -1,4 +1,4 @@
-"""Who has an account here, a stranger can't learn from the time an answer takes either.
+"""Response times don't reveal whether an address has an account (no user enumeration by timing).
 
 Known and unknown are asked in turn, 120 times in all or more, with a real database and a sender of mail on a socket.
 Both must make the same calls to the database, and the difference of their medians must be no more than what one kind
@@ -27,8 +27,8 @@ from argon2.exceptions import VerifyMismatchError
 from chalicelib.accounts import email_sender, passwords, sessions
 from chalicelib.accounts.tables import Account
 from chalicelib.core import randomness, settings, telemetry
-from tests.engine.post_office import PostOffice, open_office
-from tests.support.console_client import PASSWORD, ConsoleClient, person
+from tests.engine.fake_ses import FakeSes, run_fake_ses
+from tests.support.console_client import PASSWORD, ConsoleClient, new_account
 from tests.support.harness import TestApp
 
 CUTS = 300
@@ -40,21 +40,21 @@ _addresses = count(int(ip_address("10.0.0.1")))
 
 
 @pytest.fixture
-def line(url: str) -> Any:
-    """No line between house and engine, which would only add its own time."""
+def proxy(url: str) -> Any:
+    """No proxy between the app and the engine, which would add its own time."""
     return SimpleNamespace(url=url)
 
 
 @pytest.fixture
-def office(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostOffice]:
-    """Where mail is sent, and limits that nobody runs into."""
+def office(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSes]:
+    """A fake SES, and limits that aren't reached."""
     sending = replace(
         settings.current(),
         mail_from="keys@example.com",
         log_in_attempts_per_email=100_000,
         log_in_attempts_per_network=100_000,
     )
-    with open_office() as opened:
+    with run_fake_ses() as opened:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", opened.url)
         email_sender._ses.cache_clear()
         with settings.in_use(sending):
@@ -64,7 +64,7 @@ def office(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostO
 
 @pytest.fixture
 def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What argon2 was asked to do and at which cost; it is only noted, and every password is the wrong one."""
+    """The recorded argon2 calls and their cost; nothing is hashed, and every password is wrong."""
     asked: list[str] = []
 
     def made(*, time_cost: int, memory_cost: int, parallelism: int, **_: object) -> bytes:
@@ -82,17 +82,17 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def cost_of(stored: str) -> str:
-    """Return the parameters that argon2 works by, of a password as it is stored."""
+    """Return the argon2 parameters of a password hash."""
     return stored.rpartition("$")[0].rpartition("$")[0]
 
 
 def medians_apart(one: list[int], other: list[int]) -> float:
-    """Return how far the medians of two series are apart."""
+    """Return the difference between the medians of two series."""
     return abs(median(one) - median(other))
 
 
 def noise(series: list[int], dice: random.Random) -> float:
-    """Return how far a series is apart from itself at most, cut in two at random many times."""
+    """Return the largest difference between the medians of random halves of a series."""
     apart = []
     for _ in range(CUTS):
         cut = dice.sample(series, len(series))
@@ -101,7 +101,7 @@ def noise(series: list[int], dice: random.Random) -> float:
 
 
 def looks_alike(one: list[int], other: list[int], *, at_least: float = LEAST_NS) -> bool:
-    """Tell whether two series of times differ by no more than either differs from itself, or than `at_least`."""
+    """Return whether two series differ by no more than the halves of each series, or than `at_least`."""
     dice = random.Random(1)  # noqa: S311 - no secret
     return medians_apart(one, other) <= max(noise(one, dice), noise(other, dice), at_least)
 
@@ -135,9 +135,9 @@ def times(
 
 
 def sending(latchkey: TestApp, action: str, emails: Iterator[str], status: int, device: str = "", **fields: str) -> Any:
-    """Return what sends one form to `action`, filled in for the next of `emails`, each from an address of its own."""
+    """Return a function that submits a form for the next of `emails`, each time from another client address."""
     console = ConsoleClient(latchkey)
-    form = console.filled(console.open(action), action, fields)
+    form = console.fill(console.open(action), action, fields)
     if device:
         console.cookies[console.cookie_name("latchkey-device")] = device
     cookies = dict(console.cookies)
@@ -151,13 +151,13 @@ def sending(latchkey: TestApp, action: str, emails: Iterator[str], status: int, 
 
 
 def always(email: str) -> Iterator[str]:
-    """Return the same address for ever."""
+    """Yield the same address forever."""
     while True:
         yield email
 
 
 def ever_new() -> Iterator[str]:
-    """Return addresses that nobody has."""
+    """Yield unknown addresses."""
     while True:
         yield f"new.{randomness.base62(10).lower()}@example.com"
 
@@ -168,14 +168,14 @@ def known(tries: int) -> Iterator[str]:
     Each is asked for once, as unknown ones are: what an address has been asked for before is counted, and shows.
     """
     password_hash = passwords.hashed(PASSWORD)
-    accounts = [person() for _ in range(tries + 2 * WARM)]
+    accounts = [new_account() for _ in range(tries + 2 * WARM)]
     for account in accounts:
         account.update(actions=[Account.password_hash.set(password_hash)])
     return iter([account.email for account in accounts])
 
 
-def test_yardstick_tells_one_millisecond_apart() -> None:
-    """What is measured with would notice: one call to the database more, in ten milliseconds that vary by one."""
+def test_measure_detects_one_millisecond() -> None:
+    """The measure detects one more database call: one millisecond in ten, which vary by one."""
     dice = random.Random(2)  # noqa: S311 - no secret
     one, same, later = ([round(dice.gauss(middle_ms, 1) * 1e6) for _ in range(200)] for middle_ms in (10.0, 10.0, 11.0))
     assert looks_alike(one, same, at_least=0)
@@ -184,10 +184,10 @@ def test_yardstick_tells_one_millisecond_apart() -> None:
 
 @pytest.mark.xdist_group("time of log-in")
 def test_log_in_takes_alike_for_an_unknown_address_and_a_wrong_password(
-    latchkey: TestApp, office: PostOffice, hashes: list[str]
+    latchkey: TestApp, office: FakeSes, hashes: list[str]
 ) -> None:
-    """Also for someone who has an account, and with it a device, of their own."""
-    device = sessions.remember_device(person(name="Eve"))
+    """Log-in takes as long for an unknown address as for a wrong password, also from a known device."""
+    device = sessions.remember_device(new_account(name="Eve"))
     one = sending(latchkey, "/login", known(60), 401, device, password="not the password at all")
     other = sending(latchkey, "/login", ever_new(), 401, device, password="not the password at all")
     assert looks_alike(*times(latchkey, hashes, one, other, 60))
@@ -196,34 +196,34 @@ def test_log_in_takes_alike_for_an_unknown_address_and_a_wrong_password(
 
 @pytest.mark.xdist_group("time of sign-up")
 def test_sign_up_takes_alike_for_a_known_and_a_new_address(
-    latchkey: TestApp, office: PostOffice, hashes: list[str]
+    latchkey: TestApp, office: FakeSes, hashes: list[str]
 ) -> None:
-    """A letter is written to make an account, or to the one there is."""
+    """Sign-up takes as long for a known address as for a new one: both send an email."""
     fields = {"name": "Ada", "password": PASSWORD}
     one = sending(latchkey, "/signup", known(60), 200, **fields)
     other = sending(latchkey, "/signup", ever_new(), 200, **fields)
     assert looks_alike(*times(latchkey, hashes, one, other, 60))
     assert hashes == [f"hash {COST}"]
-    assert len(office.taken) == 2 * (60 + 2 * WARM)
+    assert len(office.recipients) == 2 * (60 + 2 * WARM)
 
 
-@pytest.mark.xdist_group("time of letters held back")
-def test_reset_takes_alike_for_a_known_and_an_unknown_address_that_were_asked_for_too_often(
-    latchkey: TestApp, office: PostOffice, hashes: list[str]
+@pytest.mark.xdist_group("time of limited emails")
+def test_rate_limited_reset_takes_alike_for_a_known_and_an_unknown_address(
+    latchkey: TestApp, office: FakeSes, hashes: list[str]
 ) -> None:
-    """Neither gets a letter any more."""
-    one = sending(latchkey, "/forgot", always(person().email), 200)
+    """A reset over the email limit takes as long for an unknown address as for a known one: neither sends an email."""
+    one = sending(latchkey, "/forgot", always(new_account().email), 200)
     other = sending(latchkey, "/forgot", always("nobody.at.all@example.com"), 200)
     assert looks_alike(*times(latchkey, hashes, one, other, 200))
-    assert len(office.taken) == 2 * (200 + 2 * WARM)
+    assert len(office.recipients) == 2 * (200 + 2 * WARM)
 
 
 @pytest.mark.xdist_group("time of reset")
 def test_reset_takes_alike_for_a_known_and_an_unknown_address(
-    latchkey: TestApp, office: PostOffice, hashes: list[str]
+    latchkey: TestApp, office: FakeSes, hashes: list[str]
 ) -> None:
-    """A letter is sent, or one to nobody."""
+    """A reset takes as long for an unknown address as for a known one: both call SES."""
     one = sending(latchkey, "/forgot", known(200), 200)
     other = sending(latchkey, "/forgot", ever_new(), 200)
     assert looks_alike(*times(latchkey, hashes, one, other, 200))
-    assert len(office.taken) == 2 * (200 + 2 * WARM)
+    assert len(office.recipients) == 2 * (200 + 2 * WARM)

@@ -1,4 +1,4 @@
-"""docs/costs.md is reckoned from what the engine says is consumed: every shape of traffic, every run, every item."""
+"""docs/costs.md uses the capacity that the engine reports: for every kind of traffic, scheduled run and stored item."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -11,13 +11,14 @@ from chalicelib.core import secrets, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import Issued
 from chalicelib.limits import tiers
-from infra import costs, data, engine
-from infra.standin import Answer
+from infra import data, engine
+from infra.costs import idle_stage, requests, storage
+from infra.local_gateway.response import Response
 from tests.detection.planted import used_for_days
-from tests.engine.metered import Metered, metered, stored
+from tests.engine.consumed_capacity import Consumption, measure, stored_bytes
 from tests.oauth.flow import CLIENT, ISSUER, App, User, new_user, register_client
-from tests.support.harness import TestApp, house
-from tests.support.webhook_receiver import PUBLIC_URL, Receiver, listening
+from tests.support.harness import TestApp, run_app
+from tests.support.webhook_receiver import PUBLIC_URL, Receiver, run_receiver
 from tests.webhooks.told import endpoint_of, happens, images
 
 STAGE = "units"
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.xdist_group("units")
 
 @pytest.fixture(scope="module")
 def alone() -> Iterator[str]:
-    """An engine of its own, on which nothing else is."""
+    """An engine for these tests alone."""
     running = engine.start(None, say=False)
     yield running.url
     running.stop()
@@ -34,10 +35,10 @@ def alone() -> Iterator[str]:
 
 @pytest.fixture
 def latchkey(alone: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
-    """A house on it, with the tables empty."""
+    """An app on that engine, with empty tables."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", alone)
     dynamodb.forget_connection()
-    with house(stage=STAGE) as made:
+    with run_app(stage=STAGE) as made:
         data.create_missing_tables()
         yield made
         for table in data.tables(STAGE):
@@ -47,71 +48,71 @@ def latchkey(alone: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """A receiver of webhooks, reachable as long as the house says that it runs on this machine."""
-    with listening() as made:
+    """A webhook receiver on this machine, reachable while the app has a loopback URL."""
+    with run_receiver() as made:
         yield made
 
 
 @dataclass
 class Traffic:
-    """One request of each shape."""
+    """One request of each kind of traffic."""
 
     latchkey: TestApp
     receiver: Receiver
 
-    def busy(self) -> Metered:
+    def busy(self) -> Consumption:
         """A request in the steady state."""
         issued = self._used()
-        return metered(lambda: self._asks(issued.secret))
+        return measure(lambda: self._asks(issued.secret))
 
-    def many(self) -> Metered:
+    def many(self) -> Consumption:
         """A key's first request."""
         issued = self.latchkey.key(self.latchkey.account())
-        return metered(lambda: self._asks(issued.secret))
+        return measure(lambda: self._asks(issued.secret))
 
-    def limited(self) -> Metered:
-        """The second request over the quota: the first one asks the database."""
+    def limited(self) -> Consumption:
+        """The second request over the quota: the first one still calls the database."""
         account = self.latchkey.account()
         issued = self._used(account)
-        self.latchkey.counted(account.id, tiers.FREE, used=1_000)
+        self.latchkey.set_counters(account.id, tiers.FREE, used=1_000)
         assert self._asks(issued.secret).status == 429
-        return metered(lambda: self._asks(issued.secret))
+        return measure(lambda: self._asks(issued.secret))
 
-    def random(self) -> Metered:
-        """A key that nobody was given, in the form of one."""
-        return metered(lambda: self._asks(secrets.mint("test")))
+    def random(self) -> Consumption:
+        """A well-formed unknown key."""
+        return measure(lambda: self._asks(secrets.mint("test")))
 
-    def no_key(self) -> Metered:
-        """Nothing to authorize."""
-        return metered(lambda: self.latchkey.call("GET", "/v1/limits"))
+    def no_key(self) -> Consumption:
+        """A request without a credential."""
+        return measure(lambda: self.latchkey.call("GET", "/v1/limits"))
 
-    def unknown(self) -> Metered:
-        """A path that there isn't."""
-        return metered(lambda: self.latchkey.call("GET", "/v1/nothing"))
+    def unknown(self) -> Consumption:
+        """An unknown path."""
+        return measure(lambda: self.latchkey.call("GET", "/v1/nothing"))
 
-    def refresh(self) -> Metered:
-        """A refresh of an application that somebody allowed."""
+    def refresh(self) -> Consumption:
+        """A refresh of an authorized application."""
         ada, app = self._connected()
         token = ada.grant(app)[1]
-        return metered(lambda: app.refresh(token))
+        return measure(lambda: app.refresh(token))
 
-    def client(self) -> Metered:
-        """A token for the application itself."""
+    def client(self) -> Consumption:
+        """A client credentials request."""
         _, app = self._connected()
-        return metered(lambda: app.ask(CLIENT))
+        return measure(lambda: app.ask(CLIENT))
 
-    def webhook(self) -> Metered:
-        """An event on its way to one endpoint."""
+    def webhook(self) -> Consumption:
+        """A delivery of an event to one endpoint."""
         with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
             account = self.latchkey.account()
             endpoint_of(account, self.receiver)
             event = happens(self.latchkey, account)
             newest = images(account.id)[-1:]
-            taken = metered(lambda: background.follow_up(newest))
+            taken = measure(lambda: background.follow_up(newest))
         assert self.receiver.ids == [event]
         return taken
 
-    def _asks(self, secret: str) -> Answer:
+    def _asks(self, secret: str) -> Response:
         return self.latchkey.call("GET", "/v1/limits", secret)
 
     def _used(self, account: Account | None = None) -> Issued:
@@ -123,11 +124,11 @@ class Traffic:
         return new_user(self.latchkey), register_client(self.latchkey)
 
 
-@pytest.mark.parametrize("name", costs.SHAPES)
-def test_a_request_consumes_what_the_page_reckons_with(latchkey: TestApp, receiver: Receiver, name: str) -> None:
-    """Units exactly; log lines and answers, in which ids and numbers are of any length, within a tenth."""
-    shape = costs.SHAPES[name]
-    act: Callable[[], Metered] = getattr(Traffic(latchkey, receiver), name)
+@pytest.mark.parametrize("name", requests.SHAPES)
+def test_request_consumes_the_units_of_the_page(latchkey: TestApp, receiver: Receiver, name: str) -> None:
+    """Units are exact; log lines and responses, whose ids and numbers vary in length, are within a tenth."""
+    shape = requests.SHAPES[name]
+    act: Callable[[], Consumption] = getattr(Traffic(latchkey, receiver), name)
     taken = act()
     assert (taken.write_units, taken.read_units) == (shape.write_units, shape.read_units)
     assert taken.line_bytes == pytest.approx(shape.line_bytes, rel=0.1)
@@ -141,43 +142,45 @@ def test_a_request_consumes_what_the_page_reckons_with(latchkey: TestApp, receiv
 
 @pytest.mark.parametrize(
     ("act", "run"),
-    [(background.every_minute, costs.MINUTE), (background.every_hour, costs.HOUR)],
+    [(background.every_minute, idle_stage.MINUTE), (background.every_hour, idle_stage.HOUR)],
     ids=["minute", "hour"],
 )
-def test_a_run_consumes_what_the_page_reckons_with(latchkey: TestApp, act: Callable[[], None], run: costs.Run) -> None:
-    """Of a stage that nobody uses yet."""
+def test_scheduled_run_consumes_the_units_of_the_page(
+    latchkey: TestApp, act: Callable[[], None], run: idle_stage.Run
+) -> None:
+    """A run of a stage without accounts consumes the documented units."""
     act()
     latchkey.clock.forward(3_600)
-    taken = metered(act)
+    taken = measure(act)
     assert (taken.write_units, taken.read_units) == (run.write_units, run.read_units)
     assert taken.line_bytes == pytest.approx(run.line_bytes, rel=0.1)
 
 
-def test_the_hour_of_an_account_consumes_what_the_page_reckons_with(latchkey: TestApp) -> None:
-    """One that nobody uses, one in use, and what is done once a day for one in use."""
+def test_hourly_run_for_an_account_consumes_the_units_of_the_page(latchkey: TestApp) -> None:
+    """An unused account, one in use, and the daily detection of one in use consume the documented units."""
     accounts = [latchkey.account() for _ in range(4)]
     page_of_directory = 0.5
-    at_rest = costs.HOUR.read_units + page_of_directory
+    at_rest = idle_stage.HOUR.read_units + page_of_directory
     latchkey.clock.forward(3_600)
-    taken = metered(background.every_hour)
-    assert taken.read_units == at_rest + 4 * costs.IDLE_ACCOUNT_READS
+    taken = measure(background.every_hour)
+    assert taken.read_units == at_rest + 4 * idle_stage.IDLE_ACCOUNT_READS
     used_for_days(latchkey, accounts[0])
-    in_use = at_rest + 3 * costs.IDLE_ACCOUNT_READS + costs.USED_ACCOUNT_READS
-    look, *hours = [metered(background.every_hour) for _ in range(2)]
-    assert look.write_units == costs.HOUR.write_units + costs.LOOK_WRITES
-    assert look.read_units <= in_use + costs.LOOK_READS
+    in_use = at_rest + 3 * idle_stage.IDLE_ACCOUNT_READS + idle_stage.USED_ACCOUNT_READS
+    look, *hours = [measure(background.every_hour) for _ in range(2)]
+    assert look.write_units == idle_stage.HOUR.write_units + idle_stage.LOOK_WRITES
+    assert look.read_units <= in_use + idle_stage.LOOK_READS
     assert hours[-1].read_units <= in_use
 
 
 @dataclass
 class Kept:
-    """One of each thing that is stored."""
+    """One of each kind of stored record."""
 
     latchkey: TestApp
     receiver: Receiver
 
     def __post_init__(self) -> None:
-        """Let there be somebody, and an application."""
+        """Create an account and an application."""
         self.account, self.ada, self.app = (
             self.latchkey.account(),
             new_user(self.latchkey),
@@ -193,7 +196,7 @@ class Kept:
         return lambda: self.latchkey.key(self.account)
 
     def of_grant(self) -> Callable[[], object]:
-        """A first yes to an application."""
+        """A first consent to an application."""
         return lambda: self.ada.grant(self.app)
 
     def of_refresh(self) -> Callable[[], object]:
@@ -202,11 +205,11 @@ class Kept:
         return lambda: self.app.refresh(token)
 
     def of_client(self) -> Callable[[], object]:
-        """A token for a program."""
+        """An access token of client credentials."""
         return lambda: self.app.ask(CLIENT)
 
     def of_event(self) -> Callable[[], object]:
-        """Something that happens to an account."""
+        """An event."""
         return lambda: happens(self.latchkey, self.account)
 
     def of_delivery(self) -> Callable[[], object]:
@@ -221,15 +224,13 @@ class Kept:
         return lambda: self.latchkey.call("GET", "/v1/limits", issued.secret)
 
 
-@pytest.mark.parametrize("name", costs.STORED)
-def test_what_is_stored_takes_the_bytes_that_the_page_reckons_with(
-    latchkey: TestApp, receiver: Receiver, name: str
-) -> None:
-    """In its tables and in their indexes, within a tenth: names are of any length."""
-    kept = costs.STORED[name]
+@pytest.mark.parametrize("name", storage.STORED)
+def test_stored_record_has_the_size_of_the_page(latchkey: TestApp, receiver: Receiver, name: str) -> None:
+    """The size in tables and indexes is within a tenth, since names vary in length."""
+    kept = storage.STORED[name]
     with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL if name == "delivery" else ISSUER)):
         act: Callable[[], object] = getattr(Kept(latchkey, receiver), f"of_{name}")()
-        before = stored(STAGE, kept.tables)
+        before = stored_bytes(STAGE, kept.tables)
         act()
-        more = [now - then for now, then in zip(stored(STAGE, kept.tables), before, strict=True)]
+        more = [now - then for now, then in zip(stored_bytes(STAGE, kept.tables), before, strict=True)]
     assert more == [pytest.approx(kept.table_bytes, rel=0.1), pytest.approx(kept.index_bytes, rel=0.1)]

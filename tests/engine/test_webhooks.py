@@ -1,6 +1,6 @@
-"""Deliveries by real processes that are killed at any moment, to receivers that misbehave in every way.
+"""Webhook deliveries by real processes that are killed at random, to receivers that misbehave in every way.
 
-Every event arrives at least once wherever anything can arrive, and nothing of it is on the way of a request.
+Every event is delivered at least once to each working receiver, and no request waits for a delivery.
 """
 
 import random
@@ -22,12 +22,12 @@ from chalicelib.events import kinds, record
 from chalicelib.webhooks import deliver, endpoints, states
 from chalicelib.webhooks.states import DELIVERED, DISABLED
 from chalicelib.webhooks.tables import Delivery, Endpoint
-from tests.engine import courier
-from tests.support.harness import NOON_MS, TestApp, stage_key_file
-from tests.support.webhook_receiver import PUBLIC_URL, Receiver, listening
+from tests.engine import background_process
+from tests.support.harness import START_MS, TestApp, stage_key_file
+from tests.support.webhook_receiver import PUBLIC_URL, Receiver, run_receiver
 from tests.webhooks.told import images
 
-pytestmark = pytest.mark.xdist_group("couriers")
+pytestmark = pytest.mark.xdist_group("background processes")
 
 EVENTS = 30
 KILLS = 12
@@ -36,17 +36,17 @@ TYPES = [kinds.ACCOUNT_RENAMED]
 
 
 @dataclass
-class Sockets:
-    """A receiver that speaks no proper HTTP: what it says, byte for byte, and the ids of what it was sent."""
+class RawReceiver:
+    """A receiver with raw, malformed responses, and the ids of the received messages."""
 
     says: bytes | None
-    """None: nothing, ever; it doesn't even read."""
+    """None: it never reads or sends."""
     url: str = ""
     ids: list[str] = field(default_factory=list)
 
 
 def head_of(accepted: socket.socket) -> str:
-    """Return the head of a request, "" when it breaks off before its end."""
+    """Return the head of a request, "" when it is incomplete."""
     text = b""
     while b"\r\n\r\n" not in text:
         more = accepted.recv(65_536)
@@ -57,12 +57,12 @@ def head_of(accepted: socket.socket) -> str:
 
 
 @contextmanager
-def raw(says: bytes | None) -> Iterator[Sockets]:
-    """Listen with a bare socket."""
+def raw(says: bytes | None) -> Iterator[RawReceiver]:
+    """Run a receiver on a raw socket."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(64)
-        made = Sockets(says, f"http://127.0.0.1:{server.getsockname()[1]}/")
+        made = RawReceiver(says, f"http://127.0.0.1:{server.getsockname()[1]}/")
         kept: list[socket.socket] = []
 
         def serve() -> None:
@@ -73,7 +73,7 @@ def raw(says: bytes | None) -> Iterator[Sockets]:
                     return
                 kept.append(accepted)
                 if made.says is not None:
-                    # Who sends may be killed at any moment: then there is less than a request, and nobody to answer.
+                    # The sender may be killed at any moment: then the request is incomplete and the connection closed.
                     with accepted, suppress(OSError):
                         head = head_of(accepted)
                         if "webhook-id: " in head:
@@ -88,8 +88,8 @@ def raw(says: bytes | None) -> Iterator[Sockets]:
 
 
 @dataclass
-class Town:
-    """An account and every kind of receiver."""
+class Receivers:
+    """An account, and receivers of every kind."""
 
     account: Account
     good: Receiver
@@ -97,89 +97,89 @@ class Town:
     flapping: Receiver
     redirecting: Receiver
     gone: Receiver
-    lying: Sockets
-    silent: Sockets
+    lying: RawReceiver
+    silent: RawReceiver
     endpoints: dict[str, Endpoint]
 
 
 @pytest.fixture
-def town(latchkey: TestApp) -> Iterator[Town]:
-    """A local house, an account with an endpoint for each receiver."""
+def receivers(latchkey: TestApp) -> Iterator[Receivers]:
+    """An app with a loopback URL, and an account with an endpoint for each receiver."""
     chosen = replace(settings.current(), public_url=PUBLIC_URL, stage_key_file=stage_key_file())
     with ExitStack() as stack:
         stack.enter_context(settings.in_use(chosen))
         receivers = {
-            name: stack.enter_context(listening()) for name in ("good", "slow", "flapping", "redirecting", "gone")
+            name: stack.enter_context(run_receiver()) for name in ("good", "slow", "flapping", "redirecting", "gone")
         }
         lying = stack.enter_context(raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\nfour"))
         silent = stack.enter_context(raw(None))
-        receivers["flapping"].fails_first = 1
-        receivers["redirecting"].says = [302]
+        receivers["flapping"].failures_first = 1
+        receivers["redirecting"].statuses = [302]
         receivers["redirecting"].headers = {"Location": receivers["good"].url}
-        receivers["gone"].says = [410]
-        receivers["slow"].takes_s = 0.4
+        receivers["gone"].statuses = [410]
+        receivers["slow"].delay_s = 0.4
         ada = latchkey.account()
         urls = {name: each.url for name, each in receivers.items()} | {"lying": lying.url, "silent": silent.url}
         made = {name: endpoints.create(ada.id, url=url, name=name, types=TYPES) for name, url in urls.items()}
-        yield Town(account=ada, lying=lying, silent=silent, endpoints=made, **receivers)
+        yield Receivers(account=ada, lying=lying, silent=silent, endpoints=made, **receivers)
 
 
 def renamed(account: Account, times: int) -> None:
-    """Change an account's name so often."""
+    """Change an account's name several times."""
     for number in range(times):
         change.rename(account.id, f"Ada {number}")
 
 
 def events_of(account: Account) -> set[str]:
-    """Return the ids of the events that the endpoints are told of."""
+    """Return the ids of the events that the endpoints subscribe to."""
     return {event.id for event in record.newest_first(account.id, 500, kind=TYPES[0])}
 
 
-def attempts_at(town: Town, name: str) -> int:
-    """Return how many attempts to deliver to an endpoint are written down."""
-    return sum(len(each.attempts) for each in Delivery.query(town.endpoints[name].id))
+def attempts_at(receivers: Receivers, name: str) -> int:
+    """Return the number of recorded attempts to an endpoint."""
+    return sum(len(each.attempts) for each in Delivery.query(receivers.endpoints[name].id))
 
 
-def waiting_for(town: Town, name: str) -> set[str]:
-    """Return the ids of what an endpoint was, or is yet to be, told."""
-    return {each.id for each in Delivery.query(town.endpoints[name].id)}
+def waiting_for(receivers: Receivers, name: str) -> set[str]:
+    """Return the ids of an endpoint's deliveries, delivered or pending."""
+    return {each.id for each in Delivery.query(receivers.endpoints[name].id)}
 
 
-def test_killed_at_any_moment_every_event_arrives(url: str, town: Town) -> None:
-    """At each receiver that takes anything, at least once; one that says 410 is disabled, the others go on."""
+def test_every_event_is_delivered_when_processes_are_killed(url: str, receivers: Receivers) -> None:
+    """Every event reaches each working receiver at least once; an endpoint that responds 410 is disabled."""
     began, dice = time.monotonic(), random.Random(4711)  # noqa: S311 - fixed on purpose
-    with clock.driven_by(courier.clock_from(NOON_MS, began)):
-        happening = threading.Thread(target=renamed, args=(town.account, EVENTS))
+    with clock.driven_by(background_process.clock_from(START_MS, began)):
+        happening = threading.Thread(target=renamed, args=(receivers.account, EVENTS))
         happening.start()
         for _ in range(KILLS):
-            running = courier.started(url, NOON_MS, began)
+            running = background_process.start(url, START_MS, began)
             time.sleep(0.3 + dice.random())
             running.kill()
             running.wait()
         happening.join()
-        running = courier.started(url, NOON_MS, began)
-        happened = events_of(town.account)
+        running = background_process.start(url, START_MS, began)
+        happened = events_of(receivers.account)
         assert len(happened) == EVENTS
-        takers: dict[str, Receiver | Sockets] = {
-            "good": town.good,
-            "slow": town.slow,
-            "flapping": town.flapping,
-            "lying": town.lying,
+        takers: dict[str, Receiver | RawReceiver] = {
+            "good": receivers.good,
+            "slow": receivers.slow,
+            "flapping": receivers.flapping,
+            "lying": receivers.lying,
         }
         give_up = time.monotonic() + ARRIVES_WITHIN_S
         missing, untried, gone_on = {"nothing": {"yet"}}, {"nothing"}, True
         while (any(missing.values()) or untried or gone_on) and time.monotonic() < give_up:
             time.sleep(0.2)
-            gone_on = endpoints.owned(town.account.id, town.endpoints["gone"].id).status != DISABLED
+            gone_on = endpoints.owned(receivers.account.id, receivers.endpoints["gone"].id).status != DISABLED
             untried = {
                 name
                 for name in ("redirecting", "silent")
-                if not attempts_at(town, name) or waiting_for(town, name) != happened
+                if not attempts_at(receivers, name) or waiting_for(receivers, name) != happened
             }
             missing = {
                 name: {
                     delivery.id
-                    for delivery in Delivery.query(town.endpoints[name].id)
+                    for delivery in Delivery.query(receivers.endpoints[name].id)
                     if delivery.state != DELIVERED and delivery.id in happened
                 }
                 | (happened - set(taker.ids))
@@ -188,54 +188,54 @@ def test_killed_at_any_moment_every_event_arrives(url: str, town: Town) -> None:
         running.kill()
         running.wait()
         assert missing == {name: set() for name in takers}
-        gone = endpoints.owned(town.account.id, town.endpoints["gone"].id)
+        gone = endpoints.owned(receivers.account.id, receivers.endpoints["gone"].id)
         assert (gone.status, gone.disabled_because) == (DISABLED, states.GONE)
-        assert set(town.gone.ids) <= happened
-        # Nothing was lost where nothing could arrive: it waits, with what was wrong. An attempt at the silent one takes
-        # all of its 15 s, which is longer than everything else here may take.
+        assert set(receivers.gone.ids) <= happened
+        # Deliveries to failing receivers are kept, with their errors. An attempt at the silent one takes
+        # its whole timeout of 15 s, longer than the rest of the test.
         assert untried == set()
         for name in ("redirecting", "silent"):
-            assert waiting_for(town, name) == happened
-        # What the redirect named was sent nothing by it.
-        assert {each.path for each in town.good.received} == {"/hooks"}
+            assert waiting_for(receivers, name) == happened
+        # The redirect wasn't followed.
+        assert {each.path for each in receivers.good.received} == {"/hooks"}
 
 
-def test_events_arrive_in_order_where_nothing_fails(url: str, town: Town) -> None:
-    """The stream brings them in order, and one function at a time sends to an endpoint."""
+def test_events_are_delivered_in_order_without_failures(url: str, receivers: Receivers) -> None:
+    """The stream is in order, and one process at a time sends to an endpoint."""
     began = time.monotonic()
-    with clock.driven_by(courier.clock_from(NOON_MS, began)):
-        running = courier.started(url, NOON_MS, began)
-        renamed(town.account, EVENTS)
-        happened = sorted(events_of(town.account))
+    with clock.driven_by(background_process.clock_from(START_MS, began)):
+        running = background_process.start(url, START_MS, began)
+        renamed(receivers.account, EVENTS)
+        happened = sorted(events_of(receivers.account))
         give_up = time.monotonic() + ARRIVES_WITHIN_S
-        while not set(happened) <= set(town.good.ids) and time.monotonic() < give_up:
+        while not set(happened) <= set(receivers.good.ids) and time.monotonic() < give_up:
             time.sleep(0.1)
         running.kill()
         running.wait()
-    first = list(dict.fromkeys(town.good.ids))
+    first = list(dict.fromkeys(receivers.good.ids))
     assert first == happened
 
 
-def test_no_request_waits_for_a_webhook(latchkey: TestApp, town: Town) -> None:
-    """A change makes the same calls with ten endpoints as with none; what is sent is sent by other functions."""
-    key = latchkey.key(town.account)
+def test_no_request_waits_for_a_webhook(latchkey: TestApp, receivers: Receivers) -> None:
+    """A change makes the same database calls with and without endpoints; other functions send the messages."""
+    key = latchkey.key(receivers.account)
     other = latchkey.key(latchkey.account(name="Bob"))
     calls = []
     for secret in (key.secret, other.secret):
         assert latchkey.call("GET", "/v1/users/me", secret).status == 200
         with telemetry.calls_watched() as watched:
-            answer = latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": "Grace"})
-        assert answer.status == 200
+            response = latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": "Grace"})
+        assert response.status == 200
         calls.append(watched.made)
     assert calls[0] == calls[1]
-    assert town.good.received == []
+    assert receivers.good.received == []
 
 
-def test_two_that_bring_the_same_events_at_once_put_each_on_its_way_once(latchkey: TestApp, town: Town) -> None:
-    """The loser of the race for a delivery sends nothing."""
+def test_events_processed_twice_concurrently_are_sent_once(latchkey: TestApp, receivers: Receivers) -> None:
+    """The process that loses the race for a delivery sends nothing."""
     for number in range(8):
-        change.rename(town.account.id, f"Ada {number}")
-    items = images(town.account.id)
+        change.rename(receivers.account.id, f"Ada {number}")
+    items = images(receivers.account.id)
     together = threading.Barrier(6)
 
     def bring() -> None:
@@ -247,15 +247,15 @@ def test_two_that_bring_the_same_events_at_once_put_each_on_its_way_once(latchke
         each.start()
     for each in threads:
         each.join()
-    happened = events_of(town.account)
-    assert {each.id for each in Delivery.query(town.endpoints["good"].id)} == happened
-    assert len(town.good.ids) == len(set(town.good.ids))
+    happened = events_of(receivers.account)
+    assert {each.id for each in Delivery.query(receivers.endpoints["good"].id)} == happened
+    assert len(receivers.good.ids) == len(set(receivers.good.ids))
 
 
 def at_once(times: int, work: Callable[[], object], until_one_is_left: threading.Event | None = None) -> list[object]:
-    """Do the same so many times at once, and return what came of each: what it returned, or the conflict.
+    """Run a function several times concurrently, and return each result or Conflict.
 
-    The event is set as soon as one alone is under way.
+    The event is set as soon as only one is still running.
     """
     together = threading.Barrier(times)
 
@@ -275,20 +275,20 @@ def at_once(times: int, work: Callable[[], object], until_one_is_left: threading
     return [each.result() for each in under_way]
 
 
-def test_of_many_tests_at_once_one_is_sent(latchkey: TestApp, town: Town) -> None:
-    """The others are told that something is being sent, and hold nothing."""
-    town.good.waits.clear()
-    came = at_once(12, lambda: deliver.send_test(town.endpoints["good"]), town.good.waits)
+def test_of_concurrent_test_messages_one_is_sent(latchkey: TestApp, receivers: Receivers) -> None:
+    """The others get a conflict, and store nothing."""
+    receivers.good.may_respond.clear()
+    came = at_once(12, lambda: deliver.send_test(receivers.endpoints["good"]), receivers.good.may_respond)
     sent = [each.id for each in came if isinstance(each, Delivery)]
-    assert town.good.ids == sent
+    assert receivers.good.ids == sent
     assert len(sent) == 1
 
 
-def test_form_sent_many_times_at_once_adds_one_webhook(latchkey: TestApp, town: Town) -> None:
-    """The others hear that the form was used."""
+def test_form_submitted_concurrently_adds_one_webhook(latchkey: TestApp, receivers: Receivers) -> None:
+    """The others get a conflict that the form was already submitted."""
     account = latchkey.account(name="Bob")
     came = at_once(
-        12, lambda: endpoints.create(account.id, url=town.good.url, name="Ledger", types=None, form="the same")
+        12, lambda: endpoints.create(account.id, url=receivers.good.url, name="Ledger", types=None, form="the same")
     )
     conflicts = [str(each) for each in came if isinstance(each, errors.Conflict)]
     assert len(list(endpoints.of_account(account.id))) == 1

@@ -7,9 +7,9 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import kinds, notable, quota, record
 from chalicelib.limits import quota_thresholds as counts
 from chalicelib.limits.tiers import FREE
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
-HOUR = NOON_MS // 1000
+HOUR = START_MS // 1000
 WRITES_EVENT = ("TransactWriteItems", "")
 
 
@@ -24,7 +24,7 @@ def test_80_and_100_percent_are_recorded_once_each(latchkey: TestApp) -> None:
     issued = latchkey.key(account)
     latchkey.call("GET", "/v1/limits", issued.secret)
     for used, calls_more in ((798, 0), (799, 1), (800, 0), (998, 0), (999, 1)):
-        latchkey.counted(account.id, FREE, used=used, burst=0)
+        latchkey.set_counters(account.id, FREE, used=used, burst=0)
         with telemetry.calls_watched() as calls:
             assert latchkey.call("GET", "/v1/limits", issued.secret).status == 200
         assert calls.made.count(WRITES_EVENT) == calls_more, used
@@ -72,6 +72,6 @@ def test_request_succeeds_when_event_cannot_be_written(latchkey: TestApp) -> Non
     account = latchkey.account()
     secret = latchkey.key(account).secret
     latchkey.call("GET", "/v1/limits", secret)
-    latchkey.counted(account.id, FREE, used=799)
+    latchkey.set_counters(account.id, FREE, used=799)
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("events")})
     assert latchkey.call("GET", "/v1/limits", secret).status == 200

@@ -16,7 +16,7 @@ from chalicelib.limits import tiers
 from chalicelib.oauth import clients, grants
 from chalicelib.webhooks import deliver, endpoints, fan_out
 from tests.oauth.flow import new_user
-from tests.support.console_client import ConsoleClient, logged_in, person
+from tests.support.console_client import ConsoleClient, log_in_as, new_account
 from tests.support.harness import TestApp
 from tests.support.webhook_receiver import PUBLIC_URL, Receiver
 from tests.webhooks.told import streamed
@@ -27,7 +27,7 @@ ADMINS_IP = "192.0.2.99"
 
 def administrator(latchkey: TestApp) -> ConsoleClient:
     """Return the browser of an administrator with its own address."""
-    console = logged_in(latchkey, person(name="Root", admin=True))
+    console = log_in_as(latchkey, new_account(name="Root", admin=True))
     console.ip = ADMINS_IP
     return console
 
@@ -48,10 +48,10 @@ def events_of(latchkey: TestApp, secret: str, kind: str = kinds.STANDING_CHANGED
 
 def test_activity_page_hides_reason_and_address_of_administrator(latchkey: TestApp) -> None:
     """The Activity page shows the role of an administrator without identity, address or reason."""
-    account = person()
+    account = new_account()
     admin = administrator(latchkey)
     suspend_and_reinstate(admin, account.id)
-    page = logged_in(latchkey, Account.get(account.id)).open("/settings/activity")
+    page = log_in_as(latchkey, Account.get(account.id)).open("/settings/activity")
     assert ["Tier or status changed", "status: suspended"] in [row[:2] for row in page.rows]
     assert {row[3] for row in page.rows if row[0] == "Tier or status changed"} == {"An administrator"}
     for secret in (REASON, ADMINS_IP, "Root", "acc_"):
@@ -60,7 +60,7 @@ def test_activity_page_hides_reason_and_address_of_administrator(latchkey: TestA
 
 def test_api_hides_id_reason_and_address_of_administrator(latchkey: TestApp) -> None:
     """GET /v1/events returns the role `admin` without address and reason."""
-    account = person()
+    account = new_account()
     secret = latchkey.key(account, "events").secret
     suspend_and_reinstate(administrator(latchkey), account.id)
     shown_events = events_of(latchkey, secret)
@@ -70,7 +70,7 @@ def test_api_hides_id_reason_and_address_of_administrator(latchkey: TestApp) -> 
 
 def test_event_from_earlier_version_is_redacted_on_read(latchkey: TestApp) -> None:
     """Events that an earlier version stored unredacted are redacted by the same rule."""
-    account = person()
+    account = new_account()
     secret = latchkey.key(account, "events").secret
     stored = Event(account.id, ids.new("evt"), type=kinds.STANDING_CHANGED, at=clock.now_ms(), actor="key_of_admin")
     stored.source_ip, stored.reason, stored.dies_at = ADMINS_IP, REASON, clock.now_s() + 3_600
@@ -95,7 +95,7 @@ def test_created_account_does_not_see_key_of_administrator(latchkey: TestApp) ->
 
 def test_webhook_hides_id_reason_and_address_of_administrator(local: TestApp, receiver: Receiver) -> None:
     """The webhook payload equals the event in GET /v1/events."""
-    account = person()
+    account = new_account()
     endpoints.create(account.id, url=receiver.url, name="Ledger", types=[kinds.STANDING_CHANGED])
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor="acc_root", reason=REASON)
     streamed(account)
@@ -106,13 +106,13 @@ def test_webhook_hides_id_reason_and_address_of_administrator(local: TestApp, re
 
 def test_delivery_from_earlier_version_is_redacted_when_shown_and_sent(local: TestApp, receiver: Receiver) -> None:
     """Console, API and a resend redact what an earlier version stored in the body of a delivery."""
-    account = person()
+    account = new_account()
     endpoint = endpoints.create(account.id, url=receiver.url, name="Ledger", types=[])
     data = {"type": kinds.STANDING_CHANGED, "actor": "acc_root", "source_ip": ADMINS_IP, "reason": REASON}
     body = json.dumps({"type": kinds.STANDING_CHANGED, "timestamp": clock.iso(clock.now_ms()), "data": data})
     delivery = fan_out.new(endpoint, ids.new("evt"), kinds.STANDING_CHANGED, body, due_at=clock.now_ms())
     delivery.save()
-    page = logged_in(local, account, PUBLIC_URL).open(f"/settings/webhooks/{endpoint.id}/deliveries/{delivery.id}")
+    page = log_in_as(local, account, PUBLIC_URL).open(f"/settings/webhooks/{endpoint.id}/deliveries/{delivery.id}")
     secret = local.key(account, "webhooks").secret
     response = local.call("GET", f"/v1/webhooks/{endpoint.id}/deliveries/{delivery.id}", secret)
     deliver.resend(endpoint, delivery.id)
@@ -124,12 +124,12 @@ def test_delivery_from_earlier_version_is_redacted_when_shown_and_sent(local: Te
 
 def test_reason_of_operator_is_hidden(latchkey: TestApp) -> None:
     """A reason that the operator gives on the command line is visible to administrators only."""
-    account = person()
+    account = new_account()
     secret = latchkey.key(account, "events").secret
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator", reason=REASON)
     (event,) = events_of(latchkey, secret)
     assert (event["actor"], event["source_ip"], event["reason"]) == ("operator", None, None)
-    assert REASON not in logged_in(latchkey, account).open("/settings/activity").text
+    assert REASON not in log_in_as(latchkey, account).open("/settings/activity").text
 
 
 def test_deletion_of_client_hides_session_of_its_owner(latchkey: TestApp) -> None:
@@ -142,7 +142,7 @@ def test_deletion_of_client_hides_session_of_its_owner(latchkey: TestApp) -> Non
     path = next(url for url in owner.open("/settings/applications").urls if "/settings/applications/app_" in url)
     client = clients.find(path.rpartition("/")[2])
     assert client is not None
-    user = person(name="User")
+    user = new_account(name="User")
     grant = grants.new(user.id, client.client_id, scopes={"read"}, resources=set())
     grant.save()
     assert owner.submit(f"{path}/delete", on=path).status == 303
@@ -154,22 +154,22 @@ def test_deletion_of_client_hides_session_of_its_owner(latchkey: TestApp) -> Non
 def test_administrators_see_actor_address_and_reason(latchkey: TestApp, who: str) -> None:
     """Administrators see them on their pages, in their own Activity and with the scope `admin`."""
     admin = administrator(latchkey)
-    account = person(name="Second", admin=True)
+    account = new_account(name="Second", admin=True)
     suspend_and_reinstate(admin, account.id)
     if who == "api":
         event = events_of(latchkey, latchkey.key(account, "events", "admin").secret)[0]
         assert (event["actor"][:4], event["source_ip"], event["reason"]) == ("acc_", ADMINS_IP, REASON)
         return
     path = f"/admin/accounts/{account.id}" if who == "page" else "/settings/activity"
-    text = (admin if who == "page" else logged_in(latchkey, Account.get(account.id))).open(path).text
+    text = (admin if who == "page" else log_in_as(latchkey, Account.get(account.id))).open(path).text
     assert REASON in text
     assert ADMINS_IP in text
 
 
 def test_own_action_is_shown_with_session_and_address(latchkey: TestApp) -> None:
     """The events of an action by the account itself include its session and address."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     console.submit("/settings/account/name", on="/settings/account", name="Countess")
     (event,) = events_of(latchkey, latchkey.key(account, "events").secret, kinds.ACCOUNT_RENAMED)
     assert (event["actor"][:4], event["source_ip"]) == ("ses_", console.ip)
@@ -189,7 +189,7 @@ def test_every_event_type_hides_reason_of_operator_and_administrator(
     local: TestApp, receiver: Receiver, who: str
 ) -> None:
     """For every event type, API, Activity and webhooks hide who acted, from where and why."""
-    account = person()
+    account = new_account()
     endpoints.create(account.id, url=receiver.url, name="Ledger", types=None)
     secret = local.key(account, "events").secret
     of_every_type(account, who)
@@ -201,7 +201,7 @@ def test_every_event_type_hides_reason_of_operator_and_administrator(
     streamed(account)
     bodies = [json.loads(message.body)["data"] for message in receiver.received]
     assert {each["type"] for each in bodies} >= set(kinds.WORDS) - {kinds.WEBHOOK_CREATED}
-    texts = [json.dumps(bodies), logged_in(local, account, PUBLIC_URL).open("/settings/activity").text]
+    texts = [json.dumps(bodies), log_in_as(local, account, PUBLIC_URL).open("/settings/activity").text]
     for kept in (REASON, ADMINS_IP, "acc_root"):
         assert not [text for text in texts if kept in text]
 

@@ -14,7 +14,7 @@ from chalicelib.detection import leaks
 from chalicelib.detection.leaks import Alert
 from chalicelib.oauth import consent
 from chalicelib.webhooks import endpoints
-from tests.support.console_client import person
+from tests.support.console_client import new_account
 from tests.support.harness import TestApp
 from tests.support.webhook_receiver import Receiver
 
@@ -56,7 +56,7 @@ def _change_webhook(latchkey: TestApp, receiver: Receiver) -> Callable[[], objec
 
 
 def _change_email(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
-    account = person()
+    account = new_account()
     secret = email_links.new_link(
         account.id, email_links.CHANGE_EMAIL, email="new@example.com", epoch=account.session_epoch
     )

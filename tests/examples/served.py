@@ -37,7 +37,7 @@ class Served:
         """Return a key of a new account, with read, write and keys unless other scopes are named."""
         wanted = list(scopes or ORDINARY)
         return Key(
-            **subprocess_server.ask(
+            **subprocess_server.send_command(
                 self.process, do="key", tier=tier, scopes=wanted, admin=admin, expires_in_s=expires_in_s
             )
         )
@@ -52,12 +52,12 @@ class Served:
 
     def _spent(self, limit: str) -> Key:
         key = self.key()
-        subprocess_server.ask(self.process, do="spend", account_id=key.account_id, limit=limit)
+        subprocess_server.send_command(self.process, do="spend", account_id=key.account_id, limit=limit)
         return key
 
     def demo_secret(self, email: str) -> str:
         """Return the key of a demo account, made just now."""
-        return str(subprocess_server.ask(self.process, do="demo")[email])
+        return str(subprocess_server.send_command(self.process, do="demo")[email])
 
     def call(self, method: str, path: str, key: Key | str | None, **sent: Any) -> requests.Response:
         """Send a request as requests does, with a key, with what is none, or without."""
@@ -83,7 +83,7 @@ def served(folder: Path, **environment: str) -> Iterator[Served]:
     database = engine.start(None, say=False)
     told = {"AWS_ENDPOINT_URL": database.url, **environment}
     try:
-        with subprocess_server.running("tests.examples.server", folder / "server.log", **told) as process:
-            yield Served(subprocess_server.said(process)["url"], process)
+        with subprocess_server.run_module("tests.examples.server", folder / "server.log", **told) as process:
+            yield Served(subprocess_server.read_line(process)["url"], process)
     finally:
         database.stop()

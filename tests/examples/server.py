@@ -20,20 +20,22 @@ from chalicelib.core import clock, randomness, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import new_key, put_beside_the_others
 from chalicelib.limits import counter_items, tiers
-from infra import chalice_cli, data, demo, server, standin
+from infra import chalice_cli, data, demo, server
+from infra.local_gateway import gateway as local_gateway
+from infra.local_gateway.response import Response
 from tests.support.harness import Clock
-from tests.support.serving import ENGINE_ANSWERS_WITHIN_S
+from tests.support.threaded_server import ENGINE_TIMEOUT_S
 
 HOST = "127.0.0.1"
 
 
 @dataclass
-class Gateway(standin.Gateway):
-    """The stand-in gateway, and a clock that its refusals move."""
+class Gateway(local_gateway.Gateway):
+    """The local gateway, and a clock that its refusals move."""
 
     clock: Clock = field(default_factory=Clock)
 
-    def handle(self, *request: Any, **more: Any) -> standin.Answer:
+    def handle(self, *request: Any, **more: Any) -> Response:
         """Answer, and make what a 429 asks to wait for come before it is sent."""
         answer = super().handle(*request, **more)
         if answer.status == 429:
@@ -66,7 +68,7 @@ class Server(server.Server):
 
 def main() -> None:
     """Serve until standard input ends."""
-    dynamodb.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
+    dynamodb.READ_TIMEOUT_S = ENGINE_TIMEOUT_S
     served = Server()
     chalice_cli.prepare_environment(served.url)
     with clock.driven_by(served.gateway.clock), Path(sys.argv[1]).open("a", buffering=1) as log:

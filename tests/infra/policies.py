@@ -1,6 +1,6 @@
-"""Writes the functions' policies anew from what they are seen to need: `python -m tests.infra.policies`.
+"""Write the functions' IAM policies from their recorded calls: `python -m tests.infra.policies`.
 
-Look at the difference before you commit it: whatever a function may do, a thief of its role may do.
+Review the difference before committing it: an attacker with a function's role has these permissions.
 """
 
 import io
@@ -22,11 +22,11 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.process_cache import CACHES
 from infra import stage_key as infra_stage_key
 from infra import template
-from tests.conftest import put_empty_tables_up
-from tests.infra.everything import Everything
+from tests.conftest import create_empty_tables
+from tests.infra.every_operation.run import EveryOperation
 from tests.infra.recorder import FUNCTIONS, Need, Recorder, recorded
 from tests.support import moto_server
-from tests.support.harness import house
+from tests.support.harness import run_app
 
 OF_LAMBDA = {
     "logs:CreateLogStream": "the runtime writes the log, in the function's own group; it names the streams",
@@ -34,9 +34,9 @@ OF_LAMBDA = {
     "xray:PutTraceSegments": "the daemon beside the function sends what is traced; X-Ray has no resources to name",
     "xray:PutTelemetryRecords": "as above",
 }
-"""What the code itself never calls: the action, and why it is granted, and wide where it is."""
+"""Actions that the code doesn't call: why they are granted, and why on all resources."""
 OF_STREAMS = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
-"""What Lambda does in the name of the function on the stream to bring it its records."""
+"""Lambda's calls with the function's role to read the stream."""
 ORDER = (
     "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "Query", "Scan",
 )  # fmt: skip
@@ -46,19 +46,19 @@ SENDER = "keys@mail.example.com"
 
 @contextmanager
 def seen(moto_url: str) -> Iterator[Recorder]:
-    """Do everything that can be done, and yield who needed what for it."""
+    """Run every operation, and yield the recorded permissions."""
     email_sender._ses.cache_clear()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
-        environment.setattr(dynamodb, "READ_TIMEOUT_S", moto_server.ANSWERS_WITHIN_S)
+        environment.setattr(dynamodb, "READ_TIMEOUT_S", moto_server.RESPONSE_TIMEOUT_S)
         dynamodb.forget_connection()
-        with recorded() as (recorder, gateway), house(mail_from="latchkey@example.com", stage_key_file="") as home:
+        with recorded() as (recorder, gateway), run_app(mail_from="latchkey@example.com", stage_key_file="") as home:
             telemetry.write_to(io.StringIO())
             infra_stage_key.create(boto3.client("ssm"), "test")
             CACHES["core.root_key"].clear()
-            put_empty_tables_up()
+            create_empty_tables()
             home.gateway = gateway
-            Everything(home, recorder).happens()
+            EveryOperation(home, recorder).run_all()
             yield recorder
     email_sender._ses.cache_clear()
     CACHES["core.root_key"].clear()
@@ -66,23 +66,23 @@ def seen(moto_url: str) -> Iterator[Recorder]:
 
 
 def policy(function: str) -> list[dict[str, Any]]:
-    """Return the statements of a function's policy, as they are kept."""
+    """Return the stored statements of a function's policy."""
     kept: list[dict[str, Any]] = json.loads((template.POLICIES / f"{function}.json").read_text())
     return kept
 
 
 def is_lambdas(action: str) -> bool:
-    """Tell whether it is Lambda itself that needs an action."""
+    """Return whether Lambda itself needs an action."""
     return action in OF_LAMBDA or action in OF_STREAMS
 
 
 def listed(value: str | list[str]) -> list[str]:
-    """Return what may stand alone as a list."""
+    """Return a value or list as a list."""
     return [value] if isinstance(value, str) else value
 
 
 def statements(needs: set[Need]) -> list[dict[str, Any]]:
-    """Return a statement for each thing that is needed, tables first."""
+    """Return a statement for each resource, tables first."""
     in_order = sorted(needs, key=lambda need: (not need[1].startswith("table/"), need[1]))
     by_resource = groupby(in_order, key=itemgetter(1))
     return [_statement(resource, [action for action, _ in needed]) for resource, needed in by_resource]
@@ -98,19 +98,19 @@ def _statement(resource: str, actions: list[str]) -> dict[str, Any]:
 
 
 def of_stage(resource: str) -> str:
-    """Return the end of an ARN with a place for the stage."""
+    """Return the end of an ARN with a placeholder for the stage."""
     return resource.replace("latchkey-test-", "latchkey-${Stage}-").replace("/test/", "/${Stage}/")
 
 
 def _own_name(resource: str) -> str:
-    """Return what a table, or an index, or the stage's key is called: `windows`, `grants/by_client`, `stage/key`."""
+    """Return the name of a table, an index or the root key: `windows`, `grants/by_client`, `stage/key`."""
     own = resource.removeprefix("table/latchkey-test-").replace("/index", "")
     return own.replace("parameter/latchkey/test", "stage")
 
 
 def write() -> None:
-    """Write all of them."""
-    with mock_aws(), moto_server.served() as url, seen(url) as recorder:
+    """Write all policies."""
+    with mock_aws(), moto_server.serve_moto() as url, seen(url) as recorder:
         for function in FUNCTIONS:
             kept = [each for each in policy(function) if all(map(is_lambdas, listed(each["Action"])))]
             whole = kept + statements(recorder.needs[function])

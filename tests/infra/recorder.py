@@ -1,4 +1,4 @@
-"""Every AWS call that is made behind the gateway, by the Lambda function that makes it, as IAM would judge it."""
+"""Records the AWS calls of each Lambda function, as IAM permissions."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,8 @@ from botocore.client import BaseClient
 from app import app
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.process_cache import CACHES
-from infra.standin import Answer, Gateway
+from infra.local_gateway.gateway import Gateway
+from infra.local_gateway.response import Response
 
 API, AUTHORIZER = "api", "authorizer"
 STREAM, MINUTE, HOUR = "stream", "minute", "hour"
@@ -30,18 +31,18 @@ _OF_TRANSACTION = {
 
 @dataclass
 class Recorder:
-    """What each function needed, which routes answered, and the letters that left."""
+    """The permissions that each function needed, the routes that responded, and the sent emails."""
 
     needs: dict[str, set[Need]] = field(default_factory=lambda: {function: set() for function in FUNCTIONS})
     answered: set[tuple[str, str]] = field(default_factory=set)
-    """(method, route) of what a function answered without an error."""
-    letters: list[str] = field(default_factory=list)
+    """(method, route) of successful responses of a function."""
+    emails: list[str] = field(default_factory=list)
     function: str | None = None
-    """Which function runs; None while the test itself arranges something."""
+    """The running function, None during the test's own calls."""
 
     @contextmanager
     def within(self, function: str) -> Iterator[None]:
-        """Take the calls of a `with` block for those of a function, which has read nothing for another one before."""
+        """Attribute the calls of a `with` block to a function, whose caches start empty."""
         before, self.function = self.function, function
         if before != function:
             CACHES["core.root_key"].clear()
@@ -51,19 +52,19 @@ class Recorder:
             self.function = before
 
     def note(self, service: str, operation: str, request: dict[str, Any]) -> None:
-        """Note one call."""
+        """Record one call."""
         if self.function is not None:
             needed = {(f"{service}:{action}", resource) for action, resource in _judged(operation, request)}
             self.needs[self.function] |= needed
 
 
 class RecordedGateway(Gateway):
-    """A gateway that says whose calls are whose."""
+    """A gateway that attributes calls to functions."""
 
     recorder: Recorder
 
-    def handle(self, method: str, target: str, *rest: Any, **named: Any) -> Answer:
-        """Answer one request, and note which route did if it went well."""
+    def handle(self, method: str, target: str, *rest: Any, **named: Any) -> Response:
+        """Handle one request, and record its route if it succeeded."""
         with self.recorder.within(API):
             answer = super().handle(method, target, *rest, **named)
         if answer.status < 400:
@@ -78,21 +79,21 @@ class RecordedGateway(Gateway):
 
 @contextmanager
 def recorded() -> Iterator[tuple[Recorder, RecordedGateway]]:
-    """Record every call of the wire and of every AWS client in a `with` block; mail is taken in by the recorder."""
+    """Record every call of our DynamoDB client and of botocore in a `with` block; the recorder collects emails."""
     recorder = Recorder()
     gateway = RecordedGateway(app, domain="api.example.com")
     gateway.recorder = recorder
-    by_wire = dynamodb.sender()
+    send_directly = dynamodb.sender()
     send: Callable[..., dict[str, Any]] = BaseClient._make_api_call
 
     def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         recorder.note("dynamodb", operation, request)
-        return by_wire(operation, request)
+        return send_directly(operation, request)
 
     def make_api_call(client: Any, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         recorder.note(client.meta.service_model.signing_name, operation, request)
         if operation == "SendEmail":
-            recorder.letters.append(request["Content"]["Simple"]["Body"]["Text"]["Data"])
+            recorder.emails.append(request["Content"]["Simple"]["Body"]["Text"]["Data"])
             return {}
         return send(client, operation, request)
 
@@ -102,7 +103,7 @@ def recorded() -> Iterator[tuple[Recorder, RecordedGateway]]:
 
 
 def _judged(operation: str, request: dict[str, Any]) -> Iterator[Need]:
-    """Return what IAM asks of a call: of a transaction each write, of a batch each table, of an index the index."""
+    """Return the permissions of a call: one for each write of a transaction, table of a batch, or index."""
     if operation in ("TransactWriteItems", "TransactGetItems"):
         for item in request["TransactItems"]:
             for kind, write in item.items():

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from infra import costs, costs_page, data, template
+from infra import data, template
+from infra.costs import idle_stage, page, requests, storage
+from infra.costs.prices import PRICES
 from infra.deploy import gateway_stage
 from infra.edge import costs as edge
 from infra.edge import front
@@ -17,7 +19,7 @@ from infra.edge import front
 ROOT = Path(__file__).parents[2]
 CAMEL = re.compile(r"[A-Z][a-z]+([A-Z][a-z]+)*")
 ANSWERED = {
-    "$context.requestId": costs.REQUEST_ID,
+    "$context.requestId": requests.REQUEST_ID,
     "$context.identity.sourceIp": "203.0.113.7",
     "$context.requestTime": "20/Dec/2021:10:00:00 +0000",
     "$context.httpMethod": "GET",
@@ -32,26 +34,26 @@ ANSWERED = {
 
 def test_costs_are_reckoned_with_the_stages_own_bound() -> None:
     """A flood is as large as `make deploy` lets it be."""
-    assert costs.RATE_LIMIT == gateway_stage.RATE_LIMIT
+    assert requests.RATE_LIMIT == gateway_stage.RATE_LIMIT
 
 
 def test_costs_are_reckoned_with_the_memory_of_prod() -> None:
     """Gigabytes that Lambda charges by the second."""
     functions = json.loads((ROOT / ".chalice" / "config.json").read_text())["stages"]["prod"]["lambda_functions"]
     memory = {name: each["lambda_memory_size"] / 1024 for name, each in functions.items()}
-    assert (memory["api_handler"], memory["authorizer"]) == (costs.API_GB, costs.AUTHORIZER_GB)
-    assert {memory[name] for name in ("stream", "minute", "hour")} == {costs.STREAM_GB}
+    assert (memory["api_handler"], memory["authorizer"]) == (requests.API_GB, requests.AUTHORIZER_GB)
+    assert {memory[name] for name in ("stream", "minute", "hour")} == {requests.STREAM_GB}
 
 
 def test_a_line_of_the_access_log_is_as_long_as_reckoned() -> None:
     """As API Gateway writes it, within a tenth."""
     line = json.dumps({name: ANSWERED[variable] for name, variable in json.loads(gateway_stage.ACCESS_LOG).items()})
-    assert len(line) + 1 == pytest.approx(costs.ACCESS_BYTES, rel=0.1)
+    assert len(line) + 1 == pytest.approx(requests.ACCESS_BYTES, rel=0.1)
 
 
 def test_every_name_of_a_metric_is_paid_for() -> None:
     """The page counts the names that the code counts under, and they have one dimension each."""
-    assert len(set(_metrics())) == costs.METRICS
+    assert len(set(_metrics())) == requests.METRICS
 
 
 def _metrics() -> Iterator[str]:
@@ -74,7 +76,7 @@ def _metrics() -> Iterator[str]:
 
 def test_a_request_in_the_steady_state_costs_what_its_parts_add_up_to() -> None:
     """The gateway's price is most of it; none of what comes to it is left out."""
-    parts = costs.per_million(costs.BUSY)
+    parts = requests.per_million(requests.BUSY)
     assert sum(parts.values()) == pytest.approx(5.4, abs=0.1)
     assert set(parts) == {"gateway", "Lambda", "DynamoDB", "logs", "X-Ray", "transfer"}
     assert all(cost > 0 for cost in parts.values())
@@ -82,21 +84,25 @@ def test_a_request_in_the_steady_state_costs_what_its_parts_add_up_to() -> None:
 
 def test_the_gateway_charges_nothing_for_a_caller_whom_it_refuses() -> None:
     """But for a path that isn't there."""
-    assert [costs.per_million(costs.SHAPES[name])["gateway"] for name in ("no_key", "random", "unknown")] == [0, 0, 3.5]
-    assert 0.8 <= sum(costs.per_million(costs.SHAPES["random"]).values()) <= 1.2
+    assert [requests.per_million(requests.SHAPES[name])["gateway"] for name in ("no_key", "random", "unknown")] == [
+        0,
+        0,
+        3.5,
+    ]
+    assert 0.8 <= sum(requests.per_million(requests.SHAPES["random"]).values()) <= 1.2
 
 
 def test_what_an_idle_stage_costs_has_every_alarm_and_the_dashboard() -> None:
     """They are paid by the month, whether or not anybody calls."""
     kinds = [resource["Type"] for resource in data.template()["Resources"].values()]
-    floor = costs.idle()
+    floor = idle_stage.idle()
     alarms, boards = kinds.count("AWS::CloudWatch::Alarm"), kinds.count("AWS::CloudWatch::Dashboard")
-    assert floor[f"{alarms} alarms"] == alarms * costs.PRICES["alarm_month"]
-    assert floor["the dashboard"] == boards * costs.PRICES["dashboard_month"]
+    assert floor[f"{alarms} alarms"] == alarms * PRICES["alarm_month"]
+    assert floor["the dashboard"] == boards * PRICES["dashboard_month"]
 
 
-@pytest.mark.parametrize("kept", costs.STORED.values(), ids=lambda kept: kept.tables[0])
-def test_recovery_is_paid_where_the_tables_have_it(kept: costs.Stored) -> None:
+@pytest.mark.parametrize("kept", storage.STORED.values(), ids=lambda kept: kept.tables[0])
+def test_recovery_is_paid_where_the_tables_have_it(kept: storage.Stored) -> None:
     """And nowhere else."""
     tables = data.tables("prod")
     has = {
@@ -131,24 +137,24 @@ def test_deploying_page_says_what_the_edge_costs() -> None:
     answered, _, blocked = [sum(edge.per_million(way).values()) for way in edge.WAYS]
     page = (ROOT / "docs" / "deploying.md").read_text()
     assert f"${answered:.2f} a million requests and ${sum(edge.month().values()):.2f} a month" in page
-    assert blocked == costs.PRICES["waf_per_million"]
+    assert blocked == PRICES["waf_per_million"]
 
 
 def test_every_price_is_used_and_dated() -> None:
     """What the file has and the page doesn't reckon with would be thought to be in it."""
-    assert re.fullmatch(r"\d{4}-\d{2}", costs.PRICES["date"])
-    modules = (costs, costs_page, edge)
+    assert re.fullmatch(r"\d{4}-\d{2}", PRICES["date"])
+    modules = (idle_stage, page, requests, storage, edge)
     source = "".join(Path(str(module.__file__)).read_text() for module in modules)
-    unused = [name for name in costs.PRICES if f'PRICES["{name}"]' not in source.replace("'", '"')]
+    unused = [name for name in PRICES if f'PRICES["{name}"]' not in source.replace("'", '"')]
     assert unused == ["currency"]
 
 
 def test_page_has_every_price_and_where_it_was_seen() -> None:
     """A page that was looked up names its date, or says that it has none; the others are named as not found again."""
-    prices = {name for name, price in costs.PRICES.items() if isinstance(price, float)}
-    seen = costs.PRICES["seen"]
+    prices = {name for name, price in PRICES.items() if isinstance(price, float)}
+    seen = PRICES["seen"]
     assert seen.keys() < prices
     assert all(re.search(r", (20\d\d(-\d\d){0,2}|undated copy)$", where) for where in seen.values())
-    page = costs_page.page()
-    assert all(f"| `{name}` |" in page and seen.get(name, "") in page for name in prices)
-    assert all(line in page for line in costs.PRICES["note"])
+    whole = page.page()
+    assert all(f"| `{name}` |" in whole and seen.get(name, "") in whole for name in prices)
+    assert all(line in whole for line in PRICES["note"])

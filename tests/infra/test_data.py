@@ -4,14 +4,14 @@ from chalicelib.accounts import sessions
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
 from infra import data
-from tests.support.console_client import logged_in, person
+from tests.support.console_client import log_in_as, new_account
 from tests.support.harness import TestApp
 
 
 def test_table_of_an_earlier_version_gets_its_new_index(latchkey: TestApp) -> None:
     """It keeps what is in it, and what was there before is found by the index, too."""
-    account = person()
-    logged_in(latchkey, account)
+    account = new_account()
+    log_in_as(latchkey, account)
     name = settings.current().table("sessions")
     dynamodb.call(
         "UpdateTable", {"TableName": name, "GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "by_holder"}}]}

@@ -5,7 +5,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from chalicelib.core.settings import Settings
-from infra import costs_page, data, reference
+from infra import data, reference
+from infra.costs import page as costs_page
 
 ROOT = Path(__file__).parents[2]
 DECISIONS = ROOT / "docs" / "decisions"

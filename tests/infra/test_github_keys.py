@@ -68,7 +68,7 @@ def test_what_is_no_list_of_keys_leaves_the_file_alone(
     source.write_text(published)
     out.write_text("as it was")
     assert run(monkeypatch, source, out) == 1
-    assert capsys.readouterr().err.startswith("The keys can't be had from ")
+    assert capsys.readouterr().err.startswith("The keys can't be fetched from ")
     assert out.read_text() == "as it was"
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from infra.local_gateway.proxy_event import BODY_MAX_BYTES
 from infra.server import Server
-from infra.standin import BODY_MAX_BYTES
 from tests.support.harness import TestApp
 
 PIECE = b" " * 65_536

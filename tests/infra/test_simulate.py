@@ -15,7 +15,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import ConditionFailed
 from chalicelib.limits import fail_open, local_cache, tiers
 from infra.simulate import ceilings, clients, expressions, functions, page, scales
-from infra.simulate.expressions import InvalidError, Item, NotModelledError
+from infra.simulate.expression_parser import InvalidError, Item, Names, NotModelledError, Values
 from infra.simulate.play import Outcome, play
 from infra.simulate.processes import Processes, UnknownStateError
 from infra.simulate.scenario import Scenario
@@ -38,7 +38,7 @@ class Blind(Table):
 
     unseen: str
 
-    def holds(self, condition: str | None, item: Item, names: expressions.Names, values: expressions.Values) -> bool:
+    def holds(self, condition: str | None, item: Item, names: Names, values: Values) -> bool:
         seen = {name: value for name, value in item.items() if not re.fullmatch(self.unseen, name)}
         return super().holds(condition, seen, names, values)
 
@@ -211,7 +211,7 @@ def test_condition_is_judged(text: str, holds: bool) -> None:
 def test_update_is_applied_to_the_item_as_it_was() -> None:
     """Every clause sees the item before the update."""
     update = expressions.update("SET total = used + :one, first = if_not_exists(first, :one) ADD used :one REMOVE s1")
-    assert update.applied(ITEM, {}, VALUES) == {"used": {"N": "8"}, "total": {"N": "8"}, "first": {"N": "1"}}
+    assert update.apply(ITEM, {}, VALUES) == {"used": {"N": "8"}, "total": {"N": "8"}, "first": {"N": "1"}}
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_limits_bind_in_the_order_of_their_defaults() -> None:
 
 def test_page_tells_what_the_simulation_was_told() -> None:
     """`make simulate` was run after the last change of an assumption or a limit."""
-    assert page.rewritten(PAGE, page.told()) == PAGE
+    assert page.rewritten(PAGE, page.input_blocks()) == PAGE
 
 
 def test_page_has_every_rate_and_nobody_over_admitted() -> None:

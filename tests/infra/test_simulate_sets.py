@@ -3,12 +3,12 @@
 import pytest
 
 from infra.simulate import expressions
-from infra.simulate.expressions import InvalidError
+from infra.simulate.expression_parser import InvalidError, Item
 
 
-def added(item: expressions.Item, more: dict[str, object]) -> dict[str, object]:
+def added(item: Item, more: dict[str, object]) -> dict[str, object]:
     """Return what an ADD makes of an attribute."""
-    return expressions.update("ADD #r :more").applied(item, {"#r": "rAAA"}, {":more": more})["rAAA"]
+    return expressions.update("ADD #r :more").apply(item, {"#r": "rAAA"}, {":more": more})["rAAA"]
 
 
 def test_add_makes_a_set_and_unites_it() -> None:

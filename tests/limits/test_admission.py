@@ -10,7 +10,7 @@ from chalicelib.core.dynamodb.errors import WireError
 from chalicelib.limits import counter_items
 from chalicelib.limits.admission import Refused, Stale, admit
 from chalicelib.limits.tiers import ANONYMOUS, ENTERPRISE, FREE, Tier
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 SMALL = Tier("free", 5, 3)
 WIDE = Tier("free", 5, 50)
@@ -66,14 +66,14 @@ def test_quota_resets_on_the_hour(latchkey: TestApp) -> None:
 
 def test_quota_is_reported_before_burst(latchkey: TestApp) -> None:
     """When both limits are exhausted, the response names the one with the longer wait."""
-    latchkey.counted("acc_1", SMALL, used=5, burst=3)
+    latchkey.set_counters("acc_1", SMALL, used=5, burst=3)
     rejection = reject(SMALL)
     assert (rejection.limit, rejection.retry_after_s) == ("quota", 3600)
 
 
 def test_tier_without_quota_is_limited_by_burst_only(latchkey: TestApp) -> None:
     """Enterprise has no hourly limit: a million requests in the hour change nothing."""
-    latchkey.counted("acc_1", ENDLESS, used=1_000_000)
+    latchkey.set_counters("acc_1", ENDLESS, used=1_000_000)
     assert [admit("acc_1", ENDLESS).burst_left for _ in range(3)] == [2, 1, 0]
     assert reject(ENDLESS).limit == "burst"
 
@@ -116,19 +116,19 @@ def test_admission_is_one_write_and_no_read(latchkey: TestApp) -> None:
 
 def test_verification_before_a_change_is_stale(latchkey: TestApp) -> None:
     """A verification before the mark is rejected without being counted; one at the mark is admitted."""
-    latchkey.counted("acc_1", FREE, stale_at=NOON_MS)
+    latchkey.set_counters("acc_1", FREE, stale_at=START_MS)
     with pytest.raises(Stale) as stale:
-        admit("acc_1", FREE, verified_at_ms=NOON_MS - 1)
-    assert stale.value.stale_at_ms == NOON_MS
+        admit("acc_1", FREE, verified_at_ms=START_MS - 1)
+    assert stale.value.stale_at_ms == START_MS
     assert "used" not in latchkey.counters("acc_1")
-    assert admit("acc_1", FREE, verified_at_ms=NOON_MS).quota_left == 999
+    assert admit("acc_1", FREE, verified_at_ms=START_MS).quota_left == 999
 
 
 def test_staleness_is_reported_before_an_exhausted_limit(latchkey: TestApp) -> None:
     """A caller whose tier may have changed is never rejected under the old tier."""
-    latchkey.counted("acc_1", SMALL, used=5, burst=3, stale_at=NOON_MS)
+    latchkey.set_counters("acc_1", SMALL, used=5, burst=3, stale_at=START_MS)
     with pytest.raises(Stale):
-        admit("acc_1", SMALL, verified_at_ms=NOON_MS - 1)
+        admit("acc_1", SMALL, verified_at_ms=START_MS - 1)
 
 
 def test_old_burst_windows_are_removed_by_later_writes(latchkey: TestApp) -> None:
@@ -157,7 +157,7 @@ def test_recent_burst_windows_are_kept_for_slower_clocks(latchkey: TestApp) -> N
 def test_many_old_burst_windows_are_removed_over_several_writes(latchkey: TestApp) -> None:
     """No update expression exceeds DynamoDB's limit, however many windows are left."""
     for minute in range(5):
-        latchkey.counted("acc_1", FREE, **{f"s{minute * 60 + second}": 1 for second in range(60)})
+        latchkey.set_counters("acc_1", FREE, **{f"s{minute * 60 + second}": 1 for second in range(60)})
     latchkey.clock.forward(1800)
     for writes in range(1, 5):
         admit("acc_1", FREE)
@@ -167,7 +167,7 @@ def test_many_old_burst_windows_are_removed_over_several_writes(latchkey: TestAp
 
 def test_clock_set_back_into_a_past_window_still_counts(latchkey: TestApp) -> None:
     """A clock that is set back, however far, never makes an admission fail."""
-    latchkey.counted("acc_1", FREE, used=10, **{f"s{second}": 1 for second in range(10)})
+    latchkey.set_counters("acc_1", FREE, used=10, **{f"s{second}": 1 for second in range(10)})
     latchkey.clock.forward(60)
     admit("acc_1", FREE)
     latchkey.clock.forward(-55)
@@ -180,7 +180,7 @@ def test_counters_expire_after_31_days_and_anonymous_ones_after_two_hours(latchk
     """Usage is available for a month; client addresses are kept only for their hour."""
     admit("acc_1", FREE)
     admit("ip_203.0.113.7", ANONYMOUS)
-    hour = clock.hour_of(NOON_MS // 1000)
+    hour = clock.hour_of(START_MS // 1000)
     assert latchkey.counters("acc_1")["dies_at"] == hour + 31 * 86_400
     assert latchkey.counters("ip_203.0.113.7", ANONYMOUS)["dies_at"] == hour + 7_200
 

@@ -9,7 +9,7 @@ from chalicelib.limits.admission import NEVER_STALE, Refused, Stale, admit
 from chalicelib.limits.counter_items import OTHER, window_at
 from chalicelib.limits.headers import Allowance
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO, Tier
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 KEY = "kAda0000"
 ENDLESS = Tier("enterprise", None, 100)
@@ -41,7 +41,7 @@ def test_last_admission_is_granted_and_the_next_rejected(
 ) -> None:
     """This holds for each limit; the response reports both, and the rejection counts nothing."""
     tier = Tier("free", quota, burst)
-    latchkey.counted("acc_1", tier, used=used, burst=burst_used)
+    latchkey.set_counters("acc_1", tier, used=used, burst=burst_used)
     response = try_admit(tier)
     if isinstance(response, Refused):
         assert response.limit == limit
@@ -57,29 +57,29 @@ def test_last_admission_is_granted_and_the_next_rejected(
 
 def test_stale_carries_its_mark() -> None:
     """A later verification uses the mark's value."""
-    assert (Stale(NOON_MS).stale_at_ms, str(Stale(NOON_MS))) == (NOON_MS, "verified before the last change")
+    assert (Stale(START_MS).stale_at_ms, str(Stale(START_MS))) == (START_MS, "verified before the last change")
 
 
 def test_caller_without_verification_is_never_stale(latchkey: TestApp) -> None:
     """A network has nothing that was verified."""
-    latchkey.counted("acc_1", FREE, stale_at=NOON_MS + 10**12)
+    latchkey.set_counters("acc_1", FREE, stale_at=START_MS + 10**12)
     assert admit("acc_1", FREE).quota_left == 999
-    assert NOON_MS * 1_000 < NEVER_STALE < 10**37, "DynamoDB keeps 38 digits"
+    assert START_MS * 1_000 < NEVER_STALE < 10**37, "DynamoDB keeps 38 digits"
 
 
 def test_stale_caller_is_not_cached_as_rejected(latchkey: TestApp) -> None:
     """After a new verification, the counters decide."""
-    latchkey.counted("acc_1", FREE, used=1_000, stale_at=NOON_MS)
+    latchkey.set_counters("acc_1", FREE, used=1_000, stale_at=START_MS)
     with pytest.raises(Stale):
-        admit("acc_1", FREE, verified_at_ms=NOON_MS - 1)
-    latchkey.counted("acc_1", FREE, used=10)
-    assert admit("acc_1", FREE, verified_at_ms=NOON_MS).quota_left == 989
+        admit("acc_1", FREE, verified_at_ms=START_MS - 1)
+    latchkey.set_counters("acc_1", FREE, used=10)
+    assert admit("acc_1", FREE, verified_at_ms=START_MS).quota_left == 989
 
 
 def test_rejection_records_its_counter(latchkey: TestApp) -> None:
     """The credential is recorded for rejections by the database and by the cache."""
     for tier, used, burst in ((FREE, 1_000, 0), (PRO, 0, 200)):
-        latchkey.counted("acc_1", tier, used=used, burst=burst)
+        latchkey.set_counters("acc_1", tier, used=used, burst=burst)
         for _ in range(3):
             with pytest.raises(Refused):
                 admit("acc_1", tier, counter=KEY)
@@ -90,7 +90,7 @@ def test_rejection_records_its_counter(latchkey: TestApp) -> None:
 def test_cached_rejection_reports_the_other_limit(latchkey: TestApp) -> None:
     """It reports the other limit as it was when this one was exhausted."""
     for tier, used, burst in ((FREE, 1_000, 20), (PRO, 4_000, 200)):
-        latchkey.counted("acc_1", tier, used=used, burst=burst)
+        latchkey.set_counters("acc_1", tier, used=used, burst=burst)
         for _ in range(2):
             with pytest.raises(Refused) as rejection:
                 admit("acc_1", tier)
@@ -101,7 +101,7 @@ def test_cached_rejection_reports_the_other_limit(latchkey: TestApp) -> None:
 def test_counters_beyond_thirty_add_up_in_other(latchkey: TestApp) -> None:
     """Counters that are named already keep their names."""
     names = {f"k{number:07}": 1 for number in range(30)}
-    latchkey.counted("acc_1", FREE, used=30, **names)
+    latchkey.set_counters("acc_1", FREE, used=30, **names)
     admit("acc_1", FREE)
     for counter in ("kNew0000", "k0000029", "kNew0001"):
         admit("acc_1", FREE, counter=counter)
@@ -131,7 +131,7 @@ def test_write_without_counts_and_counter_is_minimal(latchkey: TestApp) -> None:
         ":below": "50",
         ":quota": "1000",
         ":verified_at": str(NEVER_STALE),
-        ":dies_at": str(NOON_MS // 1000 + 31 * 86_400),
+        ":dies_at": str(START_MS // 1000 + 31 * 86_400),
     }
     assert endless["UpdateExpression"] == "SET dies_at = :dies_at ADD used :used, #slot :size, #counter :used"
     assert ":quota" not in endless["ExpressionAttributeValues"]
@@ -191,7 +191,7 @@ def test_lease_is_not_spent_on_new_usage(latchkey: TestApp) -> None:
 def test_lease_without_room_falls_back_to_one_admission(latchkey: TestApp, burst_used: int, outcome: int | str) -> None:
     """The last of the burst is granted to one request, and usage by other functions counts."""
     lease_of_ten(latchkey)
-    latchkey.counted("acc_1", ENDLESS, burst=burst_used)
+    latchkey.set_counters("acc_1", ENDLESS, burst=burst_used)
     response = try_admit(ENDLESS, counter=KEY)
     assert outcome == (response.limit if isinstance(response, Refused) else response.burst_left)
     taken = latchkey.counters("acc_1", ENDLESS)["s61"] - burst_used
@@ -201,30 +201,30 @@ def test_lease_without_room_falls_back_to_one_admission(latchkey: TestApp, burst
 def test_smallest_lease_without_room_falls_back_to_one_admission(latchkey: TestApp) -> None:
     """A lease of two falls back as well."""
     lease_of_ten(latchkey, rate=20)
-    latchkey.counted("acc_1", ENDLESS, burst=85)
+    latchkey.set_counters("acc_1", ENDLESS, burst=85)
     with telemetry.calls_watched() as calls:
         assert admit("acc_1", ENDLESS, counter=KEY).burst_left == 14
     assert len(calls.made) == 2
 
 
-@pytest.mark.parametrize(("mark_ms", "is_stale"), [(NOON_MS, False), (NOON_MS + 1, True)])
+@pytest.mark.parametrize(("mark_ms", "is_stale"), [(START_MS, False), (START_MS + 1, True)])
 def test_stale_caller_does_not_retry_a_lease_without_room(latchkey: TestApp, mark_ms: int, is_stale: bool) -> None:
     """One call reports staleness, which takes precedence over the burst."""
     lease_of_ten(latchkey)
-    latchkey.counted("acc_1", ENDLESS, burst=95, stale_at=mark_ms)
+    latchkey.set_counters("acc_1", ENDLESS, burst=95, stale_at=mark_ms)
     with telemetry.calls_watched() as calls:
         if is_stale:
             with pytest.raises(Stale):
-                admit("acc_1", ENDLESS, counter=KEY, verified_at_ms=NOON_MS)
+                admit("acc_1", ENDLESS, counter=KEY, verified_at_ms=START_MS)
         else:
-            assert admit("acc_1", ENDLESS, counter=KEY, verified_at_ms=NOON_MS).burst_left == 4
+            assert admit("acc_1", ENDLESS, counter=KEY, verified_at_ms=START_MS).burst_left == 4
     assert len(calls.made) == (1 if is_stale else 2)
 
 
 def test_item_of_a_lease_without_room_is_cached(latchkey: TestApp) -> None:
     """The next lease isn't attempted in vain."""
     lease_of_ten(latchkey)
-    latchkey.counted("acc_1", ENDLESS, burst=75, used=400)
+    latchkey.set_counters("acc_1", ENDLESS, burst=75, used=400)
     admit("acc_1", ENDLESS, counter=KEY)
     assert local_cache.lookup(window_at("acc_1", ENDLESS, latchkey.clock.now_ms)).used == 401
     with telemetry.calls_watched() as calls:

@@ -7,17 +7,17 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits.admission import Stale, admit
 from chalicelib.limits.carry_over import carry_over
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
-HOUR = NOON_MS // 1000
+HOUR = START_MS // 1000
 
 
 def test_new_subject_starts_with_the_old_usage_of_all_tiers(latchkey: TestApp) -> None:
     """The usage of this hour is carried over from every tier; repeating it changes nothing."""
-    latchkey.counted("acc_old", PRO, used=1_000)
+    latchkey.set_counters("acc_old", PRO, used=1_000)
     latchkey.clock.forward(3_600)
     for tier, used in ((FREE, 100), (PRO, 20), (ENTERPRISE, 3)):
-        latchkey.counted("acc_old", tier, used=used, burst=used)
+        latchkey.set_counters("acc_old", tier, used=used, burst=used)
     for _ in range(2):
         carry_over("acc_old", "acc_new", PRO)
         assert latchkey.counters("acc_new", PRO) == {"used": 123, "dies_at": HOUR + 3_600 + 31 * 86_400}

@@ -7,7 +7,7 @@ import pytest
 from chalicelib.core import ids, settings
 from chalicelib.limits import counter_items
 from chalicelib.limits.tiers import FREE
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 
 @pytest.mark.parametrize(
@@ -16,8 +16,8 @@ from tests.support.harness import NOON_MS, TestApp
 )
 def test_moment_is_counted_in_its_hour_and_second(latchkey: TestApp, at_s: float, hour_s: int, slot: str) -> None:
     """A boundary belongs to the window that it begins."""
-    window = counter_items.window_at("acc_1", FREE, NOON_MS + round(at_s * 1000))
-    assert (window.hour, window.slot) == (NOON_MS // 1000 + hour_s, slot)
+    window = counter_items.window_at("acc_1", FREE, START_MS + round(at_s * 1000))
+    assert (window.hour, window.slot) == (START_MS // 1000 + hour_s, slot)
     assert window.slot_start * 1000 <= window.now_ms < window.slot_ends_ms
 
 
@@ -27,14 +27,14 @@ def test_burst_window_begins_at_a_multiple_of_its_length(
 ) -> None:
     """A longer burst window begins at a multiple of its length."""
     with settings.in_use(replace(settings.current(), burst_window_s=window_s)):
-        window = counter_items.window_at("acc_1", FREE, NOON_MS + 59_999)
-        assert (window.slot, window.slot_start) == (slot, NOON_MS // 1000 + starts_s)
-        assert window.slot_ends_ms == NOON_MS + (starts_s + window_s) * 1000
+        window = counter_items.window_at("acc_1", FREE, START_MS + 59_999)
+        assert (window.slot, window.slot_start) == (slot, START_MS // 1000 + starts_s)
+        assert window.slot_ends_ms == START_MS + (starts_s + window_s) * 1000
 
 
 def test_past_slots_are_those_no_clock_can_be_in(latchkey: TestApp) -> None:
     """Recent windows are kept for slower clocks; other names with the same prefix are ignored."""
-    window = counter_items.window_at("acc_1", FREE, NOON_MS + 60_000)
+    window = counter_items.window_at("acc_1", FREE, START_MS + 60_000)
     oldest_kept = 60 - counter_items.SLOTS_KEPT_S
     names = ["used", "stale_at", f"s{oldest_kept - 1}", f"s{oldest_kept}", "s60", "s61", "s3", "k1234567", "hour"]
     assert counter_items.past_slots(names, window) == (f"s{oldest_kept - 1}", "s3")
@@ -50,13 +50,13 @@ def test_counter_name_has_eight_characters(latchkey: TestApp) -> None:
 def test_past_slots_of_a_longer_burst_are_removed(latchkey: TestApp) -> None:
     """With windows of 10 s, one that ended just now is kept, one that ended 10 s ago is removed."""
     with settings.in_use(replace(settings.current(), burst_window_s=10)):
-        window = counter_items.window_at("acc_1", FREE, NOON_MS + 60_000)
+        window = counter_items.window_at("acc_1", FREE, START_MS + 60_000)
         assert counter_items.past_slots(["s3", "s4", "s5", "s6"], window) == ("s3", "s4")
 
 
 def test_one_write_removes_at_most_100_slots(latchkey: TestApp) -> None:
     """The next write removes the rest; an expression has at most 4 KB."""
-    window = counter_items.window_at("acc_1", FREE, NOON_MS + 3_599_000)
+    window = counter_items.window_at("acc_1", FREE, START_MS + 3_599_000)
     names = [f"s{number}" for number in range(1_000, 1_200)]
     removed = counter_items.past_slots(names, window)
     assert removed == tuple(names[: counter_items.REMOVED_PER_WRITE])
@@ -65,8 +65,8 @@ def test_one_write_removes_at_most_100_slots(latchkey: TestApp) -> None:
 
 def test_window_is_in_the_item_of_its_subject_tier_and_hour(latchkey: TestApp) -> None:
     """The window has the right key, reset times and expiry."""
-    window = counter_items.window_at("acc_1", FREE, NOON_MS + 7_200_001)
-    hour = NOON_MS // 1000 + 7_200
+    window = counter_items.window_at("acc_1", FREE, START_MS + 7_200_001)
+    hour = START_MS // 1000 + 7_200
     assert window.item_key == ("acc_1#free", hour)
     assert window.hour_ends_ms == (hour + 3_600) * 1000
     assert counter_items.item_key("acc_1", FREE, hour) == {"subject": {"S": "acc_1#free"}, "hour": {"N": str(hour)}}

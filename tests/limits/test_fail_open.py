@@ -11,7 +11,7 @@ from chalicelib.core.process_cache import CACHES
 from chalicelib.limits import fail_open
 from chalicelib.limits.admission import Refused, admit
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO, Tier
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 
 def test_request_is_admitted_when_the_database_is_unavailable(cut_off: TestApp) -> None:
@@ -47,10 +47,10 @@ def test_clock_set_back_does_not_prolong_fail_open(cut_off: TestApp) -> None:
 @pytest.mark.parametrize(("after_ms", "lasts"), [(-1, False), (0, True), (999, True), (1_000, False)])
 def test_fail_open_lasts_one_second(latchkey: TestApp, after_ms: int, lasts: bool) -> None:
     """It lasts one second from the failed call."""
-    fail_open.begins(NOON_MS)
-    assert fail_open.lasts(NOON_MS + after_ms) is lasts
+    fail_open.begins(START_MS)
+    assert fail_open.lasts(START_MS + after_ms) is lasts
     CACHES["limits.fail_open"].clear()
-    assert not fail_open.lasts(NOON_MS + after_ms)
+    assert not fail_open.lasts(START_MS + after_ms)
 
 
 def unreachable(operation: str, body: dynamodb.Json) -> dynamodb.Json:

@@ -5,12 +5,12 @@ import pytest
 from chalicelib.limits.counter_items import window_at
 from chalicelib.limits.headers import NAMES, NOBODY, allowance, headers, seconds_until
 from chalicelib.limits.tiers import ENTERPRISE, FREE, Tier
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 
 def headers_at(tier: Tier, after_ms: int, *, used: int, burst_used: int) -> dict[str, str]:
     """Return the headers of one response."""
-    return headers(allowance(window_at("acc_1", tier, NOON_MS + after_ms), used=used, burst_used=burst_used))
+    return headers(allowance(window_at("acc_1", tier, START_MS + after_ms), used=used, burst_used=burst_used))
 
 
 def test_headers_describe_the_quota(latchkey: TestApp) -> None:
@@ -18,7 +18,7 @@ def test_headers_describe_the_quota(latchkey: TestApp) -> None:
     assert headers_at(FREE, 1_800_250, used=250, burst_used=10) == {
         "X-RateLimit-Limit": "1000",
         "X-RateLimit-Remaining": "750",
-        "X-RateLimit-Reset": str(NOON_MS // 1000 + 3600),
+        "X-RateLimit-Reset": str(START_MS // 1000 + 3600),
         "RateLimit-Policy": '"hour";q=1000;w=3600, "burst";q=50;w=1',
         "RateLimit": '"hour";r=750;t=1800, "burst";r=40;t=1',
     }
@@ -29,7 +29,7 @@ def test_headers_without_quota_describe_the_burst(latchkey: TestApp) -> None:
     assert headers_at(ENTERPRISE, 500, used=250, burst_used=10) == {
         "X-RateLimit-Limit": "1000",
         "X-RateLimit-Remaining": "990",
-        "X-RateLimit-Reset": str(NOON_MS // 1000 + 1),
+        "X-RateLimit-Reset": str(START_MS // 1000 + 1),
         "RateLimit-Policy": '"burst";q=1000;w=1',
         "RateLimit": '"burst";r=990;t=1',
     }
@@ -63,14 +63,14 @@ def test_limit_headers_are_exposed_by_cors(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(
     ("tier", "limit", "remaining", "reset_s"),
-    [(FREE, 1_000, 988, NOON_MS // 1000 + 3_600), (ENTERPRISE, 1_000, 996, NOON_MS // 1000 + 2)],
+    [(FREE, 1_000, 988, START_MS // 1000 + 3_600), (ENTERPRISE, 1_000, 996, START_MS // 1000 + 2)],
     ids=["quota", "burst"],
 )
 def test_limit_remaining_and_reset_describe_the_same_window(
     latchkey: TestApp, tier: Tier, limit: int, remaining: int, reset_s: int
 ) -> None:
     """They describe the hour if there is a quota, otherwise the burst."""
-    left = allowance(window_at("acc_1", tier, NOON_MS + 1_999), used=12, burst_used=4)
+    left = allowance(window_at("acc_1", tier, START_MS + 1_999), used=12, burst_used=4)
     assert (left.limit, left.remaining, left.reset_s) == (limit, remaining, reset_s)
     assert left.quota_left == (0 if tier is ENTERPRISE else 988)
     assert left.crossed == ()

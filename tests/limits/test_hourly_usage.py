@@ -8,9 +8,9 @@ from chalicelib.limits import counter_items
 from chalicelib.limits.admission import admit
 from chalicelib.limits.tiers import FREE, PRO
 from chalicelib.limits.usage import Hour, by_hour, under_tier
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
-NOON_S = NOON_MS // 1000
+NOON_S = START_MS // 1000
 
 
 def test_hours_are_reported_separately_and_by_counter(latchkey: TestApp) -> None:
@@ -27,8 +27,8 @@ def test_hours_are_reported_separately_and_by_counter(latchkey: TestApp) -> None
 
 def test_hour_with_a_tier_change_is_merged(latchkey: TestApp) -> None:
     """Admitted and rejected requests of both tiers add up to one hour; each tier's own remain available."""
-    latchkey.counted("acc_1", FREE, used=1_000, refused=30, kAAAAAAA=1_000)
-    latchkey.counted("acc_1", PRO, used=12, refused=1, kAAAAAAA=10, kBBBBBBB=2)
+    latchkey.set_counters("acc_1", FREE, used=1_000, refused=30, kAAAAAAA=1_000)
+    latchkey.set_counters("acc_1", PRO, used=12, refused=1, kAAAAAAA=10, kBBBBBBB=2)
     assert by_hour("acc_1", since_s=NOON_S) == {NOON_S: Hour(1_012, 31, Counter(kAAAAAAA=1_010, kBBBBBBB=2))}
     assert under_tier("acc_1", PRO, since_s=NOON_S)[NOON_S].used == 12
 

@@ -10,10 +10,10 @@ from chalicelib.limits import leases, local_cache
 from chalicelib.limits.admission import NEVER_STALE
 from chalicelib.limits.counter_items import Window, window_at
 from chalicelib.limits.tiers import ENTERPRISE
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 WHO, KEY = "acc_busy", "kaaaaaaa"
-BEGIN_MS = NOON_MS + 60_000
+BEGIN_MS = START_MS + 60_000
 
 
 def window(at_ms: int = 0) -> Window:
@@ -115,26 +115,26 @@ def test_lease_is_valid_for_a_second_and_for_no_earlier_verification(
 ) -> None:
     """This holds for a longer burst window too."""
     with settings.in_use(replace(settings.current(), burst_window_s=10)):
-        leases.record(window(5_000), KEY, NOON_MS, leases.Reservation(5), burst_used=5)
-        assert spent(5_000 + after_ms, NOON_MS - earlier_ms) == ([2, 3, 4, 5] if is_good else [])
+        leases.record(window(5_000), KEY, START_MS, leases.Reservation(5), burst_used=5)
+        assert spent(5_000 + after_ms, START_MS - earlier_ms) == ([2, 3, 4, 5] if is_good else [])
 
 
 def test_lease_lifetime_starts_with_its_own_write(latchkey: TestApp) -> None:
     """An earlier write doesn't count."""
     with settings.in_use(replace(settings.current(), burst_window_s=10)):
-        leases.record(window(0), KEY, NOON_MS, leases.Reservation(2), burst_used=2)
-        leases.record(window(900), KEY, NOON_MS + 5, leases.Reservation(3), burst_used=5)
-        assert spent(1_899, NOON_MS + 4) == []
-        assert spent(1_899, NOON_MS + 5) == [4, 5]
+        leases.record(window(0), KEY, START_MS, leases.Reservation(2), burst_used=2)
+        leases.record(window(900), KEY, START_MS + 5, leases.Reservation(3), burst_used=5)
+        assert spent(1_899, START_MS + 4) == []
+        assert spent(1_899, START_MS + 5) == [4, 5]
 
 
 def test_single_admission_keeps_the_lease(latchkey: TestApp) -> None:
     """A single admission by a caller that may not spend the lease leaves it unchanged."""
-    leases.record(window(), KEY, NOON_MS + 5, leases.Reservation(5), burst_used=5)
-    leases.record(window(900), KEY, NOON_MS, leases.SINGLE, burst_used=6)
+    leases.record(window(), KEY, START_MS + 5, leases.Reservation(5), burst_used=5)
+    leases.record(window(900), KEY, START_MS, leases.SINGLE, burst_used=6)
     assert leases.choose_reservation(window(900), KEY, local_cache.CachedItem()) == leases.Reservation(1, returned=0)
-    assert spent(900, NOON_MS) == []
-    assert spent(1_000 - 1, NOON_MS + 5) == [2, 3, 4, 5]
+    assert spent(900, START_MS) == []
+    assert spent(1_000 - 1, START_MS + 5) == [2, 3, 4, 5]
 
 
 def test_unspent_admissions_are_subtracted_once(latchkey: TestApp) -> None:

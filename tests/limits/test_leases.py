@@ -91,7 +91,7 @@ def test_functions_together_never_exceed_the_burst(busy: TestApp) -> None:
 
 def test_leases_end_at_four_fifths_of_the_burst(busy: TestApp) -> None:
     """Above that, every request is counted individually, so that the whole burst can be used."""
-    busy.counted(SUBJECT, ENTERPRISE, burst=795)
+    busy.set_counters(SUBJECT, ENTERPRISE, burst=795)
     with telemetry.calls_watched() as calls:
         for _ in range(205):
             admit(SUBJECT, ENTERPRISE, counter=KEY)
@@ -103,7 +103,7 @@ def test_leases_end_at_four_fifths_of_the_burst(busy: TestApp) -> None:
 
 def test_lease_without_room_reports_a_single_admission(busy: TestApp) -> None:
     """One admission was counted, and the headers show it."""
-    busy.counted(SUBJECT, ENTERPRISE, burst=795)
+    busy.set_counters(SUBJECT, ENTERPRISE, burst=795)
     assert admit(SUBJECT, ENTERPRISE, counter=KEY).burst_left == 204
 
 

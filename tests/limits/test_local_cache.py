@@ -7,7 +7,7 @@ from chalicelib.core.process_cache import CACHES
 from chalicelib.limits import counter_items, local_cache, rejection_counts
 from chalicelib.limits.admission import Refused, admit, recall
 from chalicelib.limits.tiers import FREE, Tier
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 QUOTA = Tier("free", 2, 50)
 BURST = Tier("free", 100, 2)
@@ -40,7 +40,7 @@ def test_exhausted_quota_is_rejected_without_a_call(latchkey: TestApp) -> None:
 def test_exhausted_quota_is_checked_again_after_ten_seconds(latchkey: TestApp) -> None:
     """A reset by another process takes effect within 10 s."""
     spend(QUOTA)
-    latchkey.counted("acc_1", QUOTA, used=0)
+    latchkey.set_counters("acc_1", QUOTA, used=0)
     latchkey.clock.forward(10)
     assert admit("acc_1", QUOTA).quota_left == 1
 
@@ -81,7 +81,7 @@ def test_clock_set_back_does_not_prolong_an_exhausted_quota(latchkey: TestApp, b
     """When the clock is set back, the database decides rather than a cache entry from the future."""
     latchkey.clock.forward(1800)
     spend(QUOTA)
-    latchkey.counted("acc_1", QUOTA, used=0)
+    latchkey.set_counters("acc_1", QUOTA, used=0)
     latchkey.clock.forward(-back_s)
     assert admit("acc_1", QUOTA).quota_left == 1
 
@@ -97,7 +97,7 @@ def test_clock_set_back_does_not_prolong_an_exhausted_burst(latchkey: TestApp) -
 def test_cache_never_admits(latchkey: TestApp) -> None:
     """Usage by another process leads to a rejection, although this process has cached room."""
     admit("acc_1", QUOTA)
-    latchkey.counted("acc_1", QUOTA, used=2)
+    latchkey.set_counters("acc_1", QUOTA, used=2)
     with pytest.raises(Refused):
         admit("acc_1", QUOTA)
 
@@ -126,7 +126,7 @@ def test_recall_rejects_cached_limits_without_a_call(latchkey: TestApp, tier: Ti
     assert rejection_counts.pending(counter_items.window_at("acc_1", tier, latchkey.clock.now_ms)).rejected == 2
 
 
-@pytest.mark.parametrize("now_ms", [0, 1, 9_999, 10_000, 19_999, NOON_MS])
+@pytest.mark.parametrize("now_ms", [0, 1, 9_999, 10_000, 19_999, START_MS])
 def test_empty_cache_has_nothing_exhausted(now_ms: int) -> None:
     """This holds at any time."""
     assert not local_cache.CachedItem().quota_is_exhausted(now_ms)
@@ -135,7 +135,7 @@ def test_empty_cache_has_nothing_exhausted(now_ms: int) -> None:
 @pytest.mark.parametrize(("after_ms", "is_spent"), [(-1, False), (0, True), (1, True), (9_999, True), (10_000, False)])
 def test_exhausted_quota_is_cached_for_ten_seconds(after_ms: int, is_spent: bool) -> None:
     """The entry is valid from when it was found, and no longer."""
-    assert local_cache.CachedItem(quota_exhausted_at_ms=NOON_MS).quota_is_exhausted(NOON_MS + after_ms) is is_spent
+    assert local_cache.CachedItem(quota_exhausted_at_ms=START_MS).quota_is_exhausted(START_MS + after_ms) is is_spent
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_item_is_cached_as_it_was_returned(latchkey: TestApp) -> None:
 def test_number_of_cached_items_is_bounded(latchkey: TestApp) -> None:
     """The oldest item is dropped first, and only above the maximum."""
     first, second, *_, last = made = [
-        counter_items.window_at(f"acc_{number}", FREE, NOON_MS) for number in range(local_cache.ITEMS_MAX + 1)
+        counter_items.window_at(f"acc_{number}", FREE, START_MS) for number in range(local_cache.ITEMS_MAX + 1)
     ]
     for window in made[:-1]:
         local_cache.mark_burst_exhausted(window)

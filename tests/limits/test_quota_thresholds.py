@@ -61,5 +61,5 @@ def test_small_quota_may_cross_both_thresholds_with_one_request() -> None:
 
 def test_admission_reports_the_threshold_it_crosses(latchkey: TestApp) -> None:
     """Only the admission that crosses it does, given what this process has seen."""
-    latchkey.counted("acc_1", FREE, used=798)
+    latchkey.set_counters("acc_1", FREE, used=798)
     assert [admit("acc_1", FREE).crossed for _ in range(3)] == [(), (NEARLY_SPENT,), ()]

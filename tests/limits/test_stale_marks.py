@@ -11,9 +11,9 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import stale_marks
 from chalicelib.limits.counter_items import TABLE, item_key
 from chalicelib.limits.tiers import ENTERPRISE, FREE, OF_ACCOUNTS, PRO, Tier
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
-HOUR = NOON_MS // 1000
+HOUR = START_MS // 1000
 
 
 def mark_of(tier: Tier, hour: int) -> int | None:
@@ -28,7 +28,7 @@ def test_mark_is_set_in_this_and_the_next_hour_of_every_tier(latchkey: TestApp, 
     """A policy cached now may be used for 300 s, in any tier, across the hour."""
     latchkey.clock.forward(1800)
     assert stale_marks.mark("acc_1")
-    now_ms = NOON_MS + 1_800_000
+    now_ms = START_MS + 1_800_000
     assert (mark_of(tier, HOUR), mark_of(tier, HOUR + 3600)) == (now_ms, now_ms)
     assert mark_of(tier, HOUR - 3600) is None
 
@@ -52,7 +52,7 @@ def test_mark_increases_with_the_clock(latchkey: TestApp) -> None:
     stale_marks.mark("acc_1")
     latchkey.clock.forward(1)
     stale_marks.mark("acc_1")
-    assert mark_of(PRO, HOUR) == NOON_MS + 1_000
+    assert mark_of(PRO, HOUR) == START_MS + 1_000
 
 
 @pytest.mark.parametrize("behind_s", [0, 0.001, 5, 60])
@@ -62,7 +62,7 @@ def test_mark_increases_though_the_clock_is_behind(latchkey: TestApp, behind_s: 
     latchkey.clock.forward(-behind_s)
     stale_marks.mark("acc_1")
     marks = [mark_of(tier, HOUR) for tier in OF_ACCOUNTS]
-    assert marks == [NOON_MS + 1] * 3
+    assert marks == [START_MS + 1] * 3
 
 
 def test_mark_counts_nothing(latchkey: TestApp) -> None:
@@ -92,7 +92,7 @@ def test_lost_mark_is_reported(latchkey: TestApp) -> None:
 
 def test_verification_is_dated_back_by_the_clock_skew(latchkey: TestApp) -> None:
     """A change stamped by a slower clock is still newer than the verification."""
-    assert stale_marks.verified_from(clock.now_ms()) == NOON_MS - 8_000
+    assert stale_marks.verified_from(clock.now_ms()) == START_MS - 8_000
 
 
 def test_change_is_marked_only_if_every_item_has_its_mark(latchkey: TestApp) -> None:

@@ -11,9 +11,9 @@ from chalicelib.limits.counter_items import COUNTERS_MAX, TABLE, item_key
 from chalicelib.limits.recorded_usage import Traits, route_name
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO
 from chalicelib.limits.usage import Used, items_newest_first, last_used_hours, routes_used
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
-HOUR = NOON_MS // 1000
+HOUR = START_MS // 1000
 
 
 def test_last_use_has_the_precision_of_an_hour(latchkey: TestApp) -> None:

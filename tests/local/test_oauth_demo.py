@@ -1,4 +1,4 @@
-"""`make oauth-demo` beside `make run`: the whole flow, printed; and the demo application that a run introduces."""
+"""`make oauth-demo` with `make run`: the printed flow, and the demo application."""
 
 import re
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra import engine
-from tests.local.test_make_run import GIVEN_UP_AFTER_S, Tree
+from tests.local.make_run import GIVEN_UP_AFTER_S, Tree
 
 CLIENT = re.compile(r"client id +(\S+)\n +secret +(.+)\n +redirect URI +(\S+)")
 REQUEST = re.compile(r"^> ([A-Z]+) ([^ ?]+)", re.MULTILINE)
@@ -41,13 +41,13 @@ def tree(tmp_path: Path) -> Iterator[Tree]:
 
 
 def exchanges(printed: str) -> list[tuple[str, str, str]]:
-    """Return what was printed as sent, and the status that came back."""
+    """Return the printed requests and their status."""
     sent = REQUEST.findall(printed)
     return [(method, path, status) for (method, path), status in zip(sent, STATUS.findall(printed), strict=True)]
 
 
-def test_walk_through_shows_the_whole_flow(tree: Tree) -> None:
-    """Without arguments a client registers itself; with the demo application's id and secret it is that one."""
+def test_demo_prints_the_whole_flow(tree: Tree) -> None:
+    """Without arguments a client registers dynamically; with an id and secret it uses that client."""
     run = tree.start()
     printed = tree.make("oauth-demo")
     assert exchanges(printed) == REGISTRATION + FLOW
@@ -58,8 +58,8 @@ def test_walk_through_shows_the_whole_flow(tree: Tree) -> None:
     assert exchanges(with_demo_client) == FLOW
 
 
-def test_walk_through_says_that_nothing_runs(tree: Tree) -> None:
-    """One sentence, and no traceback."""
+def test_demo_without_a_run_prints_how_to_start_it(tree: Tree) -> None:
+    """One sentence is printed, and no traceback."""
     process = tree._make("oauth-demo")
     printed = process.communicate(timeout=GIVEN_UP_AFTER_S)[0]
     assert process.returncode != 0
@@ -67,8 +67,8 @@ def test_walk_through_says_that_nothing_runs(tree: Tree) -> None:
     assert "Traceback" not in printed
 
 
-def test_demo_application_is_made_once(tree: Tree) -> None:
-    """A later start has the same application, without its secret, and says how to get another."""
+def test_demo_application_is_created_once(tree: Tree) -> None:
+    """A later start prints the same application, without its secret, and how to rotate it."""
     first = CLIENT.search(tree.start().printed)
     tree.runs[0].interrupt(signal.SIGINT)
     second = CLIENT.search(tree.start().printed)

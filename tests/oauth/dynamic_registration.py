@@ -8,7 +8,7 @@ from typing import Any
 
 from chalicelib.core import settings
 from chalicelib.oauth.tables import Client
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth.flow import (
     CALLBACK,
     PKCE,
@@ -48,7 +48,7 @@ def app_of(latchkey: TestApp, body: dict[str, Any]) -> App:
     return App(latchkey, client, body.get("client_secret"), body["redirect_uris"][0], PKCE)
 
 
-def manage(latchkey: TestApp, method: str, client_id: str, token: str | None, body: object = None) -> Answer:
+def manage(latchkey: TestApp, method: str, client_id: str, token: str | None, body: object = None) -> Response:
     """Send a request of RFC 7592."""
     raw = b"" if body is None else json.dumps(body).encode()
     return latchkey.call(method, f"{REGISTER}/{client_id}", token, body=raw)

@@ -11,8 +11,8 @@ from chalicelib.accounts import change, email_links, sessions, states
 from chalicelib.accounts.tables import Account
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client
-from infra.standin import Answer
-from tests.support.console_client import FORM, PASSWORD, ConsoleClient, Page, person
+from infra.local_gateway.response import Response
+from tests.support.console_client import FORM, PASSWORD, ConsoleClient, Page, new_account
 from tests.support.harness import TestApp
 
 ISSUER = "https://api.example.com"
@@ -41,13 +41,13 @@ def post(
     *,
     headers: Mapping[str, str] | None = None,
     ip: str = "203.0.113.7",
-) -> Answer:
+) -> Response:
     """Send a form."""
     body = urlencode(_present(parameters), doseq=True).encode()
     return latchkey.call("POST", path, body=body, headers={"Content-Type": FORM, **(headers or {})}, ip=ip)
 
 
-def error_of(response: Answer) -> tuple[int, str]:
+def error_of(response: Response) -> tuple[int, str]:
     """Return the status and the `error` of a response, which must have the format of RFC 6749 §5.2."""
     body = response.json()
     assert {"error", "error_description"} <= body.keys() <= {"error", "error_description", "message"}, body
@@ -93,23 +93,23 @@ class App:
         sent = {"client_id": self.id, "redirect_uri": self.redirect_uri, "response_type": "code", "state": "xyz"}
         return "/oauth/authorize?" + urlencode(_present({**sent, **self.proof, **changed}), doseq=True)
 
-    def post(self, path: str, **parameters: str | Iterable[str] | None) -> Answer:
+    def post(self, path: str, **parameters: str | Iterable[str] | None) -> Response:
         """Send a request with the client's credentials in the body."""
         return post(self.latchkey, path, {**self.credentials, **parameters})
 
-    def ask(self, grant_type: str, **parameters: str | Iterable[str] | None) -> Answer:
+    def ask(self, grant_type: str, **parameters: str | Iterable[str] | None) -> Response:
         """Send a token request."""
         response = self.post("/oauth/token", grant_type=grant_type, **parameters)
         if response.status == 200:
             self.latchkey.secrets += [value for name, value in response.json().items() if name in SECRET]
         return response
 
-    def redeem(self, code: str, **changed: str | Iterable[str] | None) -> Answer:
+    def redeem(self, code: str, **changed: str | Iterable[str] | None) -> Response:
         """Send the token request for a code."""
         verifier = VERIFIER if self.proof.get("code_challenge") else None
         return self.ask(CODE, **{"code": code, "redirect_uri": self.redirect_uri, "code_verifier": verifier, **changed})
 
-    def refresh(self, token: str, **more: str | Iterable[str] | None) -> Answer:
+    def refresh(self, token: str, **more: str | Iterable[str] | None) -> Response:
         """Send the token request for a refresh token."""
         return self.ask(REFRESH, refresh_token=token, **more)
 
@@ -162,10 +162,10 @@ class User(ConsoleClient):
         **fields: str,
     ) -> Page:
         """Submit a decision on a consent page; `sent` are additional headers."""
-        (form,) = [form for form in page.read.forms if form.action.startswith("/oauth/authorize?")]
+        (form,) = [form for form in page.content.forms if form.action.startswith("/oauth/authorize?")]
         filled = dict(form.fields) | {"decision": decision} | fields
         headers = {"Content-Type": FORM} | ({"Origin": self.origin if origin == "own" else origin} if origin else {})
-        return self._exchanged("POST", form.action, headers | dict(sent or {}), urlencode(filled).encode())
+        return self._exchange("POST", form.action, headers | dict(sent or {}), urlencode(filled).encode())
 
     def allow(self, app: App, **changed: str | Iterable[str] | None) -> str:
         """Approve a request, unless the consent is remembered; return the redirect location."""
@@ -219,7 +219,7 @@ class User(ConsoleClient):
 
 def new_user(latchkey: TestApp, name: str = "Ada", **kind: Any) -> User:
     """Create a user who is logged in."""
-    account = person(name=name, **kind)
+    account = new_account(name=name, **kind)
     user = User(latchkey, account=account)
     user.log_in_again()
     return user
@@ -229,7 +229,7 @@ def _present(parameters: Parameters) -> dict[str, str | Iterable[str]]:
     return {name: value for name, value in parameters.items() if value is not None}
 
 
-def as_json(latchkey: TestApp, path: str, body: object, **headers: str) -> Answer:
+def as_json(latchkey: TestApp, path: str, body: object, **headers: str) -> Response:
     """Send a JSON body."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return latchkey.call(

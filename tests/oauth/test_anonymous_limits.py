@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.limits import tiers
 from chalicelib.oauth.tables import Client, OneTimeToken
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth.dynamic_registration import app_of, register
 from tests.oauth.flow import CALLBACK, CODE, DEVICE, REFRESH, App, User, error_of, new_user, post, register_client
 from tests.oauth.test_device import decide, started
@@ -30,15 +30,15 @@ def test_self_registered_client_is_limited_by_network(latchkey: TestApp) -> None
     assert [app.post("/oauth/device_authorization").status for app in (first, second)] == [200, 200]
     assert latchkey.counters(f"ip_{IP}", tiers.ANONYMOUS)["used"] == before + 2
     assert [latchkey.counters(f"client_{app.id}", tiers.CLIENT) for app in (first, second)] == [{}, {}]
-    latchkey.counted(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
+    latchkey.set_counters(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
     assert [error_of(app.post("/oauth/device_authorization"))[0] for app in (first, second)] == [429, 429]
     assert error_of(post(latchkey, "/oauth/introspect", {**first.credentials, "token": "x"}))[0] == 429
 
 
 def test_client_of_an_account_is_limited_separately(latchkey: TestApp, app: App) -> None:
     """An account is responsible for it, so it has its own limit when its network's is exhausted."""
-    latchkey.counted(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
-    latchkey.counted(f"device-starts_{IP}", tiers.DEVICE_STARTS, used=300)
+    latchkey.set_counters(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
+    latchkey.set_counters(f"device-starts_{IP}", tiers.DEVICE_STARTS, used=300)
     assert app.post("/oauth/device_authorization").status == 200
     assert latchkey.counters(f"client_{app.id}", tiers.CLIENT)["used"] == 1
 
@@ -46,7 +46,7 @@ def test_client_of_an_account_is_limited_separately(latchkey: TestApp, app: App)
 def test_device_authorizations_are_limited_by_network(latchkey: TestApp, native: App) -> None:
     """Public and self-registered clients share 300 an hour; another network has its own limit."""
     body = {"client_id": native.id}
-    latchkey.counted(f"device-starts_{IP}", tiers.DEVICE_STARTS, used=299)
+    latchkey.set_counters(f"device-starts_{IP}", tiers.DEVICE_STARTS, used=299)
     assert post(latchkey, "/oauth/device_authorization", body).status == 200
     stored = OneTimeToken.count()
     for app in (native, self_registered(latchkey)):
@@ -55,26 +55,28 @@ def test_device_authorizations_are_limited_by_network(latchkey: TestApp, native:
     assert post(latchkey, "/oauth/device_authorization", body, ip="203.0.113.8").status == 200
 
 
-def device(latchkey: TestApp, ip: str) -> Answer:
+def device(latchkey: TestApp, ip: str) -> Response:
     """Start a device authorization."""
     return post(
         latchkey, "/oauth/device_authorization", {"client_id": register_client(latchkey, public=True).id}, ip=ip
     )
 
 
-def registering(latchkey: TestApp, ip: str) -> Answer:
+def registering(latchkey: TestApp, ip: str) -> Response:
     """Register a client."""
     return latchkey.call("POST", "/oauth/register", json_body={"redirect_uris": [CALLBACK]}, ip=ip)
 
 
 @pytest.mark.parametrize(("start", "tier"), [(device, tiers.DEVICE_STARTS), (registering, tiers.REGISTRATIONS)])
-def test_ipv6_site_is_one_network(latchkey: TestApp, start: Callable[[TestApp, str], Answer], tier: tiers.Tier) -> None:
+def test_ipv6_site_is_one_network(
+    latchkey: TestApp, start: Callable[[TestApp, str], Response], tier: tiers.Tier
+) -> None:
     """A customer with a /48 has 65,536 networks of size /64; together they have four times the limit of one."""
-    latchkey.counted(f"{tier.name}_2001:db8:1::/48", tier, used=4 * (tier.quota or 0) - 1)
+    latchkey.set_counters(f"{tier.name}_2001:db8:1::/48", tier, used=4 * (tier.quota or 0) - 1)
     assert start(latchkey, NEIGHBOURS[0]).status < 300
     assert [start(latchkey, ip).status for ip in NEIGHBOURS] == [429, 429]
     assert start(latchkey, "2001:db8:2::1").status < 300
-    latchkey.counted(f"{tier.name}_2001:db8:3:1::/64", tier, used=tier.quota or 0)
+    latchkey.set_counters(f"{tier.name}_2001:db8:3:1::/64", tier, used=tier.quota or 0)
     assert [start(latchkey, ip).status < 300 for ip in ("2001:db8:3:1::1", "2001:db8:3:2::1")] == [False, True]
 
 

@@ -14,8 +14,8 @@ from chalicelib.oauth.errors import invalid_request
 from chalicelib.oauth.tables import Client, Consent, Grant, OneTimeToken
 from tests.credentials.events import told
 from tests.oauth.flow import CALLBACK, CHALLENGE, ISSUER, PKCE, App, User, query_of, register_client
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import before, failing, sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_calls, record_calls, run_before
 
 FILES = "https://files.example.com"
 ASKING = authorize.AuthorizationRequest(
@@ -135,7 +135,7 @@ def test_request_is_parsed_completely(latchkey: TestApp) -> None:
 def test_code_and_grant_are_stored_completely(latchkey: TestApp, ada: User, app: App) -> None:
     """The code expires after a minute and is kept as long as the grant; the account gets an event."""
     latchkey.clock.forward(1)
-    with settings.in_use(replace(settings.current(), resources=FILES)), sent() as calls:
+    with settings.in_use(replace(settings.current(), resources=FILES)), record_calls() as calls:
         location = authorize.approve(parse(app, scope="write", resource=FILES, **PKCE), ada.account.id, ISSUER)
     code = OneTimeToken.get(secrets.digest(query_of(location)["code"]))
     (grant,) = Grant.by_account.query(ada.account.id)
@@ -146,14 +146,14 @@ def test_code_and_grant_are_stored_completely(latchkey: TestApp, ada: User, app:
         CALLBACK,
         CHALLENGE,
     )
-    assert (code.granted_at, code.expires_at, code.dies_at) == (NOON_MS + 1_000, NOON_MS + 61_000, grant.dies_at)
+    assert (code.granted_at, code.expires_at, code.dies_at) == (START_MS + 1_000, START_MS + 61_000, grant.dies_at)
     assert (grant.client_id, grant.scopes, grant.resources, grant.created_at) == (
         app.id,
         {"write"},
         {FILES},
-        NOON_MS + 1_000,
+        START_MS + 1_000,
     )
-    assert grant.dies_at == grant.expires_at // 1000 + 30 * 86_400 == NOON_MS // 1000 + 1 + 120 * 86_400
+    assert grant.dies_at == grant.expires_at // 1000 + 30 * 86_400 == START_MS // 1000 + 1 + 120 * 86_400
     created, remembered = sorted((each for each in told(ada.account.id) if "application" in each[1]), reverse=True)
     assert created == (
         kinds.GRANT_CREATED,
@@ -178,7 +178,7 @@ def test_consent_withdrawn_concurrently_issues_no_code(latchkey: TestApp, ada: U
     authorize.approve(request, ada.account.id, ISSUER)
     assert "code" in query_of(authorize.approve_remembered(request, ada.account.id, ISSUER))
     with (
-        before("TransactWriteItems", lambda: Consent(ada.account.id, app.id).delete()),
+        run_before("TransactWriteItems", lambda: Consent(ada.account.id, app.id).delete()),
         pytest.raises(authorize.ConsentWithdrawn),
     ):
         authorize.approve_remembered(request, ada.account.id, ISSUER)
@@ -191,7 +191,7 @@ def test_database_error_is_not_taken_for_a_failed_condition(
     """It is raised unchanged."""
     request = parse(app)
     consent.remember(ada.account.id, app.id, request.consent_entries)
-    with failing("TransactWriteItems"), pytest.raises(Exception) as raised:  # noqa: PT011 - of which kind is below
+    with fail_calls("TransactWriteItems"), pytest.raises(Exception) as raised:  # noqa: PT011 - of which kind is below
         approve(request, ada.account.id, ISSUER)
     assert type(raised.value).__name__ == "TransactWriteError"
 

@@ -195,7 +195,7 @@ def test_account_can_require_pkce_of_a_confidential_client(latchkey: TestApp, ad
     assert query_of(ada.open_authorization(app).location)["error"] == "invalid_request"
     app.proof = PKCE
     assert app.redeem(ada.code(app)).status == 200
-    sent = owner.filled(owner.open(path), f"{path}/change", form)
+    sent = owner.fill(owner.open(path), f"{path}/change", form)
     assert sent.pop("pkce") == ["required"]
     assert owner.send(f"{path}/change", sent).status == 303
     assert "code" in query_of(ada.allow(app, **NO_PKCE))

@@ -16,9 +16,9 @@ from chalicelib.oauth import client_documents, clients, discovery, document_fetc
 from chalicelib.oauth.tables import Client
 from tests.oauth.flow import ISSUER
 from tests.oauth.test_client_documents import DOCUMENT, URL, found, publish
-from tests.support.fake_internet import Internet, connected_to_nothing_else
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import before
+from tests.support.fake_internet import Internet, replace_internet
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import run_before
 
 GUIDE = Path(__file__).parents[2] / "docs" / "oauth.md"
 DAY_S = 86_400
@@ -27,7 +27,7 @@ DAY_S = 86_400
 @pytest.fixture
 def internet() -> Iterator[Internet]:
     """An internet without any server."""
-    with connected_to_nothing_else() as internet:
+    with replace_internet() as internet:
         yield internet
 
 
@@ -49,14 +49,14 @@ def test_client_of_a_document_is_stored_completely(latchkey: TestApp, internet: 
     client = Client.get(URL)
     assert (client.auth_method, client.registered_by, client.uri) == ("none", "document", URL)
     assert (client.grant_types, client.scopes) == ({clients.CODE, clients.REFRESH}, {"write"})
-    assert (client.fresh_until, client.created_at) == (NOON_MS + 600_000, NOON_MS)
-    assert client.dies_at == NOON_MS // 1000 + 2 * DAY_S
+    assert (client.fresh_until, client.created_at) == (START_MS + 600_000, START_MS)
+    assert client.dies_at == START_MS // 1000 + 2 * DAY_S
     latchkey.clock.forward(600)
     publish(internet, DOCUMENT | {"client_name": "Other"})
     assert found(internet) is not None
     client = Client.get(URL)
-    assert (client.name, client.created_at, client.dies_at) == ("Other", NOON_MS, NOON_MS // 1000 + 600 + 2 * DAY_S)
-    assert client.fresh_until == NOON_MS + (600 + DAY_S) * 1000
+    assert (client.name, client.created_at, client.dies_at) == ("Other", START_MS, START_MS // 1000 + 600 + 2 * DAY_S)
+    assert client.fresh_until == START_MS + (600 + DAY_S) * 1000
 
 
 def test_unusable_document_is_logged_with_host_and_reason(latchkey: TestApp, internet: Internet) -> None:
@@ -77,15 +77,15 @@ def test_unusable_document_is_logged_with_host_and_reason(latchkey: TestApp, int
 def test_client_deleted_during_a_fetch_is_not_returned(latchkey: TestApp, internet: Internet) -> None:
     """The deletion and its reason are kept."""
     publish(internet, DOCUMENT)
-    with before("UpdateItem", lambda: Client(URL).update(actions=[Client.deleted_at.set(NOON_MS)])):
+    with run_before("UpdateItem", lambda: Client(URL).update(actions=[Client.deleted_at.set(START_MS)])):
         assert found(internet) is None
-    assert Client.get(URL).deleted_at == NOON_MS
+    assert Client.get(URL).deleted_at == START_MS
 
 
 def test_client_never_fetched_is_not_fresh(latchkey: TestApp, internet: Internet) -> None:
     """Such a client exists when the operator deleted it before its first use and an admin restored it manually."""
     client = Client(URL, name="x", grant_types={"x"}, scopes={"read"}, auth_method="none", registered_by="document")
-    client.created_at = NOON_MS
+    client.created_at = START_MS
     client.save()
     publish(internet, DOCUMENT)
     again = found(internet)

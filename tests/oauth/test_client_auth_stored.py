@@ -12,8 +12,8 @@ from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.parameters import ClientCredentials
 from chalicelib.oauth.tables import Client, OneTimeToken
 from tests.oauth.flow import CLIENT, CODE, DEVICE, REFRESH, App, register_client
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import record_calls
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def test_presented_secret_is_the_one_of_the_grant_type(grant_type: str, name: st
 def test_client_and_token_are_read_in_one_call(latchkey: TestApp, app: App) -> None:
     """Each from its own table; malformed values aren't looked up."""
     code, token = secrets.mint("ac"), app.ask(CLIENT).json()["access_token"]
-    OneTimeToken(secrets.digest(code), kind="ac", client_id=app.id, expires_at=NOON_MS).save()
+    OneTimeToken(secrets.digest(code), kind="ac", client_id=app.id, expires_at=START_MS).save()
     credentials = ClientCredentials(app.id, app.secret)
     for presented, kind, tables in ((code, "ac", 2), (token, "token", 2), ("", None, 1), ("x", None, 1)):
-        with sent() as calls:
+        with record_calls() as calls:
             authenticated = authenticate(credentials, presented)
         assert authenticated.client.client_id == app.id
         assert (authenticated.presented.kind if authenticated.presented else None) == kind
@@ -68,7 +68,7 @@ def test_client_authenticates_as_registered(latchkey: TestApp, app: App, spa: Ap
     """A confidential one with its secret, a public one with its id only, and no inactive one."""
     assert authenticate(ClientCredentials(spa.id, None)).client.client_id == spa.id
     suspended = register_client(latchkey)
-    suspended.client.update(actions=[Client.owner_suspended_at.set(NOON_MS)])
+    suspended.client.update(actions=[Client.owner_suspended_at.set(START_MS)])
     for credentials in (
         ClientCredentials(app.id, None),
         ClientCredentials(app.id, f"{app.secret}x"),

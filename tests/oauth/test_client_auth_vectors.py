@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.core import secrets
 from chalicelib.oauth import clients
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth import token_vectors as vectors
 from tests.oauth.flow import CLIENT, App, Parameters, post
 from tests.oauth.token_vectors import ErrorResponse, error_response
@@ -19,7 +19,7 @@ CHALLENGE = "x-amzn-Remapped-WWW-Authenticate"
 SECRET = "lk_cs_secret"
 
 
-def ask(latchkey: TestApp, authorization: str | None, **sent: str) -> Answer:
+def ask(latchkey: TestApp, authorization: str | None, **sent: str) -> Response:
     """Send a token request that is valid except for its client."""
     latchkey.clock.forward(0.5)
     headers = {} if authorization is None else {"Authorization": authorization}

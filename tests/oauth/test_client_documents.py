@@ -12,7 +12,7 @@ from chalicelib.limits import tiers
 from chalicelib.oauth import client_documents, delete_any_client
 from chalicelib.oauth.tables import Client
 from tests.oauth.flow import CALLBACK, LOOPBACK, PKCE, App, User, error_of, is_accepted, post, query_of
-from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
+from tests.support.fake_internet import ADDRESS, NAME, Internet, replace_internet
 from tests.support.harness import TestApp
 
 URL = f"https://{NAME}/client.json"
@@ -29,7 +29,7 @@ DOCUMENT: dict[str, object] = {
 @pytest.fixture
 def internet() -> Iterator[Internet]:
     """An internet without any server."""
-    with connected_to_nothing_else() as internet:
+    with replace_internet() as internet:
         yield internet
 
 
@@ -42,7 +42,7 @@ def found(internet: Internet, client_id: str = URL, address: str = ADDRESS) -> C
 
 def publish(internet: Internet, document: object, **response: Any) -> None:
     """Serve a document at the URL of its client id."""
-    internet.answers(document if isinstance(document, bytes) else json.dumps(document).encode(), **response)
+    internet.respond(document if isinstance(document, bytes) else json.dumps(document).encode(), **response)
 
 
 def fetched_client(latchkey: TestApp, internet: Internet) -> App:

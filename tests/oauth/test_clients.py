@@ -46,7 +46,7 @@ def test_public_application_is_registered_in_the_console(latchkey: TestApp, ada:
     assert not SECRET.search(page.html)
     assert is_accepted(latchkey, ada.grant(App(latchkey, client, None, LOOPBACK, PKCE))[0])
     path = f"/settings/applications/{client.client_id}"
-    fields = ada.filled(ada.open(path), f"{path}/change", {})
+    fields = ada.fill(ada.open(path), f"{path}/change", {})
     assert ada.send(f"{path}/secret", fields).status == 409
 
 

@@ -15,11 +15,11 @@ from chalicelib.oauth.redirect_uris import BadRedirectURI
 from chalicelib.oauth.tables import Client
 from tests.credentials.events import told
 from tests.oauth.flow import CALLBACK
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import failing, sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_calls, record_calls
 
 DAY_S = 86_400
-NOON_S = NOON_MS // 1000
+NOON_S = START_MS // 1000
 DOCUMENT = "https://client.example/client.json"
 
 
@@ -38,7 +38,7 @@ def test_client_is_stored_completely(latchkey: TestApp) -> None:
     assert new.secret
     assert (client.name, client.redirect_uris, client.auth_method) == ("Photos", [CALLBACK], "client_secret_basic")
     assert (client.grant_types, client.scopes, client.registered_by) == ({CODE}, {"write"}, "account")
-    assert (client.created_at, client.account_id, client.uri) == (NOON_MS + 1000, owner.id, "https://photos.example/")
+    assert (client.created_at, client.account_id, client.uri) == (START_MS + 1000, owner.id, "https://photos.example/")
     assert (client.secret_digest, client.secret_hint) == (secrets.digest(new.secret), secrets.hint(new.secret))
     assert client.pkce_required is True
     assert clients.has_secret(client, new.secret)
@@ -107,7 +107,7 @@ def test_limit_of_50_applications_is_distinct_from_a_reused_form(latchkey: TestA
     with pytest.raises(errors.Conflict, match="Its application is in the list"):
         register(account_id=owner.id, form="form 1")
     owner.update(actions=[Account.applications.set(49)])
-    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         register(account_id=owner.id)
     register(account_id=owner.id)
     for form in (None, "form 2"):
@@ -115,13 +115,13 @@ def test_limit_of_50_applications_is_distinct_from_a_reused_form(latchkey: TestA
             register(account_id=owner.id, form=form)
     with pytest.raises(errors.NotFound, match="no such account"):
         register(account_id="acc_" + "0" * 20)
-    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         register(registered_by="self")
 
 
 def test_registration_overwrites_no_item(latchkey: TestApp) -> None:
     """Each put requires that no item exists."""
-    with sent() as calls:
+    with record_calls() as calls:
         register(account_id=latchkey.account().id, form="form 1")
     puts = [write["Put"] for _, request in calls for write in request.get("TransactItems", ()) if "Put" in write]
     mine = [put for put in puts if put["TableName"].endswith(("-clients", "-tickets"))]
@@ -131,7 +131,7 @@ def test_registration_overwrites_no_item(latchkey: TestApp) -> None:
 
 def kept(client: Client) -> tuple[Client, int]:
     """Return a client after an approval, and the number of writes."""
-    with sent() as calls, models.transaction() as write:
+    with record_calls() as calls, models.transaction() as write:
         client_lifetime.keep(write, client)
     writes = [write for _, request in calls for write in request.get("TransactItems", ())]
     return Client.get(client.client_id), len(writes)

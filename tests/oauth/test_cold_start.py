@@ -13,11 +13,11 @@ from chalicelib.core.dynamodb import client as dynamodb
 from infra import data
 from moto import mock_aws
 from tests.support import moto_server
-from tests.support.harness import house
+from tests.support.harness import run_app
 
-with mock_aws(), moto_server.served() as os.environ["AWS_ENDPOINT_URL_DYNAMODB"]:
-    dynamodb.READ_TIMEOUT_S = moto_server.ANSWERS_WITHIN_S
-    with house() as home:
+with mock_aws(), moto_server.serve_moto() as os.environ["AWS_ENDPOINT_URL_DYNAMODB"]:
+    dynamodb.READ_TIMEOUT_S = moto_server.RESPONSE_TIMEOUT_S
+    with run_app() as home:
         data.create_missing_tables()
         secret = home.key(home.account()).secret
     # A process that has just started: what the preparations imported is forgotten.
@@ -27,8 +27,8 @@ with mock_aws(), moto_server.served() as os.environ["AWS_ENDPOINT_URL_DYNAMODB"]
     os.environ["LATCHKEY_STAGE"] = "test"
     from app import app
     from chalicelib.core.dynamodb import client as dynamodb
-    dynamodb.READ_TIMEOUT_S = moto_server.ANSWERS_WITHIN_S
-    from infra.standin import Gateway
+    dynamodb.READ_TIMEOUT_S = moto_server.RESPONSE_TIMEOUT_S
+    from infra.local_gateway.gateway import Gateway
 
     headers = [("Authorization", "Bearer " + secret), ("Content-Type", "application/json")]
     answer = Gateway(app).handle({method!r}, {target!r}, headers, {body!r})

@@ -178,11 +178,11 @@ def test_device_page_is_shown_again_when_the_client_changed(ada: User, app: App)
     """A decision is valid only for the content that was shown."""
     user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
     page = ada.open(f"/device?user_code={user_code}")
-    form = ada.filled(page, "/device", {"decision": "allow"})
+    form = ada.fill(page, "/device", {"decision": "allow"})
     clients.update(app.client, name="Evil", uris=[CALLBACK])
     again = ada.send("/device", form)
     assert (again.status, "has changed since" in again.text, "Evil" in again.text) == (409, True, True)
-    assert ada.send("/device", ada.filled(again, "/device", {"decision": "allow"})).status == 200
+    assert ada.send("/device", ada.fill(again, "/device", {"decision": "allow"})).status == 200
 
 
 def test_consent_is_bound_to_client_and_account(latchkey: TestApp, ada: User, app: App) -> None:

@@ -19,7 +19,7 @@ from tests.oauth.flow import (
     query_of,
     register_client,
 )
-from tests.support.console_client import PASSWORD, ConsoleClient, person
+from tests.support.console_client import PASSWORD, ConsoleClient, new_account
 from tests.support.harness import TestApp
 
 BROWSER = {"Sec-Fetch-Dest": "document"}
@@ -34,14 +34,14 @@ def test_only_the_allow_button_approves(ada: User, app: App) -> None:
 
 def test_anonymous_user_logs_in_first_and_returns(latchkey: TestApp, app: App) -> None:
     """The whole flow in a browser: request, login, consent page, client."""
-    account = person(name="Bea")
+    account = new_account(name="Bea")
     console = User(latchkey, account=account)
     page = console.open_authorization(app, scope="read write")
     assert page.location.startswith("/login?next=%2Foauth%2Fauthorize%3F")
     page = console.follow(page)
-    page = console.send("/login", console.filled(page, "/login", {"email": account.email, "password": "wrong wrong"}))
+    page = console.send("/login", console.fill(page, "/login", {"email": account.email, "password": "wrong wrong"}))
     assert page.status == 401
-    page = console.send("/login", console.filled(page, "/login", {"email": account.email, "password": PASSWORD}))
+    page = console.send("/login", console.fill(page, "/login", {"email": account.email, "password": PASSWORD}))
     page = console.follow(page)
     assert page.status == 200
     location = console.decide(page).location
@@ -76,14 +76,14 @@ def test_form_action_is_open_on_the_way_to_a_client(latchkey: TestApp, uri: str)
     next_path = f"?next={quote(target, safe='')}"
     anonymous = ConsoleClient(latchkey)
     login = anonymous.open(f"/login{next_path}")
-    wrong = anonymous.send("/login", anonymous.filled(login, "/login", {"email": "a@example.com", "password": "wrong"}))
+    wrong = anonymous.send("/login", anonymous.fill(login, "/login", {"email": "a@example.com", "password": "wrong"}))
     pages = [ada.open(target), login, wrong, anonymous.open(f"/signup{next_path}")]
     assert [page.status for page in pages] == [200, 200, 401, 200]
     for page in pages:
         policy = str(page.answer.header("Content-Security-Policy"))
         assert "form-action" not in policy
         assert policy.startswith("default-src 'none';")
-        assert {form.action.partition("?")[0] for form in page.read.forms} <= {
+        assert {form.action.partition("?")[0] for form in page.content.forms} <= {
             "/login",
             "/logout",
             "/signup",
@@ -116,7 +116,7 @@ def test_cross_site_consent_is_rejected(latchkey: TestApp, ada: User, app: App) 
     """A form of another site, without this browser's token, or from another session decides nothing."""
     page = ada.open_authorization(app)
     eve = new_user(latchkey, "Eve")
-    token = dict(eve.open_authorization(app).read.forms[-1].fields)["csrf"]
+    token = dict(eve.open_authorization(app).content.forms[-1].fields)["csrf"]
     forged = [
         ada.decide(page, origin="https://evil.example"),
         ada.decide(page, origin="null"),

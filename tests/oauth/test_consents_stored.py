@@ -10,8 +10,8 @@ from chalicelib.events import kinds
 from chalicelib.oauth import consent, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
 from tests.credentials.events import told
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import after, before, failing, sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_calls, record_calls, run_after, run_before
 
 HERE, THERE = "https://a.example/cb", "https://b.example/cb"
 FILES = "https://files.example.com"
@@ -62,9 +62,9 @@ def test_consent_is_remembered_while_it_is_valid(latchkey: TestApp) -> None:
     assert consent.is_given_at(account, client, f"{HERE}/elsewhere")
     assert not consent.is_given_at(account, client, "https://a.exampl")
     assert not consent.is_given_at(account, Client(OTHER), HERE)
-    account.credentials_since = NOON_MS
+    account.credentials_since = START_MS
     assert remembered(entries())
-    account.credentials_since = NOON_MS + 1
+    account.credentials_since = START_MS + 1
     assert not remembered(entries())
     assert not consent.is_given_at(account, client, HERE)
     assert list(consent.of_account(account)) == []
@@ -75,7 +75,7 @@ def test_consents_of_an_account_are_read_consistently(latchkey: TestApp) -> None
     account = latchkey.account()
     for client_id in (APP, OTHER):
         consent.remember(account.id, client_id, entries())
-    with sent() as calls:
+    with record_calls() as calls:
         assert [each.client_id for each in consent.of_account(account)] == [APP, OTHER]
     assert all(request["ConsistentRead"] for _, request in calls)
 
@@ -87,13 +87,13 @@ def test_consent_extends_a_valid_one_and_replaces_an_invalid_one(
     """One from the very time since which the account's credentials are valid is valid; an earlier one isn't."""
     account = latchkey.account()
     consent.remember(account.id, APP, entries())
-    account.update(actions=[Account.credentials_since.set(NOON_MS + since_ms)])
+    account.update(actions=[Account.credentials_since.set(START_MS + since_ms)])
     latchkey.clock.now_ms += 5
-    with sent() as calls:
+    with record_calls() as calls:
         consent.remember(account.id, APP, entries("write"))
     stored = find(account)
     assert stored is not None
-    assert (stored.scopes, stored.given_at) == (allowed, NOON_MS + 5)
+    assert (stored.scopes, stored.given_at) == (allowed, START_MS + 5)
     assert told(account.id) == [
         (kinds.CONSENT_REMEMBERED, {"application": APP, "scopes": "read"}),
         (kinds.CONSENT_REMEMBERED, {"application": APP, "scopes": "write"}),
@@ -105,10 +105,10 @@ def test_concurrent_replacements_are_merged(latchkey: TestApp) -> None:
     """The second finds a valid consent and adds to it."""
     account = latchkey.account()
     consent.remember(account.id, APP, entries("keys"))
-    account.update(actions=[Account.credentials_since.set(NOON_MS + 1)])
+    account.update(actions=[Account.credentials_since.set(START_MS + 1)])
     latchkey.clock.forward(1)
     # The first call failed on the outdated consent; before it replaces that one, the second call does.
-    with after("TransactWriteItems", lambda: consent.remember(account.id, APP, entries("write"))):
+    with run_after("TransactWriteItems", lambda: consent.remember(account.id, APP, entries("write"))):
         consent.remember(account.id, APP, entries())
     stored = find(account)
     assert stored is not None
@@ -119,13 +119,13 @@ def test_concurrent_replacements_are_merged(latchkey: TestApp) -> None:
 def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp) -> None:
     """It is raised unchanged, for each of the writes."""
     account = latchkey.account()
-    with failing("TransactWriteItems"):
+    with fail_calls("TransactWriteItems"):
         with pytest.raises(TransactWriteError):
             consent.remember(account.id, APP, entries())
         with pytest.raises(TransactWriteError):
             consent.withdraw(account.id, APP)
         with pytest.raises(TransactWriteError):
-            consent.delete_until(_remembered(latchkey, account), NOON_MS, 9)
+            consent.delete_until(_remembered(latchkey, account), START_MS, 9)
     assert find(account) is not None
 
 
@@ -242,7 +242,7 @@ def test_withdrawal_is_finished_when_a_slice_is_not_full(latchkey: TestApp, monk
     ending = unfinished.new_choice(unfinished.OF_CONSENT, account.id, {APP}, by="x")
     assert not consent.finish_withdrawal(ending)
     assert active_of(*stored_grants).count(True) == 1
-    with failing("UpdateItem", "windows"):
+    with fail_calls("UpdateItem", "windows"):
         assert not consent.finish_withdrawal(ending)
     assert active_of(*stored_grants) == [False] * 3
     assert consent.finish_withdrawal(ending)
@@ -252,12 +252,12 @@ def test_consents_are_deleted_up_to_a_time_in_slices(latchkey: TestApp) -> None:
     """The time itself included; each has an event."""
     account = latchkey.account()
     for number in range(3):
-        Consent(account.id, f"app_{number}", allowed=entries(), given_at=NOON_MS + number).save()
-    with sent() as calls:
-        assert consent.delete_until(account.id, NOON_MS + 1, 1) == 1
+        Consent(account.id, f"app_{number}", allowed=entries(), given_at=START_MS + number).save()
+    with record_calls() as calls:
+        assert consent.delete_until(account.id, START_MS + 1, 1) == 1
     assert all(request.get("ConsistentRead") for operation, request in calls if operation == "Query")
     assert told(account.id) == [(kinds.CONSENT_WITHDRAWN, {"application": "app_0"})]
-    assert [consent.delete_until(account.id, NOON_MS + 1, 9) for _ in range(2)] == [1, 0]
+    assert [consent.delete_until(account.id, START_MS + 1, 9) for _ in range(2)] == [1, 0]
     assert [each.client_id for each in Consent.query(account.id)] == ["app_2"]
 
 
@@ -270,7 +270,7 @@ def test_consent_given_again_meanwhile_is_not_deleted(latchkey: TestApp) -> None
         latchkey.clock.now_ms += 1
         consent.remember(account.id, APP, entries("write"))
 
-    with before("TransactWriteItems", again):
-        assert consent.delete_until(account.id, NOON_MS, 9) == 1
+    with run_before("TransactWriteItems", again):
+        assert consent.delete_until(account.id, START_MS, 9) == 1
     assert find(account) is not None
     assert [kind for kind, _ in told(account.id)] == [kinds.CONSENT_REMEMBERED] * 2

@@ -14,11 +14,11 @@ from chalicelib.oauth import clients, consent, delete_any_client, delete_client,
 from chalicelib.oauth.tables import Client, Consent, Grant
 from tests.oauth.flow import register_client
 from tests.oauth.test_clients_stored import register
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import record_calls
 
 DAY_S = 86_400
-NOON_S = NOON_MS // 1000
+NOON_S = START_MS // 1000
 DOCUMENT = "https://client.example/client.json"
 
 
@@ -29,10 +29,10 @@ def test_client_is_deleted_once_and_kept_for_30_days(latchkey: TestApp) -> None:
     assert delete_client.start_deletion(client, actor="acc_admin", reason="abuse") is not None
     assert delete_client.start_deletion(client, actor="acc_other", reason="again") is None
     stored = Client.get(client.client_id)
-    assert (stored.deleted_at, stored.dies_at) == (NOON_MS, NOON_S + 30 * DAY_S)
+    assert (stored.deleted_at, stored.dies_at) == (START_MS, NOON_S + 30 * DAY_S)
     assert (stored.ended_by, stored.ended_because) == ("acc_admin", "abuse")
     assert Account.get(owner.id).applications == 0
-    assert stale_marks.is_marked(owner.id, NOON_MS)
+    assert stale_marks.is_marked(owner.id, START_MS)
     (event,) = record.newest_first(owner.id, 9, kind=kinds.APPLICATION_DELETED)
     assert (event.actor, event.reason) == ("acc_admin", "abuse")
     assert event.changed.as_dict() == {"application": client.client_id, "name": "Photos"}
@@ -64,7 +64,7 @@ def granted(client_id: str, count: int) -> list[str]:
     for number in range(count):
         grant = grants.new(f"acc_{number}", client_id, scopes={"read"}, resources=set())
         grant.save()
-        Consent(grant.account_id, client_id, allowed={"x  read"}, given_at=NOON_MS).save()
+        Consent(grant.account_id, client_id, allowed={"x  read"}, given_at=START_MS).save()
         grant_ids.append(grant.id)
     return sorted(grant_ids)
 
@@ -104,11 +104,11 @@ def test_applications_from_before_the_verification_are_deleted(latchkey: TestApp
     early = register(account_id=owner.id).client
     latchkey.clock.now_ms += 1
     later = register(account_id=owner.id).client
-    owner.update(actions=[Account.credentials_since.set(NOON_MS + 1)])
-    with sent() as calls:
+    owner.update(actions=[Account.credentials_since.set(START_MS + 1)])
+    with record_calls() as calls:
         delete_client.delete_unverified(owner.id)
     assert [each.client_id for each in clients.list_of_account(owner.id)] == [later.client_id]
-    assert Client.get(early.client_id).deleted_at == NOON_MS + 1
+    assert Client.get(early.client_id).deleted_at == START_MS + 1
     reads = [request for operation, request in calls if operation == "GetItem"]
     assert all(request.get("ConsistentRead") for request in reads)
 
@@ -119,14 +119,14 @@ def test_document_url_can_be_blocked_before_its_first_use(latchkey: TestApp) -> 
     telemetry.write_to(log)
     for reason in ("abuse", "again"):
         client = delete_any_client.delete(DOCUMENT, actor="acc_admin", reason=reason)
-        assert (client.deleted_at, client.ended_by, client.ended_because) == (NOON_MS, "acc_admin", "abuse")
+        assert (client.deleted_at, client.ended_by, client.ended_because) == (START_MS, "acc_admin", "abuse")
         latchkey.clock.forward(1)
     logged = [json.loads(line) for line in log.getvalue().splitlines()]
     assert {(line["message"], line["client_id"], line["actor"]) for line in logged} == {
         ("client_ended", DOCUMENT, "acc_admin")
     }
     assert (client.name, client.uri, client.auth_method) == ("client.example", DOCUMENT, "none")
-    assert (client.registered_by, client.created_at) == ("document", NOON_MS)
+    assert (client.registered_by, client.created_at) == ("document", START_MS)
     assert (client.grant_types, client.scopes) == ({clients.CODE}, {"read", "write"})
     assert "dies_at" not in client.attribute_values
 
@@ -150,7 +150,7 @@ def test_unfetched_document_is_named_by_its_whole_host(latchkey: TestApp) -> Non
 def test_deleted_client_is_read_consistently(latchkey: TestApp) -> None:
     """The return value shows what was written."""
     client = register_client(latchkey).client
-    with sent() as calls:
+    with record_calls() as calls:
         delete_any_client.delete(client.client_id, actor="acc_admin")
     reads = [request.get("ConsistentRead") for operation, request in calls if operation == "GetItem"]
     assert reads

@@ -9,7 +9,7 @@ from chalicelib.api.console.consent import DEVICE_TRIES
 from chalicelib.core import randomness, secrets
 from chalicelib.oauth.tables import OneTimeToken
 from tests.oauth.flow import CODE, DEVICE, ISSUER, App, User, error_of, is_accepted, new_user, register_client
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 USED = (400, "invalid_grant")
 
@@ -28,7 +28,7 @@ def decide(user: User, user_code: str, decision: str = "allow") -> int:
     page = user.open(f"/device?user_code={user_code}")
     if page.status != 200:
         return page.status
-    return user.send("/device", user.filled(page, "/device", {"decision": decision})).status
+    return user.send("/device", user.fill(page, "/device", {"decision": decision})).status
 
 
 def test_device_authorization_response_is_complete(app: App) -> None:
@@ -149,7 +149,7 @@ def test_unknown_user_code_is_not_found(ada: User, app: App) -> None:
 def test_user_codes_can_be_tried_30_times_an_hour(latchkey: TestApp, ada: User, app: App) -> None:
     """RFC 8628 §5.1: guessing is limited by account, whatever its address."""
     _, user_code = started(app)
-    latchkey.counted(f"device-codes_{ada.account.id}", DEVICE_TRIES, used=28)
+    latchkey.set_counters(f"device-codes_{ada.account.id}", DEVICE_TRIES, used=28)
     for ip in ("192.0.2.1", "192.0.2.2"):
         ada.ip = ip
         assert ada.open("/device?user_code=BBBB-BBBB").status == 404
@@ -164,8 +164,8 @@ def test_user_codes_can_be_tried_30_times_an_hour(latchkey: TestApp, ada: User, 
 def test_decision_counts_as_a_try(latchkey: TestApp, ada: User, app: App) -> None:
     """Guesses can't bypass the limit by posting them."""
     page = ada.open(f"/device?user_code={started(app)[1]}")
-    fields = ada.filled(page, "/device", {"decision": "allow", "user_code": "BBBB-BBBB"})
-    latchkey.counted(f"device-codes_{ada.account.id}", DEVICE_TRIES, used=29)
+    fields = ada.fill(page, "/device", {"decision": "allow", "user_code": "BBBB-BBBB"})
+    latchkey.set_counters(f"device-codes_{ada.account.id}", DEVICE_TRIES, used=29)
     assert [ada.send("/device", fields).status for _ in range(3)] == [404, 429, 429]
 
 
@@ -181,7 +181,7 @@ def test_device_page_requires_login(latchkey: TestApp, app: App) -> None:
 def test_cross_site_decision_is_rejected(latchkey: TestApp, ada: User, app: App) -> None:
     """A form of another site, or one without this browser's token, decides nothing."""
     device_code, user_code = started(app)
-    fields = ada.filled(ada.open(f"/device?user_code={user_code}"), "/device", {"decision": "allow"})
+    fields = ada.fill(ada.open(f"/device?user_code={user_code}"), "/device", {"decision": "allow"})
     assert ada.send("/device", fields, origin="https://evil.example").status == 403
     assert ada.send("/device", fields, origin=None).status == 403
     assert ada.send("/device", {**fields, "csrf": "0" * 32}).status == 403
@@ -266,7 +266,7 @@ def test_device_code_is_kept_until_expiry_or_as_long_as_its_grant(
     device_code_item = OneTimeToken.found(secrets.digest(device_code))
     assert device_code_item is not None
     if decision == "allow":
-        assert device_code_item.dies_at > NOON_MS // 1000 + 90 * 86_400
+        assert device_code_item.dies_at > START_MS // 1000 + 90 * 86_400
     else:
-        assert device_code_item.dies_at == NOON_MS // 1000 + 600
-    assert min(each.dies_at for each in OneTimeToken.scan() if each.kind in ("dc", "uc")) == NOON_MS // 1000 + 600
+        assert device_code_item.dies_at == START_MS // 1000 + 600
+    assert min(each.dies_at for each in OneTimeToken.scan() if each.kind in ("dc", "uc")) == START_MS // 1000 + 600

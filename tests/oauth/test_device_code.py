@@ -15,7 +15,7 @@ def test_user_code_is_shown_in_the_format_of_the_device(latchkey: TestApp, ada: 
     page = ada.open(f"/device?user_code={typed}")
     assert (page.status, user_code in page.text) == (200, True)
     assert page.value("/device", "user_code") == user_code
-    done = ada.send("/device", ada.filled(page, "/device", {"decision": "allow"}))
+    done = ada.send("/device", ada.fill(page, "/device", {"decision": "allow"}))
     assert (done.status, user_code in done.text) == (200, True)
 
 

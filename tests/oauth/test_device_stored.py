@@ -12,8 +12,8 @@ from chalicelib.oauth import delete_client, device
 from chalicelib.oauth.tables import Client, Grant, OneTimeToken
 from tests.credentials.events import told
 from tests.oauth.flow import ISSUER, App
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import after, failing, sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_calls, record_calls, run_after
 
 FILES = "https://files.example.com"
 LIFETIME_MS = 600_000
@@ -32,7 +32,7 @@ def device_code_of(response: dict[str, Any]) -> OneTimeToken:
 @pytest.mark.parametrize("resources", [set[str](), {FILES}])
 def test_device_authorization_is_stored_for_ten_minutes(latchkey: TestApp, app: App, resources: set[str]) -> None:
     """RFC 8628 §3.2; the write overwrites no item."""
-    with sent() as calls:
+    with record_calls() as calls:
         response = start(app, scopes={"read", "write"}, resources=resources)
     code = response["user_code"]
     assert response == {
@@ -53,7 +53,7 @@ def test_device_authorization_is_stored_for_ten_minutes(latchkey: TestApp, app: 
         5,
     )
     assert (device_code.attribute_values.get("resources") or set()) == resources
-    assert (device_code.expires_at, device_code.dies_at) == (NOON_MS + LIFETIME_MS, (NOON_MS + LIFETIME_MS) // 1000)
+    assert (device_code.expires_at, device_code.dies_at) == (START_MS + LIFETIME_MS, (START_MS + LIFETIME_MS) // 1000)
     (pointer,) = OneTimeToken.scan(OneTimeToken.kind == "uc")
     assert (pointer.client_id, pointer.device_digest) == (app.id, device_code.digest)
     assert (pointer.expires_at, pointer.dies_at) == (device_code.expires_at, device_code.dies_at)
@@ -63,7 +63,7 @@ def test_device_authorization_is_stored_for_ten_minutes(latchkey: TestApp, app: 
 
 def test_database_error_does_not_draw_another_code(latchkey: TestApp, app: App) -> None:
     """It is raised, and not retried forever."""
-    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         start(app)
 
 
@@ -106,13 +106,13 @@ def test_approval_creates_a_grant_of_the_requested_scopes(latchkey: TestApp, app
     response = start(app, scopes={"write"}, resources={FILES})
     pending = device.find_pending(response["user_code"])
     latchkey.clock.forward(1)
-    with sent() as calls:
+    with record_calls() as calls:
         device.approve(pending, account.id)
     (grant,) = Grant.by_account.query(account.id)
     device_code = device_code_of(response)
     assert (grant.client_id, grant.scopes, grant.resources) == (app.id, {"write"}, {FILES})
     assert (device_code.decision, device_code.account_id, device_code.grant_id) == ("approved", account.id, grant.id)
-    assert (device_code.granted_at, device_code.dies_at) == (NOON_MS + 1_000, grant.dies_at)
+    assert (device_code.granted_at, device_code.dies_at) == (START_MS + 1_000, grant.dies_at)
     about = {"grant": grant.id, "application": app.id, "scopes": "write", "name": "Photos"}
     assert told(account.id) == [(kinds.GRANT_CREATED, about)]
     puts = [write["Put"] for _, request in calls for write in request["TransactItems"] if "Put" in write]
@@ -121,10 +121,10 @@ def test_approval_creates_a_grant_of_the_requested_scopes(latchkey: TestApp, app
 
 def test_approval_keeps_a_self_registered_client(latchkey: TestApp, app: App) -> None:
     """As on the consent page; a denial doesn't."""
-    app.client.update(actions=[Client.dies_at.set(NOON_MS // 1000 + 9)])
+    app.client.update(actions=[Client.dies_at.set(START_MS // 1000 + 9)])
     codes = [start(app)["user_code"] for _ in range(2)]
     device.deny(device.find_pending(codes[0]), latchkey.account().id)
-    assert Client.get(app.id).dies_at == NOON_MS // 1000 + 9
+    assert Client.get(app.id).dies_at == START_MS // 1000 + 9
     device.approve(device.find_pending(codes[1]), latchkey.account().id)
     assert "dies_at" not in Client.get(app.id).attribute_values
 
@@ -135,8 +135,8 @@ def test_denial_stores_account_and_time(latchkey: TestApp, app: App) -> None:
     response = start(app)
     device.deny(device.find_pending(response["user_code"]), account.id)
     device_code = device_code_of(response)
-    assert (device_code.decision, device_code.account_id, device_code.granted_at) == ("denied", account.id, NOON_MS)
-    assert device_code.dies_at == (NOON_MS + LIFETIME_MS) // 1000
+    assert (device_code.decision, device_code.account_id, device_code.granted_at) == ("denied", account.id, START_MS)
+    assert device_code.dies_at == (START_MS + LIFETIME_MS) // 1000
     assert (list(Grant.scan()), told(account.id)) == ([], [])
 
 
@@ -189,7 +189,7 @@ def test_device_code_deleted_during_a_poll_is_not_recreated(latchkey: TestApp, a
     response = start(app)
     device_code = device_code_of(response)
     device.polls_too_fast(device_code)
-    with after("UpdateItem", device_code.delete):
+    with run_after("UpdateItem", device_code.delete):
         assert device.polls_too_fast(device_code)
     assert OneTimeToken.found(device_code.digest) is None
 
@@ -197,7 +197,7 @@ def test_device_code_deleted_during_a_poll_is_not_recreated(latchkey: TestApp, a
 def test_database_error_is_not_taken_for_a_fast_poll(latchkey: TestApp, app: App) -> None:
     """It is raised unchanged."""
     device_code = device_code_of(start(app))
-    with failing("UpdateItem", "tickets"), pytest.raises(UpdateError):
+    with fail_calls("UpdateItem", "tickets"), pytest.raises(UpdateError):
         device.polls_too_fast(device_code)
     assert interval_of(device_code) == 5
 

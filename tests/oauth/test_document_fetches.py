@@ -16,10 +16,10 @@ from chalicelib.limits.tiers import DOCUMENT_FETCHES
 from chalicelib.oauth import client_documents, document_fetches
 from chalicelib.oauth.document_lifetime import freshness_s
 from chalicelib.oauth.tables import Client
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth.flow import CALLBACK, PKCE, App, User, error_of
 from tests.oauth.test_client_documents import DOCUMENT, URL, fetched_client, found, publish
-from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
+from tests.support.fake_internet import ADDRESS, NAME, Internet, replace_internet
 from tests.support.harness import TestApp
 
 IP = "203.0.113.7"
@@ -31,11 +31,11 @@ BY_ADDRESS = f"https://{ADDRESS}/client.json"
 @pytest.fixture
 def internet() -> Iterator[Internet]:
     """An internet without any server."""
-    with connected_to_nothing_else() as internet:
+    with replace_internet() as internet:
         yield internet
 
 
-def send_there(latchkey: TestApp, client_id: str = BY_ADDRESS, ip: str = IP) -> Answer:
+def send_there(latchkey: TestApp, client_id: str = BY_ADDRESS, ip: str = IP) -> Response:
     """Open an authorization link of the client."""
     return latchkey.call(
         "GET", "/oauth/authorize?" + urlencode({"client_id": client_id, "response_type": "code"}), ip=ip
@@ -44,7 +44,9 @@ def send_there(latchkey: TestApp, client_id: str = BY_ADDRESS, ip: str = IP) -> 
 
 def use_up_fetches(latchkey: TestApp, network: str, times: int = 1) -> None:
     """Use up a network's limit of fetches, or that of a /48, which is four times as much."""
-    latchkey.counted(f"{DOCUMENT_FETCHES.name}_{network}", DOCUMENT_FETCHES, used=times * (DOCUMENT_FETCHES.quota or 0))
+    latchkey.set_counters(
+        f"{DOCUMENT_FETCHES.name}_{network}", DOCUMENT_FETCHES, used=times * (DOCUMENT_FETCHES.quota or 0)
+    )
 
 
 def test_fetches_are_limited_by_network(latchkey: TestApp, internet: Internet) -> None:
@@ -149,7 +151,7 @@ def test_concurrent_fetches_of_a_document_are_one(latchkey: TestApp, internet: I
         body = json.dumps(DOCUMENT).encode()
         talk.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)  # type: ignore[attr-defined]
 
-    internet.serves(serve)
+    internet.serve(serve)
 
     def find(_number: int) -> Client | None:
         # All have read the stored client before the first fetch begins.
@@ -173,7 +175,7 @@ def test_document_that_was_fetched_meanwhile_is_not_fetched_again(latchkey: Test
     def find(admit: Callable[[], object]) -> Client | None:
         return client_documents.find_client(URL, admit=admit, resolver=lambda *_name: [ADDRESS], tls=internet.tls)
 
-    internet.serves(serve)
+    internet.serve(serve)
     found = find(lambda: find(lambda: None))
     assert found is not None
     assert len(internet.requests) == 1

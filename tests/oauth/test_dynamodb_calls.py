@@ -5,7 +5,7 @@ from collections.abc import Callable
 from chalicelib.core import telemetry
 from chalicelib.limits import tiers
 from chalicelib.limits.tiers import CLIENT as CLIENT_TIER
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth.flow import CLIENT, DEVICE, App, User
 from tests.support.harness import TestApp
 
@@ -15,7 +15,7 @@ COUNT = ("UpdateItem", "latchkey-test-windows")
 READ_TOKEN = ("GetItem", "latchkey-test-credentials")
 
 
-def cost(act: Callable[..., Answer], *args: str, status: int = 200, **more: str) -> list[tuple[str, str]]:
+def cost(act: Callable[..., Response], *args: str, status: int = 200, **more: str) -> list[tuple[str, str]]:
     """Return the calls that a request makes."""
     with telemetry.calls_watched() as calls:
         response = act(*args, **more)
@@ -73,7 +73,7 @@ def test_failed_client_authentication_costs_one_read(latchkey: TestApp, app: App
 
 def test_rejected_flood_without_a_secret_costs_nothing(latchkey: TestApp, spa: App) -> None:
     """Requests counted by address are rejected from the local cache before any read."""
-    latchkey.counted("ip_203.0.113.7", tiers.ANONYMOUS, used=3_600)
+    latchkey.set_counters("ip_203.0.113.7", tiers.ANONYMOUS, used=3_600)
     assert cost(spa.ask, CLIENT, status=429) == [READ_BOTH, COUNT]
     assert cost(spa.ask, CLIENT, status=429) == []
     assert cost(spa.post, "/oauth/revoke", token="x", status=429) == []
@@ -81,7 +81,7 @@ def test_rejected_flood_without_a_secret_costs_nothing(latchkey: TestApp, spa: A
 
 def test_rejected_flood_of_a_client_costs_one_read(latchkey: TestApp, app: App) -> None:
     """The client must be authenticated before it can be counted."""
-    latchkey.counted(f"client_{app.id}", CLIENT_TIER, used=36_000)
+    latchkey.set_counters(f"client_{app.id}", CLIENT_TIER, used=36_000)
     assert cost(app.ask, CLIENT, status=429) == [READ_BOTH, COUNT]
     assert cost(app.ask, CLIENT, status=429) == [READ_BOTH]
 

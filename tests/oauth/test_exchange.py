@@ -19,8 +19,8 @@ from chalicelib.oauth.issuance import REFRESH_KIND, Issuance, TokenResponse
 from chalicelib.oauth.tables import Grant, OneTimeToken
 from tests.credentials.events import told
 from tests.oauth.flow import CODE, ISSUER, App, register_client
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import before, failing, sent
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_calls, record_calls, run_before
 
 DAY_S = 86_400
 FILES = "https://files.example.com"
@@ -79,7 +79,7 @@ def test_code_exchange_returns_both_tokens(latchkey: TestApp, app: App) -> None:
     """RFC 6749 §5.1; each is stored completely with its expiry, and overwrites no item."""
     one_time_token, grant = approved(latchkey, app, resources={FILES})
     now_ms = latchkey.clock.now_ms
-    with sent() as calls:
+    with record_calls() as calls:
         response = exchange.redeem(one_time_token, issuance_for(app, grant, resources={FILES}))
     access, refresh = stored(response), stored(response, "refresh_token")
     assert {**response, "access_token": "", "refresh_token": ""} == {
@@ -99,10 +99,10 @@ def test_code_exchange_returns_both_tokens(latchkey: TestApp, app: App) -> None:
     assert (access.created_at, access.expires_at) == (now_ms, now_ms + 3_600_000)
     assert access.dies_at == now_ms // 1000 + 3_600 + 30 * DAY_S
     assert (refresh.kind, refresh.client_id, refresh.account_id) == ("rt", app.id, grant.account_id)
-    assert (refresh.grant_id, refresh.granted_at) == (grant.id, NOON_MS)
+    assert (refresh.grant_id, refresh.granted_at) == (grant.id, START_MS)
     assert (refresh.scopes, refresh.resources) == ({"read", "write"}, {FILES})
-    assert refresh.expires_at == NOON_MS + 90 * DAY_S * 1000
-    assert refresh.dies_at == NOON_MS // 1000 + 120 * DAY_S
+    assert refresh.expires_at == START_MS + 90 * DAY_S * 1000
+    assert refresh.dies_at == START_MS // 1000 + 120 * DAY_S
     assert OneTimeToken.get(one_time_token.digest).consumed_at == now_ms
     ((_, request),) = calls
     puts = [write["Put"] for write in request["TransactItems"] if "Put" in write]
@@ -147,7 +147,7 @@ def test_refresh_of_a_consumed_token_writes_nothing(latchkey: TestApp, app: App)
     one_time_token, grant = approved(latchkey, app, kind="rt", secret=secret)
     exchange.rotate(one_time_token, issuance_for(app, grant), secret)
     consumed = OneTimeToken.get(one_time_token.digest)
-    with sent() as calls:
+    with record_calls() as calls:
         exchange.rotate(consumed, issuance_for(app, grant), secret)
     assert [operation for operation, _ in calls] == ["GetItem", "GetItem"]
 
@@ -158,8 +158,8 @@ def test_concurrent_refreshes_get_the_same_response(latchkey: TestApp, app: App)
     one_time_token, grant = approved(latchkey, app, kind="rt", secret=secret)
     responses: list[TokenResponse] = []
     with (
-        sent() as calls,
-        before(
+        record_calls() as calls,
+        run_before(
             "TransactWriteItems",
             lambda: responses.append(exchange.rotate(one_time_token, issuance_for(app, grant), secret)),
         ),
@@ -174,17 +174,17 @@ def test_concurrent_refreshes_get_the_same_response(latchkey: TestApp, app: App)
 
 def revoke_grant(one_time_token: OneTimeToken) -> None:
     """Revoke the grant."""
-    Grant(one_time_token.grant_id).update(actions=[Grant.revoked_at.set(NOON_MS)])
+    Grant(one_time_token.grant_id).update(actions=[Grant.revoked_at.set(START_MS)])
 
 
 def expire_grant(one_time_token: OneTimeToken) -> None:
     """Let the grant expire now."""
-    Grant(one_time_token.grant_id).update(actions=[Grant.expires_at.set(NOON_MS + 60_000)])
+    Grant(one_time_token.grant_id).update(actions=[Grant.expires_at.set(START_MS + 60_000)])
 
 
 def expire_one_time_token(one_time_token: OneTimeToken) -> None:
     """Let the code or token expire now."""
-    OneTimeToken(one_time_token.digest).update(actions=[OneTimeToken.expires_at.set(NOON_MS + 60_000)])
+    OneTimeToken(one_time_token.digest).update(actions=[OneTimeToken.expires_at.set(START_MS + 60_000)])
 
 
 def suspend_account(one_time_token: OneTimeToken) -> None:
@@ -194,7 +194,7 @@ def suspend_account(one_time_token: OneTimeToken) -> None:
 
 def verify_email(one_time_token: OneTimeToken) -> None:
     """Verify the account's email a millisecond after the approval."""
-    Account(one_time_token.account_id).update(actions=[Account.credentials_since.set(NOON_MS + 1)])
+    Account(one_time_token.account_id).update(actions=[Account.credentials_since.set(START_MS + 1)])
 
 
 @pytest.mark.parametrize("kind", ["ac", "rt"])
@@ -212,7 +212,7 @@ def test_exchange_checks_conditions_in_its_transaction(latchkey: TestApp, app: A
     assert told(grant.account_id) == []
 
 
-@pytest.mark.parametrize("since_ms", [NOON_MS, None])
+@pytest.mark.parametrize("since_ms", [START_MS, None])
 def test_exchange_of_an_approval_after_the_verification_succeeds(
     latchkey: TestApp, app: App, since_ms: int | None
 ) -> None:
@@ -230,7 +230,7 @@ def test_reuse_revokes_the_grant_and_is_reported(latchkey: TestApp, app: App, ki
     telemetry.write_to(log)
     secret = secrets.mint(kind)
     one_time_token, grant = approved(latchkey, app, kind=kind, secret=secret)
-    OneTimeToken(one_time_token.digest).update(actions=[OneTimeToken.consumed_at.set(NOON_MS)])
+    OneTimeToken(one_time_token.digest).update(actions=[OneTimeToken.consumed_at.set(START_MS)])
     for _ in range(2):
         consumed = OneTimeToken.get(one_time_token.digest)
         with pytest.raises(OAuthError):
@@ -258,9 +258,9 @@ def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp, a
         lambda: exchange.rotate(one_time_token, issuance_for(app, grant), secret),
     ]
     for each in exchanges:
-        with before("TransactWriteItems", conflict), pytest.raises(Cancelled):
+        with run_before("TransactWriteItems", conflict), pytest.raises(Cancelled):
             each()
-        with failing("TransactWriteItems"), pytest.raises(WireError):
+        with fail_calls("TransactWriteItems"), pytest.raises(WireError):
             each()
     assert told(grant.account_id) == []
 

@@ -62,7 +62,7 @@ def test_clients_of_other_accounts_are_not_found(latchkey: TestApp, ada: User, a
     mine = register_client(latchkey, owner=ada.account)
     for action, page in (("change", ""), ("secret", "/secret"), ("delete", "/delete")):
         page_shown = ada.open(f"/settings/applications/{mine.id}{page}")
-        fields = ada.filled(page_shown, f"/settings/applications/{mine.id}/{action}", {})
+        fields = ada.fill(page_shown, f"/settings/applications/{mine.id}/{action}", {})
         response = ada.send(f"/settings/applications/{app.id}/{action}", fields)
         assert response.status == 404, action
     assert ada.open(f"/settings/applications/{app.id}").status == 404

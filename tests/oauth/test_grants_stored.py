@@ -10,8 +10,8 @@ from chalicelib.limits import stale_marks
 from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Grant
 from tests.credentials.events import told
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import marks_lost
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_marks
 
 DAY_S = 86_400
 APP, FILES = "app_" + "1" * 20, "https://files.example.com"
@@ -30,9 +30,9 @@ def stored(account_id: str, client_id: str = APP, **more: Any) -> Grant:
 def test_grant_is_valid_for_90_days_and_kept_for_30_more(latchkey: TestApp, resources: set[str]) -> None:
     """Each has its own id; without resources the attribute is absent."""
     grant = grants.new("acc_1", APP, scopes={"read"}, resources=resources)
-    assert (grant.account_id, grant.client_id, grant.scopes, grant.created_at) == ("acc_1", APP, {"read"}, NOON_MS)
-    assert grant.expires_at == NOON_MS + 90 * DAY_S * 1000
-    assert grant.dies_at == NOON_MS // 1000 + 120 * DAY_S
+    assert (grant.account_id, grant.client_id, grant.scopes, grant.created_at) == ("acc_1", APP, {"read"}, START_MS)
+    assert grant.expires_at == START_MS + 90 * DAY_S * 1000
+    assert grant.dies_at == START_MS // 1000 + 120 * DAY_S
     assert (grant.attribute_values.get("resources") or set()) == resources
     assert grant.id != grants.new("acc_1", APP, scopes={"read"}, resources=resources).id
 
@@ -45,20 +45,20 @@ def test_revocation_is_recorded_once_and_effective_at_the_next_request(latchkey:
     for _ in range(2):
         assert grants.revoke(grant, kind) if kind else grants.revoke(grant)
         latchkey.clock.forward(1)
-    assert Grant.get(grant.id).revoked_at == NOON_MS
+    assert Grant.get(grant.id).revoked_at == START_MS
     about = {"grant": grant.id, "application": APP, "scopes": "read write"}
     assert told(account.id) == [(kind or kinds.GRANT_REVOKED, about)]
-    assert stale_marks.is_marked(account.id, NOON_MS)
+    assert stale_marks.is_marked(account.id, START_MS)
 
 
 def test_revocation_returns_whether_caches_were_invalidated(latchkey: TestApp) -> None:
     """The grant is revoked all the same; a missing one counts as revoked."""
     account = latchkey.account()
     grant = stored(account.id)
-    with marks_lost():
+    with fail_marks():
         assert not grants.revoke_by_id(grant.id)
         assert grants.revoke_by_id(ids.new("gra"))
-    assert Grant.get(grant.id).revoked_at == NOON_MS
+    assert Grant.get(grant.id).revoked_at == START_MS
     assert grants.revoke_by_id(grant.id, kinds.REUSE_DETECTED)
     assert [kind for kind, _ in told(account.id)] == [kinds.GRANT_REVOKED]
 
@@ -77,8 +77,8 @@ def test_grants_are_listed_by_account_and_by_client(latchkey: TestApp) -> None:
         new.append(stored(f"acc_{number % 2}").id)
         latchkey.clock.forward(1)
     stored("acc_0", "app_" + "2" * 20)
-    revoked = stored("acc_0", revoked_at=NOON_MS)
-    expired = stored("acc_0", expires_at=NOON_MS)
+    revoked = stored("acc_0", revoked_at=START_MS)
+    expired = stored("acc_0", expires_at=START_MS)
     assert [each.id for each in grants.of_client(APP)] == [*new, expired.id]
     assert [each.id for each in grants.of_client(APP, after=new[0])] == [*new[1:], expired.id]
     assert [each.id for each in grants.of_account("acc_1")] == [new[1]]

@@ -9,7 +9,7 @@ import pytest
 from chalicelib.oauth import clients, parameters
 from tests.oauth.flow import CLIENT, CODE, DEVICE, ISSUER, REFRESH, App, User, as_json, error_of, post, query_of
 from tests.oauth.test_device import decide, started
-from tests.support.console_client import FORM, PASSWORD, person
+from tests.support.console_client import FORM, PASSWORD, new_account
 from tests.support.harness import TestApp
 
 REPEATED = {
@@ -157,14 +157,14 @@ def test_malformed_bytes_of_unknown_parameters_are_ignored(
 
 def test_unknown_parameter_is_ignored_at_the_authorization_endpoint(latchkey: TestApp, app: App) -> None:
     """RFC 6749 §3.1: in the whole flow, through login and decision, to the code."""
-    account = person(name="Bea")
+    account = new_account(name="Bea")
     for name, values in UNREAD:
         latchkey.clock.forward(1)
         texts = [value for value in values if isinstance(value, str) and "\ud800" not in value and name != "state"]
         bea = User(latchkey, account=account)
         opened = bea.open(f"{app.authorization_path(prompt='consent')}&{urlencode([(name, text) for text in texts])}")
         page = bea.follow(opened)
-        page = bea.send("/login", bea.filled(page, "/login", {"email": account.email, "password": PASSWORD}))
+        page = bea.send("/login", bea.fill(page, "/login", {"email": account.email, "password": PASSWORD}))
         page = bea.follow(page)
         assert page.status == 200, name
         assert "code" in query_of(bea.decide(page).location), name

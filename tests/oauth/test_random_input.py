@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth.flow import CALLBACK, CHALLENGE, CODE, DEVICE, GRANT_TYPES, REFRESH, App, User, register_client
 from tests.support import exhaustive
 from tests.support.console_client import FORM
-from tests.support.fake_internet import Internet, connected_to_nothing_else
+from tests.support.fake_internet import Internet, replace_internet
 from tests.support.harness import TestApp
-from tests.support.rubbish import RUBBISH
+from tests.support.malformed_input import MALFORMED
 
 NOT_FLAKY = settings(
     max_examples=exhaustive.examples(40),
@@ -44,7 +44,7 @@ ODD = st.sampled_from(
         "x" * 3_000,
         "https://[/x",
         "https://a:x/y",
-        *RUBBISH.values(),
+        *MALFORMED.values(),
     ]
 )
 KNOWN = st.sampled_from([*GRANT_TYPES, "read", "write read", "code", "S256", CALLBACK, CHALLENGE, "none", "consent"])
@@ -84,7 +84,7 @@ HEADERS = st.dictionaries(
 @pytest.fixture
 def internet() -> Iterator[Internet]:
     """An internet without any server, since random client ids must not reach the real one."""
-    with connected_to_nothing_else() as made:
+    with replace_internet() as made:
         yield made
 
 
@@ -104,7 +104,7 @@ def real(latchkey: TestApp, ada: User, app: App, spa: App) -> Iterator[dict[str,
     )
 
 
-def check(response: Answer) -> None:
+def check(response: Response) -> None:
     """Check a response of a client endpoint against RFC 6749 §5.2."""
     assert response.status < 500, response
     assert response.header("X-RateLimit-Limit") is not None

@@ -136,7 +136,7 @@ def test_registration_can_require_an_initial_token(latchkey: TestApp) -> None:
 
 def test_registrations_are_limited_by_network(latchkey: TestApp) -> None:
     """100 an hour, failed ones included; another network has its own limit."""
-    latchkey.counted("registration_203.0.113.7", REGISTRATIONS, used=98)
+    latchkey.set_counters("registration_203.0.113.7", REGISTRATIONS, used=98)
     good = {"redirect_uris": [CALLBACK]}
     assert [as_json(latchkey, REGISTER, body).status for body in (good, {})] == [201, 400]
     response = as_json(latchkey, REGISTER, good)

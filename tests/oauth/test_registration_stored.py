@@ -11,7 +11,7 @@ from chalicelib.oauth import client_metadata, clients, delete_client, registrati
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.tables import Client
 from tests.oauth.flow import CALLBACK, CODE, DEVICE, ISSUER, REFRESH
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 BODY_MAX = 64 * 1024
 
@@ -56,7 +56,7 @@ def test_registration_is_open_closed_or_needs_the_initial_token(
 def test_client_is_kept_a_week_unless_it_is_approved(latchkey: TestApp) -> None:
     """It belongs to no account."""
     client = Client.get(registered()["client_id"])
-    assert client.dies_at == NOON_MS // 1000 + 7 * 86_400
+    assert client.dies_at == START_MS // 1000 + 7 * 86_400
     assert (client.registered_by, "account_id" in client.attribute_values) == ("self", False)
 
 
@@ -114,7 +114,7 @@ def test_update_replaces_all_metadata(latchkey: TestApp) -> None:
     stored = Client.get(made["client_id"])
     assert body == {
         "client_id": made["client_id"],
-        "client_id_issued_at": NOON_MS // 1000,
+        "client_id_issued_at": START_MS // 1000,
         "client_name": "Unnamed application",
         "redirect_uris": ["https://b.example/"],
         "grant_types": [CODE],

@@ -8,7 +8,7 @@ from chalicelib.core import secrets, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers
 from chalicelib.limits.tiers import REGISTRATIONS
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, App, User, as_json, basic, error_of, post, register_client
 from tests.support.harness import TestApp
 
@@ -36,7 +36,7 @@ CLOSED = (
 )
 
 
-def send(latchkey: TestApp, method: str, path: str, **headers: str) -> Answer:
+def send(latchkey: TestApp, method: str, path: str, **headers: str) -> Response:
     """Send a request that each route answers or rejects in OAuth's format."""
     kind = {"Content-Type": "application/json" if path == "/oauth/register" else "application/x-www-form-urlencoded"}
     return latchkey.call(method, path, body=b"{}" if method == "POST" else b"", headers={**kind, **headers})
@@ -93,8 +93,8 @@ def test_every_response_has_rate_limit_headers(latchkey: TestApp, ada: User, app
 
 def test_rate_limit_error_has_both_formats(latchkey: TestApp, app: App, spa: App) -> None:
     """429 with `message` as in the API and `error_description` as in OAuth; the second one from the local cache."""
-    latchkey.counted(f"client_{app.id}", tiers.CLIENT, used=36_000)
-    latchkey.counted(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
+    latchkey.set_counters(f"client_{app.id}", tiers.CLIENT, used=36_000)
+    latchkey.set_counters(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
     reset = str(latchkey.clock.now_ms // 1000 + 3_600)
     for client, limit in ((app, "36000"), (spa, "3600")):
         for _ in range(2):
@@ -110,10 +110,10 @@ def test_rate_limit_error_has_both_formats(latchkey: TestApp, app: App, spa: App
 def test_client_has_its_own_limit_at_every_address(latchkey: TestApp, app: App) -> None:
     """It is independent of its network's limit and of other clients, and the same from every address."""
     other = register_client(latchkey)
-    latchkey.counted(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
+    latchkey.set_counters(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
     assert post(latchkey, "/oauth/token", {}).status == 429
     assert app.ask(CLIENT).status == 200
-    latchkey.counted(f"client_{app.id}", tiers.CLIENT, used=36_000)
+    latchkey.set_counters(f"client_{app.id}", tiers.CLIENT, used=36_000)
     sent = {"grant_type": CLIENT, **app.credentials}
     assert [post(latchkey, "/oauth/token", sent, ip=ip).status for ip in (IP, "192.0.2.1")] == [429, 429]
     assert other.ask(CLIENT).status == 200
@@ -121,14 +121,14 @@ def test_client_has_its_own_limit_at_every_address(latchkey: TestApp, app: App) 
 
 def test_client_limit_is_not_used_by_impersonators(latchkey: TestApp, app: App, spa: App) -> None:
     """Wrong secrets, and requests with a public client's id, are counted by address."""
-    latchkey.counted(f"client_{app.id}", tiers.CLIENT, used=10)
+    latchkey.set_counters(f"client_{app.id}", tiers.CLIENT, used=10)
     for credentials in ({"client_id": app.id, "client_secret": "x"}, {"client_id": app.id}, {"client_id": spa.id}):
         post(latchkey, "/oauth/token", {"grant_type": CLIENT, **credentials}, ip="192.0.2.66")
     post(latchkey, "/oauth/token", {"grant_type": CLIENT}, headers=basic(app.id, "x"), ip="192.0.2.66")
     assert latchkey.counters("ip_192.0.2.66", tiers.ANONYMOUS)["used"] == 4
     assert latchkey.counters(f"client_{app.id}", tiers.CLIENT)["used"] == 10
     assert latchkey.counters(f"client_{spa.id}", tiers.CLIENT) == {}
-    latchkey.counted("ip_192.0.2.66", tiers.ANONYMOUS, used=3_600)
+    latchkey.set_counters("ip_192.0.2.66", tiers.ANONYMOUS, used=3_600)
     assert post(latchkey, "/oauth/token", {"client_id": spa.id}, ip="192.0.2.66").status == 429
     assert spa.post("/oauth/revoke", token="x").status == 200
 

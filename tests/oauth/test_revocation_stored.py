@@ -12,8 +12,8 @@ from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.issuance import Issuance
 from chalicelib.oauth.tables import Client, Grant, OneTimeToken
 from tests.oauth.flow import ISSUER, App
-from tests.support.harness import NOON_MS, TestApp
-from tests.support.interleaving import marks_lost
+from tests.support.harness import START_MS, TestApp
+from tests.support.interleaving import fail_marks
 
 FILES = "https://files.example.com"
 
@@ -25,7 +25,7 @@ def approved(latchkey: TestApp, app: App, *, resources: set[str] | None = None) 
     grant.save()
     issuance = Issuance(app.client, account.id, grant.id, {"write", "read"}, resources or set(), ISSUER)
     code = OneTimeToken(
-        "code", kind="ac", client_id=app.id, granted_at=NOON_MS, scopes={"write", "read"}, expires_at=NOON_MS + 1
+        "code", kind="ac", client_id=app.id, granted_at=START_MS, scopes={"write", "read"}, expires_at=START_MS + 1
     )
     code.resources = resources or None
     code.save()
@@ -49,7 +49,7 @@ def test_introspection_describes_the_clients_own_tokens(
     access, refresh = approved(latchkey, app, resources=resources)
     both = {"active": True, "scope": "read write", "client_id": app.id, "sub": access.account_id, "iss": ISSUER}
     audience = {"aud": [ISSUER, FILES]} if resources else {}
-    now_s = NOON_MS // 1000
+    now_s = START_MS // 1000
     assert introspect(app, access) == both | audience | {"token_type": "Bearer", "iat": now_s, "exp": now_s + 3_600}
     assert introspect(app, refresh) == both | audience | {"exp": now_s + 90 * 86_400}
 
@@ -78,17 +78,17 @@ def invalidate(name: str, access: Credential, refresh: OneTimeToken) -> None:
     """Revoke or expire something that both tokens depend on."""
     account, grant = Account(access.account_id), Grant(access.grant_id)
     endings: dict[str, Any] = {
-        "grant revoked": lambda: grant.update(actions=[Grant.revoked_at.set(NOON_MS)]),
-        "grant expired": lambda: grant.update(actions=[Grant.expires_at.set(NOON_MS)]),
+        "grant revoked": lambda: grant.update(actions=[Grant.revoked_at.set(START_MS)]),
+        "grant expired": lambda: grant.update(actions=[Grant.expires_at.set(START_MS)]),
         "grant gone": grant.delete,
         "account suspended": lambda: account.update(actions=[Account.status.set("suspended")]),
-        "account proven": lambda: account.update(actions=[Account.credentials_since.set(NOON_MS + 1)]),
+        "account proven": lambda: account.update(actions=[Account.credentials_since.set(START_MS + 1)]),
         "account gone": account.delete,
     }
     if name == "both spent":
-        access.revoked_at = refresh.consumed_at = NOON_MS
+        access.revoked_at = refresh.consumed_at = START_MS
     elif name == "both expired":
-        access.expires_at = refresh.expires_at = NOON_MS
+        access.expires_at = refresh.expires_at = START_MS
     else:
         endings[name]()
 
@@ -103,7 +103,7 @@ def invalidate(name: str, access: Credential, refresh: OneTimeToken) -> None:
 def test_token_is_inactive_once_anything_it_depends_on_is(latchkey: TestApp, app: App, name: str) -> None:
     """The same as in a request to the API."""
     access, refresh = approved(latchkey, app)
-    Account(access.account_id).update(actions=[Account.credentials_since.set(NOON_MS)])
+    Account(access.account_id).update(actions=[Account.credentials_since.set(START_MS)])
     assert [introspect(app, token)["active"] for token in (access, refresh)] == [True, True]
     invalidate(name, access, refresh)
     assert [introspect(app, token) for token in (access, refresh)] == [{"active": False}] * 2
@@ -123,18 +123,18 @@ def test_revocation_revokes_a_token_or_the_grant_of_a_refresh_token(latchkey: Te
     access, refresh = approved(latchkey, app)
     for _ in range(2):
         revocation.revoke(app.client, access)
-    assert Credential.get(access.digest).revoked_at == NOON_MS
+    assert Credential.get(access.digest).revoked_at == START_MS
     assert introspect(app, refresh)["active"]
     for _ in range(2):
         revocation.revoke(app.client, refresh)
     assert not introspect(app, refresh)["active"]
-    assert Grant.get(access.grant_id).revoked_at == NOON_MS
+    assert Grant.get(access.grant_id).revoked_at == START_MS
 
 
 def test_revocation_without_invalidated_caches_is_unavailable(latchkey: TestApp, app: App) -> None:
     """503 for either kind; the token is revoked all the same."""
     for token in approved(latchkey, app):
-        with marks_lost(), pytest.raises(OAuthError, match="Try again") as raised:
+        with fail_marks(), pytest.raises(OAuthError, match="Try again") as raised:
             revocation.revoke(app.client, token)
         assert (raised.value.error, raised.value.status) == ("temporarily_unavailable", 503)
-    assert Grant.get(token.grant_id).revoked_at == NOON_MS
+    assert Grant.get(token.grant_id).revoked_at == START_MS

@@ -6,7 +6,7 @@ import pytest
 from pynamodb.exceptions import AttributeNullError
 
 from chalicelib.oauth.tables import Client, Consent, Grant
-from tests.support.harness import NOON_MS, TestApp
+from tests.support.harness import START_MS, TestApp
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ def test_scopes_of_a_consent_are_those_of_all_entries() -> None:
 @pytest.mark.parametrize(
     ("times", "is_active"),
     [
-        ({"expires_at": NOON_MS + 1}, True),
-        ({"expires_at": NOON_MS}, False),
-        ({"expires_at": NOON_MS + 1, "revoked_at": NOON_MS}, False),
+        ({"expires_at": START_MS + 1}, True),
+        ({"expires_at": START_MS}, False),
+        ({"expires_at": START_MS + 1, "revoked_at": START_MS}, False),
     ],
 )
 def test_grant_is_active_until_it_expires_or_is_revoked(

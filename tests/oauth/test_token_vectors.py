@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.core import secrets, settings
 from chalicelib.oauth.tables import OneTimeToken
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth import token_vectors as vectors
 from tests.oauth.flow import (
     CALLBACK,
@@ -38,7 +38,7 @@ def _files_are_a_resource(latchkey: TestApp) -> Iterable[None]:
 def test_missing_or_unknown_grant_type_is_rejected(latchkey: TestApp, app: App) -> None:
     """RFC 6749 §5.2: invalid_request if it is missing, unsupported_grant_type if it is unknown."""
 
-    def ask(grant_type: Value, **more: Value) -> Answer:
+    def ask(grant_type: Value, **more: Value) -> Response:
         latchkey.clock.forward(1)
         return app.post("/oauth/token", grant_type=grant_type, **more)
 
@@ -72,7 +72,7 @@ def test_first_error_of_a_code_exchange_is_returned(
         "code_verifier": VERIFIER if with_pkce else None,
     }
 
-    def ask(**changed: Value) -> Answer:
+    def ask(**changed: Value) -> Response:
         latchkey.clock.forward(0.5)
         return client.ask(CODE, **{**right, **changed})
 
@@ -117,7 +117,7 @@ def test_first_error_of_a_refresh_is_returned(latchkey: TestApp, ada: User, app:
     for client in (app, spa):
         _, token = ada.grant(client, scope="read")
 
-        def ask(client: App = client, token: str = token, **changed: Value) -> Answer:
+        def ask(client: App = client, token: str = token, **changed: Value) -> Response:
             latchkey.clock.forward(0.5)
             return client.ask(REFRESH, **{"refresh_token": token, **changed})
 
@@ -141,7 +141,7 @@ def test_first_error_of_client_credentials_is_returned(latchkey: TestApp) -> Non
     """RFC 6749 §4.4: a scope that OAuth never grants, then one that the client may not have, then the resource."""
     reader = register_client(latchkey, scopes=["read"])
 
-    def ask(**sent: Value) -> Answer:
+    def ask(**sent: Value) -> Response:
         latchkey.clock.forward(0.5)
         return reader.ask(CLIENT, **sent)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.oauth.flow import CALLBACK, CHALLENGE, CLIENT, CODE, DEVICE, REFRESH, VERIFIER, Parameters, error_of
 
 Value = str | Iterable[str] | None
@@ -16,12 +16,12 @@ OTHER_VERIFIER = "M25iVXpKU3puUjFaYWg3T1NDTDQtcW1ROUY5YXlwalNoc0hhakxifmZHag"
 """A verifier of a different challenge."""
 
 
-def error_response(response: Answer) -> ErrorResponse:
+def error_response(response: Response) -> ErrorResponse:
     """Return status, error and description of a response, which must be an error of RFC 6749 §5.2."""
     return *error_of(response), response.json()["error_description"]
 
 
-def differing(vectors: Vectors, ask: Callable[..., Answer]) -> list[tuple[Parameters, ErrorResponse, ErrorResponse]]:
+def differing(vectors: Vectors, ask: Callable[..., Response]) -> list[tuple[Parameters, ErrorResponse, ErrorResponse]]:
     """Return the vectors whose response differs: what was sent, the expected and the actual response."""
     responses = [(sent, right, error_response(ask(**sent))) for sent, right in vectors]
     return [each for each in responses if each[1] != each[2]]

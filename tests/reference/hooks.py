@@ -1,4 +1,4 @@
-"""What schemathesis learns of this API that no schema can say, and two checks of ours beside its own.
+"""Hooks for schemathesis: constraints that the schema can't express, and two additional checks.
 
 It imports this module in a process of its own; the caller that it plays, another at each run, is in the environment.
 """
@@ -14,7 +14,7 @@ _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def own_ids() -> list[str]:
-    """Return the caller's own key and account: a caller that revokes or suspends itself has nothing more to say."""
+    """Return the caller's own key and account, which the caller must not revoke or suspend."""
     return os.environ["PLAYED_IDS"].split()
 
 
@@ -34,7 +34,7 @@ for each in ("acc", "key", "evt", "whk"):
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Turn a request that would change the caller itself to another id, which isn't found."""
+    """Replace the caller's own id in a request by an unknown one."""
     if case.method not in ("GET", "HEAD"):
         for name, value in (case.path_parameters or {}).items():
             if value in own_ids():
@@ -42,8 +42,8 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
 
 
 @schemathesis.check
-def nobody_gets_in_without_the_scope(ctx: Any, response: Any, case: Any) -> None:
-    """What asks for a scope never succeeds for a caller without it, nor for one without a credential."""
+def scope_is_required(ctx: Any, response: Any, case: Any) -> None:
+    """A route with a scope never succeeds for a caller without the scope or without a credential."""
     scope, sent = case.operation.definition.raw.get("x-required-scope"), response.request
     if scope and response.status_code < 400 and sent.method != "OPTIONS":  # a preflight comes without a key
         assert "Authorization" in sent.headers, f"{sent.method} {case.path} answers a caller without a key"
@@ -52,7 +52,7 @@ def nobody_gets_in_without_the_scope(ctx: Any, response: Any, case: Any) -> None
 
 @schemathesis.check
 def every_refusal_is_told(ctx: Any, response: Any, case: Any) -> None:
-    """Each has a code and words for people."""
+    """Every error response has a code and a message."""
     if response.status_code >= 400:
         body = response.json()
         assert body["error"]

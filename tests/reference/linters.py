@@ -1,4 +1,4 @@
-"""redocly and spectral from npm, installed once into `.local/`, and what they have against a document."""
+"""redocly and spectral from npm, installed once into `.local/`, and their findings for a document."""
 
 import json
 import os
@@ -12,14 +12,14 @@ HERE = Path(__file__).parent
 
 
 def of_redocly(document: Path) -> list[str]:
-    """Return what redocly's recommended rules find, warnings included."""
+    """Return the findings of redocly's recommended rules, warnings included."""
     command = ["redocly", "lint", "--config", str(HERE / "redocly.yaml"), "--format", "json", str(document)]
     found: dict[str, Any] = json.loads(_run(command))
     return [f"{problem['ruleId']}: {problem['message']}" for problem in found["problems"]]
 
 
 def of_spectral(document: Path) -> list[str]:
-    """Return what spectral's rules for OpenAPI find, down to its hints."""
+    """Return the findings of spectral's OpenAPI rules, hints included."""
     ruleset = str(HERE / "spectral.yaml")
     command = ["spectral", "lint", "--ruleset", ruleset, "--format", "json", "--quiet", str(document)]
     return [f"{problem['code']}: {problem['message']}" for problem in json.loads(_run(command))]

@@ -1,4 +1,4 @@
-"""What other people's generators make of /openapi.json works: it imports, compiles strictly, and talks to the server.
+"""Client code that generators create from /openapi.json works: it imports, compiles strictly, and calls the server.
 
 The generator for Python is pinned in requirements-dev.txt, those for TypeScript in `generators/`.
 """
@@ -71,22 +71,22 @@ def secret(api: Console) -> str:
 
 @pytest.fixture(scope="module")
 def python(api: Console, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which openapi-python-client has made the package `generated`."""
+    """The folder with the package `generated` by openapi-python-client."""
     folder = tmp_path_factory.mktemp("python")
-    # Its own last step, a formatter, would only make the code pretty.
+    # Its last step would only format the code.
     (folder / "config.yaml").write_text("post_hooks: []\n")
     program = str(Path(sys.executable).with_name("openapi-python-client"))
     into = ["--output-path", str(folder / "generated"), "--meta", "none", "--config", str(folder / "config.yaml")]
     said = _run(["sh", "-c", '"$@" 2>&1', "sh", program, "generate", "--url", f"{api.url}/openapi.json", *into], folder)
     omitted = re.findall(r"^WARNING parsing (.*) within", said, re.MULTILINE)
-    # A feed is no JSON; what it gives is left out, and nothing else is.
+    # The RSS feed isn't JSON; only its response is left out.
     assert omitted == ["GET /status.rss"], said
     return folder
 
 
 @pytest.fixture(scope="module")
 def typescript(api: Console, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the document, our program, and what is needed to compile it."""
+    """A folder with the document, our program, and the compiler."""
     folder = tmp_path_factory.mktemp("typescript")
     (folder / "node_modules").symlink_to(pinned.node_modules(HERE, "generators"))
     for name in ("package.json", "program.ts"):
@@ -95,15 +95,15 @@ def typescript(api: Console, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_module_of_a_generated_python_client_imports(python: Path) -> None:
-    """Those of the OAuth endpoints, too, whose bodies are forms."""
+    """All generated modules can be imported, also those of the OAuth endpoints, whose bodies are forms."""
     names = json.loads(_run([sys.executable, "-c", EVERY_MODULE], python))
     for endpoint in ("token", "revoke", "introspect", "device_authorization", "register"):
         assert any(name.endswith(f".{endpoint}") for name in names if name.startswith("generated.api.o_auth"))
     assert len(names) > 150
 
 
-def test_generated_python_client_talks_to_the_server(api: Console, secret: str, python: Path) -> None:
-    """JSON under /v1, forms at the OAuth endpoints; what comes back has the types that the document gives it."""
+def test_generated_python_client_calls_the_server(api: Console, secret: str, python: Path) -> None:
+    """Requests with JSON and with forms succeed, and the responses have the documented types."""
     done = json.loads(_run([sys.executable, "-c", CALLS, api.url, secret], python))
     assert done == {
         "made": "Generated",
@@ -115,8 +115,8 @@ def test_generated_python_client_talks_to_the_server(api: Console, secret: str, 
     }
 
 
-def test_typescript_types_compile_strictly_and_say_what_is_so(api: Console, secret: str, typescript: Path) -> None:
-    """By openapi-typescript: a program that uses them compiles under --strict, misuse doesn't, and it runs."""
+def test_typescript_types_compile_strictly_and_match_responses(api: Console, secret: str, typescript: Path) -> None:
+    """With openapi-typescript's types a program compiles under --strict and runs, and wrong use doesn't compile."""
     _run([_bin(typescript, "openapi-typescript"), f"{api.url}/openapi.json", "-o", "schema.ts"], typescript)
     _compiled(typescript, "program.ts", "--noEmitOnError")
     done = json.loads(_run(["node", "program.js", api.url, secret], typescript))
@@ -124,7 +124,7 @@ def test_typescript_types_compile_strictly_and_say_what_is_so(api: Console, secr
 
 
 def test_client_by_orval_compiles_strictly(api: Console, typescript: Path) -> None:
-    """One function for each operation, each sending one kind of body."""
+    """The client by orval has one function per operation, and each compiles."""
     chosen = {"latchkey": {"input": f"{api.url}/openapi.json", "output": {"target": "orval.ts", "client": "fetch"}}}
     (typescript / "orval.config.mjs").write_text(f"export default {json.dumps(chosen)};\n")
     _run([_bin(typescript, "orval"), "--config", "orval.config.mjs"], typescript)
@@ -133,8 +133,8 @@ def test_client_by_orval_compiles_strictly(api: Console, typescript: Path) -> No
     _compiled(typescript, "orval.ts", "--noEmit")
 
 
-def test_document_is_of_a_version_that_generators_read() -> None:
-    """OpenAPI 3.2 says nothing more that is needed here, and neither generator for Python nor spectral reads it yet."""
+def test_document_has_an_openapi_version_that_generators_support() -> None:
+    """The document isn't OpenAPI 3.2, which the Python generator and spectral don't support yet."""
     assert OPENAPI.startswith("3.1.")
 
 

@@ -1,4 +1,4 @@
-"""The document is one that other people's tools like to read."""
+"""The OpenAPI document passes redocly and spectral."""
 
 import json
 from pathlib import Path
@@ -16,16 +16,16 @@ LINTERS = {"redocly": linters.of_redocly, "spectral": linters.of_spectral}
 
 
 @pytest.mark.parametrize("name", LINTERS)
-def test_linter_finds_nothing(name: str, tmp_path: Path) -> None:
-    """No error and no warning, by every rule that it recommends."""
+def test_linter_has_no_findings(name: str, tmp_path: Path) -> None:
+    """The recommended rules have no error and no warning."""
     file = tmp_path / "openapi.json"
     file.write_text(json.dumps(document(app.routes, "https://api.latchkey.test")))
     assert LINTERS[name](file) == []
 
 
 @pytest.mark.parametrize("name", exhaustive.after(1, [*LINTERS]))
-def test_linter_would_find_a_fault(name: str, tmp_path: Path) -> None:
-    """A path parameter that isn't declared is found: the rules do run."""
+def test_linter_finds_an_undeclared_parameter(name: str, tmp_path: Path) -> None:
+    """The rules run: an undeclared path parameter is reported."""
     whole = document(app.routes, "https://api.latchkey.test")
     del whole["paths"]["/v1/keys/{key_id}"]["get"]["parameters"]
     file = tmp_path / "openapi.json"

@@ -1,4 +1,4 @@
-"""schemathesis makes requests up from /openapi.json, good and bad ones, and no answer is one that isn't documented.
+"""schemathesis generates valid and invalid requests from /openapi.json, and every response is documented.
 
 Everything it can check is checked, with keys of every scope and without one, but for what NOT_SO names.
 """
@@ -21,7 +21,7 @@ NOT_SO = {
     "unsupported_method": "a method that a path doesn't have is API Gateway's to refuse, and it says 404, not 405",
     "use_after_free": "a revoked key is still shown, as revoked, until 30 days past its end",
 }
-"""The checks that are left out, and why."""
+"""The excluded checks, with reasons."""
 EVERY_PHASE = "examples,coverage,fuzzing,stateful"
 
 
@@ -42,8 +42,8 @@ def player(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Player]:
 def fuzz(
     api: Console, player: Player, person: User, key: Key | None, held: tuple[str, ...], *, seed: int, phases: str
 ) -> None:
-    """Let schemathesis play a caller; insist that it finds nothing."""
-    api.forward(HOUR_S)  # strangers have their hour's quota anew, and clients may register again
+    """Run schemathesis as a caller; assert that it finds nothing."""
+    api.forward(HOUR_S)  # anonymous callers get a new quota, and clients may register again
     arguments = [
         *("--config-file", str(HERE / "schemathesis.toml")),
         *("run", f"{api.url}/openapi.json", "--checks", "all", "--exclude-checks", ",".join(NOT_SO)),

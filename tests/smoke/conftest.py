@@ -44,8 +44,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         patch.setenv("AWS_ENDPOINT_URL", database.url)
         dynamodb.forget_connection()
         try:
-            with subprocess_server.running("tests.smoke.server", log) as process:
-                yield Served(**subprocess_server.said(process))
+            with subprocess_server.run_module("tests.smoke.server", log) as process:
+                yield Served(**subprocess_server.read_line(process))
         finally:
             database.stop()
             dynamodb.forget_connection()

@@ -17,7 +17,7 @@ from chalicelib.credentials import scopes
 from chalicelib.credentials.issue import new_key, put_beside_the_others
 from chalicelib.limits import tiers
 from infra import background, chalice_cli, data, server
-from tests.support.serving import ENGINE_ANSWERS_WITHIN_S
+from tests.support.threaded_server import ENGINE_TIMEOUT_S
 
 
 class Server(server.Server):
@@ -33,7 +33,7 @@ class Server(server.Server):
 
 def main() -> None:
     """Serve until standard input ends."""
-    dynamodb.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
+    dynamodb.READ_TIMEOUT_S = ENGINE_TIMEOUT_S
     served = Server(app, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{served.server_port}"
     chalice_cli.prepare_environment(url)

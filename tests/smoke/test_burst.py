@@ -4,17 +4,17 @@ from collections.abc import Callable
 
 import pytest
 
+from infra.local_gateway.response import Response
 from infra.smoke import burst
 from infra.smoke.outcomes import DIFFERS, LEFT_OUT
 from infra.smoke.run import Run
-from infra.standin import Answer
 
 NAME = "nothing but 200 and 429 under a burst"
 
 
 def judged(run: Run, statuses: list[int], runs_at_once: int | None) -> list[str]:
     """Return what came of the check that nothing else was answered."""
-    burst.judge(run, 1, burst.Volley([Answer(status, [], b"") for status in statuses], 2), runs_at_once)
+    burst.judge(run, 1, burst.Volley([Response(status, [], b"") for status in statuses], 2), runs_at_once)
     return [each.state for each in run.outcomes.found if each.check == NAME and each.state in (DIFFERS, LEFT_OUT)]
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
+from infra.local_gateway.response import Response
 from infra.smoke import compare
 from infra.smoke.latency import by_percentile
-from infra.standin import Answer
 
-EXPECTED = Answer(404, [("Content-Type", "application/json"), ("X-RateLimit-Limit", "0")], b'{"error":"not_found"}')
+EXPECTED = Response(404, [("Content-Type", "application/json"), ("X-RateLimit-Limit", "0")], b'{"error":"not_found"}')
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ EXPECTED = Answer(404, [("Content-Type", "application/json"), ("X-RateLimit-Limi
 )
 def test_each_difference_is_named(status: int, headers: dict[str, str], body: bytes, differences: list[str]) -> None:
     """Status, body to the byte, and every header of ours, in any letter case; what carriers add isn't judged."""
-    found = compare.differences(EXPECTED, Answer(status, list(headers.items()), body))
+    found = compare.differences(EXPECTED, Response(status, list(headers.items()), body))
     assert len(found) == len(differences)
     assert all(each.startswith(start) for each, start in zip(found, differences, strict=True))
 
@@ -32,8 +32,8 @@ def test_what_a_request_counts_is_left_open() -> None:
     """A number may be any whole number, and no text; a header of which any value will do must be there."""
     wanted = {"X-RateLimit-Remaining": compare.NUMBER, "RateLimit": compare.ANY}
     sent = [("X-RateLimit-Remaining", "998"), ("RateLimit", '"burst";r=1;t=1')]
-    assert compare.of_headers(wanted, Answer(200, list(sent), b"")) == []
-    assert len(compare.of_headers(wanted, Answer(200, [("X-RateLimit-Remaining", "many")], b""))) == 2
+    assert compare.of_headers(wanted, Response(200, list(sent), b"")) == []
+    assert len(compare.of_headers(wanted, Response(200, [("X-RateLimit-Remaining", "many")], b""))) == 2
 
 
 @pytest.mark.parametrize(("added", "differences"), [([("X-Amz-Cf-Id", "1")], 0), ([], 2)])
@@ -42,9 +42,9 @@ def test_challenge_by_its_own_name_is_right_behind_cloudfront_alone(
 ) -> None:
     """There a function takes back what API Gateway renames; where it doesn't, the renamed one is expected."""
     wanted = {"x-amzn-Remapped-WWW-Authenticate": "Bearer"}
-    came = Answer(403, [("WWW-Authenticate", "Bearer"), *added], b"")
+    came = Response(403, [("WWW-Authenticate", "Bearer"), *added], b"")
     assert len(compare.of_headers(wanted, came)) == differences
-    assert compare.of_headers(wanted, Answer(403, [*wanted.items(), *added], b"")) == []
+    assert compare.of_headers(wanted, Response(403, [*wanted.items(), *added], b"")) == []
 
 
 def test_latency_is_told_by_nearest_rank() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.core.dynamodb import client as dynamodb
+from infra.local_gateway.response import Response
 from infra.smoke import contract
 from infra.smoke.burst import Volley
 from infra.smoke.command import ACCOUNT, NOT_MADE, OF_ACCOUNT, smoke
@@ -20,8 +21,7 @@ from infra.smoke.redaction import Redaction
 from infra.smoke.run import UNANSWERED_MAX, Run
 from infra.smoke.target import LOCAL, Target
 from infra.smoke.throwaway import CLEANUP
-from infra.standin import Answer
-from tests.support.serving import CrowdServer
+from tests.support.threaded_server import ThreadedServer
 
 Made = Callable[..., Run]
 
@@ -61,7 +61,7 @@ def denied(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class named it
             pass
 
-    server = CrowdServer(("127.0.0.1", 0), Handler)
+    server = ThreadedServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
@@ -124,5 +124,5 @@ def test_report_that_cannot_be_written_is_one_line(silent: str, tmp_path: Path) 
 
 def test_volley_says_why_requests_have_no_answer() -> None:
     """By the kind of error, beside the statuses of the others."""
-    answers = [Answer(200, [], b""), Answer(429, [], b""), Answer(200, [], b""), Answer(0, [], b"TimeoutError")]
+    answers = [Response(200, [], b""), Response(429, [], b""), Response(200, [], b""), Response(0, [], b"TimeoutError")]
     assert Volley(answers, 1).counted() == "2 × 200, 1 × 429, 1 × no answer (TimeoutError)"

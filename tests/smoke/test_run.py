@@ -14,7 +14,7 @@ from infra.smoke import burst, contract, outcomes, revocation, throwaway
 from infra.smoke.command import INTERRUPTED, OF_ACCOUNT, smoke
 from tests.smoke import wrong
 from tests.smoke.conftest import Served
-from tests.support.webhook_receiver import listening
+from tests.support.webhook_receiver import run_receiver
 
 pytestmark = pytest.mark.xdist_group("smoke")
 FORBIDDEN = re.compile(r"lk_[a-z]+_[0-9A-Za-z]{36}|@example\.com|127\.0\.0\.1|acc_\w{8}")
@@ -32,7 +32,7 @@ def account(served: Served) -> Iterator[throwaway.Account]:
 
 def test_whole_run_finds_nothing_and_leaves_nothing(served: Served, tmp_path: Path) -> None:
     """Against a server that keeps the contract every check holds; the account is deleted, the report is redacted."""
-    with listening() as receiver:
+    with run_receiver() as receiver:
         run = served.run(receiver=receiver.url)
         assert smoke(run, tmp_path / "report.md") == 0, run.outcomes.of(outcomes.DIFFERS)
         assert {message.headers["webhook-id"][:4] for message in receiver.received} == {"evt_"}

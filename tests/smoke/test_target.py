@@ -4,7 +4,7 @@ import pytest
 
 from infra import engine
 from infra.smoke import command, target
-from tests.support.webhook_receiver import listening
+from tests.support.webhook_receiver import run_receiver
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_address_that_does_not_answer_is_told(
 @pytest.mark.parametrize(("status", "said"), [(404, "No Latchkey answers there"), (503, "")])
 def test_address_of_something_else_is_told_once(status: int, said: str) -> None:
     """Where /health isn't found, such as without the gateway's stage; a service that is down is checked anyway."""
-    with listening() as other:
-        other.says = [status]
+    with run_receiver() as other:
+        other.statuses = [status]
         if said:
             with pytest.raises(target.NoTarget, match=rf"{said}: GET /health was answered {status}"):
                 target.chosen({"URL": other.url})

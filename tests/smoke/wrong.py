@@ -8,29 +8,29 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
-from infra.standin import Answer
-from tests.support.serving import CrowdServer
+from infra.local_gateway.response import Response
+from tests.support.threaded_server import ThreadedServer
 
-Mutation = Callable[[str, Answer], Answer]
+Mutation = Callable[[str, Response], Response]
 """Gets the Authorization header of a request and the true answer; returns what is sent."""
 _CARRIED = ("connection", "content-length", "date", "server", "transfer-encoding")
 
 
-def drops_a_limit_header(_authorization: str, answer: Answer) -> Answer:
+def drops_a_limit_header(_authorization: str, answer: Response) -> Response:
     """Send no X-RateLimit-Reset where there is nothing."""
     if answer.status == 404:
         answer.headers = [pair for pair in answer.headers if pair[0] != "X-RateLimit-Reset"]
     return answer
 
 
-def says_another_401(_authorization: str, answer: Answer) -> Answer:
+def says_another_401(_authorization: str, answer: Response) -> Response:
     """Say what API Gateway would say by itself."""
     if answer.status == 401 and b"missing_api_key" in answer.body:
         answer.body = b'{"message":"Unauthorized"}'
     return answer
 
 
-def exposes_no_challenge(_authorization: str, answer: Answer) -> Answer:
+def exposes_no_challenge(_authorization: str, answer: Response) -> Response:
     """Let no page of another origin read WWW-Authenticate."""
     answer.headers = [(name, value.replace(",WWW-Authenticate", "")) for name, value in answer.headers]
     return answer
@@ -38,10 +38,10 @@ def exposes_no_challenge(_authorization: str, answer: Answer) -> Answer:
 
 def remembers(status: int, *, times: int | None) -> Mutation:
     """Return what answers with what a credential was once given, where it is now given `status`: so many times."""
-    passed: dict[str, Answer] = {}
+    passed: dict[str, Response] = {}
     left: dict[str, int] = {}
 
-    def mutated(authorization: str, answer: Answer) -> Answer:
+    def mutated(authorization: str, answer: Response) -> Response:
         if answer.status == 200:
             passed[authorization] = answer
         elif answer.status == status and authorization in passed and left.get(authorization, 1):
@@ -68,11 +68,11 @@ def before(url: str, mutation: Mutation) -> Iterator[str]:
             connection.request(self.command, self.path, body or None, dict(self.headers.items()))
             came = connection.getresponse()
             headers = [pair for pair in came.getheaders() if pair[0].lower() not in _CARRIED]
-            true = Answer(came.status, headers, came.read())
+            true = Response(came.status, headers, came.read())
             connection.close()
             self.send(mutation(self.headers.get("Authorization", ""), true), came.getheader("Content-Length"))
 
-        def send(self, answer: Answer, length: str | None) -> None:
+        def send(self, answer: Response, length: str | None) -> None:
             self.send_response(answer.status)
             for name, value in answer.headers:
                 self.send_header(name, value)
@@ -90,7 +90,7 @@ def before(url: str, mutation: Mutation) -> Iterator[str]:
         def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class named it
             pass
 
-    server = CrowdServer(("127.0.0.1", 0), Handler)
+    server = ThreadedServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

@@ -1,7 +1,7 @@
-"""Both ways to DynamoDB side by side: each call is made once, and must be written and read by both alike.
+"""Parity with botocore: our DynamoDB client and botocore must serialize each call and parse each response alike.
 
-A run compares the first call and answer of each shape; more would differ in nothing but ids, times and counts.
-`make test` puts it under every test of a house on moto, by `TESTS_TWIN=1`; `make test-fast` leaves it out.
+A run compares the first call and response of each shape; others differ only in ids, times and counts.
+`make test` enables it for every test on moto, by `TESTS_TWIN=1`; `make test-fast` doesn't.
 """
 
 import json
@@ -25,7 +25,7 @@ from chalicelib.core.dynamodb import codec, endpoint
 from chalicelib.core.dynamodb.connection_pool import Connections
 from chalicelib.core.dynamodb.errors import meaning
 from chalicelib.core.dynamodb.http_response import Answer
-from tests.support.moto_server import ANSWERS_WITHIN_S
+from tests.support.moto_server import RESPONSE_TIMEOUT_S
 
 VARIABLE = "TESTS_TWIN"
 VALUES = frozenset(("S", "N", "B", "SS", "NS", "BS", "BOOL", "NULL", "ClientRequestToken"))
@@ -34,7 +34,7 @@ SENT_ALIKE = ("host", "content-type", "x-amz-target", "x-amz-security-token", "c
 
 @lru_cache(maxsize=1)
 def _client() -> Any:
-    """Return botocore's client, which takes longer to make than most tests run."""
+    """Return botocore's client, which takes longer to create than most tests run."""
     config = Config(parameter_validation=False, retries={"total_max_attempts": 1, "mode": "standard"})
     return botocore.session.get_session().create_client("dynamodb", config=config)
 
@@ -45,23 +45,25 @@ class _Body(BytesIO):
 
 
 _compared_here: set[object] = set()
-"""The shapes that were compared by this process, or seen to be by another one of the same run."""
+"""The shapes that this process, or another one of the same run, has compared."""
 
 
 class Parity:
-    """Sends what `lean` writes, lets botocore write the same and read the same answer, and compares."""
+    """Sends our client's request, has botocore serialize the same call and parse the same response, and compares."""
 
     def __init__(self, compared: Path) -> None:
         self.compared = compared
         place = endpoint.place()
-        self.connections = Connections(place.url, connect_timeout_s=ANSWERS_WITHIN_S, read_timeout_s=ANSWERS_WITHIN_S)
+        self.connections = Connections(
+            place.url, connect_timeout_s=RESPONSE_TIMEOUT_S, read_timeout_s=RESPONSE_TIMEOUT_S
+        )
         self.caller = codec.Caller(place, self._send)
         self.client = _client()
         self.lock = threading.Lock()
         self.sent, self.answer = b"", Answer(0, {}, b"")
 
     def __call__(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Make one call both ways."""
+        """Make one call with both clients."""
         with self.lock:
             ours, failed = _outcome(self.caller, operation, request)
             if _is_new((operation, _shape(request), _shape(_compared(ours))), self.compared):
@@ -75,12 +77,12 @@ class Parity:
         self.sent, self.answer = request, self.connections.send(request)
         return self.answer
 
-    def answered(self, request: AWSPreparedRequest, **_rest: Any) -> AWSResponse:
-        """Compare what botocore would send now with what was sent, and give it the answer to that."""
+    def compare(self, request: AWSPreparedRequest, **_rest: Any) -> AWSResponse:
+        """Compare botocore's request with the sent one, and return the response to that."""
         head, _, body = self.sent.partition(b"\r\n\r\n")
         ours = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
         theirs = {name.lower(): _text(value) for name, value in request.headers.items()}
-        # botocore takes the Host header from the URL as it sends.
+        # botocore derives the Host header from the URL when it sends.
         theirs["host"] = request.url.split("/")[2]
         theirs["content-length"] = ours["content-length"]
         assert json.loads(body) == json.loads(str(_text(request.body)))
@@ -89,7 +91,7 @@ class Parity:
 
 
 def _outcome(send: dynamodb.Send, operation: str, request: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """Return an answer, and whether it is an error."""
+    """Return a response, and whether it is an error."""
     try:
         return send(operation, request), False
     except (codec.Failed, ClientError) as error:
@@ -97,7 +99,7 @@ def _outcome(send: dynamodb.Send, operation: str, request: dict[str, Any]) -> tu
 
 
 def _is_new(shape: object, compared: Path) -> bool:
-    """Return whether no process of this run has compared a call of this shape; the first to ask makes a file of it."""
+    """Return whether no process of this run has compared this shape; record it in a file."""
     if shape in _compared_here:
         return False
     _compared_here.add(shape)
@@ -108,7 +110,7 @@ def _is_new(shape: object, compared: Path) -> bool:
 
 
 def _shape(value: Any) -> object:
-    """Return what a request or an answer is made of: names and expressions, of values the types, of lists the kinds."""
+    """Return the shape of a request or response: names and expressions, but only the types of values."""
     if isinstance(value, dict):
         return tuple((name, name in VALUES or _shape(part)) for name, part in value.items())
     if isinstance(value, list):
@@ -121,24 +123,24 @@ def _text(value: str | bytes) -> str:
 
 
 def _compared(answer: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what botocore tells of the exchange itself, and a table's description, whose times it parses."""
+    """Omit botocore's response metadata, and table descriptions, whose timestamps botocore parses."""
     apart = ("ResponseMetadata", "message", "Message", "Table", "TableDescription")
     return {name: value for name, value in answer.items() if name not in apart}
 
 
-def is_asked_for() -> bool:
-    """Tell whether houses shall be twins."""
+def is_enabled() -> bool:
+    """Return whether the comparison is enabled."""
     return VARIABLE in os.environ
 
 
 @contextmanager
-def beside_botocore(compared: Path) -> Iterator[None]:
-    """Compare the calls of a `with` block; what was compared is noted in a folder that a run's workers share."""
+def compare_with_botocore(compared: Path) -> Iterator[None]:
+    """Compare the calls of a `with` block; `compared` is a folder that the run's workers share."""
     compared.mkdir(exist_ok=True)
-    twin = Parity(compared)
-    events = twin.client.meta.events
-    events.register("before-send.dynamodb", twin.answered)
-    with dynamodb.sent_by(twin):
+    parity = Parity(compared)
+    events = parity.client.meta.events
+    events.register("before-send.dynamodb", parity.compare)
+    with dynamodb.sent_by(parity):
         yield
-    events.unregister("before-send.dynamodb", twin.answered)
-    twin.connections.close()
+    events.unregister("before-send.dynamodb", parity.compare)
+    parity.connections.close()

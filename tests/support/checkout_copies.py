@@ -1,13 +1,13 @@
-"""Copies of parts of this checkout, made while other tests run in it."""
+"""Copies of parts of this checkout, while other tests run in it."""
 
 import shutil
 from pathlib import Path
 
 
 def copy_part(part: Path, to: Path) -> None:
-    """Copy a file, or a folder with all that is in it.
+    """Copy a file or a folder.
 
-    Python writes a cache beside its place first: what has such a name is there now and gone a moment later.
+    Python writes bytecode to a temporary file first: such files may vanish during the copy.
     """
     if part.is_dir():
         shutil.copytree(part, to, ignore=shutil.ignore_patterns("*.pyc.*"))

@@ -1,7 +1,7 @@
-"""Holds an answer to what its route declares: status, headers and body, to the last field.
+"""Check that a response conforms to its route's declaration: status, headers and body, to the last field.
 
-Stricter than the document itself, whose shapes may grow: here a field that isn't declared is a fault, or it would never
-be described. It runs beside every request that a test sends through its house, and never in production.
+Stricter than the OpenAPI document, whose schemas allow additional fields: here an undeclared field is an error.
+It runs after every request that a test sends through the harness, and never in production.
 """
 
 import json
@@ -12,25 +12,26 @@ import jsonschema_rs
 from chalice.app import Chalice
 
 from chalicelib.api.openapi.document import document
-from infra.standin import Answer, Gateway
+from infra.local_gateway.gateway import Gateway
+from infra.local_gateway.response import Response
 
 BASE_URL = "https://api.latchkey.test"
 OF_THE_GATEWAY = (413, 431)
-"""What the gateway refuses before it looks at the route, as the document's introduction says."""
+"""Statuses that API Gateway sends before routing, as the document's introduction says."""
 
 
-def check(gateway: Gateway, method: str, target: str, answer: Answer) -> None:
-    """Insist that a documented route gave what its declaration says; other routes may answer as they like."""
+def check(gateway: Gateway, method: str, target: str, answer: Response) -> None:
+    """Assert that the response of a documented route conforms to its declaration."""
     operation = _operation(gateway, method, target)
     if operation is None or answer.status in OF_THE_GATEWAY:
         return
     whole = _document(gateway.app)
     where = f"{method} {target}: {answer.status}"
     assert str(answer.status) in operation["responses"], f"{where} is not documented"
-    response = _resolved(whole, operation["responses"][str(answer.status)])
+    response = _resolve(whole, operation["responses"][str(answer.status)])
     for name, header in response["headers"].items():
         there = answer.header(name) or answer.header(f"x-amzn-Remapped-{name}")
-        assert there or not _resolved(whole, header)["required"], f"{where} lacks {name}"
+        assert there or not _resolve(whole, header)["required"], f"{where} lacks {name}"
     if "content" not in response:
         assert answer.body == b"", f"{where} has a body"
         return
@@ -43,7 +44,7 @@ def check(gateway: Gateway, method: str, target: str, answer: Answer) -> None:
 
 
 def strict(schema: Any) -> Any:
-    """Return a schema under which an object has no field that isn't named."""
+    """Return a schema that forbids additional properties."""
     if isinstance(schema, list):
         return [strict(each) for each in schema]
     if not isinstance(schema, dict):
@@ -74,7 +75,7 @@ def _validator(app: Chalice, schema: str) -> Any:
     )
 
 
-def _resolved(whole: dict[str, Any], thing: dict[str, Any]) -> dict[str, Any]:
+def _resolve(whole: dict[str, Any], thing: dict[str, Any]) -> dict[str, Any]:
     if "$ref" not in thing:
         return thing
     for name in thing["$ref"].removeprefix("#/").split("/"):

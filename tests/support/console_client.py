@@ -1,7 +1,7 @@
-"""A person at the console without a browser: keeps cookies, fills forms in as they stand on a page, follows redirects.
+"""A console client without a browser: keeps cookies, submits the forms of a page, follows redirects.
 
-Every path that a page names must lie under the root of the deployment, and is sent to the gateway without it, as a
-stage of API Gateway would.
+Every path on a page must have the prefix of the deployment, and is sent to the gateway without it, as a
+stage of API Gateway does.
 """
 
 import re
@@ -20,26 +20,26 @@ from chalicelib.accounts.password_attempts import Caller
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, randomness
 from chalicelib.limits import tiers
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 from tests.support.harness import TestApp
 
 PASSWORD = "glacier mandolin porcupine"
 ORIGIN = "https://api.example.com"
-SOMEWHERE = Caller(("203.0.113.7",))
+CALLER = Caller(("203.0.113.7",))
 FORM = "application/x-www-form-urlencoded"
 VOID = ("meta", "link", "input", "br", "img", "hr", "wbr")
 Fields = Mapping[str, str | Iterable[str]]
 
-_visitors = count()
+_client_numbers = count()
 
 
 @lru_cache(maxsize=8)
 def hash_of(password: str) -> str:
-    """Return a stored form of a password that is quick to check: the form itself says how much work that takes."""
+    """Return a password hash that is cheap to verify: the hash contains its cost parameters."""
     return argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(password)
 
 
-def person(
+def new_account(
     *,
     email: str = "",
     name: str = "Ada",
@@ -48,7 +48,7 @@ def person(
     admin: bool = False,
     verified: bool = True,
 ) -> Account:
-    """Return a new account whose person can log in."""
+    """Create an account with a password."""
     return create_account(
         email=email or f"{name.split()[0].lower()}.{randomness.base62(6).lower()}@example.com",
         name=name,
@@ -61,7 +61,7 @@ def person(
 
 @dataclass
 class Form:
-    """A form as it stands on a page: what a browser would send if nobody touched it."""
+    """A form of a page, with the values that a browser would submit unchanged."""
 
     action: str
     method: str
@@ -69,13 +69,13 @@ class Form:
 
 
 class _Reader(HTMLParser):
-    """Collects what a test asks of a page."""
+    """Parses a page: forms, URLs, headings, notices, tables."""
 
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Form] = []
         self.urls: list[str] = []
-        self.said: dict[str, list[str]] = {}
+        self.by_role: dict[str, list[str]] = {}
         self.text: list[str] = []
         self.tags: list[str] = []
         self.attributes: set[str] = set()
@@ -120,7 +120,7 @@ class _Reader(HTMLParser):
         if self.rows and {"td", "th"} & {tag for tag, _ in self._within}:
             self.rows[-1][-1].append(data)
         for role in {role for _, role in self._within} & {"h1", "status", "alert"}:
-            self.said.setdefault(role, []).append(data)
+            self.by_role.setdefault(role, []).append(data)
 
     def _input(self, given: dict[str, str]) -> None:
         kind = given.get("type", "text")
@@ -130,9 +130,9 @@ class _Reader(HTMLParser):
 
 @dataclass
 class Page:
-    """An answer, as a person sees it."""
+    """A response of the console, parsed."""
 
-    answer: Answer
+    answer: Response
     target: str
 
     @property
@@ -147,133 +147,131 @@ class Page:
 
     @property
     def location(self) -> str:
-        """Return where a redirect leads, "" for an answer that is none."""
+        """Return the target of a redirect, "" without one."""
         return self.answer.header("Location") or ""
 
     @property
     def set_cookies(self) -> list[str]:
-        """Return the cookies that are set, as they stand in the headers."""
+        """Return the Set-Cookie headers."""
         return [value for name, value in self.answer.headers if name.lower() == "set-cookie"]
 
     @cached_property
-    def read(self) -> _Reader:
-        """Return what stands on the page."""
+    def content(self) -> _Reader:
+        """Return the parsed page."""
         reader = _Reader()
         reader.feed(self.html)
         return reader
 
     @property
     def urls(self) -> list[str]:
-        """Return every link, form and file that the page names."""
-        return self.read.urls
+        """Return the URL of every link, form and file of the page."""
+        return self.content.urls
 
     @property
     def text(self) -> str:
-        """Return what is written on the page, with single spaces."""
-        return " ".join(" ".join(self.read.text).split())
+        """Return the text of the page, with single spaces."""
+        return " ".join(" ".join(self.content.text).split())
 
     @property
     def notice(self) -> str:
-        """Return the confirmation that is shown, "" without one."""
-        return _joined(self.read.said.get("status", ()))
+        """Return the confirmation message, "" without one."""
+        return _join(self.content.by_role.get("status", ()))
 
     @property
     def problem(self) -> str:
-        """Return what is said to be wrong, "" without anything."""
-        return _joined(self.read.said.get("alert", ()))
+        """Return the error message, "" without one."""
+        return _join(self.content.by_role.get("alert", ()))
 
     @property
     def heading(self) -> str:
         """Return the page's heading."""
-        return _joined(self.read.said.get("h1", ()))
+        return _join(self.content.by_role.get("h1", ()))
 
     @property
     def secrets(self) -> list[str]:
-        """Return the API keys that the page shows whole."""
+        """Return the complete API keys on the page."""
         return re.findall(r"lk_(?:live|test)_[0-9A-Za-z]{36}", self.html)
 
     @property
     def rows(self) -> list[list[str]]:
-        """Return the rows of every table, as the texts of their cells."""
-        return [[" ".join(" ".join(cell).split()) for cell in row] for row in self.read.rows]
+        """Return the rows of every table, as lists of the cells' texts."""
+        return [[" ".join(" ".join(cell).split()) for cell in row] for row in self.content.rows]
 
     def form(self, action: str) -> Form:
-        """Return the form that leads to `action`; a page without one is a failure of the test."""
-        return next(form for form in self.read.forms if form.action == action)
+        """Return the form with this action; fail without one."""
+        return next(form for form in self.content.forms if form.action == action)
 
     def value(self, action: str, name: str) -> str:
-        """Return what stands in a field of a form."""
+        """Return the value of a field of a form."""
         return next(value for field, value in self.form(action).fields if field == name)
 
 
-def _joined(texts: Iterable[str]) -> str:
+def _join(texts: Iterable[str]) -> str:
     return " ".join("".join(texts).split())
 
 
 @dataclass
 class ConsoleClient:
-    """One browser of one person, at an address of its own."""
+    """One browser, with its own client address."""
 
     latchkey: TestApp
     origin: str = ORIGIN
     root: str = ""
-    """The path under which the pages lie, "" or a stage like `/api`."""
-    ip: str = field(default_factory=lambda: f"198.51.100.{next(_visitors) % 256}")
+    """The path prefix of the pages, "" or a stage like `/api`."""
+    ip: str = field(default_factory=lambda: f"198.51.100.{next(_client_numbers) % 256}")
     cookies: dict[str, str] = field(default_factory=dict)
     agent: str = ""
-    """What its browser calls itself."""
+    """The User-Agent."""
 
     def open(self, target: str, **headers: str) -> Page:
-        """Look at a page; the redirect stays for the caller to see."""
-        return self._exchanged("GET", target, {name.replace("_", "-"): value for name, value in headers.items()})
+        """Open a page, without following redirects."""
+        return self._exchange("GET", target, {name.replace("_", "-"): value for name, value in headers.items()})
 
     def submit(self, action: str, *, on: str = "", **fields: str | Iterable[str]) -> Page:
-        """Open the page `on` (the form's own path, if it isn't named), and send its form to `action` filled in.
+        """Open the page `on` (by default the form's action), and submit its form to `action` with `fields`.
 
-        A page that asks first stands between: a link leads to it, or a form that asks for it.
+        If the page only links to a confirmation page, that page's form is submitted.
         """
-        page = self._asked(self.open(on or action), action, fields)
-        return self.send(action, self.filled(page, action, fields))
+        page = self._open_confirmation(self.open(on or action), action, fields)
+        return self.send(action, self.fill(page, action, fields))
 
-    def _asked(self, page: Page, action: str, fields: Fields) -> Page:
+    def _open_confirmation(self, page: Page, action: str, fields: Fields) -> Page:
         path = self.root + action.partition("?")[0]
-        forms = [form for form in page.read.forms if form.action == path]
+        forms = [form for form in page.content.forms if form.action == path]
         if forms and forms[0].method == "get":
-            return self.open(f"{action}?{urlencode(self.filled(page, action, fields), doseq=True)}")
+            return self.open(f"{action}?{urlencode(self.fill(page, action, fields), doseq=True)}")
         about = urlencode({name: value for name, value in fields.items() if name == "client_id"})
         links = [url for url in page.urls if url.partition("?")[0].startswith(path) and about in url]
         links = [url for url in links if self.local(url) != page.target]
         return page if forms or not links else self.open(self.local(links[0]))
 
-    def filled(self, page: Page, action: str, fields: Fields) -> dict[str, str | Iterable[str]]:
-        """Return what the form to `action` on a page sends, with `fields` filled in."""
+    def fill(self, page: Page, action: str, fields: Fields) -> dict[str, str | Iterable[str]]:
+        """Return the values of a page's form with `fields` filled in."""
         whole: dict[str, str | Iterable[str]] = {}
         for name, value in page.form(self.root + action.partition("?")[0]).fields:
             whole[name] = [*whole.get(name, ()), value]
         return whole | dict(fields)
 
     def send(self, target: str, fields: Fields, *, origin: str | None = "own", body: bytes = b"") -> Page:
-        """Send a form, or the `body` as it is; `origin` is the page's own unless another, or None, is given."""
+        """Send a form, or the raw `body`; `origin` is the page's own unless another one, or None, is given."""
         headers = {"Content-Type": FORM}
         if origin is not None:
             headers["Origin"] = self.origin if origin == "own" else origin
-        return self._exchanged(
-            "POST", target.partition("?")[0], headers, body or urlencode(fields, doseq=True).encode()
-        )
+        return self._exchange("POST", target.partition("?")[0], headers, body or urlencode(fields, doseq=True).encode())
 
     def follow(self, page: Page) -> Page:
-        """Go where an answer leads, as far as it leads."""
+        """Follow all redirects of a page."""
         while page.location:
             page = self.open(self.local(page.location))
         return page
 
     def local(self, path: str) -> str:
-        """Return a path of a page without the root it must have."""
+        """Return a path of a page without the prefix, which it must have."""
         assert path.startswith(f"{self.root}/"), f"{path} leaves {self.root}/"
         return path.removeprefix(self.root)
 
     def log_in(self, email: str, password: str = PASSWORD, **fields: str) -> Page:
-        """Fill in the form to log in."""
+        """Submit the log-in form."""
         return self.submit("/login", email=email, password=password, **fields)
 
     @property
@@ -283,16 +281,16 @@ class ConsoleClient:
 
     @property
     def session_id(self) -> str:
-        """Return the id of the session, as lists show it."""
+        """Return the public id of the session."""
         found = sessions.session_of(self.session)
         assert found is not None
         return found.session.id
 
     def cookie_name(self, name: str) -> str:
-        """Return what a cookie is called here."""
+        """Return the name of a cookie at this origin."""
         return f"__Host-{name}" if self.origin.startswith("https:") else name
 
-    def _exchanged(self, method: str, target: str, headers: dict[str, str], body: bytes = b"") -> Page:
+    def _exchange(self, method: str, target: str, headers: dict[str, str], body: bytes = b"") -> Page:
         if self.cookies:
             headers = headers | {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         if self.agent:
@@ -308,8 +306,8 @@ class ConsoleClient:
         return page
 
 
-def logged_in(latchkey: TestApp, account: Account, origin: str = ORIGIN) -> ConsoleClient:
-    """Return someone who logged in a moment ago, from a device that is not known."""
+def log_in_as(latchkey: TestApp, account: Account, origin: str = ORIGIN) -> ConsoleClient:
+    """Return a client with a new session, from an unknown device."""
     console = ConsoleClient(latchkey, origin)
     console.cookies[console.cookie_name("latchkey")] = sessions.open_session(account)
     return console

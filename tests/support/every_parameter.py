@@ -1,6 +1,6 @@
-"""Every parameter of every route of Latchkey's, from the routes themselves: one that is added is tried with the others.
+"""Every parameter of every route, from the routes themselves, so that a new one is tested with the others.
 
-What a route of the API declares is asked of its declaration; what a view of the console reads, of its source.
+Parameters of the API come from the routes' declarations, those of the console from the views' source.
 """
 
 import ast
@@ -26,7 +26,7 @@ IN_FORM = ("text_or_parameter", "text", "check", "form")
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A place in a request where somebody can put what they like."""
+    """A parameter of a request."""
 
     method: str
     route: str
@@ -36,8 +36,8 @@ class Parameter:
 
 
 @lru_cache(maxsize=1)
-def all_there_are() -> tuple[Parameter, ...]:
-    """Return every parameter, but for cookies, what all pages have, and the credential that all routes check alike."""
+def all_parameters() -> tuple[Parameter, ...]:
+    """Return every parameter except cookies, parameters of all pages, and the credential."""
     described = {(each.route.method, each.route.path): each for each in documented(of_latchkey())}
     found = []
     for route, entries in of_latchkey().items():
@@ -75,7 +75,7 @@ def _read_by_page(method: str, route: str) -> Iterator[tuple[str, str]]:
 
 
 def _names(module: str, function: str, method: str) -> list[str]:
-    """Return the names that a view, and what it calls of the console's, reads from the query or the form."""
+    """Return the names that a view, and the console functions that it calls, read from the query or the form."""
     kinds, found, seen = IN_FORM if method == "POST" else IN_QUERY, [], set()
     left = [(module, function)]
     while left:
@@ -119,7 +119,7 @@ def _called(node: ast.AST, module: str) -> list[tuple[str, str]]:
 
 @lru_cache(maxsize=1)
 def _functions() -> dict[tuple[str, str], ast.FunctionDef]:
-    """Return every function of the console's modules, by the module's own name and its name."""
+    """Return every function of the console's modules, by module name and function name."""
     names = {view.split(".")[0] for _, _, view in routes.PAGES} | {"confirm_sign_up", "leftovers", "confirm"}
     return {
         (name, node.name): node
@@ -129,6 +129,6 @@ def _functions() -> dict[tuple[str, str], ast.FunctionDef]:
     }
 
 
-def in_place(*places: str) -> list[Parameter]:
+def parameters_in(*places: str) -> list[Parameter]:
     """Return the parameters in some places."""
-    return [each for each in all_there_are() if each.place in places]
+    return [each for each in all_parameters() if each.place in places]

@@ -1,4 +1,4 @@
-"""Long lists: `make test` plays some of each, `make test ALL=1` plays all of them."""
+"""Long lists of cases: `make test` runs some of each, `make test ALL=1` runs all of them."""
 
 import os
 from collections.abc import Sequence
@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-IS_ASKED_FOR = bool(os.environ.get("TESTS_EXHAUSTIVE"))
-"""Whether every case of every list is played."""
+IS_ENABLED = bool(os.environ.get("TESTS_EXHAUSTIVE"))
+"""Whether every case of every list runs."""
 
 
 def after(count: int, cases: Sequence[Any]) -> list[Any]:
-    """Return pytest's parameters of the cases; those after the first `count` are for an exhaustive run only."""
-    return [*cases[:count], *(_marked(case) for case in cases[count:])]
+    """Return pytest parameters for the cases; those after the first `count` run only in an exhaustive run."""
+    return [*cases[:count], *(_mark(case) for case in cases[count:])]
 
 
 def examples(number: int) -> int:
-    """Return how many examples Hypothesis makes up where an exhaustive run has `number` of them."""
-    return number if IS_ASKED_FOR else max(number // 4, 1)
+    """Return the number of Hypothesis examples, `number` in an exhaustive run."""
+    return number if IS_ENABLED else max(number // 4, 1)
 
 
-def _marked(case: Any) -> Any:
+def _mark(case: Any) -> Any:
     return pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.exhaustive)

@@ -1,19 +1,19 @@
-"""An app with one route whose view fails, for what a caller meets then: 500s exist in tests only."""
+"""An app with one route whose view raises an exception, to test 500 responses."""
 
 from chalice.app import Blueprint, Chalice
 
 from chalicelib.api import middleware
 from chalicelib.api.request_context import RequestContext
 from chalicelib.api.routing import Route, register
-from infra.standin import Gateway
+from infra.local_gateway.gateway import Gateway
 
 
 class Fault(Exception):
-    """What a view never meant to raise."""
+    """An unexpected exception."""
 
 
 def gateway_with_fault() -> Gateway:
-    """Return a gateway before GET /v1/fault, whose exception tells all it knows of its caller."""
+    """Return a gateway with GET /v1/fault, whose exception contains the caller's context."""
     blueprint = Blueprint(__name__)
 
     def fail(context: RequestContext) -> None:

@@ -1,6 +1,6 @@
-"""A small internet: names and public addresses that lead to TLS servers on this machine, and nowhere else.
+"""A fake internet: public addresses that are connected to TLS servers on this machine, and nothing else.
 
-Only where the operating system would go out is something else put: which address was asked for stays to be seen.
+Only `socket.create_connection` is replaced, which records the requested addresses.
 """
 
 import os
@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 
-Talk = Callable[[ssl.SSLSocket], None]
-"""What a server does with a connection on which a request has come in."""
+Conversation = Callable[[ssl.SSLSocket], None]
+"""Handles a connection after a request was received."""
 
 NAME = "client.example"
 ADDRESS = "93.184.215.14"
@@ -26,18 +26,18 @@ ADDRESS = "93.184.215.14"
 
 @dataclass
 class Internet:
-    """What is reachable, and what was asked for."""
+    """The reachable addresses, and the recorded connections and requests."""
 
     patch: pytest.MonkeyPatch
     authority: trustme.CA
     ports: dict[tuple[str, int], int] = field(default_factory=dict)
-    """Which port of this machine stands for a public address and port."""
+    """The local port for each public address and port."""
     connected: list[tuple[str, int]] = field(default_factory=list)
     requests: list[bytes] = field(default_factory=list)
     servers: list["Server"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Take the way out: an address that isn't here can't be reached."""
+        """Replace connections: unknown addresses are unreachable."""
         connect = socket.create_connection
 
         database = urlsplit(os.environ.get("AWS_ENDPOINT_URL_DYNAMODB", ""))
@@ -54,30 +54,30 @@ class Internet:
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """Return what trusts this internet's certificates, as a browser would."""
+        """Return a client context that trusts this internet's certificate authority."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.authority.configure_trust(context)
         return context
 
-    def serves(self, talk: Talk, *, address: str = ADDRESS, port: int = 443, name: str = NAME) -> None:
-        """Put a server at an address; its certificate is for `name`."""
+    def serve(self, talk: Conversation, *, address: str = ADDRESS, port: int = 443, name: str = NAME) -> None:
+        """Run a server at an address, with a certificate for `name`."""
         server = Server(talk, self._context(name), self.requests)
         self.servers.append(server)
         self.ports[address, port] = server.port
 
-    def answers(self, body: bytes, *, status: str = "200 OK", headers: str = "", **place: Any) -> None:
-        """Put a server at an address that answers every request alike."""
+    def respond(self, body: bytes, *, status: str = "200 OK", headers: str = "", **place: Any) -> None:
+        """Run a server at an address with the same response to every request."""
         length = f"Content-Length: {len(body)}\r\n"
-        self.serves(lambda talk: talk.sendall(f"HTTP/1.1 {status}\r\n{length}{headers}\r\n".encode() + body), **place)
+        self.serve(lambda talk: talk.sendall(f"HTTP/1.1 {status}\r\n{length}{headers}\r\n".encode() + body), **place)
 
-    def says_nothing(self) -> None:
-        """Put something at the address that takes connections and never speaks, not even TLS."""
-        server = Server(silent, None, self.requests)
+    def serve_silence(self) -> None:
+        """Run a server that accepts connections and never sends anything, not even TLS."""
+        server = Server(stay_silent, None, self.requests)
         self.servers.append(server)
         self.ports[ADDRESS, 443] = server.port
 
     def close(self) -> None:
-        """Take the servers down."""
+        """Stop the servers."""
         for server in self.servers:
             server.close()
 
@@ -88,10 +88,10 @@ class Internet:
 
 
 class Server:
-    """One listening port, and a thread that serves one connection after the other."""
+    """A listening port, and a thread that serves one connection at a time."""
 
-    def __init__(self, talk: Talk, context: ssl.SSLContext | None, requests: list[bytes]) -> None:
-        """Begin to listen; without a `context` connections are taken and left alone."""
+    def __init__(self, talk: Conversation, context: ssl.SSLContext | None, requests: list[bytes]) -> None:
+        """Listen; without a `context` connections are accepted and ignored."""
         self._talk, self._context, self._requests = talk, context, requests
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
@@ -100,7 +100,7 @@ class Server:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening, and hang up."""
+        """Stop listening, and close all connections."""
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
@@ -122,7 +122,7 @@ class Server:
                     self._answer(plain, self._context)
 
     def _answer(self, plain: socket.socket, context: ssl.SSLContext) -> None:
-        # A client that doesn't like the certificate hangs up in the middle of this.
+        # A client that rejects the certificate closes the connection during the handshake.
         with context.wrap_socket(plain, server_side=True) as talk:
             request = b""
             while b"\r\n\r\n" not in request:
@@ -134,10 +134,10 @@ class Server:
             self._talk(talk)
 
 
-def dripping(head: bytes, drop: bytes, dripped: list[bytes]) -> Talk:
-    """Return a server that sends `head`, and then a drop every few milliseconds for as long as anybody listens.
+def drip(head: bytes, drop: bytes, dripped: list[bytes]) -> Conversation:
+    """Return a conversation that sends `head`, and then `drop` every few milliseconds until the client disconnects.
 
-    `dripped` is what it has sent of drops so far.
+    `dripped` collects the drops.
     """
     pause = threading.Event()
 
@@ -150,14 +150,14 @@ def dripping(head: bytes, drop: bytes, dripped: list[bytes]) -> Talk:
     return talk
 
 
-def silent(connection: ssl.SSLSocket) -> None:
-    """Say nothing until whoever asked hangs up."""
+def stay_silent(connection: ssl.SSLSocket) -> None:
+    """Send nothing until the client closes the connection."""
     connection.recv(1)
 
 
 @contextmanager
-def connected_to_nothing_else() -> Iterator[Internet]:
-    """Return an empty internet, in place of the real one."""
+def replace_internet() -> Iterator[Internet]:
+    """Replace the internet with an empty one."""
     with pytest.MonkeyPatch.context() as patch:
         internet = Internet(patch, _authority())
         yield internet

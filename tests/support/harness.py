@@ -1,6 +1,6 @@
-"""A whole Latchkey in one process: accounts, keys, the gateway, and a clock that stands still until it is moved.
+"""The harness: a complete Latchkey in one process, with accounts, keys, the local gateway and a test clock.
 
-Nothing takes any time in it, however busy the machine: no check and no receiver is slow by chance.
+The clock moves only on request, so that no result depends on how busy the machine is.
 """
 
 import atexit
@@ -22,32 +22,33 @@ from chalicelib.core import clock, process_cache, randomness, settings, telemetr
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
 from chalicelib.limits import counter_items, tiers
-from infra.standin import Answer, Gateway
+from infra.local_gateway.gateway import Gateway
+from infra.local_gateway.response import Response
 from tests.support import conformance
 
-NOON_MS = 1_639_994_400_000
+START_MS = 1_639_994_400_000
 """2021-12-20T10:00:00Z."""
 
 
 @dataclass
 class Clock:
-    """A clock that moves when told to."""
+    """A test clock, which moves only by `forward`."""
 
-    now_ms: int = NOON_MS
+    now_ms: int = START_MS
 
     def __call__(self) -> int:
         return self.now_ms
 
     def forward(self, seconds: float) -> None:
-        """Move on."""
+        """Advance the clock."""
         self.now_ms += round(seconds * 1000)
 
 
 @dataclass
 class TestApp:
-    """Everything a test needs; `secrets` collects every secret that was handed out, to look for leaks afterwards."""
+    """The app under test; `secrets` collects every issued secret, so that tests can search for leaks."""
 
-    __test__ = False  # its name begins as pytest expects of a class of tests
+    __test__ = False  # its name begins with Test, but it is not a test class
 
     clock: Clock
     gateway: Gateway = field(default_factory=lambda: Gateway(app, domain="api.example.com"))
@@ -56,12 +57,12 @@ class TestApp:
     def account(
         self, tier: tiers.Tier = tiers.FREE, *, email: str = "", name: str = "Ada", admin: bool = False
     ) -> Account:
-        """Return a new account with a proven address."""
+        """Create an account with a verified address."""
         email = email or f"{name.lower()}.{randomness.base62(6).lower()}@example.com"
         return create_account(email=email, name=name, tier=tier, admin=admin, verified_at_ms=clock.now_ms())
 
     def key(self, account: Account, *scopes: str, expires_in_s: int | None = None) -> Issued:
-        """Return a new key of an account, with read, write and keys unless other scopes are named."""
+        """Create a key, by default with the scopes read, write and keys."""
         issued = new_key(
             account.id,
             name="Test key",
@@ -83,7 +84,7 @@ class TestApp:
         body: bytes = b"",
         headers: dict[str, str] | None = None,
         ip: str = "203.0.113.7",
-    ) -> Answer:
+    ) -> Response:
         """Send one request through the gateway."""
         sent = dict(headers or {})
         if secret is not None:
@@ -97,8 +98,8 @@ class TestApp:
         self._collect_secrets(answer)
         return answer
 
-    def counted(self, subject: str, tier: tiers.Tier, **counters: int) -> None:
-        """Write counters of this hour as if so many requests had come; `burst` is the counter of this second."""
+    def set_counters(self, subject: str, tier: tiers.Tier, **counters: int) -> None:
+        """Set counters of this hour; `burst` is the counter of this second."""
         window = counter_items.window_at(subject, tier, clock.now_ms())
         named = {window.slot if name == "burst" else name: count for name, count in counters.items()}
         dynamodb.call(
@@ -112,7 +113,7 @@ class TestApp:
         )
 
     def counters(self, subject: str, tier: tiers.Tier = tiers.FREE) -> dict[str, int]:
-        """Return the counters and times of this hour's item."""
+        """Return the counters and timestamps of this hour's item."""
         hour = clock.hour_of(clock.now_s())
         request = {
             "TableName": settings.current().table(counter_items.TABLE),
@@ -123,18 +124,18 @@ class TestApp:
         return {name: int(value["N"]) for name, value in item.items() if "N" in value and name != "hour"}
 
     def forget(self) -> None:
-        """Forget what a Lambda process remembers, as a cold start does; the gateway's cache stays."""
+        """Clear the process's caches, as a cold start does; the gateway's cache stays."""
         forget_process()
 
-    def _collect_secrets(self, answer: Answer) -> None:
+    def _collect_secrets(self, answer: Response) -> None:
         if answer.status == 201:
             made: dict[str, Any] = answer.json()
             self.secrets.extend(made[name] for name in ("secret",) if name in made)
             self.secrets.extend(made["set_password_url"].partition("=")[2:] if "set_password_url" in made else ())
 
 
-def refusal(answer: Answer) -> tuple[int, str]:
-    """Return what a refused caller's program sees: the status and the `error`."""
+def error_of(answer: Response) -> tuple[int, str]:
+    """Return the status and the `error` of an error response."""
     return answer.status, answer.json()["error"]
 
 
@@ -145,7 +146,7 @@ def forget_process() -> None:
 
 @lru_cache(maxsize=1)
 def stage_key_file() -> str:
-    """Return a file that holds a stage's key."""
+    """Return a file with a root key."""
     with NamedTemporaryFile("w", prefix="latchkey-test-key-", delete=False) as file:
         file.write(base64.b64encode(bytes(range(32))).decode())
     atexit.register(Path(file.name).unlink, missing_ok=True)
@@ -153,16 +154,16 @@ def stage_key_file() -> str:
 
 
 @contextmanager
-def house(**chosen: Any) -> Iterator[TestApp]:
-    """Return a house on the DynamoDB that the environment points at, its clock and chance fixed."""
-    moved = Clock()
+def run_app(**chosen: Any) -> Iterator[TestApp]:
+    """Run an app on the DynamoDB of the environment, with a test clock and fixed randomness."""
+    test_clock = Clock()
     dice = random.Random(20211220)  # noqa: S311 - fixed on purpose
     fixed = {"stage": "test", "public_url": "https://api.example.com", "stage_key_file": stage_key_file()} | chosen
     with ExitStack() as stack:
         stack.enter_context(settings.in_use(settings.Settings(**fixed)))
-        stack.enter_context(clock.driven_by(moved))
+        stack.enter_context(clock.driven_by(test_clock))
         stack.enter_context(clock.measured_by(lambda: 0))
         stack.enter_context(randomness.drawn_from(dice.randrange))
         telemetry.write_to(None)
         forget_process()
-        yield TestApp(moved)
+        yield TestApp(test_clock)

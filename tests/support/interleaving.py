@@ -1,4 +1,4 @@
-"""What is sent to DynamoDB, and what happens between two calls of a request: races in one process, without threads."""
+"""Interleaving of DynamoDB calls: record them, and run something between two of them. Races without threads."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,8 +10,8 @@ from chalicelib.limits.counter_items import TABLE
 
 
 @contextmanager
-def sent() -> Iterator[list[tuple[str, dynamodb.Json]]]:
-    """Collect the operations that are sent in a `with` block, each with its request."""
+def record_calls() -> Iterator[list[tuple[str, dynamodb.Json]]]:
+    """Record the operations of a `with` block, each with its request."""
     calls: list[tuple[str, dynamodb.Json]] = []
     send = dynamodb.sender()
 
@@ -24,8 +24,8 @@ def sent() -> Iterator[list[tuple[str, dynamodb.Json]]]:
 
 
 @contextmanager
-def before(operation: str, happens: Callable[[], object], *, times: int = 1) -> Iterator[None]:
-    """Let something happen just before the first calls of an operation are sent, and so after what they rely on."""
+def run_before(operation: str, happens: Callable[[], object], *, times: int = 1) -> Iterator[None]:
+    """Run something right before the first calls of an operation are sent, and so after the reads that they rely on."""
     send, left = dynamodb.sender(), times
 
     def interrupted(name: str, request: dynamodb.Json) -> dynamodb.Json:
@@ -41,8 +41,8 @@ def before(operation: str, happens: Callable[[], object], *, times: int = 1) -> 
 
 
 @contextmanager
-def after(operation: str, happens: Callable[[], object], *, times: int = 1) -> Iterator[None]:
-    """Let something happen right after the first calls of an operation, also where they are refused."""
+def run_after(operation: str, happens: Callable[[], object], *, times: int = 1) -> Iterator[None]:
+    """Run something right after the first calls of an operation, also when they fail."""
     send, left = dynamodb.sender(), times
 
     def followed(name: str, request: dynamodb.Json) -> dynamodb.Json:
@@ -60,8 +60,8 @@ def after(operation: str, happens: Callable[[], object], *, times: int = 1) -> I
 
 
 @contextmanager
-def failing(operation: str, table: str = "") -> Iterator[None]:
-    """Let calls of an operation, on one table where that is named, fail for a reason that is no refusal."""
+def fail_calls(operation: str, table: str = "") -> Iterator[None]:
+    """Fail the calls of an operation, optionally on one table, with an error other than a failed condition."""
     send, named = dynamodb.sender(), settings.current().table(table)
 
     def losing(name: str, request: dynamodb.Json) -> dynamodb.Json:
@@ -73,14 +73,14 @@ def failing(operation: str, table: str = "") -> Iterator[None]:
         yield
 
 
-def marks_lost() -> AbstractContextManager[None]:
-    """Let no change be marked: the counters take no write."""
-    return failing("UpdateItem", TABLE)
+def fail_marks() -> AbstractContextManager[None]:
+    """Fail all stale marks: the counters table rejects writes."""
+    return fail_calls("UpdateItem", TABLE)
 
 
 @contextmanager
-def always_outrun(table: str, item: dynamodb.Json) -> Iterator[list[tuple[str, dynamodb.Json]]]:
-    """Let every transaction be refused for its update of a table, whose item is shown as one that holds nothing up."""
+def cancel_transactions(table: str, item: dynamodb.Json) -> Iterator[list[tuple[str, dynamodb.Json]]]:
+    """Cancel every transaction by the condition of its update of a table; return `item` as the current item."""
     calls: list[tuple[str, dynamodb.Json]] = []
     send, named = dynamodb.sender(), settings.current().table(table)
 

@@ -1,4 +1,4 @@
-"""The letters of a house that keeps its mail in a folder."""
+"""The emails of an app that stores them in a folder."""
 
 import re
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from chalicelib.core import settings
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
-    """One letter, as its reader sees it."""
+class ReceivedEmail:
+    """One email, parsed."""
 
     to: str
     subject: str
@@ -19,47 +19,47 @@ class Received:
 
     @property
     def link(self) -> str:
-        """Return the link in it, whole."""
+        """Return the last URL in the text."""
         return str(re.findall(r"https?://\S+", self.text)[-1])
 
     @property
     def target(self) -> str:
-        """Return path and query of the link."""
+        """Return the path and query of the link."""
         return re.sub(r"^https?://[^/]+", "", self.link)
 
     @property
-    def ticket(self) -> str:
-        """Return the link's secret."""
+    def token(self) -> str:
+        """Return the link's one-time token."""
         return self.link.partition("ticket=")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """The folder."""
+    """The folder with the emails."""
 
     folder: Path
 
-    def take(self) -> list[Received]:
-        """Take every letter out."""
+    def take(self) -> list[ReceivedEmail]:
+        """Return and remove all emails."""
         files = sorted(self.folder.iterdir()) if self.folder.exists() else []
-        letters = [_read(file.read_text()) for file in files]
+        emails = [_parse(file.read_text()) for file in files]
         for file in files:
             file.unlink()
-        return letters
+        return emails
 
-    def take_one(self) -> Received:
-        """Take the only letter out."""
-        (letter,) = self.take()
-        return letter
+    def take_one(self) -> ReceivedEmail:
+        """Return and remove the only email."""
+        (email,) = self.take()
+        return email
 
 
 @contextmanager
-def kept_in(folder: Path) -> Iterator[Mailbox]:
-    """Let the mail of a `with` block fall into `folder`."""
+def collect_emails(folder: Path) -> Iterator[Mailbox]:
+    """Store the emails of a `with` block in `folder`."""
     with settings.in_use(replace(settings.current(), mail_folder=str(folder))):
         yield Mailbox(folder)
 
 
-def _read(letter: str) -> Received:
-    to, subject, _, text = letter.split("\n", 3)
-    return Received(to.removeprefix("To: "), subject.removeprefix("Subject: "), text)
+def _parse(email: str) -> ReceivedEmail:
+    to, subject, _, text = email.split("\n", 3)
+    return ReceivedEmail(to.removeprefix("To: "), subject.removeprefix("Subject: "), text)

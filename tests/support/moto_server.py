@@ -1,4 +1,4 @@
-"""moto's DynamoDB on a socket of this process: what runs on it talks to it as it would to AWS, connection and all."""
+"""moto's DynamoDB on a socket of this process: clients connect to it as to AWS."""
 
 import base64
 import io
@@ -26,15 +26,15 @@ from werkzeug.exceptions import HTTPException
 from chalicelib.core.dynamodb import connection_pool
 from chalicelib.core.dynamodb.connection_pool import Connections
 from tests.support import moto_cache
-from tests.support.serving import CrowdServer
+from tests.support.threaded_server import ThreadedServer
 
 URL = "https://dynamodb.us-east-1.amazonaws.com/"
-"""Where moto takes a request to have gone."""
-ANSWERS_WITHIN_S = 30
-"""moto knows no idempotency tokens: on a busy machine a call that is sent twice would count twice."""
+"""The URL that moto expects of a request."""
+RESPONSE_TIMEOUT_S = 30
+"""Long, because moto ignores idempotency tokens: a call that is retried after a timeout counts twice."""
 
-UNTOLD = ("content-length", "date", "server")
-"""Headers that whoever answers writes itself."""
+SERVER_HEADERS = ("content-length", "date", "server")
+"""Headers that the HTTP server sets."""
 JSON = {"Content-Type": "application/x-amz-json-1.0"}
 OF_ITEMS = {
     "BatchGetItem": "batch_get_item",
@@ -48,29 +48,29 @@ OF_ITEMS = {
     "TransactWriteItems": "transact_write_items",
     "UpdateItem": "update_item",
 }
-"""What moto's methods for operations on items are called."""
+"""moto's methods for the operations on items."""
 OF_TABLES = ("Table", "TimeToLive", "ContinuousBackups", "Stream", "Tags")
-"""Words in the names of the operations that moto's own serializer answers: there it has names and times to turn."""
+"""Words in the names of operations that need moto's serializer, for names and timestamps."""
 
 KEY_BYTES_MAX = {"HASH": 2_048, "RANGE": 1_024}
-"""What DynamoDB takes of the text in a key, and moto doesn't measure where it is asked for one."""
+"""DynamoDB's limits of key attributes, which moto doesn't check in all operations."""
 
 _one_at_a_time = threading.Lock()
-"""moto isn't made for threads: it loses updates, and trips over a table that changes while it is read."""
+"""moto isn't thread-safe: it loses updates, and fails when a table changes while it is read."""
 
 
 class _Dynamo(DynamoHandler):
     def serialized(self, action_result: ActionResult) -> Any:
-        """Write an answer about items as it is; moto walks its model of the service for each attribute."""
+        """Serialize a response with items directly; moto walks its service model for each attribute."""
         action, result = self._get_action(), action_result.result
         if not isinstance(result, dict) or any(word in action for word in OF_TABLES):
             return super().serialized(action_result)
-        return 200, {**self.response_headers, **JSON}, _written(action, result)
+        return 200, {**self.response_headers, **JSON}, _serialize(action, result)
 
 
-def _written(operation: str, result: dict[str, Any]) -> str:
-    told = {name: result[name] for name in _members(operation) & result.keys() if result[name] is not None}
-    return json.dumps(told, default=_base64)
+def _serialize(operation: str, result: dict[str, Any]) -> str:
+    members = {name: result[name] for name in _members(operation) & result.keys() if result[name] is not None}
+    return json.dumps(members, default=_base64)
 
 
 @lru_cache
@@ -82,28 +82,28 @@ def _base64(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
-def _done(headers: Message, body: bytes) -> Any:
-    """Return moto's answer to a call: without its own way there where that is about items, and nothing is refused."""
+def _dispatch(headers: Message, body: bytes) -> Any:
+    """Return moto's response: of a successful operation on items without moto's dispatching."""
     operation = headers["X-Amz-Target"].rpartition(".")[2]
     if operation in OF_ITEMS and b'"B"' not in body:
         handler = _Dynamo()
         handler.body = handler.params = json.loads(body)
         handler.current_account, handler.region = DEFAULT_ACCOUNT_ID, "us-east-1"
         with suppress(ServiceException, HTTPException):
-            told = _written(operation, getattr(handler, OF_ITEMS[operation])().result)
-            return 200, {**JSON, "x-amz-crc32": str(crc32(told.encode()))}, told
+            text = _serialize(operation, getattr(handler, OF_ITEMS[operation])().result)
+            return 200, {**JSON, "x-amz-crc32": str(crc32(text.encode()))}, text
     request = Request.from_primitives("POST", URL, headers, body)
     return _Dynamo.dispatch(request, URL, request.headers)
 
 
-def _answered(headers: Message, body: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Return moto's answer: status, headers, body."""
+def _respond(headers: Message, body: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Return moto's response: status, headers, body."""
     with _one_at_a_time:
         refused = _over_long_key(body) if len(body) > min(KEY_BYTES_MAX.values()) else None
-        status, headers_given, text = refused or _done(headers, body)
-    answer = text.encode() if isinstance(text, str) else text
-    told = {name: str(value) for name, value in headers_given.items() if name.lower() not in UNTOLD}
-    return status, told | {"Content-Length": str(len(answer))}, answer
+        status, headers_given, text = refused or _dispatch(headers, body)
+    response = text.encode() if isinstance(text, str) else text
+    sent = {name: str(value) for name, value in headers_given.items() if name.lower() not in SERVER_HEADERS}
+    return status, sent | {"Content-Length": str(len(response))}, response
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -112,59 +112,59 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def do_POST(self) -> None:
-        status, headers, answer = _answered(self.headers, self.rfile.read(int(self.headers["Content-Length"])))
+        status, headers, response = _respond(self.headers, self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(response)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class named it
-        """Stay quiet."""
+        """Print nothing."""
 
 
 class _Direct:
-    """A connection to moto that ends in the thread that has it: half of a call is to wait for another thread.
+    """A connection to moto in the caller's own thread: switching threads is half of the time of a call.
 
-    What the client writes and reads is the same, a byte at a time if it likes.
+    The client sends and receives the same bytes.
     """
 
     def __init__(self) -> None:
-        """Say nothing yet."""
+        """Start without a response."""
         self._waiting, self._timeout_s = io.BytesIO(), 0.0
 
     def sendall(self, request: bytes) -> None:
-        """Take one whole request, which is all that is ever sent at once, and have its answer ready."""
+        """Process one complete request, and buffer its response."""
         head, _, body = request.partition(b"\r\n\r\n")
         headers = Message()
         for line in head.decode("latin-1").split("\r\n")[1:]:
             name, _, value = line.partition(": ")
             headers[name] = value
-        status, told, answer = _answered(headers, body)
-        lines = (f"{name}: {value}\r\n" for name, value in told.items())
-        self._waiting = io.BytesIO(f"HTTP/1.1 {status} \r\n{''.join(lines)}\r\n".encode("latin-1") + answer)
+        status, sent_headers, response = _respond(headers, body)
+        lines = (f"{name}: {value}\r\n" for name, value in sent_headers.items())
+        self._waiting = io.BytesIO(f"HTTP/1.1 {status} \r\n{''.join(lines)}\r\n".encode("latin-1") + response)
 
     def recv(self, most: int) -> bytes:
-        """Return what there is of the answer."""
+        """Return bytes of the buffered response."""
         return self._waiting.read(most)
 
     def settimeout(self, timeout_s: float) -> None:
-        """Note it: nothing is waited for."""
+        """Store the timeout; nothing blocks."""
         self._timeout_s = timeout_s
 
     def gettimeout(self) -> float:
-        """Return what was noted."""
+        """Return the stored timeout."""
         return self._timeout_s
 
     def setsockopt(self, *_: int) -> None:
-        """There is no option that would change anything."""
+        """Ignore socket options."""
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing."""
 
 
 def _over_long_key(body: bytes) -> tuple[int, dict[str, str], str] | None:
-    """Return DynamoDB's refusal of a call that names an item by a key that none can have."""
+    """Return DynamoDB's ValidationException for an oversized key, None if the keys are valid."""
     tables = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].tables
     call = json.loads(body)
     for name, key in _keys(call):
@@ -172,8 +172,8 @@ def _over_long_key(body: bytes) -> tuple[int, dict[str, str], str] | None:
             most, attribute_name = KEY_BYTES_MAX[attribute["KeyType"]], attribute["AttributeName"]
             texts = [key.get(attribute_name, {}).get("S", ""), *_asked_for(call, attribute_name)]
             if max(len(text.encode()) for text in texts) > most:
-                told = {"__type": "com.amazon.coral.validate#ValidationException", "message": f"over {most} bytes"}
-                return 400, JSON, json.dumps(told)
+                error = {"__type": "com.amazon.coral.validate#ValidationException", "message": f"over {most} bytes"}
+                return 400, JSON, json.dumps(error)
     return None
 
 
@@ -184,7 +184,7 @@ def _schema(table: Any, index: str | None) -> list[dict[str, str]]:
 
 
 def _asked_for(call: dict[str, Any], attribute: str) -> Iterator[str]:
-    """Return the texts that a query's condition compares a key with."""
+    """Return the strings that a query's condition compares a key with."""
     aliases = call.get("ExpressionAttributeNames", {}).items()
     names = [attribute, *(alias for alias, name in aliases if name == attribute)]
     condition, values = call.get("KeyConditionExpression", ""), call.get("ExpressionAttributeValues", {})
@@ -208,11 +208,11 @@ def _keys(call: dict[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, str]]
 
 
 @contextmanager
-def served() -> Iterator[str]:
-    """Serve moto's tables for the length of a `with` block; return the URL. Our own client is led there directly."""
+def serve_moto() -> Iterator[str]:
+    """Serve moto's tables for the duration of a `with` block; return the URL. Our own client is connected directly."""
     moto_cache.install()
     connect = Connections._connected
-    with CrowdServer(("127.0.0.1", 0), _Handler) as front, pytest.MonkeyPatch.context() as patch:
+    with ThreadedServer(("127.0.0.1", 0), _Handler) as front, pytest.MonkeyPatch.context() as patch:
         here = ("127.0.0.1", front.server_port)
 
         def connected(connections: Connections, until_ns: int) -> Any:

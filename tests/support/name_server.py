@@ -1,4 +1,4 @@
-"""A name server on this machine whose answer changes from one look-up to the next, and a resolver that asks it."""
+"""A DNS server on this machine whose answer changes between queries, and a resolver for it."""
 
 import socket
 import struct
@@ -13,14 +13,14 @@ _A, _AAAA = 1, 28
 
 @dataclass
 class NameServer:
-    """What it answers: the addresses of one look-up after the other, the last for ever."""
+    """The answers to consecutive queries, the last one forever."""
 
     answers: list[list[str]]
     port: int = 0
     asked: list[str] = field(default_factory=list)
 
     def resolve(self, host: str, _port: int) -> list[str]:
-        """Look a name up, over UDP (RFC 1035 §4)."""
+        """Resolve a name over UDP (RFC 1035 §4)."""
         labels = b"".join(bytes([len(label)]) + label.encode() for label in host.split("."))
         query = struct.pack(">6H", 7, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", _A, 1)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
@@ -29,7 +29,7 @@ class NameServer:
             return list(_addresses(asking.recv(4096), len(query)))
 
     def answer(self, query: bytes) -> bytes:
-        """Return the answer to a query, whatever name it asks for."""
+        """Return the answer to a query, for any name."""
         self.asked.append(_name(query))
         addresses = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         records = b"".join(_record(ip_address(address)) for address in addresses)
@@ -37,8 +37,8 @@ class NameServer:
 
 
 @contextmanager
-def answering(*answers: list[str]) -> Iterator[NameServer]:
-    """Answer for the length of a `with` block."""
+def run_name_server(*answers: list[str]) -> Iterator[NameServer]:
+    """Run a DNS server for the duration of a `with` block."""
     server = NameServer(list(answers))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
         listening.bind(("127.0.0.1", 0))
@@ -69,7 +69,7 @@ def _name(query: bytes) -> str:
 
 def _record(address: IPv4Address | IPv6Address) -> bytes:
     kind = _A if isinstance(address, IPv4Address) else _AAAA
-    # The name is a pointer to that of the question; the answer may not be kept: TTL 0.
+    # The name is a pointer to that of the question; TTL 0 forbids caching.
     return struct.pack(">HHHIH", 0xC00C, kind, 1, 0, len(address.packed)) + address.packed
 
 

@@ -1,6 +1,6 @@
-"""Holds what a test left in the tables to two promises: events tell all that the guide says, and nothing dies early.
+"""Checks of the items that a test has stored: events have all documented fields, and no item is deleted early.
 
-It runs after every test that has a house on moto, over whatever that test's own requests stored.
+They run after every test that uses the app on moto.
 """
 
 import re
@@ -13,22 +13,22 @@ from infra.webhook_events import EXAMPLES
 
 GUIDE = Path(__file__).parents[2] / "docs" / "authentication.md"
 WORDS_FOR_VALUES = ("told", "narrowed", "revoked", "account", "gone", "failing", "reason")
-"""What else stands in code in the guide's table of events."""
+"""Other code spans in the guide's table of events."""
 NOT_ALWAYS = {
     "account.standing_changed": {"tier", "status", "admin"},
     "key.leaked": {"url", "source"},
     "anomaly.new_network": {"known"},
 }
-"""Fields that are told where there is something to tell."""
+"""Optional fields."""
 ONE_OF = ({"key", "token"}, {"key", "application"})
 OF_ANY_FORM = {"name", "host", "url", "source"}
-"""What somebody else has chosen."""
+"""Fields with arbitrary text."""
 ENDS = ("expires_at", "retires_at", "revoked_at")
 
 
 @lru_cache(maxsize=1)
 def documented() -> dict[str, list[str]]:
-    """Return what the guide's table says that each type of event tells of."""
+    """Return the documented fields of each event type."""
     rows = re.findall(r"^\| `(\w+\.\w+)` \| (.*) \|$", GUIDE.read_text(), re.MULTILINE)
     return {
         kind: [word for word in re.findall(r"`(\w+)`", says) if word not in WORDS_FOR_VALUES] for kind, says in rows
@@ -36,48 +36,48 @@ def documented() -> dict[str, list[str]]:
 
 
 def check(tables: Iterable[Any], *, made_up: bool = False) -> None:
-    """Insist on both promises for all that moto's `tables` hold; events that a test has `made_up` promise nothing."""
+    """Check all items of moto's `tables`; events that a test has `made_up` are exempt."""
     for table in tables:
         for item in table.all_items():
             stored = {name: value.value for name, value in item.attrs.items()}
             is_event = table.name.endswith("-events") and "type" in stored
-            faults = list(_untold(stored)) if is_event and not made_up else []
-            faults += _dying_early(stored)
+            faults = list(_field_faults(stored)) if is_event and not made_up else []
+            faults += _early_deletion(stored)
             assert faults == [], f"{table.name}: {faults}: {stored}"
 
 
-def _untold(event: dict[str, Any]) -> Iterator[str]:
-    """Return what an event should tell and doesn't."""
+def _field_faults(event: dict[str, Any]) -> Iterator[str]:
+    """Return the missing and the undocumented fields of an event."""
     kind = event["type"]
-    told, wanted = set(event.get("changed", {})), set(documented()[kind]) - NOT_ALWAYS.get(kind, set())
+    recorded, wanted = set(event.get("changed", {})), set(documented()[kind]) - NOT_ALWAYS.get(kind, set())
     for either in ONE_OF:
         if wanted >= either:
             wanted -= either
-            if len(told & either) != 1:
-                yield f"{kind} tells {sorted(told & either)} of {sorted(either)}"
-    yield from (f"{kind} lacks {name}" for name in sorted(wanted - told))
-    yield from (f"{kind} has {name}, which no guide explains" for name in sorted(told - set(documented()[kind])))
+            if len(recorded & either) != 1:
+                yield f"{kind} has {sorted(recorded & either)} of {sorted(either)}"
+    yield from (f"{kind} lacks {name}" for name in sorted(wanted - recorded))
+    yield from (f"{kind} has {name}, which isn't documented" for name in sorted(recorded - set(documented()[kind])))
     yield from _unlike_its_example(kind, event.get("changed", {}))
 
 
-def _unlike_its_example(kind: str, told: dict[str, Any]) -> Iterator[str]:
-    """Return what of an event looks otherwise than in the message that the page of webhook events shows."""
+def _unlike_its_example(kind: str, recorded: dict[str, Any]) -> Iterator[str]:
+    """Return the fields whose form differs from the example in docs/webhook-events.md."""
     shown = EXAMPLES[kind][1]
-    for name in sorted(told.keys() & shown.keys() - OF_ANY_FORM):
-        value = getattr(told[name], "value", told[name])
+    for name in sorted(recorded.keys() & shown.keys() - OF_ANY_FORM):
+        value = getattr(recorded[name], "value", recorded[name])
         is_document = name == "application" and value.startswith("https://")
         if form_of(value) != form_of(shown[name]) and not is_document:
-            yield f"{kind} tells {name} as {value!r}, its example as {shown[name]!r}"
+            yield f"{kind} has {name} as {value!r}, its example as {shown[name]!r}"
 
 
 def form_of(text: str) -> str:
-    """Return what a value looks like: an id of a kind, a time, a number, or any text."""
+    """Return the form of a value: the prefix of an id, `time`, `number` or `text`."""
     found = re.fullmatch(r"([a-z]{3}_)[0-9A-Za-z]+|(\d{4}-\d\d-\d\dT[\d:]{8}Z)|(\d+)", text)
     return found[1] or ("time" if found[2] else "number") if found else "text"
 
 
-def _dying_early(item: dict[str, Any]) -> Iterator[str]:
-    """Return which end of an item comes after the time from which DynamoDB may delete it."""
+def _early_deletion(item: dict[str, Any]) -> Iterator[str]:
+    """Return whether DynamoDB may delete an item before its expiry."""
     ends = [int(item[name]) for name in ENDS if name in item]
     if "dies_at" in item and ends and int(item["dies_at"]) < min(ends) // 1000:
         yield f"may be deleted at {item['dies_at']}, before {min(ends)}"

@@ -1,4 +1,4 @@
-"""A server in a process of its own: it says a line of JSON when it serves, and answers each line with one."""
+"""A server in a subprocess: it prints a line of JSON when it is ready, and answers each line with one."""
 
 import json
 import os
@@ -14,8 +14,8 @@ Program = subprocess.Popen[str]
 
 
 @contextmanager
-def running(module: str, log: Path, **environment: str) -> Iterator[Program]:
-    """Run a module that writes its log to `log`, with `environment` added, for the length of a `with` block."""
+def run_module(module: str, log: Path, **environment: str) -> Iterator[Program]:
+    """Run a module for the duration of a `with` block, with additional `environment`; it writes its log to `log`."""
     with subprocess.Popen(
         [sys.executable, "-m", module, str(log)],
         env={**os.environ, **environment},
@@ -30,17 +30,17 @@ def running(module: str, log: Path, **environment: str) -> Iterator[Program]:
             process.terminate()
 
 
-def ask(process: Program, **command: Any) -> dict[str, Any]:
-    """Send a line and return what is answered."""
+def send_command(process: Program, **command: Any) -> dict[str, Any]:
+    """Send a command and return the answer."""
     assert process.stdin is not None
     print(json.dumps(command), file=process.stdin, flush=True)
-    return said(process)
+    return read_line(process)
 
 
-def said(process: Program) -> dict[str, Any]:
-    """Return the next line that a program says."""
+def read_line(process: Program) -> dict[str, Any]:
+    """Return the next line of a program's output, parsed."""
     assert process.stdout is not None
     line = process.stdout.readline()
-    assert line, "The server has ended; its traceback stands above."
+    assert line, "The server has ended; see its traceback above."
     answer: dict[str, Any] = json.loads(line)
     return answer

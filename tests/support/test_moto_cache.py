@@ -1,4 +1,4 @@
-"""moto says the same, however quickly: what a transaction that fails has touched, items in their order, a size."""
+"""The cached moto gives the same results: rollbacks of transactions, the order of items, size limits."""
 
 import pytest
 
@@ -10,7 +10,7 @@ TABLE, OTHER = "latchkey-test-events", "latchkey-test-emails"
 
 
 def item(account: str, at: str, **more: str) -> dict[str, dict[str, str]]:
-    """Return an item of events."""
+    """Return an event item."""
     return {"account_id": {"S": account}, "id": {"S": at}, **{name: {"S": value} for name, value in more.items()}}
 
 
@@ -23,7 +23,7 @@ def there(latchkey: TestApp) -> None:
 
 
 def of_account(account: str) -> list[tuple[str, str]]:
-    """Return the events of an account: id and kind."""
+    """Return the id and kind of an account's events."""
     asked = {
         "TableName": TABLE,
         "KeyConditionExpression": "account_id = :a",
@@ -33,8 +33,8 @@ def of_account(account: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.usefixtures("there")
-def test_transaction_that_fails_has_changed_nothing() -> None:
-    """Neither by its update nor by its put, though it had done both; one that succeeds does."""
+def test_failed_transaction_changes_nothing() -> None:
+    """A cancelled transaction rolls back its update and its put; a successful one applies both."""
     key = {"account_id": {"S": "a"}, "id": {"S": "1"}}
     update = {
         "TableName": TABLE,
@@ -55,15 +55,15 @@ def test_transaction_that_fails_has_changed_nothing() -> None:
 
 
 @pytest.mark.usefixtures("there")
-def test_item_that_grows_too_large_is_refused() -> None:
-    """By one long attribute."""
+def test_oversized_item_is_rejected() -> None:
+    """One long attribute exceeds DynamoDB's item limit."""
     with pytest.raises(WireError):
         dynamodb.call("PutItem", {"TableName": TABLE, "Item": item("a", "1", kind="x" * 400_000, more="y" * 10_000)})
 
 
 @pytest.mark.usefixtures("there")
-def test_condition_that_was_seen_before_is_judged_by_the_values_of_its_own_call() -> None:
-    """And by the names that it gives them."""
+def test_cached_condition_uses_the_values_of_its_call() -> None:
+    """A cached condition is evaluated with the names and values of the current call."""
     asked = {
         "TableName": TABLE,
         "Key": {"account_id": {"S": "a"}, "id": {"S": "1"}},
@@ -80,8 +80,8 @@ def test_condition_that_was_seen_before_is_judged_by_the_values_of_its_own_call(
 
 
 @pytest.mark.usefixtures("there")
-def test_update_whose_form_has_passed_is_refused_in_another_form() -> None:
-    """One that names a key, and one with a path twice, though the same words were taken with other names."""
+def test_validated_update_is_validated_again_with_other_names() -> None:
+    """The same expression is rejected when its names refer to a key or repeat a path."""
     asked = {
         "TableName": TABLE,
         "Key": {"account_id": {"S": "a"}, "id": {"S": "1"}},

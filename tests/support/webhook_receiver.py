@@ -1,4 +1,4 @@
-"""A receiver of webhooks on this machine: answers as it is told to, and keeps what it was sent."""
+"""A webhook receiver on this machine, with configurable responses, which records the requests."""
 
 import threading
 import time
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from tests.support.serving import CrowdServer
+from tests.support.threaded_server import ThreadedServer
 
 PUBLIC_URL = "http://127.0.0.1:8000"
-"""The URL of a local run: only there may a receiver be on the same machine."""
+"""The URL of a local run, which alone may send to a receiver on the same machine."""
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedRequest:
     """One request."""
 
     headers: dict[str, str]
@@ -24,75 +24,75 @@ class Received:
 
     @property
     def id(self) -> str:
-        """Return which message it is."""
+        """Return the message id."""
         return self.headers["webhook-id"]
 
 
 @dataclass
 class Receiver:
-    """What came, and what is answered: each status of `says` once, then the last for ever."""
+    """The received requests, and the responses: each of `statuses` once, then the last one forever."""
 
     url: str
-    says: list[int] = field(default_factory=lambda: [204])
-    answers: bytes = b""
+    statuses: list[int] = field(default_factory=lambda: [204])
+    response_body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
-    received: list[Received] = field(default_factory=list)
-    fails_first: int = 0
-    """How often it answers each message with 503 before it answers as told."""
-    takes_s: float = 0
-    """How long it takes to answer."""
-    looked_at: list[str] = field(default_factory=list)
-    """The paths that were asked for by GET."""
-    waits: threading.Event = field(default_factory=threading.Event)
-    """Set, unless the receiver is to take its time."""
+    received: list[ReceivedRequest] = field(default_factory=list)
+    failures_first: int = 0
+    """How often each message gets a 503 first."""
+    delay_s: float = 0
+    """The delay before a response."""
+    get_paths: list[str] = field(default_factory=list)
+    """The paths of GET requests."""
+    may_respond: threading.Event = field(default_factory=threading.Event)
+    """Clear it to hold back responses."""
 
     def status(self, message_id: str) -> int:
-        """Return what is answered to a message that has just come."""
-        if self.ids.count(message_id) <= self.fails_first:
+        """Return the status of the response to a message that was just received."""
+        if self.ids.count(message_id) <= self.failures_first:
             return 503
-        return self.says.pop(0) if len(self.says) > 1 else self.says[0]
+        return self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
 
     @property
     def ids(self) -> list[str]:
-        """Return the ids of the messages in the order in which they came."""
+        """Return the message ids in the order of arrival."""
         return [each.id for each in self.received]
 
 
 @contextmanager
-def listening() -> Iterator[Receiver]:
-    """Listen for the length of a `with` block."""
+def run_receiver() -> Iterator[Receiver]:
+    """Run a receiver for the duration of a `with` block."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            received = Received({k.lower(): v for k, v in self.headers.items()}, body, self.path)
+            received = ReceivedRequest({k.lower(): v for k, v in self.headers.items()}, body, self.path)
             receiver.received.append(received)
-            receiver.waits.wait()
-            time.sleep(receiver.takes_s)
+            receiver.may_respond.wait()
+            time.sleep(receiver.delay_s)
             self.send_response(receiver.status(received.id))
-            for name, value in {"Content-Length": str(len(receiver.answers)), **receiver.headers}.items():
+            for name, value in {"Content-Length": str(len(receiver.response_body)), **receiver.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(receiver.answers)
+            self.wfile.write(receiver.response_body)
 
         def do_GET(self) -> None:
-            receiver.looked_at.append(self.path)
-            self.send_response(receiver.says[0])
+            receiver.get_paths.append(self.path)
+            self.send_response(receiver.statuses[0])
             self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class named it
             pass
 
-    server = CrowdServer(("127.0.0.1", 0), Handler)
+    server = ThreadedServer(("127.0.0.1", 0), Handler)
     receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hooks")
-    receiver.waits.set()
+    receiver.may_respond.set()
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield receiver
     finally:
-        receiver.waits.set()
+        receiver.may_respond.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -30,18 +30,18 @@ def test_check_requests_public_url(latchkey: TestApp, receiver: Receiver) -> Non
 
 def test_component_that_is_up_is_requested_every_five_minutes(latchkey: TestApp, receiver: Receiver) -> None:
     """Others are requested every minute, because API Gateway charges for requests."""
-    receiver.says = [200]
+    receiver.statuses = [200]
     with settings.in_use(replace(settings.current(), public_url=receiver.url.removesuffix("/hooks"))):
         for _ in range(10):
             assert checks.check(no_overdue_delivery)["api"] == "up"
             latchkey.clock.forward(60)
-        assert receiver.looked_at.count("/health") == 2
-        receiver.says = [503]
+        assert receiver.get_paths.count("/health") == 2
+        receiver.statuses = [503]
         for _ in range(10):
             found = checks.check(no_overdue_delivery)
             latchkey.clock.forward(60)
     assert found["api"] == "down"
-    assert receiver.looked_at.count("/health") > 2 + 5
+    assert receiver.get_paths.count("/health") > 2 + 5
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_200_is_up_429_is_degraded_and_others_are_down(
     latchkey: TestApp, receiver: Receiver, status: int, found: str
 ) -> None:
     """Responses of API Gateway for a failing or missing function count as minutes down."""
-    receiver.says = [status]
+    receiver.statuses = [status]
     with settings.in_use(replace(settings.current(), public_url=receiver.url.removesuffix("/hooks"))):
         checks.check(no_overdue_delivery)
     api, oauth = read_status(latchkey)["components"][:2]

@@ -86,7 +86,7 @@ def test_delivery_pending_while_disabled_is_not_sent_automatically(local: TestAp
     """It can be resent manually, and is then retried like any other."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    receiver.says = [503, 200]
+    receiver.statuses = [503, 200]
     event_id = happens(local, ada)
     streamed(ada)
     endpoints.disable(reload(endpoint), states.BY_ACCOUNT)
@@ -97,7 +97,7 @@ def test_delivery_pending_while_disabled_is_not_sent_automatically(local: TestAp
     background.every_minute()
     assert receiver.ids == [event_id]
     assert delivery(endpoint, event_id).state == FAILED
-    receiver.says = [503, 200]
+    receiver.statuses = [503, 200]
     deliver.resend(reload(endpoint), event_id)
     local.clock.forward(120)
     background.every_minute()
@@ -114,7 +114,7 @@ def test_manual_resend_survives_concurrent_drop(
     queued_ids = [happens(local, ada, f"Ada {number}") for number in range(3)]
     put(ada)
     endpoints.disable(reload(endpoint), states.BY_ACCOUNT)
-    receiver.says = [503, 204]
+    receiver.statuses = [503, 204]
     drop = record_result.drop
 
     def meanwhile(endpoint_id: str, message_id: str, decided_at_ms: int) -> None:
@@ -144,7 +144,7 @@ def test_concurrent_manual_sends_are_rejected(local: TestApp, receiver: Receiver
     endpoint = endpoint_of(ada, receiver)
     event_id = happens(local, ada)
     streamed(ada)
-    receiver.waits.clear()
+    receiver.may_respond.clear()
     testing = threading.Thread(target=deliver.send_test, args=(reload(endpoint),))
     testing.start()
     while len(receiver.received) < 2:
@@ -153,7 +153,7 @@ def test_concurrent_manual_sends_are_rejected(local: TestApp, receiver: Receiver
         deliver.send_test(reload(endpoint))
     with pytest.raises(errors.Conflict, match="Try again in a few seconds"):
         deliver.resend(reload(endpoint), event_id)
-    receiver.waits.set()
+    receiver.may_respond.set()
     testing.join()
     assert deliver.send_test(reload(endpoint)).state == DELIVERED
 
@@ -162,7 +162,7 @@ def test_actor_of_disabling_after_410_is_the_service(local: TestApp, receiver: R
     """The event names Latchkey as the actor."""
     ada = local.account()
     endpoint_of(ada, receiver)
-    receiver.says = [410]
+    receiver.statuses = [410]
     happens(local, ada)
     streamed(ada)
     (event,) = (event for event in record.newest_first(ada.id, 9) if event.type == kinds.WEBHOOK_DISABLED)

@@ -9,7 +9,7 @@ from chalicelib.webhooks import deliver, delivery_queue, endpoint_lock, endpoint
 from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.tables import Endpoint
 from tests.support.harness import TestApp
-from tests.support.interleaving import sent
+from tests.support.interleaving import record_calls
 from tests.webhooks.told import reload
 
 READS: dict[str, Callable[[Endpoint], object]] = {
@@ -29,7 +29,7 @@ def test_decisive_reads_are_strongly_consistent(latchkey: TestApp, monkeypatch: 
     endpoint = endpoints.create(latchkey.account().id, url="https://example.com/", name="A", types=None)
     fan_out.new(endpoint, "evt_" + "0" * 20, "key.created", "{}", due_at=0).save()
     endpoint_lock.fall_behind(endpoint)
-    with sent() as calls:
+    with record_calls() as calls:
         READS[what](reload(endpoint))
     reads = [request for operation, request in calls if operation in ("GetItem", "Query")]
     reads += [

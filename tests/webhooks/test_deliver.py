@@ -128,14 +128,14 @@ def test_delivery_claimed_by_another_function_is_not_sent(local: TestApp, receiv
     """Of two functions that see a delivery due, one sends it."""
     ada = local.account()
     endpoint_of(ada, receiver)
-    receiver.waits.clear()
+    receiver.may_respond.clear()
     event_id = happens(local, ada)
     sending = threading.Thread(target=streamed, args=(ada,))
     sending.start()
     while not receiver.received:
         clock.pause(0.01)
     background.every_minute()
-    receiver.waits.set()
+    receiver.may_respond.set()
     sending.join()
     background.every_minute()
     assert receiver.ids == [event_id]

@@ -12,7 +12,7 @@ from chalicelib.events import kinds, record
 from chalicelib.webhooks import deliver, eligibility, endpoint_lock, endpoints, fan_out
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.oauth.flow import CLIENT, new_user, register_client
-from tests.support.console_client import PASSWORD, SOMEWHERE
+from tests.support.console_client import CALLER, PASSWORD
 from tests.support.harness import TestApp
 from tests.support.webhook_receiver import Receiver
 from tests.webhooks.told import happens, streamed
@@ -66,7 +66,7 @@ def test_deletion_of_suspended_account_is_delivered(local: TestApp, receiver: Re
         change.set_standing(account.id, tier=None, status=status, actor="operator")
     user = sessions.session_of(sessions.open_session(Account.get(account.id)))
     assert user is not None
-    self_service.delete(user, caller=SOMEWHERE, password=PASSWORD)
+    self_service.delete(user, caller=CALLER, password=PASSWORD)
     streamed(account)
     assert len(receiver.received) == 1
 

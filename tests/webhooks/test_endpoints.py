@@ -16,7 +16,7 @@ from chalicelib.webhooks.endpoints import COUNT
 from chalicelib.webhooks.states import BY_ACCOUNT, DISABLED, ENABLED, FAILING, GONE
 from chalicelib.webhooks.tables import Endpoint
 from tests.support.harness import TestApp
-from tests.support.interleaving import failing
+from tests.support.interleaving import fail_calls
 from tests.webhooks.told import reload
 
 URL = "https://hooks.example.com:8443/latchkey?tenant=7"
@@ -246,5 +246,5 @@ def test_database_error_is_not_reported_as_conflict(latchkey: TestApp, deed: str
     endpoint = new_endpoint(latchkey.account())
     if deed == "enabled":
         endpoints.disable(endpoint, BY_ACCOUNT)
-    with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
+    with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         DEEDS[deed](endpoint) if deed != "added" else new_endpoint(Account.get(endpoint.account_id), form="ticket")

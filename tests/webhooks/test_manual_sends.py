@@ -13,7 +13,7 @@ from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.states import DELIVERED, FAILED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.support.harness import TestApp
-from tests.support.interleaving import before
+from tests.support.interleaving import run_before
 from tests.webhooks.told import delivery, reload
 
 
@@ -109,7 +109,7 @@ def test_claimed_delivery_is_not_resent(
 def test_concurrently_deleted_delivery_is_not_recreated(endpoint: Endpoint, deadlines: list[float]) -> None:
     """A deleted delivery is neither stored again nor sent."""
     pending = stored(endpoint)
-    with before("UpdateItem", Delivery(endpoint.id, pending.id).delete), pytest.raises(errors.Conflict):
+    with run_before("UpdateItem", Delivery(endpoint.id, pending.id).delete), pytest.raises(errors.Conflict):
         deliver.resend(endpoint, pending.id)
     assert (Delivery.count(endpoint.id), deadlines) == (0, [])
 

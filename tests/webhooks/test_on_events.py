@@ -16,7 +16,7 @@ from chalicelib.webhooks import endpoints, on_events
 from chalicelib.webhooks.states import DELIVERED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.support.harness import TestApp
-from tests.support.interleaving import failing
+from tests.support.interleaving import fail_calls
 from tests.support.webhook_receiver import Receiver
 from tests.webhooks.told import delivery, endpoint_of, happens, images, reload
 
@@ -51,7 +51,7 @@ def test_event_without_effect_on_decisions_sets_no_mark(latchkey: TestApp) -> No
 def test_failed_mark_is_retried_by_stream(latchkey: TestApp) -> None:
     """The exception makes the stream bring the event again."""
     image = recorded_event(latchkey.account(), kinds.STANDING_CHANGED, tier="pro")
-    with failing("UpdateItem"), pytest.raises(Unreachable):
+    with fail_calls("UpdateItem"), pytest.raises(Unreachable):
         on_events.up([image])
 
 

@@ -61,7 +61,7 @@ def test_backlog_is_sent_before_newer_events(local: TestApp, receiver: Receiver,
     if how == "slow":
         Endpoint(ada.id, endpoint.id).update(actions=[Endpoint.slow.set(True)])
     else:
-        receiver.says = [500, 204]
+        receiver.statuses = [500, 204]
         deliver.send_test(endpoint)
     event_ids = [happens(local, ada, "1")]
     streamed(ada)

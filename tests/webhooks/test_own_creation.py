@@ -8,7 +8,7 @@ from chalicelib.core import clock
 from chalicelib.events import kinds
 from chalicelib.webhooks import endpoints, fan_out, signing
 from tests.support.harness import TestApp
-from tests.support.webhook_receiver import Receiver, listening
+from tests.support.webhook_receiver import Receiver, run_receiver
 from tests.webhooks.told import endpoint_of, streamed
 
 
@@ -34,7 +34,7 @@ def test_other_endpoints_are_sent_the_creation(local: TestApp, receiver: Receive
     account = local.account()
     endpoint_of(account, receiver, [kinds.WEBHOOK_CREATED])
     local.clock.forward(1)
-    with listening() as second:
+    with run_receiver() as second:
         endpoint_of(account, second, [kinds.WEBHOOK_CREATED])
         streamed(account)
         assert second.received == []

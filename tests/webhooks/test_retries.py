@@ -25,8 +25,8 @@ def test_failed_delivery_is_retried_until_it_succeeds(local: TestApp, receiver: 
     """Retries follow the schedule with the same id and body, and never come early."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    receiver.says = [500, 404, 302, 200]
-    receiver.answers = b"out of order"
+    receiver.statuses = [500, 404, 302, 200]
+    receiver.response_body = b"out of order"
     event_id = happens(local, ada)
     streamed(ada)
     for wait_s in retry_schedule.RETRY_DELAYS_S[:3]:
@@ -56,7 +56,7 @@ def test_retry_after_postpones_retry(local: TestApp, receiver: Receiver, status:
     endpoint = endpoint_of(ada, receiver)
     event_id = happens(local, ada)
     now_ms = clock.now_ms()
-    receiver.says = [status, 200]
+    receiver.statuses = [status, 200]
     receiver.headers = {"Retry-After": datetime.fromtimestamp(now_ms // 1000 + 7_200, UTC).strftime(form)}
     streamed(ada)
     assert 7_199_000 <= (delivery(endpoint, event_id).due_at or 0) - now_ms <= 7_200_000
@@ -75,7 +75,7 @@ def test_retry_after_cannot_exceed_schedule(local: TestApp, receiver: Receiver) 
     endpoint = endpoint_of(ada, receiver)
     event_id = happens(local, ada)
     began_ms = clock.now_ms()
-    receiver.says, receiver.headers = [503], {"Retry-After": "9" * 12}
+    receiver.statuses, receiver.headers = [503], {"Retry-After": "9" * 12}
     streamed(ada)
     assert delivery(endpoint, event_id).due_at == began_ms + retry_schedule.SCHEDULE_MS
     local.clock.forward(3 * DAY_S)
@@ -112,7 +112,7 @@ def test_delivery_fails_after_ten_attempts_in_three_days(local: TestApp, receive
     """The delivery is then marked as failed, and a day of failures has disabled the endpoint with an event."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    receiver.says = [503]
+    receiver.statuses = [503]
     event_id = happens(local, ada)
     began_ms = clock.now_ms()
     streamed(ada)
@@ -121,7 +121,7 @@ def test_delivery_fails_after_ten_attempts_in_three_days(local: TestApp, receive
         local.clock.now_ms = found.due_at or 0
         background.every_minute()
         if reload(endpoint).failures > 5:
-            receiver.says = [200, 503]
+            receiver.statuses = [200, 503]
             deliver.send_test(reload(endpoint))
     assert (found.state, found.tries, len(found.attempts)) == (FAILED, 10, 10)
     assert 2.5 < (clock.now_ms() - began_ms) / 1000 / DAY_S < 3.5
@@ -132,7 +132,7 @@ def test_ten_consecutive_failures_over_a_day_disable_endpoint(local: TestApp, re
     """Ten failures within an hour do not disable it, so that a receiver can be repaired."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    receiver.says = [500]
+    receiver.statuses = [500]
     for number in range(12):
         happens(local, ada, f"Ada {number}")
     streamed(ada)
@@ -157,7 +157,7 @@ def test_410_disables_endpoint(local: TestApp, receiver: Receiver) -> None:
     """One 410 response disables the endpoint."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    receiver.says = [410]
+    receiver.statuses = [410]
     happens(local, ada, "One")
     happens(local, ada, "Two")
     streamed(ada)

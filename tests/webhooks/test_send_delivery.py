@@ -57,7 +57,7 @@ def test_2xx_is_delivered_and_410_is_gone(
 )
 def test_problem_describes_response(local: TestApp, receiver: Receiver, status: int, problem: str | None) -> None:
     """In words that help to debug a receiver."""
-    receiver.says = [status]
+    receiver.statuses = [status]
     outcome = send_delivery.send(*one(local, receiver))
     assert (outcome.status, outcome.problem) == (status, problem)
 
@@ -81,7 +81,7 @@ def test_first_thousand_bytes_of_response_are_kept(local: TestApp, receiver: Rec
         (b"", None),
         (b"\xff", "\ufffd"),
     ):
-        receiver.says, receiver.answers = [200], response
+        receiver.statuses, receiver.response_body = [200], response
         assert send_delivery.send(*one(local, receiver)).answer == kept
 
 

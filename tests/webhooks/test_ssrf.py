@@ -9,7 +9,7 @@ from chalicelib.core import settings
 from chalicelib.webhooks import fan_out, send_delivery
 from chalicelib.webhooks.tables import Endpoint
 from tests.support.harness import TestApp
-from tests.support.name_server import NameServer, answering
+from tests.support.name_server import NameServer, run_name_server
 from tests.support.webhook_receiver import Receiver
 
 PUBLIC, OTHER_PUBLIC = "93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
@@ -51,7 +51,7 @@ def test_private_address_is_never_connected_to(
 ) -> None:
     """No connection is made to loopback, private, link-local, multicast and metadata addresses in any notation."""
     monkeypatch.setattr(socket, "create_connection", _never)
-    with answering([address]) as server:
+    with run_name_server([address]) as server:
         outcome = sent(latchkey, server)
     assert (outcome.status, outcome.problem) == (None, "Its name leads to no address, or to one that isn't public.")
     assert server.asked == ["rebind.example"]
@@ -63,7 +63,7 @@ def test_name_with_one_private_address_is_rejected(
 ) -> None:
     """One private address among several, or no address at all, prevents the attempt."""
     monkeypatch.setattr(socket, "create_connection", _never)
-    with answering(addresses) as server:
+    with run_name_server(addresses) as server:
         assert sent(latchkey, server).problem == "Its name leads to no address, or to one that isn't public."
 
 
@@ -76,7 +76,7 @@ def test_dns_rebinding_has_no_effect(latchkey: TestApp, monkeypatch: pytest.Monk
         raise ConnectionRefusedError
 
     monkeypatch.setattr(socket, "create_connection", connect)
-    with answering([PUBLIC], ["127.0.0.1"]) as server:
+    with run_name_server([PUBLIC], ["127.0.0.1"]) as server:
         assert sent(latchkey, server).problem == "It refuses connections."
         assert (reached, server.asked) == ([(PUBLIC, 443)], ["rebind.example"])
         # The next attempt resolves the name again and gets the other address.
@@ -87,7 +87,7 @@ def test_dns_rebinding_has_no_effect(latchkey: TestApp, monkeypatch: pytest.Monk
 def test_deployed_api_never_sends_to_loopback(latchkey: TestApp, receiver: Receiver) -> None:
     """Loopback is allowed only where the public URL itself is on this machine."""
     assert settings.current().public_url == "https://api.example.com"
-    with answering(["127.0.0.1"]) as server:
+    with run_name_server(["127.0.0.1"]) as server:
         outcome = sent(latchkey, server, receiver.url)
         named = sent(latchkey, server, receiver.url.replace("127.0.0.1", "localhost"))
     assert (outcome.status, named.status, receiver.received) == (None, None, [])
@@ -95,18 +95,18 @@ def test_deployed_api_never_sends_to_loopback(latchkey: TestApp, receiver: Recei
 
 def test_local_run_sends_to_loopback_names_only(local: TestApp, receiver: Receiver) -> None:
     """A local run accepts loopback addresses and `localhost`, but no other name that resolves to them."""
-    with answering(["127.0.0.1"]) as server:
+    with run_name_server(["127.0.0.1"]) as server:
         assert sent(local, server, receiver.url.replace("127.0.0.1", "rebind.example")).status is None
         assert sent(local, server, receiver.url.replace("127.0.0.1", "localhost")).status == 204
-    with answering([PUBLIC]) as server:
+    with run_name_server([PUBLIC]) as server:
         assert sent(local, server, receiver.url.replace("127.0.0.1", "localhost")).status is None
 
 
 def test_redirect_is_not_followed(local: TestApp, receiver: Receiver) -> None:
     """No redirect is followed, whatever its target."""
-    receiver.says = [307]
+    receiver.statuses = [307]
     receiver.headers = {"Location": "http://169.254.169.254/latest/meta-data"}
-    with answering(["127.0.0.1"]) as server:
+    with run_name_server(["127.0.0.1"]) as server:
         outcome = sent(local, server, receiver.url)
     assert (outcome.status, outcome.is_delivered) == (307, False)
     assert len(receiver.received) == 1

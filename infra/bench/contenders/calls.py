@@ -17,7 +17,8 @@ from chalicelib.oauth import clients
 from infra.bench import consent, latchkey
 from infra.bench.consent import CALLBACK
 from infra.bench.contender import Work, serve
-from infra.standin import Answer, Gateway
+from infra.local_gateway.gateway import Gateway
+from infra.local_gateway.response import Response
 
 FORM = [("Content-Type", "application/x-www-form-urlencoded")]
 
@@ -32,7 +33,7 @@ class Client:
     account_id: str
     authenticated_by: Given = field(repr=False)
 
-    def ask(self, grant_type: str, **more: str) -> Answer:
+    def ask(self, grant_type: str, **more: str) -> Response:
         """Send a token request."""
         body = urlencode({**self.authenticated_by, "grant_type": grant_type, **more}).encode()
         return self.gateway.handle("POST", "/oauth/token", FORM, body)
@@ -41,7 +42,7 @@ class Client:
         """Return a code, as the person's yes makes it."""
         return consent.code(self.account_id, self.authenticated_by["client_id"])
 
-    def redeem(self, code: str) -> Answer:
+    def redeem(self, code: str) -> Response:
         """Exchange a code."""
         return self.ask(clients.CODE, code=code, redirect_uri=CALLBACK)
 

@@ -5,13 +5,13 @@ from typing import Any
 from infra.bench import latchkey
 from infra.bench.contender import Work, serve
 from infra.bench.contenders.minimal_app import app
-from infra.standin import Context
+from infra.local_gateway.lambda_context import LambdaContext
 
 
 def main() -> None:
     """Serve requests."""
     event = latchkey.proxy_event("/bare", "lk_test_" + "0" * 36)
-    context: Any = Context("minimal", "bench")
+    context: Any = LambdaContext("minimal", "bench")
 
     def operate(_number: int) -> bool:
         answer: dict[str, Any] = app(event, context)

@@ -10,14 +10,14 @@ from app import app
 from chalicelib.limits.tiers import PRO
 from infra.bench import latchkey
 from infra.bench.contender import Work, serve
-from infra.standin import Context
+from infra.local_gateway.lambda_context import LambdaContext
 
 
 def main() -> None:
     """Serve requests."""
     with latchkey.ready() as calls:
         events = [latchkey.limits_event(caller.secret) for caller in latchkey.callers(PRO)]
-        context: Any = Context("latchkey-bench", "bench")
+        context: Any = LambdaContext("latchkey-bench", "bench")
 
         def operate(number: int) -> bool:
             answer: dict[str, Any] = app(events[number % len(events)], context)

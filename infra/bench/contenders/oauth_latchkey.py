@@ -22,13 +22,13 @@ from infra.bench import consent, latchkey
 from infra.bench.consent import CALLBACK
 from infra.bench.contender import Work, serve
 from infra.bench.latchkey import Event
-from infra.standin import Context
+from infra.local_gateway.lambda_context import LambdaContext
 
 TOKEN, INTROSPECT = "/oauth/token", "/oauth/introspect"
 VERIFIER = secrets.token_urlsafe(32)
 CHALLENGE = pkce.s256(VERIFIER)
 
-_CONTEXT: Any = Context("latchkey-bench", "bench")
+_CONTEXT: Any = LambdaContext("latchkey-bench", "bench")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from chalicelib.api.console import render_response
 from chalicelib.webhooks import deliver, endpoints
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from infra.routes import of_latchkey
-from tests.support.console_client import ConsoleClient, logged_in, person
+from tests.support.console_client import ConsoleClient, log_in_as, new_account
 from tests.support.harness import TestApp
 
 
@@ -44,7 +44,7 @@ class Place:
 
 def place(latchkey: TestApp) -> Place:
     """Return an administrator for whom every page has content."""
-    admin = person(name="Root", admin=True)
+    admin = new_account(name="Root", admin=True)
     key = latchkey.key(admin)
     tickets = {
         "/verify": email_links.new_link(
@@ -55,7 +55,7 @@ def place(latchkey: TestApp) -> Place:
         ),
     }
     sent = failed_delivery(admin)
-    console = logged_in(latchkey, admin)
+    console = log_in_as(latchkey, admin)
     ids = {
         "key_id": key.key.id,
         "account_id": admin.id,

@@ -4,8 +4,8 @@ import pytest
 
 from chalicelib.accounts import sessions
 from chalicelib.accounts.tables import Account
-from tests.support.console_client import PASSWORD, ConsoleClient, logged_in, person
-from tests.support.harness import TestApp, refusal
+from tests.support.console_client import PASSWORD, ConsoleClient, log_in_as, new_account
+from tests.support.harness import TestApp, error_of
 from tests.support.mailbox import Mailbox
 
 ACCOUNT = "/settings/account"
@@ -14,13 +14,13 @@ OTHER = "harmonica wolverine custard"
 
 def test_settings_redirect_to_the_keys(latchkey: TestApp) -> None:
     """/settings redirects to API Keys, the page that the guide names."""
-    assert logged_in(latchkey, person()).open("/settings").location == "/settings/keys"
+    assert log_in_as(latchkey, new_account()).open("/settings").location == "/settings/keys"
 
 
 def test_name_is_changed_and_shown_to_the_api(latchkey: TestApp) -> None:
     """A new name is confirmed on the page and returned by the API."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     page = console.follow(console.submit(f"{ACCOUNT}/name", on=ACCOUNT, name="  Ada Lovelace "))
     assert page.notice == "Name changed."
     assert page.value(f"{ACCOUNT}/name", "name") == "Ada Lovelace"
@@ -29,8 +29,8 @@ def test_name_is_changed_and_shown_to_the_api(latchkey: TestApp) -> None:
 
 def test_password_is_changed_and_every_other_session_ends(latchkey: TestApp, box: Mailbox) -> None:
     """Only this session stays, the old password fails, and the user gets an email."""
-    account = person()
-    console, elsewhere = logged_in(latchkey, account), logged_in(latchkey, account)
+    account = new_account()
+    console, elsewhere = log_in_as(latchkey, account), log_in_as(latchkey, account)
     form = {"password": PASSWORD, "new_password": OTHER}
     page = console.follow(console.submit(f"{ACCOUNT}/password", on=ACCOUNT, **form))
     assert page.notice == "Password changed. All other sessions have ended."
@@ -55,8 +55,8 @@ def test_invalid_form_shows_its_error_and_changes_nothing(
     latchkey: TestApp, box: Mailbox, action: str, fields: dict[str, str], problem: str
 ) -> None:
     """The page shows the error and no password, and the account stays as it was."""
-    account = person()
-    page = logged_in(latchkey, account).submit(f"{ACCOUNT}/{action}", on=ACCOUNT, **fields)
+    account = new_account()
+    page = log_in_as(latchkey, account).submit(f"{ACCOUNT}/{action}", on=ACCOUNT, **fields)
     assert (page.status, page.problem) == (400, problem)
     assert 'value="wrong"' not in page.html
     after = Account.get(account.id)
@@ -66,8 +66,8 @@ def test_invalid_form_shows_its_error_and_changes_nothing(
 
 def test_address_changes_when_its_link_is_used(latchkey: TestApp, box: Mailbox) -> None:
     """Then the old address gets an email, and only the new address logs in."""
-    account = person(email="old@example.com")
-    console = logged_in(latchkey, account)
+    account = new_account(email="old@example.com")
+    console = log_in_as(latchkey, account)
     response = console.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="New@example.com", password=PASSWORD)
     assert (
         console.follow(response).notice
@@ -78,7 +78,7 @@ def test_address_changes_when_its_link_is_used(latchkey: TestApp, box: Mailbox) 
     shown = console.open(message.target)
     assert "New@example.com" in shown.text
     assert Account.get(account.id).email == "old@example.com"
-    page = console.follow(console.send("/verify", console.filled(shown, "/verify", {})))
+    page = console.follow(console.send("/verify", console.fill(shown, "/verify", {})))
     assert (page.target, page.notice) == (f"{ACCOUNT}?done=email-changed", "Email address changed.")
     notification = box.take_one()
     assert (notification.to, notification.subject) == ("old@example.com", "Your email address was changed")
@@ -89,11 +89,11 @@ def test_address_changes_when_its_link_is_used(latchkey: TestApp, box: Mailbox) 
 
 def test_address_that_another_account_took_meanwhile_is_a_conflict(latchkey: TestApp, box: Mailbox) -> None:
     """The account keeps the old address, and no email is sent."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     console.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="new@example.com", password=PASSWORD)
     target = box.take_one().target
-    person(email="new@example.com")
+    new_account(email="new@example.com")
     page = console.submit(target)
     assert (page.status, "belongs to another account" in page.text) == (409, True)
     assert box.take() == []
@@ -101,15 +101,15 @@ def test_address_that_another_account_took_meanwhile_is_a_conflict(latchkey: Tes
 
 def test_deleted_account_loses_its_keys_and_sessions(latchkey: TestApp) -> None:
     """Keys and sessions stop working, the account is in no list, and its address can sign up again."""
-    account = person(email="ada@example.com")
-    console, elsewhere = logged_in(latchkey, account), logged_in(latchkey, account)
-    key, reader = latchkey.key(account), latchkey.key(person(name="Eve"))
+    account = new_account(email="ada@example.com")
+    console, elsewhere = log_in_as(latchkey, account), log_in_as(latchkey, account)
+    key, reader = latchkey.key(account), latchkey.key(new_account(name="Eve"))
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
     page = console.submit(f"{ACCOUNT}/delete", on=ACCOUNT, password=PASSWORD)
     assert page.location == "/login?done=deleted"
     assert "__Host-latchkey" not in console.cookies
     assert console.follow(page).notice == "Your account is deleted."
-    assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
+    assert error_of(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
     assert sessions.session_of(elsewhere.session) is None
     users = latchkey.call("GET", "/v1/users", reader.secret).json()["data"]
     assert account.id not in [user["id"] for user in users]
@@ -121,12 +121,12 @@ def test_deleted_account_loses_its_keys_and_sessions(latchkey: TestApp) -> None:
 
 def test_verification_is_sent_again_until_the_address_is_verified(latchkey: TestApp, box: Mailbox) -> None:
     """An unverified account can request another link; a verified one gets none."""
-    account = person(verified=False)
-    console = logged_in(latchkey, account)
+    account = new_account(verified=False)
+    console = log_in_as(latchkey, account)
     page = console.follow(console.submit(f"{ACCOUNT}/verification", on=ACCOUNT))
     assert page.notice == "We have sent you a new link. It expires in 1 hour."
     assert console.submit(box.take_one().target).location == "/settings/account?done=confirmed"
-    confirmed = logged_in(latchkey, Account.get(account.id))
+    confirmed = log_in_as(latchkey, Account.get(account.id))
     page = confirmed.open(ACCOUNT)
     assert f"{ACCOUNT}/verification" not in page.urls
     csrf = page.value(f"{ACCOUNT}/name", "csrf")

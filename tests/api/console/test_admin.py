@@ -10,8 +10,8 @@ from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
 from tests.api.console.places import FORMS, SHOWN, place
-from tests.support.console_client import PASSWORD, ConsoleClient, Page, logged_in, person
-from tests.support.harness import TestApp, refusal
+from tests.support.console_client import PASSWORD, ConsoleClient, Page, log_in_as, new_account
+from tests.support.harness import TestApp, error_of
 
 ADMIN = [route for route in (*SHOWN, *FORMS) if route.startswith("/admin")]
 
@@ -34,7 +34,7 @@ def rankings(page: Page) -> list[list[tuple[str, ...]]]:
 def test_admin_pages_do_not_exist_for_others(latchkey: TestApp) -> None:
     """Every admin page and form is the 404 of an unknown path, for every account id."""
     site = place(latchkey)
-    console = logged_in(latchkey, person(name="Eve"))
+    console = log_in_as(latchkey, new_account(name="Eve"))
     csrf = console.open("/settings/account").value("/settings/account/name", "csrf")
     assert len(ADMIN) >= 5
     for route in ADMIN:
@@ -57,8 +57,8 @@ def test_anonymous_user_is_redirected_to_log_in(latchkey: TestApp) -> None:
 
 def test_removed_admin_loses_access_immediately(latchkey: TestApp) -> None:
     """The admin flag is read with every page."""
-    account = person(admin=True)
-    console = logged_in(latchkey, account)
+    account = new_account(admin=True)
+    console = log_in_as(latchkey, account)
     assert console.open("/admin").status == 200
     account.update(actions=[Account.admin.set(False)])
     assert console.open("/admin").status == 404
@@ -67,9 +67,9 @@ def test_removed_admin_loses_access_immediately(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("by", ["email", "spelled_email", "id"])
 def test_account_is_found(latchkey: TestApp, by: str) -> None:
     """An account is found by its address in any spelling, or by its id."""
-    account = person(email="ada@example.com")
+    account = new_account(email="ada@example.com")
     wanted = {"email": "ada@example.com", "spelled_email": "+ADA@Example.com+", "id": account.id}[by]
-    console = logged_in(latchkey, person(name="Root", admin=True))
+    console = log_in_as(latchkey, new_account(name="Root", admin=True))
     page = console.follow(console.open(f"/admin?find={wanted}"))
     assert (page.status, page.heading) == (200, "ada@example.com")
 
@@ -77,7 +77,7 @@ def test_account_is_found(latchkey: TestApp, by: str) -> None:
 @pytest.mark.parametrize("wanted", ["nobody@example.com", "acc_00000000000000000000", "nonsense", "<b>"])
 def test_unknown_account_is_not_found(latchkey: TestApp, wanted: str) -> None:
     """The field keeps the search text."""
-    page = logged_in(latchkey, person(admin=True)).open(f"/admin?find={wanted}")
+    page = log_in_as(latchkey, new_account(admin=True)).open(f"/admin?find={wanted}")
     assert (page.status, page.problem != "") == (404, True)
     assert page.value("/admin", "find") == wanted
     assert page.text.count("Names can") == 2
@@ -85,10 +85,10 @@ def test_unknown_account_is_not_found(latchkey: TestApp, wanted: str) -> None:
 
 def test_account_is_shown_without_its_secrets(latchkey: TestApp) -> None:
     """The page shows tier, state, key previews, usage and events, but no secret and no hash."""
-    account = person(email="ada@example.com", tier=tiers.PRO)
+    account = new_account(email="ada@example.com", tier=tiers.PRO)
     key = latchkey.key(account)
     latchkey.call("GET", "/v1/users/me", key.secret)
-    page = logged_in(latchkey, person(name="Root", admin=True)).open(f"/admin/accounts/{account.id}")
+    page = log_in_as(latchkey, new_account(name="Root", admin=True)).open(f"/admin/accounts/{account.id}")
     for shown in (
         account.id,
         "Pro",
@@ -105,10 +105,10 @@ def test_account_is_shown_without_its_secrets(latchkey: TestApp) -> None:
 
 def test_tier_is_set_with_a_reason(latchkey: TestApp) -> None:
     """The new tier applies from the next request, and the event has the administrator and the reason."""
-    account, admin = person(), person(name="Root", admin=True)
+    account, admin = new_account(), new_account(name="Root", admin=True)
     key = latchkey.key(account)
     latchkey.call("GET", "/v1/limits", key.secret)
-    console, path = logged_in(latchkey, admin), f"/admin/accounts/{account.id}"
+    console, path = log_in_as(latchkey, admin), f"/admin/accounts/{account.id}"
     page = console.submit(f"{path}/tier", on=path, tier="pro", reason=" Paid by invoice 7 ")
     assert page.location == f"{path}?done=standing"
     assert latchkey.call("GET", "/v1/limits", key.secret).json()["tier"] == "pro"
@@ -124,12 +124,12 @@ def test_tier_is_set_with_a_reason(latchkey: TestApp) -> None:
 
 def test_account_is_suspended_and_reinstated_with_a_reason(latchkey: TestApp) -> None:
     """Keys and sessions stop, the keys work again after reinstatement, and both changes are recorded."""
-    account, admin = person(), person(name="Root", admin=True)
-    key, inside = latchkey.key(account), logged_in(latchkey, account)
+    account, admin = new_account(), new_account(name="Root", admin=True)
+    key, inside = latchkey.key(account), log_in_as(latchkey, account)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
-    console, path = logged_in(latchkey, admin), f"/admin/accounts/{account.id}"
+    console, path = log_in_as(latchkey, admin), f"/admin/accounts/{account.id}"
     assert console.submit(f"{path}/suspend", on=path, reason="Abuse").status == 303
-    assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
+    assert error_of(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
     assert inside.open("/settings/keys").status == 303
     assert console.submit(f"{path}/reinstate", on=path, reason="A mistake").status == 303
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
@@ -144,8 +144,8 @@ def test_account_is_suspended_and_reinstated_with_a_reason(latchkey: TestApp) ->
 @pytest.mark.parametrize("reason", ["", "  ", "ok", "x" * 201, "a\nb"])
 def test_change_without_a_reason_is_rejected(latchkey: TestApp, action: str, reason: str) -> None:
     """The page asks for a reason; nothing is changed or recorded."""
-    account = person()
-    console, path = logged_in(latchkey, person(name="Root", admin=True)), f"/admin/accounts/{account.id}"
+    account = new_account()
+    console, path = log_in_as(latchkey, new_account(name="Root", admin=True)), f"/admin/accounts/{account.id}"
     csrf = console.open(path).value(f"{path}/tier", "csrf")
     page = console.send(f"{path}/{action}", {"csrf": csrf, "tier": "pro", "reason": reason})
     assert (page.status, page.problem) == (400, "Reason must be a text of 3 to 200 characters on one line.")
@@ -156,19 +156,19 @@ def test_change_without_a_reason_is_rejected(latchkey: TestApp, action: str, rea
 
 def test_unknown_tier_is_rejected(latchkey: TestApp) -> None:
     """A manipulated form changes nothing."""
-    account = person()
-    console, path = logged_in(latchkey, person(name="Root", admin=True)), f"/admin/accounts/{account.id}"
+    account = new_account()
+    console, path = log_in_as(latchkey, new_account(name="Root", admin=True)), f"/admin/accounts/{account.id}"
     page = console.submit(f"{path}/tier", on=path, tier="platinum", reason="Because")
     assert (page.status, page.problem) == (400, "Tier must be one of free, pro, enterprise.")
 
 
 def test_change_and_its_event_are_one_transaction(latchkey: TestApp) -> None:
     """If the event can't be written, nothing changes."""
-    account = person()
+    account = new_account()
     with telemetry.calls_watched() as calls:
         change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator", reason="Paid")
     assert [operation for operation, _ in calls.made if operation != "UpdateItem"] == ["TransactWriteItems"]
-    console, path = logged_in(latchkey, person(name="Root", admin=True)), f"/admin/accounts/{account.id}"
+    console, path = log_in_as(latchkey, new_account(name="Root", admin=True)), f"/admin/accounts/{account.id}"
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("events")})
     csrf = console.open("/settings/account").value("/settings/account/name", "csrf")
     assert console.send(f"{path}/tier", {"csrf": csrf, "tier": "enterprise", "reason": "Paid"}).status == 500
@@ -177,7 +177,7 @@ def test_change_and_its_event_are_one_transaction(latchkey: TestApp) -> None:
 
 def test_change_of_an_unknown_account_is_a_404_without_an_event(latchkey: TestApp) -> None:
     """An event belongs to an existing account."""
-    console = logged_in(latchkey, person(name="Root", admin=True))
+    console = log_in_as(latchkey, new_account(name="Root", admin=True))
     csrf = console.open("/settings/account").value("/settings/account/name", "csrf")
     for account_id in ("acc_00000000000000000000", "nonsense"):
         page = console.send(f"/admin/accounts/{account_id}/suspend", {"csrf": csrf, "reason": "Because"})
@@ -187,15 +187,15 @@ def test_change_of_an_unknown_account_is_a_404_without_an_event(latchkey: TestAp
 
 def test_accounts_are_ranked_by_rejected_and_by_admitted_requests(latchkey: TestApp) -> None:
     """Each ranking has the top ten of the last 24 hours, without accounts that have no such requests."""
-    latchkey.counted(person(email="old@example.com").id, tiers.FREE, used=9_000, refused=9_000)
+    latchkey.set_counters(new_account(email="old@example.com").id, tiers.FREE, used=9_000, refused=9_000)
     latchkey.clock.forward(25 * 3_600)
     for number in range(12):
-        account = person(email=f"n{number:02}@example.com", tier=tiers.PRO)
-        latchkey.counted(account.id, tiers.PRO, used=1_000 + number)
+        account = new_account(email=f"n{number:02}@example.com", tier=tiers.PRO)
+        latchkey.set_counters(account.id, tiers.PRO, used=1_000 + number)
         if number < 3:
-            latchkey.counted(account.id, tiers.PRO, refused=9 - number)
+            latchkey.set_counters(account.id, tiers.PRO, refused=9 - number)
     latchkey.clock.forward(3_600)
-    page = logged_in(latchkey, person(name="Root", admin=True)).open("/admin")
+    page = log_in_as(latchkey, new_account(name="Root", admin=True)).open("/admin")
     rejected, busiest = rankings(page)
     assert rejected == [
         ("n00@example.com", "Pro", "1,000", "9"),
@@ -207,7 +207,7 @@ def test_accounts_are_ranked_by_rejected_and_by_admitted_requests(latchkey: Test
 
 def test_empty_rankings_say_so(latchkey: TestApp) -> None:
     """A ranking without requests has a text instead of a table."""
-    page = logged_in(latchkey, person(admin=True)).open("/admin")
+    page = log_in_as(latchkey, new_account(admin=True)).open("/admin")
     assert rankings(page) == []
     assert "No rejected requests." in page.text
     assert "No requests." in page.text
@@ -215,8 +215,8 @@ def test_empty_rankings_say_so(latchkey: TestApp) -> None:
 
 def test_accounts_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
     """A page has 25 accounts, and each account is listed once."""
-    created = [person(email=f"n{number:02}@example.com") for number in range(60)]
-    console = logged_in(latchkey, person(name="Root", email="root@example.com", admin=True))
+    created = [new_account(email=f"n{number:02}@example.com") for number in range(60)]
+    console = log_in_as(latchkey, new_account(name="Root", email="root@example.com", admin=True))
     seen: list[str] = []
     target = "/admin"
     while target:
@@ -231,8 +231,8 @@ def test_accounts_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
 def test_accounts_are_found_by_email_prefix(latchkey: TestApp, typed: str) -> None:
     """The search uses an index, has pages, and returns only matching accounts."""
     for email in ("ada.lovelace@example.com", "ada.lamarr@example.com", "grace@example.com", "ad@example.com"):
-        person(email=email)
-    console = logged_in(latchkey, person(name="Root", email="root@example.com", admin=True))
+        new_account(email=email)
+    console = log_in_as(latchkey, new_account(name="Root", email="root@example.com", admin=True))
     with telemetry.calls_watched() as calls:
         page = console.open(f"/admin?find={typed.replace(' ', '+')}")
     assert page.status == 200
@@ -244,8 +244,8 @@ def test_accounts_are_found_by_email_prefix(latchkey: TestApp, typed: str) -> No
 def test_search_results_have_pages(latchkey: TestApp) -> None:
     """The next page continues the same search."""
     for number in range(30):
-        person(email=f"ada{number:02}@example.com")
-    console = logged_in(latchkey, person(name="Root", email="root@example.com", admin=True))
+        new_account(email=f"ada{number:02}@example.com")
+    console = log_in_as(latchkey, new_account(name="Root", email="root@example.com", admin=True))
     page = console.open("/admin?find=ada")
     following = console.open(next(url for url in page.urls if "after=" in url).replace("&amp;", "&"))
     assert [row[0] for row in following.rows[1:]] == [f"ada{number:02}@example.com" for number in range(25, 30)]
@@ -253,22 +253,22 @@ def test_search_results_have_pages(latchkey: TestApp) -> None:
 
 def test_deleted_account_is_not_found(latchkey: TestApp) -> None:
     """It is neither in the list nor found by its former email."""
-    account = person(email="ada.gone@example.com")
-    logged_in(latchkey, account).submit("/settings/account/delete", on="/settings/account", password=PASSWORD)
-    console = logged_in(latchkey, person(name="Root", admin=True))
+    account = new_account(email="ada.gone@example.com")
+    log_in_as(latchkey, account).submit("/settings/account/delete", on="/settings/account", password=PASSWORD)
+    console = log_in_as(latchkey, new_account(name="Root", admin=True))
     assert console.open("/admin?find=ada.gone").status == 404
     assert "ada.gone" not in console.open("/admin").text
 
 
 def test_admin_revokes_a_key_with_a_reason(latchkey: TestApp) -> None:
     """The key stops at the next request; only administrators see who revoked it and why."""
-    account, admin = person(), person(name="Root", admin=True)
+    account, admin = new_account(), new_account(name="Root", admin=True)
     key, other = latchkey.key(account), latchkey.key(account)
-    console, path = logged_in(latchkey, admin), f"/admin/accounts/{account.id}"
+    console, path = log_in_as(latchkey, admin), f"/admin/accounts/{account.id}"
     assert console.submit(f"{path}/keys/{key.key.id}/revoke", reason="x").status == 400
     page = console.submit(f"{path}/keys/{key.key.id}/revoke", reason="Found on a forum")
     assert console.follow(page).notice == "Key revoked. It stops working from the next request."
-    assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
+    assert error_of(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
     assert latchkey.call("GET", "/v1/users/me", other.secret).status == 200
     (event,) = record.newest_first(account.id, 10, kind=kinds.KEY_REVOKED)
     assert (event.actor, event.reason, event.source_ip) == (admin.id, "Found on a forum", console.ip)
@@ -278,12 +278,12 @@ def test_admin_revokes_a_key_with_a_reason(latchkey: TestApp) -> None:
 
 def test_events_of_an_account_are_shown_with_reasons_in_pages(latchkey: TestApp) -> None:
     """The list has all events, not only changes of tier and status."""
-    account, admin = person(), person(name="Root", admin=True)
+    account, admin = new_account(), new_account(name="Root", admin=True)
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor=admin.id, reason="Paid by invoice 7")
     for number in range(30):
         latchkey.clock.forward(1)
         change.rename(account.id, f"Ada {number}")
-    console = logged_in(latchkey, admin)
+    console = log_in_as(latchkey, admin)
     page = console.open(f"/admin/accounts/{account.id}/events")
     assert len(page.rows) == 1 + 25
     older = console.open(next(url for url in page.urls if "before=" in url))

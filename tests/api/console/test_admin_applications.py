@@ -9,7 +9,7 @@ from chalicelib.events.tables import Event
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client
 from tests.oauth.flow import CALLBACK, CODE, User, as_json, is_accepted, new_user, register_client
-from tests.support.console_client import logged_in, person
+from tests.support.console_client import log_in_as, new_account
 from tests.support.harness import TestApp
 
 HOME = "/admin/applications"
@@ -28,7 +28,7 @@ def at(client_id: str, path: str = HOME) -> str:
 
 def test_client_of_an_account_is_found_by_its_id(latchkey: TestApp) -> None:
     """Its name, account, redirect URIs and state are shown, but none of its secrets."""
-    owner = person()
+    owner = new_account()
     app = register_client(latchkey, owner=owner)
     page = root(latchkey).open(at(f" {app.id} "))
     assert (page.status, page.problem) == (200, "")
@@ -60,7 +60,7 @@ def test_dynamically_registered_client_is_found_and_ended(latchkey: TestApp) -> 
 
 def test_tokens_of_an_ended_client_stop_and_its_account_sees_an_administrator(latchkey: TestApp) -> None:
     """Administrators see the name and the reason in the event; the account sees the role only."""
-    owner, ada, console = person(), new_user(latchkey), root(latchkey)
+    owner, ada, console = new_account(), new_user(latchkey), root(latchkey)
     app = register_client(latchkey, owner=owner)
     token, _ = ada.grant(app)
     assert is_accepted(latchkey, token)
@@ -115,5 +115,5 @@ def test_client_pages_do_not_exist_for_others(latchkey: TestApp) -> None:
     assert [ada.open(at(app.id, path)).status for path in (HOME, f"{HOME}/end")] == [404, 404]
     assert ada.send(f"{HOME}/end", {"csrf": csrf, "client_id": app.id, "reason": "because"}).status == 404
     assert clients.find(app.id) is not None
-    admin = logged_in(latchkey, person(name="Root", admin=True))
+    admin = log_in_as(latchkey, new_account(name="Root", admin=True))
     assert HOME in admin.open("/admin").urls

@@ -6,7 +6,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.credentials import find
 from chalicelib.oauth import clients, grants
 from tests.api.console.places import failed_delivery
-from tests.support.console_client import ConsoleClient, logged_in, person
+from tests.support.console_client import ConsoleClient, log_in_as, new_account
 from tests.support.harness import TestApp
 
 ASKED = {
@@ -44,7 +44,7 @@ ASKED = {
 
 def scene(latchkey: TestApp) -> tuple[ConsoleClient, dict[str, str]]:
     """Return an administrator with one of everything, and the ids of these items."""
-    account = person(name="Root", admin=True)
+    account = new_account(name="Root", admin=True)
     created = clients.register(
         name="Ledger",
         uris=["https://ledger.example.com/"],
@@ -55,10 +55,10 @@ def scene(latchkey: TestApp) -> tuple[ConsoleClient, dict[str, str]]:
         account_id=account.id,
     )
     grants.new(account.id, created.client.client_id, scopes={"read"}, resources=set()).save()
-    console = logged_in(latchkey, account)
+    console = log_in_as(latchkey, account)
     names = {
         "account": account.id,
-        "other": person(name="Bob").id,
+        "other": new_account(name="Bob").id,
         "app": created.client.client_id,
         "key": latchkey.key(account).key.id,
         "webhook": failed_delivery(account).endpoint_id,
@@ -76,10 +76,10 @@ def test_action_has_a_confirmation_page(latchkey: TestApp, what: str) -> None:
     page = console.open(offered)
     assert asked in page.urls
     path = asked.partition("?")[0]
-    assert [form for form in page.read.forms if form.action in (path, offered) and form.method == "post"] == []
+    assert [form for form in page.content.forms if form.action in (path, offered) and form.method == "post"] == []
     question = console.open(asked)
     assert question.status == 200
-    (form,) = [form for form in question.read.forms if form.action != "/logout"]
+    (form,) = [form for form in question.content.forms if form.action != "/logout"]
     assert (form.method, form.action in (path, "/settings/connected")) == ("post", True)
     assert f">{button}</button>" in question.html
     assert offered in question.urls
@@ -87,8 +87,8 @@ def test_action_has_a_confirmation_page(latchkey: TestApp, what: str) -> None:
 
 def test_removing_scopes_asks_first(latchkey: TestApp) -> None:
     """Removed scopes can't be added back: the confirmation page lists them."""
-    account = person()
-    console, path = logged_in(latchkey, account), f"/settings/keys/{latchkey.key(account).key.id}"
+    account = new_account()
+    console, path = log_in_as(latchkey, account), f"/settings/keys/{latchkey.key(account).key.id}"
     page = console.open(f"{path}/narrow?ask=first&scopes=read")
     assert "loses these scopes: Write, Manage keys. It keeps: Read." in page.text
     (key,) = find.keys_of(account.id)

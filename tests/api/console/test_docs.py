@@ -2,7 +2,7 @@
 
 from app import app
 from chalicelib.api.openapi.document import document
-from tests.support.console_client import ConsoleClient, logged_in, person
+from tests.support.console_client import ConsoleClient, log_in_as, new_account
 from tests.support.harness import TestApp
 
 
@@ -52,7 +52,7 @@ def test_key_is_never_part_of_a_url(latchkey: TestApp) -> None:
 def test_only_requests_with_an_api_key_can_be_tried(latchkey: TestApp) -> None:
     """Signed requests and requests of OAuth clients can't be sent from the page."""
     page = ConsoleClient(latchkey).open("/docs")
-    tried = [form.action for form in page.read.forms]
+    tried = [form.action for form in page.content.forms]
     assert 'data-path="/v1/keys"' in page.html
     assert 'data-path="/v1/leaks"' not in page.html
     assert 'data-path="/oauth/token"' not in page.html
@@ -64,6 +64,6 @@ def test_only_requests_with_an_api_key_can_be_tried(latchkey: TestApp) -> None:
 
 def test_page_is_the_same_for_logged_in_users(latchkey: TestApp) -> None:
     """The console links to it."""
-    member = logged_in(latchkey, person())
+    member = log_in_as(latchkey, new_account())
     assert "/docs" in member.open("/settings/keys").urls
     assert member.open("/docs").heading == "API reference"

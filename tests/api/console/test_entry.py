@@ -9,7 +9,7 @@ from chalicelib.accounts import email_links, sessions
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.pages import labels
-from tests.support.console_client import PASSWORD, ConsoleClient, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, log_in_as, new_account
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
 
@@ -39,7 +39,7 @@ def test_user_signs_up_confirms_and_is_logged_in(latchkey: TestApp, box: Mailbox
     assert "Ada@Example.com" in page.notice
     shown = console.open(box.take_one().target)
     assert (shown.heading, shown.status) == ("Confirm your email address", 200)
-    confirmed = console.follow(console.send("/verify", console.filled(shown, "/verify", {})))
+    confirmed = console.follow(console.send("/verify", console.fill(shown, "/verify", {})))
     assert (confirmed.target, confirmed.notice) == (
         "/settings/keys?done=confirmed",
         "Email address confirmed.",
@@ -73,7 +73,7 @@ def test_rejected_sign_up_shows_its_error_and_keeps_its_values(
 
 def test_wrong_log_in_keeps_the_address_and_does_not_name_the_wrong_field(latchkey: TestApp) -> None:
     """The page doesn't show the password either."""
-    person(email="ada@example.com")
+    new_account(email="ada@example.com")
     page = ConsoleClient(latchkey).log_in("ada@example.com", "not the password at all")
     assert (page.status, page.problem) == (401, "Incorrect email or password.")
     assert page.value("/login", "email") == "ada@example.com"
@@ -94,7 +94,7 @@ def test_page_shows_when_to_retry(latchkey: TestApp, seconds: int, when: str) ->
 
 def test_known_device_is_not_locked_out(latchkey: TestApp) -> None:
     """Other callers use up the attempts of an address; its user can still log in, but only with the known device."""
-    account = person()
+    account = new_account()
     owner = ConsoleClient(latchkey)
     owner.log_in(account.email)
     owner.submit("/logout", on="/settings/account")
@@ -109,7 +109,7 @@ def test_known_device_is_not_locked_out(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("how", ["change", "reset"])
 def test_browser_that_set_a_new_password_is_not_locked_out(latchkey: TestApp, how: str) -> None:
     """This browser becomes a known device again; all others are forgotten."""
-    account = person()
+    account = new_account()
     owner, elsewhere = ConsoleClient(latchkey), ConsoleClient(latchkey)
     for console in (owner, elsewhere):
         console.log_in(account.email)
@@ -131,7 +131,7 @@ def test_browser_that_set_a_new_password_is_not_locked_out(latchkey: TestApp, ho
 
 def test_network_is_the_64_of_an_ipv6_address(latchkey: TestApp) -> None:
     """Attempts are counted per /64; the next /64 has its own limit."""
-    account = person()
+    account = new_account()
     with settings.in_use(replace(settings.current(), log_in_attempts_per_network=1)):
         assert ConsoleClient(latchkey, ip="2001:db8:1:1::1").log_in(account.email, "wrong").status == 401
         assert ConsoleClient(latchkey, ip="2001:db8:1:1:ffff::2").log_in(account.email).status == 429
@@ -140,14 +140,14 @@ def test_network_is_the_64_of_an_ipv6_address(latchkey: TestApp) -> None:
 
 def test_log_in_always_starts_a_new_session(latchkey: TestApp) -> None:
     """Neither a planted session, valid or not, nor the user's previous one is reused."""
-    account, attacker = person(), person(name="Eve")
+    account, attacker = new_account(), new_account(name="Eve")
     planted = sessions.open_session(attacker)
     console = ConsoleClient(latchkey)
     for before in ("lk_se_" + "0" * 36, planted, ""):
         console.cookies["__Host-latchkey"] = before or console.session
         taken = console.session
         # Any page's form has this browser's token, also when the log-in page would lead on.
-        form = console.filled(console.open("/signup"), "/signup", {"email": account.email, "password": PASSWORD})
+        form = console.fill(console.open("/signup"), "/signup", {"email": account.email, "password": PASSWORD})
         assert console.send("/login", form).status == 303
         assert console.session not in (taken, planted)
         assert sessions.session_of(taken) is None
@@ -158,7 +158,7 @@ def test_log_in_always_starts_a_new_session(latchkey: TestApp) -> None:
 
 def test_log_in_from_a_known_device_keeps_its_cookie(latchkey: TestApp) -> None:
     """The device cookie stays the same."""
-    account = person()
+    account = new_account()
     console = ConsoleClient(latchkey)
     console.log_in(account.email)
     device = console.cookies["__Host-latchkey-device"]
@@ -170,7 +170,7 @@ def test_log_in_from_a_known_device_keeps_its_cookie(latchkey: TestApp) -> None:
 
 def test_log_out_ends_the_session_with_a_notice(latchkey: TestApp) -> None:
     """The cookie is deleted, and a copy of it is no longer valid."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     copied = console.session
     page = console.submit("/logout", on="/settings/account")
     assert (page.status, page.location) == (303, "/login?done=logged-out")
@@ -181,21 +181,21 @@ def test_log_out_ends_the_session_with_a_notice(latchkey: TestApp) -> None:
 
 def test_log_in_returns_to_the_requested_page(latchkey: TestApp) -> None:
     """An anonymous user is redirected to log-in and then to the page, with its query."""
-    account = person()
+    account = new_account()
     console = ConsoleClient(latchkey)
     sent = console.open("/settings/usage?a=1&a=ü&b=%2F")
     assert sent.status == 303
     form = console.open(console.local(sent.location))
-    page = console.send("/login", console.filled(form, "/login", {"email": account.email, "password": PASSWORD}))
+    page = console.send("/login", console.fill(form, "/login", {"email": account.email, "password": PASSWORD}))
     assert page.location == "/settings/usage?a=1&a=%C3%BC&b=%2F"
     assert console.follow(page).heading == "Usage"
 
 
 def test_form_with_an_expired_session_redirects_to_log_in(latchkey: TestApp) -> None:
     """The form is not processed, and not repeated automatically."""
-    account = person()
-    console = logged_in(latchkey, account)
-    form = console.filled(console.open("/settings/account"), "/settings/account/name", {"name": "Eve"})
+    account = new_account()
+    console = log_in_as(latchkey, account)
+    form = console.fill(console.open("/settings/account"), "/settings/account/name", {"name": "Eve"})
     latchkey.clock.forward(12 * 3_600)
     page = console.send("/settings/account/name", form)
     assert (page.status, page.location) == (303, "/login?next=%2Fsettings%2Faccount")
@@ -205,13 +205,13 @@ def test_form_with_an_expired_session_redirects_to_log_in(latchkey: TestApp) -> 
 def test_next_never_redirects_to_another_site(latchkey: TestApp, after: str) -> None:
     """Any `next` leads to a page of the console, and the log-in form keeps only such paths."""
     target = f"/login?{urlencode({'next': after})}"
-    assert logged_in(latchkey, person()).open(target).location == WITH_ROOM
+    assert log_in_as(latchkey, new_account()).open(target).location == WITH_ROOM
     assert ConsoleClient(latchkey).open(target).value("/login", "next") == WITH_ROOM
 
 
 def test_next_of_the_form_never_redirects_to_another_site(latchkey: TestApp) -> None:
     """The field of the form is checked like the query parameter."""
-    account = person()
+    account = new_account()
     for after in OUTSIDE[:4]:
         assert ConsoleClient(latchkey).log_in(account.email, next=after).location == WITH_ROOM
     assert ConsoleClient(latchkey).log_in(account.email, next="/settings/usage").location == "/settings/usage"
@@ -222,14 +222,14 @@ def test_landing_page_shows_the_base_url(latchkey: TestApp) -> None:
     page = ConsoleClient(latchkey).open("/")
     assert "https://api.example.com/v1/users/me" in page.text
     assert {"/signup", "/login"} <= set(page.urls)
-    inside = logged_in(latchkey, person()).open("/")
+    inside = log_in_as(latchkey, new_account()).open("/")
     assert "/settings/keys" in inside.urls
     assert "/signup" not in inside.urls
 
 
 def test_forgotten_password_is_reset_by_email(latchkey: TestApp, box: Mailbox) -> None:
     """The user requests a link, sets a new password and logs in with it; the old one fails."""
-    account = person()
+    account = new_account()
     console = ConsoleClient(latchkey)
     page_after = console.submit("/forgot", email=account.email)
     assert (page_after.status, account.email in page_after.notice) == (200, True)

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.accounts import change, email_links, find, states
 from chalicelib.core import secrets, settings
-from tests.support.console_client import PASSWORD, ConsoleClient, Page, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, Page, log_in_as, new_account
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
 
@@ -34,7 +34,7 @@ def test_wrong_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp, st
     if state == "without_password":
         latchkey.account(email=KNOWN)
     else:
-        account = person(email=KNOWN, verified=state != "unverified")
+        account = new_account(email=KNOWN, verified=state != "unverified")
         if state == "suspended":
             change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     known, unknown = both(latchkey, "/login", password="not the password at all")
@@ -44,7 +44,7 @@ def test_wrong_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp, st
 
 def test_rate_limited_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp) -> None:
     """Both reach the limit after the same number of attempts, with the same response."""
-    person(email=KNOWN)
+    new_account(email=KNOWN)
     with settings.in_use(replace(settings.current(), log_in_attempts_per_email=1)):
         both(latchkey, "/login", password="not the password at all")
         known, unknown = both(latchkey, "/login", password=PASSWORD)
@@ -55,7 +55,7 @@ def test_rate_limited_log_in_reads_the_same_for_known_and_unknown(latchkey: Test
 @pytest.mark.parametrize("password", [PASSWORD, "short"])
 def test_sign_up_reads_the_same_for_known_and_new(latchkey: TestApp, box: Mailbox, password: str) -> None:
     """This holds for valid and invalid forms; only the emails differ, and those go to the address."""
-    person(email=KNOWN)
+    new_account(email=KNOWN)
     known, new = both(latchkey, "/signup", name="Ada", password=password)
     assert known == new
     assert known.startswith("200\n" if password == PASSWORD else "400\n")
@@ -64,7 +64,7 @@ def test_sign_up_reads_the_same_for_known_and_new(latchkey: TestApp, box: Mailbo
 @pytest.mark.parametrize("state", ["active", "unverified", "suspended"])
 def test_reset_reads_the_same_for_known_and_unknown(latchkey: TestApp, box: Mailbox, state: str) -> None:
     """The page only says that a link was sent if the account exists."""
-    account = person(email=KNOWN, verified=state != "unverified")
+    account = new_account(email=KNOWN, verified=state != "unverified")
     if state == "suspended":
         change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     known, unknown = both(latchkey, "/forgot")
@@ -74,8 +74,8 @@ def test_reset_reads_the_same_for_known_and_unknown(latchkey: TestApp, box: Mail
 
 def test_change_to_a_taken_address_reads_the_same_as_to_a_free_one(latchkey: TestApp, box: Mailbox) -> None:
     """A user who is logged in learns no more than an anonymous caller."""
-    person(email=KNOWN)
-    console = logged_in(latchkey, person())
+    new_account(email=KNOWN)
+    console = log_in_as(latchkey, new_account())
     answers = []
     for email in (KNOWN, UNKNOWN):
         action = "/settings/account/email"
@@ -88,7 +88,7 @@ def test_change_to_a_taken_address_reads_the_same_as_to_a_free_one(latchkey: Tes
 @pytest.mark.parametrize("path", ["/verify", "/password"])
 def test_unusable_links_read_the_same(latchkey: TestApp, path: str) -> None:
     """Unknown, mistyped, used, expired and misused links and those of deleted accounts get the same page."""
-    account = person()
+    account = new_account()
     purpose = email_links.VERIFY_EMAIL if path == "/verify" else email_links.SET_PASSWORD
     other = email_links.SET_PASSWORD if path == "/verify" else email_links.VERIFY_EMAIL
     old = email_links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)
@@ -115,10 +115,10 @@ def test_unusable_links_read_the_same(latchkey: TestApp, path: str) -> None:
 
 def test_key_of_another_account_reads_like_an_unknown_one(latchkey: TestApp) -> None:
     """Pages and forms respond alike to both."""
-    theirs = latchkey.key(person(name="Eve")).key.id
+    theirs = latchkey.key(new_account(name="Eve")).key.id
     unknown = f"{theirs[:-12]}{'0' * 12}"
-    console = logged_in(latchkey, person())
-    csrf = dict(console.open("/settings/account").read.forms[0].fields)["csrf"]
+    console = log_in_as(latchkey, new_account())
+    csrf = dict(console.open("/settings/account").content.forms[0].fields)["csrf"]
     for deed in ("", "/revoke"):
         pages = [console.open(f"/settings/keys/{key_id}{deed}") for key_id in (theirs, unknown)]
         assert [page.status for page in pages] == [404, 404]

@@ -10,7 +10,7 @@ from chalicelib.accounts import change
 from chalicelib.credentials import find
 from chalicelib.limits import tiers
 from tests.api.console.places import SHOWN, failed_delivery
-from tests.support.console_client import PASSWORD, ConsoleClient, Page, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, Page, log_in_as, new_account
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
 
@@ -23,21 +23,21 @@ PAYLOADS = (
 
 def tags(page: Page) -> Counter[str]:
     """Count the elements of a page."""
-    return Counter(page.read.tags)
+    return Counter(page.content.tags)
 
 
 def assert_harmless(page: Page, payload: str) -> None:
     """Check that no part of a payload became markup."""
     assert payload not in page.html or not re.search(r"[<>\"'&]", payload)
-    assert "img" not in page.read.tags
-    assert [name for name in page.read.attributes if name.startswith("on")] == []
+    assert "img" not in page.content.tags
+    assert [name for name in page.content.attributes if name.startswith("on")] == []
     assert "1337" not in page.html
 
 
 def pages_of(latchkey: TestApp, name: str) -> list[Page]:
     """Return every page of an admin, and the admin pages of another account, with `name` in every text field."""
-    account = person(name=name, email="ada@example.com", admin=True)
-    console = logged_in(latchkey, account)
+    account = new_account(name=name, email="ada@example.com", admin=True)
+    console = log_in_as(latchkey, account)
     console.submit("/settings/keys/new", name=name)
     (key,) = find.keys_of(account.id)
     sent = failed_delivery(account, name)
@@ -50,7 +50,7 @@ def pages_of(latchkey: TestApp, name: str) -> list[Page]:
         "session_id": "ses_00000000000000000000",
     }
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor=account.id, reason=name)
-    latchkey.counted(account.id, tiers.PRO, used=10, refused=1)
+    latchkey.set_counters(account.id, tiers.PRO, used=10, refused=1)
     shown = []
     for route in SHOWN:
         latchkey.clock.forward(1)
@@ -72,8 +72,8 @@ def test_text_changes_no_element_of_a_page(latchkey: TestApp) -> None:
     """A page with a payload has the same elements as a page with a plain name."""
     seen = []
     for number, name in enumerate(("Plain", *PAYLOADS)):
-        account = person(name=name, email=f"n{number}@example.com")
-        console = logged_in(latchkey, account)
+        account = new_account(name=name, email=f"n{number}@example.com")
+        console = log_in_as(latchkey, account)
         console.submit("/settings/keys/new", name=name)
         (key,) = find.keys_of(account.id)
         targets = ("/settings/account", "/settings/keys", f"/settings/keys/{key.id}", f"/settings/keys/{key.id}/revoke")
@@ -84,8 +84,8 @@ def test_text_changes_no_element_of_a_page(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_submitted_text_is_escaped(latchkey: TestApp, box: Mailbox, payload: str) -> None:
     """Rejected forms and queries show their values as text."""
-    anonymous, admin = ConsoleClient(latchkey), logged_in(latchkey, person(admin=True))
-    key = latchkey.key(person())
+    anonymous, admin = ConsoleClient(latchkey), log_in_as(latchkey, new_account(admin=True))
+    key = latchkey.key(new_account())
     pages = [
         anonymous.submit("/signup", email=payload, name=payload, password="short"),
         anonymous.submit("/forgot", email=payload),

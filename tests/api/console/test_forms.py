@@ -14,9 +14,9 @@ from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
 from tests.api.console.places import FORMS, SHOWN, place
 from tests.support import exhaustive
-from tests.support.console_client import ORIGIN, PASSWORD, ConsoleClient, Page, logged_in, person
+from tests.support.console_client import ORIGIN, PASSWORD, ConsoleClient, Page, log_in_as, new_account
 from tests.support.harness import TestApp
-from tests.support.rubbish import RUBBISH
+from tests.support.malformed_input import MALFORMED
 
 FOREIGN = (
     "https://evil.example.net",
@@ -49,7 +49,7 @@ def everything() -> str:
 
 def token(console: ConsoleClient, on: str) -> str:
     """Return the CSRF token of the forms on a page."""
-    return dict(console.open(on).read.forms[0].fields)["csrf"]
+    return dict(console.open(on).content.forms[0].fields)["csrf"]
 
 
 def test_form_without_this_browsers_token_is_rejected(latchkey: TestApp) -> None:
@@ -61,7 +61,7 @@ def test_form_without_this_browsers_token_is_rejected(latchkey: TestApp) -> None
         "empty": [""],
         "wrong": ["0" * 32],
         "in other letters": [own.upper()],
-        "another browser's": [token(logged_in(latchkey, person(name="Eve")), "/settings/account")],
+        "another browser's": [token(log_in_as(latchkey, new_account(name="Eve")), "/settings/account")],
         "a stranger's": [token(ConsoleClient(latchkey), "/login")],
         "overwritten": [own, "0" * 32],
     }
@@ -115,7 +115,7 @@ def test_form_sent_by_get_changes_nothing(latchkey: TestApp) -> None:
 
 def test_token_is_bound_to_its_session(latchkey: TestApp) -> None:
     """A form that was open before a new log-in is rejected."""
-    account = person()
+    account = new_account()
     console = ConsoleClient(latchkey)
     before = token(console, "/login")
     console.log_in(account.email)
@@ -126,7 +126,7 @@ def test_token_is_bound_to_its_session(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data; boundary=x", ""])
 def test_form_of_another_media_type_is_rejected(latchkey: TestApp, kind: str) -> None:
     """Other sites can send text/plain and multipart without a preflight; neither is accepted."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     cookie = f"__Host-latchkey={console.session}"
     headers = {"Cookie": cookie, "Origin": ORIGIN} | ({"Content-Type": kind} if kind else {})
     body = f"csrf={token(console, '/settings/account')}&name=Eve".encode()
@@ -150,7 +150,7 @@ def test_form_of_another_media_type_is_rejected(latchkey: TestApp, kind: str) ->
 )
 def test_malformed_form_gets_an_error_page(latchkey: TestApp, body: bytes) -> None:
     """Any malformed body gets a page with an error message."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     csrf = token(console, "/settings/account").encode()
     page = console.send("/settings/account/name", {}, body=body + b"&csrf=" + csrf)
     assert page.status in (400, 403, 413)
@@ -159,14 +159,14 @@ def test_malformed_form_gets_an_error_page(latchkey: TestApp, body: bytes) -> No
 
 def test_form_of_64_kb_is_accepted(latchkey: TestApp) -> None:
     """Its error is shown at the field."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     page = console.submit("/settings/account/name", on="/settings/account", name="x" * 60_000)
     assert (page.status, page.problem) == (400, "Name must be a text of 1 to 100 characters on one line.")
 
 
 def test_form_of_70_kb_is_too_long_and_keeps_its_values(latchkey: TestApp) -> None:
     """Nothing is changed."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     page = console.submit("/settings/account/name", on="/settings/account", name="x" * 70_000)
     assert (page.status, "This form is too long" in page.html) == (413, True)
     assert "x" * 70_000 in page.html
@@ -174,7 +174,7 @@ def test_form_of_70_kb_is_too_long_and_keeps_its_values(latchkey: TestApp) -> No
 
 def test_form_of_120_fields_is_rejected(latchkey: TestApp) -> None:
     """The message states the limit."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     page = console.send("/settings/account/name", {f"f{number}": "1" for number in range(120)})
     assert (page.status, "at most 100 fields" in page.html, "UTF-8" in page.html) == (400, True, False)
 
@@ -199,7 +199,7 @@ _values = st.one_of(
             "//evil.example.net",
             "a@example.com",
             "-1",
-            *RUBBISH.values(),
+            *MALFORMED.values(),
         ]
     ),
 )
@@ -244,7 +244,7 @@ def test_any_query_and_path_gets_a_page(
     """No path or query causes a server error."""
     latchkey.clock.forward(1)
     path = re.sub(r"\{\w+\}", quote(last), route)
-    console = logged_in(latchkey, person(admin=True)) if inside else ConsoleClient(latchkey)
+    console = log_in_as(latchkey, new_account(admin=True)) if inside else ConsoleClient(latchkey)
     assert_answered(console.open(f"{path}?{urlencode({name: _writable(value) for name, value in query.items()})}"))
 
 

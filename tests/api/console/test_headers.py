@@ -10,7 +10,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers
 from chalicelib.pages import assets
 from tests.api.console.places import SHOWN, place
-from tests.support.console_client import ConsoleClient, Page, logged_in, person
+from tests.support.console_client import ConsoleClient, Page, log_in_as, new_account
 from tests.support.harness import TestApp
 
 POLICY = (
@@ -52,12 +52,12 @@ def test_every_page_has_the_security_headers(latchkey: TestApp) -> None:
 
 def test_every_error_page_has_the_security_headers(latchkey: TestApp) -> None:
     """This holds for every kind of error."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     missing = console.open("/settings/keys/key_00000000000000000000")
     forged = console.send("/settings/account/name", {"name": "Eve"})
     spent = console.open("/verify?ticket=nonsense")
     wrong = ConsoleClient(latchkey).submit("/login", email="nobody@example.com", password="wrong")
-    latchkey.counted(f"ip_{console.ip}", tiers.ANONYMOUS, used=3_600)
+    latchkey.set_counters(f"ip_{console.ip}", tiers.ANONYMOUS, used=3_600)
     limited = console.open("/settings/account")
     pages = [missing, forged, spent, wrong, limited]
     assert [page.status for page in pages] == [404, 403, 410, 401, 429]
@@ -69,7 +69,7 @@ def test_every_error_page_has_the_security_headers(latchkey: TestApp) -> None:
 
 def test_server_error_page_has_the_security_headers(latchkey: TestApp) -> None:
     """The page has a message and the request id, but no traceback."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("credentials")})
     page = console.open("/settings/keys")
     assert page.status == 500
@@ -92,7 +92,7 @@ def test_pages_comply_with_their_content_security_policy(latchkey: TestApp) -> N
     for route in SHOWN:
         latchkey.clock.forward(1)
         page = site.console.open(site.path(route))
-        assert not [name for name in page.read.attributes if name == "style" or name.startswith("on")], page.target
+        assert not [name for name in page.content.attributes if name == "style" or name.startswith("on")], page.target
         assert not re.search(r"<style|javascript:|data:", page.html), page.target
         assert set(re.findall(r"<script[^>]*>(.*?)</script>", page.html, re.DOTALL)) <= {""}, page.target
         assert [url for url in page.urls if not url.startswith(("/", "#"))] == [], page.target
@@ -101,7 +101,7 @@ def test_pages_comply_with_their_content_security_policy(latchkey: TestApp) -> N
 
 def test_cookies_over_https_are_bound_to_this_host(latchkey: TestApp) -> None:
     """They have `__Host-`, `Path=/`, Secure, HttpOnly and SameSite=Lax."""
-    account = person()
+    account = new_account()
     console = ConsoleClient(latchkey)
     shown = console.open("/login")
     inside = console.log_in(account.email)
@@ -122,7 +122,7 @@ def _masked(cookie: str) -> str:
 
 def test_cookies_on_loopback_do_without_https(latchkey: TestApp) -> None:
     """On plain HTTP browsers reject `Secure` and `__Host-` cookies; the other attributes stay."""
-    account = person()
+    account = new_account()
     with settings.in_use(replace(settings.current(), public_url=LOOPBACK)):
         console = ConsoleClient(latchkey, origin=LOOPBACK)
         page = console.log_in(account.email)
@@ -133,18 +133,18 @@ def test_cookies_on_loopback_do_without_https(latchkey: TestApp) -> None:
 
 def test_cookie_without_the_host_prefix_is_ignored_over_https(latchkey: TestApp) -> None:
     """A neighbouring host can't plant a session from plain HTTP."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     console.cookies = {"latchkey": console.session}
     assert console.open("/settings/account").status == 303
 
 
 def test_session_cookie_is_no_credential_of_the_api(latchkey: TestApp) -> None:
     """Another site's page can't use it for /v1, and no response of /v1 sets a cookie."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     cookie = {"Cookie": f"__Host-latchkey={console.session}"}
     assert latchkey.call("GET", "/v1/users/me", headers=cookie).status == 401
     assert latchkey.call("GET", "/v1/users/me", console.session).status == 401
-    response = latchkey.call("GET", "/v1/users/me", latchkey.key(person()).secret)
+    response = latchkey.call("GET", "/v1/users/me", latchkey.key(new_account()).secret)
     assert response.header("Set-Cookie") is None
 
 

@@ -9,8 +9,8 @@ from chalicelib.core import settings
 from chalicelib.credentials import find, scopes
 from chalicelib.detection import leak_policy
 from chalicelib.limits import tiers
-from tests.support.console_client import ConsoleClient, Page, logged_in, person
-from tests.support.harness import TestApp, refusal
+from tests.support.console_client import ConsoleClient, Page, log_in_as, new_account
+from tests.support.harness import TestApp, error_of
 
 NEW = "/settings/keys/new"
 NO_SCOPES = f"Scopes must be a list of one or more different words of {', '.join(scopes.ALL)}."
@@ -30,13 +30,13 @@ def states(console: ConsoleClient) -> list[tuple[str, str]]:
 
 def test_user_generates_a_key_and_uses_it(latchkey: TestApp) -> None:
     """The page shows the secret once; the key has the selected scopes and is listed with its preview."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     created = console.submit(NEW, name="Nightly export", scopes=["read", "write"], expiry="30 days")
     assert (created.status, created.heading) == (200, "Your new key")
     secret = secret_on(created)
     key = latchkey.call("GET", "/v1/users/me", secret)
     assert key.status == 200
-    assert refusal(latchkey.call("GET", "/v1/keys", secret)) == (403, "insufficient_scope")
+    assert error_of(latchkey.call("GET", "/v1/keys", secret)) == (403, "insufficient_scope")
     row = console.open("/settings/keys").rows[1]
     assert row == [
         f"Nightly export lk_test_…{secret[-4:]}",
@@ -52,28 +52,28 @@ def test_user_generates_a_key_and_uses_it(latchkey: TestApp) -> None:
 @pytest.mark.parametrize(("expiry", "shown"), [("never", "Never"), ("7 days", "2021-12-27"), ("1 year", "2022-12-20")])
 def test_key_has_the_selected_expiry(latchkey: TestApp, expiry: str, shown: str) -> None:
     """This holds for each option."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     console.submit(NEW, name="CI", expiry=expiry)
     assert console.open("/settings/keys").rows[1][3] == shown
 
 
 def test_form_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
     """Reloading the response reports that the form was used and shows no secret; a new form works."""
-    account = person()
-    console = logged_in(latchkey, account)
-    form = console.filled(console.open(NEW), NEW, {"name": "CI"})
+    account = new_account()
+    console = log_in_as(latchkey, account)
+    form = console.fill(console.open(NEW), NEW, {"name": "CI"})
     assert console.send(NEW, form).status == 200
     again = console.send(NEW, form)
     assert (again.status, again.problem) == (409, "This form was already submitted. Its key is in the list.")
     assert again.secrets == []
     assert len(list(find.keys_of(account.id))) == 1
-    assert console.send(NEW, console.filled(again, NEW, {"name": "CI"})).status == 200
+    assert console.send(NEW, console.fill(again, NEW, {"name": "CI"})).status == 200
     assert len(list(find.keys_of(account.id))) == 2
 
 
 def test_form_token_is_bound_to_its_account(latchkey: TestApp) -> None:
     """Its use by another account doesn't affect this one."""
-    one, other = logged_in(latchkey, person()), logged_in(latchkey, person(name="Eve"))
+    one, other = log_in_as(latchkey, new_account()), log_in_as(latchkey, new_account(name="Eve"))
     ticket = one.open(NEW).value(NEW, "ticket")
     assert other.submit(NEW, name="Theirs", ticket=ticket).status == 200
     assert one.submit(NEW, name="Ours", ticket=ticket).status == 200
@@ -98,10 +98,10 @@ def test_form_token_is_bound_to_its_account(latchkey: TestApp) -> None:
 )
 def test_rejected_form_keeps_its_values(latchkey: TestApp, fields: dict[str, str | list[str]], problem: str) -> None:
     """No key is created, and the form gets a new one-time token."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     typed: dict[str, str | list[str]] = {"name": "CI", "scopes": ["write"], "expiry": "7 days"}
-    page = console.send(NEW, console.filled(console.open(NEW), NEW, typed | fields))
+    page = console.send(NEW, console.fill(console.open(NEW), NEW, typed | fields))
     assert (page.status, page.problem) == (400, problem)
     assert page.value(NEW, "name") == fields.get("name", "CI")
     if "scopes" not in fields:
@@ -111,16 +111,16 @@ def test_rejected_form_keeps_its_values(latchkey: TestApp, fields: dict[str, str
 
 def test_scopes_of_admins_are_offered_to_admins_only(latchkey: TestApp) -> None:
     """The form has only the scopes that the account can have."""
-    offered = re.findall(r'name="scopes" value="(\w+)"', logged_in(latchkey, person()).open(NEW).html)
+    offered = re.findall(r'name="scopes" value="(\w+)"', log_in_as(latchkey, new_account()).open(NEW).html)
     assert offered == list(scopes.ORDINARY)
-    admin = logged_in(latchkey, person(admin=True))
+    admin = log_in_as(latchkey, new_account(admin=True))
     assert re.findall(r'name="scopes" value="(\w+)"', admin.open(NEW).html) == list(scopes.ALL)
     assert admin.submit(NEW, name="Ops", scopes=["admin"]).status == 200
 
 
 def test_admin_generates_a_key_to_verify_secrets(latchkey: TestApp) -> None:
     """The admin's own service needs only the scope `verify`."""
-    admin = logged_in(latchkey, person(admin=True))
+    admin = log_in_as(latchkey, new_account(admin=True))
     service = secret_on(admin.submit(NEW, name="Orders", scopes=["verify"]))
     verification = latchkey.call(
         "POST", "/v1/verify", service, json_body={"secret": latchkey.key(latchkey.account()).secret}
@@ -130,17 +130,17 @@ def test_admin_generates_a_key_to_verify_secrets(latchkey: TestApp) -> None:
 
 def test_twenty_first_key_is_rejected(latchkey: TestApp) -> None:
     """The message explains what to do."""
-    account = person()
+    account = new_account()
     for _ in range(20):
         latchkey.key(account)
-    page = logged_in(latchkey, account).submit(NEW, name="One more")
+    page = log_in_as(latchkey, account).submit(NEW, name="One more")
     assert (page.status, "at most 20 active keys" in page.problem) == (409, True)
 
 
 def test_key_is_renamed(latchkey: TestApp) -> None:
     """The page confirms it; an invalid name changes nothing."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     path = f"/settings/keys/{latchkey.key(account).key.id}"
     page = console.submit(f"{path}/rename", on=path, name="Web shop")
     assert page.location == f"{path}?done=renamed"
@@ -152,14 +152,14 @@ def test_key_is_renamed(latchkey: TestApp) -> None:
 
 def test_scopes_are_removed_and_never_added(latchkey: TestApp) -> None:
     """The change applies from the next request."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     key = latchkey.key(account, "read", "write")
     path = f"/settings/keys/{key.key.id}"
     assert latchkey.call("PATCH", "/v1/users/me", key.secret, json_body={"name": "Ada"}).status == 200
     page = console.submit(f"{path}/narrow", on=path, scopes=["read"])
     assert console.follow(page).notice == "Scopes removed. The change applies from the next request."
-    assert refusal(latchkey.call("PATCH", "/v1/users/me", key.secret, json_body={"name": "Ada"})) == (
+    assert error_of(latchkey.call("PATCH", "/v1/users/me", key.secret, json_body={"name": "Ada"})) == (
         403,
         "insufficient_scope",
     )
@@ -172,8 +172,8 @@ def test_scopes_are_removed_and_never_added(latchkey: TestApp) -> None:
 
 def test_policy_is_chosen(latchkey: TestApp) -> None:
     """An unknown response to unusual activity is rejected."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     key_id = latchkey.key(account).key.id
     path = f"/settings/keys/{key_id}"
     page = console.submit(f"{path}/policy", on=path, on_anomaly="narrow")
@@ -184,8 +184,8 @@ def test_policy_is_chosen(latchkey: TestApp) -> None:
 
 def test_alert_is_dismissed(latchkey: TestApp) -> None:
     """It disappears from the list, too; an alert that came after the page was shown stays."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     key_id = latchkey.key(account).key.id
     path = f"/settings/keys/{key_id}"
     leak_policy.act(account.id, key_id, why="requests from a new network")
@@ -203,8 +203,8 @@ def test_alert_is_dismissed(latchkey: TestApp) -> None:
 
 def test_key_is_rotated_with_the_selected_grace(latchkey: TestApp) -> None:
     """The new secret is shown once; the old key works until the time on the page, which also has its last use."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     key = latchkey.key(account)
     latchkey.call("GET", "/v1/users/me", key.secret)
     path = f"/settings/keys/{key.key.id}"
@@ -217,16 +217,16 @@ def test_key_is_rotated_with_the_selected_grace(latchkey: TestApp) -> None:
     assert latchkey.call("GET", "/v1/users/me", secret_on(created)).status == 200
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
     latchkey.clock.forward(3_600)
-    assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "token_expired")
+    assert error_of(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "token_expired")
     assert states(console) == [("Test", "Active"), ("Test", "Expired")]
 
 
 def test_rotation_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
     """Reloading the response reports that the key was already rotated."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     path = f"/settings/keys/{latchkey.key(account).key.id}"
-    form = console.filled(console.open(f"{path}/rotate"), f"{path}/rotate", {"grace": "immediately"})
+    form = console.fill(console.open(f"{path}/rotate"), f"{path}/rotate", {"grace": "immediately"})
     assert console.send(f"{path}/rotate", form).status == 200
     again = console.send(f"{path}/rotate", form)
     assert again.status == 409
@@ -236,8 +236,8 @@ def test_rotation_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
 
 def test_key_is_revoked_after_a_confirmation(latchkey: TestApp) -> None:
     """Then it stops at the next request and is listed as revoked."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     key, other = latchkey.key(account), latchkey.key(account)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
     path = f"/settings/keys/{key.key.id}"
@@ -247,31 +247,31 @@ def test_key_is_revoked_after_a_confirmation(latchkey: TestApp) -> None:
         "/settings/keys?done=revoked",
         "Key revoked. It stops working from the next request.",
     )
-    assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
+    assert error_of(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
     assert latchkey.call("GET", "/v1/users/me", other.secret).status == 200
     assert states(console) == [("Test", "Active"), ("Test", "Revoked")]
-    assert not [form for form in console.open(path).read.forms if "settings/keys" in form.action]
+    assert not [form for form in console.open(path).content.forms if "settings/keys" in form.action]
 
 
 def test_keys_are_listed_newest_first_and_inactive_ones_below(latchkey: TestApp) -> None:
     """Active keys are at the top."""
-    account = person()
-    console = logged_in(latchkey, account)
+    account = new_account()
+    console = log_in_as(latchkey, account)
     for name, expiry in (("First", "7 days"), ("Second", "never"), ("Third", "90 days")):
         console.submit(NEW, name=name, expiry=expiry)
         latchkey.clock.forward(60)
     latchkey.clock.forward(8 * 86_400)
-    assert states(logged_in(latchkey, account)) == [("Third", "Active"), ("Second", "Active"), ("First", "Expired")]
+    assert states(log_in_as(latchkey, account)) == [("Third", "Active"), ("Second", "Active"), ("First", "Expired")]
 
 
 def test_last_use_is_shown_in_words(latchkey: TestApp) -> None:
     """It is shown as never, this hour, hours ago or days ago."""
-    account = person()
+    account = new_account()
     key = latchkey.key(account)
     shown = []
     for forward_s in (0, 0, 3_600 * 5, 86_400 * 3):
         latchkey.clock.forward(forward_s)
-        shown.append(logged_in(latchkey, account).open("/settings/keys").rows[1][4])
+        shown.append(log_in_as(latchkey, account).open("/settings/keys").rows[1][4])
         if len(shown) == 1:
             latchkey.call("GET", "/v1/users/me", key.secret)
     assert shown == ["Never", "This hour", "5 hours ago", "3 days ago"]
@@ -279,12 +279,12 @@ def test_last_use_is_shown_in_words(latchkey: TestApp) -> None:
 
 def test_use_before_the_oldest_counter_is_not_shown_as_never(latchkey: TestApp) -> None:
     """Counters are kept for 31 days, so the earlier use of an older key is unknown."""
-    account = person()
+    account = new_account()
     path = f"/settings/keys/{latchkey.key(account).key.id}"
-    console = logged_in(latchkey, account)
+    console = log_in_as(latchkey, account)
     assert "It was never used." in console.open(f"{path}/revoke").text
     latchkey.clock.forward(31 * 86_400)
-    console = logged_in(latchkey, account)
+    console = log_in_as(latchkey, account)
     assert console.open("/settings/keys").rows[1][4] == "Not in 31 days"
     assert "It was not used in 31 days." in console.open(f"{path}/revoke").text
     assert "Never" not in console.open(path).text.partition("Last used")[2].partition("Rotate")[0]
@@ -293,10 +293,10 @@ def test_use_before_the_oldest_counter_is_not_shown_as_never(latchkey: TestApp) 
 @pytest.mark.parametrize("configured", [True, False])
 def test_unverified_address_generates_no_key_where_email_is_sent(latchkey: TestApp, configured: bool) -> None:
     """Page and API agree; without email no address can be verified, so none has to be."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     key = latchkey.key(account)
-    console = logged_in(latchkey, account)
-    form = console.filled(console.open(NEW), NEW, {"name": "CI"})
+    console = log_in_as(latchkey, account)
+    form = console.fill(console.open(NEW), NEW, {"name": "CI"})
     with settings.in_use(replace(settings.current(), mail_from="keys@example.com" if configured else "")):
         shown, sent = console.open(NEW), console.send(NEW, form)
         created = latchkey.call("POST", "/v1/keys", key.secret, json_body={"name": "CI", "scopes": ["read"]})
@@ -311,7 +311,7 @@ def test_unverified_address_generates_no_key_where_email_is_sent(latchkey: TestA
 
 def test_key_made_here_is_no_stronger_than_its_account(latchkey: TestApp) -> None:
     """Every key has the tier of its account."""
-    console = logged_in(latchkey, person(tier=tiers.PRO))
+    console = log_in_as(latchkey, new_account(tier=tiers.PRO))
     secret = secret_on(console.submit(NEW, name="CI"))
     assert latchkey.call("GET", "/v1/limits", secret).json()["tier"] == "pro"
 
@@ -322,7 +322,7 @@ def test_key_made_here_is_no_stronger_than_its_account(latchkey: TestApp) -> Non
 )
 def test_example_command_of_a_new_key_works(latchkey: TestApp, scope: str, path: str | None) -> None:
     """The command on its page gets a 200; a key without a suitable scope has no command."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     page = console.submit("/settings/keys/new", name="One", scopes=[scope])
     assert ("Try it" in page.text) is (path is not None)
     if path is not None:

@@ -20,7 +20,7 @@ from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
 from tests.api.console.places import failed_delivery
 from tests.oauth.flow import CLIENT, App, User, is_accepted, new_user, register_client
-from tests.support.console_client import ConsoleClient, Page, person
+from tests.support.console_client import ConsoleClient, Page, new_account
 from tests.support.harness import TestApp
 
 OTHER = "harmonica wolverine custard"
@@ -135,7 +135,7 @@ def test_rejected_form_keeps_the_selection(latchkey: TestApp, why: str) -> None:
     items = account_with_items(latchkey)
     key, hook = items.keys[1].key.id, items.webhooks[0].id
     console, target = ConsoleClient(latchkey), link(items.ada.account)
-    form = console.filled(console.open(target), "/password", {"password": "password1234", "end": [key, hook]})
+    form = console.fill(console.open(target), "/password", {"password": "password1234", "end": [key, hook]})
     del form["connected"]
     if why == "too_old":
         form |= {"password": OTHER, "csrf": "old"}
@@ -143,7 +143,7 @@ def test_rejected_form_keeps_the_selection(latchkey: TestApp, why: str) -> None:
     assert page.status == (400 if why == "weak" else 403)
     assert {value for value, is_ticked in ticked(page).items() if is_ticked} == {key, hook}
     assert is_accepted(latchkey, items.keys[1].secret)
-    again = console.filled(page, "/password", {"password": OTHER})
+    again = console.fill(page, "/password", {"password": OTHER})
     assert console.send("/password", again).status == 303
     assert not is_accepted(latchkey, items.keys[1].secret)
     assert all(is_accepted(latchkey, token) for token in items.connected)
@@ -154,7 +154,7 @@ def test_used_link_removes_nothing(latchkey: TestApp) -> None:
     items = account_with_items(latchkey)
     first, second = ConsoleClient(latchkey), ConsoleClient(latchkey)
     target = link(items.ada.account)
-    late = second.filled(second.open(target), "/password", {"password": OTHER, "end": [items.keys[0].key.id]})
+    late = second.fill(second.open(target), "/password", {"password": OTHER, "end": [items.keys[0].key.id]})
     assert first.submit(target, password=OTHER).status == 303
     assert second.send("/password", late).status == 410
     assert is_accepted(latchkey, items.keys[0].secret)
@@ -168,7 +168,7 @@ def test_first_password_offers_no_items(latchkey: TestApp) -> None:
 
 def test_first_verification_announces_that_everything_is_removed(latchkey: TestApp) -> None:
     """There is no selection: someone else may have created the account."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     latchkey.key(account)
     page = ConsoleClient(latchkey).open(link(account))
     assert ticked(page) == {}
@@ -177,7 +177,7 @@ def test_first_verification_announces_that_everything_is_removed(latchkey: TestA
 
 def test_link_from_an_administrator_keeps_unselected_keys(latchkey: TestApp) -> None:
     """It verifies no address, so an unverified account keeps its keys."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     kept, ended = latchkey.key(account), latchkey.key(account)
     page = ConsoleClient(latchkey).submit(link(account, mailed=False), password=OTHER, end=[ended.key.id])
     assert page.status == 303
@@ -222,7 +222,7 @@ def test_item_that_cannot_be_removed_is_retried(latchkey: TestApp) -> None:
     items = account_with_items(latchkey)
     console, target = ConsoleClient(latchkey), link(items.ada.account)
     chosen = [items.keys[0].key.id, items.apps[0].id, items.webhooks[0].id]
-    form = console.filled(console.open(target), "/password", {"password": OTHER, "end": chosen})
+    form = console.fill(console.open(target), "/password", {"password": OTHER, "end": chosen})
     with dynamodb.sent_by(failing("credentials")):
         page = console.send("/password", form)
     assert page.location == "/login?done=password-set-not-all-ended"

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.console_client import PASSWORD, ConsoleClient, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, log_in_as, new_account
 from tests.support.harness import TestApp
 
 LONG = "https://x.example/" + "€" * 1_000
@@ -13,7 +13,7 @@ LONG = "https://x.example/" + "€" * 1_000
 @pytest.fixture
 def admin(latchkey: TestApp) -> ConsoleClient:
     """An administrator who is logged in."""
-    return logged_in(latchkey, person(name="Root", admin=True))
+    return log_in_as(latchkey, new_account(name="Root", admin=True))
 
 
 @pytest.mark.parametrize("path", ["/admin/applications", "/admin/applications/end"])
@@ -27,7 +27,7 @@ def test_too_long_client_id_is_not_found(admin: ConsoleClient, path: str) -> Non
 
 def test_too_long_client_id_is_not_ended(admin: ConsoleClient) -> None:
     """The form gets a 404 page."""
-    csrf = dict(admin.open("/settings/account").read.forms[0].fields)["csrf"]
+    csrf = dict(admin.open("/settings/account").content.forms[0].fields)["csrf"]
     for client_id in ("", LONG, "x" * 5_000):
         page = admin.send("/admin/applications/end", {"csrf": csrf, "client_id": client_id, "reason": "because"})
         assert page.status == 404, client_id[:20]
@@ -36,7 +36,7 @@ def test_too_long_client_id_is_not_ended(admin: ConsoleClient) -> None:
 @pytest.mark.parametrize("fields", [{}, {"client_id": ""}, {"client_id": LONG}, {"client_id": "x" * 3_000}])
 def test_disconnecting_an_invalid_client_id_is_not_found(admin: ConsoleClient, fields: dict[str, str]) -> None:
     """A missing or invalid id disconnects nothing and gets an error page."""
-    csrf = dict(admin.open("/settings/account").read.forms[0].fields)["csrf"]
+    csrf = dict(admin.open("/settings/account").content.forms[0].fields)["csrf"]
     page = admin.send("/settings/connected", {"csrf": csrf, "password": PASSWORD, **fields})
     assert (page.status, "connected." in page.html) == (404, True)
 

@@ -5,8 +5,8 @@ import pytest
 from chalicelib.accounts import email_links, sessions
 from chalicelib.accounts.tables import Account
 from chalicelib.credentials import find
-from tests.support.console_client import ConsoleClient, logged_in, person
-from tests.support.harness import TestApp, refusal
+from tests.support.console_client import ConsoleClient, log_in_as, new_account
+from tests.support.harness import TestApp, error_of
 from tests.support.mailbox import Mailbox
 
 OTHER = "harmonica wolverine custard"
@@ -17,14 +17,14 @@ OTHER = "harmonica wolverine custard"
 )
 def test_opening_a_link_does_not_consume_it(latchkey: TestApp, path: str, purpose: str) -> None:
     """A mail scanner opens it ten times, and the button still works, once."""
-    account = person()
+    account = new_account()
     target = (
         f"{path}?ticket={email_links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)}"
     )
     for _ in range(10):
         assert ConsoleClient(latchkey).open(target).status == 200
     console = ConsoleClient(latchkey)
-    form = console.filled(console.open(target), path, {"password": OTHER} if path == "/password" else {})
+    form = console.fill(console.open(target), path, {"password": OTHER} if path == "/password" else {})
     assert console.send(path, form).status == 303
     assert console.send(path, form).status == 410
     assert console.open(target).status == 410
@@ -39,7 +39,7 @@ def test_used_link_explains_what_to_do(latchkey: TestApp) -> None:
 
 def test_rejected_password_does_not_consume_the_link(latchkey: TestApp) -> None:
     """The form shows the error, and the same link accepts another password."""
-    account = person()
+    account = new_account()
     console = ConsoleClient(latchkey)
     ticket = email_links.new_link(
         account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch
@@ -48,7 +48,7 @@ def test_rejected_password_does_not_consume_the_link(latchkey: TestApp) -> None:
         page = console.submit(f"/password?ticket={ticket}", password=bad)
         assert (page.status, page.problem != "") == (400, True)
         assert bad not in page.html or bad == account.email
-    assert console.send("/password", console.filled(page, "/password", {"password": OTHER})).status == 303
+    assert console.send("/password", console.fill(page, "/password", {"password": OTHER})).status == 303
 
 
 def test_first_password_sends_no_email(latchkey: TestApp, box: Mailbox) -> None:
@@ -56,7 +56,7 @@ def test_first_password_sends_no_email(latchkey: TestApp, box: Mailbox) -> None:
 
     The administrator handed over the link, so it doesn't verify the address.
     """
-    admin = latchkey.key(person(admin=True), "admin")
+    admin = latchkey.key(new_account(admin=True), "admin")
     created = latchkey.call("POST", "/v1/users", admin.secret, json_body={"email": "ada@example.com", "name": "Ada"})
     target = created.json()["set_password_url"].removeprefix("https://api.example.com")
     assert ConsoleClient(latchkey).submit(target, password=OTHER).status == 303
@@ -68,9 +68,9 @@ def test_first_password_sends_no_email(latchkey: TestApp, box: Mailbox) -> None:
 @pytest.mark.parametrize("how", ["verify", "reset", "change_email"])
 def test_keys_from_before_the_first_verification_are_shown_as_revoked(latchkey: TestApp, how: str) -> None:
     """They are rejected, and console, API and admin pages show them as revoked."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     old = latchkey.key(account)
-    squatter = logged_in(latchkey, account)
+    squatter = log_in_as(latchkey, account)
     assert latchkey.call("GET", "/v1/users/me", old.secret).status == 200
     latchkey.clock.forward(60)
     links_of = {
@@ -90,26 +90,26 @@ def test_keys_from_before_the_first_verification_are_shown_as_revoked(latchkey: 
         ),
     }
     path, ticket = links_of[how]
-    browser = logged_in(latchkey, account) if how == "change_email" else ConsoleClient(latchkey)
+    browser = log_in_as(latchkey, account) if how == "change_email" else ConsoleClient(latchkey)
     fields = {} if how == "change_email" else {"password": OTHER}
     assert browser.submit(f"{path}?ticket={ticket}", **fields).status == 303
-    assert refusal(latchkey.call("GET", "/v1/users/me", old.secret)) == (401, "invalid_api_key")
+    assert error_of(latchkey.call("GET", "/v1/users/me", old.secret)) == (401, "invalid_api_key")
     assert sessions.session_of(squatter.session) is None
 
     owner = Account.get(account.id)
-    inside = logged_in(latchkey, owner)
+    inside = log_in_as(latchkey, owner)
     assert [row[-1] for row in inside.open("/settings/keys").rows] == ["State", "Revoked"]
     new = latchkey.key(owner)
     listed = latchkey.call("GET", "/v1/keys", new.secret).json()["data"]
     assert {key["id"]: key["state"] for key in listed} == {old.key.id: "revoked", new.key.id: "live"}
-    admin = logged_in(latchkey, person(admin=True))
+    admin = log_in_as(latchkey, new_account(admin=True))
     assert [row[-1] for row in admin.open(f"/admin/accounts/{account.id}").rows][:3] == ["State", "Revoked", "Active"]
-    assert refusal(latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", new.secret)) == (409, "conflict")
+    assert error_of(latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", new.secret)) == (409, "conflict")
 
 
 def test_revoked_keys_do_not_count_towards_the_limit(latchkey: TestApp) -> None:
     """After the first verification the account can have twenty new keys."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     for _ in range(20):
         latchkey.key(account)
     latchkey.clock.forward(60)
@@ -127,7 +127,7 @@ def test_revoked_keys_do_not_count_towards_the_limit(latchkey: TestApp) -> None:
 
 def test_verified_user_generates_a_key_immediately(latchkey: TestApp) -> None:
     """The revocation of earlier keys doesn't affect a key that is generated right after it."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     ticket = email_links.new_link(
         account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch
     )

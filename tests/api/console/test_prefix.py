@@ -10,8 +10,8 @@ from app import app
 from chalicelib.accounts.find import account_by_email
 from chalicelib.core import settings
 from chalicelib.credentials import find
-from infra.standin import Gateway
-from tests.support.console_client import PASSWORD, ConsoleClient, Page, person
+from infra.local_gateway.gateway import Gateway
+from tests.support.console_client import PASSWORD, ConsoleClient, Page, new_account
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
 
@@ -64,7 +64,7 @@ def crawled(latchkey: TestApp, console: ConsoleClient, start: str = "/") -> dict
             continue
         if page.answer.header("Content-Type") != "text/html; charset=utf-8":
             continue
-        actions = {form.action for form in page.read.forms if form.method == "post"}
+        actions = {form.action for form in page.content.forms if form.method == "post"}
         for url in page.urls:
             if not url.startswith("#"):
                 path = console.local(url)
@@ -76,7 +76,7 @@ def test_every_path_is_under_the_stage(staged: TestApp) -> None:
     """No link leaves `/api/`, for anonymous and logged-in users, and every file exists."""
     anonymous = ConsoleClient(staged, STAGED, "/api")
     assert {"/", "/login", "/signup", "/forgot"} <= crawled(staged, anonymous).keys()
-    account = person(admin=True)
+    account = new_account(admin=True)
     key = staged.key(account)
     inside = ConsoleClient(staged, STAGED, "/api")
     page = inside.log_in(account.email)
@@ -100,7 +100,7 @@ def test_all_forms_work_under_the_stage(staged: TestApp, tmp_path_factory: pytes
     sent = console.open("/settings/usage")
     assert sent.location == "/api/login?next=%2Fsettings%2Fusage"
     form = console.open(console.local(sent.location))
-    fields = console.filled(form, "/login", {"email": "ada@example.com", "password": PASSWORD})
+    fields = console.fill(form, "/login", {"email": "ada@example.com", "password": PASSWORD})
     assert console.send("/login", fields).location == "/api/settings/usage"
     created = console.submit("/settings/keys/new", name="CI")
     assert f"{STAGED}/api/v1/users/me" in created.text
@@ -151,9 +151,9 @@ def test_request_headers_do_not_change_urls(latchkey: TestApp, how: str) -> None
 
 def test_emails_are_not_built_from_request_headers(latchkey: TestApp, box: Mailbox) -> None:
     """A caller can't send a reset link to their own host."""
-    account = person()
+    account = new_account()
     console = ConsoleClient(latchkey)
-    form = console.filled(console.open("/forgot"), "/forgot", {"email": account.email})
+    form = console.fill(console.open("/forgot"), "/forgot", {"email": account.email})
     headers = {name.replace("_", "-"): value for name, value in FORGED.items()}
     cookies = "; ".join(f"{name}={value}" for name, value in console.cookies.items())
     headers |= {"Origin": console.origin, "Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded"}
@@ -164,5 +164,5 @@ def test_emails_are_not_built_from_request_headers(latchkey: TestApp, box: Mailb
 def test_origin_of_a_forged_host_is_rejected(latchkey: TestApp) -> None:
     """An Origin that matches a forged Host header is another site."""
     console = ConsoleClient(latchkey)
-    form = console.filled(console.open("/login"), "/login", {"email": "a@example.com", "password": PASSWORD})
+    form = console.fill(console.open("/login"), "/login", {"email": "a@example.com", "password": PASSWORD})
     assert console.send("/login", form, origin="https://evil.example.net").status == 403

@@ -1,7 +1,7 @@
 """Settings > API Keys shows the recorded use of a key, and preselects used scopes only if the record is complete."""
 
 from chalicelib.limits import recorded_usage, tiers
-from tests.support.console_client import logged_in, person
+from tests.support.console_client import log_in_as, new_account
 from tests.support.harness import TestApp
 
 DAY_S = 86_400
@@ -9,12 +9,12 @@ DAY_S = 86_400
 
 def test_used_routes_are_shown_and_used_scopes_are_preselected(latchkey: TestApp) -> None:
     """The list of keys has a hint, and the form removes the unused scopes."""
-    account = person()
+    account = new_account()
     issued = latchkey.key(account)
     path = f"/settings/keys/{issued.key.id}"
     latchkey.clock.forward(8 * DAY_S)
     latchkey.call("GET", "/v1/limits", issued.secret)
-    console = logged_in(latchkey, account)
+    console = log_in_as(latchkey, account)
     html = console.open(path).html
     assert "<code>GET /v1/limits</code>" in html
     assert "Only the scopes that it used in the last 30 days are selected" in html
@@ -25,10 +25,10 @@ def test_used_routes_are_shown_and_used_scopes_are_preselected(latchkey: TestApp
 
 def test_new_key_keeps_all_scopes_selected(latchkey: TestApp) -> None:
     """A weekly job may not have run yet: the page says that the record may be incomplete."""
-    account = person()
+    account = new_account()
     issued = latchkey.key(account)
     latchkey.call("GET", "/v1/limits", issued.secret)
-    console = logged_in(latchkey, account)
+    console = log_in_as(latchkey, account)
     html = console.open(f"/settings/keys/{issued.key.id}").html
     assert "This list may be incomplete" in html
     assert 'value="write" checked' in html
@@ -37,22 +37,22 @@ def test_new_key_keeps_all_scopes_selected(latchkey: TestApp) -> None:
 
 def test_use_without_a_recorded_route_keeps_all_scopes_selected(latchkey: TestApp) -> None:
     """A service that verifies a key records no route."""
-    account = person()
+    account = new_account()
     issued = latchkey.key(account)
     latchkey.clock.forward(8 * DAY_S)
     latchkey.call("GET", "/v1/limits", issued.secret)
     latchkey.clock.forward(3_600)
-    latchkey.counted(account.id, tiers.FREE, **{"used": 1, f"k{issued.key.id[-7:]}": 1})
-    html = logged_in(latchkey, account).open(f"/settings/keys/{issued.key.id}").html
+    latchkey.set_counters(account.id, tiers.FREE, **{"used": 1, f"k{issued.key.id[-7:]}": 1})
+    html = log_in_as(latchkey, account).open(f"/settings/keys/{issued.key.id}").html
     assert "This list may be incomplete" in html
 
 
 def test_hour_with_more_routes_than_are_recorded_makes_the_record_incomplete(latchkey: TestApp) -> None:
     """The page names this reason."""
-    account = person()
+    account = new_account()
     issued = latchkey.key(account)
     latchkey.clock.forward(8 * DAY_S)
     latchkey.call("GET", "/v1/limits", issued.secret)
-    latchkey.counted(account.id, tiers.FREE, **{recorded_usage.ROUTES_OTHER: 1})
-    html = logged_in(latchkey, account).open(f"/settings/keys/{issued.key.id}").html
+    latchkey.set_counters(account.id, tiers.FREE, **{recorded_usage.ROUTES_OTHER: 1})
+    html = log_in_as(latchkey, account).open(f"/settings/keys/{issued.key.id}").html
     assert "used in an hour when your keys used more routes than are recorded" in html

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.accounts.tables import Account
 from tests.api.console.places import failed_delivery
-from tests.support.console_client import PASSWORD, ConsoleClient, Page, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, Page, log_in_as, new_account
 from tests.support.harness import TestApp
 
 pytestmark = pytest.mark.usefixtures("box")
@@ -71,16 +71,16 @@ REFUSED = {
 
 def rejected_page(latchkey: TestApp, what: str) -> tuple[Page, dict[str, str], str]:
     """Return the page of a rejected form, the submitted values and the id of the invalid field."""
-    account = person(admin=True)
+    account = new_account(admin=True)
     names = {
         "account": account.id,
-        "other": person(name="Bob").id,
+        "other": new_account(name="Bob").id,
         "key": latchkey.key(account).key.id,
         "webhook": failed_delivery(account).endpoint_id,
     }
     stands, sent, typed, wrong = REFUSED[what]
     outside = stands in ("/signup", "/forgot")
-    console = ConsoleClient(latchkey) if outside else logged_in(latchkey, account)
+    console = ConsoleClient(latchkey) if outside else log_in_as(latchkey, account)
     if stands.startswith("/device"):
         return console.open(stands), {"user_code": "no-such"}, wrong
     return console.submit(sent.format(**names), on=stands.format(**names), **typed), typed, wrong
@@ -124,7 +124,7 @@ def test_values_are_kept(latchkey: TestApp, what: str) -> None:
 
 def test_selected_scopes_and_options_are_kept(latchkey: TestApp) -> None:
     """Checkboxes and lists keep their selection."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     page = console.submit("/settings/keys/new", name="", scopes=["write", "keys"], expiry="1 year")
     assert [value for name, value in page.form("/settings/keys/new").fields if name == "scopes"] == ["write", "keys"]
     assert page.value("/settings/keys/new", "expiry") == "1 year"
@@ -133,18 +133,18 @@ def test_selected_scopes_and_options_are_kept(latchkey: TestApp) -> None:
 def test_expired_form_keeps_its_values(latchkey: TestApp) -> None:
     """Only passwords are dropped."""
     console = ConsoleClient(latchkey)
-    fields = console.filled(console.open("/signup"), "/signup", {"email": "a@example.com", "name": "Ada"})
+    fields = console.fill(console.open("/signup"), "/signup", {"email": "a@example.com", "name": "Ada"})
     console.cookies.clear()
     page = console.send("/signup", fields)
     assert (page.status, "has expired" in page.problem) == (403, True)
     assert page.value("/signup", "email") == "a@example.com"
-    assert console.send("/signup", console.filled(page, "/signup", {"password": PASSWORD})).status == 200
+    assert console.send("/signup", console.fill(page, "/signup", {"password": PASSWORD})).status == 200
 
 
 def test_error_of_a_missing_form_is_shown_at_the_top(latchkey: TestApp) -> None:
     """The page no longer has the form."""
-    account = person()
-    console, path = logged_in(latchkey, person(name="Root", admin=True)), f"/admin/accounts/{account.id}"
+    account = new_account()
+    console, path = log_in_as(latchkey, new_account(name="Root", admin=True)), f"/admin/accounts/{account.id}"
     csrf = console.open(path).value(f"{path}/tier", "csrf")
     page = console.send(f"{path}/reinstate", {"csrf": csrf, "reason": "x"})
     assert (page.status, page.problem) == (400, "Reason must be a text of 3 to 200 characters on one line.")

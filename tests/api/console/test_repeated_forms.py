@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.oauth import clients
-from tests.support.console_client import ConsoleClient, logged_in, person
+from tests.support.console_client import ConsoleClient, log_in_as, new_account
 from tests.support.harness import TestApp
 
 PLACE, NEW = "/settings/applications", "/settings/applications/new"
@@ -18,29 +18,29 @@ APPLICATION = {
 @pytest.fixture
 def ada(latchkey: TestApp) -> ConsoleClient:
     """A user who is logged in."""
-    return logged_in(latchkey, person())
+    return log_in_as(latchkey, new_account())
 
 
 def test_form_sent_again_registers_no_second_application(ada: ConsoleClient) -> None:
     """Reloading the response reports that the form was used and shows no secret; a new form works."""
-    form = ada.filled(ada.open(NEW), NEW, APPLICATION)
+    form = ada.fill(ada.open(NEW), NEW, APPLICATION)
     assert ada.send(NEW, form).status == 200
     again = ada.send(NEW, form)
     assert (again.status, again.problem) == (409, "This form was already submitted. Its application is in the list.")
     assert "lk_cs_" not in again.html
     assert len(ada.open(PLACE).rows) == 1 + 1
-    assert ada.send(NEW, ada.filled(again, NEW, APPLICATION)).status == 200
+    assert ada.send(NEW, ada.fill(again, NEW, APPLICATION)).status == 200
     assert len(ada.open(PLACE).rows) == 1 + 2
 
 
 def test_reload_of_a_new_secret_does_not_replace_it(latchkey: TestApp) -> None:
     """The page reports it and the secret stays valid; a new form rotates it again."""
-    account = person()
-    ada = logged_in(latchkey, account)
+    account = new_account()
+    ada = log_in_as(latchkey, account)
     ada.submit(NEW, **APPLICATION)
     (client,) = clients.list_of_account(account.id)
     path = f"{PLACE}/{client.client_id}"
-    form = ada.filled(ada.open(f"{path}/secret"), f"{path}/secret", {})
+    form = ada.fill(ada.open(f"{path}/secret"), f"{path}/secret", {})
     assert ada.send(f"{path}/secret", form).status == 200
     kept = clients.get_of_account(account.id, client.client_id).secret_digest
     again = ada.send(f"{path}/secret", form)

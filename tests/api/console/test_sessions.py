@@ -6,7 +6,7 @@ from chalicelib.accounts import session_lifetime, sessions, user_agent
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors
 from chalicelib.events import kinds, record
-from tests.support.console_client import PASSWORD, ConsoleClient, logged_in, person
+from tests.support.console_client import PASSWORD, ConsoleClient, log_in_as, new_account
 from tests.support.harness import TestApp
 
 PLACE = "/settings/account/sessions"
@@ -15,11 +15,11 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.
 
 def test_sessions_are_listed_with_browser_network_and_times(latchkey: TestApp) -> None:
     """The newest is first, this session is marked, and the IP address is shown as its network."""
-    account = person(email="ada@example.com")
-    logged_in(latchkey, account)
+    account = new_account(email="ada@example.com")
+    log_in_as(latchkey, account)
     latchkey.clock.forward(60)
     console = ConsoleClient(latchkey)
-    form = console.filled(console.open("/login"), "/login", {"email": account.email, "password": PASSWORD})
+    form = console.fill(console.open("/login"), "/login", {"email": account.email, "password": PASSWORD})
     console.agent = FIREFOX
     assert console.send("/login", form).status == 303
     own, other = console.open(PLACE).rows[1:]
@@ -32,21 +32,21 @@ def test_sessions_are_listed_with_browser_network_and_times(latchkey: TestApp) -
 
 def test_only_active_sessions_of_the_account_are_listed(latchkey: TestApp) -> None:
     """Expired sessions, known devices and sessions of other accounts are not listed."""
-    account = person()
-    logged_in(latchkey, account)
+    account = new_account()
+    log_in_as(latchkey, account)
     latchkey.clock.forward(session_lifetime.IDLE_MS // 1000)
-    console = logged_in(latchkey, account)
+    console = log_in_as(latchkey, account)
     sessions.remember_device(account)
-    logged_in(latchkey, person(name="Eve"))
+    log_in_as(latchkey, new_account(name="Eve"))
     assert len(console.open(PLACE).rows) == 1 + 1
 
 
 def test_list_has_pages(latchkey: TestApp) -> None:
     """A page reads fifty sessions."""
-    account = person()
+    account = new_account()
     for _ in range(55):
         latchkey.clock.forward(1)
-        console = logged_in(latchkey, account)
+        console = log_in_as(latchkey, account)
     first = console.open(PLACE)
     (older,) = [url for url in first.urls if "before=" in url]
     assert (len(first.rows), len(console.open(older).rows)) == (1 + 50, 1 + 5)
@@ -54,8 +54,8 @@ def test_list_has_pages(latchkey: TestApp) -> None:
 
 def test_one_session_is_ended(latchkey: TestApp) -> None:
     """It stops with its next request; the others stay, and Activity has the event."""
-    account = person()
-    console, other = logged_in(latchkey, account), logged_in(latchkey, account)
+    account = new_account()
+    console, other = log_in_as(latchkey, account), log_in_as(latchkey, account)
     ended = f"{PLACE}/{other.session_id}/end"
     page = console.submit(ended)
     assert page.location == f"{PLACE}?done=session-ended"
@@ -67,25 +67,25 @@ def test_one_session_is_ended(latchkey: TestApp) -> None:
 
 def test_own_session_can_be_ended(latchkey: TestApp) -> None:
     """This logs the user out."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     assert console.submit(f"{PLACE}/{console.session_id}/end").location == "/login?done=logged-out"
     assert console.open(PLACE).location.startswith("/login")
 
 
 def test_session_of_another_account_cannot_be_ended(latchkey: TestApp) -> None:
     """It is not found, like an unknown session."""
-    console, other = logged_in(latchkey, person()), logged_in(latchkey, person(name="Eve"))
+    console, other = log_in_as(latchkey, new_account()), log_in_as(latchkey, new_account(name="Eve"))
     csrf = console.open("/settings/account").value("/settings/account/name", "csrf")
     assert console.send(f"{PLACE}/{other.session_id}/end", {"csrf": csrf}).status == 404
     assert other.open(PLACE).status == 200
     with pytest.raises(errors.NotFound):
-        sessions.owned(person(name="Bob").id, "rubbish")
+        sessions.owned(new_account(name="Bob").id, "rubbish")
 
 
 def test_log_out_everywhere_ends_every_session(latchkey: TestApp) -> None:
     """This includes the current session; the keys keep working."""
-    account = person()
-    console, other = logged_in(latchkey, account), logged_in(latchkey, account)
+    account = new_account()
+    console, other = log_in_as(latchkey, account), log_in_as(latchkey, account)
     key = latchkey.key(account)
     page = console.submit("/settings/account/log-out-everywhere")
     assert page.location == "/login?done=logged-out-everywhere"

@@ -8,8 +8,8 @@ from chalicelib.accounts import email_links, sessions
 from chalicelib.accounts.tables import Account
 from chalicelib.core import settings
 from chalicelib.limits import tiers
-from tests.support.console_client import PASSWORD, ConsoleClient, logged_in, person
-from tests.support.harness import TestApp, refusal
+from tests.support.console_client import PASSWORD, ConsoleClient, log_in_as, new_account
+from tests.support.harness import TestApp, error_of
 from tests.support.mailbox import Mailbox
 
 ADA = "ada@example.com"
@@ -61,13 +61,13 @@ def test_attacker_who_signed_up_with_an_address_has_no_working_password(latchkey
     target = box.take_one().target
     owner = ConsoleClient(latchkey)
     shown = owner.open(target)
-    assert "password" in [name for form in shown.read.forms for name, _ in form.fields]
+    assert "password" in [name for form in shown.content.forms for name, _ in form.fields]
     page = owner.submit(target, name="Ada L", password=OTHER)
     assert (page.location, owner.session) == ("/login?done=verified-with-password", "")
     form = owner.follow(page)
     assert (form.value("/login", "email"), form.value("/login", "next")) == (ADA, "/settings/keys")
     assert attacker.log_in(ADA).status == 401
-    assert owner.send("/login", owner.filled(form, "/login", {"password": OTHER})).location == "/settings/keys"
+    assert owner.send("/login", owner.fill(form, "/login", {"password": OTHER})).location == "/settings/keys"
     assert [account.name for account in Account.scan()] == ["Ada L"]
     assert attacker.open(target).status == 410
 
@@ -81,7 +81,7 @@ def test_link_alone_neither_logs_in_nor_confirms_in_another_browser(latchkey: Te
         page = console.submit(target, password=password, name="Ada L")
         assert (page.status, page.value("/verify", "name"), page.problem != "") == (400, "Ada L", True)
     assert (Account.count(), console.session) == (0, "")
-    assert console.send("/verify", console.filled(page, "/verify", {"password": OTHER})).status == 303
+    assert console.send("/verify", console.fill(page, "/verify", {"password": OTHER})).status == 303
 
 
 def test_planted_browser_cookie_does_not_match(latchkey: TestApp, box: Mailbox) -> None:
@@ -103,7 +103,7 @@ def test_second_link_reports_that_the_address_has_an_account(latchkey: TestApp, 
 
 def test_sign_up_while_logged_in_ends_the_other_session(latchkey: TestApp, box: Mailbox) -> None:
     """The browser then has a session of the new account."""
-    console = logged_in(latchkey, person())
+    console = log_in_as(latchkey, new_account())
     before = console.session
     console.submit("/signup", email=ADA, name="Ada", password=PASSWORD)
     assert console.submit(box.take_one().target).status == 303
@@ -116,13 +116,13 @@ def test_sign_up_while_logged_in_ends_the_other_session(latchkey: TestApp, box: 
 def test_rate_limited_sign_up_keeps_its_values(latchkey: TestApp, box: Mailbox) -> None:
     """The page is a 429 with the form and the wait, without the password."""
     console = ConsoleClient(latchkey)
-    latchkey.counted(f"sign-ups_{console.ip}", tiers.SIGN_UPS, used=30)
+    latchkey.set_counters(f"sign-ups_{console.ip}", tiers.SIGN_UPS, used=30)
     page = console.submit("/signup", email=ADA, name="Ada", password=PASSWORD)
     assert (page.status, page.answer.header("Retry-After")) == (429, "3600")
     assert page.problem == "Too many attempts. Try again in 60 minutes."
     assert (page.value("/signup", "email"), page.value("/signup", "name")) == (ADA, "Ada")
     assert PASSWORD not in page.html
-    latchkey.counted(f"mail-reset-network_{console.ip}", tiers.RESET_MAILS.network, used=30)
+    latchkey.set_counters(f"mail-reset-network_{console.ip}", tiers.RESET_MAILS.network, used=30)
     page = console.submit("/forgot", email=ADA)
     assert (page.status, page.value("/forgot", "email")) == (429, ADA)
     assert box.take() == []
@@ -133,7 +133,7 @@ def test_email_that_could_not_be_sent_is_reported_and_keeps_the_values(latchkey:
     """The page doesn't claim that an email was sent, and doesn't show the password."""
     typed = {"email": ADA, "password": PASSWORD} | ({"name": "Ada"} if path == "/signup" else {})
     with settings.in_use(replace(settings.current(), mail_from="unverified@example.com")):
-        page = logged_in(latchkey, person()).submit(path, on=path.removesuffix("/email"), **typed)
+        page = log_in_as(latchkey, new_account()).submit(path, on=path.removesuffix("/email"), **typed)
     assert (page.status, page.problem) == (503, "The email couldn't be sent. Try again in a few minutes.")
     assert page.value(path, "email") == ADA
     assert PASSWORD not in page.html
@@ -141,7 +141,7 @@ def test_email_that_could_not_be_sent_is_reported_and_keeps_the_values(latchkey:
 
 def test_sign_ups_are_counted_by_48_too(latchkey: TestApp, box: Mailbox) -> None:
     """Every new /64 of a /48 is rejected after four times the limit of one."""
-    latchkey.counted("sign-ups_2001:db8:1::/48", tiers.SIGN_UPS, used=119)
+    latchkey.set_counters("sign-ups_2001:db8:1::/48", tiers.SIGN_UPS, used=119)
     for network, status in ((1, 200), (2, 429)):
         console = ConsoleClient(latchkey, ip=f"2001:db8:1:{network}::1")
         assert console.submit("/signup", email=ADA, name="Ada", password=PASSWORD).status == status
@@ -153,8 +153,8 @@ def test_sign_ups_are_counted_by_48_too(latchkey: TestApp, box: Mailbox) -> None
 
 def test_log_in_attempts_are_counted_by_48_too(latchkey: TestApp) -> None:
     """A caller with a /48 has no more attempts than four /64."""
-    latchkey.counted("log-in-network_2001:db8:1::/48", tiers.hourly("log-in-network", 300), used=1_199)
-    account = person()
+    latchkey.set_counters("log-in-network_2001:db8:1::/48", tiers.hourly("log-in-network", 300), used=1_199)
+    account = new_account()
     assert ConsoleClient(latchkey, ip="2001:db8:1:1::1").log_in(account.email, "wrong").status == 401
     assert ConsoleClient(latchkey, ip="2001:db8:1:2::1").log_in(account.email).status == 429
     assert ConsoleClient(latchkey, ip="2001:db8:2:2::1").log_in(account.email).status == 303
@@ -164,8 +164,8 @@ def test_first_verification_discards_the_password_of_an_account_made_without_ema
     latchkey: TestApp, box: Mailbox
 ) -> None:
     """Without a session of the account, the link requires a new password; the old one fails."""
-    account = person(email=ADA, verified=False)
-    attacker, key = logged_in(latchkey, account), latchkey.key(account)
+    account = new_account(email=ADA, verified=False)
+    attacker, key = log_in_as(latchkey, account), latchkey.key(account)
     latchkey.clock.forward(60)
     assert attacker.submit(f"{ACCOUNT}/verification", on=ACCOUNT).status == 303
     target = box.take_one().target
@@ -174,14 +174,14 @@ def test_first_verification_discards_the_password_of_an_account_made_without_ema
     page = owner.submit(target, password=OTHER)
     assert owner.follow(page).value("/login", "email") == ADA
     assert [attacker.open(ACCOUNT).status, ConsoleClient(latchkey).log_in(ADA).status] == [303, 401]
-    assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
+    assert error_of(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
     assert ConsoleClient(latchkey).log_in(ADA, OTHER).status == 303
 
 
 def test_verification_in_a_session_keeps_it_and_ends_the_others(latchkey: TestApp, box: Mailbox) -> None:
     """The user controls the address and knows the password, so this session stays."""
-    account = person(email=ADA, verified=False)
-    own, elsewhere = logged_in(latchkey, account), logged_in(latchkey, account)
+    account = new_account(email=ADA, verified=False)
+    own, elsewhere = log_in_as(latchkey, account), log_in_as(latchkey, account)
     own.submit(f"{ACCOUNT}/verification", on=ACCOUNT)
     page = own.follow(own.submit(box.take_one().target))
     assert (page.heading, page.notice) == ("Account", "Email address confirmed.")
@@ -190,7 +190,7 @@ def test_verification_in_a_session_keeps_it_and_ends_the_others(latchkey: TestAp
 
 def test_verification_without_a_session_discards_the_password_for_every_caller(latchkey: TestApp) -> None:
     """The function itself discards the password."""
-    account = person(verified=False)
+    account = new_account(verified=False)
     ticket = email_links.looked_up(
         email_links.new_link(account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch),
         email_links.VERIFY_EMAIL,
@@ -201,23 +201,23 @@ def test_verification_without_a_session_discards_the_password_for_every_caller(l
 
 def test_change_of_address_is_confirmed_in_a_browser_of_the_account_only(latchkey: TestApp, box: Mailbox) -> None:
     """An attacker can't have another user confirm the change to that user's address."""
-    attacker = person(name="Mallory")
-    logged_in(latchkey, attacker).submit(f"{ACCOUNT}/email", on=ACCOUNT, email=ADA, password=PASSWORD)
+    attacker = new_account(name="Mallory")
+    log_in_as(latchkey, attacker).submit(f"{ACCOUNT}/email", on=ACCOUNT, email=ADA, password=PASSWORD)
     message = box.take_one()
     assert "Mallory" not in message.text
     victim = ConsoleClient(latchkey)
     assert victim.open(message.target).location.startswith("/login?next=%2Fverify")
-    form = {"ticket": message.ticket, "csrf": dict(victim.open("/login").form("/login").fields)["csrf"]}
+    form = {"ticket": message.token, "csrf": dict(victim.open("/login").form("/login").fields)["csrf"]}
     assert victim.send("/verify", form).location == "/login"
-    assert logged_in(latchkey, person()).open(message.target).status == 409
+    assert log_in_as(latchkey, new_account()).open(message.target).status == 409
     assert Account.get(attacker.id).email == attacker.email
 
 
 @pytest.mark.parametrize("action", ["email", "password", "delete"])
 def test_guesses_inside_a_session_count_as_log_in_attempts(latchkey: TestApp, box: Mailbox, action: str) -> None:
     """After twenty guesses the right password isn't checked, neither in the session nor at log-in."""
-    account = person(email=ADA)
-    console = logged_in(latchkey, account)
+    account = new_account(email=ADA)
+    console = log_in_as(latchkey, account)
     fields = {"email": "new@example.com", "new_password": OTHER}
     for _ in range(20):
         latchkey.clock.forward(1)
@@ -235,7 +235,7 @@ def test_guesses_inside_a_session_count_as_log_in_attempts(latchkey: TestApp, bo
 
 def test_verification_emails_have_a_limit(latchkey: TestApp, box: Mailbox) -> None:
     """No page claims that an email was sent when none was."""
-    console = logged_in(latchkey, person(verified=False))
+    console = log_in_as(latchkey, new_account(verified=False))
     notices = [console.submit(f"{ACCOUNT}/verification", on=ACCOUNT).status for _ in range(6)]
     assert notices == [303] * 5 + [429]
     assert len(box.take()) == 5
@@ -245,25 +245,25 @@ def test_new_account_of_a_deleted_address_keeps_its_usage(latchkey: TestApp) -> 
     """The usage of the deleted account counts for the rest of the hour."""
     used = 0
     for _ in range(3):
-        account = person(email=ADA)
+        account = new_account(email=ADA)
         key = latchkey.key(account)
         assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
         used += 1
         assert latchkey.call("GET", "/v1/limits", key.secret).json()["quota"]["remaining"] == 1_000 - used - 1
         used += 1
-        console = logged_in(latchkey, account)
+        console = log_in_as(latchkey, account)
         assert console.submit(f"{ACCOUNT}/delete", on=ACCOUNT, password=PASSWORD).status == 303
-    other = latchkey.key(person(email="eve@example.com"))
+    other = latchkey.key(new_account(email="eve@example.com"))
     assert latchkey.call("GET", "/v1/limits", other.secret).json()["quota"]["remaining"] == 999
     latchkey.clock.forward(3_600)
-    later = latchkey.key(person(email=ADA))
+    later = latchkey.key(new_account(email=ADA))
     assert latchkey.call("GET", "/v1/limits", later.secret).json()["quota"]["remaining"] == 999
 
 
 def test_no_page_claims_that_email_is_sent_where_none_is(latchkey: TestApp) -> None:
     """Sign-up, reset, change of address and confirmation have other instructions."""
-    account = person(email="known@example.com", verified=False)
-    inside = logged_in(latchkey, account)
+    account = new_account(email="known@example.com", verified=False)
+    inside = log_in_as(latchkey, account)
     csrf = dict(inside.open(ACCOUNT).form(f"{ACCOUNT}/name").fields)["csrf"]
     attacker = ConsoleClient(latchkey)
     pages = [
@@ -285,7 +285,7 @@ def test_no_page_claims_that_email_is_sent_where_none_is(latchkey: TestApp) -> N
 
 def test_sign_up_without_email_reads_the_same_for_known_and_new(latchkey: TestApp) -> None:
     """The page doesn't reveal whether the address has an account."""
-    person(email="known@example.com")
+    new_account(email="known@example.com")
     texts = set()
     for email in ("known@example.com", "other@example.com"):
         page = ConsoleClient(latchkey).submit("/signup", email=email, name="Ada", password=PASSWORD)

@@ -10,7 +10,7 @@ from chalicelib.core import telemetry
 from chalicelib.credentials.issue import Issued
 from chalicelib.limits import tiers
 from chalicelib.limits.counter_items import counter_of
-from tests.support.console_client import Page, logged_in, person
+from tests.support.console_client import Page, log_in_as, new_account
 from tests.support.harness import TestApp
 
 Numbers = dict[str, tuple[int, int]]
@@ -39,20 +39,20 @@ def use(
     latchkey: TestApp, account: Account, key: Issued, used: int, *, refused: int = 0, tier: tiers.Tier = tiers.FREE
 ) -> None:
     """Count requests of a key in this hour."""
-    latchkey.counted(account.id, tier, used=used, refused=refused, **{counter_of(key.key.id): used})
+    latchkey.set_counters(account.id, tier, used=used, refused=refused, **{counter_of(key.key.id): used})
 
 
 def test_requests_are_shown_immediately(latchkey: TestApp) -> None:
     """Three admitted requests and a rejected one are shown against the quota, by hour, day and key."""
-    account = person()
+    account = new_account()
     one, other = latchkey.key(account), latchkey.key(account)
     for key in (one, one, other):
         latchkey.call("GET", "/v1/users/me", key.secret)
-    latchkey.counted(account.id, tiers.FREE, burst=50)
+    latchkey.set_counters(account.id, tiers.FREE, burst=50)
     latchkey.call("GET", "/v1/users/me", one.secret)
     latchkey.clock.forward(1)
     latchkey.call("GET", "/v1/users/me", one.secret)
-    page = logged_in(latchkey, account).open("/settings/usage")
+    page = log_in_as(latchkey, account).open("/settings/usage")
     assert "This hour 4 of 1,000" in page.text
     assert "50 per second" in page.text
     hours, days = columns(page)
@@ -62,14 +62,14 @@ def test_requests_are_shown_immediately(latchkey: TestApp) -> None:
 
 def test_charts_have_24_hours_and_30_days(latchkey: TestApp) -> None:
     """Both are in UTC and omit older requests."""
-    account = person()
+    account = new_account()
     key = latchkey.key(account)
     begun_ms = latchkey.clock.now_ms
     for hours_ago, used in ((30 * 24, 64), (29 * 24, 32), (24, 16), (23, 8), (11, 4), (1, 2), (0, 1)):
         latchkey.clock.now_ms = begun_ms + (30 * 24 - hours_ago) * 3_600_000
         use(latchkey, account, key, used, refused=used)
     assert latchkey.clock.now_ms == begun_ms + 30 * 86_400_000
-    page = logged_in(latchkey, account).open("/settings/usage")
+    page = log_in_as(latchkey, account).open("/settings/usage")
     hours, days = columns(page)
     assert (len(hours), len(days)) == (24, 30)
     assert busy(hours) == {"10:00 UTC": (1, 1), "09:00 UTC": (2, 2), "23:00 UTC": (4, 4), "11:00 UTC": (8, 8)}
@@ -81,13 +81,13 @@ def test_charts_have_24_hours_and_30_days(latchkey: TestApp) -> None:
 
 def test_tier_change_keeps_the_history_and_resets_this_hour(latchkey: TestApp) -> None:
     """The value against the new quota matches the headers of the next response."""
-    account = person()
+    account = new_account()
     key = latchkey.key(account)
     use(latchkey, account, key, 900, refused=5)
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator")
     response = latchkey.call("GET", "/v1/limits", key.secret)
     assert response.json()["quota"]["remaining"] == 9_999
-    page = logged_in(latchkey, account).open("/settings/usage")
+    page = log_in_as(latchkey, account).open("/settings/usage")
     assert "This hour 1 of 10,000" in page.text
     hours, days = columns(page)
     assert (busy(hours), busy(days)) == ({"10:00 UTC": (901, 5)}, {"2021-12-20": (901, 5)})
@@ -96,26 +96,26 @@ def test_tier_change_keeps_the_history_and_resets_this_hour(latchkey: TestApp) -
 
 def test_enterprise_has_no_quota(latchkey: TestApp) -> None:
     """The page shows its burst limit only."""
-    account = person(tier=tiers.ENTERPRISE)
+    account = new_account(tier=tiers.ENTERPRISE)
     use(latchkey, account, latchkey.key(account), 123_456, tier=tiers.ENTERPRISE)
-    page = logged_in(latchkey, account).open("/settings/usage")
+    page = log_in_as(latchkey, account).open("/settings/usage")
     assert "This hour 123,456 requests, no quota" in page.text
     assert "1,000 per second" in page.text
 
 
 def test_deleted_keys_are_counted_together(latchkey: TestApp) -> None:
     """The busiest key is first, and requests of deleted keys stay in the sum."""
-    account = person()
+    account = new_account()
     key = latchkey.key(account)
-    latchkey.counted(account.id, tiers.FREE, used=60, kGONEAAA=20, cGONEBBB=10, **{counter_of(key.key.id): 30})
-    page = logged_in(latchkey, account).open("/settings/usage")
+    latchkey.set_counters(account.id, tiers.FREE, used=60, kGONEAAA=20, cGONEBBB=10, **{counter_of(key.key.id): 30})
+    page = log_in_as(latchkey, account).open("/settings/usage")
     assert list(by_key(page).items()) == [(key.secret[-4:], 30), ("ther", 30)]
     assert "Other keys and applications" in page.text
 
 
 def test_unused_account_is_shown_how_to_start(latchkey: TestApp) -> None:
     """There is no empty chart."""
-    page = logged_in(latchkey, person()).open("/settings/usage")
+    page = log_in_as(latchkey, new_account()).open("/settings/usage")
     assert "No requests in the last 30 days" in page.text
     assert "This hour 0 of 1,000" in page.text
     assert "/settings/keys" in page.urls
@@ -123,16 +123,16 @@ def test_unused_account_is_shown_how_to_start(latchkey: TestApp) -> None:
 
 def test_usage_of_other_accounts_is_not_shown(latchkey: TestApp) -> None:
     """Each account has its own usage."""
-    other = person(name="Eve")
+    other = new_account(name="Eve")
     use(latchkey, other, latchkey.key(other), 500)
-    assert "500" not in logged_in(latchkey, person()).open("/settings/usage").text
+    assert "500" not in log_in_as(latchkey, new_account()).open("/settings/usage").text
 
 
 def test_usage_page_needs_few_reads(latchkey: TestApp) -> None:
     """A month is one Query per tier; the only write counts the page request."""
-    account = person()
+    account = new_account()
     use(latchkey, account, latchkey.key(account), 5)
-    console = logged_in(latchkey, account)
+    console = log_in_as(latchkey, account)
     with telemetry.calls_watched() as calls:
         console.open("/settings/usage")
     reads = [call for call in calls.made if call[0] in ("GetItem", "Query")]
@@ -143,8 +143,8 @@ def test_usage_page_needs_few_reads(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("used", [1, 999, 1_000, 5_000])
 def test_chart_is_readable_by_screen_readers(latchkey: TestApp, used: int) -> None:
     """The chart is labelled with its sums and each bar with its values; the table has all of them."""
-    account = person()
+    account = new_account()
     use(latchkey, account, latchkey.key(account), used, refused=7)
-    page = logged_in(latchkey, account).open("/settings/usage")
+    page = log_in_as(latchkey, account).open("/settings/usage")
     assert f'aria-label="Last 24 hours: {used:,} admitted, 7 rejected.' in page.html
     assert f"<title>10:00 UTC: {used:,} admitted, 7 rejected</title>" in page.html

@@ -11,7 +11,7 @@ from chalicelib.webhooks import deliver, endpoints, fan_out
 from chalicelib.webhooks.states import DISABLED, ENABLED
 from chalicelib.webhooks.tables import Endpoint
 from tests.api.console.places import failed_delivery
-from tests.support.console_client import ConsoleClient, logged_in, person
+from tests.support.console_client import ConsoleClient, log_in_as, new_account
 from tests.support.harness import TestApp
 from tests.support.webhook_receiver import PUBLIC_URL, Receiver
 
@@ -23,7 +23,7 @@ URL = "https://hooks.example.com/latchkey"
 @pytest.fixture
 def ada(latchkey: TestApp) -> ConsoleClient:
     """A user who is logged in."""
-    return logged_in(latchkey, person())
+    return log_in_as(latchkey, new_account())
 
 
 def path_of(ada: ConsoleClient) -> str:
@@ -54,13 +54,13 @@ def test_event_types_are_grouped_by_subject(ada: ConsoleClient) -> None:
 
 def test_form_sent_again_adds_no_second_webhook(ada: ConsoleClient) -> None:
     """Reloading the response reports that the form was used and shows no secret; a new form works."""
-    form = ada.filled(ada.open(NEW), NEW, {"name": "Ledger", "url": URL})
+    form = ada.fill(ada.open(NEW), NEW, {"name": "Ledger", "url": URL})
     assert ada.send(NEW, form).status == 200
     again = ada.send(NEW, form)
     assert (again.status, again.problem) == (409, "This form was already submitted. Its webhook is in the list.")
     assert "whsec_" not in again.html
     assert len(ada.open(PLACE).rows) == 1 + 1
-    assert ada.send(NEW, ada.filled(again, NEW, {})).status == 200
+    assert ada.send(NEW, ada.fill(again, NEW, {})).status == 200
     assert len(ada.open(PLACE).rows) == 1 + 2
 
 
@@ -75,16 +75,16 @@ def test_rejected_form_keeps_its_values(ada: ConsoleClient) -> None:
 def test_test_message_shows_its_delivery(latchkey: TestApp, receiver: Receiver) -> None:
     """The page has the request, the response and a button to send it again."""
     with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
-        local = logged_in(latchkey, person(), PUBLIC_URL)
+        local = log_in_as(latchkey, new_account(), PUBLIC_URL)
         local.submit(NEW, name="Ledger", url=receiver.url)
         path = path_of(local)
-        receiver.says, receiver.answers = [500], b"<script>alert(1)</script>"
+        receiver.statuses, receiver.response_body = [500], b"<script>alert(1)</script>"
         gone = local.submit(f"{path}/test", on=path)
         shown = local.open(local.local(str(gone.location)))
         assert "The endpoint responded with 500." in shown.text
         assert "<script>alert(1)</script>" in shown.text
         assert "webhook.test" in shown.text
-        receiver.says = [204]
+        receiver.statuses = [204]
         again = local.submit(f"{local.local(str(gone.location))}/resend", on=local.local(str(gone.location)))
         assert "Delivered" in local.open(local.local(str(again.location))).text
         assert len(set(receiver.ids)) == 1
@@ -127,8 +127,8 @@ def test_rejected_change_shows_its_error(ada: ConsoleClient) -> None:
 
 def test_delivery_in_progress_cannot_be_sent_again(latchkey: TestApp) -> None:
     """Its page shows the error."""
-    account = person()
-    ada = logged_in(latchkey, account)
+    account = new_account()
+    ada = log_in_as(latchkey, account)
     sent = failed_delivery(account)
     place = f"{PLACE}/{sent.endpoint_id}/deliveries/{sent.id}"
     latchkey.clock.forward(70)
@@ -140,15 +140,15 @@ def test_delivery_in_progress_cannot_be_sent_again(latchkey: TestApp) -> None:
 
 def test_webhook_of_another_account_is_not_found(latchkey: TestApp, ada: ConsoleClient) -> None:
     """It responds like an unknown webhook."""
-    sent = failed_delivery(person(name="Bob"))
+    sent = failed_delivery(new_account(name="Bob"))
     assert ada.open(f"{PLACE}/{sent.endpoint_id}").status == 404
     assert ada.open(f"{PLACE}/{sent.endpoint_id}/deliveries/{sent.id}").status == 404
 
 
 def test_deliveries_have_pages(latchkey: TestApp) -> None:
     """A page has 25 deliveries."""
-    account = person()
-    ada = logged_in(latchkey, account)
+    account = new_account()
+    ada = log_in_as(latchkey, account)
     sent = failed_delivery(account)
     endpoint = endpoints.owned(account.id, sent.endpoint_id)
     for number in range(30):

@@ -1,6 +1,6 @@
-"""The background of a deployment as a process of its own, which a test may kill: it follows the stream and the clock.
+"""The background functions of a deployment in a separate process, which a test may kill.
 
-Its clock runs fast from a given moment on, so that waiting for a minute takes a second or two.
+Its clock runs fast, so that a minute takes two seconds.
 """
 
 import os
@@ -12,21 +12,21 @@ from pathlib import Path
 
 from tests.engine.fleet import STAGE
 from tests.support.harness import stage_key_file
-from tests.support.serving import ENGINE_ANSWERS_WITHIN_S
+from tests.support.threaded_server import ENGINE_TIMEOUT_S
 from tests.support.webhook_receiver import PUBLIC_URL
 
 ROOT = Path(__file__).parents[2]
 SPEED = 30
-"""So many of its seconds pass in one."""
+"""Seconds of its clock per real second."""
 
 
 def clock_from(start_ms: int, began: float) -> Callable[[], int]:
-    """Return a clock that stood at `start_ms` when the machine's monotonic one stood at `began`."""
+    """Return a clock that was at `start_ms` when the machine's monotonic clock was at `began`."""
     return lambda: start_ms + round((time.monotonic() - began) * 1000 * SPEED)
 
 
-def started(url: str, start_ms: int, began: float) -> "subprocess.Popen[bytes]":
-    """Start one."""
+def start(url: str, start_ms: int, began: float) -> "subprocess.Popen[bytes]":
+    """Start a process."""
     environment = os.environ | {
         "AWS_ENDPOINT_URL": url,
         "LATCHKEY_STAGE": STAGE,
@@ -34,17 +34,17 @@ def started(url: str, start_ms: int, began: float) -> "subprocess.Popen[bytes]":
         "LATCHKEY_STAGE_KEY_FILE": stage_key_file(),
         "PYTHONPATH": str(ROOT),
     }
-    command = [sys.executable, "-m", "tests.engine.courier", str(start_ms), repr(began)]
+    command = [sys.executable, "-m", "tests.engine.background_process", str(start_ms), repr(began)]
     return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
 
 
 def main() -> None:
-    """Work until killed."""
+    """Run until killed."""
     from chalicelib.core import clock
     from chalicelib.core.dynamodb import client as dynamodb
     from infra import background
 
-    dynamodb.READ_TIMEOUT_S = ENGINE_ANSWERS_WITHIN_S
+    dynamodb.READ_TIMEOUT_S = ENGINE_TIMEOUT_S
     with clock.driven_by(clock_from(int(sys.argv[1]), float(sys.argv[2]))):
         background.start().wait()
 

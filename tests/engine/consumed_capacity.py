@@ -1,4 +1,4 @@
-"""What calls to DynamoDB consume and what items take, as billed: units by the engine, bytes by DynamoDB's rule."""
+"""Consumed capacity of DynamoDB calls, as the engine reports it, and item sizes, by DynamoDB's rules."""
 
 import io
 from collections.abc import Callable
@@ -8,40 +8,40 @@ from typing import Any
 from chalicelib.core import telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from infra import data
-from infra.standin import Answer
+from infra.local_gateway.response import Response
 
 READING = {"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"}
 WRITING = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
 INDEX_ENTRY_BYTES = ITEM_BYTES = 100
-"""What DynamoDB adds to each item and to each entry of an index."""
+"""DynamoDB's overhead for each item and each index entry."""
 Item = dict[str, dict[str, Any]]
 
 
 @dataclass(slots=True)
-class Metered:
-    """What something consumed, and what it logged and answered."""
+class Consumption:
+    """The consumed units, the log lines and the response of an operation."""
 
     write_units: float = 0
     read_units: float = 0
     lines: list[str] = field(default_factory=list)
-    answer: Answer | None = None
+    answer: Response | None = None
 
     @property
     def line_bytes(self) -> int:
-        """Return the bytes of all its log lines."""
+        """Return the size of all log lines."""
         return sum(map(len, self.lines))
 
     @property
     def answer_bytes(self) -> int:
-        """Return the bytes of the answer's headers and body; 0 without one."""
+        """Return the size of the response's headers and body, 0 without one."""
         if self.answer is None:
             return 0
         return sum(len(name) + len(value) + 4 for name, value in self.answer.headers) + len(self.answer.body)
 
 
-def metered(act: Callable[[], object]) -> Metered:
-    """Do something, and return what it took."""
-    taken, logged, send = Metered(), io.StringIO(), dynamodb.sender()
+def measure(act: Callable[[], object]) -> Consumption:
+    """Run `act`, and return its consumption."""
+    taken, logged, send = Consumption(), io.StringIO(), dynamodb.sender()
 
     def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         assert operation in READING | WRITING, operation
@@ -58,13 +58,13 @@ def metered(act: Callable[[], object]) -> Metered:
     with dynamodb.sent_by(call):
         given = act()
     telemetry.write_to(None)
-    taken.answer = given if isinstance(given, Answer) else None
+    taken.answer = given if isinstance(given, Response) else None
     taken.lines = logged.getvalue().splitlines(keepends=True)
     return taken
 
 
-def stored(stage: str, of: tuple[str, ...]) -> tuple[int, int]:
-    """Return how many bytes some of a stage's tables take, and how many their indexes."""
+def stored_bytes(stage: str, of: tuple[str, ...]) -> tuple[int, int]:
+    """Return the size of some tables, and of their indexes."""
     in_tables = in_indexes = 0
     every = data.tables(stage)
     for name in (f"latchkey-{stage}-{table}" for table in of):
@@ -78,7 +78,7 @@ def stored(stage: str, of: tuple[str, ...]) -> tuple[int, int]:
 
 
 def _entry_bytes(item: Item, table_keys: set[str], index: dict[str, Any]) -> int:
-    """Return what an item takes in an index: nothing, where it lacks one of its keys."""
+    """Return an item's size in an index, 0 when it lacks one of the index's keys."""
     keys = {key["AttributeName"] for key in index["KeySchema"]}
     if not keys <= item.keys():
         return 0

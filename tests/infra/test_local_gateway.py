@@ -7,8 +7,8 @@ import pytest
 from app import app
 from chalicelib.core import settings
 from infra import gateway_pages
-from infra.standin import Gateway
-from tests.support.harness import TestApp, refusal
+from infra.local_gateway.gateway import Gateway
+from tests.support.harness import TestApp, error_of
 
 
 def test_authorizers_word_is_cached_by_the_whole_header(latchkey: TestApp) -> None:
@@ -39,7 +39,7 @@ def test_repr_of_a_gateway_shows_no_credential(latchkey: TestApp) -> None:
 def test_method_that_a_path_does_not_have_is_a_404(latchkey: TestApp, method: str) -> None:
     """API Gateway knows no 405."""
     answer = latchkey.call(method, "/v1/users", latchkey.key(latchkey.account()).secret)
-    assert refusal(answer) == (404, "not_found")
+    assert error_of(answer) == (404, "not_found")
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ def test_wrong_method_is_a_page_for_people(
     """Whoever sends a form where none is taken sees what anybody sees at a path there isn't; programs get JSON."""
     answer = latchkey.call(method, target, headers=headers)
     assert (answer.status, answer.header("Content-Type")) == (404, "text/html; charset=utf-8")
-    assert refusal(latchkey.call(method, target)) == (404, "not_found")
+    assert error_of(latchkey.call(method, target)) == (404, "not_found")
 
 
 def test_of_two_responses_of_one_status_a_mock_keeps_one() -> None:
     """As in API Gateway, which knows the response of an integration by its status."""
     json, page = (gateway_pages.response("404", {}, {"text/html": text}) for text in ("{}", "<html>"))
     integration = {"responses": {"406": page, "default": json}}
-    assert gateway_pages.rendered(integration, [("Accept", "text/html")], "api") == (404, {}, "{}")
+    assert gateway_pages.render(integration, [("Accept", "text/html")], "api") == (404, {}, "{}")
 
 
 def test_head_of_a_path_that_there_is_not_has_no_body(latchkey: TestApp) -> None:
@@ -76,7 +76,7 @@ def test_body_beyond_ten_megabytes_is_refused(latchkey: TestApp) -> None:
     answer = latchkey.call(
         "PATCH", "/v1/users/me", latchkey.key(latchkey.account()).secret, body=b"x" * (10 * 1024 * 1024 + 1)
     )
-    assert refusal(answer) == (413, "invalid_request")
+    assert error_of(answer) == (413, "invalid_request")
 
 
 def test_each_answer_has_its_own_request_id(latchkey: TestApp) -> None:

@@ -8,7 +8,7 @@ import click
 import pytest
 from chalice.deploy.packager import BaseLambdaDeploymentPackager, MissingDependencyError
 
-from infra import packaging, whole
+from infra import package_check, packaging
 
 REQUIREMENTS = """
 # written by a tool
@@ -50,25 +50,25 @@ def packages(tmp_path: Path) -> Path:
 def refusal(packages: Path, requirements: str = REQUIREMENTS, architecture: str = "arm64") -> str:
     """Return why a package isn't made."""
     with pytest.raises(click.ClickException) as refused:
-        whole.check(packages, requirements, architecture=architecture, python="python3.13")
+        package_check.check(packages, requirements, architecture=architecture, python="python3.13")
     return refused.value.message
 
 
 def test_whole_package_is_made(packages: Path) -> None:
     """What isn't meant for Lambda's Python or system needn't be there."""
-    whole.check(packages, REQUIREMENTS, architecture="arm64", python="python3.13")
+    package_check.check(packages, REQUIREMENTS, architecture="arm64", python="python3.13")
 
 
 def test_requirement_that_did_not_come_is_named(packages: Path) -> None:
     """With its version, also where another version of it came."""
-    assert "extra 1.0 is not in it" in refusal(packages, f"{REQUIREMENTS}extra==1.0\n")
-    assert "pure 1.1 is not in it" in refusal(packages, REQUIREMENTS.replace("pure==1.0", "pure==1.1"))
+    assert "extra 1.0 is missing" in refusal(packages, f"{REQUIREMENTS}extra==1.0\n")
+    assert "pure 1.1 is missing" in refusal(packages, REQUIREMENTS.replace("pure==1.0", "pure==1.1"))
 
 
 def test_wheel_without_its_compiled_part_is_named(packages: Path) -> None:
     """Its wheel says that it has one."""
     (packages / "part.cpython-313-aarch64-linux-gnu.so").unlink()
-    assert "compiled_part-2.0 came without its compiled part" in refusal(packages)
+    assert "compiled_part-2.0 has no extension module" in refusal(packages)
 
 
 def test_file_for_another_processor_is_named(packages: Path) -> None:
@@ -80,8 +80,8 @@ def test_file_for_another_processor_is_named(packages: Path) -> None:
 
 def test_package_too_big_for_lambda_is_refused(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it is sent there."""
-    monkeypatch.setattr(whole, "UNZIPPED_MAX_BYTES", 50)
-    assert "and Lambda takes" in refusal(packages)
+    monkeypatch.setattr(package_check, "UNZIPPED_MAX_BYTES", 50)
+    assert "Lambda's limit is" in refusal(packages)
 
 
 def test_wheel_that_chalice_only_warns_of_ends_the_command(tmp_path: Path) -> None:
@@ -97,5 +97,5 @@ def test_wheel_that_chalice_only_warns_of_ends_the_command(tmp_path: Path) -> No
         _architecture="arm64",
         _get_requirements_filename=lambda folder: f"{folder}/requirements.txt",
     )
-    with pytest.raises(click.ClickException, match=r"no wheel of cffi==2\.0 came"):
+    with pytest.raises(click.ClickException, match=r"there was no wheel of cffi==2\.0"):
         packaging._install_dependencies(packager, str(tmp_path), "python3.13", tmp_path)

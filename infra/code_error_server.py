@@ -1,4 +1,4 @@
-"""What a local run answers while its code doesn't load: a 503 that says where to look, instead of nothing."""
+"""The responses of a local run while its code doesn't load: a 503 that refers to the terminal."""
 
 import json
 import socket
@@ -8,19 +8,19 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-MESSAGE = "The code doesn't load. The terminal of `make run` shows why; the next change of it is tried at once."
+MESSAGE = "The code doesn't load. The terminal of `make run` shows why; it is reloaded after the next change."
 PAGE = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>The code doesn't load</title></head>
 <body><h1>The code doesn't load</h1><p>{MESSAGE.partition(". ")[2]}</p></body></html>
 """
 LOOKS_FOR_AN_END_EVERY_S = 0.1
 READ_MAX_BYTES = 10 * 1024 * 1024
-"""So much of a body is read and thrown away: who is hung up on while sending never sees the answer."""
+"""The part of a body that is read and discarded: a client whose connection is reset never sees the response."""
 
 
 @contextmanager
-def answered(listener: socket.socket) -> Iterator[None]:
-    """Answer whatever comes to a socket that listens already, for the length of a `with` block."""
+def respond(listener: socket.socket) -> Iterator[None]:
+    """Respond to all requests on a listening socket for the duration of a `with` block."""
     server = _Server(listener)
     thread = threading.Thread(target=server.serve_forever, args=(LOOKS_FOR_AN_END_EVERY_S,), daemon=True)
     thread.start()
@@ -40,7 +40,7 @@ class _Server(ThreadingHTTPServer):
         self.socket = listener
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no news, and what the terminal shows now is the fault of the code."""
+        """Print nothing: the terminal shows why the code doesn't load."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -48,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 5
 
     def __getattr__(self, name: str) -> Any:
-        """Answer every method alike."""
+        """Respond to every method alike."""
         if name.startswith("do_"):
             return self._answer
         raise AttributeError(name)
@@ -69,4 +69,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
-        """Leave the base class's line out: the terminal shows what is wrong with the code."""
+        """Print nothing: the terminal shows why the code doesn't load."""

@@ -1,8 +1,9 @@
-"""`make costs`: writes docs/costs.md from infra/costs.py and infra/prices.json."""
+"""The text of docs/costs.md."""
 
 from collections.abc import Iterable
 
-from infra import costs
+from infra.costs import idle_stage, requests, storage
+from infra.costs.prices import DAY_S, MILLION, PRICES
 from infra.edge import costs as edge
 
 
@@ -26,20 +27,20 @@ def _head() -> list[str]:
     return [
         "# Costs",
         "",
-        "<!-- written by `make costs` from infra/prices.json and infra/costs.py -->",
+        "<!-- written by `make costs` from infra/prices.json and infra/costs -->",
         "",
-        f"In US dollars. Prices: {costs.PRICES['source']}, as of {costs.PRICES['date']}; check your region's.",
+        f"In US dollars. Prices: {PRICES['source']}, as of {PRICES['date']}; prices differ by region.",
         "[The last section](#prices) lists them with their sources.",
         "",
-        "DynamoDB's units are those that the local engine reports (`ReturnConsumedCapacity`), with indexes and",
-        "transactions. Log lines, responses and items are measured, too, and tests compare this page with all of them.",
-        "Durations are assumptions, shown in the second table.",
+        "DynamoDB's units are what the local engine reports as consumed (`ReturnConsumedCapacity`), with indexes and",
+        "transactions. Log lines, responses and items are measured, too; tests compare this page with them.",
+        "Durations are assumed; the second table has them.",
         "",
     ]
 
 
 def _requests() -> list[str]:
-    paid = [(shape.name, costs.per_million(shape)) for shape in costs.SHAPES.values()]
+    paid = [(shape.name, requests.per_million(shape)) for shape in requests.SHAPES.values()]
     counted = [
         (
             shape.name,
@@ -50,53 +51,54 @@ def _requests() -> list[str]:
             round(shape.logged_bytes),
             round(shape.sent_bytes),
         )
-        for shape in costs.SHAPES.values()
+        for shape in requests.SHAPES.values()
     ]
     return [
         "## A million requests",
         "",
         *table(
-            ("traffic", *costs.per_million(costs.BUSY), "together"),
+            ("traffic", *requests.per_million(requests.BUSY), "together"),
             ((name, *each.values(), float(sum(each.values()))) for name, each in paid),
         ),
         "",
-        "The basis for one request:",
+        "Each is computed from:",
         "",
         *table(
             ("traffic", "invocations", "GB-milliseconds", "write units", "read units", "bytes logged", "bytes sent"),
             counted,
         ),
         "",
-        "The logs are the functions' own lines, Lambda's three per invocation, and the gateway's access log. X-Ray",
-        "records 5 requests in 100 by default, and the first of each second (below). AWS doesn't document whether that",
-        "applies to requests without a key; they are included. Requests rejected by the stage's throttle are free.",
+        "Logged are the functions' own lines, Lambda's three for each invocation, and the gateway's access log. X-Ray",
+        "records 5 requests in 100 by default, and the first of each second, which is below. AWS doesn't say whether",
+        "this includes requests without a key; here it does. Requests rejected by the stage's throttle are free.",
         "",
     ]
 
 
 def _edge() -> list[str]:
     paid = [(way.name, edge.per_million(way)) for way in edge.WAYS]
-    answered, busy = edge.per_million(edge.WAYS[0]), costs.per_million(costs.BUSY)
+    answered, busy = edge.per_million(edge.WAYS[0]), requests.per_million(requests.BUSY)
     floor, megabytes = edge.month(), edge.RENAMES_GB * 1024
     whole = sum(busy.values()) - busy["transfer"] + sum(answered.values())
     return [
         "## A million requests through CloudFront",
         "",
-        "The additional cost of [`EDGE=1`](deploying.md#in-front-of-it-cloudfront), by where a request ends:",
+        "What [`EDGE=1`](deploying.md#in-front-of-it-cloudfront) adds, by the point at which a request is answered:",
         "",
         *table(
-            ("request", *answered, "together"),
+            ("answered by", *answered, "together"),
             ((name, *each.values(), float(sum(each.values()))) for name, each in paid),
         ),
         "",
         "Transfer is charged here instead of at the gateway, so a million requests of the busy key cost",
         f"{whole:.2f} instead of {sum(busy.values()):.2f}. The Lambda@Edge function has",
-        f"{megabytes:.0f} MB and an assumed duration of {edge.RENAMES_S * 1e3:g} ms. Bodies that CloudFront sends to",
-        f"the API are not included; they cost {costs.PRICES['cloudfront_to_origin_per_gb']:.2f} a gigabyte.",
-        "Requests blocked by the API's own web ACL cost AWS WAF's price; whether API Gateway's is added is unknown.",
-        "These are prices per request; CloudFront also has flat monthly plans.",
+        f"{megabytes:.0f} MB, and is assumed to take {edge.RENAMES_S * 1e3:g} ms. Bodies that CloudFront sends",
+        f"to the API are left out; they cost {PRICES['cloudfront_to_origin_per_gb']:.2f} a gigabyte.",
+        "A request that the API's own web ACL blocks costs AWS WAF's price; AWS doesn't say whether API Gateway's is",
+        "added.",
+        "These are pay-as-you-go prices; CloudFront's flat-rate plans differ.",
         "",
-        "Per month, independent of traffic:",
+        "And per month, independent of requests:",
         "",
         *table(("", "a month"), [*_floats(floor), ("**together**", float(sum(floor.values())))]),
         "",
@@ -104,15 +106,18 @@ def _edge() -> list[str]:
 
 
 def _floods() -> list[str]:
-    requests = costs.RATE_LIMIT * costs.DAY_S / costs.MILLION
+    millions = requests.RATE_LIMIT * DAY_S / MILLION
     rows = (
-        (costs.SHAPES[name].name, float(sum(costs.per_million(costs.SHAPES[name]).values()) * requests))
-        for name in costs.FLOODS
+        (requests.SHAPES[name].name, float(sum(requests.per_million(requests.SHAPES[name]).values()) * millions))
+        for name in requests.FLOODS
     )
     return [
         "## A day of a flood",
         "",
-        f"The stage accepts {costs.RATE_LIMIT:,} requests a second from all callers together: {requests:.0f} million",
+        (
+            f"The stage lets {requests.RATE_LIMIT:,} requests a second through, all callers together: "
+            f"{millions:.0f} million"
+        ),
         "a day. A [budget](operating.md#an-alarm-on-what-it-costs) reports such a day, and a",
         "[web application firewall](deploying.md#a-web-application-firewall) ends it.",
         "",
@@ -122,7 +127,7 @@ def _floods() -> list[str]:
 
 
 def _months() -> list[str]:
-    floor = costs.idle()
+    floor = idle_stage.idle()
     rows = [*_floats(floor), ("**together**", float(sum(floor.values())))]
     return [
         "## A month of an idle stage",
@@ -131,7 +136,7 @@ def _months() -> list[str]:
         "",
         "Additional costs:",
         "",
-        *table(("", "a month"), _floats(costs.besides())),
+        *table(("", "a month"), _floats(idle_stage.additions())),
         "",
     ]
 
@@ -139,7 +144,7 @@ def _months() -> list[str]:
 def _storage() -> list[str]:
     rows = (
         (each.name, each.table_bytes, each.index_bytes, each.storage, each.recovery, each.storage + each.recovery)
-        for each in costs.STORED.values()
+        for each in storage.STORED.values()
     )
     return [
         "## A million items stored for a month",
@@ -147,23 +152,23 @@ def _storage() -> list[str]:
         *table(("item", "bytes each", "in indexes", "storage", "recovery", "together"), rows),
         "",
         (
-            f"To restore a table costs {costs.PRICES['dynamodb_restore_per_gb']:.2f} a gigabyte;"
-            " [the procedure](operating.md#restore) restores twice, and stores a backup meanwhile."
+            f"To restore a table costs {PRICES['dynamodb_restore_per_gb']:.2f} a gigabyte;"
+            " [the procedure](operating.md#restore) restores twice, and keeps a backup in between."
         ),
         "",
     ]
 
 
 def _prices() -> list[str]:
-    named = {name: price for name, price in costs.PRICES.items() if isinstance(price, float)}
+    named = {name: price for name, price in PRICES.items() if isinstance(price, float)}
     rows = [
-        (f"`{name}`", f"{price:.10f}".rstrip("0").rstrip("."), costs.PRICES["seen"].get(name, ""))
+        (f"`{name}`", f"{price:.10f}".rstrip("0").rstrip("."), PRICES["seen"].get(name, ""))
         for name, price in named.items()
     ]
     return [
         "## Prices",
         "",
-        *costs.PRICES["note"],
+        *PRICES["note"],
         "",
         "| price | USD | source |",
         "|---|---:|---|",
@@ -173,8 +178,3 @@ def _prices() -> list[str]:
 
 def _floats(paid: dict[str, float]) -> list[tuple[str, float]]:
     return [(name, float(cost)) for name, cost in paid.items()]
-
-
-if __name__ == "__main__":
-    (costs.ROOT / "docs" / "costs.md").write_text(page())
-    print("Wrote docs/costs.md.")

@@ -1,6 +1,6 @@
-"""What strangers send in any place where a text is expected, and no parser, key or encoding is made for."""
+"""Malformed input for every place that expects a string: text that breaks parsers, keys or encodings."""
 
-RUBBISH = {
+MALFORMED = {
     "nothing": "",
     "no URL": "//[",
     "no https URL": "https://[",
@@ -17,4 +17,4 @@ RUBBISH = {
 }
 
 WRONG_TYPES: tuple[object, ...] = (None, True, -1, 2.5, 10**400, [], ["x", ["x"]], {}, {"x": {"x": None}})
-"""What stands in JSON where a text, a number or a list is expected."""
+"""JSON values of wrong types, where a string, a number or a list is expected."""

@@ -1,7 +1,7 @@
-"""A line to the engine that fails as told: the faults of a real DynamoDB that no emulator shows, made on the wire.
+"""A proxy before the engine that injects faults of the real DynamoDB, which no emulator has.
 
-Each is what a caller would see of it: an error for an answer, a connection that breaks, or silence. A fault that comes
-`_AFTER` differs in this only: the engine has done the work, and nobody hears of it.
+A fault is an error response, a broken connection, or no response. With a fault named
+`_AFTER` the engine has processed the call, and the response is lost.
 """
 
 import http.client
@@ -16,119 +16,119 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.support.serving import CrowdServer
+from tests.support.threaded_server import ThreadedServer
 
 _NAMESPACE = "com.amazonaws.dynamodb.v20120810#"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call on its way to the engine."""
+    """One call to the engine."""
 
     operation: str
     body: dict[str, Any]
 
     @property
     def table(self) -> str:
-        """Return the table's name without its stage, "" for a call on several."""
+        """Return the table's name without its stage, "" for a call with several tables."""
         return str(self.body.get("TableName", "")).rpartition("-")[2]
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """The engine isn't asked; the caller gets this error."""
+class ErrorResponse:
+    """An error response, without a call to the engine."""
 
     status: int
     code: str
     more: dict[str, Any] = field(default_factory=dict)
 
 
-class Breaks(Enum):
-    """The caller gets no answer."""
+class ConnectionFault(Enum):
+    """A connection without a response."""
 
     DROPPED = auto()
-    """The connection breaks before the engine is asked."""
+    """The connection is closed before the engine gets the call."""
     DROPPED_AFTER = auto()
-    """The connection breaks when the engine has done it."""
+    """The connection is closed after the engine has processed the call."""
     SILENT = auto()
-    """Nothing happens, and nothing is said until the caller hangs up."""
+    """The engine doesn't get the call, and nothing is sent until the client disconnects."""
     SILENT_AFTER = auto()
-    """The engine has done it, and nothing is said until the caller hangs up."""
+    """The engine has processed the call, and nothing is sent until the client disconnects."""
 
 
-Fault = Answers | Breaks
-WITHOUT_AN_ANSWER = (Breaks.SILENT, Breaks.SILENT_AFTER)
+Fault = ErrorResponse | ConnectionFault
+SILENT_FAULTS = (ConnectionFault.SILENT, ConnectionFault.SILENT_AFTER)
 Rule = Callable[[Call], bool]
 
-THROUGHPUT_EXCEEDED = Answers(400, "ProvisionedThroughputExceededException")
-THROTTLED = Answers(400, "ThrottlingException")
-CONFLICT = Answers(400, "TransactionConflictException")
-CANCELED_BY_CONFLICT = Answers(
+THROUGHPUT_EXCEEDED = ErrorResponse(400, "ProvisionedThroughputExceededException")
+THROTTLED = ErrorResponse(400, "ThrottlingException")
+CONFLICT = ErrorResponse(400, "TransactionConflictException")
+CANCELED_BY_CONFLICT = ErrorResponse(
     400,
     "TransactionCanceledException",
     {"CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict", "Message": "Transaction is ongoing"}]},
 )
-NOT_ACCEPTED = [
-    Answers(400, code)
+CREDENTIAL_ERRORS = [
+    ErrorResponse(400, code)
     for code in ("InvalidSignatureException", "RequestTimeTooSkewed", "RequestExpired", "ExpiredTokenException")
 ]
-SERVER_ERROR = Answers(500, "InternalServerError")
-NO_AMAZON = Answers(503, "ServiceUnavailable")
+SERVER_ERROR = ErrorResponse(500, "InternalServerError")
+SERVICE_UNAVAILABLE = ErrorResponse(503, "ServiceUnavailable")
 
 
-def named(fault: Fault) -> str:
-    """Return what the id of a test says of a fault."""
-    return fault.code if isinstance(fault, Answers) else fault.name.lower()
+def fault_id(fault: Fault) -> str:
+    """Return a fault's name for the id of a test."""
+    return fault.code if isinstance(fault, ErrorResponse) else fault.name.lower()
 
 
-def counting(call: Call) -> bool:
-    """Tell whether `call` is an admission's write."""
+def is_admission(call: Call) -> bool:
+    """Return whether a call is an admission's write."""
     return call.table == "windows" and "ADD used" in call.body.get("UpdateExpression", "")
 
 
-def marking(call: Call) -> bool:
-    """Tell whether `call` sets a stale mark."""
+def is_stale_mark(call: Call) -> bool:
+    """Return whether a call sets a stale mark."""
     return call.table == "windows" and "stale_at" in call.body.get("UpdateExpression", "")
 
 
-def transaction(call: Call) -> bool:
-    """Tell whether `call` is a transaction."""
+def is_transaction(call: Call) -> bool:
+    """Return whether a call is a transaction."""
     return call.operation == "TransactWriteItems"
 
 
-def reading(call: Call) -> bool:
-    """Tell whether `call` reads one item."""
+def is_get_item(call: Call) -> bool:
+    """Return whether a call reads one item."""
     return call.operation == "GetItem"
 
 
-class Line:
-    """A proxy before the engine. `seen` holds every call in the order of arrival, those that were failed included."""
+class FaultProxy:
+    """A proxy before the engine. `seen` has every call in the order of arrival, failed ones included."""
 
     def __init__(self, engine_url: str) -> None:
-        """Listen on a port of its own, for the engine at `engine_url`."""
+        """Listen on a free port, for the engine at `engine_url`."""
         self.engine = urlsplit(engine_url).netloc
         self.seen: list[Call] = []
         self._decide: Callable[[Call], Fault | None] = lambda _: None
         self._lock = threading.Lock()
         self._hung_up = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.line = self
+        self._server.proxy = self
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening and let go of everyone who still waits."""
+        """Stop listening and close waiting connections."""
         self._hung_up.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
 
     @contextmanager
-    def failing(self, rule: Rule, fault: Fault, *, times: int | None = None) -> Iterator[list[Call]]:
-        """Fail what `rule` picks, at most `times` (None: each), within a `with` block; collects what was picked.
+    def fail(self, rule: Rule, fault: Fault, *, times: int | None = None) -> Iterator[list[Call]]:
+        """Fail the calls of a `with` block that `rule` matches, at most `times` (None: all); yield the matched calls.
 
-        What `rule` picks beyond `times` passes, and is collected too.
+        Further matches are forwarded, and also yielded.
         """
         picked: list[Call] = []
 
@@ -138,26 +138,26 @@ class Line:
             picked.append(call)
             return fault if times is None or len(picked) <= times else None
 
-        with self.failing_by(decide):
+        with self.fail_by(decide):
             yield picked
 
     @contextmanager
-    def failing_by(self, decide: Callable[[Call], Fault | None]) -> Iterator[None]:
-        """Fail as `decide` says within a `with` block; it is asked about one call at a time."""
+    def fail_by(self, decide: Callable[[Call], Fault | None]) -> Iterator[None]:
+        """Fail the calls of a `with` block as `decide` returns; it is called for one call at a time."""
         self._decide, before = decide, self._decide
         try:
             yield
         finally:
             self._decide = before
 
-    def decided(self, call: Call) -> Fault | None:
-        """Return what shall happen to `call`."""
+    def decide(self, call: Call) -> Fault | None:
+        """Record a call and return its fault, None to forward it."""
         with self._lock:
             self.seen.append(call)
             return self._decide(call)
 
     def wait_for_hang_up(self, caller: socket.socket) -> None:
-        """Say nothing until the caller closes the connection, or the line is closed."""
+        """Send nothing until the client or the proxy closes the connection."""
         caller.settimeout(0.05)
         while not self._hung_up.is_set():
             try:
@@ -169,8 +169,8 @@ class Line:
                 return
 
 
-class _Server(CrowdServer):
-    line: Line
+class _Server(ThreadedServer):
+    proxy: FaultProxy
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -182,35 +182,35 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         call = Call(self.headers["X-Amz-Target"].rpartition(".")[2], json.loads(body))
-        fault = self.server.line.decided(call)
-        if isinstance(fault, Answers):
+        fault = self.server.proxy.decide(call)
+        if isinstance(fault, ErrorResponse):
             self._send(fault.status, json.dumps({"__type": _NAMESPACE + fault.code, "message": "", **fault.more}))
             return
-        if fault in (Breaks.DROPPED, Breaks.SILENT):
+        if fault in (ConnectionFault.DROPPED, ConnectionFault.SILENT):
             self._break(fault)
             return
-        status, answer = self._asked(body)
+        status, response = self._forward(body)
         if fault is not None:
             self._break(fault)
             return
-        self._send(status, answer)
+        self._send(status, response)
 
     def setup(self) -> None:
         super().setup()
-        self.engine = http.client.HTTPConnection(self.server.line.engine, timeout=30)
+        self.engine = http.client.HTTPConnection(self.server.proxy.engine, timeout=30)
 
     def finish(self) -> None:
         super().finish()
         self.engine.close()
 
-    def _asked(self, body: bytes) -> tuple[int, str]:
+    def _forward(self, body: bytes) -> tuple[int, str]:
         self.engine.request("POST", "/", body, dict(self.headers.items()))
-        answer = self.engine.getresponse()
-        return answer.status, answer.read().decode()
+        response = self.engine.getresponse()
+        return response.status, response.read().decode()
 
-    def _break(self, fault: Breaks) -> None:
-        if fault in WITHOUT_AN_ANSWER:
-            self.server.line.wait_for_hang_up(self.connection)
+    def _break(self, fault: ConnectionFault) -> None:
+        if fault in SILENT_FAULTS:
+            self.server.proxy.wait_for_hang_up(self.connection)
         self.close_connection = True
 
     def _send(self, status: int, text: str) -> None:
@@ -221,4 +221,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
-        """Stay quiet."""
+        """Print nothing."""

@@ -1,6 +1,6 @@
-"""A package is whole or not made: every requirement in it, every compiled part, and all of it for Lambda's processor.
+"""Check that a deployment package is complete: every requirement, every extension module, all for Lambda's processor.
 
-Chalice warns of what it couldn't fetch, deploys without it, and takes the same package again the next time.
+Chalice only warns about wheels that it couldn't download, deploys without them, and reuses that package.
 """
 
 import re
@@ -13,13 +13,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 UNZIPPED_MAX_BYTES = 250_000_000
-"""What Lambda takes of a function, layers included."""
+"""Lambda's limit for a function, layers included."""
 _MACHINES = {"x86_64": (62, "x86_64"), "arm64": (183, "aarch64")}
-"""What the header of an ELF file says of each of Lambda's processors (e_machine), and what Python calls it."""
+"""Lambda's processors: the `e_machine` of an ELF header, and Python's name."""
 
 
 def check(packages: Path, requirements: str, *, architecture: str, python: str) -> None:
-    """Raise ClickException unless what was installed into `packages` is what `requirements` asks for.
+    """Raise ClickException unless the distributions in `packages` are those that `requirements` pins.
 
     `architecture` is Lambda's word for the processor, `python` Chalice's for the runtime ("python3.13").
     """
@@ -30,17 +30,17 @@ def check(packages: Path, requirements: str, *, architecture: str, python: str) 
     ]
     size = sum(file.stat().st_size for file in packages.rglob("*") if file.is_file())
     if size > UNZIPPED_MAX_BYTES:
-        problems.append(f"it takes {size / 1e6:,.0f} MB unzipped, and Lambda takes {UNZIPPED_MAX_BYTES / 1e6:,.0f}")
+        problems.append(f"it has {size / 1e6:,.0f} MB unzipped; Lambda's limit is {UNZIPPED_MAX_BYTES / 1e6:,.0f}")
     if problems:
         raise refused(problems)
 
 
 def refused(problems: list[str]) -> click.ClickException:
-    """Return what Chalice prints when a package can't be made."""
+    """Return the error that Chalice prints when a package is incomplete."""
     listed = "\n".join(f"- {problem}" for problem in problems)
     return click.ClickException(
-        f"The package is not whole, so nothing was packaged or deployed:\n{listed}\n"
-        "Try again if the package index was out of reach; otherwise choose versions that have wheels for Lambda."
+        f"The package is incomplete, so nothing was packaged or deployed:\n{listed}\n"
+        "If the package index was unreachable, try again; otherwise choose versions that have wheels for Lambda."
     )
 
 
@@ -60,7 +60,7 @@ def _missing(packages: Path, requirements: str, architecture: str, python: str) 
     for pinned in _pins(requirements):
         wanted = canonicalize_name(pinned.name), next(iter(pinned.specifier)).version
         if (pinned.marker is None or pinned.marker.evaluate(lambdas)) and wanted not in installed:
-            yield f"{pinned.name} {wanted[1]} is not in it: no wheel of it for {architecture} and {python} came"
+            yield f"{pinned.name} {wanted[1]} is missing: there was no wheel for {architecture} and {python}"
 
 
 def _pins(requirements: str) -> Iterator[Requirement]:
@@ -72,17 +72,17 @@ def _pins(requirements: str) -> Iterator[Requirement]:
 
 def _installed(packages: Path) -> Iterator[tuple[str, str]]:
     for metadata in packages.glob("*.dist-info/METADATA"):
-        told = HeaderParser().parsestr(metadata.read_text())
-        yield told["Name"], told["Version"]
+        headers = HeaderParser().parsestr(metadata.read_text())
+        yield headers["Name"], headers["Version"]
 
 
 def _uncompiled(packages: Path) -> Iterator[str]:
-    """Yield what its wheel says to be compiled and holds nothing that is."""
+    """Yield the distributions whose wheel is platform-specific and has no extension module."""
     for wheel in sorted(packages.glob("*.dist-info/WHEEL")):
         is_compiled = HeaderParser().parsestr(wheel.read_text())["Root-Is-Purelib"] == "false"
         files = [line.rsplit(",", 2)[0] for line in (wheel.parent / "RECORD").read_text().splitlines()]
         if is_compiled and not any(_machine(packages / file) for file in files):
-            yield f"{wheel.parent.name.removesuffix('.dist-info')} came without its compiled part"
+            yield f"{wheel.parent.name.removesuffix('.dist-info')} has no extension module"
 
 
 def _foreign(packages: Path, architecture: str) -> Iterator[str]:
@@ -93,7 +93,7 @@ def _foreign(packages: Path, architecture: str) -> Iterator[str]:
 
 
 def _machine(file: Path) -> int:
-    """Return the processor for which an ELF file is made; 0 when it is none."""
+    """Return the `e_machine` of an ELF file, 0 for other files."""
     if not file.is_file():
         return 0
     with file.open("rb") as opened:

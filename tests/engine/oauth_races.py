@@ -1,0 +1,163 @@
+"""A client whose requests race, and assertions on the tokens that are left."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import clock
+from chalicelib.limits import tiers
+from chalicelib.oauth import authorize, clients, device, parameters
+from infra.local_gateway.response import Response
+from tests.engine.fault_proxy import Call, is_transaction
+from tests.engine.fleet import PUBLIC_URL, Fleet, Reply, Request, flatten
+from tests.oauth.flow import CHALLENGE, VERIFIER
+from tests.support.harness import TestApp
+
+of_functions = pytest.mark.xdist_group("fleet")
+TWENTY = 20
+REDIRECT = "https://app.example.com/callback"
+KINDS = ("public", "confidential")
+Parameters = dict[str, str]
+
+ONE_OF_TWENTY = {(200, ""): 1, (400, "invalid_grant"): TWENTY - 1}
+
+
+class RegisteredClient:
+    """A registered OAuth client, and its requests."""
+
+    def __init__(self, latchkey: TestApp, kind: str) -> None:
+        """Register it for a new account."""
+        public = kind == "public"
+        kinds = {clients.CODE, clients.REFRESH, clients.DEVICE} | (set() if public else {clients.CLIENT_CREDENTIALS})
+        made = clients.register(
+            name="App",
+            uris=[REDIRECT],
+            auth_method="none" if public else "client_secret_post",
+            grant_types=kinds,
+            wanted={"read", "write"},
+            registered_by="account",
+            account_id=latchkey.account(tiers.PRO).id,
+        )
+        self.latchkey, self.client, self.id = latchkey, made.client, made.client.client_id
+        self.credentials = {"client_id": self.id} | ({"client_secret": made.secret} if made.secret else {})
+
+    def authorization(self, **more: str) -> Parameters:
+        """Return the parameters of an authorization request."""
+        return {
+            "client_id": self.id,
+            "redirect_uri": REDIRECT,
+            "response_type": "code",
+            "scope": "read write",
+            "code_challenge": CHALLENGE,
+            "code_challenge_method": "S256",
+            **more,
+        }
+
+    def approved(self, account: Account, authorization: Parameters) -> str:
+        """Return the redirect after an account's consent."""
+        asked = parameters.parse_query({name: [value] for name, value in authorization.items()})
+        return authorize.approve(authorize.parse(asked, PUBLIC_URL), account.id, PUBLIC_URL)
+
+    def code(self, account: Account) -> str:
+        """Return an authorization code of an account's consent."""
+        location = self.approved(account, self.authorization())
+        return parse_qs(urlsplit(location).query)["code"][0]
+
+    def redemption(self, code: str) -> Parameters:
+        """Return the token request for a code."""
+        proof = {"redirect_uri": REDIRECT, "code_verifier": VERIFIER}
+        return {"grant_type": clients.CODE, "code": code, **proof, **self.credentials}
+
+    def refresh(self, tokens: dict[str, Any]) -> Parameters:
+        """Return the token request that rotates a refresh token."""
+        return {"grant_type": clients.REFRESH, "refresh_token": tokens["refresh_token"], **self.credentials}
+
+    def poll(self, device_code: str) -> Parameters:
+        """Return the token request for a device code."""
+        return {"grant_type": clients.DEVICE, "device_code": device_code, **self.credentials}
+
+    def ask(self, asked: Parameters) -> Response:
+        """Send a token request."""
+        return self.latchkey.call("POST", "/oauth/token", json_body=asked)
+
+    def spend(self, asked: Parameters) -> Response:
+        """Send a token request, and immediately use the access token, so that the gateway caches its policy."""
+        answer = self.ask(asked)
+        if answer.status == 200:
+            self.latchkey.call("GET", "/v1/users/me", answer.json()["access_token"])
+        return answer
+
+    def revoke(self, token: str) -> Response:
+        """Revoke a token."""
+        return self.latchkey.call("POST", "/oauth/revoke", json_body={"token": token, **self.credentials})
+
+    def tokens(self, account: Account) -> dict[str, Any]:
+        """Return the tokens of a new grant."""
+        answer = self.spend(self.redemption(self.code(account)))
+        assert answer.status == 200, answer.body
+        tokens: dict[str, Any] = answer.json()
+        return tokens
+
+    def device_code(self) -> tuple[str, str]:
+        """Return a new device code and its user code."""
+        shown = device.start(self.client, scopes={"read"}, resources=set(), base_url=PUBLIC_URL)
+        return str(shown["device_code"]), str(shown["user_code"])
+
+
+def said(answer: Response | Reply) -> tuple[int, str]:
+    """Return the status of a response, and the `error` of an error response."""
+    body = answer.json() if isinstance(answer, Response) else answer.body
+    return answer.status, body.get("error", "")
+
+
+def working(latchkey: TestApp, everything: list[dict[str, Any]]) -> list[str]:
+    """Return the access tokens that are accepted, with or without the gateway's cache."""
+    secrets = [tokens["access_token"] for tokens in everything]
+    statuses = [latchkey.call("GET", "/v1/users/me", secret).status for secret in secrets]
+    latchkey.forget()
+    latchkey.gateway.cached.clear()
+    statuses += [latchkey.call("GET", "/v1/users/me", secret).status for secret in secrets]
+    assert set(statuses) <= {200, 401}
+    return [secret for secret, status in zip(secrets * 2, statuses, strict=True) if status == 200]
+
+
+def issued(answers: list[Response]) -> list[dict[str, Any]]:
+    """Return the tokens of the successful responses."""
+    return [answer.json() for answer in answers if answer.status == 200 and b"access_token" in answer.body]
+
+
+def assert_nothing_works(app: RegisteredClient, everything: list[dict[str, Any]]) -> None:
+    """Assert that no access token is accepted and no refresh token can be exchanged."""
+    app.latchkey.clock.forward(1)  # a new second has the whole burst for these requests
+    assert working(app.latchkey, everything) == []
+    app.latchkey.clock.forward(1)
+    assert {said(app.ask(app.refresh(tokens))) for tokens in everything} <= {
+        (400, "invalid_grant"),
+        (401, "invalid_client"),
+    }
+
+
+def spending(call: Call) -> bool:
+    """Return whether a call creates or consumes a one-time token."""
+    return is_transaction(call) and "tickets" in _written(call)
+
+
+def _written(call: Call) -> set[str]:
+    """Return the tables that a transaction writes to."""
+    return _tables_of(call, "Update") | _tables_of(call, "Put")
+
+
+def _tables_of(call: Call, kind: str) -> set[str]:
+    """Return the tables of the writes of one kind in a transaction."""
+    return {each[kind]["TableName"].rpartition("-")[2] for each in call.body["TransactItems"] if kind in each}
+
+
+def everywhere(latchkey: TestApp, fleet: Fleet, url: str, asked: Parameters) -> list[Reply]:
+    """Send one token request 20 times concurrently, from four warm processes."""
+    warm_up = json.dumps({"client_id": "app_unknown", "grant_type": clients.CODE}).encode()
+    fleet.everywhere(url, Request("POST", "/oauth/token", "", clock.now_ms() - 1000, warm_up))
+    body = json.dumps(asked).encode()
+    return flatten(fleet.send(url, [Request("POST", "/oauth/token", "", clock.now_ms(), body)] * TWENTY))

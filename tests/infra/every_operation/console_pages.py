@@ -1,0 +1,161 @@
+"""Every page of the console, opened once, and every form, submitted once."""
+
+from dataclasses import replace
+
+from chalicelib.accounts import change, email_links
+from chalicelib.accounts.states import SUSPENDED
+from chalicelib.accounts.unfinished import SLICE
+from chalicelib.core import settings
+from chalicelib.detection import leak_policy
+from chalicelib.events.tables import Event
+from chalicelib.oauth import grants
+from chalicelib.termination import password_reset
+from chalicelib.webhooks import deliver, endpoints, fan_out
+from tests.infra.every_operation.scenario import Scenario, ok
+from tests.oauth.flow import (
+    CALLBACK,
+    new_user,
+    register_client,
+)
+from tests.support.console_client import PASSWORD, ConsoleClient, new_account
+from tests.support.webhook_receiver import PUBLIC_URL, run_receiver
+from tests.webhooks.told import images
+
+OTHER = "harmonica wolverine custard"
+ACCOUNT = "/settings/account"
+
+
+class ConsolePages(Scenario):
+    """Every page of the console, opened once, and every form, submitted once."""
+
+    def signing_up(self) -> None:
+        """Sign-up, log-out, log-in, and password reset."""
+        console = ConsoleClient(self.latchkey)
+        ok(console.submit("/signup", email="grace@example.com", name="Grace", password=PASSWORD))
+        ok(console.submit(self.link()), console.open("/login"))
+        ok(console.submit("/logout", on=ACCOUNT), console.log_in("grace@example.com"))
+        ok(ConsoleClient(self.latchkey).submit("/signup", email="grace@example.com", name="Eve", password=PASSWORD))
+        for email in ("grace@example.com", "nobody@example.com"):
+            ok(ConsoleClient(self.latchkey).submit("/forgot", email=email))
+            assert ConsoleClient(self.latchkey).log_in(email, "not the password").status == 401
+        self.recorder.emails.pop()  # the email to the unknown address
+        ok(ConsoleClient(self.latchkey).submit(self.link(), password=OTHER))
+        ok(ConsoleClient(self.latchkey).log_in("grace@example.com", OTHER))
+
+    def choosing_what_ends(self) -> None:
+        """A password reset that revokes everything; once interrupted, once completed."""
+        for is_killed in (True, False):
+            ada = new_user(self.latchkey)
+            app = register_client(self.latchkey, owner=ada.account)
+            hook = endpoints.create(ada.account.id, url="https://example.com/", name="Ledger", types=None)
+            chosen = {self.latchkey.key(ada.account).key.id, app.id, hook.id}
+            new_user(self.latchkey).grant(app)
+            ada.grant(register_client(self.latchkey))
+            if is_killed:
+                password_reset.new(ada.account.id, chosen | {password_reset.CONNECTED}, by="digest").save()
+                continue
+            ticket = email_links.new_link(
+                ada.account.id, email_links.SET_PASSWORD, email=ada.account.email, epoch=ada.account.session_epoch
+            )
+            ok(ConsoleClient(self.latchkey).submit(f"/password?ticket={ticket}", password=OTHER, end=chosen))
+
+    def account_page(self) -> None:
+        """Name, address, password."""
+        ada = new_user(self.latchkey, verified=False)
+        ok(ada.open("/settings"), ada.submit(f"{ACCOUNT}/verification", on=ACCOUNT), ada.submit(self.link()))
+        ada.log_in_again()
+        ok(ada.submit(f"{ACCOUNT}/name", on=ACCOUNT, name="Ada L"))
+        ok(ada.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="l@example.com", password=PASSWORD))
+        ok(ada.submit(self.link()))
+        ok(ada.submit(f"{ACCOUNT}/password", on=ACCOUNT, password=PASSWORD, new_password=OTHER))
+        self.latchkey.clock.forward(3600)
+        ok(ada.open(ACCOUNT), ada.open("/settings/usage"), ada.open("/settings/activity"))
+        ok(ada.open(f"{ACCOUNT}/sessions"), ada.submit(f"{ACCOUNT}/sessions/{ada.session_id}/end"))
+        ada.log_in_again()
+        ok(ada.submit(f"{ACCOUNT}/log-out-everywhere"))
+
+    def key_pages(self) -> None:
+        """Settings > Keys."""
+        ada = new_user(self.latchkey)
+        ok(ada.submit("/settings/keys/new", name="CI", scopes=["read", "write"]), ada.open("/settings/keys"))
+        path = next(url for url in ada.open("/settings/keys").urls if "/settings/keys/key_" in url)
+        ok(ada.submit(f"{path}/rename", on=path, name="Web"), ada.submit(f"{path}/narrow", on=path, scopes=["read"]))
+        ok(ada.submit(f"{path}/policy", on=path, on_anomaly="revoke"))
+        leak_policy.act(ada.account.id, path.rpartition("/")[2], policy="tell", why="requests from a new network")
+        ok(ada.submit(f"{path}/usual", on=path))
+        ok(ada.submit(f"{path}/rotate", on=path, grace="in 1 hour"), ada.submit(f"{path}/revoke"))
+
+    def webhook_pages(self) -> None:
+        """Settings > Webhooks."""
+        ada = new_user(self.latchkey)
+        place = "/settings/webhooks"
+        ok(ada.open(place), ada.open(f"{place}/new"))
+        with run_receiver() as receiver, settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
+            made = endpoints.create(ada.account.id, url=receiver.url, name="Ledger", types=None)
+            sent = deliver.send_test(made)
+        path = f"{place}/{made.id}"
+        hook = {"url": "https://127.0.0.1.nip.invalid/", "name": "Audit"}
+        ok(ada.submit(f"{place}/new", on=f"{place}/new", **hook))
+        ok(ada.open(path), ada.submit(f"{path}/change", on=path, **hook), ada.submit(f"{path}/secret", on=path))
+        one = f"{path}/deliveries/{sent.id}"
+        ok(ada.submit(f"{path}/test", on=path), ada.open(one), ada.submit(f"{one}/resend", on=one))
+        ok(ada.submit(f"{path}/status", on=path), ada.submit(f"{path}/status", on=path))
+        ok(ada.submit(f"{path}/delete", on=path))
+
+    def admin_pages(self) -> None:
+        """Administration of accounts."""
+        root, ada = new_user(self.latchkey, "Root", admin=True), new_account()
+        path = f"/admin/accounts/{ada.id}"
+        ok(root.open("/admin"), root.open(f"/admin?find={ada.email}"), root.open(path))
+        key = self.latchkey.key(ada)
+        ok(root.open("/admin?find=ada"), root.open(f"{path}/events"))
+        ok(root.submit(f"{path}/keys/{key.key.id}/revoke", reason="Found on a forum"))
+        ok(root.submit(f"{path}/tier", on=path, tier="pro", reason="Paid"))
+        ok(root.submit(f"{path}/suspend", on=path, reason="Abuse"))
+        ok(root.submit(f"{path}/reinstate", on=path, reason="A mistake"))
+
+    def admin_application_pages(self) -> None:
+        """Administration of OAuth clients."""
+        root, app, latchkey = (
+            new_user(self.latchkey, "Root", admin=True),
+            register_client(self.latchkey),
+            "/admin/applications",
+        )
+        new_user(self.latchkey).grant(app)
+        ok(
+            root.open(latchkey),
+            root.open(f"{latchkey}?client_id={app.id}"),
+            root.open(f"{latchkey}/end?client_id={app.id}"),
+        )
+        for client_id in (app.id, "https://app.example.com/unheard-of.json"):
+            ok(root.submit(f"{latchkey}/end?client_id={client_id}", client_id=client_id, reason="Phishing"))
+
+    def application_pages(self) -> None:
+        """Settings > Applications."""
+        ada, new = new_user(self.latchkey), "/settings/applications/new"
+        ok(ada.submit(new, name="Photos", redirect_uris=CALLBACK, kind="confidential", scopes=["read"]))
+        path = next(url for url in ada.open("/settings/applications").urls if "/settings/applications/app_" in url)
+        ok(ada.submit(f"{path}/change", on=path, name="Pictures", redirect_uris=CALLBACK))
+        ok(ada.submit(f"{path}/secret", on=path), ada.submit(f"{path}/delete", on=path))
+
+    def leaving(self) -> None:
+        """The deletion of an account with a key, an application and a grant."""
+        ada = new_user(self.latchkey)
+        self.latchkey.key(ada.account)
+        ada.grant(register_client(self.latchkey, owner=ada.account))
+        endpoints.create(ada.account.id, url="https://example.com/", name="Ledger", types=None)
+        fan_out.put(_events(ada.account.id))
+        email_links.new_link(
+            ada.account.id, email_links.CHANGE_EMAIL, email="next@example.com", epoch=ada.account.session_epoch
+        )
+        self.latchkey.clock.forward(1)
+        ada.delete_account()
+        # Where others granted more than a slice, the minute's function goes on.
+        app = register_client(self.latchkey)
+        for _ in range(SLICE + 1):
+            grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
+        change.set_standing(str(app.client.account_id), tier=None, status=SUSPENDED, actor="operator")
+
+
+def _events(account_id: str) -> list[Event]:
+    return [Event.from_raw_data(image) for image in images(account_id)]

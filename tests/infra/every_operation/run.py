@@ -1,0 +1,40 @@
+"""Everything that Latchkey can do, once: every route and page, every OAuth flow, and what goes wrong on the way."""
+
+from dataclasses import replace
+
+from chalicelib.core import settings
+from tests.infra.every_operation.api_calls import ApiCalls
+from tests.infra.every_operation.background_runs import BackgroundRuns
+from tests.infra.every_operation.console_pages import ConsolePages
+from tests.infra.every_operation.oauth_flows import OAuthFlows
+from tests.support.webhook_receiver import PUBLIC_URL, run_receiver
+
+
+class EveryOperation(ApiCalls, ConsolePages, OAuthFlows, BackgroundRuns):
+    """The whole scenario."""
+
+    def run_all(self) -> None:
+        """Run all parts."""
+        self.public_routes()
+        self.users()
+        self.keys()
+        self.leaks()
+        self.services()
+        self.signing_up()
+        self.choosing_what_ends()
+        self.account_page()
+        self.key_pages()
+        self.webhook_pages()
+        self.admin_pages()
+        self.admin_application_pages()
+        self.application_pages()
+        self.code_flow()
+        self.reuse()
+        self.device_flow()
+        self.client_for_itself()
+        self.registration()
+        self.leaving()
+        with run_receiver() as receiver, settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
+            self.webhooks(receiver)
+            self.background(receiver)
+        self.anomalies()

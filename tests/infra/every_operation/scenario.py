@@ -1,0 +1,29 @@
+"""The app and the recorder that all parts of the scenario share."""
+
+import re
+from dataclasses import dataclass
+
+from infra.local_gateway.response import Response
+from tests.infra.recorder import Recorder
+from tests.support.console_client import Page
+from tests.support.harness import TestApp
+
+
+@dataclass
+class Scenario:
+    """A part of the scenario. Each method runs alone, on one app."""
+
+    latchkey: TestApp
+    recorder: Recorder
+
+    def link(self) -> str:
+        """Return the link of the newest email with one, as path and query."""
+        urls = [re.findall(r"https?://[^/\s]+(/\S+\?ticket=\S+)", email) for email in self.recorder.emails]
+        return str([found[-1] for found in urls if found][-1])
+
+
+def ok(*answers: Response | Page) -> None:
+    """Assert that no response is an error."""
+    for answer in answers:
+        body = answer.body if isinstance(answer, Response) else answer.text
+        assert answer.status < 400, (answer.status, body)

@@ -1,0 +1,60 @@
+"""`make run` that can't start: ports in use or invalid, a second run, a misspelt setting."""
+
+import signal
+import socket
+
+import pytest
+
+from tests.local.make_run import GIVEN_UP_AFTER_S, Tree, find_free_port
+from tests.support import exhaustive
+
+
+def test_misspelt_setting_ends_the_start_with_one_sentence(tree: Tree) -> None:
+    """The error isn't in the code, so `make run` ends instead of waiting for a change."""
+    printed = tree.refused_start(LATCHKEY_LOG_LEVEL="LOUD")
+    assert "LATCHKEY_LOG_LEVEL takes" in printed
+    assert "Traceback" not in printed
+    assert tree.engines() == []
+
+
+def test_port_in_use_is_reported_and_leaves_nothing_running(tree: Tree) -> None:
+    """One sentence names the port and how to choose another, and no engine is left running."""
+    with socket.create_server(("127.0.0.1", tree.port)):
+        printed = tree.refused_start()
+    assert f"127.0.0.1:{tree.port}" in printed
+    assert "make run PORT=" in printed
+    assert "Traceback" not in printed
+    assert tree.engines() == []
+
+
+@pytest.mark.parametrize("port", exhaustive.after(2, ["here", "0", "65536", "-1"]))
+def test_invalid_port_is_rejected(tree: Tree, port: str) -> None:
+    """One sentence is printed before anything is started."""
+    process = tree._make("run", f"PORT={port}")
+    printed = process.communicate(timeout=GIVEN_UP_AFTER_S)[0]
+    assert process.returncode != 0
+    assert "PORT must be a number from 1 to 65535." in printed
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("where", exhaustive.after(1, ["on another port", "on its port"]))
+def test_second_run_is_rejected_and_leaves_the_first_running(tree: Tree, where: str) -> None:
+    """It prints the URL of the first run, which keeps serving, with its database and the operator's commands."""
+    first = tree.start()
+    if where == "on another port":
+        tree.port = find_free_port()
+    printed = tree.refused_start()
+    assert f"Latchkey already runs at {first.url}" in printed
+    assert "LATCHKEY_BRNAD is no setting" in tree.refused_start(LATCHKEY_BRNAD="x")
+    assert "Traceback" not in printed
+    assert len(tree.engines()) == 1
+    assert first.get("/v1/users/me", tree.make("key", "EMAIL=pro@example.com").strip())["tier"] == "pro"
+    assert "Stopped." in first.interrupt(signal.SIGINT)
+    assert len(tree.start().keys) == 0
+
+
+def test_second_run_is_rejected_while_the_first_starts(tree: Tree) -> None:
+    """The lock is held from the start, before the first run listens on its port."""
+    tree.start(until="Created")
+    assert "Latchkey already runs" in tree.refused_start()
+    assert len(tree.engines()) == 1
