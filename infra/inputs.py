@@ -82,7 +82,7 @@ def _text(most: int, *, besides: str = "") -> Takes:
 
 def _is_email(text: str) -> bool:
     try:
-        email_address.parsed(text)
+        email_address.parse(text)
     except errors.InvalidRequest:
         return False
     return True
@@ -141,7 +141,7 @@ TAKES = {
     "ROUNDS": _matching("a number from 1", "[1-9][0-9]{0,5}"),
     "SCOPES": _some_of(scopes.ALL),
     "SEED": _matching("a number", "[0-9]{1,18}"),
-    "STATE": _one_of(*states.OF_INCIDENTS),
+    "STATE": _one_of(*states.INCIDENT_STATES),
     "TEXT": _text(TEXT_MAX, besides="\n"),
     "TIER": _one_of(*(tier.name for tier in tiers.OF_ACCOUNTS)),
     "TITLE": _text(TITLE_MAX),

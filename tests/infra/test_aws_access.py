@@ -54,7 +54,7 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
     def run(name: str) -> tuple[int, str]:
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-        dynamodb.forget_connection()
+        dynamodb.reset_connections()
         capsys.readouterr()
         if name in ARGUMENTS:
             main, words = ARGUMENTS[name]
@@ -68,7 +68,7 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return status, capsys.readouterr().err
 
     yield run
-    dynamodb.forget_connection()
+    dynamodb.reset_connections()
 
 
 VARIABLES = {

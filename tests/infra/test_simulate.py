@@ -150,9 +150,9 @@ def test_outage_lets_requests_pass_and_counts_them_apart() -> None:
 
 def test_run_leaves_nothing_behind() -> None:
     """Clock, settings and what sends are what they were."""
-    before = clock.now_ms, settings._current, dynamodb._sends, clock._pause
+    before = clock.now_ms, settings._current, dynamodb._current_sender, clock._pause
     play(replace(CROWD, seconds=2))
-    assert before == (clock.now_ms, settings._current, dynamodb._sends, clock._pause)
+    assert before == (clock.now_ms, settings._current, dynamodb._current_sender, clock._pause)
     assert not local_cache._items
 
 
@@ -271,13 +271,13 @@ def test_function_has_its_memory_to_itself(processes: Processes) -> None:
     """An outage that one noticed is nothing to the other."""
     one, other = processes.new(), processes.new()
     processes.enter(one)
-    fail_open.begins(0)
+    fail_open.start(0)
     processes.leave(one)
     processes.enter(other)
-    assert not fail_open.lasts(1)
+    assert not fail_open.is_active(1)
     processes.leave(other)
     processes.enter(one)
-    assert fail_open.lasts(1)
+    assert fail_open.is_active(1)
 
 
 @pytest.mark.parametrize("state", [lru_cache(str), Event()], ids=["cache", "event"])
