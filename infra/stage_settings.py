@@ -21,7 +21,7 @@ def settings_of(stage: str) -> settings.Settings:
         raise Mistake("Nothing runs locally: start it with `make run`, or choose a deployed stage with STAGE=.")
     os.environ["AWS_ENDPOINT_URL"] = database
     chalice_cli.prepare_environment(url)
-    if endpoint.of_environment(os.environ) is None:  # then botocore is asked, of a profile or an endpoint's kind
+    if endpoint.from_environment(os.environ) is None:  # then botocore is asked, of a profile or an endpoint's kind
         aws_settings.check()
     return settings.from_environment(os.environ)
 

@@ -1,4 +1,4 @@
-"""The one reader of the clock. Times are whole numbers since the epoch, in UTC: `_ms` or `_s` says which."""
+"""The only reader of the clock. Times are integers since the epoch, in UTC; the suffix `_ms` or `_s` is their unit."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
 
-_read_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000  # noqa: E731 - replaced as a whole by `driven_by`
+_read_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000  # noqa: E731 - `driven_by` replaces it
 _elapsed_ns: Callable[[], int] = time.perf_counter_ns
 _pause: Callable[[float], None] = time.sleep
 
@@ -24,17 +24,17 @@ def now_s() -> int:
 
 
 def elapsed_ns() -> int:
-    """Return a clock that never jumps; only differences mean anything."""
+    """Return a monotonic clock; only differences are meaningful."""
     return _elapsed_ns()
 
 
 def monotonic_ns() -> int:
-    """Return the operating system's own clock, which no test moves: for what is left of a wait on a socket."""
+    """Return the operating system's monotonic clock, which tests never replace: for socket timeouts."""
     return time.monotonic_ns()
 
 
 def pause(seconds: float) -> None:
-    """Wait."""
+    """Sleep."""
     _pause(seconds)
 
 
@@ -49,13 +49,13 @@ def iso(at_ms: int) -> str:
 
 
 def rfc822(at_ms: int) -> str:
-    """Return `at_ms` as RFC 822 has it, which feeds want: `Sat, 31 Jan 2026 09:30:00 GMT`."""
+    """Return `at_ms` in the RFC 822 form that feeds need: `Sat, 31 Jan 2026 09:30:00 GMT`."""
     return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
 
 
 @contextmanager
 def driven_by(read_ms: Callable[[], int]) -> Iterator[None]:
-    """Take the time from `read_ms` for the length of a `with` block: how tests move the clock."""
+    """Read the wall clock from `read_ms` within a `with` block, for tests."""
     global _read_ms
     before, _read_ms = _read_ms, read_ms
     try:
@@ -66,7 +66,7 @@ def driven_by(read_ms: Callable[[], int]) -> Iterator[None]:
 
 @contextmanager
 def measured_by(elapsed_ns: Callable[[], int]) -> Iterator[None]:
-    """Measure by `elapsed_ns` for the length of a `with` block: how tests say how long something takes."""
+    """Read the monotonic clock from `elapsed_ns` within a `with` block, for tests."""
     global _elapsed_ns
     before, _elapsed_ns = _elapsed_ns, elapsed_ns
     try:
@@ -77,7 +77,7 @@ def measured_by(elapsed_ns: Callable[[], int]) -> Iterator[None]:
 
 @contextmanager
 def paused_by(pause: Callable[[float], None]) -> Iterator[None]:
-    """Let `pause` do the waiting for the length of a `with` block: how a simulation makes it take no time."""
+    """Sleep by calling `pause` within a `with` block, for simulations."""
     global _pause
     before, _pause = _pause, pause
     try:

@@ -1,6 +1,6 @@
-"""Every refusal a caller can meet: a status, a stable documented `error`, and a `message` that is safe for strangers.
+"""The errors of the API: each has a status, a stable documented `error`, and a `message` safe for anonymous callers.
 
-What helps the operator is logged, never sent.
+Details for the operator are logged, never sent.
 """
 
 from collections.abc import Iterator
@@ -9,21 +9,21 @@ from typing import Self
 
 
 class LatchkeyError(Exception):
-    """A refusal that becomes an answer: `{"error": …, "message": …}` with `status` and `headers`."""
+    """An error that becomes a response: `{"error": …, "message": …}` with `status` and `headers`."""
 
     status = 500
     error = "internal_error"
     field = ""
-    """The field of a form that it is about, for pages; "" when it is about no field in particular."""
+    """The form field that it concerns, for pages; "" for none in particular."""
 
     def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
-        """Say in `message` what was wrong and what to do; `headers` go out with the answer."""
+        """State in `message` what was wrong and what to do; `headers` are added to the response."""
         super().__init__(message)
         self.message = message
         self.headers = headers or {}
 
     def about(self, field: str) -> Self:
-        """Return the error itself, now about a `field`."""
+        """Set the `field` and return the error itself."""
         self.field = field
         return self
 
@@ -35,103 +35,103 @@ class InvalidRequest(LatchkeyError):
 
 
 class Unauthorized(LatchkeyError):
-    """No usable credential. The middleware adds the challenge (RFC 6750 §3), since it knows the URL of the request."""
+    """No valid credential. The middleware adds the challenge (RFC 6750 §3), because only it has the URL."""
 
     status = 401
 
     def __init__(self) -> None:
-        """Take the documented message; a 401 tells a stranger no more than that."""
+        """Use the documented message: a 401 reveals nothing else."""
         super().__init__(self.documented)
 
     documented = ""
 
 
 class MissingApiKey(Unauthorized):
-    """No Bearer credential came with the request."""
+    """The request has no Bearer credential."""
 
     error = "missing_api_key"
     documented = "No API key provided in the Authorization header."
 
 
 class InvalidApiKey(Unauthorized):
-    """Malformed, unknown, revoked, or of a suspended account: a stranger learns nothing more."""
+    """The key is malformed, unknown, revoked, or its account is suspended; the response doesn't reveal which."""
 
     error = "invalid_api_key"
     documented = "The API key provided is invalid."
 
 
 class TokenExpired(Unauthorized):
-    """An access token or key past its end."""
+    """The access token or key has expired."""
 
     error = "token_expired"
     documented = "The access token has expired."
 
 
 class InsufficientScope(LatchkeyError):
-    """The credential is good but may not do this (RFC 6750 §3.1)."""
+    """The credential is valid, but lacks a scope (RFC 6750 §3.1)."""
 
     status, error = 403, "insufficient_scope"
 
     def __init__(self, scope: str) -> None:
-        """Name the `scope` that is needed."""
+        """Name the required `scope`."""
         super().__init__(f"This request needs a credential with the scope {scope}.")
         self.scope = scope
 
 
 class NotFound(LatchkeyError):
-    """An unknown id, or someone else's: the two look alike."""
+    """The id is unknown or belongs to another account; the response doesn't reveal which."""
 
     status, error = 404, "not_found"
 
 
 class MethodNotAllowed(LatchkeyError):
-    """A known path, asked with a method it doesn't have."""
+    """The path exists, but doesn't support the method."""
 
     status, error = 405, "method_not_allowed"
 
 
 class UnsupportedMediaType(LatchkeyError):
-    """A body in a form this route doesn't read."""
+    """The route doesn't accept the media type of the body."""
 
     status, error = 415, "unsupported_media_type"
 
 
 class Conflict(LatchkeyError):
-    """A claim that exists, or a limit on how many may exist."""
+    """The resource exists already, or its number is limited."""
 
     status, error = 409, "conflict"
 
 
 class RequestInProgress(Conflict):
-    """A request with this Idempotency-Key runs at this moment; ask again for its answer."""
+    """A request with this Idempotency-Key is in progress; a retry gets its response."""
 
     error = "request_in_progress"
 
     def __init__(self) -> None:
-        """Say when to ask again."""
+        """Set Retry-After."""
         super().__init__(
-            "A request with this Idempotency-Key is running. Send it again in a moment for its answer.",
+            "A request with this Idempotency-Key is in progress. Retry in a moment to get its response.",
             {"Retry-After": "1"},
         )
 
 
 class IdempotencyKeyReused(LatchkeyError):
-    """The Idempotency-Key was used for another request: each needs a key of its own."""
+    """The Idempotency-Key was used with a different request."""
 
     status, error = 422, "idempotency_key_reused"
 
     def __init__(self) -> None:
-        """Say what to do."""
-        super().__init__("This Idempotency-Key was used with another body. Use a new key for a new request.")
+        """State the remedy."""
+        super().__init__("This Idempotency-Key was used with a different body. Use a new key for a new request.")
 
 
 class RateLimited(LatchkeyError):
-    """The quota or the burst is spent."""
+    """The quota or the burst is exhausted."""
 
     status, error = 429, "rate_limit_exceeded"
 
     def __init__(self, retry_after_s: int) -> None:
-        """Say in how many whole seconds the next request can succeed."""
+        """State in how many whole seconds the next request can succeed."""
         super().__init__(
             f"Rate limit exceeded. Try again in {retry_after_s} seconds.", {"Retry-After": str(retry_after_s)}
         )
@@ -139,26 +139,26 @@ class RateLimited(LatchkeyError):
 
 
 class InternalError(LatchkeyError):
-    """A fault of ours; the request id is what the caller can quote to the owner."""
+    """An internal error; the caller can quote the request id to the operator."""
 
     def __init__(self, request_id: str) -> None:
-        """Quote `request_id`."""
+        """Include `request_id` in the message."""
         super().__init__(f"Something went wrong on our side. Quote this request id: {request_id}.")
 
 
 class Unavailable(LatchkeyError):
-    """The database didn't answer; asking again is safe."""
+    """The database is unavailable; the request may be retried."""
 
     status, error = 503, "unavailable"
 
     def __init__(self, message: str = "The service can't reach its database. Try again in a moment.") -> None:
-        """Say what to do in `message`."""
+        """Use `message`, and set Retry-After."""
         super().__init__(message, {"Retry-After": "1"})
 
 
 @contextmanager
 def about(field: str) -> Iterator[None]:
-    """Let what is refused in a `with` block be about a `field`, whatever it was about before."""
+    """Set the `field` of errors raised in a `with` block, replacing an earlier one."""
     try:
         yield
     except LatchkeyError as error:

@@ -1,7 +1,7 @@
-"""Where one HTTP/1.1 response begins and ends on a connection (RFC 9112), for whoever asks: DynamoDB or a stranger.
+"""Find the beginning and end of one HTTP/1.1 response on a connection (RFC 9112), from DynamoDB or an untrusted server.
 
-Stricter than the RFC where it leaves a choice: lines end with CRLF; no control characters in a field; a length beside a
-transfer coding, and a transfer coding of HTTP/1.0, is an error (§6.1). Whatever isn't body is bounded in total.
+Stricter than the RFC: lines end with CRLF; fields have no control characters; Content-Length beside a transfer coding,
+or a transfer coding in HTTP/1.0, is an error (§6.1). Everything except the body is bounded in total.
 """
 
 import re
@@ -13,7 +13,7 @@ from chalicelib.core import http_syntax
 from chalicelib.core.http_syntax import OWS
 
 HEAD_MAX = 64 * 1024
-"""So many bytes the status lines and fields of one response may have, interim responses and trailers included."""
+"""The most bytes of status lines and fields in one response, including interim responses and trailers."""
 FIELDS_MAX = 100
 CHUNK_LINE_MAX = 1024
 UNTIL_CLOSE, CHUNKED = -1, -2
@@ -24,164 +24,162 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Malformed(ValueError):
-    """Not an HTTP response, or cut short, or more of it than is read."""
+    """Not an HTTP response, or a truncated or oversized one."""
 
 
 @dataclass(slots=True)
 class Head:
-    """Status and fields, names in lower case; the values of a field that is repeated are joined with commas."""
+    """Status and header fields. Names are in lower case; values of a repeated field are joined with commas."""
 
     status: int
     headers: Mapping[str, str]
-    stays: bool
+    keep_alive: bool
     """Whether the connection may carry another response."""
     length: int
-    """How many bytes of body follow; or UNTIL_CLOSE, or CHUNKED."""
+    """The number of body bytes, or UNTIL_CLOSE, or CHUNKED."""
 
 
-class Incoming:
-    """The bytes of a connection, in pieces as the framing asks for them.
+class ResponseStream:
+    """The received bytes of a connection, read as the framing needs them.
 
-    A response that came in one piece, as nearly all of DynamoDB's do, is cut out of that piece without a copy of it.
+    A response that arrived in one piece, as nearly all of DynamoDB's do, is sliced without copying the piece.
     """
 
-    __slots__ = ("_at", "_come", "_receive", "left")
+    __slots__ = ("_buffer", "_position", "_receive", "head_bytes_left")
 
     def __init__(self, receive: Callable[[], bytes]) -> None:
-        """Read by `receive`, which returns what has come, b"" at the end, and keeps the deadline."""
+        """Read by `receive`, which returns the next bytes, b"" at the end, and enforces the deadline."""
         self._receive = receive
-        self._come: bytes | bytearray = b""
-        self._at = 0
-        """Where what was not asked for yet begins in what has come."""
-        self.left = HEAD_MAX
-        """How many bytes there may still be beside the body."""
+        self._buffer: bytes | bytearray = b""
+        self._position = 0
+        """The position of the first unread byte."""
+        self.head_bytes_left = HEAD_MAX
+        """How many bytes outside the body are still allowed."""
 
     @property
-    def more(self) -> int:
-        """Return how many bytes have come that nobody asked for."""
-        return len(self._come) - self._at
+    def unread(self) -> int:
+        """Return how many received bytes are unread."""
+        return len(self._buffer) - self._position
 
-    def until(self, mark: bytes, most: int) -> bytes:
+    def read_until(self, mark: bytes, most: int) -> bytes:
         """Return everything before `mark`, at most `most` bytes, and skip the mark."""
-        seen = self._at
-        while (end := self._come.find(mark, seen)) < 0:
-            if self.more - len(mark) >= most:
-                raise Malformed("a head without an end")
-            # What was searched isn't searched again, or a server that sends byte by byte makes it quadratic.
-            seen = max(0, self.more - len(mark) + 1)
-            self._wait()
-        if end - self._at > most:
-            raise Malformed("a head that is too long")
-        found = bytes(self._come[self._at : end])
-        self._at = end + len(mark)
+        searched = self._position
+        while (end := self._buffer.find(mark, searched)) < 0:
+            if self.unread - len(mark) >= most:
+                raise Malformed("the head has no end")
+            # Don't search the same bytes again: a server that sends byte by byte would make this quadratic.
+            searched = max(0, self.unread - len(mark) + 1)
+            self._receive_more()
+        if end - self._position > most:
+            raise Malformed("the head is too long")
+        found = bytes(self._buffer[self._position : end])
+        self._position = end + len(mark)
         return found
 
-    def fields(self, mark: bytes) -> str:
-        """Return everything before `mark` as text, and take it off what there may be beside the body."""
-        found = self.until(mark, self.left)
-        self.left -= len(found) + len(mark)
+    def read_fields(self, mark: bytes) -> str:
+        """Return everything before `mark` as text, and subtract it from the bytes allowed outside the body."""
+        found = self.read_until(mark, self.head_bytes_left)
+        self.head_bytes_left -= len(found) + len(mark)
         return found.decode("latin-1")
 
-    def exactly(self, count: int) -> bytes:
+    def read_exactly(self, count: int) -> bytes:
         """Return the next `count` bytes."""
-        while len(self._come) - self._at < count:
-            self._wait()
-        found = bytes(self._come[self._at : self._at + count])
-        self._at += count
+        while len(self._buffer) - self._position < count:
+            self._receive_more()
+        found = bytes(self._buffer[self._position : self._position + count])
+        self._position += count
         return found
 
-    def some(self, most: int) -> bytes:
-        """Return what has come, at most `most` bytes, waiting for it when nothing has."""
-        if self._at == len(self._come):
-            self._wait()
-        return self.exactly(min(most, self.more))
+    def read_some(self, most: int) -> bytes:
+        """Return the received bytes, at most `most`, and wait only if there are none."""
+        if self._position == len(self._buffer):
+            self._receive_more()
+        return self.read_exactly(min(most, self.unread))
 
-    def rest(self) -> Iterator[bytes]:
-        """Return what comes until the connection ends."""
-        yield self.exactly(self.more)
+    def read_rest(self) -> Iterator[bytes]:
+        """Yield bytes until the connection ends."""
+        yield self.read_exactly(self.unread)
         while piece := self._receive():
             yield piece
 
-    def _wait(self) -> None:
+    def _receive_more(self) -> None:
         piece = self._receive()
         if not piece:
-            raise Malformed("the response was cut")
-        if self._at == len(self._come):
-            self._come = piece
+            raise Malformed("the response is truncated")
+        if self._position == len(self._buffer):
+            self._buffer = piece
         else:
-            if self._at or isinstance(self._come, bytes):
-                self._come = bytearray(self._come[self._at :])
-            self._come += piece
-        self._at = 0
+            if self._position or isinstance(self._buffer, bytes):
+                self._buffer = bytearray(self._buffer[self._position :])
+            self._buffer += piece
+        self._position = 0
 
 
-def head_of(incoming: Incoming, method: str = "GET") -> Head:
-    """Return the head of the response to a request with this `method`; interim ones before it are skipped.
-
-    Raises Malformed when it is none.
-    """
+def read_head(stream: ResponseStream, method: str = "GET") -> Head:
+    """Return the head of the final response to a request with this `method`. Raises Malformed if it isn't valid."""
     while True:
-        head = _parsed(incoming.fields(b"\r\n\r\n"), method)
+        head = _parse_head(stream.read_fields(b"\r\n\r\n"), method)
         if head.status >= 200:
             return head
-        # Interim responses have no body; the one that counts follows (RFC 9110 §15.2). Nobody asked for an upgrade.
+        # Interim responses have no body, and the final response follows (RFC 9110 §15.2). No upgrade was requested.
         if head.status == 101:
-            raise Malformed("another protocol, unasked")
+            raise Malformed("an upgrade that was not requested")
 
 
-def body_of(incoming: Incoming, head: Head) -> Iterator[bytes]:
-    """Return the body in pieces as it comes, without its framing. Raises Malformed when it is cut or framed wrongly."""
+def read_body(stream: ResponseStream, head: Head) -> Iterator[bytes]:
+    """Yield the body in pieces without its framing. Raises Malformed when it is truncated or framed wrongly."""
     if head.length == CHUNKED:
-        yield from _chunks(incoming)
+        yield from _read_chunks(stream)
     elif head.length == UNTIL_CLOSE:
-        yield from incoming.rest()
+        yield from stream.read_rest()
     else:
-        yield from _counted(incoming, head.length)
+        yield from _read_exactly(stream, head.length)
 
 
 def chunk_size(line: bytes) -> int:
-    """Return the size that the first line of a chunk says, its extensions ignored (§7.1.1)."""
+    """Return the size in a chunk's first line, ignoring extensions (§7.1.1)."""
     match = _CHUNK_LINE.fullmatch(line)
     if match is None:
-        raise Malformed("not a chunk")
+        raise Malformed("a malformed chunk")
     return int(match[1], 16)
 
 
-def _counted(incoming: Incoming, count: int) -> Iterator[bytes]:
+def _read_exactly(stream: ResponseStream, count: int) -> Iterator[bytes]:
     while count:
-        piece = incoming.some(count)
+        piece = stream.read_some(count)
         count -= len(piece)
         yield piece
 
 
-def _chunks(incoming: Incoming) -> Iterator[bytes]:
-    while size := chunk_size(incoming.until(b"\r\n", CHUNK_LINE_MAX)):
-        yield from _counted(incoming, size)
-        if incoming.exactly(2) != b"\r\n":
-            raise Malformed("a chunk without an end")
-    # Trailers say nothing that is asked for, and must be fields all the same.
+def _read_chunks(stream: ResponseStream) -> Iterator[bytes]:
+    while size := chunk_size(stream.read_until(b"\r\n", CHUNK_LINE_MAX)):
+        yield from _read_exactly(stream, size)
+        if stream.read_exactly(2) != b"\r\n":
+            raise Malformed("a chunk without CRLF")
+    # Trailers are ignored, but must be well-formed fields.
     trailers: list[str] = []
-    while trailer := incoming.fields(b"\r\n"):
+    while trailer := stream.read_fields(b"\r\n"):
         trailers.append(trailer)
         if len(trailers) > FIELDS_MAX:
             raise Malformed("too many trailers")
-    _fields(_unfolded(trailers))
+    _parse_fields(_unfold(trailers))
 
 
-def _parsed(text: str, method: str) -> Head:
+def _parse_head(text: str, method: str) -> Head:
     first, *lines = text.split("\r\n")
-    status, is_old = _status(first)
+    status, is_http10 = _parse_status(first)
     if len(lines) > FIELDS_MAX:
         raise Malformed("too many headers")
     if "\r\n " in text or "\r\n\t" in text:
-        lines = _unfolded(lines)
-    headers = _fields(lines)
-    return Head(status, headers, _stays(headers, is_old=is_old), _length(status, headers, method, is_old=is_old))
+        lines = _unfold(lines)
+    headers = _parse_fields(lines)
+    keep_alive = _keeps_alive(headers, is_http10=is_http10)
+    return Head(status, headers, keep_alive, _length(status, headers, method, is_http10=is_http10))
 
 
 @lru_cache(maxsize=64)
-def _status(line: str) -> tuple[int, bool]:
-    """Return the status of a status line (§4), and whether it is HTTP/1.0's."""
+def _parse_status(line: str) -> tuple[int, bool]:
+    """Return the status of a status line (§4), and whether it is HTTP/1.0."""
     match = _STATUS_LINE.fullmatch(line)
     if match is None or _has_controls(line):
         raise Malformed("not an HTTP response")
@@ -192,27 +190,27 @@ def _has_controls(text: str) -> bool:
     return not text.isprintable() and _CONTROL.search(text) is not None
 
 
-def _unfolded(lines: list[str]) -> list[str]:
-    """Return fields that were folded, which was once allowed, as one line each, with a space there (§5.2)."""
-    whole: list[list[str]] = []
+def _unfold(lines: list[str]) -> list[str]:
+    """Join folded field lines with a space; folding is obsolete, but must be accepted in responses (§5.2)."""
+    joined: list[list[str]] = []
     for line in lines:
         if line[:1] in (" ", "\t"):
-            if not whole:
+            if not joined:
                 raise Malformed("a header that begins with a space")
-            whole[-1].append(line.strip(OWS))
+            joined[-1].append(line.strip(OWS))
         else:
-            whole.append([line])
-    return [" ".join(parts) for parts in whole]
+            joined.append([line])
+    return [" ".join(parts) for parts in joined]
 
 
-def _fields(lines: list[str]) -> dict[str, str]:
-    """Return fields by their names in lower case (§5)."""
+def _parse_fields(lines: list[str]) -> dict[str, str]:
+    """Return the fields by name in lower case (§5)."""
     if _has_controls("".join(lines)):
         raise Malformed("a control character in a header")
     headers: dict[str, str] = {}
     for line in lines:
-        written, colon, value = line.partition(":")
-        name = _name(written) if colon else _name("")
+        raw_name, colon, value = line.partition(":")
+        name = _name(raw_name) if colon else _name("")
         headers[name] = f"{headers[name]}, {value.strip(OWS)}" if name in headers else value.strip(OWS)
     return headers
 
@@ -224,27 +222,27 @@ def _name(text: str) -> str:
     return text.lower()
 
 
-def _stays(headers: Mapping[str, str], *, is_old: bool) -> bool:
+def _keeps_alive(headers: Mapping[str, str], *, is_http10: bool) -> bool:
     options = {option.lower() for option in http_syntax.members(headers.get("connection", ""))}
-    return "close" not in options and (not is_old or "keep-alive" in options)
+    return "close" not in options and (not is_http10 or "keep-alive" in options)
 
 
-def _length(status: int, headers: Mapping[str, str], method: str, *, is_old: bool) -> int:
+def _length(status: int, headers: Mapping[str, str], method: str, *, is_http10: bool) -> int:
     """Return how the body ends (§6.3)."""
     length, coding = headers.get("content-length"), headers.get("transfer-encoding")
-    stated = UNTIL_CLOSE if length is None else _stated(length)
+    stated = UNTIL_CLOSE if length is None else _parse_content_length(length)
     if coding is not None:
-        # Two readers that choose differently among two ends is how one response becomes two.
-        if length is not None or is_old or coding.lower() != "chunked":
-            raise Malformed("a transfer coding that is not understood")
+        # Two readers that disagree on the end make response splitting possible.
+        if length is not None or is_http10 or coding.lower() != "chunked":
+            raise Malformed("an unsupported transfer coding")
         stated = CHUNKED
     return 0 if method == "HEAD" or status in (204, 304) else stated
 
 
-def _stated(length: str) -> int:
-    """Return a Content-Length; one that is repeated is fine as long as it says the same (RFC 9110 §8.6)."""
-    said = {each.strip(OWS) for each in length.split(",")}
-    count = http_syntax.whole(said.pop()) if len(said) == 1 else None
+def _parse_content_length(length: str) -> int:
+    """Return a Content-Length. Repeated values must be equal (RFC 9110 §8.6)."""
+    values = {each.strip(OWS) for each in length.split(",")}
+    count = http_syntax.whole(values.pop()) if len(values) == 1 else None
     if count is None:
-        raise Malformed("not a length")
+        raise Malformed("a malformed Content-Length")
     return count

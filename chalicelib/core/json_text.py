@@ -1,4 +1,4 @@
-"""JSON as strangers send it, read in one place: what no UTF-8 can carry is no text, whoever reads it."""
+"""Parse untrusted JSON, in one place: a string that UTF-8 can't encode is not accepted as text."""
 
 import json
 from collections.abc import Callable
@@ -6,32 +6,33 @@ from typing import Any
 
 Pairs = list[tuple[str, Any]]
 
-NO_TEXT = object()
-"""What stands in place of a string with half of a surrogate pair (`"\\ud800"`).
+INVALID_TEXT = object()
+"""Replaces a string with a lone surrogate (`"\\ud800"`).
 
-No field takes it, since it is no string; a field that nobody reads may hold it. Left as it came, it would make fail
-whatever encodes it later: a digest, the database.
+No field accepts it, because it is not a string; an ignored field may contain it. Passed on unchanged, the string would
+break every later encoding, such as a digest or a database write.
 """
 
 
 def read(raw: bytes | str, *, of_object: Callable[[Pairs], Any] = dict, **rules: Any) -> Any:
-    """Return the value of a JSON text, each object as `of_object` makes it of its pairs; `rules` go to `json.loads`.
+    """Return the value of a JSON text.
 
-    Raises ValueError when it is none, RecursionError when it is nested too deeply.
+    `of_object` builds each object from its pairs; `rules` are passed to `json.loads`. Raises ValueError when it is not
+    JSON, RecursionError when it is nested too deeply.
     """
 
-    def made(pairs: Pairs) -> Any:
-        return of_object([(name, _whole(value)) for name, value in pairs])
+    def build(pairs: Pairs) -> Any:
+        return of_object([(name, _replace_invalid(value)) for name, value in pairs])
 
-    return _whole(json.loads(raw, object_pairs_hook=made, **rules))
+    return _replace_invalid(json.loads(raw, object_pairs_hook=build, **rules))
 
 
-def _whole(value: Any) -> Any:
-    """Return a value whose strings are text; objects were made so before what they stand in."""
+def _replace_invalid(value: Any) -> Any:
+    """Return a value with invalid strings replaced. Objects inside it were already processed."""
     if isinstance(value, str):
-        return value if value.isascii() or not _has_half_pairs(value) else NO_TEXT
-    return [_whole(each) for each in value] if type(value) is list else value
+        return value if value.isascii() or not _has_lone_surrogate(value) else INVALID_TEXT
+    return [_replace_invalid(each) for each in value] if type(value) is list else value
 
 
-def _has_half_pairs(text: str) -> bool:
+def _has_lone_surrogate(text: str) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in text)

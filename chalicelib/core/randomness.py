@@ -1,11 +1,14 @@
-"""The one source of chance: the system's generator, in base 62, which survives URLs, shells and double clicks."""
+"""The only source of randomness: the system's generator.
+
+Base 62 is safe in URLs and shells and selects on a double click.
+"""
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-Thing = TypeVar("Thing")
+Item = TypeVar("Item")
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 _PAIRS = [first + second for first in BASE62 for second in BASE62]
@@ -20,19 +23,19 @@ def below(bound: int) -> int:
 
 
 def base62(length: int) -> str:
-    """Return `length` random characters of base 62; each carries 5.95 bits."""
+    """Return `length` random base 62 characters; each carries 5.95 bits."""
     return to_base62(_below(62**length), length)
 
 
-def shuffled(things: Iterable[Thing]) -> list[Thing]:
-    """Return things in an order by lot."""
-    return sorted(things, key=lambda _thing: _below(1 << 32))
+def shuffled(items: Iterable[Item]) -> list[Item]:
+    """Return `items` in random order."""
+    return sorted(items, key=lambda _item: _below(1 << 32))
 
 
 def to_base62(number: int, length: int) -> str:
-    """Write `number` in base 62, zero-padded to `length`; the result sorts as the number does.
+    """Write `number` in base 62, zero-padded to `length`; the result sorts like the number.
 
-    Of a number that is longer, its last digits.
+    A longer number is cut to its last digits.
     """
     text = ""
     for _ in range(0, length, 2):
@@ -43,7 +46,7 @@ def to_base62(number: int, length: int) -> str:
 
 @contextmanager
 def drawn_from(below: Callable[[int], int]) -> Iterator[None]:
-    """Draw from `below` for the length of a `with` block: how tests fix chance."""
+    """Draw from `below` within a `with` block, for tests."""
     global _below
     before, _below = _below, below
     try:

@@ -1,7 +1,7 @@
-"""The one key of a stage, from which every secret is derived that we must be able to say again, and so can't only hash.
+"""The root key of a stage. It derives every secret that must be reproduced, and so can't just be hashed.
 
-A derived secret is stored nowhere: whoever reads the whole database still can't sign in our name. The key itself is a
-SecureString of SSM, or in a local run a file that only its owner may read.
+A derived secret is never stored: a copy of the database can't sign in this service's name. The root key is an SSM
+SecureString, or in a local run a file that only its owner can read.
 """
 
 import base64
@@ -16,17 +16,17 @@ BYTES = 32
 
 
 class NoStageKey(errors.Unavailable):
-    """The key can't be had; why stands in the log."""
+    """The root key is unavailable; the log has the reason."""
 
     def __init__(self) -> None:
-        """Say what that means."""
+        """State the consequence."""
         super().__init__("This needs the key of this stage, which can't be read. The owner of this API must look.")
 
 
 def stage_key(purpose: str) -> bytes:
-    """Return the secret of 32 bytes that belongs to `purpose` (HKDF with SHA-256, RFC 5869).
+    """Return the 32-byte secret for `purpose` (HKDF with SHA-256, RFC 5869).
 
-    Raises NoStageKey when the stage has no key, or this function may not read it.
+    Raises NoStageKey when the stage has no root key, or this function may not read it.
     """
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -35,12 +35,12 @@ def stage_key(purpose: str) -> bytes:
 
 
 def parameter_name(stage: str) -> str:
-    """Return the name of the SSM parameter that holds the key of a stage."""
+    """Return the name of the SSM parameter with the root key of a stage."""
     return f"/latchkey/{stage}/key"
 
 
 def forget() -> None:
-    """Forget the key, as a new process would."""
+    """Reset to the state of a new process."""
     _root.cache_clear()
 
 
@@ -52,7 +52,7 @@ def _root(chosen: settings.Settings) -> bytes:
     except binascii.Error:
         key = b""
     if len(key) != BYTES:
-        raise _told(f"The stage key must be {BYTES} bytes in base64.")
+        raise _report(f"The root key must be {BYTES} bytes in base64.")
     return key
 
 
@@ -60,7 +60,7 @@ def _from_file(name: str) -> str:
     try:
         return Path(name).read_text().strip()
     except OSError as error:
-        raise _told(f"The stage key can't be read from {name}: {error.strerror}.") from None
+        raise _report(f"The root key can't be read from {name}: {error.strerror}.") from None
 
 
 def _from_ssm(name: str) -> str:
@@ -70,12 +70,12 @@ def _from_ssm(name: str) -> str:
         found = _ssm().get_parameter(Name=name, WithDecryption=True)
     except (BotoCoreError, ClientError) as error:
         code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-        raise _told(f"The SSM parameter {name} can't be read: {code}.") from None
+        raise _report(f"The SSM parameter {name} can't be read: {code}.") from None
     return str(found["Parameter"]["Value"])
 
 
-def _told(why: str) -> NoStageKey:
-    telemetry.warning("no_stage_key", why=why)
+def _report(reason: str) -> NoStageKey:
+    telemetry.warning("no_stage_key", why=reason)
     telemetry.count("StageKeyUnavailable")
     return NoStageKey()
 

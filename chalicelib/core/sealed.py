@@ -1,6 +1,6 @@
-"""What is kept for one caller only: encrypted under the secret that it presents (RFC 5869, AES-GCM).
+"""Encrypt data for one caller, with a key derived from the secret that it presents (RFC 5869, AES-GCM).
 
-Only who holds that secret can open it; our tables hold its digest, which tells nothing of the key.
+Only the holder of that secret can decrypt it; the tables store its digest, which reveals nothing about the key.
 """
 
 import os
@@ -14,16 +14,16 @@ _NONCE_BYTES = 12
 
 
 def seal(plain: bytes, secret: str, *, purpose: str, bound_to: str = "") -> bytes:
-    """Return `plain` encrypted under a key derived from `secret` for one `purpose`.
+    """Return `plain` encrypted with a key derived from `secret` for one `purpose`.
 
-    It opens only beside what it is `bound_to`, so that a box can't be moved from one item to another.
+    Decryption needs the same `bound_to`, so that a ciphertext can't be moved to another item.
     """
     nonce = os.urandom(_NONCE_BYTES)
     return nonce + AESGCM(_key(secret, purpose)).encrypt(nonce, plain, bound_to.encode() or None)
 
 
 def opened(box: bytes, secret: str, *, purpose: str, bound_to: str = "") -> bytes | None:
-    """Return what `seal` was given, or None when it was sealed with another secret, or for something else."""
+    """Return the plaintext, or None if it was sealed with another secret, purpose or binding."""
     try:
         return AESGCM(_key(secret, purpose)).decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], bound_to.encode() or None)
     except InvalidTag:

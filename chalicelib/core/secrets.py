@@ -1,7 +1,7 @@
-"""What a secret looks like: `lk_<kind>_<30 base62><6 base62>`, random characters and then a CRC-32 of all before it.
+"""The format of secrets: `lk_<kind>_<30 base62><6 base62>`, random characters followed by a CRC-32 of all before it.
 
-The checksum refuses a typo or a guess without asking the database and lets a scanner confirm a leak offline. It is no
-security: the 178 random bits are. Since those can't be searched, SHA-256 is enough of a hash for storing.
+The checksum rejects a typo or a guess without a database call, and lets a scanner confirm a leak offline. It adds no
+security; the 178 random bits do. Since those can't be searched, SHA-256 is a sufficient hash for storage.
 """
 
 import hashlib
@@ -11,18 +11,18 @@ import zlib
 from chalicelib.core import randomness, settings
 
 API_KEY_KINDS = ("live", "test")
-ACCESS_TOKEN_KIND = "at"  # noqa: S105 - a kind, no password
+ACCESS_TOKEN_KIND = "at"  # noqa: S105 - a kind, not a password
 MAIL_LINK_KIND = "ml"
 SESSION_KIND = "se"
 KINDS = (*API_KEY_KINDS, ACCESS_TOKEN_KIND, "rt", "ac", "cs", "dc", SESSION_KIND, MAIL_LINK_KIND, "ra")
 
 LENGTH_MAX = 10 + 1 + max(map(len, KINDS)) + 1 + 36
-"""Of every secret: the longest brand, the longest kind, and what is random."""
+"""The longest secret: the longest brand, the longest kind, and the random part."""
 _SHAPE = re.compile(rf"[a-z][a-z0-9]*_({'|'.join(KINDS)})_[0-9A-Za-z]{{36}}")
 
 
 def mint(kind: str) -> str:
-    """Return a new secret of `kind`. It leaves this process once, in the answer to whoever asked for it."""
+    """Return a new secret of `kind`. It leaves this process once, in the response to its requester."""
     body = f"{settings.current().brand}_{kind}_{randomness.base62(30)}"
     return body + checksum(body)
 
@@ -35,7 +35,7 @@ def checksum(text: str) -> str:
 def kind_of(text: str) -> str | None:
     """Return the kind of a well-formed secret, or None when its shape, brand or checksum is wrong."""
     if len(text) > LENGTH_MAX:
-        # Before anything looks at it: a stranger may send as much as a header or a body holds.
+        # Checked first: an anonymous caller may send as much as a header or a body allows.
         return None
     shape = _SHAPE.fullmatch(text)
     if shape is None or not text.startswith(f"{settings.current().brand}_"):
@@ -44,9 +44,9 @@ def kind_of(text: str) -> str | None:
 
 
 def found_in(text: str) -> list[str]:
-    """Return every well-formed secret that stands in `text`, whatever is around it, each once.
+    """Return every well-formed secret in `text`, each once, whatever surrounds it.
 
-    In quotes, with a line's end, in a whole Authorization header, in the line of a settings file.
+    For example quotes, a line break, an Authorization header, or a line of a settings file.
     """
     shape = rf"(?=({settings.current().brand}_(?:{'|'.join(KINDS)})_[0-9A-Za-z]{{36}}))"
     found = (match[1] for match in re.finditer(shape, text))
@@ -54,10 +54,10 @@ def found_in(text: str) -> list[str]:
 
 
 def digest(secret: str) -> str:
-    """Return the SHA-256 of `secret` in hex: the only form of it that is stored. Any text has one."""
+    """Return the SHA-256 of `secret` in hex, the only form that is stored. Any text has a digest."""
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
 def hint(secret: str) -> str:
-    """Return what a person may see of `secret` afterwards: `lk_live_…aB3x`."""
+    """Return the preview of `secret` that may be shown later: `lk_live_…aB3x`."""
     return f"{secret[: secret.rindex('_') + 1]}…{secret[-4:]}"

@@ -1,7 +1,7 @@
-"""What each setting takes: in words, by an example, and by a rule that is asked at start.
+"""The type of each setting: a description, an example, and a rule that is checked at start.
 
-A value that nearly fits would fail later, in front of somebody: a header that no request can have, an origin that no
-browser sends, an address that no mail leaves from. Nothing is compiled or imported before a value is given.
+A value that is almost valid would fail later, in a user's request: an impossible header, an origin that no browser
+sends, an unusable sender address. Nothing is compiled or imported before a value is given.
 """
 
 import re
@@ -21,35 +21,35 @@ _ATEXT = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 _SENDER_NAME = rf"""(?:"(?:[ !#-\[\]-~]|\\["\\])+"|(?:{_ATEXT}|[. ])+)"""
 
 
-class Form(NamedTuple):
-    """What a setting takes."""
+class SettingType(NamedTuple):
+    """The type of a setting."""
 
-    takes: str
+    description: str
     example: str
-    fits: Callable[[str], object]
+    is_valid: Callable[[str], object]
 
 
 def matches(pattern: str) -> Callable[[str], object]:
-    """Return a rule: a value is all of a pattern."""
+    """Return a rule: the whole value matches a pattern."""
     return lambda text: re.fullmatch(pattern, text)
 
 
-def one_of(*choices: str) -> Form:
-    """Return the form of a setting with a few values."""
-    return Form(f"{', '.join(choices[:-1])} or {choices[-1]}", choices[0], lambda text: text in choices)
+def enum(*choices: str) -> SettingType:
+    """Return the type of an enumerated setting."""
+    return SettingType(f"{', '.join(choices[:-1])} or {choices[-1]}", choices[0], lambda text: text in choices)
 
 
-def whole(least: int, most: int, example: int) -> Form:
-    """Return the form of a number."""
-    return Form(
-        f"a whole number from {least} to {most}",
+def integer(minimum: int, maximum: int, example: int) -> SettingType:
+    """Return the type of an integer setting."""
+    return SettingType(
+        f"a whole number from {minimum} to {maximum}",
         str(example),
-        lambda text: (number := http_syntax.whole(text)) is not None and least <= number <= most,
+        lambda text: (number := http_syntax.whole(text)) is not None and minimum <= number <= maximum,
     )
 
 
 def is_public_url(text: str) -> bool:
-    """Return whether links, origin and issuer can be made from a URL: https, or http on this very machine."""
+    """Return whether links, origin and issuer can be built from a URL: https, or http on the loopback interface."""
     scheme, _, rest = text.partition("://")
     authority, slash, path = rest.partition("/")
     is_safe = scheme == "https" or (scheme == "http" and _host_of(authority) in ("localhost", "127.0.0.1", "[::1]"))
@@ -58,7 +58,7 @@ def is_public_url(text: str) -> bool:
 
 
 def is_origin(text: str) -> bool:
-    """Return whether a browser sends this as an origin: in lower case, without a path or a port that goes unsaid."""
+    """Return whether a browser may send this as an origin: in lower case, without a path or a default port."""
     scheme, _, authority = text.partition("://")
     return scheme in ("https", "http") and _is_authority(scheme, authority)
 
@@ -74,12 +74,12 @@ def is_resource(text: str) -> bool:
 
 
 def are_resources(text: str) -> bool:
-    """Return whether these are resources with spaces between them."""
+    """Return whether these are space-separated resources."""
     return all(map(is_resource, text.split()))
 
 
 def is_contact(text: str) -> bool:
-    """Return whether somebody can be written to or called there (RFC 9116 §2.5.3)."""
+    """Return whether this is a contact of security.txt (RFC 9116 §2.5.3)."""
     if text.startswith("https://"):
         authority = re.split("[/?#]", text.removeprefix("https://"))[0]
         return text.isascii() and text.isprintable() and " " not in text and _is_authority("https", authority.lower())
@@ -89,14 +89,14 @@ def is_contact(text: str) -> bool:
 
 
 def is_mailbox(text: str) -> bool:
-    """Return whether a mail can be sent there: a dot-atom (RFC 5322 §3.2.3) at a domain with a dot."""
+    """Return whether this is an email address: a dot-atom (RFC 5322 §3.2.3) at a domain with a dot."""
     local, _, domain = text.rpartition("@")
     is_domain = len(domain) <= HOST_MAX and re.fullmatch(rf"(?:{_LABEL}\.)+{_LABEL}", domain, re.IGNORECASE)
     return bool(is_domain and len(local) <= LOCAL_PART_MAX and re.fullmatch(rf"{_ATEXT}+(?:\.{_ATEXT}+)*", local))
 
 
 def is_sender(text: str) -> bool:
-    """Return whether mail can be from there: an address, or a name and an address in angle brackets."""
+    """Return whether this is a sender: an address, or a name and an address in angle brackets."""
     if not text.endswith(">"):
         return is_mailbox(text)
     name, _, address = text[:-1].rpartition("<")
@@ -108,7 +108,7 @@ def _host_of(authority: str) -> str:
 
 
 def _is_authority(scheme: str, authority: str, *, any_port: bool = False) -> bool:
-    """Return whether this is a host in lower case and perhaps a port: no user information, nothing empty."""
+    """Return whether this is a host in lower case, optionally with a port: no user information, no empty part."""
     host = _host_of(authority)
     if authority != host:
         port = http_syntax.whole(authority.removeprefix(f"{host}:"))
@@ -136,50 +136,50 @@ def _is_ipv6(host: str) -> bool:
         return False
 
 
-_FILE = Form("a path", "/var/lib/latchkey", str.isprintable)
+_FILE = SettingType("a path", "/var/lib/latchkey", str.isprintable)
 
 OF = {
-    "stage": Form(
+    "stage": SettingType(
         "1 to 20 lower-case letters, digits and hyphens, a letter first", "dev", matches("[a-z][a-z0-9-]{0,19}")
     ),
-    "brand": Form("1 to 10 lower-case letters and digits, a letter first", "lk", matches("[a-z][a-z0-9]{0,9}")),
-    "key_kind": one_of("live", "test"),
-    "public_url": Form(
+    "brand": SettingType("1 to 10 lower-case letters and digits, a letter first", "lk", matches("[a-z][a-z0-9]{0,9}")),
+    "key_kind": enum("live", "test"),
+    "public_url": SettingType(
         "an https URL (on this machine http, too) in lower case, without a default port, user, query or fragment",
         "https://api.example.com",
         is_public_url,
     ),
-    "allowed_origin": Form(
+    "allowed_origin": SettingType(
         "* or one origin in lower case, without a default port",
         "https://app.example.com",
         lambda text: text == "*" or is_origin(text),
     ),
-    "burst_window_s": Form(
+    "burst_window_s": SettingType(
         "a divisor of 60", "10", lambda text: (number := http_syntax.whole(text)) and number <= 60 and 60 % number == 0
     ),
-    "client_ip_header": Form("the name of a header", "CloudFront-Viewer-Address", http_syntax.is_token),
-    "resources": Form(
+    "client_ip_header": SettingType("the name of a header", "CloudFront-Viewer-Address", http_syntax.is_token),
+    "resources": SettingType(
         "URLs or URNs without fragments, a space between them", "https://files.example.com", are_resources
     ),
-    "registration": Form(
+    "registration": SettingType(
         "open, closed, or the SHA-256 of an initial token in 64 lower-case hex digits",
         "closed",
         matches("open|closed|[0-9a-f]{64}"),
     ),
-    "mail_from": Form(
+    "mail_from": SettingType(
         "an address, with or without a name, in ASCII",
         "Acme <keys@example.com>",
         is_sender,
     ),
     "mail_folder": _FILE,
     "stage_key_file": _FILE,
-    "events_kept_days": whole(1, DAYS_MAX, 90),
-    "log_in_attempts_per_email": whole(1, ATTEMPTS_MAX, 20),
-    "log_in_attempts_per_network": whole(1, ATTEMPTS_MAX, 300),
-    "wire": one_of("lean", "botocore"),
-    "log_level": one_of("INFO", "DEBUG", "WARNING", "ERROR"),
-    "security_contact": Form(
+    "events_kept_days": integer(1, DAYS_MAX, 90),
+    "log_in_attempts_per_email": integer(1, ATTEMPTS_MAX, 20),
+    "log_in_attempts_per_network": integer(1, ATTEMPTS_MAX, 300),
+    "wire": enum("lean", "botocore"),
+    "log_level": enum("INFO", "DEBUG", "WARNING", "ERROR"),
+    "security_contact": SettingType(
         "an email address, or an https:, mailto: or tel: URI", "mailto:security@example.com", is_contact
     ),
 }
-"""By setting; one that may be empty isn't asked when it is."""
+"""The type of each setting. An empty optional setting isn't checked."""

@@ -1,6 +1,6 @@
-"""The SSRF rule: which addresses a URL of a caller's may lead to. Only those that all of the internet can reach.
+"""The SSRF rule: a URL chosen by a caller may only lead to publicly routable addresses.
 
-An IPv4 address inside an IPv6 one counts as what it stands for.
+An IPv4 address embedded in an IPv6 address is judged as that IPv4 address.
 """
 
 import ipaddress
@@ -13,28 +13,28 @@ Resolve = Callable[[str, int], Iterable[str]]
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _6TO4 = ipaddress.ip_network("2002::/16")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-"""All that is assigned. Beyond it lie older ways of writing an IPv4 address, which Python takes for global."""
+"""The assigned global unicast range. Other ranges include old IPv4 embeddings that Python considers global."""
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a name, by the system's resolver."""
+    """Return the addresses of a host name, by the system's resolver."""
     return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def is_public(address: str) -> bool:
-    """Tell whether all the internet can reach `address`, an IPv4 address hidden in an IPv6 one unwrapped first."""
+    """Return whether `address` is publicly routable, after unwrapping an IPv4 address embedded in an IPv6 address."""
     try:
         parsed: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
     if isinstance(parsed, ipaddress.IPv6Address):
-        parsed = _unwrapped(parsed)
+        parsed = _unwrap(parsed)
     if isinstance(parsed, ipaddress.IPv6Address) and parsed not in _GLOBAL_UNICAST:
         return False
     return parsed.is_global and not parsed.is_multicast
 
 
-def _unwrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _unwrap(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
     if address in _NAT64:
@@ -45,7 +45,7 @@ def _unwrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddr
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether `address` is of this very machine."""
+    """Return whether `address` is a loopback address."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
@@ -53,7 +53,7 @@ def is_loopback(address: str) -> bool:
 
 
 def is_on_this_machine(url: str) -> bool:
-    """Tell whether `url` is plain http to this very machine, by its address or as `localhost`."""
+    """Return whether `url` is plain http to a loopback address or `localhost`."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -63,19 +63,19 @@ def is_on_this_machine(url: str) -> bool:
 
 
 def resolved(host: str, port: int, resolver: Resolve, within_s: float) -> list[str] | None:
-    """Return the addresses of a name, or None when that takes too long.
+    """Return the addresses of a host name, or None after `within_s`.
 
-    The system's resolver can't be told to hurry, only left alone.
+    The system's resolver has no timeout, so its thread is abandoned.
     """
-    answers: list[list[str]] = []
+    results: list[list[str]] = []
 
-    def ask() -> None:
+    def look_up() -> None:
         try:
-            answers.append(list(resolver(host, port)))
+            results.append(list(resolver(host, port)))
         except (OSError, ValueError):
-            answers.append([])
+            results.append([])
 
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(within_s)
-    return answers[0] if answers else None
+    thread = threading.Thread(target=look_up, daemon=True)
+    thread.start()
+    thread.join(within_s)
+    return results[0] if results else None

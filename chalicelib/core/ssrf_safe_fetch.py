@@ -1,7 +1,7 @@
-"""Asking an address that a stranger chose, without being made to reach what only we can reach (SSRF).
+"""Fetch a URL chosen by an untrusted caller without reaching internal addresses (SSRF).
 
-The name is resolved once, every address it has must be public, and the connection goes to those very addresses, so that
-a second look-up can't lead elsewhere. One deadline for all of it, a bound on the size, no redirects, no proxy.
+The host name is resolved once, all its addresses must be public, and the connection uses exactly those, so a second
+look-up can't lead elsewhere. One deadline for the whole exchange, a size limit, no redirects, no proxy.
 """
 
 import socket
@@ -14,21 +14,21 @@ from urllib.parse import urlsplit
 
 from chalicelib.core import clock, http_framing, ssrf_rule
 
-_OURS = {"Accept-Encoding": "identity", "User-Agent": "Latchkey", "Connection": "close"}
+_FIXED = {"Accept-Encoding": "identity", "User-Agent": "Latchkey", "Connection": "close"}
 _PIECE = 16_384
 HOST_MAX = 253
-"""No name is longer (RFC 1035 §2.3.4); what turns one into ASCII takes quadratic time."""
+"""The longest host name (RFC 1035 §2.3.4); IDNA encoding takes quadratic time."""
 ADDRESSES_MAX = 4
-"""So many of a name's addresses are tried."""
+"""How many addresses of a host name are tried."""
 
 
 class FetchError(Exception):
-    """It can't or mustn't be fetched; the message is for whoever chose the address."""
+    """The fetch failed or isn't allowed; the message is for the user who chose the URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer."""
+    """A response."""
 
     status: int
     headers: dict[str, str]
@@ -44,19 +44,19 @@ def get(
     resolver: ssrf_rule.Resolve = ssrf_rule.resolve,
     tls: ssl.SSLContext | None = None,
 ) -> Fetched:
-    """Fetch an https URL; `resolver` and `tls` are arguments for tests, never settings.
+    """Fetch an https URL. `resolver` and `tls` are parameters for tests, never settings.
 
-    Raises FetchError when the URL isn't https, an address of its name isn't public, it answers with a redirect, it
-    breaks off, or it takes longer than `deadline_s` or is longer than `bytes_max`.
+    Raises FetchError when the URL isn't https, an address isn't public, the response is a redirect or truncated, or it
+    exceeds `deadline_s` or `bytes_max`.
     """
     until_ns = _until_ns(deadline_s)
-    place = _place(url, until_ns, resolver, tls)
-    with _asked(place, _request("GET", place, {"Accept": accept}), until_ns) as incoming:
-        head = http_framing.head_of(incoming)
+    server = _resolve_server(url, until_ns, resolver, tls)
+    with _exchange(server, _request("GET", server, {"Accept": accept}), until_ns) as stream:
+        head = http_framing.read_head(stream)
         if 300 <= head.status < 400:
-            raise FetchError("It answers with a redirect, and none is followed.")
+            raise FetchError("It responds with a redirect, which isn't followed.")
         body = bytearray()
-        for piece in http_framing.body_of(incoming, head):
+        for piece in http_framing.read_body(stream, head):
             body += piece
             if len(body) > bytes_max:
                 raise FetchError(f"It is longer than {bytes_max} bytes.")
@@ -74,33 +74,30 @@ def post(
     resolver: ssrf_rule.Resolve = ssrf_rule.resolve,
     tls: ssl.SSLContext | None = None,
 ) -> Fetched:
-    """Send `body` to an https URL, or to an http one on this machine where `loopback` is allowed.
+    """Post `body` to an https URL, or with `loopback` to an http URL on this machine.
 
-    Whatever status comes is an answer, a redirect too; of its body no more is kept than `bytes_max`, and that it breaks
-    off changes nothing. Raises FetchError when an address of the name isn't public, or no status comes in time.
+    Every status is a response, including a redirect. At most `bytes_max` of its body are kept, and a truncated body is
+    no error. Raises FetchError when an address isn't public, or no status arrives in time.
     """
     until_ns = _until_ns(deadline_s)
-    place = _place(url, until_ns, resolver, tls, loopback=loopback)
-    with _asked(place, _request("POST", place, headers, body), until_ns) as incoming:
-        head = http_framing.head_of(incoming, "POST")
-        return Fetched(head.status, dict(head.headers), _beginning(incoming, head, bytes_max))
+    server = _resolve_server(url, until_ns, resolver, tls, loopback=loopback)
+    with _exchange(server, _request("POST", server, headers, body), until_ns) as stream:
+        head = http_framing.read_head(stream, "POST")
+        return Fetched(head.status, dict(head.headers), _read_start(stream, head, bytes_max))
 
 
 def status_of(url: str, *, deadline_s: float) -> int:
-    """Return the status of a GET of our own URL, wherever that leads; its body isn't read.
-
-    Raises FetchError when none comes in time.
-    """
+    """Return the status of a GET of the service's own URL, at any address. Raises FetchError without one."""
     until_ns = _until_ns(deadline_s)
-    place = _parsed(url)
-    place.addresses += _resolved(place.host, place.port, ssrf_rule.resolve, until_ns)
-    with _asked(place, _request("GET", place, {}), until_ns) as incoming:
-        return http_framing.head_of(incoming).status
+    server = _parse_url(url)
+    server.addresses += _resolve(server.host, server.port, ssrf_rule.resolve, until_ns)
+    with _exchange(server, _request("GET", server, {}), until_ns) as stream:
+        return http_framing.read_head(stream).status
 
 
 @dataclass(slots=True)
-class _Place:
-    """Where a request goes: to one of the addresses; with TLS, under the name."""
+class _Server:
+    """The server of a request: its addresses, and its host name for TLS."""
 
     host: str
     port: int
@@ -110,132 +107,135 @@ class _Place:
 
     @property
     def authority(self) -> str:
-        """Return what the Host header says."""
+        """Return the value of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host.encode("idna").decode()
         return host if self.port == (80 if self.tls is None else 443) else f"{host}:{self.port}"
 
 
-def _place(
+def _resolve_server(
     url: str, until_ns: int, resolver: ssrf_rule.Resolve, tls: ssl.SSLContext | None, *, loopback: bool = False
-) -> _Place:
-    """Return where to ask: a plain https URL, or an http one on this machine, at addresses that were checked."""
-    is_plain = loopback and ssrf_rule.is_on_this_machine(url)
-    place = _parsed(url, tls)
-    if (place.tls is None and not is_plain) or "@" in urlsplit(url).netloc:
-        raise FetchError("Only plain https URLs are asked.")
-    place.addresses += _resolved(place.host, place.port, resolver, until_ns)
-    is_allowed = ssrf_rule.is_loopback if is_plain else ssrf_rule.is_public
-    if not place.addresses or not all(map(is_allowed, place.addresses)):
+) -> _Server:
+    """Return a server with checked addresses: an https URL, or an http URL on this machine."""
+    is_http = loopback and ssrf_rule.is_on_this_machine(url)
+    server = _parse_url(url, tls)
+    if (server.tls is None and not is_http) or "@" in urlsplit(url).netloc:
+        raise FetchError("Only https URLs are allowed.")
+    server.addresses += _resolve(server.host, server.port, resolver, until_ns)
+    is_allowed = ssrf_rule.is_loopback if is_http else ssrf_rule.is_public
+    if not server.addresses or not all(map(is_allowed, server.addresses)):
         raise FetchError("Its name leads to no address, or to one that isn't public.")
-    return place
+    return server
 
 
-def _parsed(url: str, tls: ssl.SSLContext | None = None) -> _Place:
-    """Return the place that an http or https URL names, without its addresses."""
+def _parse_url(url: str, tls: ssl.SSLContext | None = None) -> _Server:
+    """Parse an http or https URL, without resolving its host."""
     try:
         parts = urlsplit(url)
-        is_plain = parts.scheme == "http"
-        port = parts.port if parts.port is not None else (80 if is_plain else 443)
-        # What is no name in TLS, like one that starts with a dot, must not get as far as a connection.
+        is_http = parts.scheme == "http"
+        port = parts.port if parts.port is not None else (80 if is_http else 443)
+        # Reject names that TLS can't use, such as one with a leading dot, before connecting.
         if len(parts.hostname or "") > HOST_MAX:
-            raise ValueError("longer than any name")
+            raise ValueError("the host name is too long")
         (parts.hostname or "").encode("idna")
     except ValueError:
-        raise FetchError("It is no URL.") from None
+        raise FetchError("It is not a valid URL.") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise FetchError("Only plain https URLs are asked.")
+        raise FetchError("Only https URLs are allowed.")
     target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
     if not target.isascii() or not target.isprintable() or " " in target:
-        raise FetchError("It is no URL.")
-    return _Place(parts.hostname, port, target, None if is_plain else tls or _everybodys())
+        raise FetchError("It is not a valid URL.")
+    return _Server(parts.hostname, port, target, None if is_http else tls or _default_tls())
 
 
 @cache
-def _everybodys() -> ssl.SSLContext:
-    """Return what trusts the authorities that everybody does, read once a process: their certificates take 20 ms."""
+def _default_tls() -> ssl.SSLContext:
+    """Return the default TLS context, loaded once per process: reading the certificates takes 20 ms."""
     return ssl.create_default_context()
 
 
-def _resolved(host: str, port: int, resolver: ssrf_rule.Resolve, until_ns: int) -> list[str]:
+def _resolve(host: str, port: int, resolver: ssrf_rule.Resolve, until_ns: int) -> list[str]:
     addresses = ssrf_rule.resolved(host, port, resolver, _left_s(until_ns))
     if addresses is None:
         raise FetchError("It takes too long.")
     return addresses
 
 
-def _request(method: str, place: _Place, headers: dict[str, str], body: bytes | None = None) -> bytes:
-    """Return a whole request; raise FetchError for a header that would be more than one."""
+def _request(method: str, server: _Server, headers: dict[str, str], body: bytes | None = None) -> bytes:
+    """Return the bytes of a request. Raises FetchError for a header that would inject another one."""
     length = {} if body is None else {"Content-Length": str(len(body))}
-    lines = [f"{name}: {value}" for name, value in {"Host": place.authority, **headers, **_OURS, **length}.items()]
+    lines = [f"{name}: {value}" for name, value in {"Host": server.authority, **headers, **_FIXED, **length}.items()]
     if any(not line.isascii() or not line.isprintable() for line in lines):
-        raise FetchError("It can't be asked with such a header.")
-    head = "\r\n".join((f"{method} {place.target} HTTP/1.1", *lines, "", ""))
+        raise FetchError("A request header is invalid.")
+    head = "\r\n".join((f"{method} {server.target} HTTP/1.1", *lines, "", ""))
     return head.encode("ascii") + (body or b"")
 
 
 @contextmanager
-def _asked(place: _Place, request: bytes, until_ns: int) -> Iterator[http_framing.Incoming]:
-    """Send a request and give what comes to a `with` block; one deadline for all of it, bodies that drip included."""
+def _exchange(server: _Server, request: bytes, until_ns: int) -> Iterator[http_framing.ResponseStream]:
+    """Send a request, and yield the response stream to a `with` block.
+
+    One deadline covers all, including slow bodies.
+    """
     connection: socket.socket | None = None
 
     def receive() -> bytes:
-        assert connection is not None  # noqa: S101 - read within the block below only
+        assert connection is not None  # noqa: S101 - only read within the block below
         connection.settimeout(_left_s(until_ns))
         return connection.recv(_PIECE)
 
     try:
-        connection = _connected(place, until_ns)
+        connection = _connect(server, until_ns)
         connection.settimeout(_left_s(until_ns))
         connection.sendall(request)
-        yield http_framing.Incoming(receive)
+        yield http_framing.ResponseStream(receive)
     except (OSError, ValueError) as error:
-        raise FetchError(_why_no_answer(error)) from error
+        raise FetchError(_describe_failure(error)) from error
     finally:
         if connection is not None:
             connection.close()
 
 
-def _connected(place: _Place, until_ns: int) -> socket.socket:
-    """Connect to a checked address rather than to whatever the name says by now."""
-    plain = _reached(place, until_ns)
-    if place.tls is None:
+def _connect(server: _Server, until_ns: int) -> socket.socket:
+    """Connect to a checked address, never to a newly resolved one."""
+    plain = _connect_to_any(server, until_ns)
+    if server.tls is None:
         return plain
     try:
         plain.settimeout(_left_s(until_ns))
-        return place.tls.wrap_socket(plain, server_hostname=place.host)
+        return server.tls.wrap_socket(plain, server_hostname=server.host)
     finally:
-        # Handed over to the TLS socket, if it came to that.
+        # Detached by then if the TLS socket took it over.
         plain.close()
 
 
-def _reached(place: _Place, until_ns: int) -> socket.socket:
-    """Try one address after another, each for its share of what is left."""
-    *others, last = place.addresses[:ADDRESSES_MAX] or [""]
+def _connect_to_any(server: _Server, until_ns: int) -> socket.socket:
+    """Try each address in order, with an equal share of the remaining time."""
+    *others, last = server.addresses[:ADDRESSES_MAX] or [""]
     for tried, address in enumerate(others):
         with suppress(OSError):
-            return socket.create_connection((address, place.port), _left_s(until_ns) / (len(others) + 1 - tried))
-    return socket.create_connection((last, place.port), _left_s(until_ns))
+            return socket.create_connection((address, server.port), _left_s(until_ns) / (len(others) + 1 - tried))
+    return socket.create_connection((last, server.port), _left_s(until_ns))
 
 
-def _beginning(incoming: http_framing.Incoming, head: http_framing.Head, bytes_max: int) -> bytes:
-    """Return what comes of a body, up to a bound: whoever has said a status has answered, whatever follows."""
+def _read_start(stream: http_framing.ResponseStream, head: http_framing.Head, bytes_max: int) -> bytes:
+    """Return the start of a body, up to a limit. Once the status has arrived, errors in the body don't matter."""
     body = bytearray()
     with suppress(OSError, ValueError, FetchError):
-        for piece in http_framing.body_of(incoming, head):
+        for piece in http_framing.read_body(stream, head):
             body += piece
             if len(body) >= bytes_max:
                 break
     return bytes(body[:bytes_max])
 
 
-def _why_no_answer(error: Exception) -> str:
+def _describe_failure(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "It takes too long."
     if isinstance(error, ssl.SSLError):
-        return "Its certificate isn't good, or it speaks no TLS."
+        return "Its certificate is invalid, or it doesn't support TLS."
     if isinstance(error, ConnectionRefusedError):
         return "It refuses connections."
-    return "It doesn't answer." if isinstance(error, OSError) else "It answers with what is no HTTP."
+    return "It doesn't respond." if isinstance(error, OSError) else "Its response is not valid HTTP."
 
 
 def _until_ns(deadline_s: float) -> int:

@@ -1,6 +1,6 @@
-"""What the operator sees: one JSON log line a request, counters of what matters, and every DynamoDB call counted.
+"""Logs and metrics for the operator: one JSON line per request, and a count of every DynamoDB call.
 
-Nothing here takes a secret: callers pass ids, hints and numbers, and queries of URLs are left out.
+Nothing here accepts a secret: callers pass ids, key previews and numbers, and URLs without their queries.
 """
 
 import json
@@ -31,24 +31,24 @@ class Calls:
 
 
 _stream: TextIO | None = None
-_watching: ContextVar[Calls | None] = ContextVar("calls", default=None)
-_counting: ContextVar[dict[str, int] | None] = ContextVar("counting", default=None)
+_recorded_calls: ContextVar[Calls | None] = ContextVar("calls", default=None)
+_collected_metrics: ContextVar[dict[str, int] | None] = ContextVar("counting", default=None)
 
 
 @contextmanager
 def calls_watched() -> Iterator[Calls]:
-    """Collect the DynamoDB calls made inside a `with` block, refused and repeated ones included."""
+    """Collect the DynamoDB calls made in a `with` block, including failed and repeated ones."""
     calls = Calls()
-    token = _watching.set(calls)
+    token = _recorded_calls.set(calls)
     try:
         yield calls
     finally:
-        _watching.reset(token)
+        _recorded_calls.reset(token)
 
 
 def dynamodb_call(operation: str, request: Mapping[str, Any]) -> AbstractContextManager[None]:
-    """Note one DynamoDB call, and how long a `with` block with it takes where that is traced."""
-    calls = _watching.get()
+    """Record one DynamoDB call, and trace the `with` block if this invocation is traced."""
+    calls = _recorded_calls.get()
     table = str(request.get("TableName", ""))
     if calls is not None:
         calls.made.append((operation, table))
@@ -56,25 +56,25 @@ def dynamodb_call(operation: str, request: Mapping[str, Any]) -> AbstractContext
 
 
 def info(event: str, **facts: object) -> None:
-    """Log that `event` happened, with what an operator would ask next."""
-    _logger().info(event, extra=_clean(facts))
+    """Log an `event` and its facts."""
+    _logger().info(event, extra=_drop_none(facts))
 
 
 def warning(event: str, **facts: object) -> None:
-    """Log an `event` that an operator should hear of when it repeats."""
-    _logger().warning(event, extra=_clean(facts))
+    """Log an `event` that matters to the operator if it repeats."""
+    _logger().warning(event, extra=_drop_none(facts))
 
 
 def error(event: str, **facts: object) -> None:
-    """Log a fault of ours, with the traceback of the exception being handled, if any."""
-    _logger().error(event, extra=_clean(facts), exc_info=True)
+    """Log an internal error, with the traceback of the exception being handled, if any."""
+    _logger().error(event, extra=_drop_none(facts), exc_info=True)
 
 
 def measured(event: str, metrics: Mapping[str, int], **facts: object) -> None:
-    """Log that `event` happened, in a line that is its metrics too (CloudWatch's embedded metric format).
+    """Log an `event` in one line together with its metrics (CloudWatch embedded metric format).
 
-    Metrics are by stage alone: each further combination is paid by the month. The facts are there for Logs Insights.
-    Every request writes one, so it is written here: through the logger it would cost as much as half a database call.
+    Metrics have the stage as their only dimension, because each combination is billed monthly. The facts are for Logs
+    Insights. Every request writes such a line, so it bypasses the logger, which would cost half a database call.
     """
     current, now_ms = settings.current(), clock.now_ms()
     if current.log_level not in ("DEBUG", "INFO"):
@@ -94,21 +94,21 @@ def measured(event: str, metrics: Mapping[str, int], **facts: object) -> None:
         "message": event,
         "timestamp": datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds"),
         "service": SERVICE,
-        **_clean(facts),
+        **_drop_none(facts),
         **metrics,
         "stage": current.stage,
         "_aws": embedded,
     }
     if trace := tracing.current().get("Root"):
         line["xray_trace_id"] = trace
-    # One write: lines of threads must not mix.
-    _CHOSEN.write(_ENCODER.encode(line) + "\n")
-    _CHOSEN.flush()
+    # One write, so that lines of different threads don't mix.
+    _CURRENT_STREAM.write(_ENCODER.encode(line) + "\n")
+    _CURRENT_STREAM.flush()
 
 
 def count(metric: str, **facts: str) -> None:
-    """Count `metric` once: in the line of the request it belongs to or, with facts, in its own. It costs no call."""
-    request = _counting.get()
+    """Count `metric` once, in the request's line or, with facts, in a line of its own. It makes no call."""
+    request = _collected_metrics.get()
     if request is None or facts:
         measured("counted", {metric: 1}, **facts)
     else:
@@ -117,22 +117,22 @@ def count(metric: str, **facts: str) -> None:
 
 @contextmanager
 def counting_into(metrics: dict[str, int]) -> Iterator[None]:
-    """Let what is counted in a `with` block, without dimensions, go into `metrics`: the caller writes them."""
-    token = _counting.set(metrics)
+    """Collect the metrics counted in a `with` block in `metrics`, for the caller to write."""
+    token = _collected_metrics.set(metrics)
     try:
         yield
     finally:
-        _counting.reset(token)
+        _collected_metrics.reset(token)
 
 
 def write_to(stream: TextIO | None) -> None:
-    """Write log lines and metrics to `stream` instead of standard output, which in Lambda is the log."""
+    """Write log lines and metrics to `stream` instead of standard output, which is Lambda's log."""
     global _stream
     _stream = stream
 
 
-class _Chosen:
-    """The stream that is chosen when a line is written: the logger lives as long as the process, a choice may not."""
+class _CurrentStream:
+    """The stream at the time of writing: the logger is cached for the process, the stream may change."""
 
     def write(self, text: str) -> int:
         return (_stream or sys.stdout).write(text)
@@ -141,10 +141,10 @@ class _Chosen:
         (_stream or sys.stdout).flush()
 
 
-_CHOSEN = _Chosen()
+_CURRENT_STREAM = _CurrentStream()
 
 
-def _clean(facts: Mapping[str, object]) -> dict[str, object]:
+def _drop_none(facts: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
@@ -154,10 +154,10 @@ def _logger() -> Any:
 
     from aws_lambda_powertools.logging import Logger
 
-    # botocore and pynamodb print whole requests at DEBUG, with everything that is in them.
+    # botocore and pynamodb log whole requests at DEBUG, including secrets.
     for chatty in ("botocore", "pynamodb", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    handler = logging.StreamHandler(_CHOSEN)
+    handler = logging.StreamHandler(_CURRENT_STREAM)
     return Logger(
         service=SERVICE,
         level=settings.current().log_level,

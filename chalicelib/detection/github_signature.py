@@ -1,8 +1,8 @@
-"""Is this report from GitHub? Its signature is ECDSA on P-256 with SHA-256, in DER and base64, over the raw body.
+"""Verify the signature of a GitHub secret scanning report: ECDSA on P-256 with SHA-256, DER and base64, over the body.
 
 https://docs.github.com/en/code-security/secret-scanning/secret-scanning-partnership-program/secret-scanning-partner-program
-GitHub's public keys are shipped in a file that `make github-keys` writes: asking for them at each report would let
-whoever sends rubbish make us call GitHub, and a key that can't be fetched would lose a report.
+GitHub's public keys are in a file that `make github-keys` writes. Fetching them for each report would let any sender
+make this service call GitHub, and a failed fetch would lose a report.
 """
 
 import base64
@@ -18,7 +18,7 @@ IDENTIFIER, SIGNATURE = "Github-Public-Key-Identifier", "Github-Public-Key-Signa
 
 
 def check(raw: bytes, *, identifier: str, signature: str) -> None:
-    """Return when the key of this `identifier` has signed `raw`; raise InvalidRequest when it has not."""
+    """Raise InvalidRequest unless the key with this `identifier` has signed `raw`."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.hashes import SHA256
@@ -27,16 +27,16 @@ def check(raw: bytes, *, identifier: str, signature: str) -> None:
     pem = _keys(KEYS_FILE).get(identifier)
     if pem is None:
         raise InvalidRequest(
-            f"{IDENTIFIER} names a key that isn't known here. The owner of this API fetches GitHub's keys with"
-            " `make github-keys` and deploys."
+            f"{IDENTIFIER} names an unknown key. The operator of this API must fetch GitHub's keys with"
+            " `make github-keys` and deploy."
         )
     key = load_pem_public_key(pem.encode())
     if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
-        raise TypeError(f"{KEYS_FILE.name} holds a key that is not on P-256.")
+        raise TypeError(f"{KEYS_FILE.name} contains a key that is not on P-256.")
     try:
         key.verify(base64.b64decode(signature, validate=True), raw, ECDSA(SHA256()))
     except (InvalidSignature, binascii.Error, ValueError):
-        raise InvalidRequest(f"{SIGNATURE} is not GitHub's signature of this body.") from None
+        raise InvalidRequest(f"{SIGNATURE} is not a valid signature of this body.") from None
 
 
 @lru_cache(maxsize=4)

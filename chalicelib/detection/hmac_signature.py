@@ -1,6 +1,6 @@
-"""Is this report from a sender that holds our secret? HMAC with SHA-256 over time and body, at most five minutes old.
+"""Verify the signature of a leak report: HMAC with SHA-256 over timestamp and body, at most five minutes old.
 
-The secret is derived from the stage's key, so it is stored nowhere; `make leak-secret` prints it for the operator.
+The secret is derived from the root key and never stored; `make leak-secret` prints it for the operator.
 """
 
 import hashlib
@@ -16,20 +16,20 @@ TOLERANCE_S = 300
 
 
 def secret() -> str:
-    """Return what senders sign with: a text of 64 hex digits, whose characters are the key of the HMAC."""
+    """Return the secret of the senders: 64 hex digits, whose ASCII characters are the HMAC key."""
     return stage_key("leaks").hex()
 
 
 def check(raw: bytes, *, timestamp: str, signature: str) -> None:
-    """Return when a holder of the secret has signed `raw` just now; raise InvalidRequest when it has not."""
+    """Raise InvalidRequest unless a holder of the secret has signed `raw` within the last five minutes."""
     at_s = http_syntax.whole(timestamp)
     if at_s is None or abs(clock.now_s() - at_s) > TOLERANCE_S:
-        raise InvalidRequest(f"{TIMESTAMP} must be the epoch second of now, give or take {TOLERANCE_S} seconds.")
+        raise InvalidRequest(f"{TIMESTAMP} must be the current time in epoch seconds, within {TOLERANCE_S} seconds.")
     expected = VERSION + sign(raw, timestamp)
     if not hmac.compare_digest(expected.encode(), signature.encode(errors="surrogatepass")):
-        raise InvalidRequest(f"{SIGNATURE} is not the signature of this body at this time.")
+        raise InvalidRequest(f"{SIGNATURE} is not a valid signature of this timestamp and body.")
 
 
 def sign(raw: bytes, timestamp: str) -> str:
-    """Return the signature of a body in hex, without its version."""
+    """Return the signature of a body in hex, without its version prefix."""
     return hmac.new(secret().encode(), f"{timestamp}.".encode() + raw, hashlib.sha256).hexdigest()

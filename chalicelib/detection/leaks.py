@@ -1,8 +1,8 @@
-"""Secrets that were found where others can read them: what each is worth, and what is done about it.
+"""Process secrets found in leaks: identify each and revoke it, or apply the policy of its account.
 
-The checksum decides first and costs nothing, then one read by digest. A key that leaked in public is revoked, since it
-is everybody's then; elsewhere its account's own policy is followed. An access token is always revoked: its application
-gets another. What was done is done again harmlessly; an event and a mail say it once.
+The checksum is verified first, without a database call; then one read by digest finds the credential. A key that leaked
+in public is revoked; for other leaks the policy of its account applies. An access token is always revoked: its client
+can get another one. Processing a report again is harmless; the event and the email are sent once.
 """
 
 from collections.abc import Iterable
@@ -23,93 +23,92 @@ from chalicelib.events import actors, kinds, record
 from chalicelib.limits import stale_marks
 
 LOOKED_UP = (*secrets.API_KEY_KINDS, secrets.ACCESS_TOKEN_KIND)
-"""The kinds of secret that can be found by their digest here; see `docs/leaks.md` for the others."""
+"""The kinds of secret that can be found by digest; see `docs/leaks.md` for the others."""
 BUDGET_MS = 20_000
-"""How long one report is worked on: the gateway gives up at 29 s."""
+"""Time budget for one report: API Gateway times out after 29 s."""
 URL_MAX, SOURCE_MAX = 2_000, 100
-"""So much of each is told; what is longer is cut off."""
+"""Lengths to which the two are truncated in events and emails."""
 REPEATED_WITHIN_MS = clock.DAY_S * 1000
-"""How long after a report it may come again because it wasn't answered with a 200."""
+"""A report without a 200 response may be repeated this long after the first."""
 MOMENT_MS, MOMENT_EVENTS = 100, 10
-"""How long after it is dated, and behind how many others, the event of a revocation is looked for."""
+"""The event of a revocation is searched among this many events before this long after the revocation."""
 TRUE_POSITIVE, FALSE_POSITIVE = "true_positive", "false_positive"
 
-_DONE = {
-    leak_policy.TOLD: "Nothing was changed. Rotate or revoke it now, unless you are sure that nobody has read it.",
-    leak_policy.NARROWED: "As you chose for such a case, it was narrowed to reading. Replace it now.",
-    leak_policy.REVOKED: "It is revoked and stops working with the next request. Replace it where you use it.",
+_ADVICE = {
+    leak_policy.REPORTED: "Nothing was changed. Rotate or revoke it now unless you are sure that no one has read it.",
+    leak_policy.NARROWED: "As you chose for such a case, it was reduced to read-only access. Replace it now.",
+    leak_policy.REVOKED: "It was revoked and stops working with the next request. Replace it where you use it.",
 }
 
-_OVER = "It had ended before, so there is nothing to do; but see how it got there."
+_ADVICE_WHEN_INVALID = "It was already expired or revoked, so you need not replace it; but find out how it was exposed."
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One secret that somebody has found."""
+    """A reported secret."""
 
     token: str = field(repr=False)
     type: str
-    """What the sender calls this kind of secret."""
+    """The sender's name for this kind of secret."""
     url: str = ""
     source: str = ""
-    """In what it was found, in the sender's words: `commit`, `gist_content`."""
+    """Where it was found, in the sender's terms: `commit`, `gist_content`."""
     public: bool = True
-    """Whether anybody could have read it."""
+    """Whether it was publicly readable."""
 
 
 def follow_up(alerts: Iterable[Alert]) -> list[tuple[Alert, str | None]]:
-    """Act on each secret once, and return each with what it turned out to be; None for kinds that aren't looked up.
+    """Process each secret once and return each alert with its label; None for kinds that are not looked up.
 
-    Raises Unavailable when there are too many to be acted on in time: what was done stays done, and sending them again
-    goes on from there.
+    Raises Unavailable when time runs out: the processed alerts stay processed, and sending the report again continues.
     """
     until_ms = clock.now_ms() + BUDGET_MS
-    judged = []
-    for alert in _each_once(alerts):
+    labelled = []
+    for alert in _merge_duplicates(alerts):
         labels = []
-        # A reporter may send what stands around a secret, too; the secret is everybody's all the same.
+        # The reported text may contain more than the secret.
         for secret in secrets.found_in(alert.token):
             if clock.now_ms() > until_ms:
-                raise errors.Unavailable("Not every alert could be looked at in time. Send them again.")
-            labels.append(_judged(replace(alert, token=secret)))
-        judged.append((alert, _of_all(labels)))
-    return judged
+                raise errors.Unavailable("Not every alert could be processed in time. Send them again.")
+            labels.append(_process_secret(replace(alert, token=secret)))
+        labelled.append((alert, _combine_labels(labels)))
+    return labelled
 
 
-def _of_all(labels: list[str | None]) -> str | None:
-    """Return the label of a text by those of the secrets in it."""
+def _combine_labels(labels: list[str | None]) -> str | None:
+    """Return the label of a text from the labels of the secrets in it."""
     known = [label for label in labels if label is not None]
     if not known and labels:
         return None
     return TRUE_POSITIVE if TRUE_POSITIVE in known else FALSE_POSITIVE
 
 
-def _each_once(alerts: Iterable[Alert]) -> list[Alert]:
-    """Drop repeated secrets; one that was found in public anywhere is public."""
+def _merge_duplicates(alerts: Iterable[Alert]) -> list[Alert]:
+    """Merge alerts for the same secret; one that was found in public anywhere counts as public."""
     found: dict[str, Alert] = {}
     for alert in alerts:
-        before = found.get(alert.token)
-        if before is None or (alert.public and not before.public):
-            found[alert.token] = alert if before is None else replace(alert, type=before.type)
+        earlier = found.get(alert.token)
+        if earlier is None or (alert.public and not earlier.public):
+            found[alert.token] = alert if earlier is None else replace(alert, type=earlier.type)
     return list(found.values())
 
 
-def _judged(alert: Alert) -> str | None:
+def _process_secret(alert: Alert) -> str | None:
     if secrets.kind_of(alert.token) not in LOOKED_UP:
         return None
     found = Credential.found(secrets.digest(alert.token))
     if found is None:
         return FALSE_POSITIVE
-    outcome = _ended(found) if found.kind == "token" else leak_policy.follow(found, _chosen(found, alert))
-    _tell_once(found, alert, outcome)
+    outcome = _revoke_token(found) if found.kind == "token" else leak_policy.apply(found, _policy_for(found, alert))
+    _record_once(found, alert, outcome)
     return TRUE_POSITIVE
 
 
-def _chosen(key: Credential, alert: Alert) -> str:
+def _policy_for(key: Credential, alert: Alert) -> str:
     return REVOKE if alert.public else key.on_anomaly or TELL
 
 
-def _ended(token: Credential) -> Outcome:
+def _revoke_token(token: Credential) -> Outcome:
     with actors.watch():
         changed = token.is_live() and revoke.end_token(token)
     if changed:
@@ -117,38 +116,38 @@ def _ended(token: Credential) -> Outcome:
     return Outcome(leak_policy.REVOKED, changed=changed)
 
 
-def _tell_once(found: Credential, alert: Alert, outcome: Outcome) -> None:
-    """Record what leaked and what was done, and write to its person; the same report again isn't told."""
+def _record_once(found: Credential, alert: Alert, outcome: Outcome) -> None:
+    """Record the leak and its consequence and email the user, unless the same report was processed before."""
     if found.leaked_done == outcome.done:
         return
-    done = _DONE[outcome.done] if found.is_live() or _ended_just_now(found) else _OVER
+    done = _ADVICE[outcome.done] if found.is_live() or _was_revoked_by_report(found) else _ADVICE_WHEN_INVALID
     with actors.watch():
         try:
             with models.transaction() as write:
                 write.update(
                     Credential(found.digest),
                     actions=[Credential.leaked_at.set(clock.now_ms()), Credential.leaked_done.set(outcome.done)],
-                    # Of two reports at once one is told, and of reports that come again none.
+                    # Of concurrent or repeated reports, one is recorded.
                     condition=Credential.id.exists()
                     & (Credential.leaked_done.does_not_exist() | (Credential.leaked_done != outcome.done)),
                 )
-                record.add_to(write, found.account_id, kinds.KEY_LEAKED, _told(found, alert, outcome))
+                record.add_to(write, found.account_id, kinds.KEY_LEAKED, _event_fields(found, alert, outcome))
         except TransactWriteError as error:
             if not models.refused(error):
                 raise
             return
-    person = leak_policy.person_of(found.account_id)
-    if person is not None:
+    account = leak_policy.find_account(found.account_id)
+    if account is not None:
         kind, name = ("access token", found.hint) if found.kind == "token" else ("API key", found.name)
-        where = f"Found at: {_where(alert) or 'not said'}"
-        link = "" if found.kind == "token" else leak_policy.link_to(found)
+        where = f"Found at: {_safe_url(alert) or 'unknown location'}"
+        link = "" if found.kind == "token" else leak_policy.console_url_of(found)
         email_sender.send(
-            emails.leaked(person, kind=kind, name=name, hint=found.hint, where=where, done=done, link=link)
+            emails.leaked(account, kind=kind, name=name, hint=found.hint, where=where, done=done, link=link)
         )
 
 
-def _ended_just_now(found: Credential) -> bool:
-    """Tell whether an earlier report, of which nothing could be told, revoked it, and not its person."""
+def _was_revoked_by_report(found: Credential) -> bool:
+    """Return whether an earlier report that recorded no event revoked it, rather than its user."""
     if found.revoked_at is None or clock.now_ms() - found.revoked_at > REPEATED_WITHIN_MS:
         return False
     kind, what = (kinds.TOKEN_REVOKED, "token") if found.kind == "token" else (kinds.KEY_REVOKED, "key")
@@ -159,25 +158,25 @@ def _ended_just_now(found: Credential) -> bool:
     )
 
 
-def _told(found: Credential, alert: Alert, outcome: Outcome) -> dict[str, str]:
-    told = {
+def _event_fields(found: Credential, alert: Alert, outcome: Outcome) -> dict[str, str]:
+    fields = {
         "token" if found.kind == "token" else "key": found.id,
         "name": found.name,
-        # Looked through as a whole: of a secret that is cut in two, half would be told.
+        # Checked before truncation, which could hide half of a secret.
         "source": "" if secrets.found_in(alert.source) else alert.source[:SOURCE_MAX],
-        "url": _where(alert),
+        "url": _safe_url(alert),
         "public": "yes" if alert.public else "no",
         "acted": outcome.done,
     }
-    return {name: text for name, text in told.items() if text}
+    return {name: text for name, text in fields.items() if text}
 
 
-def _where(alert: Alert) -> str:
-    """Return the address without what may hold a secret: its query, its fragment, a password; "" when it is none."""
+def _safe_url(alert: Alert) -> str:
+    """Return the URL without parts that may hold a secret (query, fragment, password); "" when it is malformed."""
     try:
         parts = urlsplit(alert.url)
         address = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
     except ValueError:
         return ""
-    good = parts.scheme in ("https", "http") and address.isascii() and address.isprintable() and " " not in address
-    return address[:URL_MAX] if good and not secrets.found_in(address) else ""
+    is_valid = parts.scheme in ("https", "http") and address.isascii() and address.isprintable() and " " not in address
+    return address[:URL_MAX] if is_valid and not secrets.found_in(address) else ""

@@ -1,4 +1,4 @@
-"""The profiles' table, declared for those who create and check tables; reading and writing go straight to the wire."""
+"""The table of profiles, for commands that create and check tables; `baselines` reads and writes its items."""
 
 from pynamodb.attributes import UnicodeAttribute
 
@@ -6,7 +6,7 @@ from chalicelib.core.dynamodb import models
 
 
 class Profiles(models.Table):
-    """What is remembered of one account between two looks (see `profiles`)."""
+    """The profile of an account between two hourly runs."""
 
     class Meta(models.Meta):
         table = "profiles"

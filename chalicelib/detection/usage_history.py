@@ -1,9 +1,9 @@
-"""What the counters of past hours say of each credential: requests, denials, refusals, and the networks they came from.
+"""Read what the counters of past hours record about each credential: requests, denials, rejections and networks.
 
-All of it is written by the admission's one write, into the items that count. `f…` counts the 401s and 403s of a
-credential and `q…` its 429s, named by the seven characters in which its counter ends; `n…` stands for a pair of a
-credential and a network that was first seen in that hour, and names the counter; `n_other` counts the pairs that found
-no room.
+All of it is written with the admission, into the counter items. `f…` counts the 401 and 403 responses of a credential
+and `q…` its 429 responses; the rest of the name is the last seven characters of its counter. `n…` is a pair of
+credential and network first seen in that hour, and its value names the counter; `n_other` counts pairs beyond the size
+limit.
 """
 
 from collections import defaultdict
@@ -17,33 +17,33 @@ from chalicelib.limits.recorded_usage import FAILED, NETWORKS_OTHER, REFUSED, ne
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """What one credential did in one clock hour."""
+    """The activity of one credential in one clock hour."""
 
     requests: int = 0
     denials: int = 0
-    refusals: int = 0
+    rejections: int = 0
     networks: frozenset[str] = frozenset()
-    """The marks of the networks: they tell two apart and never say which they are."""
+    """Keyed hashes of the networks: they distinguish networks without revealing them."""
     networks_missed: bool = False
-    """Whether some network of the account found no room in this hour: then `networks` may not be all."""
+    """Whether some network of the account was not recorded in this hour, so `networks` may be incomplete."""
 
     def __add__(self, other: "Hour") -> "Hour":
-        """Return both together: an account that changes its tier has two items in one hour."""
+        """Return the sum of two: an account that changes its tier has two items in one hour."""
         return Hour(
             self.requests + other.requests,
             self.denials + other.denials,
-            self.refusals + other.refusals,
+            self.rejections + other.rejections,
             self.networks | other.networks,
             self.networks_missed or other.networks_missed,
         )
 
 
 History = Mapping[int, Hour]
-"""The hours in which something was noted of a credential, by the second in which each began."""
+"""The recorded hours of a credential, by the epoch second at which each began."""
 
 
 def of_account(items: Iterable[Mapping[str, Any]]) -> dict[str, dict[int, Hour]]:
-    """Return the history of each credential of an account, by its counter, from the account's raw items."""
+    """Return the history of each credential of an account by counter, from the account's raw items."""
     found: dict[str, dict[int, Hour]] = defaultdict(dict)
     for item in items:
         at = int(item["hour"]["N"])
@@ -61,10 +61,10 @@ def _of_item(item: dict[str, Any]) -> dict[str, Hour]:
         counter: Hour(
             requests=number(item, counter),
             denials=times_told_no(item, FAILED, counter),
-            refusals=times_told_no(item, REFUSED, counter),
+            rejections=times_told_no(item, REFUSED, counter),
             networks=frozenset(networks[counter]),
             networks_missed=missed,
         )
-        # A credential all of whose requests were refused has a network and no count.
+        # A credential whose requests were all rejected has networks but no count.
         for counter in counters(item) | networks.keys()
     }

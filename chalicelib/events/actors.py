@@ -1,7 +1,7 @@
-"""Who acts, from where, and for which account: known by the middleware, and read where an event is recorded.
+"""The actor of the current request or task: which credential, session or account acts, and from which address.
 
-An account is shown its own credentials, sessions and addresses. Of somebody else, such as an administrator, it is shown
-only the role: their account id, address and free-text reason are for administrators.
+An account sees its own credentials, sessions and addresses. For an administrator or the operator it sees only the role;
+their account id, address and free-text reason are shown to administrators only.
 """
 
 from collections.abc import Iterator
@@ -14,37 +14,37 @@ OPERATOR = "operator"
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`id` is that of a credential, a session or an account; outside of any request the operator acts."""
+    """An actor. `id` identifies a credential, a session or an account; outside of requests, the operator."""
 
     id: str = OPERATOR
     ip: str = ""
     account_id: str = ""
-    """The account of that credential or session; "" while it is unknown, and where nobody's account acts."""
+    """The account of that credential or session; "" before authentication and for actors without an account."""
     reason: str = ""
-    """Why, where an administrator or the operator gave a reason."""
+    """The reason that an administrator or the operator gave."""
 
 
 ADMIN = "admin"
-"""What an account is shown instead of who of its administrators acted."""
+"""Shown to an account in place of the administrator who acted."""
 WATCH = "watch"
-"""What acts by itself, as the account chose, when a key leaks or behaves strangely."""
+"""Anomaly and leak detection, which applies the account's own policy."""
 STRANGER = "stranger"
-"""Who has shown nothing yet: somebody who signs up, logs in or opens a link of a letter."""
+"""An anonymous caller: a sign-up, a login or a link from an email."""
 
 LATCHKEY = "latchkey"
-"""Who acts where nobody did: what was noticed, or is finished, afterwards."""
+"""The service itself: observations recorded afterwards and deferred clean-up."""
 
 _acting: ContextVar[Actor | None] = ContextVar("acting", default=None)
 
 
 def current() -> Actor:
-    """Return who acts."""
+    """Return the current actor: the operator unless a context manager below set another."""
     return _acting.get() or Actor()
 
 
 @contextmanager
 def stranger_from(ip: str) -> Iterator[None]:
-    """Let somebody at an address act in a `with` block, until it is known who it is."""
+    """Record an anonymous caller at an address as the actor of a `with` block, until `is_known_as` identifies it."""
     token = _acting.set(Actor(STRANGER, ip))
     try:
         yield
@@ -54,7 +54,7 @@ def stranger_from(ip: str) -> Iterator[None]:
 
 @contextmanager
 def watch() -> Iterator[None]:
-    """Let the watch act in a `with` block, on nobody's behalf and from nowhere."""
+    """Record detection as the actor of a `with` block, without an account or an address."""
     token = _acting.set(Actor(WATCH))
     try:
         yield
@@ -64,7 +64,7 @@ def watch() -> Iterator[None]:
 
 @contextmanager
 def operator_for(reason: str) -> Iterator[None]:
-    """Record `reason`, if there is one, with every event of a `with` block: the operator acts, by a command."""
+    """Record the operator as the actor of a `with` block, with `reason` on each event."""
     token = _acting.set(Actor(reason=reason))
     try:
         yield
@@ -74,7 +74,7 @@ def operator_for(reason: str) -> Iterator[None]:
 
 @contextmanager
 def administrator(account_id: str, reason: str) -> Iterator[None]:
-    """Act as an administrator in a `with` block, for `reason`, from wherever the request comes."""
+    """Record an administrator as the actor of a `with` block, with `reason` and the request's address."""
     token = _acting.set(replace(current(), id=account_id, account_id=account_id, reason=reason))
     try:
         yield
@@ -84,7 +84,7 @@ def administrator(account_id: str, reason: str) -> Iterator[None]:
 
 @contextmanager
 def latchkey() -> Iterator[None]:
-    """Let nobody act in a `with` block: what is done in it follows from what somebody did before."""
+    """Record the service as the actor of a `with` block, for work that completes an earlier request."""
     token = _acting.set(Actor(LATCHKEY))
     try:
         yield
@@ -92,6 +92,6 @@ def latchkey() -> Iterator[None]:
         _acting.reset(token)
 
 
-def is_known_as(id: str, account_id: str = "") -> None:  # noqa: A002 - what it is
-    """Take down who it is that acts, and for which account, now that it is known."""
+def is_known_as(id: str, account_id: str = "") -> None:  # noqa: A002 - the name of the field
+    """Set the id and the account of the current actor after authentication."""
     _acting.set(replace(current(), id=id, account_id=account_id))

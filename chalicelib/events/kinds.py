@@ -1,9 +1,9 @@
-"""What can happen to an account: the type of each event, and in words what it says."""
+"""The event types of an account, with their labels and groups."""
 
 ACCOUNT_CREATED = "account.created"
 ACCOUNT_RENAMED = "account.renamed"
 STANDING_CHANGED = "account.standing_changed"
-PASSWORD_CHANGED = "account.password_changed"  # noqa: S105 - a type, no password
+PASSWORD_CHANGED = "account.password_changed"  # noqa: S105 - an event type, not a password
 PASSWORD_LINK_MADE = "account.password_link_made"  # noqa: S105 - as above
 EMAIL_CHANGED = "account.email_changed"
 EMAIL_VERIFIED = "account.email_verified"
@@ -83,7 +83,7 @@ WORDS = {
     QUOTA_NEARLY_SPENT: "80% of the hour's quota used",
     QUOTA_SPENT: "The hour's quota used up",
 }
-"""Every type there is."""
+"""The label of each event type."""
 
 SUBJECTS = {
     "API keys": ("key",),
@@ -95,14 +95,14 @@ SUBJECTS = {
     "Account": ("account",),
     "Logging in": ("session",),
 }
-"""What events are about, in the order in which they are offered: each with the beginnings of its types."""
+"""Groups of event types in display order, each with the prefixes of its types."""
 
-BY_OTHERS = frozenset({ACCOUNT_CREATED, STANDING_CHANGED})
-"""What no account does itself: whoever signs up has none yet, and tiers and suspension are for administrators."""
-BY_AN_APPLICATION = frozenset({GRANT_REVOKED, TOKEN_REVOKED, CONSENT_WITHDRAWN})
-"""What happens to accounts when an application that they allowed is deleted."""
+NEVER_BY_ACCOUNT = frozenset({ACCOUNT_CREATED, STANDING_CHANGED})
+"""Types that an account never causes: sign-up precedes the account, and only administrators change tier or status."""
+BY_CLIENT_DELETION = frozenset({GRANT_REVOKED, TOKEN_REVOKED, CONSENT_WITHDRAWN})
+"""Types recorded for other accounts when a client they had authorized is deleted."""
 
-ENDS_VERDICTS = frozenset(
+INVALIDATE_DECISIONS = frozenset(
     {
         STANDING_CHANGED,
         PASSWORD_CHANGED,
@@ -118,12 +118,12 @@ ENDS_VERDICTS = frozenset(
         TOKEN_REVOKED,
     }
 )
-"""What makes older verdicts about credentials wrong: a mark follows each (see `limits.stale_marks`)."""
+"""Types that invalidate cached authorization decisions: a mark follows each of them (`limits.stale_marks`)."""
 
 
 def by_subject() -> dict[str, dict[str, str]]:
-    """Return every type with its words, by what it is about."""
+    """Return the labels of all event types, by group."""
     return {
-        subject: {kind: words for kind, words in WORDS.items() if kind.partition(".")[0] in beginnings}
-        for subject, beginnings in SUBJECTS.items()
+        subject: {kind: label for kind, label in WORDS.items() if kind.partition(".")[0] in prefixes}
+        for subject, prefixes in SUBJECTS.items()
     }

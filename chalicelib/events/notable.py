@@ -1,7 +1,8 @@
-"""Telling an account of what nobody changed, once: a claim and the event in one transaction, written after the fact.
+"""Record an observation, such as a spent quota, exactly once: a claim item and the event in one transaction.
 
-The claim lies beside the events, under a partition that no account has, so no reader of events meets it. The event has
-an id of its own moment: whoever reads on from an id misses nothing. In the wire's own JSON: the hot path may tell.
+The claim is stored in the same table under a partition key that no account has, so queries for events never return it.
+The event's id is generated when it is written, so a reader that pages by id misses nothing. The items are low-level
+DynamoDB JSON because the request path calls this module.
 """
 
 from collections.abc import Mapping
@@ -15,15 +16,15 @@ TABLE = "events"
 LATCHKEY = actors.LATCHKEY
 
 
-def tell_once(
+def record_once(
     account_id: str, kind: str, once: str, changed: Mapping[str, str], *, actor: str = LATCHKEY, ip: str = ""
 ) -> bool:
-    """Record that `kind` happened to an account, unless it is recorded under `once`; tell whether this call did.
+    """Record `kind` for an account unless it is already recorded under the key `once`; return whether this call did.
 
-    Raises WireError when the database didn't write it; that is counted, and whoever notices next may tell it.
+    Raises WireError when DynamoDB fails; the failure is counted, and the next caller that observes it can record it.
     """
     if kind not in kinds.WORDS:
-        raise ValueError(f"{kind} is no type of event.")
+        raise ValueError(f"{kind} is not an event type.")
     now_ms = clock.now_ms()
     dies_at = {"N": str(now_ms // 1000 + settings.current().events_kept_s)}
     claim = {**_claim_key(account_id, kind, once), "dies_at": dies_at}
@@ -39,19 +40,19 @@ def tell_once(
     }
     try:
         dynamodb.call("TransactWriteItems", {"TransactItems": [_put(claim), _put(event)]}, dynamodb.AT_ONCE)
-    except Cancelled as refusal:
-        if not refusal.was_refused:
-            _not_told(kind, refusal)
+    except Cancelled as error:
+        if not error.was_refused:
+            _report_failure(kind, error)
             raise
         return False
     except WireError as error:
-        _not_told(kind, error)
+        _report_failure(kind, error)
         raise
     return True
 
 
-def was_told(account_id: str, kind: str, once: str) -> bool:
-    """Tell whether `kind` is recorded under `once`."""
+def is_recorded(account_id: str, kind: str, once: str) -> bool:
+    """Return whether `kind` is recorded under the key `once`."""
     key = _claim_key(account_id, kind, once)
     request = {"TableName": settings.current().table(TABLE), "Key": key, "ConsistentRead": True}
     return "Item" in dynamodb.call("GetItem", request)
@@ -66,6 +67,6 @@ def _put(item: dynamodb.Json) -> dynamodb.Json:
     return {"Put": {"TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(id)"}}
 
 
-def _not_told(kind: str, error: WireError) -> None:
+def _report_failure(kind: str, error: WireError) -> None:
     telemetry.warning("event_not_told", type=kind, code=error.code)
     telemetry.count("EventNotTold")

@@ -1,4 +1,4 @@
-"""Telling an account that the quota of an hour is nearly spent, or spent: once each, by who gets it there."""
+"""Record events when the hourly quota of an account reaches 80 % and 100 %, once for each threshold and hour."""
 
 from typing import Any
 
@@ -13,30 +13,32 @@ _KINDS = {quota_thresholds.NEARLY_SPENT: kinds.QUOTA_NEARLY_SPENT, quota_thresho
 
 
 def tell(
-    account_id: str, tier: Tier, hour: int, what: str, *, used: int, actor: str = notable.LATCHKEY, ip: str = ""
+    account_id: str, tier: Tier, hour: int, threshold: str, *, used: int, actor: str = notable.LATCHKEY, ip: str = ""
 ) -> bool:
-    """Record what the quota of an hour has come to; tell whether this call did.
+    """Record that an account reached a quota threshold; return whether this call recorded it.
 
-    Never raises for what the database says: it is told beside an answer that stands. The hourly look makes up for it.
+    Database errors are not raised because the request is admitted already; the hourly run records what is missing.
     """
     try:
-        return _tell(account_id, tier, hour, what, used=used, actor=actor, ip=ip)
+        return _record(account_id, tier, hour, threshold, used=used, actor=actor, ip=ip)
     except WireError:
-        # Counted and logged where it was raised.
+        # `notable` has counted and logged the error.
         return False
 
 
 def sweep_account(account_id: str, tier: Tier, hour: int, item: dict[str, Any]) -> int:
-    """Record what an hour's raw counters have come to and no admission told; return how much that was.
+    """Record the thresholds that an hour's counters reached and no request recorded; return their number.
 
-    Raises WireError when the database didn't write it.
+    Raises WireError when DynamoDB fails.
     """
     used = number(item, "used")
-    return sum(_tell(account_id, tier, hour, what, used=used) for what in quota_thresholds.reached(tier, used))
+    return sum(
+        _record(account_id, tier, hour, threshold, used=used) for threshold in quota_thresholds.reached(tier, used)
+    )
 
 
-def _tell(
-    account_id: str, tier: Tier, hour: int, what: str, *, used: int, actor: str = notable.LATCHKEY, ip: str = ""
+def _record(
+    account_id: str, tier: Tier, hour: int, threshold: str, *, used: int, actor: str = notable.LATCHKEY, ip: str = ""
 ) -> bool:
     changed = {
         "tier": tier.name,
@@ -44,4 +46,4 @@ def _tell(
         "quota": str(tier.quota),
         "resets_at": clock.iso((hour + clock.HOUR_S) * 1000),
     }
-    return notable.tell_once(account_id, _KINDS[what], f"{tier.name}#{hour}", changed, actor=actor, ip=ip)
+    return notable.record_once(account_id, _KINDS[threshold], f"{tier.name}#{hour}", changed, actor=actor, ip=ip)

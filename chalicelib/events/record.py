@@ -1,4 +1,4 @@
-"""Recording an event: in the same transaction as the change it tells of, so that neither stands without the other."""
+"""Record and read an account's events. An event is written in the same transaction as the change that it describes."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -11,9 +11,9 @@ from chalicelib.events.tables import Event
 
 LAST_ID = "evt_~"
 PAGE = 1_000
-"""So many events are looked at by one call that looks for those of one type."""
+"""Events read by one query that filters by type."""
 PAGES = 5
-"""So many calls one look back makes."""
+"""Queries that one call of `look_back` makes at most."""
 
 
 def add_to(
@@ -25,13 +25,13 @@ def add_to(
     actor: str = "",
     reason: str | None = None,
 ) -> None:
-    """Add to a transaction: `kind` happened to an account.
+    """Add an event of type `kind` for an account to a transaction.
 
-    `changed` says what in words and ids, never a secret; `actor` did it, or else whoever acts now, for `reason` or for
-    the one that is given with it. The account is shown both only where it acted itself (`shown`).
+    `changed` describes the change in labels and ids, never a secret. `actor` and `reason` default to those of the
+    current actor. The account sees both only for its own actions (see `shown`).
     """
     if kind not in kinds.WORDS:
-        raise ValueError(f"{kind} is no type of event.")
+        raise ValueError(f"{kind} is not an event type.")
     acting, now_ms = actors.current(), clock.now_ms()
     actor, reason = actor or acting.id, reason or acting.reason or None
     event = Event(
@@ -50,23 +50,23 @@ def add_to(
 
 
 def newest_first(account_id: str, limit: int, *, before: str = "", kind: str = "") -> list[Event]:
-    """Return what happened to an account, the newest first, as far back as `look_back` goes."""
+    """Return the events of an account, newest first, within the limits of `look_back`."""
     return look_back(account_id, limit, before=before, kind=kind)[0]
 
 
 def look_back(account_id: str, limit: int, *, before: str = "", kind: str = "") -> tuple[list[Event], str]:
-    """Return up to `limit` events, the newest first, and the id up to which was looked, "" where nothing is left.
+    """Return up to `limit` events, newest first, and the id to continue from ("" at the end).
 
-    They lie beyond the id `before` and, where `kind` is named, are of that type only. DynamoDB reads whatever happened
-    to find those, so no more than `PAGES` pages are read: what comes back then may be less than there is.
+    The events are older than the id `before` and, when `kind` is given, of that type. DynamoDB reads every event to
+    filter by type, so at most `PAGES` pages are read and fewer events than exist may be returned.
     """
-    # DynamoDB deletes what is over when it finds the time.
-    lives = Event.dies_at > clock.now_s()
+    # DynamoDB deletes expired items with a delay.
+    is_kept = Event.dies_at > clock.now_s()
     # Ids sort by time.
     pages = Event.query(
         account_id,
         Event.id < (before or LAST_ID),
-        lives & (Event.type == kind) if kind else lives,
+        is_kept & (Event.type == kind) if kind else is_kept,
         scan_index_forward=False,
         page_size=PAGE if kind else limit,
     ).page_iter
@@ -80,26 +80,26 @@ def look_back(account_id: str, limit: int, *, before: str = "", kind: str = "") 
 
 
 def since(account_id: str, after: str) -> Iterator[Event]:
-    """Return what happened to an account beyond the id `after`, in order."""
+    """Return the events of an account after the id `after`, oldest first."""
     yield from Event.query(account_id, Event.id > after, Event.dies_at > clock.now_s())
 
 
 def seen_as(event: Event) -> str | None:
-    """Return whom the account is shown instead of the actor; None where it may see who acted, from where and why."""
+    """Return the role shown to the account in place of the actor; None where the account sees the actor."""
     return event.seen_as or _other_role(event.type, event.actor, event.reason)
 
 
 def shown(event: Event) -> dict[str, Any]:
-    """Return an event as the account that it happened to sees it, in the API and in its webhooks.
+    """Return an event as its account sees it in the API and in webhooks.
 
-    Of somebody else it is shown the role only: not who it was, from where, or for what reason.
+    For the actions of others only the role is included, without their id, address or reason.
     """
     instead = seen_as(event)
     return shown_whole(event) if instead is None else {**shown_whole(event), **_role_only(instead)}
 
 
 def redacted(data: dict[str, Any]) -> dict[str, Any]:
-    """Return what `shown` made of an event, before it left anything out, with that left out."""
+    """Return event data that was rendered without redaction, redacted as `shown` does it."""
     instead = _other_role(str(data.get("type")), str(data.get("actor")), data.get("reason"))
     return data if instead is None else {**data, **_role_only(instead)}
 
@@ -118,26 +118,26 @@ def shown_whole(event: Event) -> dict[str, Any]:
 
 
 def _other_role(kind: str, actor: str, reason: str | None) -> str | None:
-    """Return the role that an account is shown for what the operator or an administrator did to it, else None.
+    """Return the role shown to an account for an action of the operator or an administrator, else None.
 
-    By who acted, whatever was done and whatever was stored of it: the operator acts as such, an administrator as the
-    account that they are, and nobody else gives a reason. Some types are nobody else's to begin with.
+    Decided by the actor, whatever the event type: the operator has an id of its own, an administrator acts under an
+    account id, and only these two give reasons. Some event types are never caused by the account itself.
     """
     if actor in (actors.OPERATOR, actors.ADMIN):
         return actor
     if reason or actor.startswith("acc_"):
         return actors.ADMIN
-    if kind not in kinds.BY_OTHERS or actor == actors.STRANGER:
+    if kind not in kinds.NEVER_BY_ACCOUNT or actor == actors.STRANGER:
         return None
     return actor if actor == actors.WATCH else actors.ADMIN
 
 
 def _other_account(acting: actors.Actor, account_id: str, kind: str, changed: dict[str, str]) -> str | None:
-    """Return whom an account is shown for what somebody else's account did to it, else None."""
+    """Return the actor shown to an account for an action of another account, else None."""
     if acting.account_id in ("", account_id):
         return None
-    if kind in kinds.BY_AN_APPLICATION:
-        # Whoever registered an application may delete it, which ends what others allowed it.
+    if kind in kinds.BY_CLIENT_DELETION:
+        # Deleting a client revokes what other accounts granted to it.
         return changed.get("application", actors.ADMIN)
     return actors.ADMIN
 

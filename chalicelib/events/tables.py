@@ -1,4 +1,4 @@
-"""Where it stands what was done to an account: one item an event, in order, never changed."""
+"""The events table: one immutable item for each event of an account, ordered by id."""
 
 from pynamodb.attributes import MapAttribute, UnicodeAttribute
 
@@ -6,7 +6,7 @@ from chalicelib.core.dynamodb import models
 
 
 class Event(models.Table):
-    """Something that happened to an account."""
+    """An event of an account."""
 
     class Meta(models.Meta):
         table = "events"
@@ -18,7 +18,7 @@ class Event(models.Table):
     actor = UnicodeAttribute()
     source_ip = UnicodeAttribute(null=True)
     reason = UnicodeAttribute(null=True)
-    # Whom the account is shown instead of the actor, where that was somebody else. Absent: the actor.
+    # Role shown to the account in place of the actor; absent: the actor itself.
     seen_as = UnicodeAttribute(null=True)
     changed: MapAttribute[str, str] = MapAttribute(default=dict)
     dies_at = models.DiesAt(null=True)

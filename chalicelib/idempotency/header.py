@@ -1,4 +1,4 @@
-"""The header `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): a string of RFC 8941, or bare text."""
+"""The `Idempotency-Key` header (draft-ietf-httpapi-idempotency-key-header-07): an RFC 8941 string, or bare text."""
 
 import re
 from collections.abc import Iterable
@@ -11,10 +11,10 @@ _QUOTED = re.compile(r'"(?:[!#-\[\]-~]|\\["\\])*"')
 
 
 def read(values: Iterable[str]) -> str:
-    """Return the key of a request, the same whether it was quoted or not.
+    """Return the key of a request, the same whether quoted or not.
 
-    More lenient than the draft: clients of other services send it bare. Raises InvalidRequest for anything but 1 to 255
-    visible ASCII characters, and for two that differ.
+    More lenient than the draft: clients of other services send it bare. Raises InvalidRequest unless it is 1 to 255
+    visible ASCII characters, and for two different keys.
     """
     keys = {_text(value.strip(" \t")) for value in values}
     if len(keys) != 1:
@@ -28,7 +28,7 @@ def read(values: Iterable[str]) -> str:
 
 
 def _text(value: str) -> str | None:
-    """Return what a value stands for; None when it is malformed."""
+    """Return the text of a value, or None when it is malformed."""
     if _BARE.fullmatch(value):
         return value
     return re.sub(r"\\(.)", r"\1", value[1:-1]) if _QUOTED.fullmatch(value) else None

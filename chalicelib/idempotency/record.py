@@ -1,8 +1,8 @@
-"""Requests that must not happen twice: each is recorded under its Idempotency-Key with what came of it, for 24 hours.
+"""Idempotent requests: each is recorded under its Idempotency-Key with its response, for 24 hours.
 
-The record is one write more of the transaction that makes something, so it stands exactly when that does, and of any
-number at once one wins; the others read its answer from their refusal. What has effects outside of the database claims
-the record first. An answer is sealed under the credential that asked, since it may hold a secret.
+The record is part of the transaction that creates something, so it exists exactly if that does; of concurrent requests
+one wins, and the others read its response from the failed condition. A request with effects outside the database
+claims the record first. A response may contain a secret, so it is sealed with the caller's credential.
 """
 
 import hashlib
@@ -21,10 +21,10 @@ from chalicelib.core.root_key import stage_key
 from chalicelib.idempotency.tables import Repeat
 
 KEPT_S = clock.DAY_S
-RUNS_S = 60
-"""A claim is over after so long: whoever held it was killed, since no function runs longer for a request."""
+CLAIM_TTL_S = 60
+"""How long a claim is valid. No function runs longer for a request, so a later claim is from a killed one."""
 ANSWER_BYTES_MAX = 100_000
-"""DynamoDB takes 400 KB an item; of ours only a delivery with twenty long answers comes near this."""
+"""DynamoDB's limit is 400 KB per item; only a delivery with twenty long responses comes close to this."""
 _PURPOSE = "latchkey answer under an Idempotency-Key, version 1"
 
 T = TypeVar("T")
@@ -32,58 +32,61 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was answered, to the byte, but for the headers that belong to one request: limits, ids."""
+    """The response, to the byte, except for headers of a single request: limits, ids."""
 
     status: int
     headers: dict[str, str]
     body: str = field(repr=False)
     made: str = ""
-    """The id of what was made."""
+    """The id of the created resource."""
 
 
 class Replayed(Exception):
-    """The request was made before: this is its answer."""
+    """The request already succeeded. Carries its response."""
 
     def __init__(self, answer: Answer) -> None:
-        """Carry the answer."""
-        super().__init__("answered before")
+        """Carry the response."""
+        super().__init__("already succeeded")
         self.answer = answer
 
 
 @dataclass(slots=True)
 class Once:
-    """A request under an Idempotency-Key."""
+    """A request with an Idempotency-Key."""
 
     account_id: str
     digest: str
     fingerprint: str
     secret: str = field(repr=False)
-    """The credential that it came with."""
+    """The credential that it was sent with."""
     written: Answer | None = None
-    """The answer as it was recorded, or is about to be."""
+    """The response as recorded, or about to be."""
     claim: str = ""
 
-    def add_to(self, write: models.Transaction, answer: Answer) -> None:
-        """Add to a transaction: the request has succeeded, with this answer. The condition decides between two."""
-        self.written = answer
-        write.save(self._record(answer), condition=_is_free(), return_values="ALL_OLD")
+    def add_to(self, write: models.Transaction, response: Answer) -> None:
+        """Add the record of a successful request to a transaction.
+
+        Its condition decides between concurrent requests.
+        """
+        self.written = response
+        write.save(self._record(response), condition=_is_free(), return_values="ALL_OLD")
 
     def explain(self, error: TransactWriteError) -> None:
-        """Raise what a refused transaction that this was added to is to be answered, if this refused it."""
-        stood = models.refused_write(error, Repeat(self.digest))
-        if stood:
-            self._judge(Repeat.from_raw_data(stood))
+        """Raise Replayed, or why the request can't be repeated, if its record made the transaction fail."""
+        existing = models.refused_write(error, Repeat(self.digest))
+        if existing:
+            self._raise_outcome(Repeat.from_raw_data(existing))
 
     def look(self) -> None:
-        """Raise what the request is to be answered, if it was made before."""
-        stood = Repeat.found(self.digest)
-        if stood is not None and stood.expires_at > clock.now_ms():
-            self._judge(stood)
+        """Raise Replayed, or why the request can't be repeated, if it is recorded."""
+        existing = Repeat.found(self.digest)
+        if existing is not None and existing.expires_at > clock.now_ms():
+            self._raise_outcome(existing)
 
     def take(self) -> None:
-        """Claim the request for this process; raise what it is to be answered when it is, or was, made elsewhere."""
+        """Claim the request for this process. Raises Replayed, or RequestInProgress if another process runs it."""
         self.claim = randomness.base62(20)
-        record = self._empty(RUNS_S)
+        record = self._new_record(CLAIM_TTL_S)
         record.claim = self.claim
         try:
             record.save(condition=_is_free())
@@ -91,31 +94,31 @@ class Once:
             if not models.refused(error):
                 raise
             self.look()
-            # It was let go in between.
+            # The claim was released in between.
             raise errors.RequestInProgress from None
 
-    def keep(self, answer: Answer) -> None:
-        """Record the answer of what was claimed, or the one that differs from what a transaction has recorded."""
-        self.written = answer
-        ours = Repeat.claim == self.claim if self.claim else Repeat.fingerprint == self.fingerprint
+    def keep(self, response: Answer) -> None:
+        """Record the response of a claimed request, or one that differs from what its transaction recorded."""
+        self.written = response
+        own = Repeat.claim == self.claim if self.claim else Repeat.fingerprint == self.fingerprint
         with models.may_be_refused():
-            self._record(answer).save(condition=ours | _is_free())
+            self._record(response).save(condition=own | _is_free())
 
     def let_go(self) -> None:
-        """Give a claim up: the request failed, and may be made again under the same key."""
+        """Release a claim: the request failed, and may be repeated with the same key."""
         with models.may_be_refused():
             Repeat(self.digest).update(actions=[Repeat.expires_at.set(0)], condition=Repeat.claim == self.claim)
 
-    def _record(self, answer: Answer) -> Repeat:
-        record = self._empty(KEPT_S)
-        record.made = answer.made or None
-        plain = json.dumps(asdict(answer)).encode()
+    def _record(self, response: Answer) -> Repeat:
+        record = self._new_record(KEPT_S)
+        record.made = response.made or None
+        plain = json.dumps(asdict(response)).encode()
         if len(plain) <= ANSWER_BYTES_MAX:
             record.sealed = sealed.seal(plain, self.secret, purpose=_PURPOSE, bound_to=self.digest)
         return record
 
-    def _empty(self, lives_s: int) -> Repeat:
-        expires_at = clock.now_ms() + lives_s * 1000
+    def _new_record(self, ttl_s: int) -> Repeat:
+        expires_at = clock.now_ms() + ttl_s * 1000
         return Repeat(
             self.digest,
             account_id=self.account_id,
@@ -124,44 +127,44 @@ class Once:
             dies_at=expires_at // 1000 + clock.HOUR_S,
         )
 
-    def _judge(self, stood: Repeat) -> NoReturn:
-        if not hmac.compare_digest(stood.fingerprint, self.fingerprint):
+    def _raise_outcome(self, existing: Repeat) -> NoReturn:
+        if not hmac.compare_digest(existing.fingerprint, self.fingerprint):
             raise errors.IdempotencyKeyReused
-        if stood.claim is not None:
+        if existing.claim is not None:
             raise errors.RequestInProgress
-        made = f" and made {stood.made}" if stood.made else ""
-        if stood.sealed is None:
-            raise errors.Conflict(f"This request succeeded before{made}. Its answer was too long to be kept.")
-        plain = sealed.opened(stood.sealed, self.secret, purpose=_PURPOSE, bound_to=self.digest)
+        made = f" and created {existing.made}" if existing.made else ""
+        if existing.sealed is None:
+            raise errors.Conflict(f"This request already succeeded{made}. Its response was too long to be stored.")
+        plain = sealed.opened(existing.sealed, self.secret, purpose=_PURPOSE, bound_to=self.digest)
         if plain is None:
             raise errors.Conflict(
-                f"This request succeeded before{made}. Its answer is kept for the credential that sent it only."
+                f"This request already succeeded{made}. Its response is only available to the credential that sent it."
             )
         raise Replayed(Answer(**json.loads(plain)))
 
 
 @dataclass(frozen=True, slots=True)
 class Recording(Generic[T]):
-    """A request under an Idempotency-Key on its way to the transaction that makes a T."""
+    """A request with an Idempotency-Key, for the transaction that creates a T."""
 
     once: Once
     shown: Callable[[T], Answer]
-    """How the answer says what was made."""
+    """Builds the response from the created resource."""
 
     def add_to(self, write: models.Transaction, made: T) -> None:
-        """Add to the transaction that makes it: the request has succeeded, and is answered like this."""
+        """Add the record of the request, with its response, to the transaction that creates the resource."""
         self.once.add_to(write, self.shown(made))
 
     def explain(self, error: TransactWriteError) -> None:
-        """Raise what the request is to be answered, if it was its record that refused the transaction."""
+        """Raise Replayed, or why the request can't be repeated, if its record made the transaction fail."""
         self.once.explain(error)
 
 
 def once(*, account_id: str, lineage: str, place: str, key: str, content: bytes, secret: str) -> Once:
-    """Return a request to `place` under an Idempotency-Key, by a credential of a `lineage`.
+    """Return a request to `place` with an Idempotency-Key, by a credential of a `lineage`.
 
-    Whoever reads the table could try bodies that are easily guessed, so their fingerprint is keyed with the stage's
-    key. Raises NoStageKey.
+    The fingerprint is keyed with a secret derived from the root key, so that a copy of the table can't be used to
+    guess bodies. Raises NoStageKey.
     """
     digest = secrets.digest(json.dumps(["idempotency", account_id, lineage, place, key]))
     fingerprint = hmac.new(stage_key("idempotency fingerprint"), content, hashlib.sha256).hexdigest()
@@ -169,6 +172,6 @@ def once(*, account_id: str, lineage: str, place: str, key: str, content: bytes,
 
 
 def _is_free() -> Condition:
-    """Nothing is recorded, or what is has ended: DynamoDB deletes late."""
+    """Return the condition that no active record exists. DynamoDB deletes late."""
     condition: Condition = Repeat.digest.does_not_exist() | (Repeat.expires_at <= clock.now_ms())
     return condition

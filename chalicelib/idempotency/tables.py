@@ -1,4 +1,4 @@
-"""The record of a request under an Idempotency-Key, beside the other things that may happen once."""
+"""The record of a request with an Idempotency-Key, in the same table as one-time tokens."""
 
 from pynamodb.attributes import BinaryAttribute, UnicodeAttribute
 
@@ -6,7 +6,7 @@ from chalicelib.core.dynamodb import models
 
 
 class Repeat(models.Table):
-    """What came of a request: under a digest of who asks, for what, and the key that it named."""
+    """The outcome of a request, by a digest of account, lineage, route and key."""
 
     class Meta(models.Meta):
         table = "tickets"
@@ -14,13 +14,13 @@ class Repeat(models.Table):
     digest = UnicodeAttribute(hash_key=True)
     kind = UnicodeAttribute(default="repeat")
     account_id = UnicodeAttribute()
-    # A keyed hash of query and body: another one under the same key is refused.
+    # A keyed hash of query and body: a different request with the same key is rejected.
     fingerprint = UnicodeAttribute()
-    # The id of what was made: for another credential of the lineage, which can't open the answer.
+    # The id of the created resource, for another credential of the lineage, which can't decrypt the response.
     made = UnicodeAttribute(null=True)
-    # Who runs it at this moment; absent once it has succeeded.
+    # The process that currently runs it; absent once it has succeeded.
     claim = UnicodeAttribute(null=True)
-    # The whole answer, which may hold a secret; absent where it is too long to be kept.
+    # The whole response, which may contain a secret; absent if it is too long to be stored.
     sealed = BinaryAttribute(null=True, legacy_encoding=False)
     expires_at = models.Integer()
     dies_at = models.DiesAt(null=True)

@@ -1,8 +1,8 @@
-"""The decision to let one request through: one conditional UpdateItem decides quota, burst and staleness, and counts.
+"""Decide whether one request is admitted: one conditional UpdateItem checks quota, burst and staleness, and counts.
 
-Nothing is read first, so nothing can change in between; a refused request consumes nothing. What this process has seen
-refused it refuses again from memory, so a flood of refused requests costs next to nothing. Without an hourly quota, one
-write may take several admissions (see `leases`). The same write tells what the request shows (see `traits`).
+There is no read before the write, so no race. A rejected request consumes nothing, and the local cache repeats known
+rejections without a call, so a flood of rejected requests costs almost nothing. Without an hourly quota, one write may
+admit several requests (see `leases`). The same write also records per-credential usage (see `recorded_usage`).
 """
 
 from dataclasses import dataclass, replace
@@ -38,31 +38,31 @@ NEVER_STALE = 2**53
 
 
 class Refused(errors.RateLimited):
-    """A limit is spent: which one, and what is left of both."""
+    """A limit is exhausted. Carries which limit, and what remains of both."""
 
     def __init__(self, limit: str, left: Allowance, retry_after_s: int) -> None:
-        """Name the `limit`: `quota`, `burst`, or `throttled` when the counter itself had no capacity."""
+        """Set `limit` to `quota`, `burst`, or `throttled` when DynamoDB throttled the counter itself."""
         super().__init__(retry_after_s)
         self.limit = limit
         self.left = left
 
 
 class Stale(Exception):
-    """Something about the subject changed at `stale_at_ms`, after what the caller knows was verified."""
+    """Account, credentials or grants changed at `stale_at_ms`, after the caller was verified."""
 
     def __init__(self, stale_at_ms: int) -> None:
-        """Carry the mark: whoever verifies after seeing it has seen the change, whatever the clocks say."""
+        """Carry the mark. A verification that starts after reading it sees the change, regardless of clock skew."""
         super().__init__("verified before the last change")
         self.stale_at_ms = stale_at_ms
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Who asks, besides the subject: what one admission is counted under and judged by."""
+class Attempt:
+    """One admission attempt: the counter it is counted under, when its credential was verified, and its usage."""
 
     counter: str | None = None
     verified_at_ms: int = NEVER_STALE
-    shown: Traits = recorded_usage.NOTHING_SHOWN
+    usage: Traits = recorded_usage.NO_USAGE
 
 
 def admit(
@@ -71,96 +71,108 @@ def admit(
     *,
     counter: str | None = None,
     verified_at_ms: int = NEVER_STALE,
-    shown: Traits = recorded_usage.NOTHING_SHOWN,
+    shown: Traits = recorded_usage.NO_USAGE,
 ) -> Allowance:
-    """Let one request of `subject` through and count it, under `counter` too when one is named.
+    """Admit one request of `subject` and count it, also under `counter` if given.
 
-    `verified_at_ms` is when the caller's credential was verified; what the request has `shown` is recorded under its
-    counter. Raises Refused when a limit is spent, and Stale when
-    account, credentials or grants changed since. When DynamoDB can't answer, the request passes: a limiter outage must
-    not be an API outage.
+    `verified_at_ms` is when the caller's credential was verified; the usage `shown` by the request is recorded under
+    `counter`. Raises Refused when a limit is exhausted, and Stale when account, credentials or grants have changed
+    since the verification. When DynamoDB is unavailable the request is admitted: a limiter outage must not become an
+    API outage.
     """
-    asked = Asked(counter, verified_at_ms, shown)
+    attempt = Attempt(counter, verified_at_ms, shown)
     window = window_at(subject, tier, clock.now_ms())
-    seen = local_cache.of(window)
+    cached = local_cache.lookup(window)
     if (
         tier.quota is None
-        and recorded_usage.is_old_news(seen.known, counter, shown)
+        and recorded_usage.is_already_recorded(cached.recorded, counter, shown)
         and (burst_used := leases.spend(window, counter, verified_at_ms)) is not None
     ):
-        return allowance(window, used=seen.used, burst_used=burst_used)
-    _refuse_what_was_refused(window, seen, counter)
+        return allowance(window, used=cached.used, burst_used=burst_used)
+    _reject_from_cache(window, cached, counter)
     if fail_open.lasts(window.now_ms):
-        return allowance(window, used=seen.used, burst_used=0)
-    take = leases.wanted(window, counter, seen) if tier.quota is None else leases.ONE
+        return allowance(window, used=cached.used, burst_used=0)
+    reservation = leases.choose_reservation(window, counter, cached) if tier.quota is None else leases.SINGLE
     try:
-        item, size = _counted(window, seen, asked, take)
+        item, size = _count(window, cached, attempt, reservation)
     except Throttled:
-        # Letting it through would reward a flood with a free pass.
-        left = allowance(window, used=seen.used, burst_used=tier.burst)
+        # Admitting it would let a flood through.
+        left = allowance(window, used=cached.used, burst_used=tier.burst)
         raise Refused("throttled", left, 1) from None
     except (Unreachable, Contended):
-        # From now on, not from the request's arrival: waiting for the answer may have taken longer than that.
+        # From now, not from the request's arrival: the timeout may have taken longer than the fail-open period.
         fail_open.begins(clock.now_ms())
         telemetry.count("LimiterUnavailable")
-        return allowance(window, used=seen.used, burst_used=0)
+        return allowance(window, used=cached.used, burst_used=0)
     used = number(item, "used")
-    crossed = quota_thresholds.crossed(tier, known=seen.used, used=used)
-    local_cache.note(window, item)
+    crossed = quota_thresholds.find_crossed(tier, known=cached.used, used=used)
+    local_cache.store(window, item)
     return allowance(window, used=used, burst_used=number(item, window.slot) - size + 1, crossed=crossed)
 
 
 def recall(subject: str, tier: Tier) -> None:
-    """Raise Refused when this process knows that a limit of `subject` is spent; ask nobody and count nothing."""
+    """Raise Refused when the local cache says that a limit of `subject` is exhausted.
+
+    Reads no counter and consumes nothing.
+    """
     window = window_at(subject, tier, clock.now_ms())
-    _refuse_what_was_refused(window, local_cache.of(window))
+    _reject_from_cache(window, local_cache.lookup(window))
 
 
-def _refuse_what_was_refused(window: Window, seen: local_cache.Seen, counter: str | None = None) -> None:
-    """A counter only grows: what was spent stays spent until its window ends, or the quota until it is asked again."""
-    if seen.quota_is_spent(window.now_ms):
-        raise _refusal("quota", window, counter, seen.used, seen.burst_used(window))
-    if seen.burst_spent_in == window.slot:
-        raise _refusal("burst", window, counter, seen.used, window.tier.burst)
+def _reject_from_cache(window: Window, cached: local_cache.CachedItem, counter: str | None = None) -> None:
+    """Raise Refused for a limit that is cached as exhausted.
+
+    Counters only grow, so it stays so until the window ends.
+    """
+    if cached.quota_is_exhausted(window.now_ms):
+        raise _rejection("quota", window, counter, cached.used, cached.burst_used(window))
+    if cached.burst_exhausted_in == window.slot:
+        raise _rejection("burst", window, counter, cached.used, window.tier.burst)
 
 
-def _counted(window: Window, seen: local_cache.Seen, asked: Asked, take: leases.Take) -> tuple[dynamodb.Json, int]:
-    """Take `take` in one write, or one admission where there is no room for a lease.
+def _count(
+    window: Window, cached: local_cache.CachedItem, attempt: Attempt, reservation: leases.Reservation
+) -> tuple[dynamodb.Json, int]:
+    """Count `reservation` in one write, or a single admission when there is no room for a lease.
 
-    Returns the item after it and how many were taken.
+    Returns the updated item and the number of admissions counted.
     """
     try:
-        with rejection_counts.taken(window) as told_no:
-            request = _request(window, seen, asked, told_no, take)
+        with rejection_counts.flush_with(window) as rejections:
+            request = _build_update(window, cached, attempt, rejections, reservation)
             item: dynamodb.Json = dynamodb.call("UpdateItem", request, dynamodb.AT_ONCE)["Attributes"]
-    except ConditionFailed as refusal:
-        if take.size > 1 and _is_short_of_room(window, refusal.item, asked.verified_at_ms):
-            local_cache.note(window, refusal.item)
-            return _counted(window, seen, asked, replace(take, size=1))
-        raise _explain(window, refusal.item, asked) from None
+    except ConditionFailed as failure:
+        if reservation.size > 1 and _has_room_for_one(window, failure.item, attempt.verified_at_ms):
+            local_cache.store(window, failure.item)
+            return _count(window, cached, attempt, replace(reservation, size=1))
+        raise _explain(window, failure.item, attempt) from None
     if window.tier.quota is None:
-        leases.taken(window, asked.counter, asked.verified_at_ms, take, number(item, window.slot))
-    return item, take.size
+        leases.record(window, attempt.counter, attempt.verified_at_ms, reservation, number(item, window.slot))
+    return item, reservation.size
 
 
-def _is_short_of_room(window: Window, item: dynamodb.Json, verified_at_ms: int) -> bool:
-    """Tell whether only the lease was too much: one request may still pass."""
+def _has_room_for_one(window: Window, item: dynamodb.Json, verified_at_ms: int) -> bool:
+    """Return whether only the lease was too large, so that one admission may still succeed."""
     return number(item, window.slot) < window.tier.burst and number(item, "stale_at") <= verified_at_ms
 
 
-def _request(
-    window: Window, seen: local_cache.Seen, asked: Asked, told_no: rejection_counts.Sum, take: leases.Take
+def _build_update(
+    window: Window,
+    cached: local_cache.CachedItem,
+    attempt: Attempt,
+    rejections: rejection_counts.Counts,
+    reservation: leases.Reservation,
 ) -> dynamodb.Json:
-    """Build the one write. Its condition is the rule, and wins every race between functions for the last admission."""
-    learnt = recorded_usage_delta.learnt(seen.known, asked.counter, asked.shown, told_no.by_name)
-    names = {"#slot": window.slot, **learnt.names}
+    """Build the UpdateItem. Its condition is the rule, so concurrent functions can't both take the last admission."""
+    delta = recorded_usage_delta.compute_delta(cached.recorded, attempt.counter, attempt.usage, rejections.by_name)
+    names = {"#slot": window.slot, **delta.names}
     values: dynamodb.Json = {
-        ":size": {"N": str(take.size)},
-        ":used": {"N": str(take.size - take.returned)},
-        ":below": {"N": str(leases.below(window, take.size))},
-        ":verified_at": {"N": str(asked.verified_at_ms)},
+        ":size": {"N": str(reservation.size)},
+        ":used": {"N": str(reservation.size - reservation.returned)},
+        ":below": {"N": str(leases.burst_bound(window, reservation.size))},
+        ":verified_at": {"N": str(attempt.verified_at_ms)},
         ":dies_at": {"N": str(dies_at(window.tier, window.hour))},
-        **learnt.values,
+        **delta.values,
     }
     condition = (
         "(attribute_not_exists(#slot) OR #slot < :below)"
@@ -169,17 +181,17 @@ def _request(
     if window.tier.quota is not None:
         condition += " AND (attribute_not_exists(used) OR used < :quota)"
         values[":quota"] = {"N": str(window.tier.quota)}
-    update = f"SET dies_at = :dies_at{learnt.sets} ADD used :used, #slot :size{learnt.adds}"
-    if asked.counter is not None:
-        names["#counter"] = asked.counter if seen.has_room_for(asked.counter) else OTHER
+    update = f"SET dies_at = :dies_at{delta.sets} ADD used :used, #slot :size{delta.adds}"
+    if attempt.counter is not None:
+        names["#counter"] = attempt.counter if cached.has_room_for(attempt.counter) else OTHER
         update += ", #counter :used"
-    if told_no.refused:
-        values[":refused"] = {"N": str(told_no.refused)}
+    if rejections.rejected:
+        values[":refused"] = {"N": str(rejections.rejected)}
         update += f", {REFUSED} :refused"
-    # Judged again by this moment's clock: one that was set back may count in a window that seemed past.
-    gone = (*past_slots(seen.past, window), *learnt.removes)
-    if gone:
-        update += " REMOVE " + ", ".join(gone)
+    # Filtered again by the current clock: if it was set back, a window that seemed past may be the current one.
+    removed = (*past_slots(cached.past, window), *delta.removes)
+    if removed:
+        update += " REMOVE " + ", ".join(removed)
     return {
         "TableName": settings.current().table(TABLE),
         "Key": item_key(window.subject, window.tier, window.hour),
@@ -192,21 +204,24 @@ def _request(
     }
 
 
-def _explain(window: Window, item: dynamodb.Json, asked: Asked) -> Exception:
-    """Name what refused, from the item the condition was judged on. Staleness first: it may change the limits."""
-    if number(item, "stale_at") > asked.verified_at_ms:
+def _explain(window: Window, item: dynamodb.Json, attempt: Attempt) -> Exception:
+    """Return the reason for the rejection, from the item that failed the condition.
+
+    Staleness first: it may change the limits.
+    """
+    if number(item, "stale_at") > attempt.verified_at_ms:
         return Stale(number(item, "stale_at"))
-    local_cache.note(window, item)
+    local_cache.store(window, item)
     used, burst_used = number(item, "used"), number(item, window.slot)
     if window.tier.quota is not None and used >= window.tier.quota:
-        local_cache.quota_is_spent(window)
-        return _refusal("quota", window, asked.counter, used, burst_used)
-    local_cache.burst_is_spent(window)
-    return _refusal("burst", window, asked.counter, used, burst_used)
+        local_cache.mark_quota_exhausted(window)
+        return _rejection("quota", window, attempt.counter, used, burst_used)
+    local_cache.mark_burst_exhausted(window)
+    return _rejection("burst", window, attempt.counter, used, burst_used)
 
 
-def _refusal(limit: str, window: Window, counter: str | None, used: int, burst_used: int) -> Refused:
-    rejection_counts.note(window, counter)
+def _rejection(limit: str, window: Window, counter: str | None, used: int, burst_used: int) -> Refused:
+    rejection_counts.record_rejection(window, counter)
     left = allowance(window, used=used, burst_used=burst_used)
-    full_again_ms = window.hour_ends_ms if limit == "quota" else window.slot_ends_ms
-    return Refused(limit, left, seconds_until(full_again_ms, window.now_ms))
+    resets_ms = window.hour_ends_ms if limit == "quota" else window.slot_ends_ms
+    return Refused(limit, left, seconds_until(resets_ms, window.now_ms))

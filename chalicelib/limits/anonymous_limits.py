@@ -1,7 +1,7 @@
-"""Limits of what a stranger may do from one network: everything that costs CPU, mail, a fetch or a stored item.
+"""Limit anonymous callers by network, for everything that costs CPU, an email, a fetch or a stored item.
 
-Counted by each width of the caller's network, the narrowest first, so that one customer who is refused uses up nothing
-of their neighbours'.
+Each attempt is counted for every prefix of the caller's network, narrowest first, so that a rejected customer uses up
+none of their neighbours' allowance.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from chalicelib.limits.headers import Allowance
 from chalicelib.limits.tiers import Tier
 
 WIDER = 4
-"""A /48 may do so many times what one of its /64s may: more than one customer's share, and far from 65,536 shares."""
+"""A /48 may make this many times the attempts of one /64: more than one customer's share, far fewer than 65,536."""
 
 
 def admit_networks(networks: Sequence[str], tier: Tier) -> Allowance:
-    """Count one attempt under every one of a caller's `networks`, which come narrowest first.
+    """Count one attempt for each of a caller's `networks`, ordered narrowest first.
 
-    Return what is left to the narrowest. Raises Refused when one of them has made as many this hour as `tier` allows.
+    Returns what remains for the narrowest. Raises Refused when one of them exceeds `tier`.
     """
     left = admit(f"{tier.name}_{networks[0]}", tier)
     for network in networks[1:]:

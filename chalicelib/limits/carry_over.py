@@ -1,6 +1,6 @@
-"""What a subject used of this hour, carried to the one that takes its place.
+"""Carry a subject's usage of the current hour over to the subject that replaces it.
 
-Plain writes, never a transaction: one that touches a counter would make concurrent admissions fail.
+Plain writes, never a transaction: a transaction on a counter would make concurrent admissions fail.
 """
 
 from chalicelib.core import clock, errors, settings
@@ -11,11 +11,11 @@ from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
 
 
 def carry_over(old: str, new: str, tier: Tier) -> None:
-    """Let `new`, which nobody has used yet, begin this hour with what `old` used of it; repeating it is harmless.
+    """Set the usage of `new`, which is still unused, to what `old` used this hour. Idempotent.
 
-    Raises Unavailable when that can't be known for sure.
+    Raises Unavailable when the old usage can't be read reliably.
     """
-    # Marked before it is read: what was verified earlier adds nothing to the old counters afterwards.
+    # Marked before it is read: callers verified earlier then add nothing to the old counters.
     if not stale_marks.mark(old):
         raise errors.Unavailable
     hour, table = clock.hour_of(clock.now_s()), settings.current().table(TABLE)

@@ -1,9 +1,9 @@
-"""How the counters lie in DynamoDB: one item a subject, tier and clock hour, so one write counts hour and burst.
+"""Layout of the counter items in DynamoDB: one item per subject, tier and clock hour.
 
-`used` counts the hour. `s<n>` counts burst window n of the hour; those long past are removed by later writes. `k…` and
-`c…` count one key or one OAuth client, `other` those that came when the item was full, `refused` the refusals (see
-`refusals`). `stale_at` is the moment since
-which nothing verified earlier may be trusted (see `stale`). The whole stays under 1 KB: one write unit.
+So one write counts both the hour and the burst. `used` counts the hour. `s<n>` counts burst window n of the hour;
+later writes remove old ones. `k…` and `c…` count one API key or OAuth client, `other` those beyond the item's
+capacity, `refused` the rejections (see `rejection_counts`). `stale_at` is the time before which verifications are no
+longer valid (see `stale_marks`). The item stays under 1 KB: one write unit.
 """
 
 from collections.abc import Iterable
@@ -16,10 +16,12 @@ from chalicelib.limits.tiers import Tier
 
 TABLE = "windows"
 SLOTS_KEPT_S = 8
-"""How far behind another function's clock may be and still find its burst window: 6 s when one is 3 s fast and one 3 s
-slow, and 2 s for a write that was sent twice."""
-REMOVED_AT_ONCE = 100
-"""An expression is at most 4 KB long; an hour has 3,600 burst windows. What is left goes with the next write."""
+"""How far another function's clock may lag and still find its burst window:
+
+6 s of skew (one clock 3 s fast, one 3 s slow), and 2 s for a retried write.
+"""
+REMOVED_PER_WRITE = 100
+"""An expression is at most 4 KB, and an hour has up to 3,600 burst windows. The next write removes the rest."""
 COUNTERS_MAX = 30
 """How many keys and clients one item counts by name: 30 names of 8 characters are 400 bytes."""
 OTHER = "other"
@@ -28,7 +30,7 @@ REFUSED = "refused"
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Where one request at one moment is counted."""
+    """The item and burst window in which a request is counted."""
 
     subject: str
     tier: Tier
@@ -40,22 +42,22 @@ class Window:
 
     @property
     def item_key(self) -> tuple[str, int]:
-        """Return what identifies the item within this process."""
+        """Return the item's key in process-local caches."""
         return partition(self.subject, self.tier), self.hour
 
     @property
     def hour_ends_ms(self) -> int:
-        """Return when the quota is full again."""
+        """Return when the quota resets."""
         return (self.hour + clock.HOUR_S) * 1000
 
     @property
     def slot_ends_ms(self) -> int:
-        """Return when the burst is full again."""
+        """Return when the burst resets."""
         return (self.slot_start + settings.current().burst_window_s) * 1000
 
 
 def window_at(subject: str, tier: Tier, now_ms: int) -> Window:
-    """Return the window that a request of `subject` counts in."""
+    """Return the window in which a request of `subject` is counted."""
     now_s = now_ms // 1000
     hour = clock.hour_of(now_s)
     index = (now_s - hour) // settings.current().burst_window_s
@@ -63,30 +65,30 @@ def window_at(subject: str, tier: Tier, now_ms: int) -> Window:
 
 
 def partition(subject: str, tier: Tier) -> str:
-    """Return the hash key of a subject's counters under a tier: a new tier starts with a full allowance."""
+    """Return the partition key of a subject's counters in a tier. A new tier starts with a full allowance."""
     return f"{subject}#{tier.name}"
 
 
 def item_key(subject: str, tier: Tier, hour: int) -> dict[str, Any]:
-    """Return the DynamoDB key of one item."""
+    """Return the DynamoDB key of an item."""
     return {"subject": {"S": partition(subject, tier)}, "hour": {"N": str(hour)}}
 
 
 def dies_at(tier: Tier, hour: int) -> int:
-    """Return the second after which DynamoDB may delete an item."""
+    """Return the epoch second after which DynamoDB may delete an item."""
     return hour + tier.kept_s
 
 
 def number(item: dict[str, Any], name: str) -> int:
-    """Return a counter of a raw item; one that isn't there is 0."""
+    """Return a counter of a raw item, 0 if absent."""
     return int(item[name]["N"]) if name in item else 0
 
 
 def past_slots(names: Iterable[str], window: Window) -> tuple[str, ...]:
-    """Return those `names` of burst counters that no function's clock can still be in, as many as one write removes."""
+    """Return the burst counters among `names` that are too old for any function's clock, at most 100."""
     oldest = (window.slot_start - window.hour - SLOTS_KEPT_S) // settings.current().burst_window_s
     past = (name for name in names if name[0] == "s" and name[1:].isdigit() and int(name[1:]) < oldest)
-    return tuple(islice(past, REMOVED_AT_ONCE))
+    return tuple(islice(past, REMOVED_PER_WRITE))
 
 
 def counters(item: dict[str, Any]) -> frozenset[str]:
@@ -95,5 +97,5 @@ def counters(item: dict[str, Any]) -> frozenset[str]:
 
 
 def counter_of(credential_id: str) -> str:
-    """Return the counter of a key, or of an OAuth client: its kind and the random end of its id."""
+    """Return the counter name of an API key or OAuth client: its kind and the random end of its id."""
     return ("k" if credential_id.startswith("key_") else "c") + credential_id[-7:]

@@ -1,4 +1,4 @@
-"""What is left of a subject's limits after a request: the numbers behind the headers and GET /v1/limits."""
+"""The rate-limit headers of a response, and the numbers behind them and GET /v1/limits."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from chalicelib.limits.tiers import Tier
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left of the quota and of the burst, and when each is full again (ms)."""
+    """The remaining quota and burst, and when each resets (ms)."""
 
     tier: Tier
     quota_left: int
@@ -18,26 +18,26 @@ class Allowance:
     quota_resets_ms: int
     burst_resets_ms: int
     crossed: tuple[str, ...] = ()
-    """What this admission brought the quota to (see `quota`)."""
+    """The quota thresholds that this admission crossed (see `quota_thresholds`)."""
 
     @property
     def limit(self) -> int:
-        """Return the limit that the headers speak of: the quota, or the burst where there is no quota."""
+        """Return the limit shown in the headers: the quota, or the burst without a quota."""
         return self.tier.burst if self.tier.quota is None else self.tier.quota
 
     @property
     def remaining(self) -> int:
-        """Return what is left of `limit`."""
+        """Return what remains of `limit`."""
         return self.burst_left if self.tier.quota is None else self.quota_left
 
     @property
     def reset_s(self) -> int:
-        """Return the epoch second in which `remaining` is full again."""
+        """Return the epoch second in which `limit` resets."""
         return (self.burst_resets_ms if self.tier.quota is None else self.quota_resets_ms) // 1000
 
 
 def allowance(window: Window, *, used: int, burst_used: int, crossed: tuple[str, ...] = ()) -> Allowance:
-    """Return what is left in `window` when `used` and `burst_used` are taken."""
+    """Return what remains in `window` after `used` and `burst_used`."""
     tier = window.tier
     return Allowance(
         tier=tier,
@@ -51,12 +51,12 @@ def allowance(window: Window, *, used: int, burst_used: int, crossed: tuple[str,
 
 
 def seconds_until(at_ms: int, now_ms: int) -> int:
-    """Return the whole seconds from `now_ms` to `at_ms`, rounded up: after so many, `at_ms` has come."""
+    """Return the whole seconds from `now_ms` to `at_ms`, rounded up."""
     return max(0, -(-(at_ms - now_ms) // 1000))
 
 
 def headers(left: Allowance) -> dict[str, str]:
-    """Return the limit headers: the documented three, and those of draft-ietf-httpapi-ratelimit-headers beside them."""
+    """Return the X-RateLimit headers and those of draft-ietf-httpapi-ratelimit-headers."""
     hour = f'"hour";q={left.tier.quota};w=3600, ' if left.tier.quota is not None else ""
     hour_left = f'"hour";r={left.quota_left};t={seconds_until(left.quota_resets_ms, left.now_ms)}, ' if hour else ""
     return {
@@ -73,7 +73,7 @@ NOBODY = {
     "X-RateLimit-Remaining": "0",
     "X-RateLimit-Reset": "0",
 }
-"""The allowance of a caller nobody knows: what an answer says that no counter stands behind."""
+"""The headers of a response for which no limit was counted, such as a 401."""
 
 NAMES = (*NOBODY, "RateLimit-Policy", "RateLimit", "Retry-After")
-"""Every header above, for pages of other origins to read."""
+"""Every header above, for Access-Control-Expose-Headers."""

@@ -1,9 +1,9 @@
-"""Several admissions in one write, for an account without an hourly quota that asks often: a lease, spent from memory.
+"""Admit several requests with one write, for a busy account without an hourly quota: a lease, spent from memory.
 
-A lease is at most a tenth of what this process let through in the last burst window, and is good for one second of its
-own window at most; what is left then is lost, and taken off the usage by the next write. So all leases of a window hold
-at most a tenth of the burst, and none reaches beyond 80 % of it: a client that keeps under 80 % is never refused for
-what was left unspent.
+A lease is at most a tenth of what this process admitted in the last burst window, and expires after one second or with
+its window. Unspent admissions are lost, and the next write subtracts them from the usage. All leases of a window
+together hold at most a tenth of the burst, and none is granted above 80 % of it: a client that stays below 80 % is
+never rejected because of unspent admissions.
 """
 
 from collections import OrderedDict
@@ -13,59 +13,59 @@ from chalicelib.core import settings
 from chalicelib.limits import local_cache
 from chalicelib.limits.counter_items import Window
 
-PART = 10
-"""A lease is at most one part in so many of what was let through in the last window."""
+FRACTION = 10
+"""The divisor that bounds a lease: at most one tenth of what was admitted in the last window."""
 FILLED_PERCENT = 80
-"""How far leases may fill the burst; above that every request is counted by itself."""
-LIVES_MS = 1_000
-"""How long a lease is good for, and so how late a revocation may be noticed."""
+"""Leases are granted up to this share of the burst; above it every request is counted individually."""
+LIFETIME_MS = 1_000
+"""How long a lease is valid, which bounds how late a revocation takes effect."""
 CALLERS_MAX = 4_096
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
-    """What one write takes: how many admissions, and how many unspent ones of the past it takes off what was used."""
+class Reservation:
+    """The admissions that one write counts, and the unspent earlier ones that it subtracts from the usage."""
 
     size: int
     returned: int = 0
 
 
-ONE = Take(1)
+SINGLE = Reservation(1)
 
 _Key = tuple[tuple[str, int], str | None]
-"""An item and the counter under which a caller is counted in it: no key spends what another was given."""
+"""An item and a caller's counter in it. One key never spends another key's lease."""
 
 
 @dataclass(slots=True)
 class _Caller:
-    """What this process let through for one caller in this window and the last, and what it holds for the caller."""
+    """The admissions of one caller in this window and the last in this process, and its current lease."""
 
     slot_start: int
     count: int = 0
-    count_before: int = 0
+    previous_count: int = 0
     verified_at_ms: int = 0
-    taken_ms: int = 0
-    is_taking: bool = False
+    acquired_ms: int = 0
+    is_acquiring: bool = False
     held: list[int] = field(default_factory=list)
-    """How much of the burst was used once each admission is spent, the next one last."""
+    """The burst usage after each admission is spent, the next one last."""
     unspent: int = 0
-    """How many admissions of earlier leases were lost: counted as used, and not."""
+    """How many admissions of expired leases were counted as used, but never spent."""
 
-    def holds_for(self, verified_at_ms: int, now_ms: int) -> bool:
-        """Tell whether what is held is good for a caller verified then: no earlier than who took it, nor too late."""
-        return verified_at_ms >= self.verified_at_ms and 0 <= now_ms - self.taken_ms < LIVES_MS
+    def is_usable(self, verified_at_ms: int, now_ms: int) -> bool:
+        """Return whether the lease is unexpired, and the caller verified no earlier than its first holder."""
+        return verified_at_ms >= self.verified_at_ms and 0 <= now_ms - self.acquired_ms < LIFETIME_MS
 
 
 _callers: OrderedDict[_Key, _Caller] = OrderedDict()
 
 
 def spend(window: Window, counter: str | None, verified_at_ms: int) -> int | None:
-    """Spend one admission that is held for a caller; return how much of the burst is used then, None without one."""
+    """Spend one leased admission. Returns the burst usage after it, or None without a valid lease."""
     caller = _callers.get((window.item_key, counter))
-    if caller is None or caller.slot_start != window.slot_start or not caller.holds_for(verified_at_ms, window.now_ms):
+    if caller is None or caller.slot_start != window.slot_start or not caller.is_usable(verified_at_ms, window.now_ms):
         return None
     try:
-        # One step, so no two threads spend the same.
+        # Atomic: no two threads pop the same admission.
         burst_used = caller.held.pop()
     except IndexError:
         return None
@@ -73,54 +73,54 @@ def spend(window: Window, counter: str | None, verified_at_ms: int) -> int | Non
     return burst_used
 
 
-def wanted(window: Window, counter: str | None, seen: local_cache.Seen) -> Take:
-    """Return what the next write for a caller should take: one admission, or a lease by the rate just seen."""
-    caller = _of(window, counter)
-    one = Take(1, caller.unspent)
-    if caller.is_taking and 0 <= window.now_ms - caller.taken_ms < LIVES_MS:
-        # Another thread is about to bring one.
-        return one
+def choose_reservation(window: Window, counter: str | None, cached: local_cache.CachedItem) -> Reservation:
+    """Return what the next write should reserve: one admission, or a lease sized by the recent rate."""
+    caller = _get_or_create(window, counter)
+    single = Reservation(1, caller.unspent)
+    if caller.is_acquiring and 0 <= window.now_ms - caller.acquired_ms < LIFETIME_MS:
+        # Another thread is already acquiring a lease.
+        return single
     window_ms = settings.current().burst_window_s * 1000
-    until_end = caller.count_before * (window.slot_ends_ms - window.now_ms) // window_ms
-    size = min(caller.count_before // PART, until_end)
-    if size < 2 or seen.burst_used(window) >= below(window, size):
-        return one
-    caller.is_taking, caller.taken_ms = True, window.now_ms
-    return Take(size, caller.unspent)
+    until_end = caller.previous_count * (window.slot_ends_ms - window.now_ms) // window_ms
+    size = min(caller.previous_count // FRACTION, until_end)
+    if size < 2 or cached.burst_used(window) >= burst_bound(window, size):
+        return single
+    caller.is_acquiring, caller.acquired_ms = True, window.now_ms
+    return Reservation(size, caller.unspent)
 
 
-def below(window: Window, size: int) -> int:
-    """Return what the burst window's counter must be below for `size` admissions to be taken at once."""
+def burst_bound(window: Window, size: int) -> int:
+    """Return the value that the burst counter must be below to reserve `size` admissions."""
     return window.tier.burst if size == 1 else window.tier.burst * FILLED_PERCENT // 100 - size + 1
 
 
-def taken(window: Window, counter: str | None, verified_at_ms: int, take: Take, burst_used: int) -> None:
-    """Note that a write took `take`, one admission of which is spent; the burst's counter shows `burst_used`."""
-    caller = _of(window, counter)
+def record(window: Window, counter: str | None, verified_at_ms: int, reservation: Reservation, burst_used: int) -> None:
+    """Record a successful reservation, one admission of which is spent. `burst_used` is the counter after the write."""
+    caller = _get_or_create(window, counter)
     caller.count += 1
-    caller.unspent -= take.returned
-    if take.size > 1:
+    caller.unspent -= reservation.returned
+    if reservation.size > 1:
         caller.unspent += len(caller.held)
-        caller.verified_at_ms, caller.taken_ms, caller.is_taking = verified_at_ms, window.now_ms, False
-        caller.held = [burst_used - left for left in range(take.size - 1)]
+        caller.verified_at_ms, caller.acquired_ms, caller.is_acquiring = verified_at_ms, window.now_ms, False
+        caller.held = [burst_used - left for left in range(reservation.size - 1)]
 
 
 def forget() -> None:
-    """Forget everything, as a new process would."""
+    """Reset to the state of a new process."""
     _callers.clear()
 
 
-def _of(window: Window, counter: str | None) -> _Caller:
-    """Return a caller in this window; what was held for the last one is dropped."""
+def _get_or_create(window: Window, counter: str | None) -> _Caller:
+    """Return a caller's state in this window. A lease of an earlier window is dropped."""
     key = window.item_key, counter
-    known = _callers.get(key)
-    if known is not None and known.slot_start == window.slot_start:
-        return known
+    previous = _callers.get(key)
+    if previous is not None and previous.slot_start == window.slot_start:
+        return previous
     caller = _callers[key] = _Caller(window.slot_start)
-    if known is not None:
-        caller.unspent = known.unspent + len(known.held)
-        if known.slot_start + settings.current().burst_window_s == window.slot_start:
-            caller.count_before = known.count
+    if previous is not None:
+        caller.unspent = previous.unspent + len(previous.held)
+        if previous.slot_start + settings.current().burst_window_s == window.slot_start:
+            caller.previous_count = previous.count
     if len(_callers) > CALLERS_MAX:
         _callers.popitem(last=False)
     return caller

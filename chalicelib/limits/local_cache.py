@@ -1,6 +1,6 @@
-"""What this process remembers of the counters it has touched: enough to refuse without asking, and to tidy in passing.
+"""This process's cache of the counters: enough to repeat rejections without a call and to remove old burst windows.
 
-Never consulted to let anything through.
+It is never used to admit a request.
 """
 
 from collections import OrderedDict
@@ -12,72 +12,72 @@ from chalicelib.limits.counter_items import COUNTERS_MAX, Window, counters, numb
 
 ITEMS_MAX = 4_096
 QUOTA_ASKED_AGAIN_MS = 10_000
-"""A spent quota is believed for so long: a new tier or a reinstatement shows within 10 s even to a refused caller."""
+"""How long an exhausted quota is cached. A new tier or a reinstatement takes effect within 10 s."""
 
 
 @dataclass(slots=True)
-class Seen:
+class CachedItem:
     """The last known state of one item."""
 
     used: int = 0
     slots: dict[str, int] = field(default_factory=dict)
     past: tuple[str, ...] = ()
     counters: frozenset[str] = frozenset()
-    known: recorded_usage.Known = recorded_usage.NOTHING_KNOWN
-    quota_spent_at_ms: int = -QUOTA_ASKED_AGAIN_MS
-    burst_spent_in: str = ""
+    recorded: recorded_usage.RecordedUsage = recorded_usage.NOTHING_RECORDED
+    quota_exhausted_at_ms: int = -QUOTA_ASKED_AGAIN_MS
+    burst_exhausted_in: str = ""
 
     def has_room_for(self, counter: str) -> bool:
-        """Tell whether `counter` may be counted by name."""
+        """Return whether the item can count `counter` by name."""
         return counter in self.counters or len(self.counters) < COUNTERS_MAX
 
-    def quota_is_spent(self, now_ms: int) -> bool:
-        """Tell whether the quota was found spent a moment ago. A clock that jumps back doesn't prolong the moment."""
-        return self.quota_spent_at_ms <= now_ms < self.quota_spent_at_ms + QUOTA_ASKED_AGAIN_MS
+    def quota_is_exhausted(self, now_ms: int) -> bool:
+        """Return whether the quota was recently found exhausted. A clock that is set back doesn't prolong it."""
+        return self.quota_exhausted_at_ms <= now_ms < self.quota_exhausted_at_ms + QUOTA_ASKED_AGAIN_MS
 
     def burst_used(self, window: Window) -> int:
-        """Return what this process knows to be used of the burst window."""
+        """Return the cached usage of the burst window."""
         return self.slots.get(window.slot, 0)
 
 
-_items: OrderedDict[tuple[str, int], Seen] = OrderedDict()
-_nothing = Seen()
+_items: OrderedDict[tuple[str, int], CachedItem] = OrderedDict()
+_EMPTY = CachedItem()
 
 
-def of(window: Window) -> Seen:
-    """Return what is known of the item that `window` counts in."""
-    return _items.get(window.item_key, _nothing)
+def lookup(window: Window) -> CachedItem:
+    """Return the cached state of the item of `window`."""
+    return _items.get(window.item_key, _EMPTY)
 
 
-def note(window: Window, item: dict[str, Any]) -> None:
-    """Remember `item` as DynamoDB has just shown it."""
-    seen = _remembered(window)
-    seen.used = number(item, "used")
-    seen.slots = {window.slot: number(item, window.slot)}
-    seen.past = past_slots(item, window)
-    seen.counters = counters(item)
-    seen.known = recorded_usage.known(item)
+def store(window: Window, item: dict[str, Any]) -> None:
+    """Cache `item` as DynamoDB returned it."""
+    cached = _get_or_create(window)
+    cached.used = number(item, "used")
+    cached.slots = {window.slot: number(item, window.slot)}
+    cached.past = past_slots(item, window)
+    cached.counters = counters(item)
+    cached.recorded = recorded_usage.parse(item)
 
 
-def quota_is_spent(window: Window) -> None:
-    """Refuse from memory until the hour ends, but ask again after 10 s."""
-    _remembered(window).quota_spent_at_ms = window.now_ms
+def mark_quota_exhausted(window: Window) -> None:
+    """Reject from the cache until the hour ends, but check again after 10 s."""
+    _get_or_create(window).quota_exhausted_at_ms = window.now_ms
 
 
-def burst_is_spent(window: Window) -> None:
-    """Refuse from memory until this burst window ends."""
-    _remembered(window).burst_spent_in = window.slot
+def mark_burst_exhausted(window: Window) -> None:
+    """Reject from the cache until this burst window ends."""
+    _get_or_create(window).burst_exhausted_in = window.slot
 
 
 def forget() -> None:
-    """Forget everything, as a new process would."""
+    """Reset to the state of a new process."""
     _items.clear()
 
 
-def _remembered(window: Window) -> Seen:
-    seen = _items.get(window.item_key)
-    if seen is None:
-        seen = _items[window.item_key] = Seen()
+def _get_or_create(window: Window) -> CachedItem:
+    cached = _items.get(window.item_key)
+    if cached is None:
+        cached = _items[window.item_key] = CachedItem()
         if len(_items) > ITEMS_MAX:
             _items.popitem(last=False)
-    return seen
+    return cached

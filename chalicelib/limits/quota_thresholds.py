@@ -1,25 +1,25 @@
-"""When an hour's quota is nearly spent and spent: the two counts that are worth telling an account of."""
+"""The two quota thresholds that an account is notified of: nearly exhausted (80 %) and exhausted (100 %)."""
 
 from chalicelib.limits.tiers import Tier
 
 NEARLY_SPENT, SPENT = "nearly_spent", "spent"
 NEARLY_PERCENT = 80
-SENT_TWICE = 2
-"""What one admission may have counted at most: a write whose answer was lost is sent again."""
+COUNTED_MAX = 2
+"""The most that one admission may have counted: a write whose response was lost is sent again."""
 
 
 def reached(tier: Tier, used: int) -> tuple[str, ...]:
-    """Return what `used` requests of an hour have come to."""
+    """Return the thresholds that `used` requests of an hour have reached."""
     if tier.quota is None:
         return ()
-    nearly = -(-tier.quota * NEARLY_PERCENT // 100)
-    return (NEARLY_SPENT,) * (used >= nearly) + (SPENT,) * (used >= tier.quota)
+    nearly_spent = -(-tier.quota * NEARLY_PERCENT // 100)
+    return (NEARLY_SPENT,) * (used >= nearly_spent) + (SPENT,) * (used >= tier.quota)
 
 
-def crossed(tier: Tier, *, known: int, used: int) -> tuple[str, ...]:
-    """Return what an admission has come to that found `used`, where its process knew of `known` before.
+def find_crossed(tier: Tier, *, known: int, used: int) -> tuple[str, ...]:
+    """Return the thresholds that an admission crossed, given `used` after it and this process's `known` usage before.
 
-    Of admissions in several processes two may think so; none is left out.
+    Two concurrent processes may both report a threshold; none is missed.
     """
-    before = reached(tier, max(known, used - SENT_TWICE))
+    before = reached(tier, max(known, used - COUNTED_MAX))
     return reached(tier, used)[len(before) :]

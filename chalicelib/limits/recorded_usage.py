@@ -1,9 +1,9 @@
-"""What a counters' item knows beyond counts: from where each credential is used, for what, how often it was told no.
+"""Per-credential usage recorded on the counter item: source networks, routes and denied requests.
 
-All of it travels in the admission's one write, and only what this process hasn't seen in the item yet: in the steady
-state nothing. The item must stay under 1 KB, so each kind has its share of it, and where a share is used up a mark says
-that the record isn't complete. No address is kept: a network is a hash of it and of the counter. Whoever can read the
-table could try all networks; the hash keeps addresses out of sight, not out of reach.
+It is part of the admission's write, and only what this process hasn't seen on the item yet: usually nothing. The item
+must stay under 1 KB, so each kind has a size limit, and a marker records that the limit was exceeded. No address is
+stored: a network is a hash of it and of the counter. The hash hides addresses from casual view; anyone who can read
+the table could try all networks.
 """
 
 import base64
@@ -16,10 +16,10 @@ from chalicelib.core import randomness
 
 NETWORKS_MAX = 8
 """How many pairs of a counter and a network one item names: 8 of 17 bytes are 136."""
-NAMED_MAX = 8
-"""How many credentials one item counts failures of, and refusals."""
+CREDENTIALS_MAX = 8
+"""How many credentials one item counts failures of, and as many again for rejections."""
 SHARED_BYTES = 230
-"""What routes, failures and refusals take together at most."""
+"""The most bytes that routes, failures and rejections use together."""
 NETWORKS_OTHER, ROUTES_OTHER, FAILED_OTHER = "n_other", "r_other", "f_other"
 FAILED, REFUSED = "f", "q"
 ROUTE_BYTES = 4 + 3
@@ -30,53 +30,53 @@ NUMBER_BYTES = 8 + 5
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What one request shows besides its caller, as attributes of the item; "" is not recorded."""
+    """The network and route of one request, as attributes of the item. An empty one is not recorded."""
 
     network: str = ""
     route: str = ""
 
 
-NOTHING_SHOWN = Traits()
+NO_USAGE = Traits()
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What an item names already, and how much room is left."""
+class RecordedUsage:
+    """The usage that an item names already, and the remaining room."""
 
     names: frozenset[str] = frozenset()
-    """Attributes; a route is followed by the counter that used it."""
+    """Attribute names; a route's name is followed by the counter that used it."""
     networks: int = 0
     failed: int = 0
-    refused: int = 0
+    rejected: int = 0
     room_bytes: int = SHARED_BYTES
-    excess: tuple[str, ...] = ()
-    """What goes with the next write: processes that didn't know the item yet have put too much into it."""
+    overflow: tuple[str, ...] = ()
+    """Attributes over the limit, added by concurrent processes, for the next write to remove."""
 
 
-NOTHING_KNOWN = Known()
+NOTHING_RECORDED = RecordedUsage()
 
 
 def shown_by(counter: str, *, network: str, route: str) -> Traits:
-    """Return what a request under `counter` shows; `route` is its method and pattern, "" is left out."""
+    """Return the usage of a request under `counter`. `route` is its method and pattern; empty values are omitted."""
     return Traits(network_name(counter, network) if network else "", route_name(route) if route else "")
 
 
 def network_name(counter: str, network: str) -> str:
-    """Return the attribute of a counter and a network."""
+    """Return the attribute name of a counter and a network."""
     digest = hashlib.sha256(f"{counter}|{network}".encode()).digest()
     return "n" + base64.urlsafe_b64encode(digest[:6]).decode()
 
 
 def route_name(route: str) -> str:
-    """Return the attribute of a route. Two may share one: of 60 routes any two do with a chance of 1 %."""
+    """Return the attribute name of a route. Collisions are unlikely: 1 % for any two of 60 routes."""
     digest = hashlib.sha256(route.encode()).digest()
     return "r" + randomness.to_base62(int.from_bytes(digest[:8]), 3)
 
 
-def known(item: Mapping[str, Any]) -> Known:
-    """Return what a raw item names."""
+def parse(item: Mapping[str, Any]) -> RecordedUsage:
+    """Return the usage that a raw item names."""
     names: set[str] = set()
-    networks = failed = refused = 0
+    networks = failed = rejected = 0
     room = SHARED_BYTES
     for name, value in item.items():
         kind = name[0]
@@ -91,18 +91,18 @@ def known(item: Mapping[str, Any]) -> Known:
         elif kind in "fq" and len(name) == 8:
             names.add(name)
             failed += kind == FAILED
-            refused += kind == REFUSED
+            rejected += kind == REFUSED
             room -= NUMBER_BYTES
         elif name == ROUTES_OTHER:
             names.add(name)
-    excess = tuple(_excess(item)) if networks > NETWORKS_MAX or room < 0 else ()
-    return Known(frozenset(names), networks, failed, refused, room, excess)
+    overflow = tuple(_find_overflow(item)) if networks > NETWORKS_MAX or room < 0 else ()
+    return RecordedUsage(frozenset(names), networks, failed, rejected, room, overflow)
 
 
-def is_old_news(known: Known, counter: str | None, shown: Traits) -> bool:
-    """Tell whether an item needn't hear of a request again: then a lease may be spent on it."""
-    return counter is None or is_known(
-        known, counter, Traits("" if known.networks >= NETWORKS_MAX else shown.network, shown.route)
+def is_already_recorded(recorded: RecordedUsage, counter: str | None, usage: Traits) -> bool:
+    """Return whether a request adds nothing to the item, so that a lease may be spent on it."""
+    return counter is None or is_recorded(
+        recorded, counter, Traits("" if recorded.networks >= NETWORKS_MAX else usage.network, usage.route)
     )
 
 
@@ -117,32 +117,34 @@ def routes_of(item: Mapping[str, Any]) -> dict[str, frozenset[str]]:
 
 
 def is_complete(item: Mapping[str, Any]) -> bool:
-    """Tell whether a raw item names every route that was used."""
+    """Return whether a raw item names every route that was used."""
     return ROUTES_OTHER not in item
 
 
 def times_told_no(item: Mapping[str, Any], kind: str, counter: str) -> int:
-    """Return how often an item says that a credential failed (`FAILED`) or was refused (`REFUSED`)."""
+    """Return how often a credential's requests failed (`FAILED`) or were rejected (`REFUSED`), per a raw item."""
     return int(item.get(kind + counter[-7:], {"N": "0"})["N"])
 
 
-def is_known(known: Known, counter: str, shown: Traits) -> bool:
-    """Tell whether an item has all of it. A ninth network is counted each time, an unnamed route is marked once."""
-    return (not shown.network or shown.network in known.names) and (
-        not shown.route or shown.route + counter in known.names or (_is_full(known) and ROUTES_OTHER in known.names)
+def is_recorded(recorded: RecordedUsage, counter: str, usage: Traits) -> bool:
+    """Return whether an item has all of it. A ninth network is counted each time, an unnamed route is marked once."""
+    return (not usage.network or usage.network in recorded.names) and (
+        not usage.route
+        or usage.route + counter in recorded.names
+        or (_is_full(recorded) and ROUTES_OTHER in recorded.names)
     )
 
 
-def _is_full(known: Known) -> bool:
-    return known.room_bytes < ROUTE_BYTES + COUNTER_BYTES
+def _is_full(recorded: RecordedUsage) -> bool:
+    return recorded.room_bytes < ROUTE_BYTES + COUNTER_BYTES
 
 
 def _route_bytes(value: Mapping[str, Any]) -> int:
     return ROUTE_BYTES + COUNTER_BYTES * len(value["SS"])
 
 
-def _excess(item: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is beyond the shares: the last by name, so that all processes agree."""
+def _find_overflow(item: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the attributes over the limits: the last by name, so that all processes agree."""
     yield from sorted(networks_of(item))[NETWORKS_MAX:]
     room = SHARED_BYTES - NUMBER_BYTES * sum(name[0] in "fq" and len(name) == 8 for name in item)
     for name in sorted(routes_of(item)):

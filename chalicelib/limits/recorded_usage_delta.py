@@ -1,4 +1,4 @@
-"""What an admission adds to the recorded usage of its counter item: only what the item doesn't name yet."""
+"""The usage that an admission adds to its counter item: only what the item doesn't name yet."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,21 +6,21 @@ from typing import Any
 
 from chalicelib.limits import recorded_usage
 from chalicelib.limits.recorded_usage import (
+    CREDENTIALS_MAX,
     FAILED,
     FAILED_OTHER,
-    NAMED_MAX,
     NETWORKS_MAX,
     NETWORKS_OTHER,
     REFUSED,
     ROUTES_OTHER,
-    Known,
+    RecordedUsage,
     Traits,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
-    """The parts of the admission's expression that tell what is new; each clause begins with a comma."""
+class Delta:
+    """The parts of the update expression that add new usage. Each clause begins with a comma."""
 
     sets: str = ""
     adds: str = ""
@@ -29,67 +29,71 @@ class Learnt:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-NOTHING_LEARNT = Learnt()
+NO_DELTA = Delta()
 
 
-def learnt(known: Known, counter: str | None, shown: Traits, told_no: Mapping[str, int]) -> Learnt:
-    """Return what a write under `counter` adds to an item: what the request shows, and failures and refusals by name.
+def compute_delta(recorded: RecordedUsage, counter: str | None, usage: Traits, denials: Mapping[str, int]) -> Delta:
+    """Return what a write under `counter` adds to an item: the request's usage, and failures and rejections by name.
 
-    `told_no` are the sums by attribute, as `refusals` holds them.
+    `denials` are counts by attribute, as `rejection_counts` holds them.
     """
-    if not told_no and not known.excess and (counter is None or recorded_usage.is_known(known, counter, shown)):
-        return NOTHING_LEARNT
-    return _Telling(known).all(counter, shown, told_no)
+    if (
+        not denials
+        and not recorded.overflow
+        and (counter is None or recorded_usage.is_recorded(recorded, counter, usage))
+    ):
+        return NO_DELTA
+    return _DeltaBuilder(recorded).build(counter, usage, denials)
 
 
-class _Telling:
+class _DeltaBuilder:
     """Collects the clauses of one write."""
 
-    def __init__(self, known: Known) -> None:
-        self.known, self.room = known, known.room_bytes
-        self.failed, self.refused = known.failed, known.refused
+    def __init__(self, recorded: RecordedUsage) -> None:
+        self.recorded, self.room = recorded, recorded.room_bytes
+        self.failed, self.rejected = recorded.failed, recorded.rejected
         self.sets: list[str] = []
         self.adds: list[str] = []
         self.names: dict[str, str] = {}
         self.values: dict[str, Any] = {}
 
-    def all(self, counter: str | None, shown: Traits, told_no: Mapping[str, int]) -> Learnt:
-        """Tell everything."""
-        removes = self._excess()
-        networks_left_out = sum(name[0] == "n" for name in self.known.excess)
+    def build(self, counter: str | None, usage: Traits, denials: Mapping[str, int]) -> Delta:
+        """Return the clauses for everything that is new."""
+        removes = self._remove_overflow()
+        networks_left_out = sum(name[0] == "n" for name in self.recorded.overflow)
         routes_left_out = len(removes) > networks_left_out
         if counter is not None:
-            networks_left_out += not self._network(counter, shown.network)
-            routes_left_out = not self._route(counter, shown.route) or routes_left_out
-        failed_left_out = self._told_no(told_no)
-        if routes_left_out and ROUTES_OTHER not in self.known.names:
+            networks_left_out += not self._add_network(counter, usage.network)
+            routes_left_out = not self._add_route(counter, usage.route) or routes_left_out
+        failed_left_out = self._add_denials(denials)
+        if routes_left_out and ROUTES_OTHER not in self.recorded.names:
             self.sets.append(f"{ROUTES_OTHER} = :one")
             self.values[":one"] = {"N": "1"}
         for name, count in ((NETWORKS_OTHER, networks_left_out), (FAILED_OTHER, failed_left_out)):
             if count:
                 self._add(name, f":{name}", {"N": str(count)})
-        return Learnt(_clauses(self.sets), _clauses(self.adds), removes, self.names, self.values)
+        return Delta(_clauses(self.sets), _clauses(self.adds), removes, self.names, self.values)
 
-    def _excess(self) -> tuple[str, ...]:
-        self.names |= {f"#x{number}": name for number, name in enumerate(self.known.excess)}
+    def _remove_overflow(self) -> tuple[str, ...]:
+        self.names |= {f"#x{number}": name for number, name in enumerate(self.recorded.overflow)}
         return tuple(self.names)
 
-    def _network(self, counter: str, name: str) -> bool:
-        """Name a network; return False when it can only be counted."""
-        if not name or name in self.known.names:
+    def _add_network(self, counter: str, name: str) -> bool:
+        """Name a network. Returns False when it can only be counted."""
+        if not name or name in self.recorded.names:
             return True
-        if self.known.networks >= NETWORKS_MAX:
+        if self.recorded.networks >= NETWORKS_MAX:
             return False
         self.sets.append("#network = :network")
         self.names["#network"], self.values[":network"] = name, {"S": counter}
         return True
 
-    def _route(self, counter: str, name: str) -> bool:
-        """Name a route; return False when there is no room."""
-        if not name or name + counter in self.known.names:
+    def _add_route(self, counter: str, name: str) -> bool:
+        """Name a route. Returns False when there is no room."""
+        if not name or name + counter in self.recorded.names:
             return True
-        is_there = any(known.startswith(name) for known in self.known.names)
-        needed = recorded_usage.COUNTER_BYTES if is_there else recorded_usage.ROUTE_BYTES + recorded_usage.COUNTER_BYTES
+        is_named = any(each.startswith(name) for each in self.recorded.names)
+        needed = recorded_usage.COUNTER_BYTES if is_named else recorded_usage.ROUTE_BYTES + recorded_usage.COUNTER_BYTES
         if needed > self.room:
             return False
         self.room -= needed
@@ -97,28 +101,28 @@ class _Telling:
         self._add("#route", ":route", {"SS": [counter]})
         return True
 
-    def _told_no(self, sums: Mapping[str, int]) -> int:
-        """Name who was told no; return how many failures found no room. Unnamed refusals are in the account's sum."""
+    def _add_denials(self, sums: Mapping[str, int]) -> int:
+        """Add counts by credential. Returns how many failures had no room; `refused` has all rejections."""
         left_out = 0
         for number, (name, count) in enumerate(sums.items()):
-            if name not in self.known.names and not self._makes_room(name[0]):
+            if name not in self.recorded.names and not self._reserve_room(name[0]):
                 left_out += count * (name[0] == FAILED)
                 continue
             self.names[f"#no{number}"] = name
             self._add(f"#no{number}", f":no{number}", {"N": str(count)})
         return left_out
 
-    def _makes_room(self, kind: str) -> bool:
-        count = self.failed if kind == FAILED else self.refused
-        if count >= NAMED_MAX or self.room < recorded_usage.NUMBER_BYTES:
+    def _reserve_room(self, kind: str) -> bool:
+        count = self.failed if kind == FAILED else self.rejected
+        if count >= CREDENTIALS_MAX or self.room < recorded_usage.NUMBER_BYTES:
             return False
         self.room -= recorded_usage.NUMBER_BYTES
         self.failed += kind == FAILED
-        self.refused += kind == REFUSED
+        self.rejected += kind == REFUSED
         return True
 
-    def _add(self, spelled: str, placeholder: str, value: Mapping[str, Any]) -> None:
-        self.adds.append(f"{spelled} {placeholder}")
+    def _add(self, attribute: str, placeholder: str, value: Mapping[str, Any]) -> None:
+        self.adds.append(f"{attribute} {placeholder}")
         self.values[placeholder] = value
 
 

@@ -1,9 +1,9 @@
-"""How often a subject was refused, for people to see. A refusal must cost nothing, so this process adds them up.
+"""Count rejected requests, for display. A rejection must cost nothing, so this process adds them up in memory.
 
-The sum is written with the next admission, or by itself after 10 s of refusals; likewise who of the subject's
-credentials was refused, and whose requests failed for want of a scope or for having ended. Whichever write carries a
-sum has taken it: no two threads carry the same. Approximate: what a process holds when it ends, or when the hour does,
-is lost; so is what is held of a flood that stops, unless the subject is admitted or refused here again in that hour.
+The next admission writes the counts, or a separate write after 10 s of rejections. Counted by credential as well, like
+requests that failed because of a missing scope or an expired credential. A write removes the counts that it carries,
+so no two threads write the same. Approximate: counts are lost when the process or the hour ends, or when a flood stops
+and no later request of the subject reaches this process in that hour.
 """
 
 import threading
@@ -17,112 +17,112 @@ from chalicelib.core.dynamodb.errors import WireError
 from chalicelib.limits import local_cache, recorded_usage, recorded_usage_delta
 from chalicelib.limits.counter_items import REFUSED, TABLE, Window, dies_at, item_key
 
-HELD_MS = 10_000
+FLUSH_AFTER_MS = 10_000
 ITEMS_MAX = 1_024
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
-    """What one write carries: all refusals, and refusals and failures by the attribute of a credential."""
+class Counts:
+    """The counts that one write carries: all rejections, and rejections and failures by a credential's attribute."""
 
-    refused: int = 0
+    rejected: int = 0
     by_name: Mapping[str, int] = field(default_factory=dict)
 
-    def __add__(self, other: "Sum") -> "Sum":
-        """Return both together."""
+    def __add__(self, other: "Counts") -> "Counts":
+        """Return both added together."""
         by_name = dict(self.by_name)
         for name, count in other.by_name.items():
             by_name[name] = by_name.get(name, 0) + count
-        return Sum(self.refused + other.refused, by_name)
+        return Counts(self.rejected + other.rejected, by_name)
 
 
-NONE = Sum()
-_NOTHING_HELD = NONE, 0
+NO_COUNTS = Counts()
+_NOTHING_PENDING = NO_COUNTS, 0
 
-_held: dict[tuple[str, int], tuple[Sum, int]] = {}
-"""By item: how many, and since when (ms)."""
-_one_at_a_time = threading.Lock()
+_pending: dict[tuple[str, int], tuple[Counts, int]] = {}
+"""By item: the counts, and since when they are pending (ms)."""
+_lock = threading.Lock()
 
 
-def held(window: Window) -> Sum:
-    """Return what no write of this item carries yet."""
-    return _held.get(window.item_key, _NOTHING_HELD)[0]
+def pending(window: Window) -> Counts:
+    """Return the counts of this item that aren't written yet."""
+    return _pending.get(window.item_key, _NOTHING_PENDING)[0]
 
 
 @contextmanager
-def taken(window: Window) -> Iterator[Sum]:
-    """Take what is held of this item for the write in the `with` block to carry; one that fails gives it back."""
-    carried, since_ms = _take(window)
+def flush_with(window: Window) -> Iterator[Counts]:
+    """Hand this item's pending counts to the write in the `with` block. If it fails they are pending again."""
+    carried, since_ms = _pop(window)
     try:
         yield carried
     except BaseException:
-        if carried is not NONE:
-            _hold(window, carried, since_ms)
+        if carried is not NO_COUNTS:
+            _add(window, carried, since_ms)
         raise
 
 
-def note(window: Window, counter: str | None = None) -> None:
-    """Add one refusal, by name when it is known whose; write the sum when it was held for long enough."""
-    _note(window, 1, recorded_usage.REFUSED + counter[-7:] if counter else "")
+def record_rejection(window: Window, counter: str | None = None) -> None:
+    """Count one rejection, by credential if known. Writes the counts once they have been pending for 10 s."""
+    _record(window, 1, recorded_usage.REFUSED + counter[-7:] if counter else "")
 
 
 def note_failure(window: Window, counter: str) -> None:
-    """Add one request of a known credential that failed: 401 or 403."""
-    _note(window, 0, recorded_usage.FAILED + counter[-7:])
+    """Count one failed request (401 or 403) of a known credential."""
+    _record(window, 0, recorded_usage.FAILED + counter[-7:])
 
 
 def forget() -> None:
-    """Forget everything, as a new process would."""
-    _held.clear()
+    """Reset to the state of a new process."""
+    _pending.clear()
 
 
-def _note(window: Window, refused: int, name: str) -> None:
-    since_ms = _hold(window, Sum(refused, {name: 1} if name else {}), window.now_ms)
-    if window.now_ms >= since_ms + HELD_MS:
+def _record(window: Window, rejected: int, name: str) -> None:
+    since_ms = _add(window, Counts(rejected, {name: 1} if name else {}), window.now_ms)
+    if window.now_ms >= since_ms + FLUSH_AFTER_MS:
         _write(window)
 
 
-def _hold(window: Window, more: Sum, since_ms: int) -> int:
-    """Add to what is held of an item; return since when anything of it is."""
-    with _one_at_a_time:
-        before, held_since_ms = _held.get(window.item_key, (NONE, since_ms))
-        since_ms = min(since_ms, held_since_ms)
-        _held[window.item_key] = before + more, since_ms
-        if len(_held) > ITEMS_MAX:
-            _held.pop(next(iter(_held)))
+def _add(window: Window, more: Counts, since_ms: int) -> int:
+    """Add to the pending counts of an item. Returns since when they are pending."""
+    with _lock:
+        before, pending_since_ms = _pending.get(window.item_key, (NO_COUNTS, since_ms))
+        since_ms = min(since_ms, pending_since_ms)
+        _pending[window.item_key] = before + more, since_ms
+        if len(_pending) > ITEMS_MAX:
+            _pending.pop(next(iter(_pending)))
     return since_ms
 
 
-def _take(window: Window) -> tuple[Sum, int]:
-    with _one_at_a_time:
-        return _held.pop(window.item_key, _NOTHING_HELD)
+def _pop(window: Window) -> tuple[Counts, int]:
+    with _lock:
+        return _pending.pop(window.item_key, _NOTHING_PENDING)
 
 
 def _write(window: Window) -> None:
-    carried, _ = _take(window)
-    if carried is NONE:
-        return  # another thread is writing it
+    carried, _ = _pop(window)
+    if carried is NO_COUNTS:
+        return  # another thread is writing them
     try:
         dynamodb.call("UpdateItem", _request(window, carried), dynamodb.AT_ONCE)
     except WireError as error:
-        # Held on to, and tried again after another 10 s: a flood of refusals must not wait for a database that is away,
-        # nor the caller's 429 become a 5xx over a statistic.
-        _hold(window, carried, window.now_ms)
+        # Pending again, and retried after another 10 s: a flood of rejections must not wait for an unavailable
+        # database, nor must statistics turn the caller's 429 into a 5xx.
+        _add(window, carried, window.now_ms)
         telemetry.warning("refusals_not_written", code=error.code)
 
 
-def _request(window: Window, carried: Sum) -> dynamodb.Json:
-    learnt = recorded_usage_delta.learnt(
-        local_cache.of(window).known, None, recorded_usage.NOTHING_SHOWN, carried.by_name
+def _request(window: Window, carried: Counts) -> dynamodb.Json:
+    delta = recorded_usage_delta.compute_delta(
+        local_cache.lookup(window).recorded, None, recorded_usage.NO_USAGE, carried.by_name
     )
-    values = {":count": {"N": str(carried.refused)}, ":dies_at": {"N": str(dies_at(window.tier, window.hour))}}
+    values = {":count": {"N": str(carried.rejected)}, ":dies_at": {"N": str(dies_at(window.tier, window.hour))}}
     request = {
         "TableName": settings.current().table(TABLE),
         "Key": item_key(window.subject, window.tier, window.hour),
-        "UpdateExpression": f"SET dies_at = :dies_at{learnt.sets} ADD {REFUSED} :count{learnt.adds}"
-        + (" REMOVE " + ", ".join(learnt.removes) if learnt.removes else ""),
-        "ExpressionAttributeValues": values | dict(learnt.values),
+        "UpdateExpression": f"SET dies_at = :dies_at{delta.sets} ADD {REFUSED} :count{delta.adds}"
+        + (" REMOVE " + ", ".join(delta.removes) if delta.removes else ""),
+        "ExpressionAttributeValues": values | dict(delta.values),
     }
-    if learnt.names:
-        request["ExpressionAttributeNames"] = learnt.names
+    if delta.names:
+        request["ExpressionAttributeNames"] = delta.names
     return request

@@ -1,7 +1,8 @@
-"""The mark that makes every change take effect at the next request, though the gateway caches verdicts for 300 s.
+"""Invalidation marks: every change takes effect at the next request, although API Gateway caches the policy for 300 s.
 
-A change commits first and is marked then, on the counters that the next admission writes anyway. The mark only ever
-rises, even between functions whose clocks differ, so whoever verifies after seeing a mark can carry its value as proof.
+A change commits first, and then sets the mark on the counters that the next admission writes anyway. A mark only
+increases, even between functions whose clocks differ, so a verification that starts after reading a mark may use its
+value as `verified_at`.
 """
 
 from chalicelib.core import clock, settings, telemetry
@@ -11,25 +12,25 @@ from chalicelib.limits.counter_items import TABLE, dies_at, item_key, number
 from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
 
 CLOCK_SKEW_S = 8
-"""How far the clocks of two functions may differ: 6 s when one is 3 s fast and one 3 s slow, and some to spare."""
+"""How far the clocks of two functions may differ: 6 s (one 3 s fast, one 3 s slow), and a margin."""
 
 
 def verified_from(now_ms: int) -> int:
-    """Return the `verified_at` of a verification that begins now.
+    """Return the `verified_at` of a verification that starts now.
 
-    Set back by the skew: a change that another function's slower clock stamps must not look older than this.
+    Set back by the clock skew: a change stamped by another function's slower clock must not look older than this.
     """
     return now_ms - CLOCK_SKEW_S * 1000
 
 
 def mark(subject: str) -> bool:
-    """Mark everything verified so far about `subject` as stale; return False when a mark couldn't be set.
+    """Invalidate everything verified so far for `subject`. Returns False when a mark couldn't be set.
 
-    Call it after the change has committed. Plain updates, never a transaction: one that touches a counter would make
-    concurrent admissions fail. Repeating it is harmless.
+    Call it after the change has committed. Plain updates, never a transaction: a transaction on a counter would make
+    concurrent admissions fail. Idempotent.
     """
     now_ms = clock.now_ms()
-    # A slower clock may still be in the last hour, and a verdict cached now lives on in the next.
+    # A slower clock may still be in the last hour, and a policy cached now is still used in the next.
     hours = sorted({clock.hour_of(now_ms // 1000 + ahead_s) for ahead_s in (-CLOCK_SKEW_S, 0, clock.HOUR_S)})
     try:
         for tier in OF_ACCOUNTS:
@@ -43,7 +44,7 @@ def mark(subject: str) -> bool:
 
 
 def is_marked(subject: str, since_ms: int) -> bool:
-    """Tell whether a change at `since_ms` was marked wherever an admission now would look."""
+    """Return whether a change at `since_ms` is marked on every item that an admission now would check."""
     hour = clock.hour_of(clock.now_s())
     keys = [item_key(subject, tier, hour) for tier in OF_ACCOUNTS]
     items = dynamodb.batch_get_of(settings.current().table(TABLE), keys, consistent=True)
@@ -60,7 +61,7 @@ def _raise_mark(subject: str, tier: Tier, hour: int, now_ms: int) -> None:
         },
     }
     try:
-        # Wins against a slower clock: a mark is never lowered.
+        # The condition never lowers a mark that a faster clock has set.
         dynamodb.call(
             "UpdateItem",
             request
@@ -70,7 +71,7 @@ def _raise_mark(subject: str, tier: Tier, hour: int, now_ms: int) -> None:
             },
         )
     except ConditionFailed:
-        # This clock is behind the mark that stands. The change is newer all the same, so the mark must still rise.
+        # This clock is behind the existing mark. The change is newer all the same, so the mark must still increase.
         values = {":mark": {"N": "1"}}
         dynamodb.call(
             "UpdateItem", request | {"UpdateExpression": "ADD stale_at :mark", "ExpressionAttributeValues": values}

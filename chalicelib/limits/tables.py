@@ -1,4 +1,4 @@
-"""The counters' table, declared for those who create and check tables; counting itself goes straight to the wire."""
+"""The counters' table, declared for table creation and checks. Counting bypasses pynamodb (see `admission`)."""
 
 from pynamodb.attributes import UnicodeAttribute
 
@@ -6,7 +6,7 @@ from chalicelib.core.dynamodb import models
 
 
 class Windows(models.Table):
-    """The counters of one subject under one tier in one hour (see `windows`)."""
+    """The counters of one subject in one tier and hour (see `counter_items`)."""
 
     class Meta(models.Meta):
         table = "windows"

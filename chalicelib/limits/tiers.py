@@ -1,4 +1,4 @@
-"""The tiers: how many requests an account may make in a clock hour, and how many in one burst window."""
+"""The tiers: how many requests an account may make per clock hour and per burst window."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """A quota per clock hour (None: unlimited) and a burst limit; how long its counters are kept."""
+    """A quota per clock hour (None: unlimited), a burst limit, and how long the counters are kept."""
 
     name: str
     quota: int | None
@@ -19,36 +19,39 @@ PRO = Tier("pro", 10_000, 200)
 ENTERPRISE = Tier("enterprise", None, 1_000)
 ANONYMOUS = Tier("anonymous", 3_600, 50, kept_s=2 * 3_600)
 CLIENT = Tier("client", 36_000, 200, kept_s=2 * 3_600)
-"""Requests to the token endpoint and its neighbours by an OAuth client with a secret that an account registered."""
+"""Requests to the OAuth endpoints by a client that an account registered and that authenticates with a secret."""
 
 REGISTRATIONS = Tier("registration", 100, 20, kept_s=2 * 3_600)
-"""OAuth clients that one network may register in an hour."""
+"""OAuth clients that one network may register per hour."""
 DEVICE_STARTS = Tier("device-starts", 300, 20, kept_s=2 * 3_600)
-"""Device authorizations that one network may start in an hour for clients that anyone can pose as or register."""
+"""Device authorizations that one network may start per hour for clients that are public or dynamically registered."""
 DOCUMENT_FETCHES = Tier("document-fetches", 60, 10, kept_s=2 * 3_600)
-"""Client metadata documents that one network may make us fetch in an hour."""
+"""Client metadata documents that one network may make the service fetch per hour."""
 WEBHOOK_TESTS = Tier("webhook-tests", 60, 20, kept_s=2 * 3_600)
-"""How many messages by hand, tests and repeats, one account may have sent, and one network: each holds a function."""
+"""Manual webhook tests and resends per account, and per network, in an hour: each occupies a function."""
 
 
 def hourly(name: str, attempts: int) -> Tier:
-    """Return the tier of something that may be done so often in an hour, all of it in one second if need be."""
+    """Return a tier of `attempts` per hour, all of which may be made in one second."""
     return Tier(name, attempts, attempts, kept_s=2 * 3_600)
 
 
 SIGN_UPS = hourly("sign-ups", 30)
-"""Sign-ups from one network. Each costs a password hash and sends a mail, or makes an account where none is sent."""
+"""Sign-ups from one network. Each costs a password hash, and sends an email or creates an account."""
 
 
 class MailTier(NamedTuple):
-    """How many mails of one kind may be asked for in an hour, by who asks."""
+    """How many emails of one kind may be requested per hour, by requester."""
 
     own: Tier
-    """By an account's own user: logged in, or on a device that logged in before. Strangers can't use these up."""
+    """By the account's own user: logged in, or on a device with an earlier log-in.
+
+    Anonymous callers can't exhaust it.
+    """
     share: Tier
-    """To one address, by anybody from one network."""
+    """To one address, by anonymous callers from one network."""
     address: Tier
-    """To one address, by anybody from anywhere: a mailbox must not be flooded."""
+    """To one address, by anonymous callers from all networks: a mailbox must not be flooded."""
     network: Tier
     """To any address, from one network."""
 
@@ -62,9 +65,9 @@ def _mails(kind: str) -> MailTier:
     )
 
 
-# A kind each: what strangers cause by signing up must never use up the mails to choose another password. Strangers on
-# many networks together can use up what an address gets by anybody's wish; but each of those mails comes to its owner,
-# and works for an hour.
+# One tier per kind: anonymous sign-ups must never exhaust the emails that reset a password. Anonymous callers on many
+# networks can together exhaust the limit of an address, but each of those emails reaches its owner and works for an
+# hour.
 VERIFICATION_MAILS = _mails("verification")
 KNOWN_ADDRESS_MAILS = _mails("known-address")
 RESET_MAILS = _mails("reset")

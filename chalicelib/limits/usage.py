@@ -1,4 +1,4 @@
-"""What the counters tell afterwards: how busy each hour was, and when each key was last used."""
+"""Read usage back from the counters: how busy each hour was, and when each key was last used."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -14,19 +14,19 @@ from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """How many requests were admitted and refused, and how many were counted under each key or client."""
+    """The admitted and rejected requests of an hour, and the requests counted under each key or client."""
 
     used: int = 0
     refused: int = 0
     by_counter: Counter[str] = field(default_factory=Counter)
 
     def __add__(self, other: "Hour") -> "Hour":
-        """Return both together."""
+        """Return both added together."""
         return Hour(self.used + other.used, self.refused + other.refused, self.by_counter + other.by_counter)
 
 
 def by_hour(subject: str, *, since_s: int) -> dict[int, Hour]:
-    """Return the hours since `since_s` in which a subject was busy, under whichever tier."""
+    """Return the hours since `since_s` with requests of a subject, in any tier."""
     hours: dict[int, Hour] = {}
     for tier in OF_ACCOUNTS:
         for at, hour in under_tier(subject, tier, since_s=since_s).items():
@@ -35,14 +35,14 @@ def by_hour(subject: str, *, since_s: int) -> dict[int, Hour]:
 
 
 def under_tier(subject: str, tier: Tier, *, since_s: int) -> dict[int, Hour]:
-    """Return the hours since `since_s` in which a subject was busy under one tier: one Query."""
+    """Return the hours since `since_s` with requests of a subject in one tier, with one Query."""
     return {int(item["hour"]["N"]): _hour(item) for item in items_newest_first(subject, tier, since_s)}
 
 
 def last_used_hours(subject: str, wanted: set[str]) -> dict[str, int]:
-    """Return the hour (epoch seconds) in which each counter `wanted` was last counted; what was never used is absent.
+    """Return the hour (epoch seconds) in which each counter `wanted` was last used; unused ones are absent.
 
-    Reads newest first and stops as soon as every counter is found, at the latest after the 31 days that are kept.
+    Reads newest first and stops once every counter is found, at the latest after the 31 days that are kept.
     """
     found: dict[str, int] = {}
     for tier in OF_ACCOUNTS if wanted else ():
@@ -59,30 +59,30 @@ def last_used_hours(subject: str, wanted: set[str]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """The routes, as the counters name them, that one key or client used; whether that is every one."""
+    """The routes that a key or client used, by attribute name, and whether the list is complete."""
 
     routes: frozenset[str] = frozenset()
     complete: bool = True
 
 
 def routes_used(subject: str, wanted: set[str], *, since_s: int) -> dict[str, Used]:
-    """Return what each counter `wanted` was used for since then: one Query a tier."""
+    """Return the routes that each counter `wanted` used since `since_s`, with one Query per tier."""
     found = dict.fromkeys(wanted, Used())
     for tier in OF_ACCOUNTS if wanted else ():
         for item in items_newest_first(subject, tier, since_s):
-            routes, whole = recorded_usage.routes_of(item), recorded_usage.is_complete(item)
+            routes, is_complete = recorded_usage.routes_of(item), recorded_usage.is_complete(item)
             for counter in wanted:
                 here = frozenset(name for name, counters in routes.items() if counter in counters)
-                # Counted and named nowhere: refused, asked about by a service, or from before routes were recorded.
-                # What others did in an hour says nothing about one that wasn't used in it, if all found a counter.
-                known = (counter not in item or (whole and bool(here))) and OTHER not in item
+                # A counter without a named route was rejected, introspected by a service, or predates recorded routes.
+                # A counter that the item lacks was unused in that hour, unless some counters had no room.
+                is_known = (counter not in item or (is_complete and bool(here))) and OTHER not in item
                 before = found[counter]
-                found[counter] = Used(before.routes | here, before.complete and known)
+                found[counter] = Used(before.routes | here, before.complete and is_known)
     return found
 
 
 def items_newest_first(subject: str, tier: Tier, since_s: int) -> Iterator[dict[str, Any]]:
-    """Yield the raw items of a subject under one tier since `since_s`: one Query."""
+    """Yield the raw items of a subject in one tier since `since_s`, with one Query."""
     request: dict[str, Any] = {
         "TableName": settings.current().table(TABLE),
         "KeyConditionExpression": "subject = :subject AND #hour >= :since",
@@ -94,11 +94,11 @@ def items_newest_first(subject: str, tier: Tier, since_s: int) -> Iterator[dict[
         "ScanIndexForward": False,
     }
     while True:
-        answer = dynamodb.call("Query", request)
-        yield from answer["Items"]
-        if "LastEvaluatedKey" not in answer:
+        response = dynamodb.call("Query", request)
+        yield from response["Items"]
+        if "LastEvaluatedKey" not in response:
             return
-        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        request["ExclusiveStartKey"] = response["LastEvaluatedKey"]
 
 
 def _hour(item: dict[str, Any]) -> Hour:

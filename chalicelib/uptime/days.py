@@ -1,7 +1,7 @@
-"""Checks rolled up: one item a day counts the minutes that were checked, and those in which a component was not up.
+"""Count checks by day: one item a day counts the checked minutes and those in which a component was not up.
 
-A minute is counted once, whoever checks it. Minutes in which nothing could be written are remembered and written with
-the next check; minutes in which nobody checked are in no count, and show as no data.
+A minute is counted once, whichever function checks it. Results that could not be written are kept in memory and written
+with the next check. Minutes without a check are not counted and appear as no data.
 """
 
 from collections import deque
@@ -15,19 +15,19 @@ from chalicelib.uptime.states import DOWN, UP
 TABLE = "status"
 DAY = "day"
 KEPT_S = 100 * clock.DAY_S
-SHOWN = 90
+DAYS_SHOWN = 90
 UNWRITTEN_MAX = 120
 
 States = dict[str, str]
 
 _unwritten: deque[tuple[int, States]] = deque(maxlen=UNWRITTEN_MAX)
-"""What this process has found and could not write down: minute and states, the oldest first."""
+"""Results of this process that could not be written: minute and states, oldest first."""
 
 
 def write(minute: int, states: States) -> None:
-    """Count what was found in a minute (since the epoch), and what couldn't be counted before.
+    """Count the states of a minute (since the epoch), and earlier ones that could not be written.
 
-    A failure is remembered, not raised: it is what the next check has to tell.
+    A database error is not raised: the minute is kept and counted later as an outage of the database.
     """
     _unwritten.append((minute, states))
     while _unwritten:
@@ -40,12 +40,12 @@ def write(minute: int, states: States) -> None:
 
 
 def newest_first(now_s: int) -> list[dynamodb.Json]:
-    """Return the items of the last 90 days that there are. Raises WireError when the database doesn't answer."""
+    """Return the items of the last 90 days, newest first. Raises WireError when DynamoDB fails."""
     request = {
         "TableName": settings.current().table(TABLE),
         "KeyConditionExpression": "what = :day AND #at > :first",
         "ExpressionAttributeNames": {"#at": "at"},
-        "ExpressionAttributeValues": {":day": {"S": DAY}, ":first": {"S": day_of(now_s - SHOWN * clock.DAY_S)}},
+        "ExpressionAttributeValues": {":day": {"S": DAY}, ":first": {"S": day_of(now_s - DAYS_SHOWN * clock.DAY_S)}},
         "ScanIndexForward": False,
     }
     items: list[dynamodb.Json] = dynamodb.call("Query", request, dynamodb.AT_ONCE)["Items"]
@@ -53,12 +53,12 @@ def newest_first(now_s: int) -> list[dynamodb.Json]:
 
 
 def day_of(at_s: int) -> str:
-    """Return the day of a moment in UTC: `2026-01-31`."""
+    """Return the UTC day of a time: `2026-01-31`."""
     return clock.iso(at_s * 1000)[:10]
 
 
 def forget() -> None:
-    """Forget what wasn't written, as a new process would."""
+    """Discard unwritten results, as in a new process."""
     _unwritten.clear()
 
 
@@ -78,7 +78,7 @@ def _count(minute: int, states: States) -> None:
         "TableName": settings.current().table(TABLE),
         "Key": {"what": {"S": DAY}, "at": {"S": day_of(at_s)}},
         "UpdateExpression": f"SET last_minute = :minute, dies_at = :dies_at, {now} ADD {added}",
-        # Wins against a second function, or a second try, that counts the same minute.
+        # A second function, or a retry, cannot count the same minute again.
         "ConditionExpression": "attribute_not_exists(last_minute) OR last_minute < :minute",
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": values,

@@ -1,4 +1,4 @@
-"""Incidents: opened, updated and closed by an operator, for everybody to read. What was said is never changed."""
+"""Incidents on the public status page: an operator opens, updates and closes them. Published updates never change."""
 
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
@@ -9,7 +9,7 @@ from chalicelib.uptime.states import INVESTIGATING, RESOLVED
 from chalicelib.uptime.tables import Status, Update
 
 INCIDENT = "incident"
-SHOWN = 30
+INCIDENTS_SHOWN = 30
 
 
 def open_one(title: str, text: str, components: list[str], state: str = INVESTIGATING) -> Status:
@@ -28,7 +28,7 @@ def open_one(title: str, text: str, components: list[str], state: str = INVESTIG
 
 
 def update(incident_id: str, text: str, state: str) -> Status:
-    """Add what is known now; `resolved` closes it. Two updates at once are both kept.
+    """Add an update; `resolved` closes the incident. Concurrent updates are both kept.
 
     Raises NotFound, or Conflict when it is closed already.
     """
@@ -38,7 +38,7 @@ def update(incident_id: str, text: str, state: str) -> Status:
         actions.append(Status.closed_at.set(now_ms))
     incident = Status(INCIDENT, incident_id)
     condition: Condition = Status.opened_at.exists() & Status.closed_at.does_not_exist()
-    closed = errors.Conflict("There is no open incident of this id: it was closed already, or never opened.")
+    closed = errors.Conflict("No open incident has this id: it is closed already or was never opened.")
     with models.refused_as(closed):
         incident.update(actions=actions, condition=condition)
     return incident
@@ -46,7 +46,7 @@ def update(incident_id: str, text: str, state: str) -> Status:
 
 def newest_first() -> list[Status]:
     """Return the newest incidents."""
-    return list(Status.query(INCIDENT, scan_index_forward=False, limit=SHOWN))
+    return list(Status.query(INCIDENT, scan_index_forward=False, limit=INCIDENTS_SHOWN))
 
 
 def _update(state: str, text: str, now_ms: int) -> Update:

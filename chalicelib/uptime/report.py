@@ -1,7 +1,7 @@
-"""What readers of the status page see: now, 90 days, incidents. It is readable when the database is down, too.
+"""Build the status page: current states, 90 days and incidents. It also works while the database is down.
 
-What was read last is kept for a crowd, for some seconds; and for an outage, as long as the process lives. That the
-database is down is kept for some seconds, too: while it is silent, one reader waits for it and the others don't.
+The last report is cached for some seconds, against load, and served during an outage of the database for the lifetime
+of the process. A failed read is cached for some seconds too, so that only one request waits for the database.
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,10 +15,10 @@ from chalicelib.uptime import days, incidents
 from chalicelib.uptime.states import COMPONENTS, DEGRADED, DOWN, PARTLY_CHECKED, UNKNOWN, UP
 from chalicelib.uptime.tables import Status
 
-KEPT_MS = 15_000
-DOWN_KEPT_MS = 5_000
+CACHE_MS = 15_000
+OUTAGE_CACHE_MS = 5_000
 FRESH_MINUTES = 5
-"""After so many minutes without a check nobody knows how things are."""
+"""Without a check for this many minutes, states are unknown."""
 NAMES = {"api": "API", "oauth": "Authorization server", "webhooks": "Webhooks", "database": "Database"}
 
 
@@ -33,7 +33,7 @@ class Day:
 
     @property
     def state(self) -> str:
-        """Return what the day is shown as: the worst that lasted 5 minutes or more, or anything that was down."""
+        """Return the state of the day: down from 5 minutes down, degraded from 5 degraded or any minute down."""
         if not self.checked:
             return UNKNOWN
         if self.down >= 5:
@@ -43,7 +43,7 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A part of the service."""
+    """A component of the service."""
 
     id: str
     state: str
@@ -51,77 +51,77 @@ class Component:
 
     @property
     def name(self) -> str:
-        """Return what people call it."""
+        """Return the display name."""
         return NAMES[self.id]
 
     @property
     def uptime_percent(self) -> float | None:
-        """Return in how much of what was checked it was not down, None when nothing was."""
+        """Return the share of checked minutes in which it was not down; None without checked minutes."""
         checked = sum(day.checked for day in self.days)
         return round(100 - 100 * sum(day.down for day in self.days) / checked, 3) if checked else None
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole page."""
+    """The complete status page."""
 
     components: tuple[Component, ...]
     incidents: tuple[Status, ...] = ()
     checked_at_ms: int | None = None
     is_readable: bool = True
-    """Whether what happened before could be read."""
+    """Whether the history could be read."""
     read_at_ms: int = field(default=0, compare=False)
 
     @property
     def state(self) -> str:
-        """Return the worst state that any component is in, and never more than is known."""
+        """Return the worst state of any component; partly checked when some components are not checked."""
         states = {component.state for component in self.components}
         if states == {UP, UNKNOWN}:
             return PARTLY_CHECKED
         return next((state for state in (DOWN, DEGRADED, UP) if state in states), UNKNOWN)
 
 
-_kept: list[Report] = []
-_down: list[Report] = []
+_cached: list[Report] = []
+_cached_outage: list[Report] = []
 
 
 def report() -> Report:
-    """Return how things are and were. Never raises because of the database: that it is down is what there is to say."""
+    """Return the current report. A database error is not raised: the report shows the database as down."""
     now_ms = clock.now_ms()
-    for kept, for_ms in ((_kept, KEPT_MS), (_down, DOWN_KEPT_MS)):
-        if kept and 0 <= now_ms - kept[0].read_at_ms < for_ms:
-            return kept[0]
+    for cache, lifetime_ms in ((_cached, CACHE_MS), (_cached_outage, OUTAGE_CACHE_MS)):
+        if cache and 0 <= now_ms - cache[0].read_at_ms < lifetime_ms:
+            return cache[0]
     try:
-        made = _made(days.newest_first(now_ms // 1000), tuple(incidents.newest_first()), now_ms)
+        current = _build(days.newest_first(now_ms // 1000), tuple(incidents.newest_first()), now_ms)
     except (WireError, PynamoDBException):
-        # From now on, not from the request's arrival: waiting for the answer may have taken as long.
-        _down[:] = [_without_database(clock.now_ms())]
-        return _down[0]
-    _kept[:] = [made]
-    return made
+        # Counted from now, not from the start of the request: the failed read may have taken that long.
+        _cached_outage[:] = [_without_database(clock.now_ms())]
+        return _cached_outage[0]
+    _cached[:] = [current]
+    return current
 
 
 def forget() -> None:
-    """Forget what was read, as a new process would."""
-    _kept.clear()
-    _down.clear()
+    """Discard the cached reports, as in a new process."""
+    _cached.clear()
+    _cached_outage.clear()
 
 
-def _made(items: list[dynamodb.Json], told: tuple[Status, ...], now_ms: int) -> Report:
+def _build(items: list[dynamodb.Json], all_incidents: tuple[Status, ...], now_ms: int) -> Report:
     by_day = {item["at"]["S"]: item for item in items}
     newest = items[0] if items else {}
     last_minute = _number(newest, "last_minute")
     is_fresh = 0 <= now_ms // 60_000 - last_minute <= FRESH_MINUTES
-    wanted = [days.day_of(now_ms // 1000 - ago * clock.DAY_S) for ago in reversed(range(days.SHOWN))]
+    shown_days = [days.day_of(now_ms // 1000 - ago * clock.DAY_S) for ago in reversed(range(days.DAYS_SHOWN))]
     components = tuple(
         Component(
             name,
             newest.get(f"now_{name}", {"S": UNKNOWN})["S"] if is_fresh else UNKNOWN,
-            tuple(_day(day, by_day.get(day, {}), name) for day in wanted),
+            tuple(_day(day, by_day.get(day, {}), name) for day in shown_days),
         )
         for name in COMPONENTS
     )
-    return Report(components, told, last_minute * 60_000 if last_minute else None, read_at_ms=now_ms)
+    return Report(components, all_incidents, last_minute * 60_000 if last_minute else None, read_at_ms=now_ms)
 
 
 def _day(day: str, item: dynamodb.Json, name: str) -> Day:
@@ -130,9 +130,9 @@ def _day(day: str, item: dynamodb.Json, name: str) -> Day:
 
 
 def _without_database(now_ms: int) -> Report:
-    known = _kept[0] if _kept else _made([], (), now_ms)
-    components = tuple(replace(each, state=DOWN if each.id == "database" else UNKNOWN) for each in known.components)
-    return replace(known, components=components, is_readable=bool(_kept), read_at_ms=now_ms)
+    last = _cached[0] if _cached else _build([], (), now_ms)
+    components = tuple(replace(each, state=DOWN if each.id == "database" else UNKNOWN) for each in last.components)
+    return replace(last, components=components, is_readable=bool(_cached), read_at_ms=now_ms)
 
 
 def _number(item: dynamodb.Json, name: str) -> int:

@@ -1,4 +1,4 @@
-"""What the status page remembers: one item a day of checks, and one an incident."""
+"""The table of the status page: one item for each day of checks and one for each incident."""
 
 from pynamodb.attributes import ListAttribute, MapAttribute, UnicodeAttribute, UnicodeSetAttribute
 
@@ -6,7 +6,7 @@ from chalicelib.core.dynamodb import models
 
 
 class Update(MapAttribute[str, object]):
-    """What an operator said of an incident, and when."""
+    """A message from the operator about an incident, with its time."""
 
     at = models.Integer()
     state = UnicodeAttribute()
@@ -14,8 +14,9 @@ class Update(MapAttribute[str, object]):
 
 
 class Status(models.Table):
-    """`what` is `day` or `incident`, `at` the day (2026-01-31) or the incident's id. A day's counters are in the file
-    that counts them (see `days`). Times are epoch milliseconds.
+    """A day or an incident: `what` is `day` or `incident`, `at` the day (2026-01-31) or the id of the incident.
+
+    Times are epoch milliseconds. The counters of a day are not declared here (see `days`).
     """
 
     class Meta(models.Meta):

@@ -1,9 +1,9 @@
-"""Delivering: at least once, one at a time for each endpoint, in the order of what happened as far as that can be.
+"""Deliver webhooks at least once, to each endpoint one at a time and in the order of events wherever possible.
 
-Nothing is kept outside of the database. Whoever is about to send moves the delivery's due time a minute ahead, by a
-condition that one of two wins; if it is killed then, the delivery is due again a minute later. A delivery that failed
-steps aside and comes again by its own schedule; where nobody answers at all, what is behind it waits for a later
-sweep, and so does whatever happens until that has caught up.
+All state is in the database. Before an attempt, a conditional write moves the due time of the delivery one minute
+ahead; only one function can make it, and if that function crashes, the delivery is due again a minute later. A failed
+delivery is retried later without blocking newer ones. When an endpoint is unreachable, its other deliveries are left to
+later sweeps, and so are new events until the backlog is cleared.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -15,87 +15,87 @@ from pynamodb.expressions.update import Action
 from chalicelib.core import clock, errors, ids, ssrf_rule, telemetry
 from chalicelib.core.dynamodb import models
 from chalicelib.webhooks import delivery_queue, eligibility, endpoint_lock, fan_out, payload, send_delivery, states
-from chalicelib.webhooks.delivery_queue import Place, Queue
-from chalicelib.webhooks.record_result import drop, settle
+from chalicelib.webhooks.delivery_queue import EndpointKey, Queue
+from chalicelib.webhooks.record_result import drop, record_outcome
 from chalicelib.webhooks.states import ENABLED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
-CLAIMED_MS = endpoint_lock.LASTS_MS
-AT_ONCE = 16
-"""To so many endpoints one function sends at the same time, and to as many that fail or are slow."""
-RECENT_MS = 5 * 60_000
-"""What happened within it may be on its way though a sweep's look at the index didn't show it."""
-TURN_MS = 15_000
-"""How long one is sent to while others like it wait."""
+CLAIM_MS = endpoint_lock.LOCK_MS
+CONCURRENT_ENDPOINTS_MAX = 16
+"""Endpoints that one function sends to concurrently; failing or slow ones have as many threads of their own."""
+INDEX_LAG_MS = 5 * 60_000
+"""Deliveries this recent may be missing from a sweep's read of the index."""
+SLOT_MS = 15_000
+"""Time for one endpoint while others need its thread."""
 
 
 def sweep(until_ms: int, resolver: ssrf_rule.Resolve = ssrf_rule.resolve) -> int:
-    """Send what is due, starting nothing after `until_ms`; return how much was due."""
+    """Send due deliveries, starting none after `until_ms`; return how many were due."""
     read_at_ms = clock.now_ms()
-    queue = delivery_queue.queue_of(delivery_queue.due(read_at_ms))
-    stand = delivery_queue.standing(queue)
-    well, others = delivery_queue.in_turn(queue, stand, read_at_ms)
+    queue = delivery_queue.group_by_endpoint(delivery_queue.read_due(read_at_ms))
+    endpoints = delivery_queue.read_endpoints(queue)
+    healthy, others = delivery_queue.order_by_health(queue, endpoints, read_at_ms)
 
-    def turn_until_ms(places: Collection[Place]) -> int:
-        return min(until_ms, clock.now_ms() + TURN_MS) if len(places) > AT_ONCE else until_ms
+    def slot_until_ms(keys: Collection[EndpointKey]) -> int:
+        return min(until_ms, clock.now_ms() + SLOT_MS) if len(keys) > CONCURRENT_ENDPOINTS_MAX else until_ms
 
-    def send_to(places: Collection[Place]) -> Callable[[Place], None]:
-        return lambda place: _send_in_order(place, queue[place], turn_until_ms(places), resolver, read_at_ms)
+    def send_to(keys: Collection[EndpointKey]) -> Callable[[EndpointKey], None]:
+        return lambda key: _send_in_order(key, queue[key], slot_until_ms(keys), resolver, read_at_ms)
 
-    with _at_once(well, send_to(well)), _at_once(others, send_to(others)):
+    with _run_concurrently(healthy, send_to(healthy)), _run_concurrently(others, send_to(others)):
         pass
     return sum(map(len, queue.values()))
 
 
 def send_all(queue: Queue, until_ms: int, resolver: ssrf_rule.Resolve = ssrf_rule.resolve) -> None:
-    """Send what has just happened, to several endpoints at once; what doesn't get its turn is left to the sweep."""
-    with _at_once(queue, lambda place: _send_in_order(place, queue[place], until_ms, resolver, None)):
+    """Send new deliveries to several endpoints concurrently; those not sent in time are left to the sweep."""
+    with _run_concurrently(queue, lambda key: _send_in_order(key, queue[key], until_ms, resolver, None)):
         pass
 
 
 def send_test(endpoint: Endpoint) -> Delivery:
-    """Send a message that tells of nothing, and return what came of it.
+    """Send a test message and return its delivery.
 
-    Raises Conflict while the endpoint is disabled, or something else is sent to it.
+    Raises Conflict while the endpoint is disabled or another message is being sent to it.
     """
     _must_be_enabled(endpoint)
-    with endpoint_lock.by_hand(endpoint) as taken:
+    with endpoint_lock.hold_for_manual_send(endpoint) as held:
         message_id = ids.new("evt")
-        body = payload.of_test(taken.id, message_id)
-        delivery = fan_out.new(taken, message_id, states.TEST, body, due_at=clock.now_ms() + CLAIMED_MS)
+        body = payload.of_test(held.id, message_id)
+        delivery = fan_out.new(held, message_id, states.TEST, body, due_at=clock.now_ms() + CLAIM_MS)
         delivery.claimed_until = delivery.due_at
         delivery.save()
-        return _sent_now(taken, delivery)
+        return _send_now(held, delivery)
 
 
 def resend(endpoint: Endpoint, message_id: str) -> Delivery:
-    """Send a delivery again, under the same id, whatever became of it; return what came of that.
+    """Send a delivery again under the same id, whatever its state, and return it. A failure is retried on schedule.
 
-    A failure is tried again by the schedule. Raises NotFound, or Conflict while the endpoint is disabled, something
-    else is sent to it, or the delivery is being sent.
+    Raises NotFound without such a delivery; Conflict while the endpoint is disabled, another message is being sent to
+    it, or the delivery itself is being sent.
     """
     _must_be_enabled(endpoint)
     delivery = delivery_of(endpoint, message_id)
-    with endpoint_lock.by_hand(endpoint) as taken:
+    with endpoint_lock.hold_for_manual_send(endpoint) as held:
         now_ms = clock.now_ms()
         claimed = Delivery.claimed_until
-        busy = errors.Conflict("This delivery is being sent at this moment. Look again in a minute.")
+        busy = errors.Conflict("This delivery is being sent right now. Try again in a minute.")
         with models.refused_as(busy):
             delivery.update(
                 actions=[
                     Delivery.state.set(PENDING),
                     Delivery.tries.set(0),
-                    Delivery.lane.set(fan_out.lane_of(taken.id)),
+                    Delivery.lane.set(fan_out.lane_of(held.id)),
                     Delivery.queued_at.set(now_ms),
-                    *_claim(now_ms),
+                    *_claim_actions(now_ms),
                 ],
                 condition=Delivery.created_at.exists() & (claimed.does_not_exist() | (claimed <= now_ms)),
             )
-        return _sent_now(taken, delivery)
+        return _send_now(held, delivery)
 
 
 def delivery_of(endpoint: Endpoint, message_id: str) -> Delivery:
-    """Return a delivery to an endpoint; raise NotFound when there is none of this id."""
+    """Return a delivery to an endpoint; raise NotFound when it does not exist."""
     delivery = Delivery.found(endpoint.id, message_id) if ids.is_id(message_id, "evt") else None
     if delivery is None:
         raise errors.NotFound("There is no such delivery.")
@@ -108,115 +108,117 @@ def _must_be_enabled(endpoint: Endpoint) -> None:
         raise errors.Conflict("This webhook is disabled. Enable it first.")
 
 
-def _sent_now(endpoint: Endpoint, delivery: Delivery) -> Delivery:
-    settle(endpoint, delivery, send_delivery.send(endpoint, delivery, deadline_s=send_delivery.BY_HAND_S))
+def _send_now(endpoint: Endpoint, delivery: Delivery) -> Delivery:
+    record_outcome(
+        endpoint, delivery, send_delivery.send(endpoint, delivery, deadline_s=send_delivery.MANUAL_DEADLINE_S)
+    )
     return Delivery.get(delivery.endpoint_id, delivery.id, consistent_read=True)
 
 
 @contextmanager
-def _at_once(places: Collection[Place], work: Callable[[Place], None]) -> Iterator[None]:
-    """Do the work for several endpoints at once, beside a `with` block; what fails in our own house stays due."""
-    with ThreadPoolExecutor(max(1, min(AT_ONCE, len(places)))) as pool:
-        done = {place: pool.submit(work, place) for place in places}
+def _run_concurrently(keys: Collection[EndpointKey], work: Callable[[EndpointKey], None]) -> Iterator[None]:
+    """Run `work` for several endpoints during a `with` block. After an internal error, deliveries stay due."""
+    with ThreadPoolExecutor(max(1, min(CONCURRENT_ENDPOINTS_MAX, len(keys)))) as pool:
+        futures = {key: pool.submit(work, key) for key in keys}
         yield
-    for (_, endpoint_id), each in done.items():
+    for (_, endpoint_id), future in futures.items():
         try:
-            each.result()
+            future.result()
         except Exception as error:
             telemetry.error("webhooks_not_sent", endpoint_id=endpoint_id, code=type(error).__name__)
             telemetry.count("WebhookFaults")
 
 
 def _send_in_order(
-    place: Place, message_ids: list[str], until_ms: int, resolver: ssrf_rule.Resolve, read_at_ms: int | None
+    key: EndpointKey, message_ids: list[str], until_ms: int, resolver: ssrf_rule.Resolve, read_at_ms: int | None
 ) -> None:
-    """Send to one endpoint, if its turn can be had. `read_at_ms` is when a sweep read all that was due, None else."""
-    taken, nothing_is_left = None, False
+    """Send to one endpoint if its lock is free. `read_at_ms` is when a sweep read the queue; None outside of sweeps."""
+    held, is_done = None, False
     try:
-        taken = endpoint_lock.take(*place)
-        if taken is None:
-            _not_taken(place, message_ids, until_ms)
-            nothing_is_left = True
+        held = endpoint_lock.acquire(*key)
+        if held is None:
+            _handle_unavailable(key, message_ids, until_ms)
+            is_done = True
         else:
-            nothing_is_left = _all_tried(taken, sorted(message_ids), until_ms, resolver) and (
-                read_at_ms is None or _caught_up(taken, read_at_ms, until_ms, resolver)
+            is_done = _try_all(held, sorted(message_ids), until_ms, resolver) and (
+                read_at_ms is None or _try_recent(held, read_at_ms, until_ms, resolver)
             )
     finally:
-        # First of all: where this can't be written the turn stands, and whoever comes next finds it taken.
-        if not nothing_is_left:
-            endpoint_lock.fall_behind(taken or Endpoint(*place))
-        if taken is not None:
-            endpoint_lock.let_go(taken)
+        # Before the release: if this write fails, the lock stays, and the next function finds it held.
+        if not is_done:
+            endpoint_lock.fall_behind(held or Endpoint(*key))
+        if held is not None:
+            endpoint_lock.release(held)
 
 
-def _caught_up(endpoint: Endpoint, read_at_ms: int, until_ms: int, resolver: ssrf_rule.Resolve) -> bool:
-    """Try what came since a sweep read its queue, too, and end being behind; tell whether none was left untried."""
-    recent = Delivery.id > ids.first_at("evt", read_at_ms - RECENT_MS)
-    while (stands := endpoint_lock.still(endpoint)) is not None and stands.behind_since is not None:
-        untried = (Delivery.state == PENDING) & (Delivery.tries == 0) & (Delivery.due_at <= clock.now_ms())
-        came = [each.id for each in Delivery.query(endpoint.id, recent, untried, consistent_read=True)]
-        if not came:
-            # Whoever leaves something to the sweep says so once it is there, so this is refused then.
-            endpoint_lock.catch_up(stands)
+def _try_recent(endpoint: Endpoint, read_at_ms: int, until_ms: int, resolver: ssrf_rule.Resolve) -> bool:
+    """Try deliveries created since a sweep read its queue and clear the backlog; return whether all were tried."""
+    recent = Delivery.id > ids.first_at("evt", read_at_ms - INDEX_LAG_MS)
+    while (current := endpoint_lock.reload_if_held(endpoint)) is not None and current.behind_since is not None:
+        is_untried = (Delivery.state == PENDING) & (Delivery.tries == 0) & (Delivery.due_at <= clock.now_ms())
+        untried_ids = [each.id for each in Delivery.query(endpoint.id, recent, is_untried, consistent_read=True)]
+        if not untried_ids:
+            # Has no effect if a delivery was left to the sweep meanwhile: that sets the mark again.
+            endpoint_lock.clear_backlog(current)
             return True
-        if not _all_tried(endpoint, came, until_ms, resolver):
+        if not _try_all(endpoint, untried_ids, until_ms, resolver):
             return False
     return True
 
 
-def _all_tried(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolver: ssrf_rule.Resolve) -> bool:
-    """Try one after another, and tell whether none was left untried."""
+def _try_all(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolver: ssrf_rule.Resolve) -> bool:
+    """Try deliveries one after another; return whether all were tried."""
     for number, message_id in enumerate(message_ids, 1):
-        # The endpoint is ours for as long as one attempt can take, and no longer.
+        # The lock must outlast one attempt.
         if clock.now_ms() >= min(until_ms, endpoint.busy_until - send_delivery.DEADLINE_S * 1000):
             return False
-        stands = endpoint_lock.still(endpoint)
-        if stands is None:
+        current = endpoint_lock.reload_if_held(endpoint)
+        if current is None:
             return False
-        delivery = _claimed(stands, message_id)
+        delivery = _claimed(current, message_id)
         if delivery is None:
             continue
-        outcome = send_delivery.send(stands, delivery, resolver)
-        settle(stands, delivery, outcome)
-        if outcome.is_silent:
+        outcome = send_delivery.send(current, delivery, resolver)
+        record_outcome(current, delivery, outcome)
+        if outcome.is_unreachable:
             return number == len(message_ids)
         if outcome.is_gone:
             break
     return True
 
 
-def _not_taken(place: Place, message_ids: list[str], until_ms: int) -> None:
-    """See why an endpoint can't be sent to: nothing is to be, or another function sends to it, and this must wait."""
-    now_ms, endpoint = clock.now_ms(), Endpoint.found(*place)
-    if endpoint is None or endpoint.status != ENABLED or eligibility.gets_nothing(endpoint):
+def _handle_unavailable(key: EndpointKey, message_ids: list[str], until_ms: int) -> None:
+    """Handle an endpoint whose lock is not free: drop its deliveries if it receives nothing, else mark a backlog."""
+    now_ms, endpoint = clock.now_ms(), Endpoint.found(*key)
+    if endpoint is None or endpoint.status != ENABLED or eligibility.is_blocked(endpoint):
         for message_id in message_ids:
             if clock.now_ms() >= until_ms:
                 return
-            drop(place[1], message_id, now_ms)
+            drop(key[1], message_id, now_ms)
     elif (endpoint.busy_until or 0) > now_ms:
         endpoint_lock.fall_behind(endpoint)
 
 
 def _claimed(endpoint: Endpoint, message_id: str) -> Delivery | None:
-    """Claim a delivery for one attempt; None when another has, it is delivered, or it isn't to be sent any more."""
+    """Claim a delivery for one attempt; None when it is claimed, delivered or no longer to be sent."""
     delivery, now_ms, claimed = Delivery(endpoint.id, message_id), clock.now_ms(), None
     with models.may_be_refused():
-        # Wins against whoever else has seen it due.
+        # Only one of the functions that saw it due succeeds.
         delivery.update(
-            actions=_claim(now_ms),
+            actions=_claim_actions(now_ms),
             condition=(Delivery.state == PENDING) & (Delivery.due_at <= now_ms),
         )
         claimed = delivery
-    if claimed is not None and _waited_while_disabled(endpoint, claimed):
+    if claimed is not None and _was_queued_before_enabling(endpoint, claimed):
         drop(endpoint.id, message_id, endpoint.enabled_at)
         return None
     return claimed
 
 
-def _waited_while_disabled(endpoint: Endpoint, delivery: Delivery) -> bool:
+def _was_queued_before_enabling(endpoint: Endpoint, delivery: Delivery) -> bool:
     is_older = delivery.id < ids.first_at("evt", endpoint.enabled_at)
     return is_older and (delivery.queued_at or 0) < endpoint.enabled_at
 
 
-def _claim(now_ms: int) -> list[Action]:
-    return [Delivery.due_at.set(now_ms + CLAIMED_MS), Delivery.claimed_until.set(now_ms + CLAIMED_MS)]
+def _claim_actions(now_ms: int) -> list[Action]:
+    return [Delivery.due_at.set(now_ms + CLAIM_MS), Delivery.claimed_until.set(now_ms + CLAIM_MS)]

@@ -1,4 +1,4 @@
-"""What waits to be sent, and who is sent to first: whoever answers well never waits for those who don't."""
+"""Read the queue of due deliveries and order the endpoints: slow or failing endpoints never delay healthy ones."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -10,93 +10,95 @@ from chalicelib.webhooks.states import ENABLED
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
 READ_FOR_MS = 10_000
-"""So long a sweep reads what is due, a part of it for each lane."""
-JUDGED_FOR_MS = 2_000
-"""So long what is due is read to tell how late things are."""
+"""Time budget for reading due deliveries, divided among the lanes."""
+OLDEST_READ_FOR_MS = 2_000
+"""Time budget for finding the oldest due delivery, divided among the lanes."""
 
-Place = tuple[str, str]
-"""An endpoint, by its account and its id."""
-Queue = dict[Place, list[str]]
-"""The ids of the deliveries that wait for each endpoint."""
+EndpointKey = tuple[str, str]
+"""The key of an endpoint: its account id and its own id."""
+Queue = dict[EndpointKey, list[str]]
+"""The ids of the pending deliveries of each endpoint."""
 
 
-def queue_of(deliveries: Iterable[Delivery]) -> Queue:
-    """Return deliveries by the endpoint they go to."""
-    waiting: Queue = {}
+def group_by_endpoint(deliveries: Iterable[Delivery]) -> Queue:
+    """Group deliveries by endpoint."""
+    queue: Queue = {}
     for delivery in deliveries:
-        waiting.setdefault(_place(delivery), []).append(delivery.id)
-    return waiting
+        queue.setdefault(_key_of(delivery), []).append(delivery.id)
+    return queue
 
 
-def due(now_ms: int) -> Iterator[Delivery]:
-    """Return what is due, as far as it can be read in time.
+def read_due(now_ms: int) -> Iterator[Delivery]:
+    """Yield due deliveries within the time budget.
 
-    Of each lane the most overdue first, and every second minute last: more than can be read for one endpoint must not
-    hide for ever what lies behind it.
+    The oldest of each lane come first, or the newest in every other minute: otherwise a long backlog of one endpoint
+    would hide the deliveries behind it.
     """
-    is_turned = now_ms // 60_000 % 2 == 1
+    is_newest_first = now_ms // 60_000 % 2 == 1
     for lane in LANES:
         until_ms = clock.now_ms() + READ_FOR_MS // len(LANES)
-        for delivery in Delivery.by_due.query(lane, Delivery.due_at <= now_ms, scan_index_forward=not is_turned):
+        for delivery in Delivery.by_due.query(lane, Delivery.due_at <= now_ms, scan_index_forward=not is_newest_first):
             yield delivery
             if clock.now_ms() >= until_ms:
                 break
 
 
 def oldest_due_ms(now_ms: int) -> int | None:
-    """Return for how long the most overdue delivery has waited that nobody but us keeps waiting; None without one.
+    """Return for how many milliseconds the oldest delivery to a healthy endpoint has been due; None when none is due.
 
-    What waits for an endpoint that fails, is slow or is disabled waits for its receiver.
+    Deliveries to failing, slow or disabled endpoints are not counted: the receiver delays those.
     """
-    since = [since_ms for lane in LANES if (since_ms := _oldest_of_ours(lane, now_ms)) is not None]
-    return now_ms - min(since) if since else None
+    due_at = [at_ms for lane in LANES if (at_ms := _oldest_healthy_due_at(lane, now_ms)) is not None]
+    return now_ms - min(due_at) if due_at else None
 
 
-def _oldest_of_ours(lane: str, now_ms: int) -> int | None:
-    """Return since when the first of a lane has been due whose endpoint answers well, as far as can be read in time."""
-    until_ms = clock.now_ms() + JUDGED_FOR_MS // len(LANES)
-    stand: dict[Place, Endpoint] = {}
+def _oldest_healthy_due_at(lane: str, now_ms: int) -> int | None:
+    """Return the due time of the oldest delivery to a healthy endpoint in a lane, within the time budget."""
+    until_ms = clock.now_ms() + OLDEST_READ_FOR_MS // len(LANES)
+    endpoints: dict[EndpointKey, Endpoint] = {}
     found = Delivery.by_due.query(lane, Delivery.due_at <= now_ms)
-    while some := list(islice(found, dynamodb.BATCH_MAX)):
-        unknown = {place for place in map(_place, some) if place not in stand}
-        stand |= standing(unknown)
-        for delivery in some:
-            if answers_well(stand.get(_place(delivery))):
+    while batch := list(islice(found, dynamodb.BATCH_MAX)):
+        unknown = {key for key in map(_key_of, batch) if key not in endpoints}
+        endpoints |= read_endpoints(unknown)
+        for delivery in batch:
+            if is_healthy(endpoints.get(_key_of(delivery))):
                 return delivery.due_at
         if clock.now_ms() >= until_ms:
             break
     return None
 
 
-def _place(delivery: Delivery) -> Place:
+def _key_of(delivery: Delivery) -> EndpointKey:
     return delivery.account_id, delivery.endpoint_id
 
 
-def standing(places: Iterable[Place]) -> dict[Place, Endpoint]:
-    """Return the endpoints at `places` as they stand; one that was deleted is absent."""
-    keys = [{"account_id": {"S": account_id}, "id": {"S": endpoint_id}} for account_id, endpoint_id in places]
+def read_endpoints(keys: Iterable[EndpointKey]) -> dict[EndpointKey, Endpoint]:
+    """Read the endpoints with these keys; deleted ones are absent."""
+    item_keys = [{"account_id": {"S": account_id}, "id": {"S": endpoint_id}} for account_id, endpoint_id in keys]
     table = settings.current().table(Endpoint.Meta.table)
-    found = [Endpoint.from_raw_data(item) for item in dynamodb.batch_get_of(table, keys, consistent=True)]
+    found = [Endpoint.from_raw_data(item) for item in dynamodb.batch_get_of(table, item_keys, consistent=True)]
     return {(each.account_id, each.id): each for each in found}
 
 
-def answers_well(endpoint: Endpoint | None) -> bool:
-    """Tell whether an endpoint is sent to, and neither fails nor keeps us waiting."""
+def is_healthy(endpoint: Endpoint | None) -> bool:
+    """Return whether an endpoint is enabled and neither failing nor slow."""
     return endpoint is not None and endpoint.status == ENABLED and not (endpoint.failures or endpoint.slow)
 
 
 def is_up_to_date(endpoint: Endpoint) -> bool:
-    """Tell whether an endpoint can be sent to at once: it answers well, and nothing older waits for it."""
-    return answers_well(endpoint) and endpoint.behind_since is None
+    """Return whether an endpoint can be sent to immediately: it is healthy and has no backlog."""
+    return is_healthy(endpoint) and endpoint.behind_since is None
 
 
-def in_turn(places: Iterable[Place], stand: Mapping[Place, Endpoint], now_ms: int) -> tuple[list[Place], list[Place]]:
-    """Return who is sent to, in the order of their turns: those who answer well, and the others.
+def order_by_health(
+    keys: Iterable[EndpointKey], endpoints: Mapping[EndpointKey, Endpoint], now_ms: int
+) -> tuple[list[EndpointKey], list[EndpointKey]]:
+    """Return the keys of healthy endpoints and of the others, each in random order.
 
-    By lot, so that the same ones don't always come first; who is left alone for a while isn't among them. Those that
-    are disabled or deleted are among the others.
+    Random order prevents that the same endpoints always come first. Endpoints in back-off are omitted; disabled and
+    deleted ones are among the others.
     """
-    by_lot = randomness.shuffled(places)
-    well = [place for place in by_lot if answers_well(stand.get(place))]
-    others = [place for place in by_lot if not answers_well(stand.get(place))]
-    return well, [place for place in others if place not in stand or (stand[place].quiet_until or 0) <= now_ms]
+    in_random_order = randomness.shuffled(keys)
+    healthy = [key for key in in_random_order if is_healthy(endpoints.get(key))]
+    others = [key for key in in_random_order if not is_healthy(endpoints.get(key))]
+    return healthy, [key for key in others if key not in endpoints or (endpoints[key].quiet_until or 0) <= now_ms]

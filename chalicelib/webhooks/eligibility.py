@@ -1,8 +1,8 @@
-"""Whether an account may have webhooks now, and which of its endpoints are its own.
+"""Decide whether webhooks may be sent for an account, and which of its endpoints its owner created.
 
-Those made before its address was first verified may be somebody else's, who signed up with it and waits: they get
-nothing any more, and are deleted. Where mail is sent, none is added, changed, enabled or tested before that. While an
-account is suspended nothing is sent for it; the end of one that is deleted is told.
+Endpoints from before the account's email address was first verified may have been created by somebody else who signed
+up with that address: they receive nothing and are deleted. Where email is enabled, endpoints cannot be added, changed,
+enabled or tested before verification. Nothing is sent for a suspended account; the deletion of an account is sent.
 """
 
 from chalicelib.accounts import unverified
@@ -12,33 +12,33 @@ from chalicelib.core import errors
 from chalicelib.webhooks.tables import Endpoint
 
 
-def since_ms(account_id: str) -> int:
-    """Return the moment from which on an account's endpoints were made by its owner."""
+def eligible_since_ms(account_id: str) -> int:
+    """Return the time from which an account's endpoints were created by its owner."""
     account = Account.found(account_id)
     return 0 if account is None else account.credentials_since
 
 
-def is_over(endpoint: Endpoint) -> bool:
-    """Tell whether an endpoint ended when its account's address was verified."""
-    return endpoint.created_at < since_ms(endpoint.account_id)
+def is_ineligible(endpoint: Endpoint) -> bool:
+    """Return whether an endpoint was created before its account's address was verified."""
+    return endpoint.created_at < eligible_since_ms(endpoint.account_id)
 
 
-def sent_since_ms(account_id: str) -> int | None:
-    """Return the moment from which on an account's endpoints are its own; None while nothing is sent to any of them."""
+def sendable_since_ms(account_id: str) -> int | None:
+    """Return the creation time from which an account's endpoints receive webhooks; None while it is suspended."""
     account = Account.found(account_id)
     if account is None:
         return 0
     return None if account.status == SUSPENDED else account.credentials_since
 
 
-def gets_nothing(endpoint: Endpoint) -> bool:
-    """Tell whether nothing is sent to an endpoint, whatever it says itself: it is over, or its account suspended."""
-    since_ms = sent_since_ms(endpoint.account_id)
-    return since_ms is None or endpoint.created_at < since_ms
+def is_blocked(endpoint: Endpoint) -> bool:
+    """Return whether an endpoint receives nothing, whatever its status: ineligible, or of a suspended account."""
+    eligible_since_ms = sendable_since_ms(endpoint.account_id)
+    return eligible_since_ms is None or endpoint.created_at < eligible_since_ms
 
 
 def check_verified(account_id: str) -> None:
-    """Raise Conflict while an account has yet to verify its address, NotFound when there is no such account."""
+    """Raise Conflict while the address of an account is unverified, NotFound when the account does not exist."""
     account = Account.found(account_id)
     if account is None:
         raise errors.NotFound("There is no such user.")

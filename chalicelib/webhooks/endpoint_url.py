@@ -1,4 +1,4 @@
-"""Which URLs an endpoint may have: https, in ASCII, and not to an address that only we can reach."""
+"""Decide which URLs an endpoint may have: https, ASCII, and no private address."""
 
 from urllib.parse import urlsplit
 
@@ -7,7 +7,7 @@ from chalicelib.webhooks import send_delivery
 
 
 def check(url: str) -> None:
-    """Raise InvalidRequest unless `url` is one that we would send to. Where its name leads is checked when we do."""
+    """Raise InvalidRequest unless `url` is acceptable. The addresses of its host name are checked at each delivery."""
     with errors.about("url"):
         _check(url)
 
@@ -17,7 +17,7 @@ def _check(url: str) -> None:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
         if len(host) > ssrf_safe_fetch.HOST_MAX:
-            raise ValueError("longer than any name")
+            raise ValueError("host name too long")
         host.encode("idna")
     except ValueError:
         raise errors.InvalidRequest("url must be a URL like https://example.com/hooks.") from None
@@ -26,13 +26,13 @@ def _check(url: str) -> None:
     if parts.scheme != "https" or not host:
         raise errors.InvalidRequest("url must be an https URL, like https://example.com/hooks.")
     if "@" in parts.netloc or parts.fragment:
-        raise errors.InvalidRequest("url must be without user, password and fragment.")
+        raise errors.InvalidRequest("url must not contain a user name, a password or a fragment.")
     if not _is_plain(url):
         raise errors.InvalidRequest(
-            "url must be written in ASCII without spaces: münchen.de as xn--mnchen-3ya.de, a space as %20."
+            "url must be ASCII without spaces: write münchen.de as xn--mnchen-3ya.de and a space as %20."
         )
     if _is_address(host) and not ssrf_rule.is_public(host):
-        raise errors.InvalidRequest("url must lead to where all the internet can reach.")
+        raise errors.InvalidRequest("url must point to a public address.")
 
 
 def _is_plain(url: str) -> bool:

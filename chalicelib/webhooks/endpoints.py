@@ -1,7 +1,7 @@
-"""An account's endpoints: at most ten, each with a secret of its own, and what may become of each.
+"""Manage the webhook endpoints of an account: at most ten, each with its own secret.
 
-Every change is one transaction with the event that tells of it. What an endpoint is disabled for stands on it: by its
-account, because it answered 410, or because it failed for too long.
+Each change and its event are written in one transaction. A disabled endpoint records the reason: disabled by its
+account, a 410 response, or too many failures.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ENDPOINTS_MAX = 10
 COUNT = "count"
-"""The range key of the item that counts an account's endpoints, so that a condition can hold them down."""
+"""The sort key of the item that counts an account's endpoints; a condition on it limits them."""
 FIRST, LAST = "whk_", "whk_~"
 
 
@@ -40,11 +40,11 @@ def create(
     form: str | None = None,
     once: "Recording[Endpoint] | None" = None,
 ) -> Endpoint:
-    """Add an endpoint that is told of events of `types` (None: all) from now on.
+    """Add an endpoint that receives events of `types` (None: all) from now on.
 
-    `form` is the ticket of the form it was asked for with: it is spent with it, so a reload makes no second one; `once`
-    records the request that it was asked for with. Raises InvalidRequest when the URL can't be sent to, Conflict when
-    there are ten already, or the form was used already.
+    `form` is the one-time token of a console form; it is consumed in the same transaction, so that a reload creates no
+    second endpoint. `once` records an idempotent request. Raises InvalidRequest for an unacceptable URL, Conflict when
+    the account has ten endpoints or the form was submitted already.
     """
     eligibility.check_verified(account_id)
     endpoint_url.check(url)
@@ -58,22 +58,22 @@ def create(
         created_at=now_ms,
         enabled_at=now_ms,
     )
-    # First of all: without a key there is no secret to give.
+    # Fails before anything is written if the root key is missing.
     signing.secret_of(endpoint)
     count = Path([COUNT])
-    spent = None if form is None else forms.spent(form, account_id)
+    consumed_form = None if form is None else forms.spent(form, account_id)
     try:
         with models.transaction() as write:
             write.save(endpoint, condition=Endpoint.id.does_not_exist())
-            if spent is not None:
-                forms.add_to(write, spent)
-            # Wins the race of two for the last place.
+            if consumed_form is not None:
+                forms.add_to(write, consumed_form)
+            # Two concurrent requests cannot both get the last place.
             write.update(
                 Endpoint(account_id, COUNT),
                 actions=[count.add(1)],
                 condition=count.does_not_exist() | (count < ENDPOINTS_MAX),
             )
-            record.add_to(write, account_id, kinds.WEBHOOK_CREATED, _told(endpoint))
+            record.add_to(write, account_id, kinds.WEBHOOK_CREATED, _event_fields(endpoint))
             if once is not None:
                 once.add_to(write, endpoint)
     except TransactWriteError as error:
@@ -81,7 +81,7 @@ def create(
             raise
         if once is not None:
             once.explain(error)
-        if spent is not None and models.refused_write(error, spent) is not None:
+        if consumed_form is not None and models.refused_write(error, consumed_form) is not None:
             raise forms.used_already("webhook") from None
         raise errors.Conflict(
             f"An account has at most {ENDPOINTS_MAX} webhooks. Delete one that you don't use."
@@ -90,31 +90,31 @@ def create(
 
 
 def owned(account_id: str, endpoint_id: str) -> Endpoint:
-    """Return an account's endpoint; raise NotFound when it has none of this id."""
+    """Return an account's endpoint; raise NotFound when it does not exist."""
     endpoint = Endpoint.found(account_id, endpoint_id) if ids.is_id(endpoint_id, "whk") else None
-    if endpoint is None or eligibility.is_over(endpoint):
-        raise _none()
+    if endpoint is None or eligibility.is_ineligible(endpoint):
+        raise _not_found()
     return endpoint
 
 
 def of_account(account_id: str, *, after: str = "", limit: int | None = None) -> Iterator[Endpoint]:
-    """Return an account's endpoints, oldest first, from beyond the id `after`; none from before it was verified."""
-    own = Endpoint.created_at >= eligibility.since_ms(account_id)
-    beyond = Endpoint.id.between(f"{after or FIRST} ", LAST)  # no id holds a space
-    yield from Endpoint.query(account_id, beyond, own, limit=limit, consistent_read=True)
+    """Return an account's endpoints, oldest first, after the id `after`; without those from before verification."""
+    is_eligible = Endpoint.created_at >= eligibility.eligible_since_ms(account_id)
+    is_after = Endpoint.id.between(f"{after or FIRST} ", LAST)  # no id holds a space
+    yield from Endpoint.query(account_id, is_after, is_eligible, limit=limit, consistent_read=True)
 
 
 def delete_unverified(account_id: str) -> None:
-    """Delete the endpoints from before an account was verified. They get nothing already; at most ten are there."""
-    before = Endpoint.created_at < eligibility.since_ms(account_id)
+    """Delete the endpoints from before an account was verified: at most ten, which receive nothing already."""
+    before = Endpoint.created_at < eligibility.eligible_since_ms(account_id)
     for endpoint in list(Endpoint.query(account_id, Endpoint.id.between(FIRST, LAST), before, consistent_read=True)):
         delete(endpoint)
 
 
 def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list[str] | None) -> None:
-    """Give an endpoint another URL, name or choice of types; what is None stays, and no types at all means every type.
+    """Change the URL, name or types of an endpoint. None keeps a value; an empty list of types means all.
 
-    Raises InvalidRequest when the URL can't be sent to, NotFound when the endpoint was deleted meanwhile.
+    Raises InvalidRequest for an unacceptable URL, NotFound when the endpoint was deleted meanwhile.
     """
     eligibility.check_verified(endpoint.account_id)
     actions: list[Action] = []
@@ -122,7 +122,7 @@ def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list
         endpoint_url.check(url)
         actions.append(Endpoint.url.set(url))
         if url != endpoint.url:
-            # What the old one answered says nothing of the new; what waits for it is still sent first.
+            # Failures of the old URL do not count for the new one; pending deliveries are still sent first.
             actions += [
                 Endpoint.failures.set(0),
                 Endpoint.failing_since.remove(),
@@ -137,32 +137,34 @@ def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list
         actions.append(Endpoint.types.set(set(types)) if types else Endpoint.types.remove())
         actions.append(Endpoint.types_since.set(clock.now_ms()))
         endpoint.types = set(types) or None
-    _update(endpoint, actions, kinds.WEBHOOK_CHANGED, _told(endpoint))
+    _update(endpoint, actions, kinds.WEBHOOK_CHANGED, _event_fields(endpoint))
 
 
 def rotate_secret(endpoint: Endpoint, once: "Recording[Endpoint] | None" = None) -> Endpoint:
-    """Give an endpoint another secret; the old one signs beside it for a day. `once` records the request for it.
+    """Replace the secret of an endpoint; the old one also signs for a day. `once` records an idempotent request.
 
-    Raises Conflict when another rotation came first, or the last one's overlap isn't over: three secrets would be one
-    too many.
+    Raises Conflict when a concurrent rotation came first or the previous overlap has not ended: at most two secrets
+    sign.
     """
     eligibility.check_verified(endpoint.account_id)
     now_ms, version, overlap = clock.now_ms(), endpoint.version + 1, Endpoint.overlap_ends_at
     ends_at = now_ms + signing.OVERLAP_MS
-    alone = overlap.does_not_exist() | (overlap <= now_ms)
-    outrun = errors.Conflict("This secret was rotated within the last 24 hours. Both still sign; wait until one ends.")
+    has_no_overlap = overlap.does_not_exist() | (overlap <= now_ms)
+    conflict = errors.Conflict(
+        "This secret was rotated within the last 24 hours. Try again when the previous secret has expired."
+    )
     actions: list[Action] = [Endpoint.version.set(version), overlap.set(ends_at)]
-    only_if = (Endpoint.version == endpoint.version) & alone
+    only_if = (Endpoint.version == endpoint.version) & has_no_overlap
     endpoint.version, endpoint.overlap_ends_at = version, ends_at
-    with models.refused_as(outrun):
-        _update(endpoint, actions, kinds.WEBHOOK_SECRET_ROTATED, _told(endpoint), only_if=only_if, once=once)
+    with models.refused_as(conflict):
+        _update(endpoint, actions, kinds.WEBHOOK_SECRET_ROTATED, _event_fields(endpoint), only_if=only_if, once=once)
     return endpoint
 
 
 def enable(endpoint: Endpoint) -> None:
-    """Send to an endpoint again, of what happens from now on. Harmless to repeat.
+    """Send events from now on to a disabled endpoint. Idempotent.
 
-    Raises Conflict while the account has yet to verify its address.
+    Raises Conflict while the address of the account is unverified.
     """
     eligibility.check_verified(endpoint.account_id)
     actions: list[Action] = [
@@ -175,37 +177,37 @@ def enable(endpoint: Endpoint) -> None:
         Endpoint.behind_since.remove(),
     ]
     with models.may_be_refused():
-        _update(endpoint, actions, kinds.WEBHOOK_ENABLED, _told(endpoint), only_if=Endpoint.status == DISABLED)
+        _update(endpoint, actions, kinds.WEBHOOK_ENABLED, _event_fields(endpoint), only_if=Endpoint.status == DISABLED)
 
 
 def disable(endpoint: Endpoint, because: str) -> None:
-    """Send no more to an endpoint. Harmless to repeat; the reason that came first stays.
+    """Stop sending to an endpoint. Idempotent; the first reason is kept.
 
-    For what its URL answered, only while it has that URL.
+    A reason that is based on responses applies only while the endpoint still has the same URL.
     """
     actions: list[Action] = [Endpoint.status.set(DISABLED), Endpoint.disabled_because.set(because)]
-    told = _told(endpoint) | {"because": because}
+    changed = _event_fields(endpoint) | {"because": because}
     only_if, actor = Endpoint.status == ENABLED, ""
     if because != BY_ACCOUNT:
         only_if, actor = only_if & (Endpoint.url == endpoint.url), LATCHKEY
     with models.may_be_refused():
-        _update(endpoint, actions, kinds.WEBHOOK_DISABLED, told, only_if=only_if, actor=actor)
+        _update(endpoint, actions, kinds.WEBHOOK_DISABLED, changed, only_if=only_if, actor=actor)
 
 
 def delete(endpoint: Endpoint, *, actor: str = "") -> None:
-    """Forget an endpoint; what waits for it is dropped. Harmless to repeat. `actor` does it, or else who acts now."""
+    """Delete an endpoint; its pending deliveries are dropped. Idempotent. `actor` defaults to the current actor."""
     count = Path([COUNT])
     with models.may_be_refused(), models.transaction() as write:
         write.delete(Endpoint(endpoint.account_id, endpoint.id), condition=Endpoint.created_at.exists())
         write.update(Endpoint(endpoint.account_id, COUNT), actions=[count.add(-1)])
-        record.add_to(write, endpoint.account_id, kinds.WEBHOOK_DELETED, _told(endpoint), actor=actor)
+        record.add_to(write, endpoint.account_id, kinds.WEBHOOK_DELETED, _event_fields(endpoint), actor=actor)
 
 
 def _update(
     endpoint: Endpoint,
     actions: list[Action],
     kind: str,
-    told: dict[str, str],
+    changed: dict[str, str],
     *,
     only_if: Condition | None = None,
     actor: str = "",
@@ -219,7 +221,7 @@ def _update(
                 actions=actions,
                 condition=exists if only_if is None else exists & only_if,
             )
-            record.add_to(write, endpoint.account_id, kind, told, actor=actor)
+            record.add_to(write, endpoint.account_id, kind, changed, actor=actor)
             if once is not None:
                 once.add_to(write, endpoint)
     except TransactWriteError as error:
@@ -227,14 +229,14 @@ def _update(
             once.explain(error)
         if not models.refused(error) or only_if is not None:
             raise
-        raise _none() from None
+        raise _not_found() from None
 
 
-def _told(endpoint: Endpoint) -> dict[str, str]:
-    # Of the URL only where it leads: paths and queries of such URLs often hold a secret.
+def _event_fields(endpoint: Endpoint) -> dict[str, str]:
+    # Only the host: paths and queries of webhook URLs often contain a secret.
     parts = urlsplit(endpoint.url)
     return {"webhook": endpoint.id, "name": endpoint.name, "host": parts.netloc}
 
 
-def _none() -> errors.NotFound:
+def _not_found() -> errors.NotFound:
     return errors.NotFound("There is no such webhook.")

@@ -1,4 +1,4 @@
-"""What is sent of an event: the same text at every attempt, in the form that Standard Webhooks proposes."""
+"""Build the body of a webhook message in the Standard Webhooks format: identical at every attempt."""
 
 import json
 from typing import Any
@@ -11,27 +11,27 @@ from chalicelib.webhooks.tables import Delivery
 
 
 def of_event(event: Event) -> str:
-    """Return the message that tells of an event; its data is what GET /v1/events shows."""
+    """Return the message for an event; its data is what GET /v1/events returns."""
     return _message(event.type, event.at, record.shown(event))
 
 
 def body_of(delivery: Delivery) -> str:
-    """Return the text of a delivery. Of one that was stored with what is for administrators only, that is left out."""
-    whole = json.loads(delivery.body)
-    data = whole.get("data", {})
-    told = record.redacted(data)
-    return delivery.body if told == data else _written({**whole, "data": told})
+    """Return the body of a delivery. Fields for administrators that older deliveries were stored with are removed."""
+    message = json.loads(delivery.body)
+    data = message.get("data", {})
+    shared = record.redacted(data)
+    return delivery.body if shared == data else _to_json({**message, "data": shared})
 
 
 def of_test(endpoint_id: str, message_id: str) -> str:
-    """Return a message that tells of nothing."""
+    """Return a test message, which is about no event."""
     now_ms = clock.now_ms()
     return _message(TEST, now_ms, {"id": message_id, "type": TEST, "changed": {"webhook": endpoint_id}})
 
 
 def _message(kind: str, at_ms: int, data: dict[str, Any]) -> str:
-    return _written({"type": kind, "timestamp": clock.iso(at_ms), "data": data})
+    return _to_json({"type": kind, "timestamp": clock.iso(at_ms), "data": data})
 
 
-def _written(told: dict[str, Any]) -> str:
-    return json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+def _to_json(content: dict[str, Any]) -> str:
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False)

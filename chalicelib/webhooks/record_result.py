@@ -1,4 +1,4 @@
-"""What comes of an attempt: delivered, to be tried again, given up; and what that says of the endpoint."""
+"""Record the outcome of an attempt: delivered, to be retried or failed; and update the health of the endpoint."""
 
 from pynamodb.expressions.update import Action
 
@@ -11,20 +11,20 @@ from chalicelib.webhooks.tables import Delivery, Endpoint
 
 ATTEMPTS_KEPT = 20
 SLOW_MS = 2_000
-"""Who takes longer to answer is sent to by the sweep only."""
+"""Endpoints that take longer to respond are sent to by the sweep only."""
 
 
-def settle(endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> None:
-    """Write down what came of an attempt; what was killed before it could is sent again."""
+def record_outcome(endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> None:
+    """Record the outcome of an attempt. An attempt that ends before this write is made again."""
     tries, now_ms = delivery.tries + 1, clock.now_ms()
-    due_at = None if outcome.is_delivered else _next_at_ms(delivery, tries, outcome, now_ms)
-    attempts = [*delivery.attempts, outcome.record()][-ATTEMPTS_KEPT:]
+    due_at = None if outcome.is_delivered else _next_attempt_at_ms(delivery, tries, outcome, now_ms)
+    attempts = [*delivery.attempts, outcome.to_attempt()][-ATTEMPTS_KEPT:]
     actions: list[Action] = [Delivery.tries.set(tries), Delivery.attempts.set(attempts)]
     if due_at is not None:
         actions += [Delivery.due_at.set(due_at), Delivery.claimed_until.remove()]
     else:
-        actions += _ended_as(DELIVERED if outcome.is_delivered else FAILED)
-    # That it arrived stands, whatever a second attempt says that was under way beside this one.
+        actions += _complete_as(DELIVERED if outcome.is_delivered else FAILED)
+    # A success is final, whatever the outcome of a concurrent second attempt.
     condition = Delivery.created_at.exists() if outcome.is_delivered else Delivery.state == PENDING
     with models.may_be_refused():
         delivery.update(actions=actions, condition=condition)
@@ -36,29 +36,29 @@ def settle(endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> None:
         status=outcome.status,
         took_ms=outcome.took_ms,
     )
-    _judge(endpoint, outcome, now_ms)
+    _update_health(endpoint, outcome, now_ms)
 
 
 def drop(endpoint_id: str, message_id: str, decided_at_ms: int) -> None:
-    """Take a delivery out of the queue, unless it is delivered, or was asked for by hand since that was decided.
+    """Mark a pending delivery as failed, unless it was resent manually after `decided_at_ms`.
 
-    It can be sent again by hand.
+    It can still be resent manually.
     """
-    queued = Delivery.queued_at
-    still_so = queued.does_not_exist() | (queued < decided_at_ms)
+    queued_at = Delivery.queued_at
+    is_unchanged = queued_at.does_not_exist() | (queued_at < decided_at_ms)
     with models.may_be_refused():
         Delivery(endpoint_id, message_id).update(
-            actions=_ended_as(FAILED), condition=(Delivery.state == PENDING) & still_so
+            actions=_complete_as(FAILED), condition=(Delivery.state == PENDING) & is_unchanged
         )
 
 
-def _next_at_ms(delivery: Delivery, tries: int, outcome: Outcome, now_ms: int) -> int | None:
-    """A schedule begins when a delivery is made, and again when it is asked for by hand."""
+def _next_attempt_at_ms(delivery: Delivery, tries: int, outcome: Outcome, now_ms: int) -> int | None:
+    """Return the time of the next attempt: the schedule starts at creation and restarts at a manual resend."""
     since_ms = delivery.queued_at or delivery.created_at
-    return retry_schedule.next_at_ms(tries, now_ms, not_before_ms=outcome.not_before_ms, since_ms=since_ms)
+    return retry_schedule.next_attempt_at_ms(tries, now_ms, not_before_ms=outcome.not_before_ms, since_ms=since_ms)
 
 
-def _judge(endpoint: Endpoint, outcome: Outcome, now_ms: int) -> None:
+def _update_health(endpoint: Endpoint, outcome: Outcome, now_ms: int) -> None:
     if outcome.is_gone:
         endpoints.disable(endpoint, states.GONE)
     elif not outcome.is_delivered:
@@ -73,10 +73,10 @@ def _judge(endpoint: Endpoint, outcome: Outcome, now_ms: int) -> None:
 def _count_failure(endpoint: Endpoint, outcome: Outcome, now_ms: int) -> None:
     since = Endpoint.failing_since
     actions: list[Action] = [Endpoint.failures.add(1), since.set(since | now_ms)]
-    if outcome.is_silent:
+    if outcome.is_unreachable:
         actions.append(Endpoint.quiet_until.set(retry_schedule.quiet_until_ms(endpoint.failures, now_ms)))
     _update(endpoint, actions)
-    if retry_schedule.is_given_up(endpoint.failures, endpoint.failing_since or now_ms, now_ms):
+    if retry_schedule.should_disable(endpoint.failures, endpoint.failing_since or now_ms, now_ms):
         endpoints.disable(endpoint, states.FAILING)
 
 
@@ -85,8 +85,8 @@ def _update(endpoint: Endpoint, actions: list[Action]) -> None:
         endpoint.update(actions=actions, condition=Endpoint.created_at.exists())
 
 
-def _ended_as(state: str) -> list[Action]:
-    """Return what ends a delivery and takes it out of the queue."""
+def _complete_as(state: str) -> list[Action]:
+    """Return the update that completes a delivery and removes it from the queue."""
     return [
         Delivery.state.set(state),
         Delivery.lane.remove(),

@@ -1,7 +1,7 @@
-"""When a delivery that failed is tried again, and when an endpoint is given up.
+"""Decide when a failed delivery is retried and when its endpoint is disabled.
 
-Ten attempts within about three days; a receiver that says when to come back (RFC 9110 §10.2.3) isn't met before. An
-endpoint that says 410 wants no more; one that fails ten times in a row for a day isn't there any more.
+A delivery is attempted up to ten times over about three days, never before a time given in Retry-After (RFC 9110
+§10.2.3). An endpoint is disabled by a 410 response, or after ten consecutive failures over at least one day.
 """
 
 from contextlib import suppress
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from chalicelib.core import clock, http_syntax, randomness
 
 _MINUTE_S = 60
-WAITS_S = (
+RETRY_DELAYS_S = (
     _MINUTE_S,
     5 * _MINUTE_S,
     30 * _MINUTE_S,
@@ -21,56 +21,55 @@ WAITS_S = (
     18 * clock.HOUR_S,
     22 * clock.HOUR_S,
 )
-"""How long after each attempt the next one comes: together 71.6 hours."""
+"""Delay after each attempt: 71.6 hours in total."""
 SCHEDULE_MS = 3 * clock.DAY_S * 1000
-"""No receiver can ask for a try later than so long after the first."""
+"""Retry-After is honoured up to this long after the schedule began."""
 HTTP_DATES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")
-"""The form of today, and the two that must still be read (RFC 9110 §5.6.7)."""
+"""The preferred date format and the two obsolete ones that recipients must accept (RFC 9110 §5.6.7)."""
 DATE_LENGTH_MAX = 40
-ATTEMPTS_MAX = len(WAITS_S) + 1
+ATTEMPTS_MAX = len(RETRY_DELAYS_S) + 1
 JITTER_PERCENT = 10
-"""So much sooner or later: a receiver that comes back isn't met by everything at once."""
+"""Random variation of each delay, so that a recovering receiver does not get all retries in one burst."""
 QUIET_STEP_MS = 60_000
 QUIET_MAX_MS = 15 * 60_000
-"""An endpoint where nobody answers is left alone for longer each time: trying it costs a function 15 s."""
+"""Back-off of an unreachable endpoint grows by a step with each failure: one attempt can occupy a function for 15 s."""
 FAILURES_MAX = 10
 FAILING_FOR_MS = clock.DAY_S * 1000
 GONE = 410
 
 
-def next_at_ms(tries: int, now_ms: int, *, not_before_ms: int = 0, since_ms: int | None = None) -> int | None:
-    """Return when to try again after `tries` attempts (from 1), None when that was the last.
+def next_attempt_at_ms(tries: int, now_ms: int, *, not_before_ms: int = 0, since_ms: int | None = None) -> int | None:
+    """Return when to retry after `tries` attempts (from 1), None after the last.
 
-    Not before the moment that the receiver asked for, as far as that lies within the schedule, which began at
-    `since_ms` (None: now).
+    Not before `not_before_ms`, the time from Retry-After, limited to the schedule that began at `since_ms` (None: now).
     """
     if tries >= ATTEMPTS_MAX:
         return None
     end_ms = (now_ms if since_ms is None else since_ms) + SCHEDULE_MS
-    wait_ms = WAITS_S[tries - 1] * 1000
-    spread_ms = wait_ms * JITTER_PERCENT // 100
-    return max(min(not_before_ms, end_ms), now_ms + wait_ms - spread_ms + randomness.below(2 * spread_ms + 1))
+    delay_ms = RETRY_DELAYS_S[tries - 1] * 1000
+    spread_ms = delay_ms * JITTER_PERCENT // 100
+    return max(min(not_before_ms, end_ms), now_ms + delay_ms - spread_ms + randomness.below(2 * spread_ms + 1))
 
 
 def asked_for_ms(retry_after: str, now_ms: int) -> int:
-    """Return the moment that a `Retry-After` names, in seconds or as a date; 0 for what is neither, or is over."""
+    """Return the time in a `Retry-After` header, given in seconds or as a date; 0 when it is malformed or past."""
     wait_s = http_syntax.whole(retry_after)
     if wait_s is not None:
         return now_ms + wait_s * 1000
     if len(retry_after) > DATE_LENGTH_MAX or not retry_after.isascii():
         return 0
-    for form in HTTP_DATES:
+    for date_format in HTTP_DATES:
         with suppress(ValueError, OverflowError):
-            at_ms = int(datetime.strptime(retry_after, form).replace(tzinfo=UTC).timestamp()) * 1000
+            at_ms = int(datetime.strptime(retry_after, date_format).replace(tzinfo=UTC).timestamp()) * 1000
             return at_ms if at_ms > now_ms else 0
     return 0
 
 
 def quiet_until_ms(failures: int, now_ms: int) -> int:
-    """Return until when an endpoint where nobody answers is left alone, after `failures` before that in a row."""
+    """Return when the back-off of an unreachable endpoint ends, after `failures` earlier consecutive failures."""
     return now_ms + min(failures * QUIET_STEP_MS, QUIET_MAX_MS)
 
 
-def is_given_up(failures: int, failing_since_ms: int, now_ms: int) -> bool:
-    """Tell whether an endpoint has failed so often, for so long, that nothing more is sent to it."""
+def should_disable(failures: int, failing_since_ms: int, now_ms: int) -> bool:
+    """Return whether an endpoint has failed often and long enough to be disabled."""
     return failures >= FAILURES_MAX and now_ms - failing_since_ms >= FAILING_FOR_MS

@@ -1,4 +1,4 @@
-"""One attempt: sign, send, and say what came of it. Anything but a 2xx within 15 seconds is a failure."""
+"""Make one delivery attempt: sign, send and report the outcome. Only a 2xx response within 15 seconds is a success."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,16 @@ from chalicelib.webhooks.retry_schedule import GONE
 from chalicelib.webhooks.tables import Attempt, Delivery, Endpoint
 
 DEADLINE_S = 15
-BY_HAND_S = 5
-"""Somebody waits, and holds a function while they do."""
-ANSWER_BYTES_MAX = 1_000
-"""So much of an answer is kept, for whoever looks for what went wrong."""
+MANUAL_DEADLINE_S = 5
+"""Shorter for a manual send: a user waits for it, and it occupies a function meanwhile."""
+RESPONSE_BYTES_KEPT = 1_000
+"""Part of the response body that is stored, for debugging."""
 JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of an attempt."""
+    """The outcome of one attempt."""
 
     at_ms: int
     took_ms: int
@@ -25,25 +25,25 @@ class Outcome:
     answer: str | None = None
     problem: str | None = None
     not_before_ms: int = 0
-    """Before when the receiver asked not to be tried again; 0 when it didn't."""
+    """The earliest retry that the receiver asked for in Retry-After; 0 without one."""
 
     @property
     def is_delivered(self) -> bool:
-        """Tell whether the receiver has taken it."""
+        """Return whether the response was 2xx."""
         return self.status is not None and 200 <= self.status < 300
 
     @property
-    def is_silent(self) -> bool:
-        """Tell whether nobody answered at all: what else waits for this endpoint needn't be tried now."""
+    def is_unreachable(self) -> bool:
+        """Return whether no HTTP response was received: other deliveries to this endpoint need not be tried now."""
         return self.status is None
 
     @property
     def is_gone(self) -> bool:
-        """Tell whether the receiver wants no more."""
+        """Return whether the response was 410 Gone."""
         return self.status == GONE
 
-    def record(self) -> Attempt:
-        """Return it as it is kept."""
+    def to_attempt(self) -> Attempt:
+        """Return the attempt as it is stored with its delivery."""
         return Attempt(  # type: ignore[no-untyped-call]  # pynamodb's own
             at=self.at_ms, took_ms=self.took_ms, status=self.status, answer=self.answer, problem=self.problem
         )
@@ -56,29 +56,29 @@ def send(
     *,
     deadline_s: float = DEADLINE_S,
 ) -> Outcome:
-    """Send a delivery to its endpoint once. Raises NoStageKey when there is nothing to sign with."""
+    """Attempt a delivery once. Raises NoStageKey when the root key for the signature is missing."""
     at_ms, started_ns = clock.now_ms(), clock.elapsed_ns()
     body = payload.body_of(delivery).encode()
-    vouched = signing.headers(delivery.id, at_ms // 1000, body, signing.keys_of(endpoint))
+    signature_headers = signing.headers(delivery.id, at_ms // 1000, body, signing.keys_of(endpoint))
     try:
-        answer = ssrf_safe_fetch.post(
+        response = ssrf_safe_fetch.post(
             endpoint.url,
             body,
-            {"Content-Type": JSON, "Accept": "*/*", **vouched},
+            {"Content-Type": JSON, "Accept": "*/*", **signature_headers},
             deadline_s=deadline_s,
-            bytes_max=ANSWER_BYTES_MAX,
+            bytes_max=RESPONSE_BYTES_KEPT,
             loopback=is_local(),
             resolver=resolver,
         )
     except ssrf_safe_fetch.FetchError as error:
         return Outcome(at_ms, _since_ms(started_ns), None, problem=str(error))
-    text = answer.body.decode("utf-8", "replace") or None
-    asked_ms = retry_schedule.asked_for_ms(answer.headers.get("retry-after", ""), clock.now_ms())
-    return Outcome(at_ms, _since_ms(started_ns), answer.status, text, _problem(answer.status), asked_ms)
+    text = response.body.decode("utf-8", "replace") or None
+    not_before_ms = retry_schedule.asked_for_ms(response.headers.get("retry-after", ""), clock.now_ms())
+    return Outcome(at_ms, _since_ms(started_ns), response.status, text, _problem(response.status), not_before_ms)
 
 
 def is_local() -> bool:
-    """Tell whether this is a local run, whose receivers may listen on this machine: it is one that its own URL says."""
+    """Return whether receivers on this machine are allowed: only where the public URL is on it, in a local run."""
     return ssrf_rule.is_on_this_machine(settings.current().public_url)
 
 
@@ -86,8 +86,8 @@ def _problem(status: int) -> str | None:
     if 200 <= status < 300:
         return None
     if 300 <= status < 400:
-        return "It answers with a redirect, and none is followed."
-    return "It wants no more." if status == GONE else f"It answers {status}."
+        return "The endpoint responded with a redirect, which is not followed."
+    return "The endpoint responded with 410 Gone." if status == GONE else f"The endpoint responded with {status}."
 
 
 def _since_ms(started_ns: int) -> int:

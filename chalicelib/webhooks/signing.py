@@ -1,7 +1,7 @@
-"""Signatures by the Standard Webhooks specification: HMAC-SHA-256 over id, time and body, so none can be changed.
+"""Sign messages as Standard Webhooks specifies: HMAC-SHA-256 over id, timestamp and body.
 
-An endpoint's secret is derived from the stage's key and stored nowhere. After a rotation the old one signs beside the
-new one for a day, so that a receiver can change over without missing anything.
+The secret of an endpoint is derived from the root key and never stored. After a rotation, the old and the new secret
+both sign for a day, so that a receiver can switch without missing a message.
 """
 
 import base64
@@ -18,12 +18,12 @@ OVERLAP_MS = clock.DAY_S * 1000
 
 
 def secret_of(endpoint: Endpoint) -> str:
-    """Return the secret that the receiver checks with: `whsec_…`, to be shown to the account once."""
+    """Return the secret that the receiver verifies with, `whsec_…`. It is shown to the account once."""
     return PREFIX + base64.b64encode(_key(endpoint, endpoint.version)).decode()
 
 
 def keys_of(endpoint: Endpoint) -> list[bytes]:
-    """Return the keys that sign now, the newest first."""
+    """Return the current signing keys, newest first."""
     keys = [_key(endpoint, endpoint.version)]
     if (endpoint.overlap_ends_at or 0) > clock.now_ms():
         keys.append(_key(endpoint, endpoint.version - 1))
@@ -31,7 +31,7 @@ def keys_of(endpoint: Endpoint) -> list[bytes]:
 
 
 def headers(message_id: str, at_s: int, body: bytes, keys: Iterable[bytes]) -> dict[str, str]:
-    """Return the headers that vouch for `body`: one signature a key, a space between two."""
+    """Return the signature headers for `body`: one signature for each key, separated by spaces."""
     signed = f"{message_id}.{at_s}.".encode() + body
     signatures = (base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode() for key in keys)
     return {

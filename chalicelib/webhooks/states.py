@@ -1,8 +1,8 @@
-"""What an endpoint and a delivery can be, and why: light, for whoever only names them."""
+"""States of endpoints and deliveries; imports nothing, so that it is cheap to load."""
 
 ENABLED, DISABLED = "enabled", "disabled"
 BY_ACCOUNT, GONE, FAILING = "account", "gone", "failing"
-"""Why an endpoint is disabled: its account chose so, it answered 410, or it failed for too long."""
+"""Reasons for a disabled endpoint: disabled by its account, a 410 response, or too many failures."""
 PENDING, DELIVERED, FAILED = "pending", "delivered", "failed"
 TEST = "webhook.test"
-"""The type of the message that an account sends itself to try its endpoint. Nothing happened: it is no event."""
+"""The type of a test message. No event is recorded for it."""

@@ -1,4 +1,4 @@
-"""Where webhooks lie: an account's endpoints, and what is, was or will be delivered to each."""
+"""The tables of webhooks: the endpoints of accounts and the deliveries to each."""
 
 from pynamodb.attributes import BooleanAttribute, ListAttribute, MapAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
@@ -8,7 +8,7 @@ from chalicelib.webhooks.states import ENABLED, PENDING
 
 
 class Endpoint(models.Table):
-    """An address that is told what happens to an account. Times are epoch milliseconds."""
+    """A URL that receives the events of an account. Times are epoch milliseconds."""
 
     class Meta(models.Meta):
         table = "endpoints"
@@ -17,33 +17,33 @@ class Endpoint(models.Table):
     id = UnicodeAttribute(range_key=True)
     url = UnicodeAttribute()
     name = UnicodeAttribute()
-    # The types of event that it is told of; absent: all.
+    # The event types that it receives; absent: all.
     types = UnicodeSetAttribute(null=True)
     status = UnicodeAttribute(default=ENABLED)
     disabled_because = UnicodeAttribute(null=True)
     created_at = models.Integer()
-    # It is told of nothing that happened before.
+    # It receives no events from before this.
     enabled_at = models.Integer()
-    # Which secret signs; the one before it signs beside it until its overlap ends.
+    # Version of the signing secret; the previous one signs too until the overlap ends.
     version = models.Integer(default=1)
     overlap_ends_at = models.Integer(null=True)
-    # Since when it has had these types: nobody looks whether something older was lost.
+    # When `types` last changed: missing deliveries are not created for older events.
     types_since = models.Integer(null=True)
-    # How many attempts in a row failed, and since when.
+    # Consecutive failed attempts, and when they began.
     failures = models.Integer(default=0)
     failing_since = models.Integer(null=True)
-    # Whether its last answer took so long that nobody should wait for the next.
+    # Whether the last response was too slow for other endpoints to wait for the next.
     slow = BooleanAttribute(default=False)
-    # Until when it is left alone, since nobody answered there.
+    # End of the back-off after it was unreachable.
     quiet_until = models.Integer(null=True)
-    # Since when something that could have been sent waits: what comes after it mustn't overtake it.
+    # When older deliveries were left to the sweep: newer ones must not overtake them.
     behind_since = models.Integer(null=True)
-    # Until when some function sends to it: one at a time, so that events arrive in order.
+    # End of the lock: one function sends at a time, so that events arrive in order.
     busy_until = models.Integer(null=True)
 
 
 class Attempt(MapAttribute[str, object]):
-    """One try to deliver: what was answered, or why nothing was."""
+    """One attempt to deliver: the response, or the reason why there was none."""
 
     at = models.Integer()
     took_ms = models.Integer()
@@ -53,7 +53,7 @@ class Attempt(MapAttribute[str, object]):
 
 
 class ByDue(GlobalSecondaryIndex["Delivery"]):
-    """What waits to be sent, by when. Sparse: what is delivered, or given up, leaves it."""
+    """Pending deliveries by due time. Sparse: delivered and failed ones are not in it."""
 
     class Meta:
         index_name = "by_due"
@@ -64,7 +64,7 @@ class ByDue(GlobalSecondaryIndex["Delivery"]):
 
 
 class Delivery(models.Table):
-    """One event on its way to one endpoint, under the event's id: it can't be put there twice."""
+    """One event for one endpoint. The event's id is the sort key, so there are no duplicates."""
 
     class Meta(models.Meta):
         table = "deliveries"
@@ -73,17 +73,17 @@ class Delivery(models.Table):
     id = UnicodeAttribute(range_key=True)
     account_id = UnicodeAttribute()
     type = UnicodeAttribute()
-    # Exactly what is sent, at each attempt the same.
+    # The body as sent, identical at each attempt.
     body = UnicodeAttribute()
     state = UnicodeAttribute(default=PENDING)
     created_at = models.Integer()
     lane = UnicodeAttribute(null=True)
     due_at = models.Integer(null=True)
-    # When it was last asked for by hand.
+    # When it was last resent manually.
     queued_at = models.Integer(null=True)
-    # Until when some function is sending it; it is due again then, in case that function dies.
+    # End of the claim; the delivery is due again then if the function crashed.
     claimed_until = models.Integer(null=True)
-    # How many attempts since it was last put on its way; `attempts` holds those before, too.
+    # Attempts since it was last queued; `attempts` also holds earlier ones.
     tries = models.Integer(default=0)
     attempts: ListAttribute[Attempt] = ListAttribute(of=Attempt, default=list)
     dies_at = models.DiesAt()

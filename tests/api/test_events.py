@@ -187,7 +187,7 @@ def test_events_are_over_after_the_days_of_the_setting(latchkey: TestApp) -> Non
 
 def test_unknown_type_is_a_mistake(latchkey: TestApp) -> None:
     """Every type is documented, so none is made up on the way."""
-    with pytest.raises(ValueError, match="no type"):
+    with pytest.raises(ValueError, match="is not an event type"):
         record.add_to(None, "acc_x", "key.forgotten", {})  # type: ignore[arg-type]  # not looked at
 
 

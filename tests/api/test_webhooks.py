@@ -165,7 +165,7 @@ def test_log_shows_what_was_sent_and_answered_and_sends_again(local: TestApp, re
     assert [each["id"] for each in rest] == happened[:1]
     first = local.call("GET", f"{path}/{happened[0]}", secret).json()
     assert first == rest[0]
-    assert (first["state"], first["attempts"][0]["problem"]) == ("pending", "It answers 500.")
+    assert (first["state"], first["attempts"][0]["problem"]) == ("pending", "The endpoint responded with 500.")
     again = local.call("POST", f"{path}/{happened[0]}/resend", secret).json()
     assert (again["state"], len(again["attempts"])) == ("delivered", 2)
     assert again["body"] == receiver.received[-1].body.decode()

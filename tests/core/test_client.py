@@ -1,4 +1,4 @@
-"""The wire: what DynamoDB's failures mean, and the item as it stood when a condition refused."""
+"""Calls to DynamoDB: typed errors, retries, and the item that failed a condition."""
 
 import socket
 from pathlib import Path
@@ -17,7 +17,7 @@ from chalicelib.core.dynamodb.errors import (
     is_outage,
     meaning,
 )
-from tests.core.test_connection_pool import served
+from tests.core.tcp_server import start_server
 from tests.support.harness import TestApp
 
 PUT = {"TableName": "latchkey-test-emails", "Item": {"email": {"S": "a@example.com"}, "account_id": {"S": "acc_1"}}}
@@ -27,16 +27,16 @@ IF_NEW = PUT | {
 }
 
 
-def test_refused_condition_shows_the_item_as_it_stood(latchkey: TestApp) -> None:
-    """Who is refused needs no second call to learn why."""
+def test_failed_condition_returns_the_item(latchkey: TestApp) -> None:
+    """The caller needs no second call to find the reason."""
     dynamodb.call("PutItem", PUT)
-    with pytest.raises(ConditionFailed) as refused:
+    with pytest.raises(ConditionFailed) as raised:
         dynamodb.call("PutItem", IF_NEW)
-    assert refused.value.item == PUT["Item"]
+    assert raised.value.item == PUT["Item"]
 
 
-def test_refused_condition_is_not_repeated(latchkey: TestApp) -> None:
-    """A no is an answer, not a failure to try again."""
+def test_failed_condition_is_not_retried(latchkey: TestApp) -> None:
+    """It is a result, not a failure."""
     dynamodb.call("PutItem", PUT)
     with telemetry.calls_watched() as calls, pytest.raises(ConditionFailed):
         dynamodb.call("PutItem", IF_NEW)
@@ -44,7 +44,7 @@ def test_refused_condition_is_not_repeated(latchkey: TestApp) -> None:
 
 
 def test_unknown_table_is_no_outage(latchkey: TestApp) -> None:
-    """A mistake of ours is told apart from a database that doesn't answer, and isn't repeated."""
+    """It is an internal error, distinct from an unavailable database, and isn't retried."""
     with telemetry.calls_watched() as calls, pytest.raises(WireError) as failed:
         dynamodb.call("GetItem", {"TableName": settings.current().table("nothing"), "Key": {"id": {"S": "1"}}})
     assert (type(failed.value), failed.value.code) == (WireError, "ResourceNotFoundException")
@@ -52,65 +52,65 @@ def test_unknown_table_is_no_outage(latchkey: TestApp) -> None:
 
 
 def test_refused_connection_is_an_outage(cut_off: TestApp) -> None:
-    """A database that can't be connected to is unreachable, and is asked as often as the caller has patience for."""
+    """The database is unreachable, and the call is retried as the policy allows."""
     with telemetry.calls_watched() as calls, pytest.raises(Unreachable):
         dynamodb.call("GetItem", {"TableName": "latchkey-test-accounts", "Key": {"id": {"S": "1"}}}, dynamodb.AT_ONCE)
     assert len(calls.made) == dynamodb.AT_ONCE.unavailable
 
 
-def left_over(answers: int) -> tuple[dynamodb.Send, list[dict[str, Any]]]:
-    """Return what answers so many batches with one item each and the other keys left over, and what it was asked."""
-    asked: list[dict[str, Any]] = []
+def make_sender_leaving_keys(batches: int) -> tuple[dynamodb.Send, list[dict[str, Any]]]:
+    """Return a sender that leaves keys unprocessed in that many batches, and the requests it received."""
+    requests: list[dict[str, Any]] = []
 
     def send(_operation: str, body: dict[str, Any]) -> dict[str, Any]:
-        asked.append(body)
+        requests.append(body)
         keys = body["RequestItems"]["t"]["Keys"]
-        more = {"t": {"Keys": keys[1:]}} if len(asked) < answers else {}
+        more = {"t": {"Keys": keys[1:]}} if len(requests) < batches else {}
         return {"Responses": {"t": keys if not more else keys[:1]}, "UnprocessedKeys": more}
 
-    return send, asked
+    return send, requests
 
 
-def test_what_a_batch_leaves_over_is_asked_for_after_a_pause() -> None:
-    """DynamoDB leaves keys over when it is short of capacity: asking at once makes it shorter."""
-    send, asked = left_over(3)
+def test_unprocessed_keys_are_requested_after_a_pause() -> None:
+    """DynamoDB leaves keys when it lacks capacity; an immediate retry would make it worse."""
+    send, requests = make_sender_leaving_keys(3)
     pauses: list[float] = []
     with dynamodb.sent_by(send), clock.paused_by(pauses.append):
         found = dynamodb.batch_get_of("t", [{"id": {"N": str(number)}} for number in range(5)], consistent=True)
     assert len(found) == 5
-    assert (len(asked), len(pauses)) == (3, 2)
+    assert (len(requests), len(pauses)) == (3, 2)
 
 
-def test_what_a_batch_leaves_over_for_ever_is_an_outage() -> None:
-    """It is asked for a bounded number of times."""
-    send, asked = left_over(10**6)
+def test_permanently_unprocessed_keys_are_an_outage() -> None:
+    """The number of calls is bounded."""
+    send, requests = make_sender_leaving_keys(10**6)
     with dynamodb.sent_by(send), clock.paused_by(lambda _: None), pytest.raises(Throttled) as failed:
         dynamodb.batch_get_of("t", [{"id": {"N": str(number)}} for number in range(100)], consistent=True)
-    assert len(asked) == dynamodb.BATCHES_MAX
+    assert len(requests) == dynamodb.BATCHES_MAX
     assert is_outage(failed.value)
 
 
 @pytest.mark.parametrize("code", ["InvalidSignatureException", "RequestTimeTooSkewed", "ExpiredTokenException"])
-def test_call_that_is_never_accepted_is_sent_twice(code: str) -> None:
-    """Wrong credentials stay wrong: the second refusal is the operator's to hear of, and no outage."""
-    asked: list[str] = []
+def test_rejected_credentials_are_sent_twice(code: str) -> None:
+    """The second rejection is reported to the operator, and is no outage."""
+    requests: list[str] = []
 
     def send(operation: str, _body: dict[str, Any]) -> dict[str, Any]:
-        asked.append(operation)
+        requests.append(operation)
         raise meaning({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}})
 
     with dynamodb.sent_by(send), clock.paused_by(lambda _: None), pytest.raises(NotAccepted) as failed:
         dynamodb.call("GetItem", {"TableName": "t"}, dynamodb.AT_ONCE)
-    assert asked == ["GetItem", "GetItem"]
+    assert requests == ["GetItem", "GetItem"]
     assert not is_outage(failed.value)
 
 
-def test_second_try_is_signed_with_the_credentials_of_now(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that were read when the process began may have ended."""
+def test_second_try_uses_current_credentials(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those read at the start of the process may have expired."""
     keys: list[str] = []
 
     def serve(connection: socket.socket) -> None:
-        while head := received(connection):
+        while head := read_request(connection):
             keys.append(head.partition("Credential=")[2].partition("/")[0])
             body = b'{"__type":"x#ExpiredTokenException"}' if len(keys) == 1 else b"{}"
             monkeypatch.setenv("AWS_ACCESS_KEY_ID", "new")
@@ -119,7 +119,7 @@ def test_second_try_is_signed_with_the_credentials_of_now(latchkey: TestApp, mon
             )
 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "old")
-    with served(serve) as (server, _):
+    with start_server(serve) as (server, _):
         for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{server.port}")
         dynamodb.forget_connection()
@@ -127,8 +127,8 @@ def test_second_try_is_signed_with_the_credentials_of_now(latchkey: TestApp, mon
     assert keys == ["old", "new"]
 
 
-def received(connection: socket.socket) -> str:
-    """Return the head of one request, once its body is there too; "" when there is none."""
+def read_request(connection: socket.socket) -> str:
+    """Return the head of one request after reading its body; "" when there is none."""
     text = ""
     while "\r\n\r\n" not in text or not text.endswith("}"):
         piece = connection.recv(65_536).decode()
@@ -139,10 +139,10 @@ def received(connection: socket.socket) -> str:
 
 
 def test_forgotten_connections_are_closed(latchkey: TestApp) -> None:
-    """Whatever was idle; the next call makes its own, from the environment as it is then."""
+    """Idle connections are closed; the next call reads the environment again."""
     sends = dynamodb.sender()
     assert dynamodb.sender() is sends
-    dynamodb._by_ourselves()("PutItem", PUT)
+    dynamodb._create_own_sender()("PutItem", PUT)
     assert dynamodb._connections is not None
     assert len(dynamodb._connections._idle) == 1
     dynamodb.forget_connection()
@@ -150,8 +150,8 @@ def test_forgotten_connections_are_closed(latchkey: TestApp) -> None:
     assert dynamodb.sender() is not sends
 
 
-def test_what_sends_is_put_back_after_a_block(latchkey: TestApp) -> None:
-    """Also after one that failed."""
+def test_sender_is_restored_after_a_block(latchkey: TestApp) -> None:
+    """The previous sender is restored even if the block fails."""
     sends = dynamodb.sender()
 
     def other(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:
@@ -164,25 +164,25 @@ def test_what_sends_is_put_back_after_a_block(latchkey: TestApp) -> None:
         assert dynamodb.sender() is other
 
 
-def test_nothing_configured_is_no_outage(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message says what to set."""
+def test_missing_configuration_is_no_outage(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the remedy."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8001")
     dynamodb.forget_connection()
-    with pytest.raises(WireError, match="AWS_ENDPOINT_URL takes one like") as failed:
+    with pytest.raises(WireError, match="Set AWS_ENDPOINT_URL to one like") as failed:
         dynamodb.call("GetItem", {"TableName": "t"})
     assert (type(failed.value), failed.value.code) == (WireError, "NotConfigured")
 
 
-def test_times_for_an_admission_are_those_of_the_architecture_page() -> None:
-    """One second to connect, one to answer."""
+def test_timeouts_match_the_architecture_page() -> None:
+    """One second to connect, one for the response."""
     page = (Path(__file__).parents[2] / "docs/architecture.md").read_text()
     assert "| a timeout (1 s), a broken connection, a 5xx, twice | the request passes" in page
     assert dynamodb.CONNECT_TIMEOUT_S == 1
     assert dynamodb.AT_ONCE.unavailable == 2
 
 
-def test_connections_are_made_as_the_environment_says(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the authorities of AWS_CA_BUNDLE, as botocore has it, and within the times of this file."""
+def test_connections_follow_the_environment(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They use the authorities of AWS_CA_BUNDLE, as botocore does, and this module's timeouts."""
     for bundle in ("/somewhere/authorities.pem", ""):
         monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
         dynamodb.forget_connection()

@@ -1,4 +1,4 @@
-"""Hours and written times."""
+"""Clock hours and time formats."""
 
 import time
 
@@ -9,36 +9,36 @@ from tests.support.harness import NOON_MS, TestApp
 
 
 def test_hour_begins_on_the_full_hour() -> None:
-    """A clock hour is UTC's, whatever second of it is asked about."""
+    """A clock hour is in UTC and includes its first second."""
     assert clock.hour_of(1_639_994_400) == 1_639_994_400
     assert clock.hour_of(1_639_997_999) == 1_639_994_400
     assert clock.hour_of(1_639_998_000) == 1_639_998_000
 
 
-def test_written_time_is_utc_to_the_second() -> None:
-    """Times are ISO 8601 in UTC; fractions are cut, never rounded up into the future."""
+def test_iso_time_is_utc_to_the_second() -> None:
+    """Fractions are cut, never rounded up into the future."""
     assert clock.iso(NOON_MS + 999) == "2021-12-20T10:00:00Z"
     assert clock.iso(0) == "1970-01-01T00:00:00Z"
 
 
 def test_seconds_are_rounded_down(latchkey: TestApp) -> None:
-    """Both readings of the clock agree."""
+    """Both functions read the same clock."""
     latchkey.clock.forward(0.999)
     assert (clock.now_ms(), clock.now_s()) == (NOON_MS + 999, NOON_MS // 1000)
 
 
-def test_time_of_a_feed_is_rfc_822s() -> None:
-    """In UTC, to the second."""
+def test_feed_time_is_rfc822() -> None:
+    """A feed's time is in UTC and to the second."""
     assert clock.rfc822(NOON_MS + 999) == "Mon, 20 Dec 2021 10:00:00 GMT"
 
 
 def test_hour_and_day_have_their_seconds() -> None:
-    """In UTC every one is as long as another."""
+    """In UTC all of them have the same length."""
     assert (clock.HOUR_S, clock.DAY_S) == (3_600, 86_400)
 
 
-def test_clock_is_the_systems_unless_a_block_says_otherwise() -> None:
-    """Also after one that failed."""
+def test_wall_clock_is_restored_after_a_block() -> None:
+    """The system's clock is restored even if the block fails."""
     before_ms = time.time_ns() // 1_000_000
     with pytest.raises(ValueError, match=r"^fault$"), clock.driven_by(lambda: 1):
         raise ValueError("fault")
@@ -49,8 +49,8 @@ def test_clock_is_the_systems_unless_a_block_says_otherwise() -> None:
     assert before_ms <= clock.now_ms() <= time.time_ns() // 1_000_000
 
 
-def test_what_something_takes_is_measured_by_the_system_unless_a_block_says_otherwise() -> None:
-    """Also after one that failed; what is left of a wait on a socket is the system's to say in any case."""
+def test_monotonic_clock_is_restored_after_a_block() -> None:
+    """It is restored even if the block fails; socket timeouts always use the system's clock."""
     with pytest.raises(ValueError, match=r"^fault$"), clock.measured_by(lambda: 1):
         raise ValueError("fault")
     with clock.measured_by(lambda: 1):
@@ -63,8 +63,8 @@ def test_what_something_takes_is_measured_by_the_system_unless_a_block_says_othe
     assert before_ns <= clock.elapsed_ns() <= time.perf_counter_ns()
 
 
-def test_pause_is_the_systems_unless_a_block_says_otherwise() -> None:
-    """Also after one that failed."""
+def test_pause_is_restored_after_a_block() -> None:
+    """The system's sleep is restored even if the block fails."""
     outer: list[float] = []
     inner: list[float] = []
     with pytest.raises(ValueError, match=r"^fault$"), clock.paused_by(outer.append):

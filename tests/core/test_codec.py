@@ -1,4 +1,4 @@
-"""What DynamoDB's JSON says is what botocore reads from it, and the other way round."""
+"""DynamoDB's JSON: the codec reads and writes it like botocore."""
 
 import json
 import zlib
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.dynamodb import codec, endpoint, sigv4
-from chalicelib.core.dynamodb.connection_pool import NoAnswer
+from chalicelib.core.dynamodb.connection_pool import NoResponse
 from chalicelib.core.dynamodb.http_response import Answer
 from tests.support.harness import NOON_MS, TestApp
 
@@ -37,42 +37,42 @@ VALUES = st.recursive(
 ITEMS = st.dictionaries(NAMES, VALUES, min_size=1, max_size=4)
 
 
-def answered(body: bytes, status: int = 200, **headers: str) -> Answer:
-    """Return an answer as it comes off a connection."""
+def make_response(body: bytes, status: int = 200, **headers: str) -> Answer:
+    """Return a response as the connection pool returns it."""
     return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
 
 
 @given(ITEMS)
-def test_request_is_botocores(item: dict[str, Any]) -> None:
+def test_request_equals_botocores(item: dict[str, Any]) -> None:
     """Binary values at any depth are base64."""
     request = {"TableName": "t", "Item": item}
-    theirs = JSONSerializer().serialize_to_request(request, MODEL)["body"]
-    assert json.loads(codec.encoded(request)) == json.loads(theirs)
+    expected = JSONSerializer().serialize_to_request(request, MODEL)["body"]
+    assert json.loads(codec.encode(request)) == json.loads(expected)
 
 
 @given(ITEMS)
-def test_answer_is_botocores(item: dict[str, Any]) -> None:
-    """An attribute that has the name of a type is no value of that type."""
-    body = codec.encoded({"Attributes": item})
+def test_response_equals_botocores(item: dict[str, Any]) -> None:
+    """An attribute named like a type is not decoded as that type."""
+    body = codec.encode({"Attributes": item})
     response = {"status_code": 200, "headers": {}, "body": body}
-    theirs = JSONParser().parse(response, MODEL.output_shape)
-    theirs.pop("ResponseMetadata")
-    assert codec.understood(answered(body)) == theirs == {"Attributes": item}
+    expected = JSONParser().parse(response, MODEL.output_shape)
+    expected.pop("ResponseMetadata")
+    assert codec.decode(make_response(body)) == expected == {"Attributes": item}
 
 
-def test_what_has_no_form_on_the_wire_is_refused() -> None:
-    """A mistake of ours shows here, not as an error of DynamoDB's."""
+def test_unsupported_value_is_rejected() -> None:
+    """The error is raised here rather than by DynamoDB."""
     with pytest.raises(TypeError, match="set"):
-        codec.encoded({"Item": {"S": {1, 2}}})
+        codec.encode({"Item": {"S": {1, 2}}})
 
 
-def test_error_is_botocores() -> None:
-    """Code, message, reasons and items, whatever the spelling."""
+def test_error_equals_botocores() -> None:
+    """Code, message, reasons and items equal botocore's in every spelling."""
     reasons = [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Item": {"raw": {"B": "aGk="}}}]
     body = {"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "Message": "no"}
-    answer = answered(json.dumps(body | {"CancellationReasons": reasons}).encode(), 400, x_amzn_requestid="1")
+    answer = make_response(json.dumps(body | {"CancellationReasons": reasons}).encode(), 400, x_amzn_requestid="1")
     with pytest.raises(codec.Failed) as failed:
-        codec.understood(answer)
+        codec.decode(answer)
     response = failed.value.response
     assert response["Error"] == {"Code": "TransactionCanceledException", "Message": "no"}
     assert response["ResponseMetadata"] == {"HTTPStatusCode": 400, "RequestId": "1"}
@@ -86,59 +86,59 @@ def test_error_is_botocores() -> None:
         *("ThrottlingException:http://here#there", "a.b#ThrottlingException", "ThrottlingException"),
     ],
 )
-def test_error_is_named_without_what_stands_around_it(named: str) -> None:
-    """A namespace before it, the address of a page behind it; in the body, or else in a header."""
+def test_error_code_is_extracted(named: str) -> None:
+    """The code has no namespace or URL, and is read from the body or else from a header."""
     body = json.dumps({"__type": named}).encode()
-    theirs = JSONParser().parse({"status_code": 400, "headers": {}, "body": body}, MODEL.output_shape)
-    for answer in (answered(body, 400), answered(b"{}", 400, x_amzn_errortype=named)):
+    expected = JSONParser().parse({"status_code": 400, "headers": {}, "body": body}, MODEL.output_shape)
+    for answer in (make_response(body, 400), make_response(b"{}", 400, x_amzn_errortype=named)):
         with pytest.raises(codec.Failed) as failed:
-            codec.understood(answer)
-        assert failed.value.response["Error"]["Code"] == theirs["Error"]["Code"] == "ThrottlingException"
+            codec.decode(answer)
+        assert failed.value.response["Error"]["Code"] == expected["Error"]["Code"] == "ThrottlingException"
 
 
 @pytest.mark.parametrize("status", [200, 400, 500])
 @pytest.mark.parametrize("nested", [b'{"a":' * 2_000 + b"1" + b"}" * 2_000, b'{"a":' + b"[" * 100_000])
-def test_answer_that_is_nested_too_deeply_is_an_error_of_ours(status: int, nested: bytes) -> None:
-    """Python gives up on it in a way that nobody expects."""
-    with pytest.raises((NoAnswer, codec.Failed)):
-        codec.understood(answered(nested, status))
+def test_deeply_nested_response_is_an_error(status: int, nested: bytes) -> None:
+    """Python raises RecursionError for it."""
+    with pytest.raises((NoResponse, codec.Failed)):
+        codec.decode(make_response(nested, status))
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b'["no object"]', b"\xff\xfe"])
-def test_error_of_something_in_between_has_its_status(body: bytes) -> None:
+def test_error_of_a_proxy_has_its_status(body: bytes) -> None:
     """A proxy's page isn't DynamoDB's JSON."""
     with pytest.raises(codec.Failed, match="502") as failed:
-        codec.understood(answered(body, 502))
+        codec.decode(make_response(body, 502))
     assert failed.value.response["ResponseMetadata"]["HTTPStatusCode"] == 502
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'{"Item": {"B": '])
-def test_answer_that_cannot_be_read_is_none(body: bytes) -> None:
-    """Whether the call was carried out, nobody knows."""
-    with pytest.raises(NoAnswer):
-        codec.understood(answered(body))
+def test_unreadable_response_counts_as_none(body: bytes) -> None:
+    """The call may or may not have been executed."""
+    with pytest.raises(NoResponse):
+        codec.decode(make_response(body))
 
 
-def test_damaged_answer_is_none() -> None:
-    """DynamoDB sends a checksum; what doesn't fit was changed on the way."""
+def test_damaged_response_counts_as_none() -> None:
+    """DynamoDB sends a checksum; a mismatch means that the body changed in transit."""
     body = b'{"Item":{}}'
     good = str(zlib.crc32(body))
-    assert codec.understood(answered(body, x_amz_crc32=good)) == {"Item": {}}
+    assert codec.decode(make_response(body, x_amz_crc32=good)) == {"Item": {}}
     for bad in ("1", "x", ""):
-        with pytest.raises(NoAnswer, match="damaged"):
-            codec.understood(answered(body, x_amz_crc32=bad))
+        with pytest.raises(NoResponse, match="checksum"):
+            codec.decode(make_response(body, x_amz_crc32=bad))
 
 
 def test_call_is_one_signed_request(latchkey: TestApp) -> None:
-    """A POST to the root, its body in as few bytes as it takes, signed at this moment by the credentials of now."""
+    """A call is a POST to the root with a minimal body, signed now with the current credentials."""
     sent: list[bytes] = []
-    who = sigv4.Credentials("id", "secret", "token")
+    caller = sigv4.Credentials("id", "secret", "token")
 
     def send(request: bytes) -> Answer:
         sent.append(request)
-        return answered(b'{"Item":{}}')
+        return make_response(b'{"Item":{}}')
 
-    place = endpoint.Place("http://db.example:8001", "db.example:8001", "eu-west-1", lambda: who)
+    place = endpoint.Endpoint("http://db.example:8001", "db.example:8001", "eu-west-1", lambda: caller)
     assert codec.Caller(place, send)("GetItem", {"TableName": "t", "Key": {"é": {"B": b"hi"}}}) == {"Item": {}}
     (request,) = sent
     head, _, body = request.partition(b"\r\n\r\n")
@@ -150,7 +150,7 @@ def test_call_is_one_signed_request(latchkey: TestApp) -> None:
         "content-type": "application/x-amz-json-1.0",
         "x-amz-target": "DynamoDB_20120810.GetItem",
     }
-    signed = sigv4.signed(named, body, credentials=who, region="eu-west-1", at_ms=NOON_MS)
+    signed = sigv4.signed(named, body, credentials=caller, region="eu-west-1", at_ms=NOON_MS)
     assert dict(line.split(": ", 1) for line in lines) == signed | {"content-length": str(len(body))}
     assert "x-amz-security-token" in signed
 
@@ -167,12 +167,12 @@ def test_call_is_one_signed_request(latchkey: TestApp) -> None:
         (b"", {"x_amzn_errortype": "B"}, "B", ""),
     ],
 )
-def test_error_is_named_by_its_body_then_a_header_then_its_status(
+def test_error_code_comes_from_body_then_header_then_status(
     body: bytes, headers: dict[str, str], code: str, message: str
 ) -> None:
-    """Its message in either spelling; neither stands in the answer a second time."""
+    """The message is read in both spellings, and appears once."""
     with pytest.raises(codec.Failed, match=rf"^{code}$") as failed:
-        codec.understood(answered(body, 400, **headers))
+        codec.decode(make_response(body, 400, **headers))
     assert failed.value.response == {
         "Error": {"Code": code, "Message": message},
         "ResponseMetadata": {"HTTPStatusCode": 400, "RequestId": ""},
@@ -180,20 +180,24 @@ def test_error_is_named_by_its_body_then_a_header_then_its_status(
 
 
 @pytest.mark.parametrize(
-    ("body", "why"),
-    [(b"<html>", "the answer is no JSON"), (b"[1]", "an answer is an object"), (b"[" * 100_000, "nested too deeply")],
+    ("body", "reason"),
+    [
+        (b"<html>", "the response is not JSON"),
+        (b"[1]", "the response is not an object"),
+        (b"[" * 100_000, "nested too deeply"),
+    ],
 )
-def test_answer_that_is_none_says_why(body: bytes, why: str) -> None:
-    """For the log."""
-    with pytest.raises(NoAnswer, match=why):
-        codec.understood(answered(body))
+def test_unreadable_response_states_the_reason(body: bytes, reason: str) -> None:
+    """It appears in the log."""
+    with pytest.raises(NoResponse, match=reason):
+        codec.decode(make_response(body))
 
 
 @pytest.mark.parametrize("status", [199, 201, 204, 302])
-def test_only_200_is_an_answer(status: int) -> None:
-    """DynamoDB has no other; what has is something in between."""
+def test_only_200_is_a_success(status: int) -> None:
+    """DynamoDB has no other success status; another one comes from a proxy."""
     with pytest.raises(codec.Failed, match=rf"^{status}$"):
-        codec.understood(answered(b"{}", status))
+        codec.decode(make_response(b"{}", status))
 
 
 @pytest.mark.parametrize(
@@ -206,6 +210,6 @@ def test_only_200_is_an_answer(status: int) -> None:
         (b'{"a":{"B":"aGk=","C":"x"}}', {"a": {"B": "aGk=", "C": "x"}}),
     ],
 )
-def test_binary_value_is_what_is_named_so_and_stands_alone(raw: bytes, read: dict[str, Any]) -> None:
-    """A map's member of that name is a value of its own."""
-    assert codec.understood(answered(raw)) == read
+def test_binary_value_is_decoded_only_as_a_single_typed_member(raw: bytes, read: dict[str, Any]) -> None:
+    """A map's member of the same name is an ordinary value."""
+    assert codec.decode(make_response(raw)) == read

@@ -1,4 +1,4 @@
-"""Writes that a condition refuses, and reads of what may not be there, through models."""
+"""Failed conditions, and reads of missing items, through models."""
 
 from typing import Any
 
@@ -22,41 +22,41 @@ def ticket(digest: str = "there") -> Ticket:
 
 
 def save_if_new() -> None:
-    """Store a ticket that must not be there yet."""
+    """Store a ticket that must not exist yet."""
     ticket().save(condition=Ticket.digest.does_not_exist())
 
 
 def save_two_if_new() -> None:
-    """Store two tickets in one transaction, of which the second must not be there yet."""
+    """Store two tickets in one transaction, the second of which must not exist yet."""
     with models.transaction() as write:
         write.save(ticket("other"))
         write.save(ticket(), condition=Ticket.digest.does_not_exist())
 
 
 @pytest.fixture
-def gone(latchkey: TestApp) -> TestApp:
-    """A house without the table of tickets."""
+def without_table(latchkey: TestApp) -> TestApp:
+    """A harness without the tickets table."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("tickets")})
     return latchkey
 
 
 @pytest.mark.parametrize("save", [save_if_new, save_two_if_new])
-def test_refused_write_is_what_its_caller_makes_of_it(latchkey: TestApp, save: Any) -> None:
-    """One write, or a transaction; what isn't refused happens."""
+def test_failed_condition_raises_the_callers_error(latchkey: TestApp, save: Any) -> None:
+    """For a single write and a transaction; a successful write is stored."""
     with models.refused_as(MINE):
         save()
     assert Ticket.found("there") is not None
-    with pytest.raises(errors.Conflict) as refused, models.refused_as(MINE):
+    with pytest.raises(errors.Conflict) as raised, models.refused_as(MINE):
         save()
-    assert refused.value is MINE
-    assert refused.value.__cause__ is None
+    assert raised.value is MINE
+    assert raised.value.__cause__ is None
     with models.may_be_refused():
         save()
 
 
 @pytest.mark.parametrize("save", [save_if_new, save_two_if_new])
-def test_write_that_failed_for_another_reason_is_no_refusal(gone: TestApp, save: Any) -> None:
-    """It stays what it was."""
+def test_other_failure_is_not_a_failed_condition(without_table: TestApp, save: Any) -> None:
+    """The original error is raised."""
     with pytest.raises((PutError, TransactWriteError)) as failed, models.refused_as(MINE):
         save()
     assert not models.refused(failed.value)
@@ -64,15 +64,15 @@ def test_write_that_failed_for_another_reason_is_no_refusal(gone: TestApp, save:
         save()
 
 
-def test_other_failures_are_not_pynamodbs() -> None:
-    """They pass both."""
+def test_unrelated_exception_passes_through() -> None:
+    """Both context managers leave it unchanged."""
     for block in (models.refused_as(MINE), models.may_be_refused()):
         with pytest.raises(ValueError, match="fault"), block:
             raise ValueError("fault")
 
 
-def test_error_of_the_wire_is_botocores_for_pynamodb(gone: TestApp) -> None:
-    """With DynamoDB's own answer, or what stands for one where there was none."""
+def test_client_error_reaches_pynamodb_in_botocores_form(without_table: TestApp) -> None:
+    """It has DynamoDB's response, or a substitute if there was none."""
     with pytest.raises(GetError) as failed:
         Ticket.get("there")
     assert isinstance(failed.value.cause, ClientError)
@@ -93,14 +93,14 @@ def test_error_of_the_wire_is_botocores_for_pynamodb(gone: TestApp) -> None:
     assert not is_outage(failed.value)
 
 
-def test_items_are_found_as_they_are_at_this_moment(latchkey: TestApp) -> None:
-    """Read consistently, by both parts of their key."""
+def test_found_reads_consistently_by_both_keys(latchkey: TestApp) -> None:
+    """The current item is returned."""
     Consent("acc_1", "app_1", allowed={"a"}, given_at=1).save()
-    asked: list[dynamodb.Json] = []
+    requests: list[dynamodb.Json] = []
     through = dynamodb.sender()
 
     def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
-        asked.append(body)
+        requests.append(body)
         return through(operation, body)
 
     with dynamodb.sent_by(send):
@@ -109,13 +109,13 @@ def test_items_are_found_as_they_are_at_this_moment(latchkey: TestApp) -> None:
         assert found.allowed == {"a"}
         assert Consent.found("acc_1", "app_2") is None
         assert Ticket.found("nothing") is None
-    assert [body["ConsistentRead"] for body in asked] == [True] * 3
+    assert [body["ConsistentRead"] for body in requests] == [True] * 3
     assert found.key() == {"account_id": {"S": "acc_1"}, "client_id": {"S": "app_1"}}
     assert ticket().key() == {"digest": {"S": "there"}}
 
 
-def test_several_are_found_in_one_call_by_table(latchkey: TestApp) -> None:
-    """Those that are there, as their models; nothing at all asks nobody."""
+def test_found_at_once_reads_several_tables_in_one_call(latchkey: TestApp) -> None:
+    """Existing items are returned as models; an empty request makes no call."""
     ticket().save()
     keys: dict[type[models.Table], dynamodb.Json] = {
         Ticket: ticket().key(),
@@ -129,37 +129,37 @@ def test_several_are_found_in_one_call_by_table(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize("account_id", ["acc_1", ""])
-def test_key_that_no_item_can_have_is_left_out_of_a_call(account_id: str) -> None:
-    """Whichever part of it is impossible."""
-    asked: list[dynamodb.Json] = []
+def test_impossible_key_is_left_out_of_a_batch(account_id: str) -> None:
+    """It is left out if either part of the key is impossible."""
+    requests: list[dynamodb.Json] = []
 
     def send(_operation: str, body: dynamodb.Json) -> dynamodb.Json:
-        asked.append(body["RequestItems"])
+        requests.append(body["RequestItems"])
         return {"Responses": {}}
 
     impossible = {"account_id": {"S": account_id}, "client_id": {"S": "" if account_id else "app_1"}}
     with dynamodb.sent_by(send):
         assert models.found_at_once({Consent: impossible, Ticket: {"digest": {"S": "there"}}}) == {}
-    assert [list(each) for each in asked] == [[Ticket.Meta.table_name]]
+    assert [list(each) for each in requests] == [[Ticket.Meta.table_name]]
 
 
 @pytest.mark.parametrize(
     ("value", "can_be"),
     [("a", True), ("", False), ("é" * 512, True), ("é" * 513, False), ("a\udfff", False), (None, True), (7, True)],
 )
-def test_sort_key_is_1_to_1024_bytes_of_text(value: object, can_be: bool) -> None:
-    """A partition key twice as many; a number is always one."""
+def test_sort_key_has_1_to_1024_bytes(value: object, can_be: bool) -> None:
+    """A partition key may have twice as many; a number is always possible."""
     assert models.can_be_range_key(value) is can_be
     assert models.can_be_hash_key(value) is (can_be or value == "é" * 513)
 
 
-def test_key_of_ascii_is_as_many_characters_as_bytes() -> None:
-    """The last that fits, and one more."""
+def test_key_of_ascii_has_as_many_bytes_as_characters() -> None:
+    """The longest key is possible, and one byte more is not."""
     assert [models.can_be_hash_key("e" * count) for count in (2_048, 2_049)] == [True, False]
     assert [models.can_be_range_key("e" * count) for count in (1_024, 1_025)] == [True, False]
 
 
-def test_whole_number_is_written_without_a_fraction() -> None:
-    """And read as one."""
+def test_integer_is_stored_without_a_fraction() -> None:
+    """And read as an integer."""
     whole = models.Integer()
     assert (whole.serialize(7), whole.serialize(True), whole.deserialize("7")) == ("7", "1", 7)

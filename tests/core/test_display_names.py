@@ -1,4 +1,4 @@
-"""The one rule for names: one line, nothing that turns the text around it, and something to be seen."""
+"""The rule for display names: one line, no reordering of the surrounding text, and a visible character."""
 
 import unicodedata
 
@@ -56,20 +56,20 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", GOOD.values(), ids=GOOD)
-def test_name_that_can_be_shown_is_one(name: str) -> None:
-    """Whatever the script, and with what scripts and emoji need that shows nothing by itself."""
+def test_displayable_name_is_accepted(name: str) -> None:
+    """In any script, with the invisible characters that scripts and emoji need."""
     assert display_names.problem(name) is None
 
 
 @pytest.mark.parametrize("name", BAD.values(), ids=BAD)
-def test_name_that_cant_be_shown_is_none(name: str) -> None:
-    """And what is wrong is said in a few words."""
+def test_other_name_is_rejected_with_a_reason(name: str) -> None:
+    """The reason is a short predicate."""
     assert str(display_names.problem(name)).startswith("must ")
 
 
-def test_every_character_that_python_calls_a_separator_or_format_is_accounted_for() -> None:
-    """A name of one such character shows nothing, but for the few that Unicode says are drawn."""
-    shown = {
+def test_every_separator_and_format_character_is_covered() -> None:
+    """A name of one such character is invisible, except for the few that Unicode says are drawn."""
+    visible = {
         f"{ord(character):04X}"
         for character in map(chr, range(0x110000))
         if unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp")
@@ -77,4 +77,4 @@ def test_every_character_that_python_calls_a_separator_or_format_is_accounted_fo
     }
     # Arabic and Egyptian signs that enclose what follows, and Kaithi's number signs: each is a drawn glyph.
     drawn = {"0600", "0601", "0602", "0603", "0604", "0605", "06DD", "070F", "0890", "0891", "08E2", "110BD", "110CD"}
-    assert shown <= drawn | {f"{code:04X}" for code in range(0x13430, 0x13440)}
+    assert visible <= drawn | {f"{code:04X}" for code in range(0x13430, 0x13440)}

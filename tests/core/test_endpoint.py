@@ -1,4 +1,4 @@
-"""Where DynamoDB is and who asks: as botocore would say it, by the environment alone where that says enough."""
+"""The endpoint and credentials of DynamoDB: the same as botocore's, from the environment if sufficient."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ WHO = {"AWS_ACCESS_KEY_ID": "one", "AWS_SECRET_ACCESS_KEY": "two"}
 
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """An environment that says nothing of AWS."""
+    """An environment without AWS variables."""
     for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "DEFAULT_REGION", "REGION", "PROFILE"):
         monkeypatch.delenv(f"AWS_{name}", raising=False)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
@@ -26,13 +26,13 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_endpoint_of_every_region_is_botocores() -> None:
-    """Where a region's name doesn't tell its domain, botocore is asked."""
+def test_endpoint_of_every_region_equals_botocores() -> None:
+    """If the domain doesn't follow from the region's name, botocore is used."""
     session = botocore.session.get_session()
     asked_botocore = 0
     for partition in session.get_available_partitions():
         for region in session.get_available_regions("dynamodb", partition):
-            place = endpoint.of_environment(WHO | {"AWS_REGION": region})
+            place = endpoint.from_environment(WHO | {"AWS_REGION": region})
             if place is None:
                 asked_botocore += 1
                 continue
@@ -43,30 +43,30 @@ def test_endpoint_of_every_region_is_botocores() -> None:
     assert 0 < asked_botocore < 12
 
 
-def test_lambdas_environment_says_everything() -> None:
-    """Its session token included; botocore isn't asked."""
-    place = endpoint.of_environment(WHO | {"AWS_REGION": "eu-central-1", "AWS_SESSION_TOKEN": "three"})
+def test_lambda_environment_is_sufficient() -> None:
+    """The environment includes the session token, and botocore isn't used."""
+    place = endpoint.from_environment(WHO | {"AWS_REGION": "eu-central-1", "AWS_SESSION_TOKEN": "three"})
     assert place is not None
     assert place.host == "dynamodb.eu-central-1.amazonaws.com"
     assert place.credentials() == Credentials("one", "two", "three")
 
 
-def test_endpoint_of_ones_own_wins() -> None:
-    """DynamoDB's own variable over that of every service; the Host header has the port."""
+def test_configured_endpoint_takes_precedence() -> None:
+    """DynamoDB's own variable precedes the general one; the Host header has the port."""
     chosen = {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8001", "AWS_ENDPOINT_URL": "http://127.0.0.1:8002"}
-    place = endpoint.of_environment(WHO | {"AWS_DEFAULT_REGION": "us-east-1"} | chosen)
+    place = endpoint.from_environment(WHO | {"AWS_DEFAULT_REGION": "us-east-1"} | chosen)
     assert place is not None
     assert (place.url, place.host) == ("http://127.0.0.1:8001", "127.0.0.1:8001")
 
 
-def test_endpoint_that_is_no_url_is_named() -> None:
-    """Rather than failing as an unknown host."""
+def test_malformed_endpoint_is_reported() -> None:
+    """It isn't treated as an unknown host."""
     with pytest.raises(endpoint.NotConfigured, match="localhost:8001"):
-        endpoint.of_environment(WHO | {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "localhost:8001"})
+        endpoint.from_environment(WHO | {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "localhost:8001"})
 
 
-def test_profile_is_botocores_to_read(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Region, endpoint and keys from the files of an owner's machine."""
+def test_profile_is_read_by_botocore(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Region, endpoint and keys come from the files of the operator's machine."""
     (tmp_path / "aws_config_file").write_text(
         "[profile mine]\nregion = eu-west-1\nendpoint_url = http://127.0.0.1:8009\n"
     )
@@ -80,8 +80,8 @@ def test_profile_is_botocores_to_read(bare: pytest.MonkeyPatch, tmp_path: Path) 
     assert place.credentials() == Credentials("a", "b", "c")
 
 
-def test_nothing_configured_says_what_to_set(bare: pytest.MonkeyPatch) -> None:
-    """No region, then no credentials."""
+def test_missing_configuration_names_the_remedy(bare: pytest.MonkeyPatch) -> None:
+    """The message differs for a missing region and missing credentials."""
     with pytest.raises(endpoint.NotConfigured, match="AWS_DEFAULT_REGION"):
         endpoint.place()
     bare.setenv("AWS_DEFAULT_REGION", "eu-west-1")
@@ -90,14 +90,14 @@ def test_nothing_configured_says_what_to_set(bare: pytest.MonkeyPatch) -> None:
 
 
 class Vending(BaseHTTPRequestHandler):
-    """Hands out credentials that end in five minutes, each time others: as a container's role does."""
+    """Returns different credentials each time, which expire in five minutes, like a container's role."""
 
     handed_out = 0
 
     def do_GET(self) -> None:
         Vending.handed_out += 1
         ends = datetime.now(UTC) + timedelta(minutes=5)
-        answer = {
+        response = {
             "AccessKeyId": f"id{self.handed_out}",
             "SecretAccessKey": "secret",
             "Token": "token",
@@ -105,15 +105,15 @@ class Vending(BaseHTTPRequestHandler):
         }
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(json.dumps(answer).encode())
+        self.wfile.write(json.dumps(response).encode())
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class named it
-        """Stay quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def role(bare: pytest.MonkeyPatch) -> Iterator[None]:
-    """Credentials from a role whose tokens end soon."""
+    """Credentials from a role whose tokens expire soon."""
     Vending.handed_out = 0
     with HTTPServer(("127.0.0.1", 0), Vending) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
@@ -123,20 +123,20 @@ def role(bare: pytest.MonkeyPatch) -> Iterator[None]:
         server.shutdown()
 
 
-def test_credentials_that_end_soon_are_refreshed(role: None) -> None:
-    """By the call that needs them; those handed out here end so soon that every call does."""
+def test_expiring_credentials_are_refreshed(role: None) -> None:
+    """By the call that needs them; these expire so soon that every call refreshes them."""
     place = endpoint.place()
     first, second = place.credentials(), place.credentials()
     assert first.key_id != second.key_id
 
 
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
-def test_environment_that_lacks_something_doesnt_say_enough(name: str) -> None:
-    """Missing or empty, botocore is asked."""
+def test_incomplete_environment_needs_botocore(name: str) -> None:
+    """For each variable that is missing or empty."""
     whole = WHO | {"AWS_REGION": "eu-west-1"}
-    assert endpoint.of_environment(whole) is not None
-    assert endpoint.of_environment(whole | {name: ""}) is None
-    assert endpoint.of_environment({other: value for other, value in whole.items() if other != name}) is None
+    assert endpoint.from_environment(whole) is not None
+    assert endpoint.from_environment(whole | {name: ""}) is None
+    assert endpoint.from_environment({other: value for other, value in whole.items() if other != name}) is None
 
 
 @pytest.mark.parametrize(
@@ -148,31 +148,31 @@ def test_environment_that_lacks_something_doesnt_say_enough(name: str) -> None:
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     ],
 )
-def test_environment_that_says_more_than_we_read_is_botocores(name: str) -> None:
-    """Each of them changes who asks, or where."""
+def test_environment_with_other_variables_needs_botocore(name: str) -> None:
+    """Each of them changes the credentials or the endpoint."""
     whole = WHO | {"AWS_REGION": "eu-west-1"}
-    assert endpoint.of_environment(whole | {name: "x"}) is None
-    assert endpoint.of_environment(whole | {name: ""}) is not None
+    assert endpoint.from_environment(whole | {name: "x"}) is None
+    assert endpoint.from_environment(whole | {name: ""}) is not None
 
 
-def test_region_and_endpoint_come_from_the_variable_that_goes_before() -> None:
-    """AWS_DEFAULT_REGION before Lambda's own; DynamoDB's endpoint before that of every service."""
-    place = endpoint.of_environment(WHO | {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "us-east-1"})
+def test_region_and_endpoint_follow_the_order_of_variables() -> None:
+    """AWS_DEFAULT_REGION precedes Lambda's own; DynamoDB's endpoint precedes the general one."""
+    place = endpoint.from_environment(WHO | {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "us-east-1"})
     assert place is not None
     assert (place.region, place.url) == ("eu-west-1", "https://dynamodb.eu-west-1.amazonaws.com")
-    place = endpoint.of_environment(WHO | {"AWS_REGION": "cn-north-1"})
+    place = endpoint.from_environment(WHO | {"AWS_REGION": "cn-north-1"})
     assert place is not None
     assert (place.url, place.credentials().token) == ("https://dynamodb.cn-north-1.amazonaws.com.cn", "")
-    place = endpoint.of_environment(WHO | {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "https://db.example"})
+    place = endpoint.from_environment(WHO | {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "https://db.example"})
     assert place is not None
     assert (place.url, place.host) == ("https://db.example", "db.example")
 
 
 @pytest.mark.parametrize("url", ["ftp://db.example", "https://", "//db.example", "db.example", "http:db"])
-def test_endpoint_takes_a_whole_url(url: str) -> None:
-    """With a scheme that is spoken and a host."""
-    with pytest.raises(endpoint.NotConfigured) as refused:
-        endpoint.of_environment(WHO | {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": url})
-    assert str(refused.value) == (
-        f"The endpoint {url!r} is no URL. AWS_ENDPOINT_URL takes one like http://127.0.0.1:8001."
+def test_endpoint_must_be_a_whole_url(url: str) -> None:
+    """A URL without a supported scheme or a host is rejected."""
+    with pytest.raises(endpoint.NotConfigured) as raised:
+        endpoint.from_environment(WHO | {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": url})
+    assert str(raised.value) == (
+        f"The endpoint {url!r} is not a URL. Set AWS_ENDPOINT_URL to one like http://127.0.0.1:8001."
     )

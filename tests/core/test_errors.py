@@ -1,4 +1,4 @@
-"""Every refusal a caller can meet, as the contract lists it."""
+"""Every error of the API, as the contract lists it."""
 
 import re
 from pathlib import Path
@@ -35,7 +35,7 @@ EVERY = [
         errors.RequestInProgress(),
         409,
         "request_in_progress",
-        "A request with this Idempotency-Key is running. Send it again in a moment for its answer.",
+        "A request with this Idempotency-Key is in progress. Retry in a moment to get its response.",
         {"Retry-After": "1"},
     ),
     (errors.UnsupportedMediaType("m"), 415, "unsupported_media_type", "m", {}),
@@ -43,7 +43,7 @@ EVERY = [
         errors.IdempotencyKeyReused(),
         422,
         "idempotency_key_reused",
-        "This Idempotency-Key was used with another body. Use a new key for a new request.",
+        "This Idempotency-Key was used with a different body. Use a new key for a new request.",
         {},
     ),
     (
@@ -67,37 +67,37 @@ EVERY = [
 @pytest.mark.parametrize(
     ("error", "status", "code", "message", "headers"), EVERY, ids=[type(case[0]).__name__ for case in EVERY]
 )
-def test_error_is_the_one_that_the_contract_lists(
+def test_error_matches_the_contract(
     error: LatchkeyError, status: int, code: str, message: str, headers: dict[str, str]
 ) -> None:
-    """Status, code and message; its text is the message, so that a log shows the same."""
+    """Status, code and message are the documented ones; its text is the message, so that logs show the same."""
     assert (error.status, error.error, error.message, error.headers) == (status, code, message, headers)
     assert str(error) == message
     assert re.search(rf"^\| {status}[ ,][^|]*\| `{code}` \|", CONTRACT, re.MULTILINE)
 
 
-def test_errors_say_in_numbers_and_words_what_they_are_about() -> None:
-    """For whoever must know more than the message."""
+def test_errors_carry_their_details() -> None:
+    """For code that needs more than the message."""
     assert errors.RateLimited(7).retry_after_s == 7
     assert errors.InsufficientScope("keys").scope == "keys"
     assert errors.Unavailable("Later.").message == "Later."
     assert errors.InvalidRequest("m").field == ""
 
 
-def test_error_is_about_the_field_that_it_was_given_last() -> None:
-    """The class stays about none."""
+def test_field_is_the_last_one_set() -> None:
+    """The class has none."""
     error = errors.InvalidRequest("m").about("email")
     assert isinstance(error, errors.InvalidRequest)
     assert error.field == "email"
-    with pytest.raises(errors.InvalidRequest) as refused, errors.about("name"):
+    with pytest.raises(errors.InvalidRequest) as raised, errors.about("name"):
         raise error
-    assert refused.value is error
+    assert raised.value is error
     assert error.field == "name"
     assert errors.InvalidRequest("m").field == ""
 
 
-def test_faults_are_about_no_field() -> None:
-    """They pass, and so does what raises nothing."""
+def test_unrelated_exception_gets_no_field() -> None:
+    """It passes through, and a block without an exception is unaffected."""
     with pytest.raises(ValueError, match=r"^fault$"), errors.about("name"):
         raise ValueError("fault")
     with errors.about("name"):

@@ -1,4 +1,4 @@
-"""The meaning of DynamoDB's errors, the tries of a call for each, and the pauses between them."""
+"""Typed DynamoDB errors, the number of tries for each, and the pauses between them."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.client import AT_ONCE, INSISTENT, Patience
+from chalicelib.core.dynamodb.client import AT_ONCE, PERSISTENT, RetryPolicy
 from chalicelib.core.dynamodb.errors import (
     Cancelled,
     ConditionFailed,
@@ -53,8 +53,8 @@ def response(code: str, status: int = 400, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("code", "kind"), MEANINGS.items())
-def test_code_means_one_kind_of_failure(code: str, kind: type[WireError]) -> None:
-    """With DynamoDB's own words and its whole answer."""
+def test_code_determines_the_error_class(code: str, kind: type[WireError]) -> None:
+    """The error has DynamoDB's message and full response."""
     answer = response(code)
     error = meaning(answer)
     assert type(error) is kind
@@ -65,14 +65,14 @@ def test_code_means_one_kind_of_failure(code: str, kind: type[WireError]) -> Non
 @pytest.mark.parametrize(
     ("status", "kind"), [(499, WireError), (500, Unreachable), (503, Unreachable), (200, WireError)]
 )
-def test_server_error_means_that_nobody_knows_what_was_done(status: int, kind: type[WireError]) -> None:
-    """Whatever its code is, unless that says more."""
+def test_server_error_leaves_the_outcome_unknown(status: int, kind: type[WireError]) -> None:
+    """For any code, unless that is more specific."""
     assert type(meaning(response("502", status))) is kind
     assert type(meaning(response("ThrottlingException", status))) is Throttled
 
 
-def test_error_without_anything_is_an_error() -> None:
-    """Not a fault of the reader's."""
+def test_empty_error_is_still_an_error() -> None:
+    """Parsing it doesn't fail."""
     error = meaning({})
     assert (type(error), error.code, str(error)) == (WireError, "", ": ")
 
@@ -92,10 +92,8 @@ def test_error_without_anything_is_an_error() -> None:
         ([], Cancelled),
     ],
 )
-def test_transaction_is_repeated_only_where_no_condition_of_it_failed(
-    codes: list[str | None], kind: type[WireError]
-) -> None:
-    """Only then can it end in another way."""
+def test_transaction_is_retried_only_without_a_failed_condition(codes: list[str | None], kind: type[WireError]) -> None:
+    """Only then can a retry have another outcome."""
     reasons = [{} if code is None else {"Code": code} for code in codes]
     error = meaning(response(CANCELLED, CancellationReasons=reasons))
     assert type(error) is kind
@@ -104,8 +102,8 @@ def test_transaction_is_repeated_only_where_no_condition_of_it_failed(
         assert error.was_refused is ("ConditionalCheckFailed" in codes)
 
 
-def test_errors_that_lack_what_they_may_have_say_so() -> None:
-    """No item, no reasons."""
+def test_missing_details_are_empty() -> None:
+    """An error without details has no item and no reasons."""
     assert ConditionFailed("c", "m", {}).item == {}
     assert ConditionFailed("c", "m", {"Item": None}).item == {}
     assert ConditionFailed("c", "m", {"Item": {"a": {"S": "b"}}}).item == {"a": {"S": "b"}}
@@ -114,18 +112,18 @@ def test_errors_that_lack_what_they_may_have_say_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("patience", "unavailable", "throttled", "conflict"), [(AT_ONCE, 2, 1, 6), (INSISTENT, 3, 6, 12)]
+    ("patience", "unavailable", "throttled", "conflict"), [(AT_ONCE, 2, 1, 6), (PERSISTENT, 3, 6, 12)]
 )
-def test_call_is_sent_so_often_for_each_failure(
-    patience: Patience, unavailable: int, throttled: int, conflict: int
+def test_number_of_tries_matches_the_failure(
+    patience: RetryPolicy, unavailable: int, throttled: int, conflict: int
 ) -> None:
-    """An admission as the architecture page says: throttled once, a conflict six times, no answer twice."""
+    """An admission is sent once if throttled, six times for a conflict, twice without a response."""
     for kind, tries in ((Unreachable, unavailable), (Throttled, throttled), (Contended, conflict), (NotAccepted, 2)):
-        assert sent_with([kind] * 20, patience) == (tries, kind)
+        assert call_failing_with([kind] * 20, patience) == (tries, kind)
 
 
-def sent_with(failures: list[type[WireError]], patience: Patience) -> tuple[int, type[WireError] | None]:
-    """Send a call that fails like this, one try after another; return how often it was sent, and how it ended."""
+def call_failing_with(failures: list[type[WireError]], patience: RetryPolicy) -> tuple[int, type[WireError] | None]:
+    """Send a call that always fails like this; return how often it was sent, and the final error."""
     sent = 0
 
     def send(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:
@@ -151,21 +149,21 @@ def sent_with(failures: list[type[WireError]], patience: Patience) -> tuple[int,
         ([Contended] * 5, AT_ONCE, 6, None),
         ([Contended, Unreachable, Contended, NotAccepted, Contended], AT_ONCE, 6, None),
         ([Unreachable, Contended, Unreachable], AT_ONCE, 3, Unreachable),
-        ([Throttled] * 5 + [Unreachable] * 2, INSISTENT, 8, None),
-        ([ConditionFailed], INSISTENT, 1, ConditionFailed),
-        ([Cancelled], INSISTENT, 1, Cancelled),
-        ([WireError], INSISTENT, 1, WireError),
+        ([Throttled] * 5 + [Unreachable] * 2, PERSISTENT, 8, None),
+        ([ConditionFailed], PERSISTENT, 1, ConditionFailed),
+        ([Cancelled], PERSISTENT, 1, Cancelled),
+        ([WireError], PERSISTENT, 1, WireError),
     ],
 )
-def test_each_kind_of_failure_has_its_own_patience(
-    failures: list[type[WireError]], patience: Patience, sent: int, end: type[WireError] | None
+def test_each_kind_of_failure_is_counted_separately(
+    failures: list[type[WireError]], patience: RetryPolicy, sent: int, end: type[WireError] | None
 ) -> None:
-    """And a refusal none: it is an answer."""
-    assert sent_with(failures, patience) == (sent, end)
+    """A failed condition isn't retried: it is a result."""
+    assert call_failing_with(failures, patience) == (sent, end)
 
 
-def test_insisting_is_what_a_call_does_unless_it_says_otherwise() -> None:
-    """A write that revokes a key may take its time."""
+def test_default_policy_is_persistent() -> None:
+    """A write that revokes a key may take longer."""
     tries = 0
 
     def send(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:
@@ -175,11 +173,11 @@ def test_insisting_is_what_a_call_does_unless_it_says_otherwise() -> None:
 
     with dynamodb.sent_by(send), clock.paused_by(lambda _seconds: None), pytest.raises(Throttled):
         dynamodb.call("GetItem", {"TableName": "t"})
-    assert tries == INSISTENT.throttled
+    assert tries == PERSISTENT.throttled
 
 
-def test_pauses_double_from_40_milliseconds_up_to_640() -> None:
-    """At most; each by chance, so that those who failed together don't come again together."""
+def test_pauses_double_from_40_to_640_milliseconds() -> None:
+    """These are maxima; the random jitter spreads concurrent retries."""
     longest = [0.0] * 8
     for _ in range(200):
         pauses: list[float] = []
@@ -192,8 +190,8 @@ def test_pauses_double_from_40_milliseconds_up_to_640() -> None:
     assert all(bound / 1.5 < most <= bound for most, bound in zip(longest, bounds, strict=True))
 
 
-def test_pauses_grow_with_every_try_of_a_call() -> None:
-    """One before each try but the first."""
+def test_pauses_grow_with_every_try() -> None:
+    """Each try except the first follows a longer pause."""
     pauses: list[float] = []
 
     def send(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:
@@ -205,8 +203,8 @@ def test_pauses_grow_with_every_try_of_a_call() -> None:
     assert all(pause <= 0.02 * 2**times for times, pause in enumerate(pauses, 1))
 
 
-def test_transaction_carries_one_token_through_all_its_tries() -> None:
-    """Another one has another; a token that was given stays, and nothing else has any. The request itself stays."""
+def test_transaction_keeps_one_token_through_all_tries() -> None:
+    """Each transaction has its own, a given one is kept, other calls have none; the caller's request is unchanged."""
     bodies: list[dynamodb.Json] = []
 
     def send(_operation: str, body: dynamodb.Json) -> dynamodb.Json:
@@ -223,7 +221,7 @@ def test_transaction_carries_one_token_through_all_its_tries() -> None:
         dynamodb.call("PutItem", {"TableName": "t"})
     first, again, second, given, put = bodies
     assert first == again
-    assert len(first["ClientRequestToken"]) == len(second["ClientRequestToken"]) == 32, "36 is what DynamoDB takes"
+    assert len(first["ClientRequestToken"]) == len(second["ClientRequestToken"]) == 32, "DynamoDB accepts at most 36"
     assert first["ClientRequestToken"] != second["ClientRequestToken"]
     assert given["ClientRequestToken"] == "mine"
     assert put == {"TableName": "t"}
@@ -231,8 +229,8 @@ def test_transaction_carries_one_token_through_all_its_tries() -> None:
 
 
 @pytest.mark.parametrize("kind", [Throttled, Contended, Unreachable])
-def test_outage_is_found_behind_what_came_of_it(kind: type[WireError]) -> None:
-    """Raised from it, or while it was handled, however far back."""
+def test_outage_is_found_in_the_exception_chain(kind: type[WireError]) -> None:
+    """An outage is found as a cause or context at any depth."""
     cause = kind("Code", "m", {})
     raised, handled = ValueError("raised from it"), ValueError("while it was handled")
     raised.__cause__ = cause
@@ -243,6 +241,6 @@ def test_outage_is_found_behind_what_came_of_it(kind: type[WireError]) -> None:
 
 
 @pytest.mark.parametrize("error", [None, ValueError("mine"), ConditionFailed("c", "m", {}), NotAccepted("c", "m", {})])
-def test_mistake_or_refusal_is_no_outage(error: BaseException | None) -> None:
-    """Asking again later changes nothing."""
+def test_other_failures_are_no_outage(error: BaseException | None) -> None:
+    """A retry changes nothing."""
     assert is_outage(error) is False

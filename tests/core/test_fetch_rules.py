@@ -1,4 +1,4 @@
-"""The rules of a fetch: which URL, address and header, and how long; without a connection."""
+"""The rules of a fetch: allowed URLs, addresses and headers, and timeouts; without a connection."""
 
 import ipaddress
 import ssl
@@ -12,17 +12,17 @@ from chalicelib.core import clock, ssrf_rule, ssrf_safe_fetch
 from chalicelib.core.ssrf_safe_fetch import FetchError
 
 
-def never(_host: str, _port: int) -> Iterable[str]:
-    """Resolve nothing: this must not be asked."""
+def fail_if_resolved(_host: str, _port: int) -> Iterable[str]:
+    """Resolve nothing: must not be called."""
     raise AssertionError("resolved")
 
 
-def problem(url: str, *addresses: str, **more: object) -> str:
-    """Return why a POST to a URL isn't sent, where its name has these addresses."""
-    resolver = (lambda _host, _port: addresses) if addresses else never
-    with pytest.raises(FetchError) as refused:
-        ssrf_safe_fetch.post(url, b"", {}, deadline_s=60, bytes_max=10, resolver=resolver, **more)  # type: ignore[arg-type]  # as named
-    return str(refused.value)
+def find_problem(url: str, *addresses: str, **more: object) -> str:
+    """Return why a POST to a URL isn't sent, if its host has these addresses."""
+    resolver = (lambda _host, _port: addresses) if addresses else fail_if_resolved
+    with pytest.raises(FetchError) as raised:
+        ssrf_safe_fetch.post(url, b"", {}, deadline_s=60, bytes_max=10, resolver=resolver, **more)  # type: ignore[arg-type]  # keyword arguments
+    return str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def problem(url: str, *addresses: str, **more: object) -> str:
         ("", False),
     ],
 )
-def test_this_machine_is_a_loopback_address_or_localhost_by_plain_http(url: str, is_here: bool) -> None:
-    """Nothing else, whatever it resolves to."""
+def test_loopback_url_is_plain_http_to_loopback_or_localhost(url: str, is_here: bool) -> None:
+    """Other host names are not, whatever they resolve to."""
     assert ssrf_rule.is_on_this_machine(url) is is_here
 
 
@@ -82,8 +82,8 @@ def test_this_machine_is_a_loopback_address_or_localhost_by_plain_http(url: str,
         ("", False),
     ],
 )
-def test_public_is_what_all_the_internet_can_reach(address: str, is_public: bool) -> None:
-    """Both sides of each border; an IPv4 address within an IPv6 one is judged as itself."""
+def test_public_address_is_globally_routable(address: str, is_public: bool) -> None:
+    """Both sides of each range are checked; an embedded IPv4 address is judged as itself."""
     assert ssrf_rule.is_public(address) is is_public
 
 
@@ -96,40 +96,40 @@ def test_public_is_what_all_the_internet_can_reach(address: str, is_public: bool
         ("2606:4700::1", "2606:4700::1"),
     ],
 )
-def test_hidden_address_is_all_of_its_32_bits(address: str, hidden: str) -> None:
-    """Each way of hiding has its own place for them; an address that hides none is itself."""
-    assert ssrf_rule._unwrapped(ipaddress.IPv6Address(address)) == ipaddress.ip_address(hidden)
+def test_embedded_address_has_all_of_its_32_bits(address: str, hidden: str) -> None:
+    """Each kind of embedding stores them elsewhere; an address without one is unchanged."""
+    assert ssrf_rule._unwrap(ipaddress.IPv6Address(address)) == ipaddress.ip_address(hidden)
 
 
 @pytest.mark.parametrize(
-    ("url", "why"),
+    ("url", "reason"),
     [
-        ("http://a.example/", "Only plain https URLs are asked."),
-        ("http://127.0.0.1/", "Only plain https URLs are asked."),
-        ("ftp://a.example/", "Only plain https URLs are asked."),
-        ("https://", "Only plain https URLs are asked."),
-        ("https://u@a.example/", "Only plain https URLs are asked."),
-        ("https://u:p@a.example/", "Only plain https URLs are asked."),
-        ("https://a.example:x/", "It is no URL."),
-        ("https://a.example:65536/", "It is no URL."),
-        ("https://.a.example/", "It is no URL."),
-        (f"https://{'a' * 64}.example/", "It is no URL."),
-        ("https://[::1/", "It is no URL."),
-        ("https://a.example/ä", "It is no URL."),
-        ("https://a.example/a b", "It is no URL."),
-        ("https://a.example/?a\x7f", "It is no URL."),
+        ("http://a.example/", "Only https URLs are allowed."),
+        ("http://127.0.0.1/", "Only https URLs are allowed."),
+        ("ftp://a.example/", "Only https URLs are allowed."),
+        ("https://", "Only https URLs are allowed."),
+        ("https://u@a.example/", "Only https URLs are allowed."),
+        ("https://u:p@a.example/", "Only https URLs are allowed."),
+        ("https://a.example:x/", "It is not a valid URL."),
+        ("https://a.example:65536/", "It is not a valid URL."),
+        ("https://.a.example/", "It is not a valid URL."),
+        (f"https://{'a' * 64}.example/", "It is not a valid URL."),
+        ("https://[::1/", "It is not a valid URL."),
+        ("https://a.example/ä", "It is not a valid URL."),
+        ("https://a.example/a b", "It is not a valid URL."),
+        ("https://a.example/?a\x7f", "It is not a valid URL."),
     ],
 )
-def test_url_that_may_not_be_asked_is_refused_before_its_name_is_resolved(url: str, why: str) -> None:
-    """With what is wrong, for whoever chose it."""
-    assert problem(url) == why
+def test_forbidden_url_is_rejected_before_its_name_is_resolved(url: str, reason: str) -> None:
+    """The message states the reason to the user who chose the URL."""
+    assert find_problem(url) == reason
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/", "http://localhost:8000/", "http://[::1]/"])
-def test_fetch_never_asks_this_machine(url: str) -> None:
+def test_get_never_requests_the_loopback_address(url: str) -> None:
     """Only a POST may be allowed to."""
-    with pytest.raises(FetchError, match=r"^Only plain https URLs are asked\.$"):
-        ssrf_safe_fetch.get(url, deadline_s=60, bytes_max=1, resolver=never)
+    with pytest.raises(FetchError, match=r"^Only https URLs are allowed\.$"):
+        ssrf_safe_fetch.get(url, deadline_s=60, bytes_max=1, resolver=fail_if_resolved)
 
 
 @pytest.mark.parametrize(
@@ -137,36 +137,40 @@ def test_fetch_never_asks_this_machine(url: str) -> None:
     [(".".join(["a" * 60] * 4) + ".aaaaaaaaa", True), (".".join(["a" * 60] * 4) + ".aaaaaaaaaa", False)],
     ids=["253", "254"],
 )
-def test_name_is_253_characters_at_most(host: str, resolved: bool) -> None:
-    """RFC 1035; a longer one costs nothing."""
+def test_host_name_has_at_most_253_characters(host: str, resolved: bool) -> None:
+    """A longer name than RFC 1035 allows costs nothing."""
     assert len(host) == 253 + (not resolved)
     if resolved:
-        assert problem(f"https://{host}/", "10.0.0.1") == "Its name leads to no address, or to one that isn't public."
+        assert (
+            find_problem(f"https://{host}/", "10.0.0.1") == "Its name leads to no address, or to one that isn't public."
+        )
     else:
-        assert problem(f"https://{host}/") == "It is no URL."
+        assert find_problem(f"https://{host}/") == "It is not a valid URL."
 
 
 @pytest.mark.parametrize("addresses", [["10.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["10.0.0.1", "8.8.8.8"], ["nonsense"]])
-def test_every_address_of_a_name_must_be_public(addresses: list[str]) -> None:
-    """One that isn't is enough; which is asked is chance."""
-    assert problem("https://a.example/", *addresses) == "Its name leads to no address, or to one that isn't public."
+def test_every_address_of_a_host_must_be_public(addresses: list[str]) -> None:
+    """One other address is enough to reject it."""
+    assert (
+        find_problem("https://a.example/", *addresses) == "Its name leads to no address, or to one that isn't public."
+    )
 
 
-def test_this_machine_is_asked_only_where_that_is_allowed() -> None:
-    """By plain http and by all its addresses; https is judged as ever."""
-    why = "Its name leads to no address, or to one that isn't public."
-    assert problem("http://localhost/", "8.8.8.8", loopback=True) == why
-    assert problem("http://localhost/", "127.0.0.1", "10.0.0.1", loopback=True) == why
-    assert problem("https://localhost/", "127.0.0.1", loopback=True) == why
-    assert problem("http://a.example/", loopback=True) == "Only plain https URLs are asked."
-    assert problem("http://u@localhost/", loopback=True) == "Only plain https URLs are asked."
+def test_loopback_is_requested_only_if_allowed() -> None:
+    """By plain http, and only if all addresses are loopback; https follows the usual rule."""
+    reason = "Its name leads to no address, or to one that isn't public."
+    assert find_problem("http://localhost/", "8.8.8.8", loopback=True) == reason
+    assert find_problem("http://localhost/", "127.0.0.1", "10.0.0.1", loopback=True) == reason
+    assert find_problem("https://localhost/", "127.0.0.1", loopback=True) == reason
+    assert find_problem("http://a.example/", loopback=True) == "Only https URLs are allowed."
+    assert find_problem("http://u@localhost/", loopback=True) == "Only https URLs are allowed."
 
 
 @pytest.mark.parametrize("header", [{"A": "b\r\nC: d"}, {"A\n": "b"}, {"A": "é"}, {"A": "\x00"}, {"A": "b\tc"}])
-def test_header_that_would_be_more_than_one_is_not_sent(header: dict[str, str]) -> None:
-    """Nor what no header can hold."""
-    with pytest.raises(FetchError, match=r"^It can't be asked with such a header\.$"):
-        ssrf_safe_fetch._request("POST", ssrf_safe_fetch._parsed("https://a.example/"), header, b"")
+def test_header_injection_is_not_sent(header: dict[str, str]) -> None:
+    """Nor a character that headers can't contain."""
+    with pytest.raises(FetchError, match=r"^A request header is invalid\.$"):
+        ssrf_safe_fetch._request("POST", ssrf_safe_fetch._parse_url("https://a.example/"), header, b"")
 
 
 @pytest.mark.parametrize(
@@ -185,9 +189,9 @@ def test_header_that_would_be_more_than_one_is_not_sent(header: dict[str, str]) 
         ("https://bücher.example/", "/", "xn--bcher-kva.example"),
     ],
 )
-def test_request_names_target_and_host_as_the_url_does(url: str, target: str, host: str) -> None:
-    """With the port, where it isn't the scheme's own."""
-    request = ssrf_safe_fetch._request("GET", ssrf_safe_fetch._parsed(url), {"Accept": "*/*"})
+def test_request_has_target_and_host_of_the_url(url: str, target: str, host: str) -> None:
+    """With the port, unless it is the scheme's default."""
+    request = ssrf_safe_fetch._request("GET", ssrf_safe_fetch._parse_url(url), {"Accept": "*/*"})
     assert request.decode().split("\r\n") == [
         f"GET {target} HTTP/1.1",
         f"Host: {host}",
@@ -200,9 +204,9 @@ def test_request_names_target_and_host_as_the_url_does(url: str, target: str, ho
     ]
 
 
-def test_body_is_sent_with_its_length_and_what_is_ours_goes_before() -> None:
-    """An empty body has one, too; nobody else's header replaces ours."""
-    place = ssrf_safe_fetch._parsed("https://a.example/")
+def test_body_has_its_length_and_fixed_headers_take_precedence() -> None:
+    """An empty body has a length too; callers can't replace the fixed headers."""
+    place = ssrf_safe_fetch._parse_url("https://a.example/")
     assert ssrf_safe_fetch._request("POST", place, {}, b"hi").endswith(b"Content-Length: 2\r\n\r\nhi")
     assert ssrf_safe_fetch._request("POST", place, {}, b"").endswith(b"Content-Length: 0\r\n\r\n")
     request = ssrf_safe_fetch._request(
@@ -213,39 +217,39 @@ def test_body_is_sent_with_its_length_and_what_is_ours_goes_before() -> None:
     assert b"Accept-Encoding: identity\r\n" in request
 
 
-def test_place_has_tls_unless_it_is_plain() -> None:
-    """The context that was given, or everybody's, which is read once."""
+def test_https_server_has_a_tls_context() -> None:
+    """The given one, or the default, which is loaded once."""
     mine = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    assert ssrf_safe_fetch._parsed("https://a.example/", mine).tls is mine
-    assert ssrf_safe_fetch._parsed("http://a.example/", mine).tls is None
-    ssrf_safe_fetch._everybodys.cache_clear()
-    everybodys = ssrf_safe_fetch._parsed("https://a.example/").tls
-    assert everybodys is ssrf_safe_fetch._parsed("https://b.example/").tls
+    assert ssrf_safe_fetch._parse_url("https://a.example/", mine).tls is mine
+    assert ssrf_safe_fetch._parse_url("http://a.example/", mine).tls is None
+    ssrf_safe_fetch._default_tls.cache_clear()
+    everybodys = ssrf_safe_fetch._parse_url("https://a.example/").tls
+    assert everybodys is ssrf_safe_fetch._parse_url("https://b.example/").tls
     assert everybodys is not None
     assert everybodys.verify_mode is ssl.CERT_REQUIRED
     assert everybodys.check_hostname
 
 
 @pytest.mark.parametrize(
-    ("error", "why"),
+    ("error", "reason"),
     [
         (TimeoutError(), "It takes too long."),
-        (ssl.SSLError(), "Its certificate isn't good, or it speaks no TLS."),
-        (ssl.SSLCertVerificationError(), "Its certificate isn't good, or it speaks no TLS."),
+        (ssl.SSLError(), "Its certificate is invalid, or it doesn't support TLS."),
+        (ssl.SSLCertVerificationError(), "Its certificate is invalid, or it doesn't support TLS."),
         (ConnectionRefusedError(), "It refuses connections."),
-        (ConnectionResetError(), "It doesn't answer."),
-        (OSError(), "It doesn't answer."),
-        (ValueError(), "It answers with what is no HTTP."),
+        (ConnectionResetError(), "It doesn't respond."),
+        (OSError(), "It doesn't respond."),
+        (ValueError(), "Its response is not valid HTTP."),
     ],
 )
-def test_failure_is_told_in_one_sentence(error: Exception, why: str) -> None:
-    """For whoever chose the address."""
-    assert ssrf_safe_fetch._why_no_answer(error) == why
+def test_failure_is_reported_in_one_sentence(error: Exception, reason: str) -> None:
+    """The message is for the user who chose the URL."""
+    assert ssrf_safe_fetch._describe_failure(error) == reason
 
 
 @pytest.mark.parametrize("resolver", [OSError("no such name"), UnicodeError("no name"), None])
-def test_name_that_cannot_be_resolved_has_no_address(resolver: Exception | None) -> None:
-    """Whatever the resolver raises of that, or that it finds none."""
+def test_unresolvable_host_has_no_address(resolver: Exception | None) -> None:
+    """It has none if the resolver raises any error, or finds none."""
 
     def resolve(_host: str, _port: int) -> list[str]:
         if resolver is not None:
@@ -256,8 +260,8 @@ def test_name_that_cannot_be_resolved_has_no_address(resolver: Exception | None)
         ssrf_safe_fetch.get("https://a.example/", deadline_s=60, bytes_max=1, resolver=resolve)
 
 
-def test_resolver_that_hangs_keeps_no_process_alive() -> None:
-    """It is left alone, in a thread that ends with the process."""
+def test_hanging_resolver_does_not_block_the_process() -> None:
+    """Its daemon thread is abandoned."""
     daemons: list[bool] = []
 
     def resolve(_host: str, _port: int) -> list[str]:
@@ -269,12 +273,12 @@ def test_resolver_that_hangs_keeps_no_process_alive() -> None:
     assert daemons == [True]
 
 
-def test_resolver_is_waited_for_as_long_as_there_is_time() -> None:
-    """It may take as much of the deadline as there is: here it answers once what is left was asked for."""
-    asked, is_waited_for = count(), threading.Event()
+def test_resolver_has_the_remaining_time() -> None:
+    """It may use the whole deadline: here it responds only after that was computed."""
+    resolved_hosts, is_waited_for = count(), threading.Event()
 
     def now_ns() -> int:
-        if next(asked) == 1:
+        if next(resolved_hosts) == 1:
             is_waited_for.set()
         return 0
 
@@ -286,23 +290,23 @@ def test_resolver_is_waited_for_as_long_as_there_is_time() -> None:
         ssrf_safe_fetch.get("https://a.example/", deadline_s=60, bytes_max=1, resolver=resolve)
 
 
-def test_time_that_is_over_is_over_to_the_nanosecond() -> None:
-    """Before it what is left is in seconds."""
+def test_remaining_time_ends_to_the_nanosecond() -> None:
+    """Before that, it is returned in seconds."""
     with clock.measured_by(lambda: 1_000_000_000):
         until_ns = ssrf_safe_fetch._until_ns(2.5)
         assert until_ns == 3_500_000_000
     for now_ns, left_s in ((1_000_000_000, 2.5), (3_499_999_999, 1e-9)):
-        with clock.measured_by(lambda now_ns=now_ns: now_ns):  # type: ignore[misc]  # bound now
+        with clock.measured_by(lambda now_ns=now_ns: now_ns):  # type: ignore[misc]  # bound in the loop
             assert ssrf_safe_fetch._left_s(until_ns) == pytest.approx(left_s)
     for now_ns in (3_500_000_000, 3_500_000_001):
         with (
-            clock.measured_by(lambda now_ns=now_ns: now_ns),  # type: ignore[misc]  # bound now
+            clock.measured_by(lambda now_ns=now_ns: now_ns),  # type: ignore[misc]  # bound in the loop
             pytest.raises(FetchError, match=r"^It takes too long\.$"),
         ):
             ssrf_safe_fetch._left_s(until_ns)
 
 
-def test_own_name_is_resolved_to_text() -> None:
-    """By the system."""
+def test_localhost_is_resolved_to_text() -> None:
+    """The system's resolver returns addresses as text."""
     assert set(ssrf_rule.resolve("localhost", 80)) <= {"127.0.0.1", "::1"}
     assert "127.0.0.1" in ssrf_rule.resolve("127.0.0.1", 443)

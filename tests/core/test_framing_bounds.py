@@ -1,77 +1,77 @@
-"""The bounds of a response's parts, each to the byte, and how its pieces are put together."""
+"""The bounds of a response's parts, to the byte, and the assembly of its pieces."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from chalicelib.core import http_framing
-from chalicelib.core.http_framing import CHUNKED, UNTIL_CLOSE, Head, Incoming, Malformed
+from chalicelib.core.http_framing import CHUNKED, UNTIL_CLOSE, Head, Malformed, ResponseStream
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
-def incoming(*pieces: bytes) -> Incoming:
-    """Return what comes in these pieces, and then ends."""
+def stream(*pieces: bytes) -> ResponseStream:
+    """Return a stream of these pieces, which then ends."""
     left = iter(pieces)
-    return Incoming(lambda: next(left, b""))
+    return ResponseStream(lambda: next(left, b""))
 
 
 def head(fields: bytes = b"", *, first: bytes = OK, method: str = "GET") -> Head:
-    """Return the head of a response that has these fields."""
-    return http_framing.head_of(incoming(first + fields + b"\r\n"), method)
+    """Return the head of a response with these fields."""
+    return http_framing.read_head(stream(first + fields + b"\r\n"), method)
 
 
-def refused(fields: bytes = b"", *, first: bytes = OK) -> str:
-    """Return why a head is none."""
+def find_problem(fields: bytes = b"", *, first: bytes = OK) -> str:
+    """Return why a head is malformed."""
     with pytest.raises(Malformed) as malformed:
         head(fields, first=first)
     return str(malformed.value)
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 3, 64])
-def test_head_is_64_kb_at_most(pieces: int) -> None:
-    """Interim responses before it and the ends of lines included, but for its own end; in however many pieces."""
+def test_head_is_at_most_64_kb(pieces: int) -> None:
+    """The bound includes interim responses and line ends, but not its own end, in any number of pieces."""
     interim = b"HTTP/1.1 103 X\r\n\r\n"
     fixed = len(interim) + len(OK) + len(b"A: ")
     for more, fits in ((0, True), (1, False)):
         raw = interim + OK + b"A: " + b"x" * (http_framing.HEAD_MAX - fixed + more) + b"\r\n\r\n"
         step = -(-len(raw) // pieces)
-        coming = incoming(*(raw[at : at + step] for at in range(0, len(raw), step)))
+        coming = stream(*(raw[at : at + step] for at in range(0, len(raw), step)))
         if fits:
-            assert http_framing.head_of(coming).status == 200
-            assert (coming.left, coming.more) == (-4, 0)
+            assert http_framing.read_head(coming).status == 200
+            assert (coming.head_bytes_left, coming.unread) == (-4, 0)
         else:
-            with pytest.raises(Malformed, match=r"^a head (without an end|that is too long)$"):
-                http_framing.head_of(coming)
+            with pytest.raises(Malformed, match=r"^the head (has no end|is too long)$"):
+                http_framing.read_head(coming)
     assert http_framing.HEAD_MAX == 65_536
 
 
-def test_head_has_a_hundred_fields_at_most() -> None:
-    """So do trailers."""
+def test_head_has_at_most_100_fields() -> None:
+    """The trailers have the same bound."""
     assert len(head(b"".join(b"A%d: b\r\n" % number for number in range(100))).headers) == 100
-    assert refused(b"A: b\r\n" * 101) == "too many headers"
+    assert find_problem(b"A: b\r\n" * 101) == "too many headers"
     chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n"
     for count in (100, 101):
-        coming = incoming(chunked + b"A: b\r\n" * count + b"\r\n")
-        body = http_framing.body_of(coming, http_framing.head_of(coming))
+        coming = stream(chunked + b"A: b\r\n" * count + b"\r\n")
+        body = http_framing.read_body(coming, http_framing.read_head(coming))
         if count == 100:
             assert list(body) == []
-            assert coming.more == 0
+            assert coming.unread == 0
         else:
             with pytest.raises(Malformed, match=r"^too many trailers$"):
                 list(body)
 
 
-def test_first_line_of_a_chunk_has_1024_bytes_at_most() -> None:
-    """Its size and what is said behind it."""
+def test_chunk_line_has_at_most_1024_bytes() -> None:
+    """The bound includes the chunk's size and extensions."""
     for more in (0, 1):
         line = b"2;" + b"x" * (http_framing.CHUNK_LINE_MAX - 2 + more)
-        coming = incoming(line + b"\r\nhi\r\n0\r\n\r\n")
-        body = http_framing.body_of(coming, Head(200, {}, stays=True, length=CHUNKED))
+        coming = stream(line + b"\r\nhi\r\n0\r\n\r\n")
+        body = http_framing.read_body(coming, Head(200, {}, keep_alive=True, length=CHUNKED))
         if not more:
             assert b"".join(body) == b"hi"
         else:
-            with pytest.raises(Malformed, match=r"^a head that is too long$"):
+            with pytest.raises(Malformed, match=r"^the head is too long$"):
                 list(body)
     assert http_framing.CHUNK_LINE_MAX == 1_024
 
@@ -89,39 +89,39 @@ def test_first_line_of_a_chunk_has_1024_bytes_at_most() -> None:
         (b"2;\tx=\xff", 2),
     ],
 )
-def test_chunks_size_is_hexadecimal(line: bytes, size: int) -> None:
-    """Of 15 digits at most, in either case."""
+def test_chunk_size_is_hexadecimal(line: bytes, size: int) -> None:
+    """A size has at most 15 digits, in either case."""
     assert http_framing.chunk_size(line) == size
 
 
 @pytest.mark.parametrize(
     "line", [b"", b"g", b"-1", b"+1", b"0x1", b" 1", b"f" * 16, b"1 2", b"1;\x00", b"1;\n", b"1;\x7f"]
 )
-def test_chunks_size_is_nothing_else(line: bytes) -> None:
-    """Nor may its extensions hold control characters."""
-    with pytest.raises(Malformed, match=r"^not a chunk$"):
+def test_other_chunk_size_is_malformed(line: bytes) -> None:
+    """Extensions can't contain control characters either."""
+    with pytest.raises(Malformed, match=r"^a malformed chunk$"):
         http_framing.chunk_size(line)
 
 
 @pytest.mark.parametrize(
-    ("raw", "why"),
+    ("raw", "reason"),
     [
-        (b"2\r\nhi", "the response was cut"),
-        (b"2\r\nhiX\r\n0\r\n\r\n", "a chunk without an end"),
+        (b"2\r\nhi", "the response is truncated"),
+        (b"2\r\nhiX\r\n0\r\n\r\n", "a chunk without CRLF"),
         (b"2\r\nhi\r\n0\r\nX\r\n\r\n", "a malformed header"),
         (b"2\r\nhi\r\n0\r\n a\r\n\r\n", "a header that begins with a space"),
         (b"2\r\nhi\r\n0\r\nA: \x00\r\n\r\n", "a control character in a header"),
-        (b"2\r\nhi\r\n0\r\n", "the response was cut"),
+        (b"2\r\nhi\r\n0\r\n", "the response is truncated"),
     ],
 )
-def test_chunks_that_are_framed_wrongly_are_none(raw: bytes, why: str) -> None:
-    """Each in its own words."""
-    with pytest.raises(Malformed, match=rf"^{why}$"):
-        list(http_framing.body_of(incoming(raw), Head(200, {}, stays=True, length=CHUNKED)))
+def test_malformed_chunks_are_rejected(raw: bytes, reason: str) -> None:
+    """Each error has its own message."""
+    with pytest.raises(Malformed, match=rf"^{reason}$"):
+        list(http_framing.read_body(stream(raw), Head(200, {}, keep_alive=True, length=CHUNKED)))
 
 
 @pytest.mark.parametrize(
-    ("first", "why"),
+    ("first", "reason"),
     [
         (b"HTTP/1.1 099 X\r\n", "not an HTTP response"),
         (b"HTTP/1.1 20 X\r\n", "not an HTTP response"),
@@ -131,30 +131,30 @@ def test_chunks_that_are_framed_wrongly_are_none(raw: bytes, why: str) -> None:
         (b"http/1.1 200 X\r\n", "not an HTTP response"),
         (b"HTTP/1.1  200 X\r\n", "not an HTTP response"),
         (b"HTTP/1.1 200 \x01\r\n", "not an HTTP response"),
-        (b"HTTP/1.1 101 X\r\n", "another protocol, unasked"),
+        (b"HTTP/1.1 101 X\r\n", "an upgrade that was not requested"),
     ],
 )
-def test_first_line_must_be_a_status_line(first: bytes, why: str) -> None:
-    """Of HTTP/1, with three digits; nobody asked for another protocol."""
-    assert refused(first=first) == why
+def test_first_line_must_be_a_status_line(first: bytes, reason: str) -> None:
+    """It must be of HTTP/1 with three digits; an unrequested protocol upgrade is rejected."""
+    assert find_problem(first=first) == reason
 
 
 @pytest.mark.parametrize("status", [200, 299, 404, 599, 999])
 def test_final_status_is_any_from_200(status: int) -> None:
-    """Its meaning is for the caller."""
+    """Its meaning is up to the caller."""
     assert head(first=b"HTTP/1.1 %d X\r\n" % status).status == status
 
 
 @pytest.mark.parametrize("status", [100, 102, 103, 199])
 def test_interim_responses_are_skipped(status: int) -> None:
-    """As many as come within the bound of a head."""
+    """As many as fit into the bound of a head."""
     raw = b"HTTP/1.1 %d X\r\nA: b\r\n\r\n" % status
-    found = http_framing.head_of(incoming(raw * 3 + OK + b"\r\n"))
+    found = http_framing.read_head(stream(raw * 3 + OK + b"\r\n"))
     assert (found.status, found.headers) == (200, {})
 
 
 @pytest.mark.parametrize(
-    ("fields", "why"),
+    ("fields", "reason"),
     [
         (b"A\r\n", "a malformed header"),
         (b": b\r\n", "a malformed header"),
@@ -163,17 +163,17 @@ def test_interim_responses_are_skipped(status: int) -> None:
         (b"A: b\x7f\r\n", "a control character in a header"),
         (b" A: b\r\n", "a header that begins with a space"),
         (b"\tA: b\r\n", "a header that begins with a space"),
-        (b"Content-Length: x\r\n", "not a length"),
-        (b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", "a transfer coding that is not understood"),
+        (b"Content-Length: x\r\n", "a malformed Content-Length"),
+        (b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", "an unsupported transfer coding"),
     ],
 )
-def test_malformed_field_is_named_by_what_is_wrong(fields: bytes, why: str) -> None:
-    """For the log, and for whoever chose the address."""
-    assert refused(fields) == why
+def test_malformed_field_states_its_reason(fields: bytes, reason: str) -> None:
+    """For the log, and for the user who chose the URL."""
+    assert find_problem(fields) == reason
 
 
 def test_fields_are_joined_unfolded_and_in_lower_case() -> None:
-    """Without the whitespace around them; a tab within one stays."""
+    """Whitespace around a value is stripped, and a tab within it is kept."""
     found = head(b"X-A:  b \r\nx-a:\tc\r\nY: a\r\n\t b \r\n  c\r\nZ: a\tb\r\nE:\r\n").headers
     assert found == {"x-a": "b, c", "y": "a b c", "z": "a\tb", "e": ""}
 
@@ -194,14 +194,14 @@ def test_fields_are_joined_unfolded_and_in_lower_case() -> None:
         (305, b"Content-Length: 7\r\n", "GET", 7),
     ],
 )
-def test_body_ends_as_status_fields_and_method_say(status: int, fields: bytes, method: str, length: int) -> None:
-    """RFC 9112 §6.3."""
+def test_body_length_follows_status_fields_and_method(status: int, fields: bytes, method: str, length: int) -> None:
+    """The length of a body follows RFC 9112 §6.3."""
     found = head(fields, first=b"HTTP/1.1 %d X\r\n" % status, method=method)
     assert found.length == length
 
 
 @pytest.mark.parametrize(
-    ("version", "connection", "stays"),
+    ("version", "connection", "keep_alive"),
     [
         (b"1.1", b"", True),
         (b"1.1", b"Connection:\r\n", True),
@@ -218,81 +218,81 @@ def test_body_ends_as_status_fields_and_method_say(status: int, fields: bytes, m
         (b"1.0", b"Connection: keep-alive, close\r\n", False),
     ],
 )
-def test_connection_stays_by_version_and_what_it_says(version: bytes, connection: bytes, stays: bool) -> None:
-    """RFC 9112 §9.3."""
-    assert head(connection + b"Content-Length: 0\r\n", first=b"HTTP/%s 200 X\r\n" % version).stays is stays
+def test_keep_alive_follows_version_and_connection_header(version: bytes, connection: bytes, keep_alive: bool) -> None:
+    """A connection is kept as in RFC 9112 §9.3."""
+    assert head(connection + b"Content-Length: 0\r\n", first=b"HTTP/%s 200 X\r\n" % version).keep_alive is keep_alive
 
 
-def test_transfer_coding_of_an_old_server_is_not_understood() -> None:
-    """RFC 9112 §6.1."""
-    assert refused(b"Transfer-Encoding: chunked\r\n", first=b"HTTP/1.0 200 X\r\n") == (
-        "a transfer coding that is not understood"
+def test_transfer_coding_in_http10_is_rejected() -> None:
+    """A transfer coding in HTTP/1.0 is an error (RFC 9112 §6.1)."""
+    assert find_problem(b"Transfer-Encoding: chunked\r\n", first=b"HTTP/1.0 200 X\r\n") == (
+        "an unsupported transfer coding"
     )
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
-def test_pieces_are_cut_and_joined_at_any_place(size: int) -> None:
-    """A part that is asked for comes whole, and the rest stays for the next."""
+def test_pieces_are_cut_and_joined_anywhere(size: int) -> None:
+    """A requested part is returned whole, and the rest is kept for the next."""
     raw = b"ab\r\ncd\r\n\r\nefghij"
-    coming = incoming(*(raw[at : at + size] for at in range(0, len(raw), size)))
-    assert coming.until(b"\r\n", 100) == b"ab"
-    assert coming.until(b"\r\n\r\n", 2) == b"cd"
-    assert coming.exactly(3) == b"efg"
-    assert coming.some(1) == b"h"
-    assert b"".join(coming.rest()) == b"ij"
-    assert coming.more == 0
+    coming = stream(*(raw[at : at + size] for at in range(0, len(raw), size)))
+    assert coming.read_until(b"\r\n", 100) == b"ab"
+    assert coming.read_until(b"\r\n\r\n", 2) == b"cd"
+    assert coming.read_exactly(3) == b"efg"
+    assert coming.read_some(1) == b"h"
+    assert b"".join(coming.read_rest()) == b"ij"
+    assert coming.unread == 0
 
 
-def test_everything_before_a_mark_is_no_longer_than_is_allowed() -> None:
-    """The mark itself isn't counted; nor is waited for more than can still be it."""
-    assert incoming(b"ab\r\n").until(b"\r\n", 2) == b"ab"
-    with pytest.raises(Malformed, match=r"^a head that is too long$"):
-        incoming(b"abc\r\n").until(b"\r\n", 2)
-    asked: list[int] = []
+def test_text_before_a_mark_is_bounded() -> None:
+    """The mark isn't counted, and no more bytes are received than could contain it."""
+    assert stream(b"ab\r\n").read_until(b"\r\n", 2) == b"ab"
+    with pytest.raises(Malformed, match=r"^the head is too long$"):
+        stream(b"abc\r\n").read_until(b"\r\n", 2)
+    calls: list[int] = []
 
     def receive() -> bytes:
-        asked.append(1)
+        calls.append(1)
         return b"a"
 
-    with pytest.raises(Malformed, match=r"^a head without an end$"):
-        Incoming(receive).until(b"\r\n", 2)
-    assert len(asked) == 4, "two bytes, and two that could have been the mark"
+    with pytest.raises(Malformed, match=r"^the head has no end$"):
+        ResponseStream(receive).read_until(b"\r\n", 2)
+    assert len(calls) == 4, "two bytes, and two that could have been the mark"
 
 
-def test_fields_take_their_bytes_off_what_there_may_be() -> None:
-    """With the mark that ends them."""
-    coming = incoming(b"\xe9b\r\n\r\n")
-    assert coming.fields(b"\r\n\r\n") == "éb"
-    assert coming.left == http_framing.HEAD_MAX - 6
+def test_fields_reduce_the_bytes_allowed_outside_the_body() -> None:
+    """Including the mark that ends them."""
+    coming = stream(b"\xe9b\r\n\r\n")
+    assert coming.read_fields(b"\r\n\r\n") == "éb"
+    assert coming.head_bytes_left == http_framing.HEAD_MAX - 6
 
 
-def test_counted_body_comes_in_the_pieces_in_which_it_comes() -> None:
-    """Nothing is waited for that has come, and nothing taken that isn't its own."""
-    coming = incoming(b"ab", b"c", b"defg")
-    body: Iterator[bytes] = http_framing.body_of(coming, Head(200, {}, stays=True, length=5))
+def test_body_with_a_length_is_returned_in_received_pieces() -> None:
+    """It doesn't wait for bytes that have arrived, and doesn't read beyond its length."""
+    coming = stream(b"ab", b"c", b"defg")
+    body: Iterator[bytes] = http_framing.read_body(coming, Head(200, {}, keep_alive=True, length=5))
     assert list(body) == [b"ab", b"c", b"de"]
-    assert coming.more == 2
-    assert list(http_framing.body_of(incoming(), Head(200, {}, stays=True, length=0))) == []
+    assert coming.unread == 2
+    assert list(http_framing.read_body(stream(), Head(200, {}, keep_alive=True, length=0))) == []
 
 
 @pytest.mark.parametrize("length", range(4))
-def test_counted_body_ends_after_its_length(length: int) -> None:
-    """However short it is, what follows it isn't read as part of it."""
-    coming = incoming(OK + b"Content-Length: %d\r\n\r\nabc" % length)
-    assert b"".join(http_framing.body_of(coming, http_framing.head_of(coming))) == b"abc"[:length]
-    assert coming.more == 3 - length
+def test_body_ends_after_its_length(length: int) -> None:
+    """Bytes after it aren't part of it, however short it is."""
+    coming = stream(OK + b"Content-Length: %d\r\n\r\nabc" % length)
+    assert b"".join(http_framing.read_body(coming, http_framing.read_head(coming))) == b"abc"[:length]
+    assert coming.unread == 3 - length
 
 
-def test_body_without_a_length_is_all_that_comes() -> None:
-    """The bytes that came with the head are first."""
-    coming = incoming(OK + b"\r\nab", b"c", b"d")
-    found = http_framing.head_of(coming)
-    assert list(http_framing.body_of(coming, found)) == [b"ab", b"c", b"d"]
+def test_body_without_a_length_ends_with_the_connection() -> None:
+    """The bytes received with the head are first."""
+    coming = stream(OK + b"\r\nab", b"c", b"d")
+    found = http_framing.read_head(coming)
+    assert list(http_framing.read_body(coming, found)) == [b"ab", b"c", b"d"]
 
 
-def test_cut_is_noticed_wherever_it_is() -> None:
-    """Before anything, within a head, within a body."""
+def test_truncation_is_detected_anywhere() -> None:
+    """A response truncated before, within or after its head is malformed."""
     for cut in (b"", b"HTTP/1.1 200", OK + b"Content-Length: 2\r\n\r\nh"):
-        coming = incoming(cut)
-        with pytest.raises(Malformed, match=r"^the response was cut$"):
-            list(http_framing.body_of(coming, http_framing.head_of(coming)))
+        coming = stream(cut)
+        with pytest.raises(Malformed, match=r"^the response is truncated$"):
+            list(http_framing.read_body(coming, http_framing.read_head(coming)))

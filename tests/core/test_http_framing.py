@@ -1,4 +1,4 @@
-"""Where a response ends, by both readers that there are: as RFC 9112 says, as h11 does, stricter where we say so."""
+"""The end of a response, with both readers, compared with h11: per RFC 9112, stricter where documented."""
 
 import re
 import socket
@@ -12,114 +12,24 @@ from hypothesis import strategies as st
 
 from chalicelib.core import clock, http_framing, ssrf_safe_fetch
 from chalicelib.core.dynamodb import http_response
+from tests.core.raw_responses import CHUNKED, HI, LENGTH, MALFORMED, OK, VALID
 from tests.support import exhaustive
 from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
 
-OK = b"HTTP/1.1 200 OK\r\n"
-LENGTH = b"Content-Length: 2\r\n"
-HI = OK + LENGTH + b"\r\nhi"
-CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
 FOREVER = 10**18
 
-SOUND = {
-    "length": HI,
-    "chunks": CHUNKED,
-    "extension": CHUNKED.replace(b"2\r\n", b'2;name="value"\r\n'),
-    "space after a size": CHUNKED.replace(b"2\r\n", b"2 \r\n"),
-    "trailer": CHUNKED[:-2] + b"X-Sum: 1\r\n\r\n",
-    "interim": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + HI,
-    "no reason": HI.replace(b" OK", b""),
-    "an empty reason": HI.replace(b"OK", b""),
-    "another minor version": HI.replace(b"HTTP/1.1", b"HTTP/1.2"),
-    "the same length twice": OK + LENGTH + LENGTH + b"\r\nhi",
-    "the same length in a list": HI.replace(b": 2", b": 2, 2"),
-    "coding in capitals": CHUNKED.replace(b"chunked", b"Chunked"),
-    "tab before a value": HI.replace(b": 2", b":\t2\t "),
-    "a field without a value": OK + b"X:\r\n" + LENGTH + b"\r\nhi",
-    "a folded field": OK + b"X: a\r\n b\r\n" + LENGTH + b"\r\nhi",
-    "obs-text": OK + b"X: \xa0\xff\r\n" + LENGTH + b"\r\nhi",
-}
-FAULTY = {
-    "two lengths": OK + LENGTH + b"Content-Length: 3\r\n\r\nhi!",
-    "two lengths in a list": HI.replace(b": 2", b": 2, 3"),
-    "half a list of lengths": HI.replace(b": 2", b": 2,"),
-    "no digits": HI.replace(b": 2", b": "),
-    "a sign": HI.replace(b": 2", b": +2"),
-    "a negative length": HI.replace(b": 2", b": -2"),
-    "an underscore": HI.replace(b": 2", b": 0_2"),
-    "a digit of another script": HI.replace(b": 2", b": \xb2"),
-    "a huge length": HI.replace(b": 2", b": " + b"9" * 30),
-    "a fraction": HI.replace(b": 2", b": 2.0"),
-    "a no-break space before a length": HI.replace(b": 2", b": \xa02"),
-    "a next line before a length": HI.replace(b": 2", b": \x852"),
-    "a form feed before a length": HI.replace(b": 2", b": \x0c2"),
-    "gzip with chunked": CHUNKED.replace(b"chunked", b"gzip, chunked"),
-    "chunked with gzip": CHUNKED.replace(b"chunked", b"chunked, gzip"),
-    "chunked twice": CHUNKED.replace(b"chunked", b"chunked, chunked"),
-    "chunked in two fields": CHUNKED.replace(b"chunked\r\n", b"chunked\r\nTransfer-Encoding: chunked\r\n"),
-    "no coding": CHUNKED.replace(b"chunked", b""),
-    "identity": CHUNKED.replace(b"chunked", b"identity"),
-    "a parameter of a coding": CHUNKED.replace(b"chunked", b"chunked;q=1"),
-    "a no-break space behind chunked": CHUNKED.replace(b"chunked", b"chunked\xa0"),
-    "both ends": CHUNKED.replace(b"chunked\r\n", b"chunked\r\n" + LENGTH),
-    "an old version with chunks": CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0"),
-    "a size as Python writes it": CHUNKED.replace(b"2\r\nhi", b"0x2\r\nhi"),
-    "a size with a sign": CHUNKED.replace(b"2\r\nhi", b"+2\r\nhi"),
-    "a size with an underscore": CHUNKED.replace(b"2\r\nhi", b"0_2\r\nhi"),
-    "a space before a size": CHUNKED.replace(b"2\r\nhi", b" 2\r\nhi"),
-    "a huge size": CHUNKED.replace(b"2\r\nhi", b"0" * 20 + b"2\r\nhi"),
-    "no size": CHUNKED.replace(b"2\r\nhi", b";a\r\nhi"),
-    "a chunk that is too long": CHUNKED.replace(b"hi", b"hi!"),
-    "a chunk that ends in other characters": CHUNKED.replace(b"hi\r\n", b"hiXX"),
-    "a line feed alone behind a chunk": CHUNKED.replace(b"hi\r\n", b"hi\n"),
-    "a trailer that is none": CHUNKED[:-2] + b"rubbish\r\n\r\n",
-    "a space in a trailer's name": CHUNKED[:-2] + b"X : 1\r\n\r\n",
-    "a space before the colon": HI.replace(b"Length:", b"Length :"),
-    "a space in a name": OK + b"X Y: 1\r\n" + LENGTH + b"\r\nhi",
-    "a no-break space in a name": OK + b"\xa0X: 1\r\n" + LENGTH + b"\r\nhi",
-    "no name": OK + b": 1\r\n" + LENGTH + b"\r\nhi",
-    "no colon": OK + b"rubbish\r\n" + LENGTH + b"\r\nhi",
-    "a fold before any field": OK + b" X: 1\r\n" + LENGTH + b"\r\nhi",
-    "a return alone": OK + b"X: a\rb\r\n" + LENGTH + b"\r\nhi",
-    "a line feed alone": OK + b"X: a\n" + LENGTH + b"\r\nhi",
-    "line feeds only": HI.replace(b"\r\n", b"\n"),
-    "NUL in a value": OK + b"X: a\0b\r\n" + LENGTH + b"\r\nhi",
-    "NUL in the reason": HI.replace(b"OK", b"O\0K"),
-    "HTTP/0.9": b"hi",
-    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "another version": HI.replace(b"HTTP/1.1", b"HTTP/2.0"),
-    "a long version": HI.replace(b"HTTP/1.1", b"HTTP/1.10"),
-    "another protocol": HI.replace(b"HTTP", b"http"),
-    "ICY": HI.replace(b"HTTP/1.1", b"ICY"),
-    "an empty line first": b"\r\n" + HI,
-    "a status of two digits": HI.replace(b"200", b"20"),
-    "a status of four digits": HI.replace(b"200", b"2000"),
-    "a status below 100": HI.replace(b"200", b"099"),
-    "two spaces before the status": HI.replace(b" 200", b"  200"),
-    "another protocol, unasked": HI.replace(b"200", b"101") + HI,
-    "too many fields": OK + b"X: 1\r\n" * http_framing.FIELDS_MAX + LENGTH + b"\r\nhi",
-    "too long a field": OK + b"X: " + b"y" * http_framing.HEAD_MAX + b"\r\n" + LENGTH + b"\r\nhi",
-    "too many trailers": CHUNKED[:-2] + b"X: 1\r\n" * (http_framing.FIELDS_MAX + 1) + b"\r\n",
-    "too many interim responses": b"HTTP/1.1 100 Continue\r\n\r\n" * 4_000 + HI,
-    "too long an extension": CHUNKED.replace(b"2\r\n", b"2;" + b"x" * 2_000 + b"\r\n"),
-    "a head that is cut": HI[:20],
-    "a body that is cut": HI[:-1],
-    "chunks that are cut": CHUNKED[:-2],
-    "nothing": b"",
-}
 
-
-def receiving(raw: bytes, size: int = 65_536) -> Callable[[], bytes]:
-    """Return what hands `raw` out in pieces, and b"" for ever after."""
+def make_receive(raw: bytes, size: int = 65_536) -> Callable[[], bytes]:
+    """Return a function that returns `raw` in pieces, then b""."""
     pieces = iter([raw[at : at + size] for at in range(0, len(raw), size)])
     return lambda: next(pieces, b"")
 
 
-class Wired:
-    """A socket from which `raw` comes."""
+class FakeSocket:
+    """A socket that receives `raw`."""
 
     def __init__(self, raw: bytes, size: int = 65_536) -> None:
-        self._receive = receiving(raw, size)
+        self._receive = make_receive(raw, size)
 
     def recv(self, _most: int) -> bytes:
         return self._receive()
@@ -129,21 +39,21 @@ class Wired:
 
 
 def read_by_database_client(raw: bytes, size: int = 65_536) -> http_response.Answer:
-    return http_response.read(cast(socket.socket, Wired(raw, size)), FOREVER)
+    return http_response.read(cast(socket.socket, FakeSocket(raw, size)), FOREVER)
 
 
-def ours(raw: bytes, method: str = "GET", size: int = 65_536) -> tuple[int, bytes] | None:
-    """Return status and body as `framing` takes them apart; None for what it refuses."""
-    incoming = http_framing.Incoming(receiving(raw, size))
+def read_by_framing(raw: bytes, method: str = "GET", size: int = 65_536) -> tuple[int, bytes] | None:
+    """Return status and body as `http_framing` reads them; None if it rejects them."""
+    stream = http_framing.ResponseStream(make_receive(raw, size))
     try:
-        head = http_framing.head_of(incoming, method)
-        return head.status, b"".join(http_framing.body_of(incoming, head))
+        head = http_framing.read_head(stream, method)
+        return head.status, b"".join(http_framing.read_body(stream, head))
     except http_framing.Malformed:
         return None
 
 
-def theirs(raw: bytes, method: str = "GET") -> tuple[int, bytes] | None:
-    """Return the same as h11 takes it apart."""
+def read_by_h11(raw: bytes, method: str = "GET") -> tuple[int, bytes] | None:
+    """Return the same, read by h11."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=http_framing.HEAD_MAX)
     connection.send(h11.Request(method=method, target="/", headers=[("Host", "here")]))
     connection.send(h11.EndOfMessage())
@@ -165,64 +75,64 @@ def theirs(raw: bytes, method: str = "GET") -> tuple[int, bytes] | None:
 
 @pytest.fixture(scope="module")
 def internet() -> Iterator[Internet]:
-    """An internet with nothing in it."""
+    """An empty fake internet."""
     with connected_to_nothing_else() as made:
         yield made
 
 
-def fetched(internet: Internet, raw: bytes) -> ssrf_safe_fetch.Fetched:
-    """Return what is fetched from a server that sends `raw` and hangs up."""
+def fetch_raw(internet: Internet, raw: bytes) -> ssrf_safe_fetch.Fetched:
+    """Return the response fetched from a server that sends `raw` and closes the connection."""
     internet.serves(lambda talk: talk.sendall(raw))
     return ssrf_safe_fetch.get(
         f"https://{NAME}/", deadline_s=60, bytes_max=10**9, resolver=lambda *_: [ADDRESS], tls=internet.tls
     )
 
 
-@pytest.mark.parametrize("raw", SOUND.values(), ids=SOUND)
-def test_sound_response_is_read_by_both_readers(internet: Internet, raw: bytes) -> None:
-    """In whatever pieces it comes."""
+@pytest.mark.parametrize("raw", VALID.values(), ids=VALID)
+def test_valid_response_is_read_by_both_readers(internet: Internet, raw: bytes) -> None:
+    """Both readers accept it in any pieces."""
     for size in (1, 2, 3, 7, 65_536):
-        assert ours(raw, size=size) == (200, b"hi")
+        assert read_by_framing(raw, size=size) == (200, b"hi")
         assert read_by_database_client(raw, size).body == b"hi"
-    assert fetched(internet, raw).body == b"hi"
+    assert fetch_raw(internet, raw).body == b"hi"
 
 
-@pytest.mark.parametrize("raw", FAULTY.values(), ids=FAULTY)
-def test_faulty_response_is_refused_by_both_readers(internet: Internet, raw: bytes) -> None:
-    """RFC 9112: a framing that two readers may see differently is no framing."""
+@pytest.mark.parametrize("raw", MALFORMED.values(), ids=MALFORMED)
+def test_malformed_response_is_rejected_by_both_readers(internet: Internet, raw: bytes) -> None:
+    """An ambiguous framing is an error (RFC 9112)."""
     for size in (3, 65_536):
-        assert ours(raw, size=size) is None
+        assert read_by_framing(raw, size=size) is None
         with pytest.raises(http_framing.Malformed):
             read_by_database_client(raw, size)
     with pytest.raises(ssrf_safe_fetch.FetchError):
-        fetched(internet, raw)
+        fetch_raw(internet, raw)
 
 
 @pytest.mark.parametrize("status", [204, 304])
 @pytest.mark.parametrize("rest", [LENGTH, b"Transfer-Encoding: chunked\r\n", b""])
-def test_response_that_has_no_body_ends_with_its_head(status: int, rest: bytes) -> None:
-    """Whatever it says of a length (RFC 9110 §6.4.1); what follows isn't its own."""
+def test_response_without_a_body_ends_with_its_head(status: int, rest: bytes) -> None:
+    """It may state any length (RFC 9110 §6.4.1); following bytes aren't part of it."""
     raw = b"HTTP/1.1 %d X\r\n%s\r\n" % (status, rest)
-    assert ours(raw) == theirs(raw) == (status, b"")
+    assert read_by_framing(raw) == read_by_h11(raw) == (status, b"")
     assert read_by_database_client(raw).body == b""
     with pytest.raises(ValueError, match="more than one"):
         read_by_database_client(raw + b"hi")
 
 
 def test_response_to_head_has_no_body() -> None:
-    """Its length is that of another response (RFC 9110 §9.3.2)."""
-    assert ours(HI[:-2], "HEAD") == theirs(HI[:-2], "HEAD") == (200, b"")
+    """Its length is that of a GET's response (RFC 9110 §9.3.2)."""
+    assert read_by_framing(HI[:-2], "HEAD") == read_by_h11(HI[:-2], "HEAD") == (200, b"")
 
 
 def test_response_without_a_length_ends_with_the_connection(internet: Internet) -> None:
-    """For a stranger's server, as HTTP/1.0 has it; the database's reader can't tell that from one that was cut."""
-    assert fetched(internet, OK + b"\r\nhi").body == b"hi"
+    """An untrusted server may do so, as in HTTP/1.0; the DynamoDB reader rejects it as possibly truncated."""
+    assert fetch_raw(internet, OK + b"\r\nhi").body == b"hi"
     with pytest.raises(ValueError, match="no length"):
         read_by_database_client(OK + b"\r\nhi")
 
 
 @pytest.mark.parametrize(
-    ("fields", "stays"),
+    ("fields", "keep_alive"),
     [
         (b"", True),
         (b"Connection: keep-alive\r\n", True),
@@ -232,15 +142,15 @@ def test_response_without_a_length_ends_with_the_connection(internet: Internet) 
         (b"Connection: x-closed\r\n", True),
     ],
 )
-def test_connection_is_kept_unless_the_server_closes_it(fields: bytes, stays: bool) -> None:
-    """`close` is a word of a list (RFC 9112 §9.6), not any text that has these letters."""
-    assert read_by_database_client(OK + fields + LENGTH + b"\r\nhi").stays is stays
+def test_connection_is_kept_unless_the_server_closes_it(fields: bytes, keep_alive: bool) -> None:
+    """`close` is a member of a list (RFC 9112 §9.6), not a substring."""
+    assert read_by_database_client(OK + fields + LENGTH + b"\r\nhi").keep_alive is keep_alive
 
 
-@pytest.mark.parametrize(("fields", "stays"), [(b"", False), (b"Connection: Keep-Alive\r\n", True)])
-def test_connection_of_an_old_server_is_kept_when_it_says_so(fields: bytes, stays: bool) -> None:
-    """RFC 9112 §9.3."""
-    assert read_by_database_client(b"HTTP/1.0 200 OK\r\n" + fields + LENGTH + b"\r\nhi").stays is stays
+@pytest.mark.parametrize(("fields", "keep_alive"), [(b"", False), (b"Connection: Keep-Alive\r\n", True)])
+def test_http10_connection_is_kept_if_stated(fields: bytes, keep_alive: bool) -> None:
+    """An HTTP/1.0 connection is kept only with keep-alive (RFC 9112 §9.3)."""
+    assert read_by_database_client(b"HTTP/1.0 200 OK\r\n" + fields + LENGTH + b"\r\nhi").keep_alive is keep_alive
 
 
 @pytest.mark.parametrize(
@@ -248,8 +158,8 @@ def test_connection_of_an_old_server_is_kept_when_it_says_so(fields: bytes, stay
     [b"x", b"X: y\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", OK[:-2] + b"y" * 99],
     ids=["bytes", "fields", "interim", "reason"],
 )
-def test_head_without_an_end_is_bounded(endless: bytes) -> None:
-    """No more than the bound is read of what will never be a head, nor kept."""
+def test_endless_head_is_bounded(endless: bytes) -> None:
+    """No more than the bound is read or stored."""
     served = 0
 
     def receive() -> bytes:
@@ -258,25 +168,25 @@ def test_head_without_an_end_is_bounded(endless: bytes) -> None:
         return OK if served == len(endless) and endless.startswith(b"X") else endless
 
     with pytest.raises(http_framing.Malformed):
-        http_framing.head_of(http_framing.Incoming(receive))
+        http_framing.read_head(http_framing.ResponseStream(receive))
     assert served <= http_framing.HEAD_MAX + 2 * len(endless) + 2_000
 
 
-def test_trailers_without_an_end_are_bounded() -> None:
-    """They count as the head does."""
+def test_endless_trailers_are_bounded() -> None:
+    """They count towards the bound of the head."""
     pieces = iter([CHUNKED[:-2]])
-    incoming = http_framing.Incoming(lambda: next(pieces, b"X: y\r\n"))
+    stream = http_framing.ResponseStream(lambda: next(pieces, b"X: y\r\n"))
     with pytest.raises(http_framing.Malformed):
-        list(http_framing.body_of(incoming, http_framing.head_of(incoming)))
+        list(http_framing.read_body(stream, http_framing.read_head(stream)))
 
 
 @pytest.mark.parametrize("length", [b"Content-Length: 99999999999\r\n", b"Transfer-Encoding: chunked\r\n"])
-def test_memory_of_the_databases_reader_is_bounded(length: bytes) -> None:
-    """DynamoDB sends no more than 16 MB of items; what says more, or goes on, isn't DynamoDB."""
+def test_memory_of_the_dynamodb_reader_is_bounded(length: bytes) -> None:
+    """DynamoDB sends at most 16 MB of items; a longer response isn't DynamoDB's."""
     piece = b"1000\r\n" + b"x" * 4096 + b"\r\n"
     served = 0
 
-    class Endless(Wired):
+    class Endless(FakeSocket):
         def recv(self, _most: int) -> bytes:
             nonlocal served
             served += 1
@@ -287,10 +197,10 @@ def test_memory_of_the_databases_reader_is_bounded(length: bytes) -> None:
     assert served * len(piece) < 2 * http_response.BODY_MAX
 
 
-def test_answer_that_drips_ends_with_the_deadline() -> None:
-    """Each piece that comes in time buys no more of it."""
+def test_slow_response_ends_at_the_deadline() -> None:
+    """Pieces that arrive in time don't extend it."""
 
-    class Dripping(Wired):
+    class Dripping(FakeSocket):
         timeouts: list[float] = []  # noqa: RUF012 - of this one test
 
         def recv(self, _most: int) -> bytes:
@@ -305,7 +215,7 @@ def test_answer_that_drips_ends_with_the_deadline() -> None:
     assert Dripping.timeouts[0] <= 0.02
 
 
-BASES = st.sampled_from([*SOUND.values(), *FAULTY.values()]).filter(lambda raw: len(raw) < 2_000)
+BASES = st.sampled_from([*VALID.values(), *MALFORMED.values()]).filter(lambda raw: len(raw) < 2_000)
 SCRAPS = st.sampled_from(
     [
         *(b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b",", b";", b"0", b"1", b"2", b"a", b"\xa0", b"\0", b"\x0b", b"x"),
@@ -328,8 +238,8 @@ SCRAPS = st.sampled_from(
 CHANGES = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 4), SCRAPS | st.just(b"")), max_size=4)
 
 
-def mutated(raw: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
-    """Return `raw` with a few bytes taken out here and there, and others put in."""
+def mutate(raw: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
+    """Return `raw` with a few bytes removed or inserted."""
     for place, dropped, scrap in changes:
         at = place % (len(raw) + 1)
         raw = raw[:at] + scrap + raw[at + dropped :]
@@ -337,7 +247,7 @@ def mutated(raw: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
 
 
 def is_stricter_here(raw: bytes) -> bool:
-    """Tell whether a response has what we refuse and h11 takes: see the head of `framing`."""
+    """Return whether a response has something that `http_framing` rejects and h11 accepts: see its module docstring."""
     head = raw.lower()
     has_coding = b"transfer-encoding:" in head
     return bool(
@@ -352,8 +262,8 @@ def is_stricter_here(raw: bytes) -> bool:
 
 @settings(max_examples=exhaustive.examples(1_000), deadline=None)
 @given(BASES, CHANGES, st.sampled_from(["GET", "HEAD"]), st.sampled_from([1, 5, 65_536]))
-def test_framing_is_h11s(raw: bytes, changes: list[tuple[int, int, bytes]], method: str, size: int) -> None:
-    """What we take it takes, with the same status and body; what we refuse it refuses, unless we say that we differ."""
-    response = mutated(raw, changes)
-    here, there = ours(response, method, size), theirs(response, method)
+def test_framing_equals_h11s(raw: bytes, changes: list[tuple[int, int, bytes]], method: str, size: int) -> None:
+    """Both accept the same responses, with the same status and body, except for the documented differences."""
+    response = mutate(raw, changes)
+    here, there = read_by_framing(response, method, size), read_by_h11(response, method)
     assert here == there or (here is None and is_stricter_here(response))

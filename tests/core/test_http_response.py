@@ -1,4 +1,4 @@
-"""Reading one answer of DynamoDB off a connection: whole, in time, and nothing behind it."""
+"""Reading one DynamoDB response from a connection: complete, in time, and nothing after it."""
 
 import socket
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ FAR_NS = 10**12
 
 
 class Pieces:
-    """A connection on which these pieces come, and which keeps what its timeouts are set to."""
+    """A connection that receives these pieces, and records its timeouts."""
 
     def __init__(self, *pieces: bytes) -> None:
-        """Hand them out one by one, then nothing."""
+        """Return them one by one, then nothing."""
         self.left = iter(pieces)
         self.timeouts: list[float] = []
         self.sizes: list[int] = []
@@ -27,56 +27,56 @@ class Pieces:
         return next(self.left, b"")
 
     def settimeout(self, seconds: float) -> None:
-        """Note how long is waited."""
+        """Record the timeout."""
         self.timeouts.append(seconds)
 
 
 def read(*pieces: bytes, left_ns: int = FAR_NS) -> Answer:
-    """Read an answer that comes in these pieces."""
-    connection: socket.socket = Pieces(*pieces)  # type: ignore[assignment]  # all of it that is used
+    """Read a response that arrives in these pieces."""
+    connection: socket.socket = Pieces(*pieces)  # type: ignore[assignment]  # it has all used members
     return http_response.read(connection, clock.monotonic_ns() + left_ns)
 
 
-def test_answer_is_status_headers_body_and_whether_the_connection_stays() -> None:
-    """By its length or in chunks, in one piece or many."""
+def test_response_has_status_headers_body_and_keep_alive() -> None:
+    """They are read with a length or in chunks, in one piece or many."""
     whole = b"HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 2\r\n\r\nhi"
-    expected = Answer(200, {"x-a": "b", "content-length": "2"}, b"hi", stays=True)
+    expected = Answer(200, {"x-a": "b", "content-length": "2"}, b"hi", keep_alive=True)
     assert read(whole) == expected
     assert read(*(bytes([byte]) for byte in whole)) == expected
     chunked = b"HTTP/1.1 400 No\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1\r\ni\r\n0\r\n\r\n"
-    answer = read(chunked)
-    assert (answer.status, answer.body, answer.stays) == (400, b"hi", False)
+    response = read(chunked)
+    assert (response.status, response.body, response.keep_alive) == (400, b"hi", False)
     assert read(b"HTTP/1.1 204 None\r\n\r\n").body == b""
     assert read(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nh").body == b"h"
     assert read(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").body == b""
 
 
 @pytest.mark.parametrize(
-    ("answer", "why"),
+    ("response", "reason"),
     [
-        (b"HTTP/1.1 200 OK\r\n\r\nhi", "no length that an answer of DynamoDB has"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 67108865\r\n\r\n", "no length that an answer of DynamoDB has"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhim", "more than one answer"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh", "the response was cut"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n0\r\n\r\nX", "more than one answer"),
+        (b"HTTP/1.1 200 OK\r\n\r\nhi", "no length, or one that DynamoDB never sends"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 67108865\r\n\r\n", "no length, or one that DynamoDB never sends"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhim", "more than one response"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh", "the response is truncated"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n0\r\n\r\nX", "more than one response"),
     ],
 )
-def test_answer_that_is_not_exactly_one_is_none(answer: bytes, why: str) -> None:
-    """Its end must be known, near, and the end of what came."""
-    with pytest.raises(http_framing.Malformed, match=rf"^{why}$"):
-        read(answer)
+def test_response_must_end_exactly(response: bytes, reason: str) -> None:
+    """Its end must be stated, within the bound, and the last byte received."""
+    with pytest.raises(http_framing.Malformed, match=rf"^{reason}$"):
+        read(response)
 
 
-def test_longest_answer_that_is_waited_for_has_64_mb() -> None:
-    """One byte more is refused by its length alone, and this one only because it doesn't come."""
-    with pytest.raises(http_framing.Malformed, match=r"^the response was cut$"):
+def test_longest_response_has_64_mb() -> None:
+    """One byte more is rejected by its stated length; this one only because it is incomplete."""
+    with pytest.raises(http_framing.Malformed, match=r"^the response is truncated$"):
         read(b"HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n")
     with pytest.raises(http_framing.Malformed, match=r"^no length"):
         read(b"HTTP/1.1 200 OK\r\nContent-Length: 67108865\r\n\r\n")
 
 
-def test_only_an_answer_in_several_pieces_looks_at_the_clock() -> None:
-    """For the first one the connection's own timeout counts; then what is left of the time."""
+def test_clock_is_read_only_for_a_response_in_several_pieces() -> None:
+    """The connection's own timeout applies to the first piece, the remaining time to the others."""
     whole = Pieces(b"HTTP/1.1 204 None\r\n\r\n")
     http_response.read(whole, 0)  # type: ignore[arg-type]  # as above
     assert (whole.timeouts, whole.sizes) == ([], [64 * 1024])
@@ -87,9 +87,9 @@ def test_only_an_answer_in_several_pieces_looks_at_the_clock() -> None:
 
 
 @pytest.mark.parametrize("left_ns", [0, -1, -(10**9)])
-def test_rest_of_an_answer_is_not_waited_for_when_the_time_is_over(left_ns: int) -> None:
-    """Though more would come."""
-    with pytest.raises(TimeoutError, match=r"^the whole answer took too long$"):
+def test_response_is_not_awaited_after_the_deadline(left_ns: int) -> None:
+    """Even if more bytes would arrive."""
+    with pytest.raises(TimeoutError, match=r"^the response took too long$"):
         read(b"HTTP/1.1 204 ", b"None\r\n\r\n", left_ns=left_ns)
 
 
@@ -101,8 +101,8 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield here, there
 
 
-def test_answer_is_read_off_a_socket(pair: tuple[socket.socket, socket.socket]) -> None:
-    """As it comes."""
+def test_response_is_read_from_a_socket(pair: tuple[socket.socket, socket.socket]) -> None:
+    """The pieces of a real socket are read as they arrive."""
     here, there = pair
     there.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
     assert http_response.read(here, clock.monotonic_ns() + FAR_NS).body == b"hi"

@@ -1,4 +1,4 @@
-"""The pieces of HTTP's field values: by ASCII's characters alone."""
+"""The parts of HTTP field values: ASCII characters only."""
 
 import pytest
 
@@ -8,8 +8,8 @@ OTHER_SPACES = ["\xa0", "\x85", "\u2000", "\u3000", "\x0b", "\x0c", "\x1c", "\n"
 
 
 @pytest.mark.parametrize("space", OTHER_SPACES)
-def test_only_spaces_and_tabs_are_taken_off(space: str) -> None:
-    """RFC 9110 §5.6.3."""
+def test_only_spaces_and_tabs_are_stripped(space: str) -> None:
+    """No other whitespace is optional whitespace (RFC 9110 §5.6.3)."""
     assert http_syntax.trimmed(f" \t{space}a{space}\t ") == f"{space}a{space}"
     assert http_syntax.media_type(f"{space}text/plain ; charset=utf-8") == f"{space}text/plain"
     assert http_syntax.members(f"a , ,{space}b,") == ["a", f"{space}b"]
@@ -19,13 +19,13 @@ def test_only_spaces_and_tabs_are_taken_off(space: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "1_0", "+1", "-1", " 1", "1 ", "1.0", "0x1", "٣", "²", "１", "1" * 19])
-def test_number_is_ascii_digits_only(text: str) -> None:
-    """No sign, no underscore, no digit of another script, no more than fit into 64 bits."""
+def test_number_has_only_ascii_digits(text: str) -> None:
+    """A sign, an underscore, a digit of another script, or more than 64 bits make it invalid."""
     assert http_syntax.whole(text) is None
 
 
-def test_number_is_read() -> None:
-    """Leading zeros included."""
+def test_number_is_parsed() -> None:
+    """Leading zeros are allowed."""
     assert [http_syntax.whole(text) for text in ("0", "007", "9" * 18)] == [0, 7, 10**18 - 1]
 
 
@@ -40,27 +40,27 @@ def test_number_is_read() -> None:
     ],
 )
 def test_credentials_are_scheme_and_rest(authorization: str, parts: tuple[str, str]) -> None:
-    """RFC 9110 §11.4: the scheme in any case, of ASCII."""
+    """The scheme is ASCII in any case (RFC 9110 §11.4)."""
     assert http_syntax.credentials(authorization) == parts
 
 
 @pytest.mark.parametrize("text", ["a", "!#$%&'*+-.^_`|~09AZaz", "x-amzn-requestid"])
-def test_token_is_of_its_characters(text: str) -> None:
-    """RFC 9110 §5.6.2, each of them."""
+def test_token_has_its_characters(text: str) -> None:
+    """Each character of RFC 9110 §5.6.2 is allowed."""
     assert http_syntax.is_token(text)
 
 
 @pytest.mark.parametrize("character", [*'"(),/:;<=>?@[\\]{} ', "\t", "\n", "\x7f", "\x00", "é"])
 def test_token_has_no_other_character(character: str) -> None:
-    """Before, within or after it; nor is nothing one."""
+    """Another character anywhere makes it invalid, and so does an empty string."""
     assert not any(
         http_syntax.is_token(text) for text in (character, f"a{character}", f"{character}a", f"a{character}a")
     )
     assert not http_syntax.is_token("")
 
 
-def test_members_and_media_types_are_read_without_what_is_around_them() -> None:
-    """In their own order; a type in lower case."""
+def test_members_and_media_types_are_trimmed() -> None:
+    """Members keep their order; a media type is in lower case."""
     assert http_syntax.members("a,\tb ,,c") == ["a", "b", "c"]
     assert http_syntax.members(" , ") == []
     assert http_syntax.media_type(" Application/JSON ; charset=UTF-8; x") == "application/json"

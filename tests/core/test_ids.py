@@ -1,4 +1,4 @@
-"""Ids: they sort by age and say what they name."""
+"""Ids sort by age, and their prefix names the type."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.support.harness import TestApp
 
 
 def test_ids_sort_by_age(latchkey: TestApp) -> None:
-    """Sorted as text, ids stand in the order in which they were made."""
+    """Sorted as text, ids are in the order of their creation."""
     made = []
     for step_s in (0.001, 1, 3600, 86_400 * 365 * 50):
         made.append(ids.new("acc"))
@@ -15,14 +15,14 @@ def test_ids_sort_by_age(latchkey: TestApp) -> None:
     assert sorted(made) == made
 
 
-def test_ids_of_one_moment_stand_in_order(latchkey: TestApp) -> None:
-    """However many are made in the same millisecond, they sort in the order in which they were made."""
+def test_ids_of_one_millisecond_sort_by_creation(latchkey: TestApp) -> None:
+    """However many are created, they stay in order."""
     made = [ids.new("evt") for _ in range(1_000)]
     assert sorted(set(made)) == made
 
 
-def test_new_id_is_an_id(latchkey: TestApp) -> None:
-    """What `new` makes, `is_id` accepts for its own prefix and no other."""
+def test_new_id_is_valid(latchkey: TestApp) -> None:
+    """`is_id` accepts it for its own prefix and no other."""
     made = ids.new("key")
     assert ids.is_id(made, "key")
     assert not ids.is_id(made, "acc")
@@ -32,24 +32,24 @@ def test_new_id_is_an_id(latchkey: TestApp) -> None:
     "text", ["", "key_", "key_" + "a" * 19, "key_" + "a" * 21, "key_" + "-" * 20, "KEY_" + "a" * 20]
 )
 def test_other_text_is_no_id(text: str) -> None:
-    """What hasn't the shape of an id is looked up nowhere."""
+    """Text in another form needs no look-up."""
     assert not ids.is_id(text, "key")
 
 
-def test_newline_after_an_id_makes_it_none(latchkey: TestApp) -> None:
-    """The whole text must be the id."""
+def test_id_with_a_newline_is_invalid(latchkey: TestApp) -> None:
+    """The whole text must match."""
     assert not ids.is_id(ids.new("key") + "\n", "key")
 
 
-def test_id_is_its_prefix_its_time_and_chance(latchkey: TestApp) -> None:
-    """Eight characters of the millisecond and twelve of chance, of which the first begins in the lower half."""
+def test_id_has_prefix_time_and_random_part(latchkey: TestApp) -> None:
+    """An id has eight characters of the millisecond and twelve random ones, which start in the lower half."""
     bounds: list[int] = []
 
     def lowest(bound: int) -> int:
         bounds.append(bound)
         return 0
 
-    latchkey.clock.forward(7_777.777)  # in which no other test makes an id
+    latchkey.clock.forward(7_777.777)  # no other test creates an id in it
     at = randomness.to_base62(latchkey.clock.now_ms, 8)
     with randomness.drawn_from(lowest):
         assert [ids.new("key") for _ in range(3)] == [f"key_{at}00000000000{last}" for last in "012"]
@@ -59,8 +59,8 @@ def test_id_is_its_prefix_its_time_and_chance(latchkey: TestApp) -> None:
     assert bounds == [62**12 // 2, 62**8, 62**8, 62**12 // 2]
 
 
-def test_ids_of_one_millisecond_are_up_to_a_step_apart(latchkey: TestApp) -> None:
-    """Some 14 million find room even if each takes the longest one."""
+def test_ids_of_one_millisecond_are_at_most_a_step_apart(latchkey: TestApp) -> None:
+    """Some 14 million fit even with the largest steps."""
     latchkey.clock.forward(8_888.888)
     with randomness.drawn_from(lambda bound: bound - 1):
         first, second = ids.new("evt"), ids.new("evt")
@@ -70,8 +70,8 @@ def test_ids_of_one_millisecond_are_up_to_a_step_apart(latchkey: TestApp) -> Non
     assert half // step > 7_000_000
 
 
-def test_moment_divides_older_ids_from_later_ones(latchkey: TestApp) -> None:
-    """An id of that very millisecond is later."""
+def test_first_at_divides_older_ids_from_later_ones(latchkey: TestApp) -> None:
+    """An id of that millisecond is later."""
     older = ids.new("evt")
     latchkey.clock.forward(0.001)
     divides = ids.first_at("evt", latchkey.clock.now_ms)

@@ -1,36 +1,36 @@
-"""JSON as strangers send it: half of a surrogate pair is no text, wherever it stands."""
+"""Untrusted JSON: a string with a lone surrogate is not text."""
 
 import pytest
 
 from chalicelib.core import json_text, secrets
-from chalicelib.core.json_text import NO_TEXT
+from chalicelib.core.json_text import INVALID_TEXT
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ('"\\ud800"', NO_TEXT),
-        ('{"a": "x\\udfff"}', {"a": NO_TEXT}),
-        ('{"a": ["b", ["\\ud83d"]]}', {"a": ["b", [NO_TEXT]]}),
-        ('[{"a": "\\ud800"}, "c"]', [{"a": NO_TEXT}, "c"]),
+        ('"\\ud800"', INVALID_TEXT),
+        ('{"a": "x\\udfff"}', {"a": INVALID_TEXT}),
+        ('{"a": ["b", ["\\ud83d"]]}', {"a": ["b", [INVALID_TEXT]]}),
+        ('[{"a": "\\ud800"}, "c"]', [{"a": INVALID_TEXT}, "c"]),
         ('{"a": "\\ud83d\\udddd"}', {"a": "🗝"}),
         ('{"a": ["é", 1, null, true]}', {"a": ["é", 1, None, True]}),
     ],
 )
-def test_half_a_surrogate_pair_is_no_text(text: str, value: object) -> None:
-    """A whole pair is a character, and everything else stays what it is."""
+def test_lone_surrogate_is_not_text(text: str, value: object) -> None:
+    """A surrogate pair is a character, and all other values are unchanged."""
     assert json_text.read(text) == value
 
 
 def test_any_text_has_a_digest() -> None:
-    """A secret that somebody made up is looked for like any other, and not found."""
+    """An invented secret is looked up like any other, and not found."""
     assert secrets.digest("\ud800") != secrets.digest("\udfff")
 
 
-def test_objects_are_made_of_their_pairs_and_rules_are_jsons_own() -> None:
-    """In their order, a name that comes twice included; what a rule makes is taken as it is."""
+def test_objects_are_built_from_their_pairs() -> None:
+    """In order, with duplicate names; results of `rules` are unchanged."""
     text = '{"a": 1, "b": {"a": "\\ud800"}, "a": 1.5}'
-    pairs = [("a", 1), ("b", [("a", NO_TEXT)]), ("a", "1.5")]
+    pairs = [("a", 1), ("b", [("a", INVALID_TEXT)]), ("a", "1.5")]
     assert json_text.read(text, of_object=lambda made: tuple(made), parse_float=str) == tuple(
         (name, tuple(value) if isinstance(value, list) else value) for name, value in pairs
     )

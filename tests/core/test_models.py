@@ -1,4 +1,4 @@
-"""Models as this project reads and writes them: as pynamodb would, at a fraction of the work."""
+"""Models read and write items like pynamodb, at a fraction of the cost."""
 
 import json
 from typing import Any
@@ -31,15 +31,15 @@ ITEMS: list[tuple[type[models.Table], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("model", "values"), ITEMS)
-def test_item_reads_as_pynamodb_reads_it(model: type[models.Table], values: dict[str, Any]) -> None:
-    """What is there, what is absent and has a default, and what the model doesn't know."""
+def test_item_is_read_like_pynamodb(model: type[models.Table], values: dict[str, Any]) -> None:
+    """Present, absent, defaulted and unknown attributes are read alike."""
     item = model(**values).serialize(null_check=False) | {"unknown": {"S": "x"}, "name": {"NULL": True}}
-    theirs: Any = Model.from_raw_data.__func__(model, item)  # type: ignore[attr-defined]  # a class method's function
-    ours = model.from_raw_data(item)
+    expected: Any = Model.from_raw_data.__func__(model, item)  # type: ignore[attr-defined]  # a class method's function
+    actual = model.from_raw_data(item)
     for name in model.get_attributes():
-        assert _plain(getattr(ours, name)) == _plain(getattr(theirs, name)), name
-        assert type(getattr(ours, name)) is type(getattr(theirs, name)), name
-    assert ours.serialize(null_check=False) == theirs.serialize(null_check=False)
+        assert _plain(getattr(actual, name)) == _plain(getattr(expected, name)), name
+        assert type(getattr(actual, name)) is type(getattr(expected, name)), name
+    assert actual.serialize(null_check=False) == expected.serialize(null_check=False)
 
 
 def _plain(value: Any) -> Any:
@@ -47,30 +47,30 @@ def _plain(value: Any) -> Any:
 
 
 def test_defaults_are_not_shared() -> None:
-    """A map that one account fills is not another's."""
+    """A map filled for one account is not another's."""
     one, other = (Account.from_raw_data({"id": {"S": name}}) for name in ("acc_1", "acc_2"))
     one.live_keys["key_1"] = 1
     assert other.live_keys.as_dict() == {}
 
 
 @pytest.mark.parametrize(("model", "values"), ITEMS)
-def test_item_is_written_as_pynamodb_writes_it(model: type[models.Table], values: dict[str, Any]) -> None:
-    """But for defaults, which a model adds."""
-    theirs = model(**values).serialize(null_check=False)
-    assert model.item(**values).items() <= theirs.items()
+def test_item_is_written_like_pynamodb(model: type[models.Table], values: dict[str, Any]) -> None:
+    """Except for defaults, which a model adds."""
+    expected = model(**values).serialize(null_check=False)
+    assert model.item(**values).items() <= expected.items()
     assert model.item(**values).keys() == values.keys()
 
 
-def test_item_holds_nothing_empty_and_nothing_unknown() -> None:
-    """DynamoDB takes no empty set, and a name that the table doesn't have is a mistake."""
+def test_item_has_no_empty_or_unknown_attribute() -> None:
+    """DynamoDB rejects empty sets, and an unknown name is an error."""
     assert Credential.item(digest="d", scopes=set(), name=None) == {"digest": {"S": "d"}}
     with pytest.raises(KeyError):
         Credential.item(digets="d")
 
 
 @pytest.mark.usefixtures("latchkey")
-def test_refused_write_of_a_transaction_is_told_by_its_item() -> None:
-    """Whatever the order in which the writes were added, and whatever else was refused."""
+def test_failed_write_of_a_transaction_is_found_by_its_item() -> None:
+    """It is found in any order of the writes, and beside other failed ones."""
     Ticket("there", kind="device", client_id="app_1", expires_at=1).save()
     write = models.transaction()
     is_spent = Ticket.kind == "spent"
@@ -87,13 +87,13 @@ def test_refused_write_of_a_transaction_is_told_by_its_item() -> None:
     assert models.refused_write(raised.value, Ticket("gone")) == {}
     assert models.refused_write(raised.value, Ticket("new")) is None
     assert models.refused_write(raised.value, Ticket("old")) is None
-    with pytest.raises(ValueError, match="no such item"):
+    with pytest.raises(ValueError, match="no write with this key"):
         models.refused_write(raised.value, Ticket("another"))
 
 
 @pytest.mark.usefixtures("cut_off")
-def test_transaction_that_never_arrived_was_refused_nowhere() -> None:
-    """What failed for another reason is none of the caller's conditions."""
+def test_unsent_transaction_has_no_failed_write() -> None:
+    """Another failure is no failed condition."""
     write = models.transaction()
     write.delete(Ticket("old"))
     with pytest.raises(TransactWriteError) as raised, write:
@@ -111,21 +111,21 @@ IMPOSSIBLE = {
 
 
 @pytest.mark.parametrize("text", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
-def test_what_no_key_can_be_is_not_found_without_asking(latchkey: TestApp, text: str) -> None:
-    """DynamoDB answers with an error for such a key, also beside a good one in the same call."""
+def test_impossible_key_is_not_found_without_a_call(latchkey: TestApp, text: str) -> None:
+    """DynamoDB rejects such a key, even beside a valid one in the same call."""
     given: dict[str, Any] = {"grant_types": {clients.DEVICE}, "scopes": {"read"}, "registered_by": "self"}
     Client("app_1", name="App", auth_method="none", created_at=1, **given).save()
-    asked: list[str] = []
+    requests: list[str] = []
     send = dynamodb.sender()
 
-    def noting(operation: str, body: dynamodb.Json) -> dynamodb.Json:
-        asked.append(json.dumps(body))
+    def recording(operation: str, body: dynamodb.Json) -> dynamodb.Json:
+        requests.append(json.dumps(body))
         return send(operation, body)
 
-    with dynamodb.sent_by(noting):
+    with dynamodb.sent_by(recording):
         assert Client.found(text) is None
         assert Consent.found("acc_1", text) is None
-        assert asked == []
+        assert requests == []
         keys: dict[type[models.Table], dynamodb.Json] = {
             Client: Client.item(client_id="app_1"),
             Ticket: {"digest": {"S": text}},
@@ -133,8 +133,8 @@ def test_what_no_key_can_be_is_not_found_without_asking(latchkey: TestApp, text:
         assert list(models.found_at_once(keys)) == [Client]
 
 
-def test_key_may_be_as_long_as_dynamodb_takes_it(latchkey: TestApp) -> None:
-    """In bytes: 2,048 of a partition key, 1,024 of a sort key."""
+def test_longest_key_is_found(latchkey: TestApp) -> None:
+    """2,048 bytes for a partition key, 1,024 for a sort key."""
     assert models.can_be_hash_key("é" * 1_024)
     assert not models.can_be_hash_key("é" * 1_024 + "e")
     assert models.can_be_range_key("é" * 512)

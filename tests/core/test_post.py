@@ -1,4 +1,4 @@
-"""Sending to an address that a stranger chose: whatever status comes is an answer, and little of its body is kept."""
+"""Posting to a URL chosen by an untrusted user: every status is a response, and little of the body is kept."""
 
 import socket
 import ssl
@@ -20,13 +20,13 @@ TEN = 10
 
 @pytest.fixture
 def internet() -> Iterator[Internet]:
-    """An internet with nothing in it."""
+    """An empty fake internet."""
     with connected_to_nothing_else() as made:
         yield made
 
 
-def posted(internet: Internet, body: bytes = b"hi") -> Fetched:
-    """Send to a server of this internet, and keep ten bytes of its answer."""
+def post_to(internet: Internet, body: bytes = b"hi") -> Fetched:
+    """Post to a server of this internet, and keep ten bytes of its response."""
     return ssrf_safe_fetch.post(
         URL,
         body,
@@ -39,10 +39,10 @@ def posted(internet: Internet, body: bytes = b"hi") -> Fetched:
 
 
 @pytest.mark.parametrize("status", ["200 OK", "204 No Content", "302 Found", "404 Not Found", "500 Fault"])
-def test_every_status_is_an_answer(internet: Internet, status: str) -> None:
-    """A redirect, too: it isn't followed. The request has what was given, and its length."""
+def test_every_status_is_a_response(internet: Internet, status: str) -> None:
+    """Including a redirect, which isn't followed. The request has the given headers and body, and its length."""
     internet.answers(b"", status=status, headers="Location: https://169.254.169.254/\r\n")
-    assert posted(internet).status == int(status[:3])
+    assert post_to(internet).status == int(status[:3])
     (request,) = internet.requests
     head = request.partition(b"\r\n\r\n")[0].decode().split("\r\n")
     assert head[0] == "POST /hook?a=b HTTP/1.1"
@@ -51,22 +51,22 @@ def test_every_status_is_an_answer(internet: Internet, status: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["300 First", "399 Last"])
-def test_redirect_of_a_fetch_is_refused(internet: Internet, status: str) -> None:
-    """The first status that is one, and the last."""
+def test_redirect_of_a_get_is_rejected(internet: Internet, status: str) -> None:
+    """The first and the last redirect status."""
     internet.answers(b"", status=status)
-    with pytest.raises(FetchError, match=r"^It answers with a redirect, and none is followed\.$"):
+    with pytest.raises(FetchError, match=r"^It responds with a redirect, which isn't followed\.$"):
         ssrf_safe_fetch.get(
             URL, deadline_s=60, bytes_max=TEN, resolver=lambda _host, _port: [ADDRESS], tls=internet.tls
         )
 
 
 @pytest.mark.parametrize("size", [0, 1, TEN - 1, TEN, TEN + 1, 5_000])
-def test_no_more_of_a_body_is_kept_than_was_asked_for(internet: Internet, size: int) -> None:
-    """Its beginning, with its headers."""
+def test_only_the_requested_part_of_a_body_is_kept(internet: Internet, size: int) -> None:
+    """The beginning of the body is kept, with the headers."""
     internet.answers(b"x" * size)
-    answer = posted(internet)
-    assert (answer.status, answer.body) == (200, b"x" * min(size, TEN))
-    assert answer.headers == {"content-length": str(size)}
+    response = post_to(internet)
+    assert (response.status, response.body) == (200, b"x" * min(size, TEN))
+    assert response.headers == {"content-length": str(size)}
 
 
 @pytest.mark.parametrize(
@@ -74,40 +74,40 @@ def test_no_more_of_a_body_is_kept_than_was_asked_for(internet: Internet, size: 
     [b"Content-Length: 9\r\n\r\nhi", b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\nzz", b"\r\nhi"],
     ids=["short", "bad chunk", "until the end"],
 )
-def test_body_that_breaks_off_changes_nothing(internet: Internet, rest: bytes) -> None:
-    """A status is an answer."""
+def test_truncated_body_is_no_error(internet: Internet, rest: bytes) -> None:
+    """The status is a response."""
     internet.serves(lambda talk: talk.sendall(b"HTTP/1.1 202 X\r\n" + rest))
-    assert (posted(internet).status, posted(internet).body) == (202, b"hi")
+    assert (post_to(internet).status, post_to(internet).body) == (202, b"hi")
 
 
 @pytest.mark.parametrize(
-    ("answer", "why"),
+    ("response", "reason"),
     [
-        (b"nonsense\r\n\r\n", "It answers with what is no HTTP."),
-        (b"HTTP/1.1 200", "It answers with what is no HTTP."),
-        (b"", "It answers with what is no HTTP."),
+        (b"nonsense\r\n\r\n", "Its response is not valid HTTP."),
+        (b"HTTP/1.1 200", "Its response is not valid HTTP."),
+        (b"", "Its response is not valid HTTP."),
     ],
 )
-def test_without_a_status_there_is_no_answer(internet: Internet, answer: bytes, why: str) -> None:
-    """In the words for who chose the address."""
-    internet.serves(lambda talk: talk.sendall(answer))
+def test_missing_status_is_an_error(internet: Internet, response: bytes, reason: str) -> None:
+    """The message is for the user who chose the URL."""
+    internet.serves(lambda talk: talk.sendall(response))
     with pytest.raises(FetchError) as failed:
-        posted(internet)
-    assert str(failed.value) == why
+        post_to(internet)
+    assert str(failed.value) == reason
 
 
 @pytest.mark.parametrize(("piece", "left"), [(b"x" * 4, 1), (b"x" * 5, 2), (b"x" * 11, 3)])
 def test_no_more_is_read_than_is_kept(piece: bytes, left: int) -> None:
     """An endless body costs nothing."""
     pieces = iter([piece] * 4)
-    incoming = http_framing.Incoming(lambda: next(pieces))
-    head = http_framing.Head(200, {}, stays=False, length=http_framing.UNTIL_CLOSE)
-    assert ssrf_safe_fetch._beginning(incoming, head, TEN) == b"x" * TEN
+    stream = http_framing.ResponseStream(lambda: next(pieces))
+    head = http_framing.Head(200, {}, keep_alive=False, length=http_framing.UNTIL_CLOSE)
+    assert ssrf_safe_fetch._read_start(stream, head, TEN) == b"x" * TEN
     assert len(list(pieces)) == left
 
 
 def test_first_four_addresses_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each may take its part of what is left, the last all of it; a fifth is never tried."""
+    """Each has an equal part of the remaining time, the last one all of it; a fifth is never tried."""
     tried: list[tuple[tuple[str, int], float]] = []
     now_s = 0
 
@@ -125,28 +125,28 @@ def test_first_four_addresses_share_the_time(monkeypatch: pytest.MonkeyPatch) ->
     assert [timeout for _, timeout in tried] == pytest.approx([24 / 4, 21 / 3, 18 / 2, 15])
 
 
-def test_handshake_has_what_is_left_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After connecting took some of it; under the name, and without the plain socket afterwards."""
+def test_handshake_has_the_remaining_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The handshake has what connecting left, and the plain socket is detached afterwards."""
     plain = mock.Mock(spec=socket.socket)
     tls = mock.Mock(spec=ssl.SSLContext)
-    monkeypatch.setattr(socket, "create_connection", lambda *_asked: plain)
-    place = ssrf_safe_fetch._parsed(URL, tls)
+    monkeypatch.setattr(socket, "create_connection", lambda *_exchange: plain)
+    place = ssrf_safe_fetch._parse_url(URL, tls)
     with clock.measured_by(lambda: 4 * 10**9):
-        assert ssrf_safe_fetch._connected(place, 10 * 10**9) is tls.wrap_socket.return_value
+        assert ssrf_safe_fetch._connect(place, 10 * 10**9) is tls.wrap_socket.return_value
     plain.settimeout.assert_called_once_with(6)
     tls.wrap_socket.assert_called_once_with(plain, server_hostname=NAME)
     plain.close.assert_called_once_with()
 
 
-def test_every_step_has_what_is_left_of_the_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connecting, sending, and each piece of the answer; by this clock each takes a second."""
+def test_every_step_shares_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connecting, sending and each piece of the response reduce the same remaining time."""
     plain = mock.Mock(spec=socket.socket)
     plain.recv.side_effect = [b"HTTP/1.1 200 OK\r\n", b"Content-Length: 0\r\n\r\n"]
     connect = mock.Mock(return_value=plain)
     monkeypatch.setattr(socket, "create_connection", connect)
     seconds = count()
     with clock.measured_by(lambda: next(seconds) * 10**9):
-        answer = ssrf_safe_fetch.post(
+        response = ssrf_safe_fetch.post(
             "http://localhost:1/",
             b"hi",
             {},
@@ -155,25 +155,25 @@ def test_every_step_has_what_is_left_of_the_one_deadline(monkeypatch: pytest.Mon
             loopback=True,
             resolver=lambda _host, _port: ["127.0.0.1"],
         )
-    assert answer.status == 200
+    assert response.status == 200
     connect.assert_called_once_with(("127.0.0.1", 1), 98)
     assert [call.args for call in plain.settimeout.call_args_list] == [(97,), (96,), (95,)]
     plain.close.assert_called_once_with()
 
 
-def test_receiver_on_this_machine_is_asked_where_that_is_allowed(receiver: Receiver) -> None:
-    """By plain http, its port and path as the URL has them."""
+def test_loopback_receiver_is_requested_if_allowed(receiver: Receiver) -> None:
+    """The request is plain http with the URL's port and path."""
     receiver.answers = b"thanks"
     receiver.says = [200]
     more: dict[str, Any] = {"deadline_s": 60, "bytes_max": TEN}
     assert ssrf_safe_fetch.post(receiver.url, b"hi", {"webhook-id": "1"}, loopback=True, **more).status == 200
     assert [each.body for each in receiver.received] == [b"hi"]
-    with pytest.raises(FetchError, match=r"^Only plain https URLs are asked\.$"):
+    with pytest.raises(FetchError, match=r"^Only https URLs are allowed\.$"):
         ssrf_safe_fetch.post(receiver.url, b"hi", {}, **more)
 
 
-def test_status_of_our_own_url_is_whatever_comes(receiver: Receiver) -> None:
-    """From a private address and by plain http, too; its body isn't read."""
+def test_status_of_the_own_url_is_returned(receiver: Receiver) -> None:
+    """A private address and plain http are allowed; the body isn't read."""
     receiver.says = [302]
     assert ssrf_safe_fetch.status_of(f"{receiver.url}/health", deadline_s=60) == 302
     assert receiver.looked_at == ["/hooks/health"]

@@ -1,4 +1,4 @@
-"""pynamodb's connections are imported without botocore's client, and leave nothing behind."""
+"""pynamodb is imported without botocore's client, and leaves no substitute behind."""
 
 import subprocess
 import sys
@@ -15,9 +15,9 @@ BY_BOTOCORE = ["client", "config", "session"]
 PROGRAM = f"""
 import sys
 from chalicelib.core.dynamodb import pynamodb_base
-assert not set({SHOWN_EMPTY}) & sys.modules.keys(), "left behind"
+assert not set({SHOWN_EMPTY}) & sys.modules.keys(), "not removed"
 import botocore
-assert not {{"client", "config", "session"}} & vars(botocore).keys(), "left at botocore"
+assert not {{"client", "config", "session"}} & vars(botocore).keys(), "not removed from botocore"
 import botocore.client, botocore.config, botocore.session
 assert botocore.client.BaseClient is not object
 assert botocore.config.Config(read_timeout=1).read_timeout == 1
@@ -36,16 +36,16 @@ assert pynamodb_base.Model
 
 
 @pytest.mark.parametrize("program", [PROGRAM, BEFORE], ids=["first", "after botocore"])
-def test_whoever_needs_botocores_own_gets_it(program: str) -> None:
-    """The sender of mail, after this or before it."""
-    pynamodb_base._import()  # which does nothing here: somebody has imported botocore's client already
+def test_later_imports_get_botocores_own_modules(program: str) -> None:
+    """For example to send an email, before or after this import."""
+    pynamodb_base._import()  # no effect here: botocore's client is imported already
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture
 def first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that has imported neither pynamodb nor botocore's client yet."""
+    """A process that has imported neither pynamodb nor botocore's client."""
     for name in [each for each in sys.modules if each.partition(".")[0] == "pynamodb" or each in SHOWN_EMPTY]:
         monkeypatch.delitem(sys.modules, name)
     for name in BY_BOTOCORE:
@@ -53,18 +53,18 @@ def first(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("first")
-def test_pynamodb_is_shown_empty_ones_that_are_gone_afterwards() -> None:
-    """It has all that it asks for when it is imported; whoever asks botocore later gets its own."""
+def test_pynamodb_gets_empty_modules_that_are_removed() -> None:
+    """They have all that its import needs; later imports get the real ones."""
     pynamodb_base._import()
     connection: dict[str, Any] = vars(sys.modules["pynamodb.connection.base"])
-    shown = [connection[name] for name in ("ClientError", "get_session", "BotocoreBaseClientPrivate")]
-    assert shown == [ClientError, None, object]
+    substitutes = [connection[name] for name in ("ClientError", "get_session", "BotocoreBaseClientPrivate")]
+    assert substitutes == [ClientError, None, object]
     assert not set(SHOWN_EMPTY) & sys.modules.keys()
     assert not set(BY_BOTOCORE) & vars(botocore).keys()
 
 
-def test_process_that_has_botocores_client_keeps_it() -> None:
-    """Its import is paid already, and somebody uses it."""
+def test_imported_botocore_client_is_kept() -> None:
+    """Its import time is spent already, and it is in use."""
     import botocore.client
 
     before = sys.modules["botocore.client"]

@@ -1,4 +1,4 @@
-"""Chance: drawn from the system, fixed by tests, and written in base 62."""
+"""Randomness: drawn from the system, fixed by tests, and written in base 62."""
 
 import secrets
 
@@ -32,19 +32,19 @@ def highest(bound: int) -> int:
         (62**12 // 2, 12, "V00000000000"),
     ],
 )
-def test_number_is_written_in_base_62_at_its_length(number: int, length: int, text: str) -> None:
-    """Padded with zeros, whether the length is odd or even."""
+def test_number_is_written_in_base62_with_its_length(number: int, length: int, text: str) -> None:
+    """The text is zero-padded, for odd and even lengths."""
     assert randomness.to_base62(number, length) == text
 
 
-def test_digits_sort_as_they_count() -> None:
-    """So does what is written with them."""
+def test_digits_sort_like_their_values() -> None:
+    """So do numbers written with them."""
     assert [randomness.to_base62(number, 1) for number in range(62)] == list(ALL) == sorted(ALL)
     assert ALL == randomness.BASE62
 
 
 @pytest.mark.parametrize("length", [1, 6, 30])
-def test_random_text_has_its_length_and_may_be_any(length: int) -> None:
+def test_random_text_has_its_length_and_full_range(length: int) -> None:
     """From all zeros to the last."""
     with randomness.drawn_from(lambda _bound: 0):
         assert randomness.base62(length) == "0" * length
@@ -53,8 +53,8 @@ def test_random_text_has_its_length_and_may_be_any(length: int) -> None:
         assert randomness.below(7) == 6
 
 
-def test_order_by_lot_draws_once_for_each_thing() -> None:
-    """And keeps all of them, equal ones too, without comparing them."""
+def test_shuffle_draws_once_for_each_item() -> None:
+    """It keeps all items, including equal ones, without comparing them."""
     lots = iter([3, 1, 2, 1])
     bounds: list[int] = []
 
@@ -62,14 +62,14 @@ def test_order_by_lot_draws_once_for_each_thing() -> None:
         bounds.append(bound)
         return next(lots)
 
-    things = [{"a"}, {"b"}, {"c"}, {"b"}]
+    items = [{"a"}, {"b"}, {"c"}, {"b"}]
     with randomness.drawn_from(draw):
-        assert randomness.shuffled(things) == [{"b"}, {"b"}, {"c"}, {"a"}]
-    assert bounds == [2**32] * 4, "so that two lots are hardly ever alike"
+        assert randomness.shuffled(items) == [{"b"}, {"b"}, {"c"}, {"a"}]
+    assert bounds == [2**32] * 4, "so that two draws are almost never equal"
 
 
-def test_chance_is_the_systems_unless_a_block_says_otherwise() -> None:
-    """Also after one that failed."""
+def test_generator_is_restored_after_a_block() -> None:
+    """The system's generator is restored even if the block fails."""
     with pytest.raises(ValueError, match=r"^fault$"), randomness.drawn_from(highest):
         raise ValueError("fault")
     with randomness.drawn_from(highest):

@@ -1,4 +1,4 @@
-"""The format of secrets: kinds, checksum, hint."""
+"""The format of secrets: kinds, checksum, preview."""
 
 import hashlib
 import json
@@ -16,22 +16,22 @@ PUBLISHED: dict[str, Any] = json.loads(Path(__file__).with_name("checksums.json"
 
 
 @pytest.mark.parametrize("vector", PUBLISHED["vectors"], ids=lambda vector: vector["text"] or "empty")
-def test_checksum_of_published_vectors(vector: dict[str, str]) -> None:
-    """The checksum is the CRC-32 that everybody means, in base 62."""
+def test_checksum_matches_published_vectors(vector: dict[str, str]) -> None:
+    """The checksum is the standard CRC-32, in base 62."""
     assert f"{zlib.crc32(vector['text'].encode()):08x}" == vector["crc32"]
     assert secrets.checksum(vector["text"]) == vector["base62"]
 
 
 @pytest.mark.parametrize("vector", PUBLISHED["numbers"], ids=lambda vector: vector["base62"])
-def test_base62_of_borders(vector: dict[str, Any]) -> None:
-    """Base 62 counts with digits, capitals and small letters, and pads with zeros."""
+def test_base62_at_its_bounds(vector: dict[str, Any]) -> None:
+    """Base 62 has digits, capitals and small letters, and is zero-padded."""
     assert PUBLISHED["alphabet"] == randomness.BASE62
     assert randomness.to_base62(vector["number"], 6) == vector["base62"]
 
 
 @pytest.mark.parametrize("kind", secrets.KINDS)
-def test_minted_secret_is_of_its_kind(latchkey: TestApp, kind: str) -> None:
-    """Every kind of secret names its kind, carries 36 characters and passes its own checksum."""
+def test_minted_secret_has_its_kind(latchkey: TestApp, kind: str) -> None:
+    """Every kind of secret includes its name, has 36 characters and a valid checksum."""
     secret = secrets.mint(kind)
     assert secret.startswith(f"lk_{kind}_")
     assert len(secret) == len(f"lk_{kind}_") + 36
@@ -39,12 +39,12 @@ def test_minted_secret_is_of_its_kind(latchkey: TestApp, kind: str) -> None:
 
 
 def test_minted_secrets_differ(latchkey: TestApp) -> None:
-    """No two secrets are alike."""
+    """No two secrets are equal."""
     assert len({secrets.mint("test") for _ in range(100)}) == 100
 
 
-def test_every_single_typo_is_noticed(latchkey: TestApp) -> None:
-    """A secret in which any one character is another is no secret."""
+def test_every_single_typo_is_detected(latchkey: TestApp) -> None:
+    """A secret with any one character changed is invalid."""
     secret = secrets.mint("live")
     for at, character in enumerate(secret):
         typo = secret[:at] + ("a" if character != "a" else "b") + secret[at + 1 :]
@@ -67,30 +67,30 @@ def test_every_single_typo_is_noticed(latchkey: TestApp) -> None:
     ],
 )
 def test_malformed_secret_has_no_kind(latchkey: TestApp, change: Any) -> None:
-    """What isn't exactly of the format is no secret, and asks no database."""
+    """Anything in another form is invalid without a database call."""
     assert secrets.kind_of(change(secrets.mint("test"))) is None
 
 
-def test_secret_of_another_brand_is_refused_though_its_checksum_is_right(latchkey: TestApp) -> None:
-    """Another deployment's secret is not ours."""
+def test_secret_of_another_brand_is_rejected_despite_its_checksum(latchkey: TestApp) -> None:
+    """Another deployment's secret is invalid here."""
     body = "xy_test_" + "0" * 30
     assert secrets.kind_of(body + secrets.checksum(body)) is None
 
 
 def test_digest_is_sha256_in_hex() -> None:
-    """FIPS 180-2, appendix B.1: the digest of "abc"."""
+    """The digest of "abc" is that of FIPS 180-2, appendix B.1."""
     assert secrets.digest("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert secrets.digest("abc") == hashlib.sha256(b"abc").hexdigest()
 
 
 def test_hint_shows_prefix_and_last_four(latchkey: TestApp) -> None:
-    """A hint tells keys apart and reveals 4 of 36 characters."""
+    """A preview distinguishes keys and reveals 4 of 36 characters."""
     secret = secrets.mint("test")
     assert secrets.hint(secret) == f"lk_test_…{secret[-4:]}"
 
 
-def test_longest_secret_is_of_the_longest_brand_and_kind(latchkey: TestApp) -> None:
-    """10 letters, 4 letters, 36 characters and what is between them; nothing longer is looked at."""
+def test_longest_secret_has_the_longest_brand_and_kind(latchkey: TestApp) -> None:
+    """It has 10 letters, 4 letters, 36 characters and two underscores; longer text isn't examined."""
     with settings.in_use(replace(settings.current(), brand="abcdefghij")):
         secret = secrets.mint("live")
         assert len(secret) == secrets.LENGTH_MAX == 52
@@ -98,22 +98,22 @@ def test_longest_secret_is_of_the_longest_brand_and_kind(latchkey: TestApp) -> N
 
 
 def test_kinds_are_those_of_the_format() -> None:
-    """Scanners look for them by name."""
+    """Secret scanners search for them by name."""
     assert secrets.KINDS == ("live", "test", "at", "rt", "ac", "cs", "dc", "se", "ml", "ra")
     assert secrets.API_KEY_KINDS == ("live", "test")
     assert (secrets.ACCESS_TOKEN_KIND, secrets.SESSION_KIND, secrets.MAIL_LINK_KIND) == ("at", "se", "ml")
 
 
-def test_random_part_is_thirty_characters(latchkey: TestApp) -> None:
-    """178 bits of chance, then what they and the prefix add up to."""
+def test_random_part_has_thirty_characters(latchkey: TestApp) -> None:
+    """They carry 178 random bits; the checksum covers them and the prefix."""
     with randomness.drawn_from(lambda bound: bound - 1):
         secret = secrets.mint("test")
     body = "lk_test_" + "z" * 30
     assert secret == body + secrets.checksum(body)
 
 
-def test_secrets_are_found_in_any_text_each_once(latchkey: TestApp) -> None:
-    """Whatever is around them, one right behind another; what only looks like one isn't."""
+def test_secrets_are_found_in_any_text_once(latchkey: TestApp) -> None:
+    """They are found within any text, also if adjacent; invalid ones are ignored."""
     one, other = secrets.mint("live"), secrets.mint("at")
     text = f'KEY="{one}"\nAuthorization: Bearer {other}\r\n{one}{other} x{one}y lk_live_{"0" * 36}'
     assert secrets.found_in(text) == [one, other]

@@ -1,4 +1,4 @@
-"""What each setting takes: every one is judged at start, from both sides of its bounds."""
+"""The type of each setting: values on both sides of its bounds are checked at start."""
 
 import dataclasses
 from pathlib import Path
@@ -135,41 +135,41 @@ TABLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
     ),
 }
-"""By setting: what it takes, and what it doesn't."""
+"""By setting: valid values, and invalid ones."""
 
 GOOD = [(name, value) for name, (good, _) in TABLE.items() for value in good]
 BAD = [(name, value) for name, (_, bad) in TABLE.items() for value in bad]
 
 
-def test_every_setting_is_judged() -> None:
-    """One that is added has a form, an example that fits, and a row in this table."""
+def test_every_setting_is_checked() -> None:
+    """A new setting needs a type, a valid example, and a row in this table."""
     names = {field.name for field in dataclasses.fields(Settings)}
     assert names == setting_types.OF.keys() == TABLE.keys()
-    assert [name for name, form in setting_types.OF.items() if not form.fits(form.example)] == []
+    assert [name for name, form in setting_types.OF.items() if not form.is_valid(form.example)] == []
     by_default = [(field.name, str(field.default)) for field in dataclasses.fields(Settings) if field.default != ""]
-    assert [name for name, value in by_default if not setting_types.OF[name].fits(value)] == []
+    assert [name for name, value in by_default if not setting_types.OF[name].is_valid(value)] == []
 
 
 @pytest.mark.parametrize(("name", "value"), GOOD)
-def test_value_that_can_be_used_is_taken_as_it_is(name: str, value: str) -> None:
-    """Nothing of it is altered."""
+def test_valid_value_is_unchanged(name: str, value: str) -> None:
+    """No value is altered."""
     chosen = settings.from_environment({f"LATCHKEY_{name.upper()}": value})
     assert str(getattr(chosen, name)) == value
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)
-def test_unusable_value_is_refused_at_start(name: str, value: str) -> None:
-    """By the environment and by hand alike: with its variable, what it takes, an example, and what was given."""
+def test_invalid_value_is_rejected_at_start(name: str, value: str) -> None:
+    """The message has the variable, its description, an example, and the given value."""
     variable, form = f"LATCHKEY_{name.upper()}", setting_types.OF[name]
-    with pytest.raises(SettingError) as refused:
+    with pytest.raises(SettingError) as raised:
         settings.from_environment({variable: value})
-    said = str(refused.value)
-    assert said.startswith(f"{variable} takes {form.takes}, like {form.example}, not ")
-    assert said.endswith(". Change it, or leave it unset.")
-    assert (repr(value[:100]) in said) or (name == "registration") or "@" in value
-    assert len(said) < 400
+    message = str(raised.value)
+    assert message.startswith(f"{variable} takes {form.description}, like {form.example}, not ")
+    assert message.endswith(". Change it, or leave it unset.")
+    assert (repr(value[:100]) in message) or (name == "registration") or "@" in value
+    assert len(message) < 400
     with pytest.raises(SettingError, match=variable):
-        Settings(**{name: value})  # type: ignore[arg-type]  # numbers, too, are judged as they are written
+        Settings(**{name: value})  # type: ignore[arg-type]  # numbers are checked in their text form too
 
 
 @pytest.mark.parametrize(
@@ -184,16 +184,16 @@ def test_unusable_value_is_refused_at_start(name: str, value: str) -> None:
         ("http://[]", False),
     ],
 )
-def test_host_in_brackets_is_an_ipv6_address_in_its_shortest_form(origin: str, is_one: bool) -> None:
-    """RFC 5952; anything else is answered with a plain no."""
+def test_bracketed_host_is_the_shortest_ipv6_form(origin: str, is_one: bool) -> None:
+    """Any other form than RFC 5952's is invalid, without an exception."""
     assert setting_types.is_origin(origin) is is_one
 
 
-def test_password_in_a_url_is_not_told() -> None:
-    """What refuses it stands in a log."""
-    with pytest.raises(SettingError) as refused:
+def test_password_in_a_url_is_not_shown() -> None:
+    """The message appears in a log."""
+    with pytest.raises(SettingError) as raised:
         settings.from_environment({"LATCHKEY_PUBLIC_URL": "https://user:swordfish@api.example.com"})
-    assert "swordfish" not in str(refused.value)
+    assert "swordfish" not in str(raised.value)
 
 
 def test_guide_names_every_setting() -> None:

@@ -1,4 +1,4 @@
-"""What the settings are where nobody sets them, when they are read, and what follows from them."""
+"""The defaults of the settings, when they are read, and derived values."""
 
 import os
 
@@ -8,8 +8,8 @@ from chalicelib.core import settings
 from chalicelib.core.settings import SettingError, Settings
 
 
-def test_defaults_are_those_that_the_deploying_page_lists() -> None:
-    """And what a stage is that sets nothing."""
+def test_defaults_match_the_deploying_page() -> None:
+    """A stage without settings has these."""
     assert Settings() == Settings(
         stage="local",
         brand="lk",
@@ -32,8 +32,8 @@ def test_defaults_are_those_that_the_deploying_page_lists() -> None:
     )
 
 
-def test_settings_say_what_follows_from_them() -> None:
-    """Tables by stage, other resources one by one, days in seconds."""
+def test_derived_settings() -> None:
+    """Tables have the stage's name, other resources are a set, days are also in seconds."""
     made = Settings(stage="dev", resources="https://a.example  https://b.example", events_kept_days=2)
     assert made.table("keys") == "latchkey-dev-keys"
     assert made.other_resources == {"https://a.example", "https://b.example"}
@@ -42,7 +42,7 @@ def test_settings_say_what_follows_from_them() -> None:
 
 
 def test_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the first who asks; a block of other settings leaves what was there, also when it fails."""
+    """On first use; a block with other settings restores the earlier ones, also when it fails."""
     monkeypatch.setattr(settings, "_current", None)
     monkeypatch.setenv("LATCHKEY_STAGE", "first")
     first = settings.current()
@@ -54,8 +54,8 @@ def test_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.current() is first
 
 
-def test_what_is_awss_is_read_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lambda changes the trace with each invocation."""
+def test_aws_variables_are_read_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lambda changes the trace header with each invocation."""
     monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
     monkeypatch.delenv("AWS_XRAY_DAEMON_ADDRESS", raising=False)
     monkeypatch.delenv("AWS_CHALICE_CLI_MODE", raising=False)
@@ -69,8 +69,8 @@ def test_what_is_awss_is_read_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -> N
     assert settings.environment() is os.environ
 
 
-def test_first_of_several_unknown_settings_is_named_with_its_own_nearest() -> None:
-    """In the order of their names; the next one is named once that is mended."""
+def test_first_unknown_setting_is_reported_with_its_nearest_name() -> None:
+    """In the order of their names; the next one is reported once that is fixed."""
     with pytest.raises(
         SettingError, match=r"^LATCHKEY_BRNAD is no setting of Latchkey\. Did you mean LATCHKEY_BRAND\?"
     ):

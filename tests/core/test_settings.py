@@ -1,4 +1,4 @@
-"""What an owner can set, and what is refused with the name of the variable."""
+"""The settings of the operator, and the errors that name the variable."""
 
 import dataclasses
 import subprocess
@@ -11,17 +11,17 @@ from chalicelib.core.settings import SettingError, Settings
 
 
 def test_empty_environment_gives_the_defaults() -> None:
-    """Nothing has to be set."""
+    """No setting is required."""
     assert settings.from_environment({}) == Settings()
 
 
 def test_empty_variable_counts_as_unset() -> None:
-    """A template that leaves a variable empty means its default."""
+    """A template that leaves a variable empty gets its default."""
     assert settings.from_environment({"LATCHKEY_PUBLIC_URL": "", "LATCHKEY_BURST_WINDOW_S": ""}) == Settings()
 
 
 def test_variables_are_read_by_name() -> None:
-    """Each setting comes from `LATCHKEY_<NAME>`; other variables are none of our business."""
+    """Each setting is read from `LATCHKEY_<NAME>`; other variables are ignored."""
     chosen = settings.from_environment(
         {
             "LATCHKEY_STAGE": "prod",
@@ -36,8 +36,8 @@ def test_variables_are_read_by_name() -> None:
     assert (chosen.allowed_origin, chosen.burst_window_s) == ("https://app.example.com:8443", 10)
 
 
-def test_slash_at_the_end_of_a_url_is_dropped() -> None:
-    """Both ways of writing the public URL give the same links."""
+def test_trailing_slash_of_a_url_is_dropped() -> None:
+    """Both spellings of the public URL give the same links."""
     assert settings.from_environment({"LATCHKEY_PUBLIC_URL": "https://api.example.com/v0/"}).public_url == (
         "https://api.example.com/v0"
     )
@@ -57,44 +57,44 @@ def test_slash_at_the_end_of_a_url_is_dropped() -> None:
     ],
 )
 @pytest.mark.parametrize("value", ["acme", ""])
-def test_setting_that_nobody_reads_is_refused_with_the_nearest_name(name: str, nearest: str | None, value: str) -> None:
-    """A misspelt one would have no effect, and nobody would know why; an empty one, too."""
-    with pytest.raises(SettingError) as refused:
+def test_unknown_setting_is_rejected_with_the_nearest_name(name: str, nearest: str | None, value: str) -> None:
+    """A misspelt or empty one would otherwise have no effect."""
+    with pytest.raises(SettingError) as raised:
         settings.from_environment({"LATCHKEY_STAGE": "dev", name: value})
-    said = str(refused.value)
-    assert said.startswith(f"{name} is no setting of Latchkey. ")
-    assert "docs/deploying.md" in said
+    message = str(raised.value)
+    assert message.startswith(f"{name} is no setting of Latchkey. ")
+    assert "docs/deploying.md" in message
     if nearest is not None:
-        assert f"Did you mean {nearest}?" in said
+        assert f"Did you mean {nearest}?" in message
 
 
-def test_unusable_value_is_told_with_what_to_do() -> None:
-    """The variable, the value, what it takes, and that it may be left out."""
+def test_invalid_value_is_reported_with_the_remedy() -> None:
+    """The variable, the value, its description, and that it may be left unset."""
     for variable, value in (("LATCHKEY_BRAND", "l_k"), ("LATCHKEY_BURST_WINDOW_S", "ten"), ("LATCHKEY_WIRE", "boto")):
-        with pytest.raises(SettingError) as refused:
+        with pytest.raises(SettingError) as raised:
             settings.from_environment({variable: value})
-        said = str(refused.value)
-        assert said.startswith(f"{variable} takes ")
-        assert f"not {value!r}." in said
-        assert said.endswith("Change it, or leave it unset.")
+        message = str(raised.value)
+        assert message.startswith(f"{variable} takes ")
+        assert f"not {value!r}." in message
+        assert message.endswith("Change it, or leave it unset.")
 
 
-@pytest.mark.parametrize(("length", "shown"), [(100, "'{value}'."), (101, "'{value}'….")])
-def test_long_value_is_shown_by_its_first_hundred_characters(length: int, shown: str) -> None:
-    """With a sign that there is more, where there is."""
-    with pytest.raises(SettingError) as refused:
+@pytest.mark.parametrize(("length", "expected"), [(100, "'{value}'."), (101, "'{value}'….")])
+def test_long_value_is_cut_to_a_hundred_characters(length: int, expected: str) -> None:
+    """With an ellipsis if it was cut."""
+    with pytest.raises(SettingError) as raised:
         settings.from_environment({"LATCHKEY_BRAND": "_" * length})
-    assert f"not {shown.format(value='_' * 100)}" in str(refused.value)
+    assert f"not {expected.format(value='_' * 100)}" in str(raised.value)
 
 
-def test_initial_token_that_stands_where_its_digest_should_is_not_told() -> None:
-    """It is a secret, and what refuses it stands in a log."""
-    with pytest.raises(SettingError) as refused:
+def test_misplaced_initial_token_is_not_shown() -> None:
+    """It is a secret, and the message appears in a log."""
+    with pytest.raises(SettingError) as raised:
         settings.from_environment({"LATCHKEY_REGISTRATION": "the-initial-token"})
-    assert "the-initial-token" not in str(refused.value)
+    assert "the-initial-token" not in str(raised.value)
 
 
-def test_good_settings_import_nothing_to_judge_names_by() -> None:
+def test_valid_settings_import_no_suggestion_library() -> None:
     """Every cold start reads them."""
     program = (
         "import sys; from chalicelib.core import settings; settings.from_environment({'LATCHKEY_STAGE': 'dev'});"
@@ -104,9 +104,9 @@ def test_good_settings_import_nothing_to_judge_names_by() -> None:
 
 
 def test_settings_are_frozen() -> None:
-    """Nothing changes a setting behind anybody's back."""
+    """No code can change a setting."""
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Settings().stage = "other"  # type: ignore[misc]  # that is the point
+        Settings().stage = "other"  # type: ignore[misc]  # the assignment is the test
 
 
 def test_settings_in_use_end_with_the_block() -> None:

@@ -1,4 +1,4 @@
-"""Fetching what a stranger named: only public addresses, only the address that was checked, and not for long."""
+"""Fetching an untrusted URL: only public addresses, only checked addresses, and within a deadline."""
 
 import socket
 import ssl
@@ -14,9 +14,8 @@ from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_no
 URL = f"https://{NAME}/client.json"
 OK = b"HTTP/1.1 200 OK\r\n"
 PRIVATE = [
-    "127.0.0.1",
-    "127.8.8.8",
-    "0.0.0.0",  # noqa: S104 - refused
+    *("127.0.0.1", "127.8.8.8"),
+    "0.0.0.0",  # noqa: S104 - rejected
     "10.0.0.1",
     "172.16.0.1",
     "192.168.1.1",
@@ -38,7 +37,7 @@ PRIVATE = [
     "fd00:ec2::254",
     "ff02::1",
     "2001:db8::1",
-    # Ways of writing an IPv4 address in an IPv6 one.
+    # Embeddings of an IPv4 address in an IPv6 address.
     "::ffff:127.0.0.1",
     "::ffff:169.254.169.254",
     "::ffff:0:127.0.0.1",
@@ -50,7 +49,7 @@ PRIVATE = [
     "2002:a00:1::1",
     "2002:a9fe:a9fe::",
     "2001:0:7f00:1::",
-    # No addresses at all.
+    # Not addresses.
     "",
     "127.1",
     "2130706433",
@@ -62,29 +61,29 @@ PUBLIC = [ADDRESS, "8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808", "2002:
 
 @pytest.fixture
 def internet() -> Iterator[Internet]:
-    """An internet with nothing in it."""
+    """An empty fake internet."""
     with connected_to_nothing_else() as made:
         yield made
 
 
-def leading_to(*addresses: str) -> ssrf_rule.Resolve:
-    """Return a resolver for which every name has these addresses."""
-    return lambda *_asked: addresses
+def resolve_to(*addresses: str) -> ssrf_rule.Resolve:
+    """Return a resolver that returns these addresses for every name."""
+    return lambda *_exchange: addresses
 
 
 def get(
     internet: Internet, url: str = URL, *, addresses: tuple[str, ...] = (ADDRESS,), deadline_s: float = 60
 ) -> bytes:
-    """Fetch what a name with these addresses serves, 1,000 bytes at most."""
-    answer = ssrf_safe_fetch.get(
-        url, deadline_s=deadline_s, bytes_max=1_000, resolver=leading_to(*addresses), tls=internet.tls
+    """Fetch from a host with these addresses, at most 1,000 bytes."""
+    response = ssrf_safe_fetch.get(
+        url, deadline_s=deadline_s, bytes_max=1_000, resolver=resolve_to(*addresses), tls=internet.tls
     )
-    assert answer.status == 200
-    return answer.body
+    assert response.status == 200
+    return response.body
 
 
 def test_public_address_is_fetched(internet: Internet) -> None:
-    """Under the name that was asked for, and nothing of ours is told."""
+    """With the requested host name, and no internal information."""
     internet.answers(b"hello")
     assert get(internet, f"{URL}?v=1") == b"hello"
     (request,) = internet.requests
@@ -100,8 +99,8 @@ def test_public_address_is_fetched(internet: Internet) -> None:
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_address_that_isnt_public_is_never_connected_to(internet: Internet, address: str) -> None:
-    """Neither alone nor beside public ones, wherever it stands among them (SSRF)."""
+def test_non_public_address_is_never_connected_to(internet: Internet, address: str) -> None:
+    """It is rejected alone and in any position beside public ones (SSRF)."""
     for addresses in ((address,), (ADDRESS, address), (address, ADDRESS), ("8.8.8.8", address, ADDRESS)):
         with pytest.raises(ssrf_safe_fetch.FetchError, match="isn't public"):
             get(internet, addresses=addresses)
@@ -110,20 +109,20 @@ def test_address_that_isnt_public_is_never_connected_to(internet: Internet, addr
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_address_in_any_form_is_public(address: str) -> None:
-    """What wraps a public IPv4 address is as public as that."""
+    """An embedded public IPv4 address is public."""
     assert ssrf_rule.is_public(address)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "169.254.169.254", "[::ffff:10.0.0.1]", "2130706433", "0x7f.1"])
-def test_address_in_the_url_is_checked_like_any(internet: Internet, host: str) -> None:
-    """The system's own resolver reads them, in all their spellings."""
+def test_address_in_the_url_is_checked(internet: Internet, host: str) -> None:
+    """The system's resolver reads every spelling of it."""
     with pytest.raises(ssrf_safe_fetch.FetchError):
         ssrf_safe_fetch.get(f"https://{host}/x", deadline_s=60, bytes_max=1_000, tls=internet.tls)
     assert internet.connected == []
 
 
-def test_name_without_an_address_is_refused(internet: Internet) -> None:
-    """Unknown, or unreadable."""
+def test_host_without_an_address_is_rejected(internet: Internet) -> None:
+    """An unknown or malformed host has no address."""
 
     def unknown(host: str, port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
@@ -131,37 +130,37 @@ def test_name_without_an_address_is_refused(internet: Internet) -> None:
     def unreadable(host: str, port: int) -> list[str]:
         raise UnicodeError("label too long")
 
-    resolvers: list[ssrf_rule.Resolve] = [unknown, unreadable, leading_to()]
+    resolvers: list[ssrf_rule.Resolve] = [unknown, unreadable, resolve_to()]
     for resolver in resolvers:
         with pytest.raises(ssrf_safe_fetch.FetchError):
             ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=resolver, tls=internet.tls)
     assert internet.connected == []
 
 
-def test_connection_goes_to_the_address_that_was_checked(internet: Internet) -> None:
-    """A name that leads elsewhere at the second look-up (DNS rebinding) isn't looked up a second time."""
+def test_connection_uses_the_checked_address(internet: Internet) -> None:
+    """The host name isn't resolved again (DNS rebinding)."""
     internet.answers(b"hello")
     answers = chain([[ADDRESS]], repeat(["127.0.0.1"]))
-    asked: list[tuple[str, int]] = []
+    resolved_hosts: list[tuple[str, int]] = []
 
     def rebinding(host: str, port: int) -> list[str]:
-        asked.append((host, port))
+        resolved_hosts.append((host, port))
         return next(answers)
 
     ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=rebinding, tls=internet.tls)
-    assert asked == [(NAME, 443)]
+    assert resolved_hosts == [(NAME, 443)]
     assert internet.connected == [(ADDRESS, 443)]
 
 
-def test_address_that_cant_be_reached_is_passed_over(internet: Internet) -> None:
-    """As browsers do: a name may have an address that we have no way to, or one where nothing runs."""
+def test_unreachable_address_is_skipped(internet: Internet) -> None:
+    """The next address is tried, as in browsers."""
     internet.answers(b"hello")
     assert get(internet, addresses=("2606:4700:4700::1111", "8.8.8.8", ADDRESS)) == b"hello"
     assert internet.connected == [("2606:4700:4700::1111", 443), ("8.8.8.8", 443), (ADDRESS, 443)]
 
 
-def test_port_of_the_url_is_the_one_that_is_connected_to(internet: Internet) -> None:
-    """And a public address doesn't make a port that is none."""
+def test_connection_uses_the_port_of_the_url(internet: Internet) -> None:
+    """A public address doesn't make an invalid port valid."""
     internet.answers(b"hello", port=8443)
     assert get(internet, f"https://{NAME}:8443/x") == b"hello"
     assert internet.connected == [(ADDRESS, 8443)]
@@ -192,8 +191,8 @@ def test_port_of_the_url_is_the_one_that_is_connected_to(internet: Internet) -> 
         "https://.client.example/x",
     ],
 )
-def test_what_is_no_plain_https_url_is_refused(internet: Internet, url: str) -> None:
-    """Other schemes, user information, brackets left open, characters that can't stand there."""
+def test_other_urls_are_rejected(internet: Internet, url: str) -> None:
+    """Other schemes, user information, unclosed brackets and invalid characters are rejected."""
     internet.answers(b"hello")
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet, url)
@@ -204,7 +203,7 @@ def test_what_is_no_plain_https_url_is_refused(internet: Internet, url: str) -> 
     "status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent", "304 Same"]
 )
 def test_redirect_is_not_followed(internet: Internet, status: str) -> None:
-    """Wherever it leads: to our own network, or to the same place."""
+    """A redirect may lead to the internal network, so none is followed."""
     for location in ("https://169.254.169.254/latest/meta-data/", URL):
         internet.answers(b"", status=status, headers=f"Location: {location}\r\n")
         with pytest.raises(ssrf_safe_fetch.FetchError, match="redirect"):
@@ -213,40 +212,40 @@ def test_redirect_is_not_followed(internet: Internet, status: str) -> None:
     assert len(internet.requests) == 2
 
 
-def test_other_statuses_are_for_the_caller(internet: Internet) -> None:
-    """A 404 is an answer."""
+def test_other_statuses_are_returned(internet: Internet) -> None:
+    """A 404 is a response."""
     internet.answers(b"gone", status="404 Not Found")
-    answer = ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=leading_to(ADDRESS), tls=internet.tls)
-    assert (answer.status, answer.body, answer.headers) == (404, b"gone", {"content-length": "4"})
+    fetched = ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=resolve_to(ADDRESS), tls=internet.tls)
+    assert (fetched.status, fetched.body, fetched.headers) == (404, b"gone", {"content-length": "4"})
 
 
 @pytest.mark.parametrize("status", ["299 Nearly", "400 Just"])
 def test_redirects_are_the_statuses_from_300_to_399(internet: Internet, status: str) -> None:
-    """Those around them are for the caller."""
+    """Other statuses are returned."""
     internet.answers(b"", status=status)
-    answer = ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=leading_to(ADDRESS), tls=internet.tls)
-    assert answer.status == int(status[:3])
+    fetched = ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=resolve_to(ADDRESS), tls=internet.tls)
+    assert fetched.status == int(status[:3])
 
 
-def test_certificate_for_another_name_is_refused(internet: Internet) -> None:
-    """Connecting to an address doesn't mean trusting whatever answers there."""
+def test_certificate_for_another_name_is_rejected(internet: Internet) -> None:
+    """An address alone doesn't authenticate a server."""
     internet.answers(b"hello", name="other.example")
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet)
     assert internet.requests == []
 
 
-def test_certificate_of_an_unknown_authority_is_refused(internet: Internet) -> None:
-    """Without an argument of the tests', only the authorities that everybody trusts are."""
+def test_certificate_of_an_unknown_authority_is_rejected(internet: Internet) -> None:
+    """Without the test parameter, only the system's authorities are trusted."""
     internet.answers(b"hello")
     for tls in (None, ssl.create_default_context()):
         with pytest.raises(ssrf_safe_fetch.FetchError):
-            ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=leading_to(ADDRESS), tls=tls)
+            ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=resolve_to(ADDRESS), tls=tls)
     assert internet.requests == []
 
 
-def test_proxy_of_the_environment_is_not_used(internet: Internet, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy would look names up by itself."""
+def test_proxy_of_the_environment_is_ignored(internet: Internet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy would resolve host names itself."""
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     internet.answers(b"hello")
@@ -267,18 +266,18 @@ def test_proxy_of_the_environment_is_not_used(internet: Internet, monkeypatch: p
     ],
     ids=["status", "headers", "header", "body", "chunks", "chunk-size", "endless", "continue"],
 )
-def test_slow_drip_ends_with_the_deadline(internet: Internet, head: bytes, drop: bytes) -> None:
-    """However the bytes are spread: each one that comes in time buys no more of it."""
+def test_slow_response_ends_at_the_deadline(internet: Internet, head: bytes, drop: bytes) -> None:
+    """Bytes that arrive in time don't extend it."""
     dripped: list[bytes] = []
     internet.serves(dripping(head, drop, dripped))
-    # By this clock each drop takes six seconds, and all else no time.
+    # By this clock each byte takes six seconds, and everything else no time.
     with clock.measured_by(lambda: 6 * len(dripped) * 10**9), pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet)
     assert len(dripped) >= 10
 
 
-def test_server_that_says_nothing_ends_with_the_deadline(internet: Internet) -> None:
-    """Neither in TLS nor after it."""
+def test_silent_server_ends_at_the_deadline(internet: Internet) -> None:
+    """The deadline applies during and after the TLS handshake."""
     internet.says_nothing()
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet, deadline_s=0.2)
@@ -287,8 +286,8 @@ def test_server_that_says_nothing_ends_with_the_deadline(internet: Internet) -> 
         get(internet, deadline_s=0.2)
 
 
-def test_resolver_that_says_nothing_ends_with_the_deadline(internet: Internet) -> None:
-    """Whoever chose the name may run its name server, too."""
+def test_silent_resolver_ends_at_the_deadline(internet: Internet) -> None:
+    """The user who chose the host name may control its name server."""
     done = threading.Event()
 
     def silent(host: str, port: int) -> list[str]:
@@ -302,7 +301,7 @@ def test_resolver_that_says_nothing_ends_with_the_deadline(internet: Internet) -
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         OK + b"Content-Length: 1001\r\n\r\n" + b"x" * 1_001,
         OK + b"\r\n" + b"x" * 1_001,
@@ -311,15 +310,15 @@ def test_resolver_that_says_nothing_ends_with_the_deadline(internet: Internet) -
     ],
     ids=["named", "until-the-end", "chunked", "gigabytes"],
 )
-def test_too_long_an_answer_is_refused(internet: Internet, answer: bytes) -> None:
-    """As soon as it is, whatever it says of its length."""
-    internet.serves(lambda talk: talk.sendall(answer))
+def test_oversized_response_is_rejected(internet: Internet, response: bytes) -> None:
+    """Once it exceeds the limit, whatever length it states."""
+    internet.serves(lambda talk: talk.sendall(response))
     with pytest.raises(ssrf_safe_fetch.FetchError, match="longer than 1000 bytes"):
         get(internet)
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         OK + b"Content-Length: 900\r\n\r\nhello",
         OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
@@ -332,20 +331,20 @@ def test_too_long_an_answer_is_refused(internet: Internet, answer: bytes) -> Non
     ],
     ids=["short", "no-last-chunk", "bad-chunk", "none", "no-status", "many", "wide", "silence"],
 )
-def test_answer_that_breaks_off_or_is_none_is_refused(internet: Internet, answer: bytes) -> None:
-    """A length that promises more than comes, chunks without an end, what isn't HTTP: nothing half is used."""
-    internet.serves(lambda talk: talk.sendall(answer))
+def test_truncated_or_malformed_response_is_rejected(internet: Internet, response: bytes) -> None:
+    """A truncated body, unterminated chunks and other protocols are errors: no partial response is used."""
+    internet.serves(lambda talk: talk.sendall(response))
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet)
 
 
-def test_answer_is_no_longer_than_it_says(internet: Internet) -> None:
-    """What comes behind isn't part of it."""
+def test_response_ends_at_its_stated_length(internet: Internet) -> None:
+    """Bytes after it aren't part of it."""
     internet.serves(lambda talk: talk.sendall(OK + b"Content-Length: 5\r\n\r\nhello world"))
     assert get(internet) == b"hello"
 
 
-def test_exactly_as_long_as_allowed_is_fine(internet: Internet) -> None:
-    """The bound is the last size that is."""
+def test_response_of_exactly_the_limit_is_accepted(internet: Internet) -> None:
+    """The limit is inclusive."""
     internet.answers(b"x" * 1_000)
     assert get(internet) == b"x" * 1_000

@@ -1,4 +1,4 @@
-"""What the operator sees."""
+"""Logs and metrics."""
 
 import importlib.util
 import io
@@ -21,23 +21,23 @@ from tests.support.harness import TestApp
 
 @pytest.fixture
 def log(latchkey: TestApp) -> io.StringIO:
-    """Everything that is logged in this house."""
+    """Everything that the harness logs."""
     stream = io.StringIO()
     telemetry.write_to(stream)
     return stream
 
 
 def test_request_is_one_json_line_without_its_query(latchkey: TestApp, log: io.StringIO) -> None:
-    """A request is one line of facts to search for; its query, which may hold a code, is not among them."""
+    """A request's log line has searchable facts, but not the query, which may contain a code."""
     account = latchkey.account()
     key = latchkey.key(account)
-    answer = latchkey.call("GET", "/v1/users?limit=7", key.secret)
+    response = latchkey.call("GET", "/v1/users?limit=7", key.secret)
     line = json.loads(log.getvalue().splitlines()[-1])
     assert (
         line.items()
         >= {
             "message": "request",
-            "request_id": answer.header("x-amzn-RequestId"),
+            "request_id": response.header("x-amzn-RequestId"),
             "route": "GET /v1/users",
             "status": 200,
             "decision": "admitted",
@@ -49,8 +49,8 @@ def test_request_is_one_json_line_without_its_query(latchkey: TestApp, log: io.S
     assert "limit" not in log.getvalue()
 
 
-def test_refusal_is_logged_by_the_limit_that_was_hit(latchkey: TestApp, log: io.StringIO) -> None:
-    """The operator can tell a spent quota from a spent burst."""
+def test_rejection_is_logged_with_its_limit(latchkey: TestApp, log: io.StringIO) -> None:
+    """The operator can distinguish quota from burst."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     latchkey.counted(account.id, tiers.FREE, burst=50)
@@ -71,8 +71,8 @@ def test_metric_is_a_line_of_the_embedded_format(latchkey: TestApp, log: io.Stri
     assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Latchkey"
 
 
-def test_watched_calls_end_with_the_block(latchkey: TestApp) -> None:
-    """Calls are counted for whoever watches, and for nobody else."""
+def test_calls_are_collected_within_the_block(latchkey: TestApp) -> None:
+    """Later calls aren't collected."""
     with telemetry.calls_watched() as outer:
         account = latchkey.account()
         with telemetry.calls_watched() as inner:
@@ -81,20 +81,20 @@ def test_watched_calls_end_with_the_block(latchkey: TestApp) -> None:
     assert [operation for operation, _ in inner.made] == ["TransactWriteItems"]
 
 
-def lines(log: io.StringIO) -> list[dict[str, Any]]:
-    """Return what was logged."""
+def read_lines(log: io.StringIO) -> list[dict[str, Any]]:
+    """Return the logged lines."""
     return [json.loads(line) for line in log.getvalue().splitlines()]
 
 
-def test_measured_event_is_one_line_with_its_metrics_and_facts(latchkey: TestApp, log: io.StringIO) -> None:
-    """In CloudWatch's embedded format: by stage alone, a latency in milliseconds, all else counted."""
+def test_measured_event_is_one_line_with_metrics_and_facts(latchkey: TestApp, log: io.StringIO) -> None:
+    """The line is in the embedded metric format, by stage; a latency is in milliseconds, the rest are counts."""
     latchkey.clock.forward(0.123)
     telemetry.measured(
         "request", {"Latency": 12, "Requests": 1}, route="GET /", nothing=None, zero=0, when=Exception("e")
     )
     assert log.getvalue().endswith("}\n")
-    assert log.getvalue().startswith('{"level":"INFO","message":"request",'), "what is logged is paid by the byte"
-    assert lines(log) == [
+    assert log.getvalue().startswith('{"level":"INFO","message":"request",'), "logs are billed by the byte"
+    assert read_lines(log) == [
         {
             "level": "INFO",
             "message": "request",
@@ -123,30 +123,30 @@ def test_measured_event_is_one_line_with_its_metrics_and_facts(latchkey: TestApp
     ]
 
 
-def test_line_of_a_traced_request_names_its_trace(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As CloudWatch's own libraries do, so that both are found together."""
+def test_line_of_a_traced_request_has_its_trace_id(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As CloudWatch's own libraries write it, so that logs and traces are linked."""
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-2-3;Parent=4;Sampled=0")
     telemetry.measured("request", {})
-    assert lines(log)[0]["xray_trace_id"] == "1-2-3"
+    assert read_lines(log)[0]["xray_trace_id"] == "1-2-3"
 
 
 @pytest.mark.parametrize(("level", "written"), [("DEBUG", 1), ("INFO", 1), ("WARNING", 0), ("ERROR", 0)])
-def test_metrics_are_written_at_the_level_of_information(log: io.StringIO, level: str, written: int) -> None:
-    """An operator who wants only warnings has no metrics."""
+def test_metrics_are_written_at_level_info(log: io.StringIO, level: str, written: int) -> None:
+    """At level WARNING there are no metrics."""
     with settings.in_use(replace(settings.current(), log_level=level)):
         telemetry.measured("request", {"Requests": 1})
-    assert len(lines(log)) == written
+    assert len(read_lines(log)) == written
 
 
-def test_event_has_its_level_its_facts_and_no_empty_ones(log: io.StringIO) -> None:
-    """A fault has the traceback of what is being handled, too."""
+def test_event_has_its_level_and_facts_without_none(log: io.StringIO) -> None:
+    """An error also has the traceback of the handled exception."""
     telemetry.info("happened", who="acc_1", why=None)
     telemetry.warning("odd", code="x", why=None)
     try:
         raise ValueError("the fault")
     except ValueError:
         telemetry.error("fault", request_id="r", why=None)
-    found = lines(log)
+    found = read_lines(log)
     assert [(line["level"], line["message"], line["service"]) for line in found] == [
         ("INFO", "happened", "latchkey"),
         ("WARNING", "odd", "latchkey"),
@@ -159,14 +159,14 @@ def test_event_has_its_level_its_facts_and_no_empty_ones(log: io.StringIO) -> No
 
 
 @pytest.fixture
-def anew(log: io.StringIO) -> Iterator[None]:
-    """A process that has not logged yet, whatever libraries have set up."""
+def fresh_process(log: io.StringIO) -> Iterator[None]:
+    """A process that has not logged yet, regardless of libraries."""
 
     def forget() -> None:
         telemetry._logger.cache_clear()
-        ours = logging.getLogger("latchkey")
-        ours.handlers.clear()
-        ours.init = False  # type: ignore[attr-defined]  # by which its library knows that it has been here
+        actual = logging.getLogger("latchkey")
+        actual.handlers.clear()
+        actual.init = False  # type: ignore[attr-defined]  # the library's mark that it has run
 
     levels = {name: logging.getLogger(name).level for name in CHATTY}
     for name in CHATTY:
@@ -181,9 +181,9 @@ def anew(log: io.StringIO) -> Iterator[None]:
 CHATTY = ("botocore", "pynamodb", "urllib3")
 
 
-@pytest.mark.usefixtures("anew")
-def test_lines_go_to_standard_output_until_a_stream_is_chosen(capsys: pytest.CaptureFixture[str]) -> None:
-    """In Lambda nobody chooses one."""
+@pytest.mark.usefixtures("fresh_process")
+def test_lines_go_to_standard_output_by_default(capsys: pytest.CaptureFixture[str]) -> None:
+    """Lambda reads the log from there."""
     assert telemetry.__spec__ is not None
     assert telemetry.__spec__.loader is not None
     fresh = importlib.util.module_from_spec(telemetry.__spec__)
@@ -192,16 +192,16 @@ def test_lines_go_to_standard_output_until_a_stream_is_chosen(capsys: pytest.Cap
     assert json.loads(capsys.readouterr().out)["message"] == "request"
 
 
-@pytest.mark.usefixtures("anew")
-def test_libraries_that_log_whole_requests_are_kept_quiet() -> None:
-    """Whatever level the owner sets for this service."""
+@pytest.mark.usefixtures("fresh_process")
+def test_libraries_that_log_whole_requests_are_silenced() -> None:
+    """At any log level of this service."""
     telemetry.info("happened")
     assert [logging.getLogger(name).level for name in CHATTY] == [logging.WARNING] * 3
 
 
 @pytest.fixture
 def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A machine whose own time isn't UTC."""
+    """A machine whose time zone isn't UTC."""
     with monkeypatch.context() as set_there:
         set_there.setenv("TZ", "Asia/Tokyo")
         time.tzset()
@@ -209,28 +209,28 @@ def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-@pytest.mark.usefixtures("anew", "in_tokyo")
-def test_first_line_of_a_process_is_as_all_others(log: io.StringIO) -> None:
-    """Its service and its time in UTC, and neither file nor line."""
+@pytest.mark.usefixtures("fresh_process", "in_tokyo")
+def test_first_line_of_a_process_is_like_all_others(log: io.StringIO) -> None:
+    """It has the service and the time in UTC, but no file and line."""
     telemetry.info("happened", why="x")
-    (line,) = lines(log)
+    (line,) = read_lines(log)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", line.pop("timestamp"))
     assert line == {"level": "INFO", "message": "happened", "service": "latchkey", "why": "x"}
 
 
-@pytest.mark.usefixtures("anew")
+@pytest.mark.usefixtures("fresh_process")
 @pytest.mark.parametrize(("level", "written"), [("DEBUG", 3), ("INFO", 3), ("WARNING", 2), ("ERROR", 1)])
-def test_only_what_is_severe_enough_is_logged(log: io.StringIO, level: str, written: int) -> None:
-    """By the owner's setting."""
+def test_only_sufficiently_severe_lines_are_logged(log: io.StringIO, level: str, written: int) -> None:
+    """By the log level setting."""
     with settings.in_use(replace(settings.current(), log_level=level)):
         telemetry.info("one")
         telemetry.warning("two")
         telemetry.error("three")
-    assert [line["message"] for line in lines(log)] == ["one", "two", "three"][-written:]
+    assert [line["message"] for line in read_lines(log)] == ["one", "two", "three"][-written:]
 
 
-def test_what_is_counted_goes_into_the_request_it_belongs_to(log: io.StringIO) -> None:
-    """Added up, and written by the caller; with facts, and outside, it has a line of its own."""
+def test_metrics_are_collected_in_their_request(log: io.StringIO) -> None:
+    """They are added up for the caller; with facts, or outside a request, each has its own line."""
     outer: dict[str, int] = {}
     inner: dict[str, int] = {"Hits": 5}
     with telemetry.counting_into(outer):
@@ -243,13 +243,13 @@ def test_what_is_counted_goes_into_the_request_it_belongs_to(log: io.StringIO) -
         telemetry.count("Hits", reason="x")
     telemetry.count("Hits")
     assert (outer, inner) == ({"Hits": 2, "Misses": 1}, {"Hits": 6})
-    assert [(line["message"], line["Hits"], line.get("reason")) for line in lines(log)] == [
+    assert [(line["message"], line["Hits"], line.get("reason")) for line in read_lines(log)] == [
         ("counted", 1, "x"),
         ("counted", 1, None),
     ]
 
 
-def test_what_is_watched_and_counted_ends_with_a_block_that_fails(log: io.StringIO) -> None:
+def test_collection_ends_with_a_failed_block(log: io.StringIO) -> None:
     """Nothing of one request reaches the next."""
     counted: dict[str, int] = {}
     with (
@@ -264,17 +264,15 @@ def test_what_is_watched_and_counted_ends_with_a_block_that_fails(log: io.String
     assert (calls.made, counted) == ([], {})
 
 
-def test_call_without_a_table_is_noted_too() -> None:
-    """A transaction has several."""
+def test_call_without_a_table_is_recorded() -> None:
+    """A transaction has several tables."""
     with telemetry.calls_watched() as calls, telemetry.dynamodb_call("TransactWriteItems", {"TransactItems": []}):
         pass
     assert calls.made == [("TransactWriteItems", "")]
 
 
-def test_lines_go_to_standard_output_unless_another_stream_is_chosen(
-    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As it is then, and at once: Lambda may freeze the process after any line."""
+def test_lines_go_to_the_current_stream(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flushed after each line, since Lambda may freeze the process."""
 
     class Flushed(io.StringIO):
         flushes = 0
@@ -289,11 +287,11 @@ def test_lines_go_to_standard_output_unless_another_stream_is_chosen(
     assert out.flushes == 1
     telemetry.info("happened")
     assert out.flushes == 2
-    assert [line["message"] for line in lines(out)] == ["request", "happened"]
+    assert [line["message"] for line in read_lines(out)] == ["request", "happened"]
     assert log.getvalue() == ""
 
 
-def test_process_that_chose_no_stream_logs_to_standard_output() -> None:
+def test_process_without_a_stream_logs_to_standard_output() -> None:
     """As every function does from its first request."""
     program = "from chalicelib.core import telemetry; telemetry.info('happened')"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""What X-Ray hears: one subsegment a DynamoDB call when Lambda traces the invocation, otherwise nothing."""
+"""X-Ray tracing: one subsegment per DynamoDB call if Lambda traces the invocation, otherwise nothing."""
 
 import json
 import socket
@@ -18,7 +18,7 @@ ROOT, PARENT = "1-5759e988-bd862e3fe1be46a994272793", "53995c3f42cd8ad8"
 
 @pytest.fixture(autouse=True)
 def closed_after() -> Iterator[None]:
-    """The socket that a process sends by lives as long as the process; here, as long as a test."""
+    """Close the socket after a test, which otherwise stays open as long as the process."""
     yield
     tracing._socket().close()
     tracing._socket.cache_clear()
@@ -26,7 +26,7 @@ def closed_after() -> Iterator[None]:
 
 @pytest.fixture
 def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """A socket where X-Ray's daemon would listen."""
+    """A socket in place of the X-Ray daemon."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
         listening.bind(("127.0.0.1", 0))
         listening.settimeout(30)
@@ -34,14 +34,14 @@ def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
         yield listening
 
 
-def traced(monkeypatch: pytest.MonkeyPatch, *, sampled: str) -> None:
-    """Set what Lambda sets for each invocation."""
+def set_trace_header(monkeypatch: pytest.MonkeyPatch, *, sampled: str) -> None:
+    """Set the variable that Lambda sets for each invocation."""
     monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={ROOT};Parent={PARENT};Sampled={sampled};Lineage=1:a:0")
 
 
-def heard(daemon: socket.socket) -> list[dict[str, Any]]:
-    """Return the segments that came, each a header and a document (X-Ray's daemon protocol)."""
-    # What is sent last by the same socket comes last: when it is here, all is.
+def receive_segments(daemon: socket.socket) -> list[dict[str, Any]]:
+    """Return the received segments, each a header and a document (X-Ray's daemon protocol)."""
+    # Datagrams of one socket arrive in order: after the last one, all have arrived.
     tracing._socket().sendto(b"", daemon.getsockname())
     segments: list[dict[str, Any]] = []
     while datagram := daemon.recv(65_536):
@@ -54,11 +54,11 @@ def heard(daemon: socket.socket) -> list[dict[str, Any]]:
 def test_each_call_of_a_sampled_request_is_a_subsegment(
     latchkey: TestApp, daemon: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Under the invocation's own segment, with what was asked of which table, and how long it took."""
+    """It belongs to the invocation's segment, and has operation, table and duration."""
     secret = latchkey.key(latchkey.account()).secret
-    traced(monkeypatch, sampled="1")
+    set_trace_header(monkeypatch, sampled="1")
     assert latchkey.call("GET", "/v1/limits", secret).status == 200
-    segments = heard(daemon)
+    segments = receive_segments(daemon)
     assert [segment["aws"] for segment in segments] == [
         {"operation": "GetItem", "table_name": "latchkey-test-credentials"},
         {"operation": "GetItem", "table_name": "latchkey-test-accounts"},
@@ -73,62 +73,60 @@ def test_each_call_of_a_sampled_request_is_a_subsegment(
     assert secret not in json.dumps(segments)
 
 
-def test_refusal_is_an_error_and_an_outage_a_fault(
+def test_failed_condition_is_an_error_and_an_outage_a_fault(
     latchkey: TestApp, daemon: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A condition that doesn't hold is DynamoDB at work; no answer is not."""
+    """A failed condition is normal operation; a missing response is not."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     latchkey.call("GET", "/v1/limits", secret)
     latchkey.counted(account.id, tiers.FREE, used=1000)
-    traced(monkeypatch, sampled="1")
+    set_trace_header(monkeypatch, sampled="1")
     assert latchkey.call("GET", "/v1/limits", secret).status == 429
-    assert [(segment.get("error"), segment.get("fault")) for segment in heard(daemon)] == [(True, None)]
+    assert [(segment.get("error"), segment.get("fault")) for segment in receive_segments(daemon)] == [(True, None)]
     with pytest.raises(Unreachable), telemetry.dynamodb_call("GetItem", {"TableName": "t"}):
-        raise Unreachable("ReadTimeoutError", "no answer", {})
-    assert [(segment.get("error"), segment.get("fault")) for segment in heard(daemon)] == [(None, True)]
+        raise Unreachable("ReadTimeoutError", "no response", {})
+    assert [(segment.get("error"), segment.get("fault")) for segment in receive_segments(daemon)] == [(None, True)]
 
 
 @pytest.mark.parametrize("header", [None, f"Root={ROOT};Parent={PARENT};Sampled=0", f"Root={ROOT}", "nonsense", ""])
-def test_request_that_is_not_sampled_sends_nothing(
+def test_unsampled_request_sends_nothing(
     latchkey: TestApp, daemon: socket.socket, monkeypatch: pytest.MonkeyPatch, header: str | None
 ) -> None:
-    """Lambda decides what is traced."""
+    """Lambda decides which requests are traced."""
     if header is not None:
         monkeypatch.setenv("_X_AMZN_TRACE_ID", header)
     assert latchkey.call("GET", "/v1/limits", latchkey.key(latchkey.account()).secret).status == 200
-    assert heard(daemon) == []
+    assert receive_segments(daemon) == []
 
 
 @pytest.mark.parametrize(
     "address", ["127.0.0.1:9", "nowhere.invalid:2000", "nonsense", "127.0.0.1:99999", "[::1]:2000"]
 )
-def test_daemon_that_is_not_there_breaks_nothing(
-    latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
-    """A picture is never worth a request, nor its wait."""
+def test_missing_daemon_affects_nothing(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """Tracing never fails or delays a request."""
     monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", address)
-    traced(monkeypatch, sampled="1")
+    set_trace_header(monkeypatch, sampled="1")
     secret = latchkey.key(latchkey.account()).secret
     assert [latchkey.call("GET", "/v1/limits", secret).status for _ in range(3)] == [200] * 3
 
 
-def test_header_is_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever parts it has; none outside of Lambda."""
+def test_header_is_split_into_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missing parts are absent; outside Lambda there are none."""
     monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
     assert tracing.current() == {}
-    traced(monkeypatch, sampled="0")
+    set_trace_header(monkeypatch, sampled="0")
     assert tracing.current() == {"Root": ROOT, "Parent": PARENT, "Sampled": "0", "Lineage": "1:a:0"}
 
 
-def test_subsegment_is_told_whole(daemon: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With 16 hex digits of its own, and nothing but what X-Ray's documents have."""
+def test_subsegment_has_exactly_the_documented_fields(daemon: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its id has 16 hex digits."""
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Sampled=1")
     with tracing.subsegment("GetItem", "t"):
         pass
     with pytest.raises(ValueError, match=r"^mine$"), tracing.subsegment("PutItem", "t"):
         raise ValueError("mine")
-    segments = heard(daemon)
+    segments = receive_segments(daemon)
     assert all(len(segment.pop("id")) == 16 for segment in segments)
     assert all(0 <= segment.pop("end_time") - segment.pop("start_time") < 60 for segment in segments)
     shared = {"trace_id": "", "parent_id": "", "name": "DynamoDB", "type": "subsegment", "namespace": "aws"}
@@ -139,6 +137,6 @@ def test_subsegment_is_told_whole(daemon: socket.socket, monkeypatch: pytest.Mon
 
 
 def test_daemon_is_never_waited_for() -> None:
-    """Its socket doesn't block, and is made once."""
+    """The socket is non-blocking, and created once."""
     assert tracing._socket().getblocking() is False
     assert tracing._socket() is tracing._socket()

@@ -1,4 +1,4 @@
-"""The people and applications of the OAuth tests: their access tokens leak, too."""
+"""The fixtures of the OAuth tests: their access tokens can leak too."""
 
 from tests.oauth.conftest import ada, app
 

@@ -1,4 +1,4 @@
-"""Counters of past hours, written as their admissions would have written them; and what gets lost."""
+"""Counters of past hours in the form that admissions write, and lost writes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +15,13 @@ from tests.support.harness import TestApp
 HOUR_S = 3_600
 DAYS = 10
 NETWORK = "nAAAAAAAA"
-"""The network that everything comes from."""
+"""The network of all requests."""
 
 
 def item(
     account: Account, hour: int, counters: dict[str, int], networks: dict[str, str], tier: tiers.Tier = tiers.FREE
 ) -> None:
-    """Write the counters of an hour, and the counter that each network belongs to."""
+    """Store the counters of an hour with the networks of each credential."""
     values: dict[str, Any] = {name: {"N": str(count)} for name, count in counters.items()}
     values |= {name: {"S": counter} for name, counter in networks.items()}
     key = counter_items.item_key(account.id, tier, hour)
@@ -29,7 +29,7 @@ def item(
 
 
 def used_for_days(latchkey: TestApp, account: Account) -> Issued:
-    """Return a key that has sent 40 requests an hour from one network for ten days."""
+    """Return a key with 40 requests an hour from one network for ten days."""
     issued = latchkey.key(account, "read", "write")
     counter = counter_items.counter_of(issued.key.id)
     latchkey.clock.forward(DAYS * 24 * HOUR_S)
@@ -41,7 +41,7 @@ def used_for_days(latchkey: TestApp, account: Account) -> Issued:
 
 @contextmanager
 def writes_lost(kind: str) -> Iterator[None]:
-    """Let no transaction come through that records an event of one type."""
+    """Fail each transaction that records an event of the given type."""
     send = dynamodb.sender()
 
     def losing(operation: str, request: dynamodb.Json) -> dynamodb.Json:

@@ -1,4 +1,4 @@
-"""Traffic of 30 days, made up from a seed: what an account's counters would hold of one key, hour by hour."""
+"""Synthetic traffic of 30 days from a seed: the hourly counters of one key."""
 
 import random
 from collections.abc import Callable
@@ -22,28 +22,28 @@ def quiet(at: int) -> float:
 
 
 def daily(at: int) -> float:
-    """Ten times as much by day as by night, and a third of it at weekends."""
+    """Ten times as many requests by day as by night, and a third of that at weekends."""
     by_day = exp(log(10) * (1 - cos(2 * pi * (at % DAY_S) / DAY_S)) / 2)
     return 40 * by_day * (0.3 if (at // DAY_S + 3) % 7 >= 5 else 1.0)
 
 
 def weekends(at: int) -> float:
-    """Eight times as much at weekends."""
+    """Eight times as many at weekends."""
     return 1600.0 if (at // DAY_S + 3) % 7 >= 5 else 200.0
 
 
 def growing(at: int) -> float:
-    """A twentieth more each day."""
+    """5 % more each day."""
     return 100 * exp(log(1.05) * (at - START) / DAY_S)
 
 
 def stepping(at: int) -> float:
-    """Three times as much from one deployment on."""
+    """Three times as many from one deployment on."""
     return 150.0 if at < START + 17 * DAY_S + 9 * HOUR_S else 450.0
 
 
 def nightly(at: int) -> float:
-    """One job at three in the morning, a little beside it."""
+    """A job at 03:00, with little traffic otherwise."""
     return 5000.0 if at % DAY_S == 3 * HOUR_S else 20.0
 
 
@@ -51,7 +51,7 @@ EVERYDAY = (steady, quiet, daily, weekends, growing, stepping, nightly)
 
 
 def items(rate: Rate, seed: int, days: int = 30, networks: int = 3) -> list[dict[str, Any]]:
-    """Return the counters' items of a key with habits: its requests by chance, one in fifty denied, some networks."""
+    """Return counter items of a key with random requests, 2 % denials and some networks."""
     dice = random.Random(seed)  # noqa: S311 - fixed on purpose
     made = []
     for at in range(START, START + days * DAY_S, HOUR_S):
@@ -74,7 +74,7 @@ def number(n: int) -> dict[str, str]:
 
 
 def poisson(dice: random.Random, mean: float) -> int:
-    """Return a number of things that happen independently, `mean` of them on average."""
+    """Return a Poisson-distributed number."""
     if mean > 50:
         return max(0, round(dice.gauss(mean, sqrt(mean))))
     left, count = exp(-mean), 0

@@ -1,4 +1,4 @@
-"""An account is told when 80 % of its quota is used and when all is: once each, and never at the price of an answer."""
+"""Quota events are recorded once at 80 % and at 100 %, and a failure to record them never fails a request."""
 
 import pytest
 
@@ -10,16 +10,16 @@ from chalicelib.limits.tiers import FREE
 from tests.support.harness import NOON_MS, TestApp
 
 HOUR = NOON_MS // 1000
-TELLS = ("TransactWriteItems", "")
+WRITES_EVENT = ("TransactWriteItems", "")
 
 
-def told(account_id: str) -> list[str]:
-    """Return the types of what an account was told of its quota, by name: ids of one millisecond are in no order."""
+def recorded_types(account_id: str) -> list[str]:
+    """Return the types of the recorded quota events, sorted: ids within one millisecond have no order."""
     return sorted(event.type for event in record.since(account_id, "evt_") if event.type.startswith("quota."))
 
 
-def test_80_percent_and_all_are_told_once_each(latchkey: TestApp) -> None:
-    """The request that gets there tells; those before and after it cost one call."""
+def test_80_and_100_percent_are_recorded_once_each(latchkey: TestApp) -> None:
+    """The request that reaches a threshold records it; requests before and after it make a single database call."""
     account = latchkey.account()
     issued = latchkey.key(account)
     latchkey.call("GET", "/v1/limits", issued.secret)
@@ -27,8 +27,8 @@ def test_80_percent_and_all_are_told_once_each(latchkey: TestApp) -> None:
         latchkey.counted(account.id, FREE, used=used, burst=0)
         with telemetry.calls_watched() as calls:
             assert latchkey.call("GET", "/v1/limits", issued.secret).status == 200
-        assert calls.made.count(TELLS) == calls_more, used
-    assert told(account.id) == [kinds.QUOTA_NEARLY_SPENT, kinds.QUOTA_SPENT]
+        assert calls.made.count(WRITES_EVENT) == calls_more, used
+    assert recorded_types(account.id) == [kinds.QUOTA_NEARLY_SPENT, kinds.QUOTA_SPENT]
     event = next(event for event in record.since(account.id, "evt_") if event.type == kinds.QUOTA_SPENT)
     assert record.shown(event) | {"id": ""} == {
         "id": "",
@@ -41,34 +41,34 @@ def test_80_percent_and_all_are_told_once_each(latchkey: TestApp) -> None:
     }
 
 
-def test_next_hour_is_told_anew(latchkey: TestApp) -> None:
-    """Once an hour, not once for ever."""
+def test_thresholds_are_recorded_again_in_next_hour(latchkey: TestApp) -> None:
+    """Each hour has its own events."""
     account = latchkey.account()
     for hour in (HOUR, HOUR, HOUR + 3_600):
         quota.tell(account.id, FREE, hour, counts.SPENT, used=1_000)
-    assert told(account.id) == [kinds.QUOTA_SPENT] * 2
+    assert recorded_types(account.id) == [kinds.QUOTA_SPENT] * 2
 
 
 @pytest.mark.made_up_events
-def test_who_loses_the_claim_tells_nothing(latchkey: TestApp) -> None:
-    """Of two that notice the same, one tells; the claim is no event."""
+def test_concurrent_caller_that_loses_claim_records_nothing(latchkey: TestApp) -> None:
+    """Of two concurrent callers one records the event, and the claim item is not an event."""
     account = latchkey.account()
-    tries = [notable.tell_once(account.id, kinds.QUOTA_SPENT, "1", {}) for _ in range(3)]
+    tries = [notable.record_once(account.id, kinds.QUOTA_SPENT, "1", {}) for _ in range(3)]
     assert tries == [True, False, False]
-    assert told(account.id) == [kinds.QUOTA_SPENT]
+    assert recorded_types(account.id) == [kinds.QUOTA_SPENT]
 
 
-def test_sweep_tells_what_is_missing(latchkey: TestApp) -> None:
-    """An hour whose quota was spent and of which nothing was told gets both, and once."""
+def test_sweep_records_missing_events(latchkey: TestApp) -> None:
+    """An hour whose quota was spent without events gets both, once."""
     account = latchkey.account()
     spent = {"used": {"N": "1000"}}
     assert [quota.sweep_account(account.id, FREE, HOUR, spent) for _ in range(2)] == [2, 0]
-    assert told(account.id) == [kinds.QUOTA_NEARLY_SPENT, kinds.QUOTA_SPENT]
+    assert recorded_types(account.id) == [kinds.QUOTA_NEARLY_SPENT, kinds.QUOTA_SPENT]
     assert quota.sweep_account(account.id, FREE, HOUR + 3_600, {"used": {"N": "799"}}) == 0
 
 
-def test_event_that_cant_be_written_fails_no_request(latchkey: TestApp) -> None:
-    """The request was admitted: it is answered, and the loss is logged and counted."""
+def test_request_succeeds_when_event_cannot_be_written(latchkey: TestApp) -> None:
+    """The admitted request succeeds, and the loss is logged and counted."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     latchkey.call("GET", "/v1/limits", secret)

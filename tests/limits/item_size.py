@@ -1,10 +1,13 @@
-"""How large DynamoDB says an item is (Developer Guide, "DynamoDB item sizes and formats")."""
+"""The size of a DynamoDB item (Developer Guide, "DynamoDB item sizes and formats")."""
 
 from typing import Any
 
 
 def size_bytes(item: dict[str, Any]) -> int:
-    """Return the size of an item, sets counted with the overhead that lists have, which the guide doesn't give them."""
+    """Return the size of an item.
+
+    Sets are counted with the overhead of lists, which the guide doesn't state for them.
+    """
     return sum(len(name) + _value_bytes(value) for name, value in item.items())
 
 

@@ -1,4 +1,4 @@
-"""The decision to let a request through: exactly the quota, exactly the burst, and nothing consumed by a refusal."""
+"""Admission: exactly the quota, exactly the burst, and rejected requests consume nothing."""
 
 from dataclasses import replace
 
@@ -17,77 +17,77 @@ WIDE = Tier("free", 5, 50)
 ENDLESS = Tier("enterprise", None, 3)
 
 
-def refused(tier: Tier, subject: str = "acc_1") -> Refused:
-    """Ask for one request too many and return the refusal."""
-    with pytest.raises(Refused) as refusal:
+def reject(tier: Tier, subject: str = "acc_1") -> Refused:
+    """Send one request too many and return the rejection."""
+    with pytest.raises(Refused) as rejection:
         admit(subject, tier)
-    return refusal.value
+    return rejection.value
 
 
-def test_quota_admits_exactly_so_many(latchkey: TestApp) -> None:
-    """Of a quota of 5, 5 requests pass and the sixth is refused until the clock hour ends."""
+def test_quota_admits_exactly_its_number(latchkey: TestApp) -> None:
+    """With a quota of 5, 5 requests are admitted and the sixth is rejected until the clock hour ends."""
     assert [admit("acc_1", WIDE).quota_left for _ in range(5)] == [4, 3, 2, 1, 0]
-    refusal = refused(WIDE)
-    assert (refusal.limit, refusal.retry_after_s) == ("quota", 3600)
+    rejection = reject(WIDE)
+    assert (rejection.limit, rejection.retry_after_s) == ("quota", 3600)
 
 
-def test_burst_admits_exactly_so_many(latchkey: TestApp) -> None:
-    """Of a burst of 3, 3 requests pass within one clock second and the fourth is refused until it ends."""
+def test_burst_admits_exactly_its_number(latchkey: TestApp) -> None:
+    """With a burst of 3, 3 requests are admitted in a clock second and the fourth is rejected until it ends."""
     assert [admit("acc_1", SMALL).burst_left for _ in range(3)] == [2, 1, 0]
-    refusal = refused(SMALL)
-    assert (refusal.limit, refusal.retry_after_s) == ("burst", 1)
+    rejection = reject(SMALL)
+    assert (rejection.limit, rejection.retry_after_s) == ("burst", 1)
     latchkey.clock.forward(1)
     assert admit("acc_1", SMALL).burst_left == 2
 
 
-def test_refused_request_consumes_nothing(latchkey: TestApp) -> None:
-    """What a flood was refused is there again when its second is over."""
+def test_rejected_request_consumes_nothing(latchkey: TestApp) -> None:
+    """After a second of rejected requests, the rest of the quota is still available."""
     for _ in range(3):
         admit("acc_1", SMALL)
     for _ in range(10):
-        refused(SMALL)
+        reject(SMALL)
     latchkey.forget()
-    refused(SMALL)
+    reject(SMALL)
     assert latchkey.counters("acc_1")["used"] == 3
     latchkey.clock.forward(1)
     assert admit("acc_1", SMALL).quota_left == 1
 
 
-def test_quota_is_full_again_on_the_hour(latchkey: TestApp) -> None:
-    """The quota counts in the clock hour: its last millisecond is refused, the next one has everything again."""
+def test_quota_resets_on_the_hour(latchkey: TestApp) -> None:
+    """A request in the last millisecond of the clock hour is rejected; in the next one the full quota is available."""
     latchkey.clock.forward(1800)
     for _ in range(5):
         admit("acc_1", WIDE)
     latchkey.clock.forward(1799.999)
-    assert refused(WIDE).retry_after_s == 1
+    assert reject(WIDE).retry_after_s == 1
     latchkey.clock.forward(0.001)
     assert admit("acc_1", WIDE).quota_left == 4
 
 
-def test_spent_quota_is_named_before_a_spent_burst(latchkey: TestApp) -> None:
-    """When both are spent the caller hears the longer wait, or would knock in vain."""
+def test_quota_is_reported_before_burst(latchkey: TestApp) -> None:
+    """When both limits are exhausted, the response names the one with the longer wait."""
     latchkey.counted("acc_1", SMALL, used=5, burst=3)
-    refusal = refused(SMALL)
-    assert (refusal.limit, refusal.retry_after_s) == ("quota", 3600)
+    rejection = reject(SMALL)
+    assert (rejection.limit, rejection.retry_after_s) == ("quota", 3600)
 
 
-def test_tier_without_quota_is_held_by_its_burst_alone(latchkey: TestApp) -> None:
-    """Enterprise has no hourly limit; a million requests in the hour change nothing."""
+def test_tier_without_quota_is_limited_by_burst_only(latchkey: TestApp) -> None:
+    """Enterprise has no hourly limit: a million requests in the hour change nothing."""
     latchkey.counted("acc_1", ENDLESS, used=1_000_000)
     assert [admit("acc_1", ENDLESS).burst_left for _ in range(3)] == [2, 1, 0]
-    assert refused(ENDLESS).limit == "burst"
+    assert reject(ENDLESS).limit == "burst"
 
 
-def test_subjects_and_tiers_are_counted_apart(latchkey: TestApp) -> None:
-    """Nobody uses up another's allowance, and a new tier starts with a full one."""
+def test_subjects_and_tiers_are_counted_separately(latchkey: TestApp) -> None:
+    """One subject never uses another's allowance, and a new tier starts with a full one."""
     for _ in range(5):
         admit("acc_1", WIDE)
     assert admit("acc_2", WIDE).quota_left == 4
     assert admit("acc_1", Tier("pro", 5, 50)).quota_left == 4
 
 
-def test_counter_is_counted_beside_the_whole(latchkey: TestApp) -> None:
-    """A key's own use is counted by the same write."""
+def test_key_counter_is_updated_by_the_same_write(latchkey: TestApp) -> None:
+    """The same write counts a key's own usage."""
     admit("acc_1", FREE, counter="kAAAAAAA")
     admit("acc_1", FREE, counter="kAAAAAAA")
     admit("acc_1", FREE, counter="kBBBBBBB")
@@ -95,8 +95,8 @@ def test_counter_is_counted_beside_the_whole(latchkey: TestApp) -> None:
     assert (counters["used"], counters["kAAAAAAA"], counters["kBBBBBBB"]) == (3, 2, 1)
 
 
-def test_counter_beyond_the_thirtieth_is_counted_as_other(latchkey: TestApp) -> None:
-    """The item stays small whatever callers do: it names 30 counters and adds the rest up."""
+def test_counters_beyond_thirty_are_counted_as_other(latchkey: TestApp) -> None:
+    """The item names 30 counters and adds up the rest, so its size is bounded."""
     for number in range(counter_items.COUNTERS_MAX + 2):
         admit("acc_1", ENTERPRISE, counter=f"k{number:07}")
     admit("acc_1", ENTERPRISE, counter="k0000000")
@@ -106,16 +106,16 @@ def test_counter_beyond_the_thirtieth_is_counted_as_other(latchkey: TestApp) -> 
 
 
 def test_admission_is_one_write_and_no_read(latchkey: TestApp) -> None:
-    """The decision costs one UpdateItem, also when it is no."""
+    """An admission costs one UpdateItem, and so does a rejection."""
     with telemetry.calls_watched() as calls:
         for _ in range(3):
             admit("acc_1", SMALL)
-        refused(SMALL)
+        reject(SMALL)
     assert calls.made == [("UpdateItem", "latchkey-test-windows")] * 4
 
 
-def test_verified_before_a_change_is_stale(latchkey: TestApp) -> None:
-    """What was verified before the mark is refused without being counted; what was verified at it passes."""
+def test_verification_before_a_change_is_stale(latchkey: TestApp) -> None:
+    """A verification before the mark is rejected without being counted; one at the mark is admitted."""
     latchkey.counted("acc_1", FREE, stale_at=NOON_MS)
     with pytest.raises(Stale) as stale:
         admit("acc_1", FREE, verified_at_ms=NOON_MS - 1)
@@ -124,15 +124,15 @@ def test_verified_before_a_change_is_stale(latchkey: TestApp) -> None:
     assert admit("acc_1", FREE, verified_at_ms=NOON_MS).quota_left == 999
 
 
-def test_staleness_is_named_before_a_spent_limit(latchkey: TestApp) -> None:
-    """A caller whose tier may have changed is never refused under the old one."""
+def test_staleness_is_reported_before_an_exhausted_limit(latchkey: TestApp) -> None:
+    """A caller whose tier may have changed is never rejected under the old tier."""
     latchkey.counted("acc_1", SMALL, used=5, burst=3, stale_at=NOON_MS)
     with pytest.raises(Stale):
         admit("acc_1", SMALL, verified_at_ms=NOON_MS - 1)
 
 
 def test_old_burst_windows_are_removed_by_later_writes(latchkey: TestApp) -> None:
-    """The item keeps the last seconds only, or it would grow all hour."""
+    """The item keeps only the last seconds, so it doesn't grow all hour."""
     for _ in range(30):
         admit("acc_1", FREE)
         latchkey.clock.forward(1)
@@ -142,7 +142,7 @@ def test_old_burst_windows_are_removed_by_later_writes(latchkey: TestApp) -> Non
 
 
 def test_recent_burst_windows_are_kept_for_slower_clocks(latchkey: TestApp) -> None:
-    """A function whose clock is a few seconds behind still finds its burst spent."""
+    """A function whose clock is a few seconds behind still finds the burst exhausted."""
     tier = Tier("free", 100, 3)
     for _ in range(3):
         admit("acc_1", tier)
@@ -151,22 +151,22 @@ def test_recent_burst_windows_are_kept_for_slower_clocks(latchkey: TestApp) -> N
         admit("acc_1", tier)
     latchkey.clock.forward(-counter_items.SLOTS_KEPT_S)
     latchkey.forget()
-    assert refused(tier).limit == "burst"
+    assert reject(tier).limit == "burst"
 
 
 def test_many_old_burst_windows_are_removed_over_several_writes(latchkey: TestApp) -> None:
-    """However much a thousand short-lived functions left behind, no write outgrows what DynamoDB takes."""
+    """No update expression exceeds DynamoDB's limit, however many windows are left."""
     for minute in range(5):
         latchkey.counted("acc_1", FREE, **{f"s{minute * 60 + second}": 1 for second in range(60)})
     latchkey.clock.forward(1800)
     for writes in range(1, 5):
         admit("acc_1", FREE)
         left = [name for name in latchkey.counters("acc_1") if name[0] == "s" and name[1:].isdigit()]
-        assert len(left) == max(0, 300 - (writes - 1) * counter_items.REMOVED_AT_ONCE) + 1
+        assert len(left) == max(0, 300 - (writes - 1) * counter_items.REMOVED_PER_WRITE) + 1
 
 
-def test_clock_set_back_into_a_window_that_seemed_past_still_counts(latchkey: TestApp) -> None:
-    """A clock that is set back, however far, never turns an admission into a fault."""
+def test_clock_set_back_into_a_past_window_still_counts(latchkey: TestApp) -> None:
+    """A clock that is set back, however far, never makes an admission fail."""
     latchkey.counted("acc_1", FREE, used=10, **{f"s{second}": 1 for second in range(10)})
     latchkey.clock.forward(60)
     admit("acc_1", FREE)
@@ -176,8 +176,8 @@ def test_clock_set_back_into_a_window_that_seemed_past_still_counts(latchkey: Te
     assert (counters["used"], counters["s5"]) == (12, 2)
 
 
-def test_counters_die_after_31_days_and_those_of_strangers_after_two_hours(latchkey: TestApp) -> None:
-    """A month of usage can be shown; addresses of visitors are kept no longer than their hour matters."""
+def test_counters_expire_after_31_days_and_anonymous_ones_after_two_hours(latchkey: TestApp) -> None:
+    """Usage is available for a month; client addresses are kept only for their hour."""
     admit("acc_1", FREE)
     admit("ip_203.0.113.7", ANONYMOUS)
     hour = clock.hour_of(NOON_MS // 1000)
@@ -185,21 +185,21 @@ def test_counters_die_after_31_days_and_those_of_strangers_after_two_hours(latch
     assert latchkey.counters("ip_203.0.113.7", ANONYMOUS)["dies_at"] == hour + 7_200
 
 
-def test_burst_may_count_in_a_longer_window(latchkey: TestApp) -> None:
-    """An owner may let the burst count in 10 s: it is spent until those end."""
+def test_burst_window_may_be_longer(latchkey: TestApp) -> None:
+    """With a burst window of 10 s, an exhausted burst resets when the 10 s end."""
     with settings.in_use(replace(settings.current(), burst_window_s=10)):
         latchkey.clock.forward(4)
         for _ in range(3):
             admit("acc_1", SMALL)
-        assert refused(SMALL).retry_after_s == 6
+        assert reject(SMALL).retry_after_s == 6
         latchkey.clock.forward(5.999)
-        assert refused(SMALL).retry_after_s == 1
+        assert reject(SMALL).retry_after_s == 1
         latchkey.clock.forward(0.001)
         assert admit("acc_1", SMALL).burst_left == 2
 
 
-def test_mistake_of_ours_is_no_free_pass(latchkey: TestApp) -> None:
-    """Only a database that doesn't answer lets requests through; a missing table is our fault and shows."""
+def test_missing_table_does_not_fail_open(latchkey: TestApp) -> None:
+    """Only an unavailable database admits requests; a missing table is an error."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
     with pytest.raises(WireError, match="ResourceNotFound"):
         admit("acc_1", FREE)

@@ -1,4 +1,4 @@
-"""What a stranger may do from one network, and from the wider one that it is part of."""
+"""Limits of anonymous callers, by network and by the wider network that contains it."""
 
 import pytest
 
@@ -11,24 +11,24 @@ THREE_AN_HOUR = Tier("trial", 3, 50)
 
 
 def attempts(wide: str, narrow: str) -> int:
-    """Return how many attempts of one network pass before one is refused."""
+    """Return how many attempts of one network are admitted before one is rejected."""
     for passed in range(100):
         try:
             admit_networks([narrow, wide], THREE_AN_HOUR)
         except Refused:
             return passed
-    pytest.fail("None was refused.")
+    pytest.fail("No attempt was rejected.")
 
 
-def test_wider_network_has_a_quota_of_its_own(latchkey: TestApp) -> None:
-    """Four times what each narrow one may, whichever of them asks; another wide one is not touched."""
+def test_wider_network_has_its_own_quota(latchkey: TestApp) -> None:
+    """A wider network has four times the quota of each narrow one; other wide networks are unaffected."""
     passed = [attempts("wide", f"narrow{number}") for number in range(WIDER + 1)]
     assert passed == [3, 3, 3, 3, 0]
     assert attempts("other", "elsewhere") == 3
 
 
-def test_refused_network_uses_up_nothing_of_its_neighbours(latchkey: TestApp) -> None:
-    """The narrowest is counted first, and what it refuses isn't counted any further."""
+def test_rejected_network_uses_nothing_of_its_neighbours(latchkey: TestApp) -> None:
+    """The narrowest network is counted first, and a rejected attempt isn't counted for the wider ones."""
     attempts("wide", "narrow0")
     for _ in range(20):
         with pytest.raises(Refused):
@@ -37,28 +37,28 @@ def test_refused_network_uses_up_nothing_of_its_neighbours(latchkey: TestApp) ->
 
 
 def test_wider_network_has_four_times_the_burst(latchkey: TestApp) -> None:
-    """Its neighbours together may be as quick as four of them."""
+    """All neighbours together may burst four times as much as one."""
     tier = Tier("trial", 1_000, 3)
     for number in range(WIDER):
         for _ in range(3):
             admit_networks([f"narrow{number}", "wide"], tier)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(Refused) as rejection:
         admit_networks(["another", "wide"], tier)
-    assert (refusal.value.limit, refusal.value.left.tier) == ("burst", Tier("trial", 4_000, 12))
+    assert (rejection.value.limit, rejection.value.left.tier) == ("burst", Tier("trial", 4_000, 12))
 
 
-def test_wider_network_of_a_tier_without_quota_has_a_wider_burst_alone(latchkey: TestApp) -> None:
+def test_wider_network_without_quota_has_only_a_wider_burst(latchkey: TestApp) -> None:
     """Four times unlimited is unlimited."""
     for number in range(WIDER):
         for _ in range(3):
             admit_networks([f"narrow{number}", "wide"], Tier("trial", None, 3))
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(Refused) as rejection:
         admit_networks(["another", "wide"], Tier("trial", None, 3))
-    assert refusal.value.left.tier == Tier("trial", None, 12)
+    assert rejection.value.left.tier == Tier("trial", None, 12)
 
 
-def test_what_is_left_is_the_narrowest_networks(latchkey: TestApp) -> None:
-    """A neighbour's use is nobody else's to know."""
+def test_remaining_is_that_of_the_narrowest_network(latchkey: TestApp) -> None:
+    """A caller doesn't see the usage of its neighbours."""
     admit_networks(["narrow0", "wide"], THREE_AN_HOUR)
     assert admit_networks(["narrow1", "wide"], THREE_AN_HOUR).quota_left == 2
     assert latchkey.counters("trial_wide", THREE_AN_HOUR)["used"] == 2

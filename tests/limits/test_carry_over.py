@@ -1,4 +1,4 @@
-"""An account's use of an hour counts for the one that takes its place."""
+"""An account's usage of the current hour carries over to the account that replaces it."""
 
 import pytest
 
@@ -12,8 +12,8 @@ from tests.support.harness import NOON_MS, TestApp
 HOUR = NOON_MS // 1000
 
 
-def test_new_subject_begins_with_what_the_old_one_used_under_all_tiers(latchkey: TestApp) -> None:
-    """Of this hour, whatever its tier is; carrying it twice changes nothing."""
+def test_new_subject_starts_with_the_old_usage_of_all_tiers(latchkey: TestApp) -> None:
+    """The usage of this hour is carried over from every tier; repeating it changes nothing."""
     latchkey.counted("acc_old", PRO, used=1_000)
     latchkey.clock.forward(3_600)
     for tier, used in ((FREE, 100), (PRO, 20), (ENTERPRISE, 3)):
@@ -24,21 +24,21 @@ def test_new_subject_begins_with_what_the_old_one_used_under_all_tiers(latchkey:
     assert latchkey.counters("acc_new", FREE) == {}
 
 
-def test_subject_that_used_nothing_leaves_nothing(latchkey: TestApp) -> None:
-    """Then the new one's counters aren't touched at all."""
+def test_unused_subject_carries_nothing_over(latchkey: TestApp) -> None:
+    """Without old usage, the new counters aren't written."""
     carry_over("acc_old", "acc_new", FREE)
     assert latchkey.counters("acc_new", FREE) == {}
 
 
 def test_one_request_is_carried_over(latchkey: TestApp) -> None:
-    """The least there is."""
+    """A single request is carried over."""
     admit("acc_old", FREE)
     carry_over("acc_old", "acc_new", FREE)
     assert admit("acc_new", FREE).quota_left == 998
 
 
 def test_old_subject_is_marked_before_it_is_read(latchkey: TestApp) -> None:
-    """An earlier verification adds nothing to it afterwards; it is read as it is, never by a transaction."""
+    """Earlier verifications add nothing afterwards; the read is consistent and without a transaction."""
     admit("acc_old", FREE)
     bodies: list[dynamodb.Json] = []
     through = dynamodb.sender()
@@ -56,8 +56,8 @@ def test_old_subject_is_marked_before_it_is_read(latchkey: TestApp) -> None:
     assert {operation for operation, _ in calls.made} == {"UpdateItem", "BatchGetItem"}
 
 
-def test_carrying_over_fails_where_the_mark_cannot_be_set(latchkey: TestApp) -> None:
-    """Without the mark nobody knows what the old one still uses."""
+def test_carry_over_fails_without_the_mark(latchkey: TestApp) -> None:
+    """If the mark can't be set, the old usage can't be known."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
     with pytest.raises(errors.Unavailable):
         carry_over("acc_old", "acc_new", FREE)

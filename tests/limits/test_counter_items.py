@@ -1,4 +1,4 @@
-"""How counters lie: where a moment is counted, and under which names."""
+"""Layout of the counter items: the window of a moment, and the counter names."""
 
 from dataclasses import replace
 
@@ -14,15 +14,17 @@ from tests.support.harness import NOON_MS, TestApp
     ("at_s", "hour_s", "slot"),
     [(0, 0, "s0"), (0.999, 0, "s0"), (1, 0, "s1"), (3599.999, 0, "s3599"), (3600, 3600, "s0")],
 )
-def test_moment_is_counted_in_its_own_hour_and_second(latchkey: TestApp, at_s: float, hour_s: int, slot: str) -> None:
-    """Borders belong to what begins there."""
+def test_moment_is_counted_in_its_hour_and_second(latchkey: TestApp, at_s: float, hour_s: int, slot: str) -> None:
+    """A boundary belongs to the window that it begins."""
     window = counter_items.window_at("acc_1", FREE, NOON_MS + round(at_s * 1000))
     assert (window.hour, window.slot) == (NOON_MS // 1000 + hour_s, slot)
     assert window.slot_start * 1000 <= window.now_ms < window.slot_ends_ms
 
 
 @pytest.mark.parametrize(("window_s", "slot", "starts_s"), [(1, "s59", 59), (10, "s5", 50), (60, "s0", 0)])
-def test_burst_window_begins_at_its_multiple(latchkey: TestApp, window_s: int, slot: str, starts_s: int) -> None:
+def test_burst_window_begins_at_a_multiple_of_its_length(
+    latchkey: TestApp, window_s: int, slot: str, starts_s: int
+) -> None:
     """A longer burst window begins at a multiple of its length."""
     with settings.in_use(replace(settings.current(), burst_window_s=window_s)):
         window = counter_items.window_at("acc_1", FREE, NOON_MS + 59_999)
@@ -30,39 +32,39 @@ def test_burst_window_begins_at_its_multiple(latchkey: TestApp, window_s: int, s
         assert window.slot_ends_ms == NOON_MS + (starts_s + window_s) * 1000
 
 
-def test_past_windows_are_those_no_clock_can_be_in(latchkey: TestApp) -> None:
-    """What is a few seconds old is kept for slower clocks; other names that begin alike are no windows."""
+def test_past_slots_are_those_no_clock_can_be_in(latchkey: TestApp) -> None:
+    """Recent windows are kept for slower clocks; other names with the same prefix are ignored."""
     window = counter_items.window_at("acc_1", FREE, NOON_MS + 60_000)
     oldest_kept = 60 - counter_items.SLOTS_KEPT_S
     names = ["used", "stale_at", f"s{oldest_kept - 1}", f"s{oldest_kept}", "s60", "s61", "s3", "k1234567", "hour"]
     assert counter_items.past_slots(names, window) == (f"s{oldest_kept - 1}", "s3")
 
 
-def test_counter_of_a_credential_has_eight_characters(latchkey: TestApp) -> None:
-    """A key is counted by the random end of its id, an OAuth client likewise."""
+def test_counter_name_has_eight_characters(latchkey: TestApp) -> None:
+    """A key or OAuth client is counted by the random end of its id."""
     key_id, client_id = ids.new("key"), ids.new("app")
     assert counter_items.counter_of(key_id) == f"k{key_id[-7:]}"
     assert counter_items.counter_of(client_id) == f"c{client_id[-7:]}"
 
 
-def test_past_windows_of_a_longer_burst_are_removed_once_no_clock_can_be_in_them(latchkey: TestApp) -> None:
-    """Of ten seconds each: the last one ended just now, the one before ten seconds ago."""
+def test_past_slots_of_a_longer_burst_are_removed(latchkey: TestApp) -> None:
+    """With windows of 10 s, one that ended just now is kept, one that ended 10 s ago is removed."""
     with settings.in_use(replace(settings.current(), burst_window_s=10)):
         window = counter_items.window_at("acc_1", FREE, NOON_MS + 60_000)
         assert counter_items.past_slots(["s3", "s4", "s5", "s6"], window) == ("s3", "s4")
 
 
-def test_one_write_removes_a_hundred_past_windows(latchkey: TestApp) -> None:
-    """The others go with the next one; an expression has at most 4 KB."""
+def test_one_write_removes_at_most_100_slots(latchkey: TestApp) -> None:
+    """The next write removes the rest; an expression has at most 4 KB."""
     window = counter_items.window_at("acc_1", FREE, NOON_MS + 3_599_000)
     names = [f"s{number}" for number in range(1_000, 1_200)]
     removed = counter_items.past_slots(names, window)
-    assert removed == tuple(names[: counter_items.REMOVED_AT_ONCE])
+    assert removed == tuple(names[: counter_items.REMOVED_PER_WRITE])
     assert 500 < len(" REMOVE " + ", ".join(removed)) < 1_000
 
 
-def test_window_belongs_to_the_item_of_its_subject_tier_and_hour(latchkey: TestApp) -> None:
-    """The key, and when it ends and may be deleted."""
+def test_window_is_in_the_item_of_its_subject_tier_and_hour(latchkey: TestApp) -> None:
+    """The window has the right key, reset times and expiry."""
     window = counter_items.window_at("acc_1", FREE, NOON_MS + 7_200_001)
     hour = NOON_MS // 1000 + 7_200
     assert window.item_key == ("acc_1#free", hour)
@@ -71,14 +73,14 @@ def test_window_belongs_to_the_item_of_its_subject_tier_and_hour(latchkey: TestA
     assert counter_items.dies_at(FREE, hour) == hour + 31 * 86_400
 
 
-def test_number_that_is_not_there_is_zero() -> None:
-    """No counter stands for none."""
+def test_missing_number_is_zero() -> None:
+    """A missing counter is zero."""
     item = {"used": {"N": "12"}}
     assert (counter_items.number(item, "used"), counter_items.number(item, "s5")) == (12, 0)
 
 
-def test_counters_are_names_of_eight_characters_of_keys_and_clients() -> None:
-    """Nothing else that an item holds begins so and is as long."""
+def test_counters_are_key_and_client_names_of_eight_characters() -> None:
+    """No other attribute has the same form."""
     named = ["kAAAAAAA", "cAAAAAAA"]
     others = ["used", "other", "refused", "s1234567", "nAAAAAAA", "fAAAAAAA", "qAAAAAAA", "kAAAAAA", "kAAAAAAAA", "c"]
     assert counter_items.counters({name: {"N": "1"} for name in [*others, *named]}) == set(named)

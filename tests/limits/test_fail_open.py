@@ -1,4 +1,4 @@
-"""A limiter outage is no API outage: while the database can't be reached, requests pass, a call a second."""
+"""Fail open: while the database is unavailable, requests are admitted, with one call a second."""
 
 import io
 
@@ -13,16 +13,16 @@ from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO, Tier
 from tests.support.harness import NOON_MS, TestApp
 
 
-def test_request_passes_when_the_database_cannot_be_reached(cut_off: TestApp) -> None:
-    """The request is let through, and the operator hears of it by a metric."""
+def test_request_is_admitted_when_the_database_is_unavailable(cut_off: TestApp) -> None:
+    """The request is admitted, and a metric reports it."""
     log = io.StringIO()
     telemetry.write_to(log)
     assert admit("acc_1", FREE).limit == 1000
     assert "LimiterUnavailable" in log.getvalue()
 
 
-def test_only_one_request_a_second_waits_for_the_database(cut_off: TestApp) -> None:
-    """After a call without an answer the others pass unasked until a second is over."""
+def test_one_request_a_second_waits_for_the_database(cut_off: TestApp) -> None:
+    """After a failed call, requests are admitted without a call for a second."""
     admit("acc_1", FREE)
     with telemetry.calls_watched() as calls:
         admit("acc_1", FREE)
@@ -34,8 +34,8 @@ def test_only_one_request_a_second_waits_for_the_database(cut_off: TestApp) -> N
     assert len(calls.made) == dynamodb.AT_ONCE.unavailable
 
 
-def test_clock_set_back_prolongs_no_outage(cut_off: TestApp) -> None:
-    """When the clock jumps back the database is asked again at once."""
+def test_clock_set_back_does_not_prolong_fail_open(cut_off: TestApp) -> None:
+    """When the clock is set back, the next request calls the database."""
     admit("acc_1", FREE)
     cut_off.clock.forward(-3600)
     with telemetry.calls_watched() as calls:
@@ -44,8 +44,8 @@ def test_clock_set_back_prolongs_no_outage(cut_off: TestApp) -> None:
 
 
 @pytest.mark.parametrize(("after_ms", "lasts"), [(-1, False), (0, True), (999, True), (1_000, False)])
-def test_outage_lasts_one_second(latchkey: TestApp, after_ms: int, lasts: bool) -> None:
-    """From the moment in which it was noticed."""
+def test_fail_open_lasts_one_second(latchkey: TestApp, after_ms: int, lasts: bool) -> None:
+    """It lasts one second from the failed call."""
     fail_open.begins(NOON_MS)
     assert fail_open.lasts(NOON_MS + after_ms) is lasts
     fail_open.forget()
@@ -53,16 +53,14 @@ def test_outage_lasts_one_second(latchkey: TestApp, after_ms: int, lasts: bool) 
 
 
 def unreachable(operation: str, body: dynamodb.Json) -> dynamodb.Json:
-    """Answer a call as a database that is away."""
+    """Answer a call like an unavailable database."""
     raise Unreachable("NoAnswer", "no answer", {})
 
 
 @pytest.mark.parametrize("failure", [Unreachable, Contended])
 @pytest.mark.parametrize("tier", [PRO, ENTERPRISE], ids=lambda tier: tier.name)
-def test_request_that_passes_unasked_shows_what_this_process_knew(
-    latchkey: TestApp, tier: Tier, failure: type[WireError]
-) -> None:
-    """The quota as it was last seen and the whole burst, with the call that failed and without any."""
+def test_fail_open_reports_the_cached_usage(latchkey: TestApp, tier: Tier, failure: type[WireError]) -> None:
+    """The headers show the cached quota and a full burst, with and without a failed call."""
 
     def fail(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         raise failure("Failed", "no answer", {})
@@ -76,8 +74,8 @@ def test_request_that_passes_unasked_shows_what_this_process_knew(
     assert [each.crossed for each in left] == [(), ()]
 
 
-def test_outage_begins_when_the_call_has_failed(latchkey: TestApp) -> None:
-    """Waiting for an answer may take longer than the second that follows."""
+def test_fail_open_starts_when_the_call_fails(latchkey: TestApp) -> None:
+    """The timeout may be longer than the second, so it starts after the call."""
 
     def slow(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         latchkey.clock.forward(2)
@@ -92,15 +90,15 @@ def test_outage_begins_when_the_call_has_failed(latchkey: TestApp) -> None:
     assert calls.made == []
 
 
-def test_throttled_counter_refuses_for_a_second(latchkey: TestApp) -> None:
-    """It is no outage: the burst is said to be spent, and the next request asks again."""
+def test_throttled_counter_rejects_for_a_second(latchkey: TestApp) -> None:
+    """Throttling isn't unavailability: the burst is reported exhausted, and the next request calls again."""
 
     def throttled(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         raise Throttled("ThrottlingException", "slow down", {})
 
     admit("acc_1", FREE)
-    with dynamodb.sent_by(throttled), pytest.raises(Refused) as refusal:
+    with dynamodb.sent_by(throttled), pytest.raises(Refused) as rejection:
         admit("acc_1", FREE)
-    assert (refusal.value.limit, refusal.value.retry_after_s) == ("throttled", 1)
-    assert (refusal.value.left.quota_left, refusal.value.left.burst_left) == (999, 0)
+    assert (rejection.value.limit, rejection.value.retry_after_s) == ("throttled", 1)
+    assert (rejection.value.left.quota_left, rejection.value.left.burst_left) == (999, 0)
     assert admit("acc_1", FREE).quota_left == 998

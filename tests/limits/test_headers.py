@@ -1,4 +1,4 @@
-"""The numbers behind the limit headers."""
+"""The numbers of the rate-limit headers."""
 
 import pytest
 
@@ -9,12 +9,12 @@ from tests.support.harness import NOON_MS, TestApp
 
 
 def headers_at(tier: Tier, after_ms: int, *, used: int, burst_used: int) -> dict[str, str]:
-    """Return the headers of one answer."""
+    """Return the headers of one response."""
     return headers(allowance(window_at("acc_1", tier, NOON_MS + after_ms), used=used, burst_used=burst_used))
 
 
-def test_headers_speak_of_the_quota(latchkey: TestApp) -> None:
-    """Limit, remaining and reset are the hour's; the IETF fields tell both windows."""
+def test_headers_describe_the_quota(latchkey: TestApp) -> None:
+    """Limit, remaining and reset are the hour's; the IETF fields describe both windows."""
     assert headers_at(FREE, 1_800_250, used=250, burst_used=10) == {
         "X-RateLimit-Limit": "1000",
         "X-RateLimit-Remaining": "750",
@@ -24,8 +24,8 @@ def test_headers_speak_of_the_quota(latchkey: TestApp) -> None:
     }
 
 
-def test_headers_of_a_tier_without_quota_speak_of_the_burst(latchkey: TestApp) -> None:
-    """Enterprise has no hour to speak of."""
+def test_headers_without_quota_describe_the_burst(latchkey: TestApp) -> None:
+    """Enterprise has no hourly window to report."""
     assert headers_at(ENTERPRISE, 500, used=250, burst_used=10) == {
         "X-RateLimit-Limit": "1000",
         "X-RateLimit-Remaining": "990",
@@ -36,14 +36,14 @@ def test_headers_of_a_tier_without_quota_speak_of_the_burst(latchkey: TestApp) -
 
 
 def test_remaining_is_never_negative(latchkey: TestApp) -> None:
-    """A tier that was made smaller leaves nothing, not less than nothing."""
-    told = headers_at(FREE, 0, used=5_000, burst_used=500)
-    assert told["X-RateLimit-Remaining"] == "0"
-    assert told["RateLimit"] == '"hour";r=0;t=3600, "burst";r=0;t=1'
+    """After a change to a smaller tier, zero remains."""
+    shown_headers = headers_at(FREE, 0, used=5_000, burst_used=500)
+    assert shown_headers["X-RateLimit-Remaining"] == "0"
+    assert shown_headers["RateLimit"] == '"hour";r=0;t=3600, "burst";r=0;t=1'
 
 
-def test_nobody_has_nothing() -> None:
-    """An answer that no counter stands behind says so in the documented headers."""
+def test_unauthenticated_response_has_zero_limits() -> None:
+    """A response without a counter has zeros in the documented headers."""
     assert NOBODY == {"X-RateLimit-Limit": "0", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "0"}
 
 
@@ -51,12 +51,12 @@ def test_nobody_has_nothing() -> None:
     ("at_ms", "now_ms", "seconds"), [(1_000, 0, 1), (1_001, 0, 2), (1, 0, 1), (0, 0, 0), (0, 5_000, 0)]
 )
 def test_seconds_until_are_rounded_up(at_ms: int, now_ms: int, seconds: int) -> None:
-    """After so many whole seconds the moment has come, and none is ever negative."""
+    """After that many whole seconds the time is reached; the result is never negative."""
     assert seconds_until(at_ms, now_ms) == seconds
 
 
-def test_every_limit_header_may_be_read_by_pages_of_other_origins(latchkey: TestApp) -> None:
-    """Those above, and when to come again."""
+def test_limit_headers_are_exposed_by_cors(latchkey: TestApp) -> None:
+    """All limit headers and Retry-After are exposed to other origins."""
     assert set(NAMES) == {*headers_at(FREE, 0, used=0, burst_used=0), "Retry-After"}
     assert len(NAMES) == 6
 
@@ -66,10 +66,10 @@ def test_every_limit_header_may_be_read_by_pages_of_other_origins(latchkey: Test
     [(FREE, 1_000, 988, NOON_MS // 1000 + 3_600), (ENTERPRISE, 1_000, 996, NOON_MS // 1000 + 2)],
     ids=["quota", "burst"],
 )
-def test_limit_remaining_and_reset_are_of_the_same_window(
+def test_limit_remaining_and_reset_describe_the_same_window(
     latchkey: TestApp, tier: Tier, limit: int, remaining: int, reset_s: int
 ) -> None:
-    """The hour's where there is a quota, else the burst's."""
+    """They describe the hour if there is a quota, otherwise the burst."""
     left = allowance(window_at("acc_1", tier, NOON_MS + 1_999), used=12, burst_used=4)
     assert (left.limit, left.remaining, left.reset_s) == (limit, remaining, reset_s)
     assert left.quota_left == (0 if tier is ENTERPRISE else 988)

@@ -1,4 +1,4 @@
-"""How large a lease is, how long it is good, and what becomes of the admissions that it leaves unspent."""
+"""The size and lifetime of a lease, and the accounting of unspent admissions."""
 
 from dataclasses import replace
 
@@ -20,20 +20,20 @@ def window(at_ms: int = 0) -> Window:
     return window_at(WHO, ENTERPRISE, BEGIN_MS + at_ms)
 
 
-def let_through(count: int, *, at_ms: int = -1_000) -> None:
-    """Let so many requests through, one by one: in the second before, unless another moment is named."""
+def admit_requests(count: int, *, at_ms: int = -1_000) -> None:
+    """Admit requests one by one, by default in the second before."""
     for _ in range(count):
-        leases.taken(window(at_ms), KEY, NEVER_STALE, leases.ONE, 0)
+        leases.record(window(at_ms), KEY, NEVER_STALE, leases.SINGLE, 0)
 
 
-def size_wanted(at_ms: int = 0, *, burst_used: int = 0) -> int:
-    """Return how many admissions the next write would take."""
+def reserved_size(at_ms: int = 0, *, burst_used: int = 0) -> int:
+    """Return how many admissions the next write would reserve."""
     here = window(at_ms)
-    return leases.wanted(here, KEY, local_cache.Seen(slots={here.slot: burst_used})).size
+    return leases.choose_reservation(here, KEY, local_cache.CachedItem(slots={here.slot: burst_used})).size
 
 
 def spent(at_ms: int = 0, verified_at_ms: int = NEVER_STALE) -> list[int]:
-    """Spend everything that is held, and return what each said of the burst."""
+    """Spend all leased admissions, and return the burst usage of each."""
     found = []
     while (burst_used := leases.spend(window(at_ms), KEY, verified_at_ms)) is not None:
         found.append(burst_used)
@@ -56,110 +56,110 @@ def spent(at_ms: int = 0, verified_at_ms: int = NEVER_STALE) -> list[int]:
         (100, 999, 1),
     ],
 )
-def test_lease_is_a_tenth_of_the_last_second_and_no_more_than_this_one_will_need(
+def test_lease_is_a_tenth_of_the_last_second_and_of_the_rest_of_this_one(
     latchkey: TestApp, count: int, at_ms: int, size: int
 ) -> None:
-    """At the rate just seen; a lease of one is none."""
-    let_through(count)
-    assert size_wanted(at_ms) == size
+    """The size follows the recent rate; a lease of one is a single admission."""
+    admit_requests(count)
+    assert reserved_size(at_ms) == size
 
 
 @pytest.mark.parametrize(("burst_used", "size"), [(0, 10), (790, 10), (791, 1), (1_000, 1)])
-def test_no_lease_reaches_beyond_four_fifths_of_the_burst(latchkey: TestApp, burst_used: int, size: int) -> None:
-    """Not by one."""
-    let_through(100)
-    assert size_wanted(burst_used=burst_used) == size
+def test_no_lease_exceeds_four_fifths_of_the_burst(latchkey: TestApp, burst_used: int, size: int) -> None:
+    """The bound is exact."""
+    admit_requests(100)
+    assert reserved_size(burst_used=burst_used) == size
 
 
 @pytest.mark.parametrize(("size", "below"), [(1, 1_000), (2, 799), (10, 791), (100, 701)])
-def test_counter_must_have_room_for_all_of_a_lease(latchkey: TestApp, size: int, below: int) -> None:
-    """One request may use the last of the burst, a lease the last of its four fifths."""
-    assert leases.below(window(), size) == below
+def test_counter_must_have_room_for_the_whole_lease(latchkey: TestApp, size: int, below: int) -> None:
+    """A single request may use the last of the burst, a lease only up to four fifths."""
+    assert leases.burst_bound(window(), size) == below
 
 
-def test_rate_of_an_earlier_second_than_the_last_says_nothing(latchkey: TestApp) -> None:
-    """Nor does that of a later one, when the clock is set back."""
-    let_through(100, at_ms=-1_001)
-    assert size_wanted() == 1
-    let_through(100, at_ms=1_000)
-    assert size_wanted() == 1
+def test_rate_of_a_second_before_the_last_is_ignored(latchkey: TestApp) -> None:
+    """So is that of a later second, when the clock is set back."""
+    admit_requests(100, at_ms=-1_001)
+    assert reserved_size() == 1
+    admit_requests(100, at_ms=1_000)
+    assert reserved_size() == 1
 
 
-def test_one_thread_at_a_time_fetches_a_lease(latchkey: TestApp) -> None:
-    """The others take one each until it is there, or a second after it should have been."""
+def test_one_thread_at_a_time_acquires_a_lease(latchkey: TestApp) -> None:
+    """Other threads take single admissions until the lease arrives or a second has passed."""
     with settings.in_use(replace(settings.current(), burst_window_s=10)):
-        let_through(100, at_ms=-10_000)
-        assert [size_wanted(at_ms) for at_ms in (0, 0, 999, 1_000, 1_000)] == [10, 1, 1, 10, 1]
-        assert size_wanted(500) == 10, "the clock was set back"
+        admit_requests(100, at_ms=-10_000)
+        assert [reserved_size(at_ms) for at_ms in (0, 0, 999, 1_000, 1_000)] == [10, 1, 1, 10, 1]
+        assert reserved_size(500) == 10, "the clock was set back"
 
 
-def test_lease_is_spent_one_by_one_and_the_next_may_be_fetched(latchkey: TestApp) -> None:
-    """The first of it was the request's that fetched it; each of the others says what is used of the burst then."""
-    let_through(300)
-    take = leases.wanted(window(), KEY, local_cache.Seen())
-    assert take == leases.Take(30)
-    leases.taken(window(), KEY, NEVER_STALE, take, burst_used=130)
+def test_lease_is_spent_one_by_one_and_then_renewed(latchkey: TestApp) -> None:
+    """The first admission goes to the acquiring request; each later one reports its own burst usage."""
+    admit_requests(300)
+    reservation = leases.choose_reservation(window(), KEY, local_cache.CachedItem())
+    assert reservation == leases.Reservation(30)
+    leases.record(window(), KEY, NEVER_STALE, reservation, burst_used=130)
     assert spent() == list(range(102, 131))
-    assert leases.wanted(window(), KEY, local_cache.Seen()) == leases.Take(30)
-    # 30 were let through, so a tenth of that is the next second's.
-    assert size_wanted(1_000) == 3
+    assert leases.choose_reservation(window(), KEY, local_cache.CachedItem()) == leases.Reservation(30)
+    # 30 were admitted, so the next second's lease is a tenth of that.
+    assert reserved_size(1_000) == 3
 
 
 @pytest.mark.parametrize(
     ("after_ms", "earlier_ms", "is_good"),
     [(0, 0, True), (999, 0, True), (1_000, 0, False), (-1, 0, False), (0, 1, False), (0, -1, True)],
 )
-def test_lease_is_good_for_a_second_and_for_who_was_verified_no_earlier(
+def test_lease_is_valid_for_a_second_and_for_no_earlier_verification(
     latchkey: TestApp, after_ms: int, earlier_ms: int, is_good: bool
 ) -> None:
-    """However long the burst's window is."""
+    """This holds for a longer burst window too."""
     with settings.in_use(replace(settings.current(), burst_window_s=10)):
-        leases.taken(window(5_000), KEY, NOON_MS, leases.Take(5), burst_used=5)
+        leases.record(window(5_000), KEY, NOON_MS, leases.Reservation(5), burst_used=5)
         assert spent(5_000 + after_ms, NOON_MS - earlier_ms) == ([2, 3, 4, 5] if is_good else [])
 
 
-def test_lease_lives_from_the_moment_of_its_own_write(latchkey: TestApp) -> None:
-    """Not from that of an earlier one."""
+def test_lease_lifetime_starts_with_its_own_write(latchkey: TestApp) -> None:
+    """An earlier write doesn't count."""
     with settings.in_use(replace(settings.current(), burst_window_s=10)):
-        leases.taken(window(0), KEY, NOON_MS, leases.Take(2), burst_used=2)
-        leases.taken(window(900), KEY, NOON_MS + 5, leases.Take(3), burst_used=5)
+        leases.record(window(0), KEY, NOON_MS, leases.Reservation(2), burst_used=2)
+        leases.record(window(900), KEY, NOON_MS + 5, leases.Reservation(3), burst_used=5)
         assert spent(1_899, NOON_MS + 4) == []
         assert spent(1_899, NOON_MS + 5) == [4, 5]
 
 
-def test_single_admission_leaves_a_lease_as_it_is(latchkey: TestApp) -> None:
-    """It was taken by somebody who may not spend the lease, or for what the item had not seen."""
-    leases.taken(window(), KEY, NOON_MS + 5, leases.Take(5), burst_used=5)
-    leases.taken(window(900), KEY, NOON_MS, leases.ONE, burst_used=6)
-    assert leases.wanted(window(900), KEY, local_cache.Seen()) == leases.Take(1, returned=0)
+def test_single_admission_keeps_the_lease(latchkey: TestApp) -> None:
+    """A single admission by a caller that may not spend the lease leaves it unchanged."""
+    leases.record(window(), KEY, NOON_MS + 5, leases.Reservation(5), burst_used=5)
+    leases.record(window(900), KEY, NOON_MS, leases.SINGLE, burst_used=6)
+    assert leases.choose_reservation(window(900), KEY, local_cache.CachedItem()) == leases.Reservation(1, returned=0)
     assert spent(900, NOON_MS) == []
     assert spent(1_000 - 1, NOON_MS + 5) == [2, 3, 4, 5]
 
 
-def test_what_was_lost_is_taken_off_once(latchkey: TestApp) -> None:
-    """Of a lease that another has taken the place of, or whose second is over: by the next write, not by two."""
-    leases.taken(window(), KEY, NEVER_STALE, leases.Take(5), burst_used=5)
-    leases.taken(window(), KEY, NEVER_STALE, leases.Take(4), burst_used=9)
-    assert leases.wanted(window(), KEY, local_cache.Seen()) == leases.Take(1, returned=4)
+def test_unspent_admissions_are_subtracted_once(latchkey: TestApp) -> None:
+    """Those of a replaced or expired lease are subtracted by the next write only."""
+    leases.record(window(), KEY, NEVER_STALE, leases.Reservation(5), burst_used=5)
+    leases.record(window(), KEY, NEVER_STALE, leases.Reservation(4), burst_used=9)
+    assert leases.choose_reservation(window(), KEY, local_cache.CachedItem()) == leases.Reservation(1, returned=4)
     later = window(3_000)
-    take = leases.wanted(later, KEY, local_cache.Seen())
-    assert take == leases.Take(1, returned=4 + 3)
-    leases.taken(later, KEY, NEVER_STALE, take, burst_used=1)
-    assert leases.wanted(later, KEY, local_cache.Seen()) == leases.Take(1)
+    reservation = leases.choose_reservation(later, KEY, local_cache.CachedItem())
+    assert reservation == leases.Reservation(1, returned=4 + 3)
+    leases.record(later, KEY, NEVER_STALE, reservation, burst_used=1)
+    assert leases.choose_reservation(later, KEY, local_cache.CachedItem()) == leases.Reservation(1)
 
 
-def test_lease_takes_what_was_lost_off_too(latchkey: TestApp) -> None:
-    """It is one write like any other."""
-    let_through(100)
-    leases.taken(window(-1), KEY, NEVER_STALE, leases.Take(5), burst_used=5)
-    take = leases.wanted(window(), KEY, local_cache.Seen())
-    assert take == leases.Take(10, returned=4)
-    leases.taken(window(), KEY, NEVER_STALE, take, burst_used=10)
-    assert leases.wanted(window(), KEY, local_cache.Seen()).returned == 0
+def test_lease_write_subtracts_unspent_admissions(latchkey: TestApp) -> None:
+    """A write that reserves a lease subtracts them as well."""
+    admit_requests(100)
+    leases.record(window(-1), KEY, NEVER_STALE, leases.Reservation(5), burst_used=5)
+    reservation = leases.choose_reservation(window(), KEY, local_cache.CachedItem())
+    assert reservation == leases.Reservation(10, returned=4)
+    leases.record(window(), KEY, NEVER_STALE, reservation, burst_used=10)
+    assert leases.choose_reservation(window(), KEY, local_cache.CachedItem()).returned == 0
 
 
-def test_callers_are_not_remembered_without_end(latchkey: TestApp) -> None:
-    """The one that came first is forgotten first, and only when there are too many."""
+def test_number_of_callers_in_memory_is_bounded(latchkey: TestApp) -> None:
+    """The oldest caller is dropped first, and only above the maximum."""
     counters = [f"k{number:07}" for number in range(leases.CALLERS_MAX + 1)]
 
     def held() -> list[bool]:
@@ -167,9 +167,9 @@ def test_callers_are_not_remembered_without_end(latchkey: TestApp) -> None:
         return [leases.spend(window(), counter, NEVER_STALE) is not None for counter in ends]
 
     for counter in counters[:-1]:
-        leases.taken(window(), counter, NEVER_STALE, leases.Take(5), burst_used=5)
+        leases.record(window(), counter, NEVER_STALE, leases.Reservation(5), burst_used=5)
     assert held() == [True, True, False]
-    leases.taken(window(), counters[-1], NEVER_STALE, leases.Take(5), burst_used=5)
+    leases.record(window(), counters[-1], NEVER_STALE, leases.Reservation(5), burst_used=5)
     assert held() == [False, True, True]
     leases.forget()
     assert held() == [False, False, False]

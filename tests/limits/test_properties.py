@@ -1,4 +1,4 @@
-"""What holds of the limits whatever the clock and the caller do, found out by hypothesis."""
+"""Properties of the limits under any clock and any caller, checked by Hypothesis."""
 
 from collections import Counter
 from itertools import count
@@ -24,48 +24,48 @@ NOT_FLAKY = settings(
 SUBJECTS = (f"acc_{number}" for number in count())
 
 BACK_S = 6
-"""How far two functions' clocks differ when one is 3 s fast and one 3 s slow."""
+"""The clock difference of two functions when one is 3 s fast and one 3 s slow."""
 NEARBY_MS = st.sampled_from([0, 0, 0, 250, 999, 1_000, 1_000, 2_000, 6_000, -1_000, -2_000, -BACK_S * 1000])
 ANYWHERE_MS = st.integers(-BACK_S * 1000, clock.HOUR_S * 1000 // 4)
 MOVES = st.lists(
     st.tuples(st.one_of(NEARBY_MS, NEARBY_MS, NEARBY_MS, ANYWHERE_MS), st.booleans()), min_size=15, max_size=40
 )
-"""By how much the clock moves before each request, and whether another process serves it."""
+"""How far the clock moves before each request, and whether another process serves it."""
 
 
 class Clocks:
-    """A clock that is set back by no more than two functions' clocks may differ."""
+    """A clock that is set back by at most the clock skew of two functions."""
 
     def __init__(self, latchkey: TestApp) -> None:
-        """Start where the house stands."""
+        """Start at the harness's time."""
         self.latchkey, self.latest_ms = latchkey, latchkey.clock.now_ms
 
     def move(self, by_ms: int) -> None:
-        """Move on, or back."""
+        """Move forward or back."""
         earliest_ms = self.latest_ms - BACK_S * 1000
         self.latchkey.clock.now_ms = max(self.latchkey.clock.now_ms + by_ms, earliest_ms)
         self.latest_ms = max(self.latest_ms, self.latchkey.clock.now_ms)
 
 
-def ask(subject: str) -> Allowance | Refused:
-    """Ask for one request; return what is left, or the refusal."""
+def try_admit(subject: str) -> Allowance | Refused:
+    """Send one request. Returns what remains, or the rejection."""
     try:
         return admit(subject, TIER)
-    except Refused as refusal:
-        return refusal
+    except Refused as rejection:
+        return rejection
 
 
 @NOT_FLAKY
 @given(MOVES)
 def test_limits_are_never_exceeded(latchkey: TestApp, moves: list[tuple[int, bool]]) -> None:
-    """Never more than the quota in any clock hour, never more than the burst in any clock second."""
+    """No clock hour exceeds the quota, and no clock second the burst."""
     subject, clocks = next(SUBJECTS), Clocks(latchkey)
     hours, seconds = Counter[int](), Counter[int]()
     for by_ms, elsewhere in moves:
         clocks.move(by_ms)
         if elsewhere:
             latchkey.forget()
-        admitted = isinstance(ask(subject), Allowance)
+        admitted = isinstance(try_admit(subject), Allowance)
         hours[clock.hour_of(clock.now_s())] += admitted
         seconds[clock.now_s()] += admitted
     assert max(hours.values()) <= (TIER.quota or 0)
@@ -74,8 +74,8 @@ def test_limits_are_never_exceeded(latchkey: TestApp, moves: list[tuple[int, boo
 
 @NOT_FLAKY
 @given(MOVES)
-def test_client_that_keeps_under_both_limits_is_never_refused(latchkey: TestApp, moves: list[tuple[int, bool]]) -> None:
-    """Whoever counts along and stays within quota and burst meets no 429."""
+def test_client_within_both_limits_is_never_rejected(latchkey: TestApp, moves: list[tuple[int, bool]]) -> None:
+    """A client that stays within quota and burst gets no 429."""
     subject, clocks = next(SUBJECTS), Clocks(latchkey)
     hours, seconds = Counter[int](), Counter[int]()
     for by_ms, elsewhere in moves:
@@ -84,15 +84,15 @@ def test_client_that_keeps_under_both_limits_is_never_refused(latchkey: TestApp,
             latchkey.forget()
         hour, second = clock.hour_of(clock.now_s()), clock.now_s()
         if hours[hour] < (TIER.quota or 0) and seconds[second] < TIER.burst:
-            assert isinstance(ask(subject), Allowance)
+            assert isinstance(try_admit(subject), Allowance)
             hours[hour] += 1
             seconds[second] += 1
 
 
 @NOT_FLAKY
 @given(MOVES)
-def test_remaining_never_rises_within_an_hour(latchkey: TestApp, moves: list[tuple[int, bool]]) -> None:
-    """A caller that plans with `X-RateLimit-Remaining` is never told of more than before."""
+def test_remaining_never_increases_within_an_hour(latchkey: TestApp, moves: list[tuple[int, bool]]) -> None:
+    """`X-RateLimit-Remaining` never exceeds an earlier value of the hour."""
     subject, clocks = next(SUBJECTS), Clocks(latchkey)
     lowest: dict[int, int] = {}
     for by_ms, elsewhere in moves:
@@ -100,28 +100,26 @@ def test_remaining_never_rises_within_an_hour(latchkey: TestApp, moves: list[tup
         if elsewhere:
             latchkey.forget()
         hour = clock.hour_of(clock.now_s())
-        answer = ask(subject)
-        left = answer.left if isinstance(answer, Refused) else answer
+        response = try_admit(subject)
+        left = response.left if isinstance(response, Refused) else response
         assert left.remaining <= lowest.get(hour, TIER.quota or 0)
         lowest[hour] = left.remaining
 
 
 @NOT_FLAKY
 @given(st.integers(0, clock.HOUR_S * 1000 - 1), st.lists(st.integers(0, 300), min_size=8, max_size=16))
-def test_wait_named_by_a_refusal_is_when_the_next_request_succeeds(
-    latchkey: TestApp, into_the_hour_ms: int, steps_ms: list[int]
-) -> None:
-    """After N seconds the next request succeeds, a second earlier it doesn't; message and header say the same N."""
+def test_next_request_succeeds_after_retry_after(latchkey: TestApp, into_the_hour_ms: int, steps_ms: list[int]) -> None:
+    """After N seconds the next request succeeds, a second earlier it doesn't; message and header agree on N."""
     subject = next(SUBJECTS)
     latchkey.clock.now_ms += into_the_hour_ms
     for step_ms in steps_ms:
         latchkey.clock.now_ms += step_ms
-        answer = ask(subject)
-        if isinstance(answer, Refused):
-            wait_s = answer.retry_after_s
-            assert answer.message == f"Rate limit exceeded. Try again in {wait_s} seconds."
-            assert answer.headers == {"Retry-After": str(wait_s)}
+        response = try_admit(subject)
+        if isinstance(response, Refused):
+            wait_s = response.retry_after_s
+            assert response.message == f"Rate limit exceeded. Try again in {wait_s} seconds."
+            assert response.headers == {"Retry-After": str(wait_s)}
             latchkey.clock.forward(wait_s - 1)
-            assert isinstance(ask(subject), Refused)
+            assert isinstance(try_admit(subject), Refused)
             latchkey.clock.forward(1)
-            assert isinstance(ask(subject), Allowance)
+            assert isinstance(try_admit(subject), Allowance)

@@ -1,9 +1,9 @@
-"""The two counts of an hour's quota that an account is notified of."""
+"""The two quota thresholds that an account is notified of."""
 
 import pytest
 
 from chalicelib.limits.admission import admit
-from chalicelib.limits.quota_thresholds import NEARLY_SPENT, SPENT, crossed, reached
+from chalicelib.limits.quota_thresholds import NEARLY_SPENT, SPENT, find_crossed, reached
 from chalicelib.limits.tiers import ENTERPRISE, FREE, Tier
 from tests.support.harness import TestApp
 
@@ -26,10 +26,8 @@ ODD = Tier("odd", 7, 7)
         (ENTERPRISE, 10**7, ()),
     ],
 )
-def test_quota_is_nearly_spent_from_80_percent_and_spent_at_all_of_it(
-    tier: Tier, used: int, expected: tuple[str, ...]
-) -> None:
-    """A fraction of a request isn't used before the next one is; without a quota nothing can be spent."""
+def test_thresholds_are_80_and_100_percent(tier: Tier, used: int, expected: tuple[str, ...]) -> None:
+    """A fractional threshold is rounded up; without a quota there is none."""
     assert reached(tier, used) == expected
 
 
@@ -46,24 +44,22 @@ def test_quota_is_nearly_spent_from_80_percent_and_spent_at_all_of_it(
         (1_000, 900, ()),
     ],
 )
-def test_count_that_was_passed_by_a_write_sent_twice_is_noticed(
-    known: int, used: int, expected: tuple[str, ...]
-) -> None:
-    """An admission that finds the count one higher than it should be looks back, unless this process knew already."""
-    assert crossed(FREE, known=known, used=used) == expected
+def test_threshold_passed_by_a_retried_write_is_reported(known: int, used: int, expected: tuple[str, ...]) -> None:
+    """If a write counted twice, the threshold between is still reported, unless this process saw it before."""
+    assert find_crossed(FREE, known=known, used=used) == expected
 
 
-def test_tier_without_quota_tells_nothing() -> None:
-    """There is nothing that could be spent."""
-    assert crossed(ENTERPRISE, known=0, used=10**7) == ()
+def test_tier_without_quota_has_no_threshold() -> None:
+    """There is no quota to exhaust."""
+    assert find_crossed(ENTERPRISE, known=0, used=10**7) == ()
 
 
-def test_small_quota_may_be_nearly_spent_and_spent_by_one_request() -> None:
+def test_small_quota_may_cross_both_thresholds_with_one_request() -> None:
     """Both are reported, in this order."""
-    assert crossed(Tier("one", 1, 1), known=0, used=1) == (NEARLY_SPENT, SPENT)
+    assert find_crossed(Tier("one", 1, 1), known=0, used=1) == (NEARLY_SPENT, SPENT)
 
 
-def test_admission_says_what_it_brought_the_quota_to(latchkey: TestApp) -> None:
-    """The one that gets there, and no other; what this process knew before counts."""
+def test_admission_reports_the_threshold_it_crosses(latchkey: TestApp) -> None:
+    """Only the admission that crosses it does, given what this process has seen."""
     latchkey.counted("acc_1", FREE, used=798)
     assert [admit("acc_1", FREE).crossed for _ in range(3)] == [(), (NEARLY_SPENT,), ()]

@@ -1,4 +1,4 @@
-"""What an admission tells besides counting: from where, for what, who was told no; in one write and under 1 KB."""
+"""Per-credential usage: networks, routes and denied requests, in one write and under 1 KB."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,14 +27,16 @@ def item_of(subject: str = SUBJECT, tier: Tier = PRO) -> dict[str, Any]:
     return item
 
 
-def ask(counter: str = ADA, network: str = "203.0.113.0/24", route: str = "GET /v1/users", tier: Tier = PRO) -> None:
-    """Be admitted once."""
+def admit_one(
+    counter: str = ADA, network: str = "203.0.113.0/24", route: str = "GET /v1/users", tier: Tier = PRO
+) -> None:
+    """Get one request admitted."""
     admit(SUBJECT, tier, counter=counter, shown=recorded_usage.shown_by(counter, network=network, route=route))
 
 
 @contextmanager
 def sent() -> Iterator[list[dict[str, Any]]]:
-    """Collect the requests that go to DynamoDB."""
+    """Collect the requests sent to DynamoDB."""
     requests: list[dict[str, Any]] = []
     through = dynamodb.sender()
 
@@ -46,10 +48,10 @@ def sent() -> Iterator[list[dict[str, Any]]]:
         yield requests
 
 
-def test_item_learns_network_and_route_in_the_admissions_write(latchkey: TestApp) -> None:
-    """One call tells where from and what for; the network is a hash, its value the counter."""
+def test_network_and_route_are_recorded_by_the_admissions_write(latchkey: TestApp) -> None:
+    """One call records both; the network is a hash, its value the counter."""
     with telemetry.calls_watched() as calls:
-        ask()
+        admit_one()
     assert calls.made == [WRITE]
     item = item_of()
     assert recorded_usage.networks_of(item) == {recorded_usage.network_name(ADA, "203.0.113.0/24"): ADA}
@@ -58,62 +60,62 @@ def test_item_learns_network_and_route_in_the_admissions_write(latchkey: TestApp
     assert "203.0" not in str(item)
 
 
-def test_names_are_as_their_readers_expect(latchkey: TestApp) -> None:
-    """`n` and 8 characters, `r` and 3: whoever reads the items relies on it."""
+def test_attribute_names_have_their_documented_form(latchkey: TestApp) -> None:
+    """Readers of the items rely on `n` and 8 characters, `r` and 3."""
     name = recorded_usage.network_name(ADA, "203.0.113.0/24")
     assert (name, len(name)) == ("nmUkuS2Af", 9)
     assert len(recorded_usage.route_name("GET /v1/users")) == 4
 
 
-def test_steady_state_sends_nothing_more(latchkey: TestApp) -> None:
-    """Once an item is known, the expression is as long as without network and route."""
-    ask()
+def test_steady_state_adds_nothing_to_the_write(latchkey: TestApp) -> None:
+    """Once the item is cached, the expression is as short as without network and route."""
+    admit_one()
     with sent() as requests:
-        ask()
+        admit_one()
         admit(SUBJECT, PRO, counter=ADA)
     assert requests[0] == requests[1]
 
 
-def test_keys_of_one_network_and_route_are_told_apart(latchkey: TestApp) -> None:
-    """Each counter has its own pair, and is in the route's set."""
-    ask(ADA)
-    ask(BOB)
+def test_keys_of_one_network_and_route_are_recorded_separately(latchkey: TestApp) -> None:
+    """Each counter has its own network attribute, and is in the route's set."""
+    admit_one(ADA)
+    admit_one(BOB)
     item = item_of()
     assert sorted(recorded_usage.networks_of(item).values()) == [ADA, BOB]
     assert recorded_usage.routes_of(item) == {recorded_usage.route_name("GET /v1/users"): {ADA, BOB}}
 
 
 def test_ninth_network_is_counted_without_a_name(latchkey: TestApp) -> None:
-    """Eight are named; each admission from another is one more in `n_other`."""
+    """Eight are named; each admission from another network adds one to `n_other`."""
     for number in range(10):
-        ask(network=f"10.0.{number}.0/24")
-    ask(network="10.0.9.0/24")
+        admit_one(network=f"10.0.{number}.0/24")
+    admit_one(network="10.0.9.0/24")
     item = item_of()
     assert len(recorded_usage.networks_of(item)) == recorded_usage.NETWORKS_MAX
     assert counter_items.number(item, recorded_usage.NETWORKS_OTHER) == 3
 
 
-def test_route_that_finds_no_room_marks_the_hour(latchkey: TestApp) -> None:
-    """An hour that doesn't name every route says so, once, and costs nothing more from then on."""
+def test_route_without_room_marks_the_hour(latchkey: TestApp) -> None:
+    """An hour with unnamed routes is marked once, and costs nothing more afterwards."""
     for number in range(40):
-        ask(route=f"GET /v1/own/{number}")
+        admit_one(route=f"GET /v1/own/{number}")
     item = item_of()
     assert not recorded_usage.is_complete(item)
     assert len(recorded_usage.routes_of(item)) == recorded_usage.SHARED_BYTES // 16
     with sent() as requests:
-        ask(route="GET /v1/own/39")
+        admit_one(route="GET /v1/own/39")
         admit(SUBJECT, PRO, counter=ADA)
     assert requests[0] == requests[1]
 
 
-def test_what_cold_processes_put_in_too_much_goes_with_the_next_write(latchkey: TestApp) -> None:
-    """Processes that don't know the item may overfill it; the first that sees it tidies up, and leaves the marks."""
+def test_overflow_by_cold_processes_is_removed_by_the_next_write(latchkey: TestApp) -> None:
+    """The first process that sees an overfull item removes the overflow and sets the markers."""
     for number in range(30):
-        ask(network=f"10.0.{number}.0/24", route=f"GET /v1/own/{number}")
+        admit_one(network=f"10.0.{number}.0/24", route=f"GET /v1/own/{number}")
         forget_process()
     assert len(recorded_usage.networks_of(item_of())) == 30
-    ask()
-    ask()
+    admit_one()
+    admit_one()
     item = item_of()
     assert len(recorded_usage.networks_of(item)) == recorded_usage.NETWORKS_MAX
     assert not recorded_usage.is_complete(item)
@@ -122,22 +124,22 @@ def test_what_cold_processes_put_in_too_much_goes_with_the_next_write(latchkey: 
 
 
 def test_failures_are_written_with_the_next_admission(latchkey: TestApp) -> None:
-    """A failure costs no call; the sum goes by the credential's name."""
-    ask()
+    """A failure costs no call; the count is stored under the credential's name."""
+    admit_one()
     window = counter_items.window_at(SUBJECT, PRO, latchkey.clock.now_ms)
     with telemetry.calls_watched() as calls:
         for _ in range(3):
             rejection_counts.note_failure(window, ADA)
     assert calls.made == []
-    ask()
-    ask()
+    admit_one()
+    admit_one()
     item = item_of()
     assert recorded_usage.times_told_no(item, recorded_usage.FAILED, ADA) == 3
     assert counter_items.number(item, counter_items.REFUSED) == 0
 
 
 def test_failures_without_an_admission_are_written_after_ten_seconds(latchkey: TestApp) -> None:
-    """A credential that only fails is seen all the same."""
+    """A credential that only fails is recorded as well."""
     for after_s in (0, 9, 1):
         latchkey.clock.forward(after_s)
         rejection_counts.note_failure(counter_items.window_at(SUBJECT, PRO, latchkey.clock.now_ms), ADA)
@@ -145,40 +147,42 @@ def test_failures_without_an_admission_are_written_after_ten_seconds(latchkey: T
 
 
 def test_failures_of_a_ninth_credential_are_counted_without_a_name(latchkey: TestApp) -> None:
-    """Eight are named, the others are one sum."""
+    """Eight are named, the others share one count."""
     window = counter_items.window_at(SUBJECT, PRO, latchkey.clock.now_ms)
     for number in range(10):
         rejection_counts.note_failure(window, f"k{number:07}")
     admit(SUBJECT, PRO)
     item = item_of()
     assert counter_items.number(item, recorded_usage.FAILED_OTHER) == 2
-    assert sum(name[0] == "f" and name != recorded_usage.FAILED_OTHER for name in item) == recorded_usage.NAMED_MAX
+    assert (
+        sum(name[0] == "f" and name != recorded_usage.FAILED_OTHER for name in item) == recorded_usage.CREDENTIALS_MAX
+    )
 
 
-def test_refusals_are_counted_by_credential_too(latchkey: TestApp) -> None:
-    """Whose requests a limit refused stands beside the account's sum."""
+def test_rejections_are_counted_by_credential(latchkey: TestApp) -> None:
+    """The credential's count is stored beside the account's."""
     small = Tier("pro", 1_000, 1)
-    ask(tier=small)
+    admit_one(tier=small)
     for _ in range(4):
         with pytest.raises(Refused):
-            ask(BOB, tier=small)
+            admit_one(BOB, tier=small)
     latchkey.clock.forward(1)
-    ask(tier=small)
+    admit_one(tier=small)
     item = item_of()
     assert counter_items.number(item, counter_items.REFUSED) == 4
     assert recorded_usage.times_told_no(item, recorded_usage.REFUSED, BOB) == 4
     assert recorded_usage.times_told_no(item, recorded_usage.REFUSED, ADA) == 0
 
 
-def test_without_a_counter_nothing_is_told(latchkey: TestApp) -> None:
-    """A stranger's item names no networks and no routes."""
+def test_anonymous_request_records_no_usage(latchkey: TestApp) -> None:
+    """An anonymous caller's item names no networks and no routes."""
     admit("ip_203.0.113.7", PRO, shown=recorded_usage.Traits("nAAAAAAAA", "rAAA"))
     item = item_of("ip_203.0.113.7")
     assert (recorded_usage.networks_of(item), recorded_usage.routes_of(item)) == ({}, {})
 
 
 def test_fullest_item_is_one_write_unit(latchkey: TestApp) -> None:
-    """Filled by admissions until nothing finds room, with the largest numbers and a stale mark, it is under 1 KB."""
+    """Filled until nothing has room, with the largest numbers and an invalidation mark, the item is under 1 KB."""
     subject = ids.new("acc")
     keys = [f"{'k' if number < 20 else 'c'}{number:07}" for number in range(counter_items.COUNTERS_MAX + 5)]
     for number in range(500):
@@ -187,7 +191,7 @@ def test_fullest_item_is_one_write_unit(latchkey: TestApp) -> None:
         if number % 5 == 0:
             window = counter_items.window_at(subject, ENTERPRISE, latchkey.clock.now_ms)
             rejection_counts.note_failure(window, counter)
-            rejection_counts.note(window, counter)
+            rejection_counts.record_rejection(window, counter)
         admit(subject, ENTERPRISE, counter=counter, shown=shown)
         latchkey.clock.forward(0.3)
     item = item_of(subject, ENTERPRISE)
@@ -199,7 +203,7 @@ def test_fullest_item_is_one_write_unit(latchkey: TestApp) -> None:
         recorded_usage.FAILED_OTHER,
     } < set(item)
     assert len(counter_items.counters(item)) == counter_items.COUNTERS_MAX
-    # An hour of 27,777 requests each second, and clocks that put 11 burst windows beside each other.
+    # An hour of 27,777 requests each second, and skewed clocks that keep 11 burst windows.
     largest = {"N": "99999999"}
     item |= {name: largest for name, value in item.items() if "N" in value and name not in ("hour", "dies_at")}
     slots = {f"s{3590 + second}": largest for second in range(counter_items.SLOTS_KEPT_S + 3)}

@@ -1,4 +1,4 @@
-"""The room in an item: each kind by its share, to the byte, and what goes when there is too much of it."""
+"""The room in an item: each kind's size limit, to the byte, and the removal of overflow."""
 
 from typing import Any
 
@@ -6,38 +6,38 @@ import pytest
 
 from chalicelib.limits import recorded_usage
 from chalicelib.limits.recorded_usage import (
-    NAMED_MAX,
+    CREDENTIALS_MAX,
     NETWORKS_MAX,
-    NOTHING_SHOWN,
+    NO_USAGE,
     SHARED_BYTES,
-    Known,
+    RecordedUsage,
     Traits,
-    is_old_news,
-    known,
+    is_already_recorded,
+    parse,
 )
-from chalicelib.limits.recorded_usage_delta import NOTHING_LEARNT, Learnt, learnt
+from chalicelib.limits.recorded_usage_delta import NO_DELTA, Delta, compute_delta
 
 ADA, BOB = "kAda0000", "kBob0000"
 ONE = {"N": "1"}
 NUMBER, ROUTE, COUNTER = 8 + 5, 4 + 3, 8 + 1
-"""So many bytes a number by name, a route and each counter of a route take."""
+"""The bytes of a named number, of a route, and of each counter of a route."""
 NETWORKS = {f"n{number:08}": {"S": ADA} for number in range(NETWORKS_MAX)}
 
 
 def counters(count: int) -> dict[str, Any]:
-    """Return a route's value: so many counters."""
+    """Return a route's value with `number` counters."""
     return {"SS": [f"k{number:07}" for number in range(count)]}
 
 
-def told(**changed: Any) -> Learnt:
-    """Return what a write of Ada's from a known item adds that has nothing to tell but what is named here."""
-    item = {"names": frozenset[str](), "room_bytes": SHARED_BYTES} | changed.pop("known", {})
-    shown, sums = changed.pop("shown", NOTHING_SHOWN), changed.pop("told_no", {})
-    return learnt(Known(**item), changed.pop("counter", ADA), shown, sums)
+def delta_of(**changed: Any) -> Delta:
+    """Return what a write of Ada's adds to a cached item, given only the arguments."""
+    item = {"names": frozenset[str](), "room_bytes": SHARED_BYTES} | changed.pop("recorded", {})
+    usage, sums = changed.pop("usage", NO_USAGE), changed.pop("denials", {})
+    return compute_delta(RecordedUsage(**item), changed.pop("counter", ADA), usage, sums)
 
 
-def test_item_is_known_by_its_networks_routes_failures_and_refusals() -> None:
-    """Numbers that aren't by name, and what else an item holds, are nothing of it; each name takes its room."""
+def test_item_is_parsed_by_networks_routes_failures_and_rejections() -> None:
+    """Other attributes are ignored; each name uses its room."""
     item = {
         "subject": {"S": "acc_1#free"},
         "hour": ONE,
@@ -59,26 +59,26 @@ def test_item_is_known_by_its_networks_routes_failures_and_refusals() -> None:
         "stale_at": ONE,
         "dies_at": ONE,
     }
-    assert known(item) == Known(
+    assert parse(item) == RecordedUsage(
         names=frozenset({"nAAAAAAAA", "n_other", "r_other", "fAda0000", "qAda0000", "qBob0000"})
         | {"rAAA" + ADA, "rAAA" + BOB, "rBBB" + ADA},
         networks=1,
         failed=1,
-        refused=2,
+        rejected=2,
         room_bytes=SHARED_BYTES - 2 * ROUTE - 3 * COUNTER - 3 * NUMBER,
     )
-    assert known({"used": ONE, "refused": ONE, "f_other": ONE}) == recorded_usage.NOTHING_KNOWN
+    assert parse({"used": ONE, "refused": ONE, "f_other": ONE}) == recorded_usage.NOTHING_RECORDED
 
 
-def test_networks_beyond_the_eighth_are_too_many() -> None:
-    """The last by name go, so all processes take away the same."""
-    assert known(NETWORKS | {"n_other": ONE}).excess == ()
+def test_networks_beyond_the_eighth_overflow() -> None:
+    """The last by name are removed, so that all processes agree."""
+    assert parse(NETWORKS | {"n_other": ONE}).overflow == ()
     more = {"n00000009": {"S": ADA}, "n00000008": {"S": BOB}}
-    assert known(more | NETWORKS).excess == ("n00000008", "n00000009")
+    assert parse(more | NETWORKS).overflow == ("n00000008", "n00000009")
 
 
 @pytest.mark.parametrize(
-    ("item", "excess"),
+    ("item", "overflow"),
     [
         ({"rAAA": counters(12), "rBBB": counters(12)}, ()),
         ({"rAAA": counters(12), "rBBB": counters(12), "rCCC": counters(1)}, ("rCCC",)),
@@ -94,9 +94,9 @@ def test_networks_beyond_the_eighth_are_too_many() -> None:
         ({"rAAA": counters(11), "rBBB": counters(11), "f_other": ONE, "refused": ONE, "r_other": ONE}, ()),
     ],
 )
-def test_routes_without_room_are_too_many(item: dict[str, Any], excess: tuple[str, ...]) -> None:
-    """Numbers by name come first, then routes in the order of their names; 230 bytes are all there are."""
-    assert known(item).excess == excess
+def test_routes_without_room_overflow(item: dict[str, Any], overflow: tuple[str, ...]) -> None:
+    """Named numbers come first, then routes by name; the limit is 230 bytes."""
+    assert parse(item).overflow == overflow
 
 
 @pytest.mark.parametrize(
@@ -108,9 +108,9 @@ def test_routes_without_room_are_too_many(item: dict[str, Any], excess: tuple[st
         (COUNTER - 1, ("rAAA" + BOB,), False),
     ],
 )
-def test_route_is_named_where_its_bytes_have_room(room: int, names: tuple[str, ...], expected: bool) -> None:
-    """A route that is there already takes those of one more counter; one that isn't named marks the hour."""
-    found = told(known={"room_bytes": room, "names": frozenset(names)}, shown=Traits(route="rAAA"))
+def test_route_is_named_if_its_bytes_fit(room: int, names: tuple[str, ...], expected: bool) -> None:
+    """A known route needs room for one more counter; an unnamed one marks the hour."""
+    found = delta_of(recorded={"room_bytes": room, "names": frozenset(names)}, usage=Traits(route="rAAA"))
     if expected:
         assert (found.sets, found.adds) == ("", ", #route :route")
         assert (dict(found.names), dict(found.values)) == ({"#route": "rAAA"}, {":route": {"SS": [ADA]}})
@@ -119,40 +119,46 @@ def test_route_is_named_where_its_bytes_have_room(room: int, names: tuple[str, .
         assert (dict(found.names), dict(found.values)) == ({}, {":one": ONE})
 
 
-def test_network_is_named_until_there_are_eight() -> None:
+def test_eight_networks_are_named() -> None:
     """The ninth is counted."""
-    shown = Traits(network="nAAAAAAAA")
-    assert told(known={"networks": NETWORKS_MAX - 1}, shown=shown) == Learnt(
+    usage = Traits(network="nAAAAAAAA")
+    assert delta_of(recorded={"networks": NETWORKS_MAX - 1}, usage=usage) == Delta(
         sets=", #network = :network", names={"#network": "nAAAAAAAA"}, values={":network": {"S": ADA}}
     )
-    assert told(known={"networks": NETWORKS_MAX}, shown=shown) == Learnt(
+    assert delta_of(recorded={"networks": NETWORKS_MAX}, usage=usage) == Delta(
         adds=", n_other :n_other", values={":n_other": ONE}
     )
 
 
-@pytest.mark.parametrize(("kind", "counted"), [("f", "failed"), ("q", "refused")])
+@pytest.mark.parametrize(("kind", "counted"), [("f", "failed"), ("q", "rejected")])
 @pytest.mark.parametrize(
-    ("room", "already", "is_named"), [(NUMBER, NAMED_MAX - 1, True), (NUMBER - 1, 0, False), (100, NAMED_MAX, False)]
+    ("room", "already", "is_named"),
+    [(NUMBER, CREDENTIALS_MAX - 1, True), (NUMBER - 1, 0, False), (100, CREDENTIALS_MAX, False)],
 )
-def test_number_is_named_where_there_are_fewer_than_eight_and_room(
+def test_number_is_named_below_eight_and_with_room(
     kind: str, counted: str, room: int, already: int, is_named: bool
 ) -> None:
-    """A failure without a name is in `f_other`, a refusal in the account's own sum."""
+    """An unnamed failure is counted in `f_other`, a rejection in the account's own count."""
     name = f"{kind}Ada0000"
-    found = told(known={"room_bytes": room, counted: already}, told_no={name: 5})
+    found = delta_of(recorded={"room_bytes": room, counted: already}, denials={name: 5})
     if is_named:
-        assert found == Learnt(adds=", #no0 :no0", names={"#no0": name}, values={":no0": {"N": "5"}})
+        assert found == Delta(adds=", #no0 :no0", names={"#no0": name}, values={":no0": {"N": "5"}})
     elif kind == "f":
-        assert found == Learnt(adds=", f_other :f_other", values={":f_other": {"N": "5"}})
+        assert found == Delta(adds=", f_other :f_other", values={":f_other": {"N": "5"}})
     else:
-        assert found == Learnt()
+        assert found == Delta()
 
 
-def test_number_that_is_named_already_needs_no_room() -> None:
-    """It is added to, whatever else the item has."""
-    full = {"room_bytes": 0, "failed": NAMED_MAX, "refused": NAMED_MAX, "names": frozenset(["fAda0000", "qAda0000"])}
-    found = told(known=full, told_no={"fAda0000": 2, "fBob0000": 3, "qBob0000": 4, "qAda0000": 5, "fCid0000": 7})
-    assert found == Learnt(
+def test_named_number_needs_no_room() -> None:
+    """It is increased in any item."""
+    full = {
+        "room_bytes": 0,
+        "failed": CREDENTIALS_MAX,
+        "rejected": CREDENTIALS_MAX,
+        "names": frozenset(["fAda0000", "qAda0000"]),
+    }
+    found = delta_of(recorded=full, denials={"fAda0000": 2, "fBob0000": 3, "qBob0000": 4, "qAda0000": 5, "fCid0000": 7})
+    assert found == Delta(
         adds=", #no0 :no0, #no3 :no3, f_other :f_other",
         names={"#no0": "fAda0000", "#no3": "qAda0000"},
         values={":no0": {"N": "2"}, ":no3": {"N": "5"}, ":f_other": {"N": "10"}},
@@ -160,52 +166,52 @@ def test_number_that_is_named_already_needs_no_room() -> None:
 
 
 @pytest.mark.parametrize(("more", "named"), [(0, ["fAda0000"]), (NUMBER, ["fAda0000", "qAda0000"])])
-def test_what_one_write_names_shares_the_room(more: int, named: list[str]) -> None:
-    """The route first, then numbers in their order."""
-    found = told(
-        known={"room_bytes": ROUTE + COUNTER + NUMBER + more},
-        shown=Traits(route="rAAA"),
-        told_no={"fAda0000": 1, "qAda0000": 1},
+def test_names_of_one_write_share_the_room(more: int, named: list[str]) -> None:
+    """The route comes first, then numbers in their order."""
+    found = delta_of(
+        recorded={"room_bytes": ROUTE + COUNTER + NUMBER + more},
+        usage=Traits(route="rAAA"),
+        denials={"fAda0000": 1, "qAda0000": 1},
     )
     assert [found.names.get(f"#no{number}") for number in range(len(named))] == named
     assert len(found.names) == 1 + len(named)
 
 
 @pytest.mark.parametrize("kind", ["f", "q"])
-def test_one_write_names_no_more_than_eight_of_a_kind(kind: str) -> None:
-    """Those that the item has already count; those of the other kind don't."""
+def test_one_write_names_at_most_eight_of_a_kind(kind: str) -> None:
+    """Those on the item count; those of the other kind don't."""
     sums = {f"{kind}000000{number}": 1 for number in range(4)}
-    full, empty = ("failed", "refused") if kind == "f" else ("refused", "failed")
-    found = told(known={full: NAMED_MAX - 2, empty: 0}, told_no=sums)
+    full, empty = ("failed", "rejected") if kind == "f" else ("rejected", "failed")
+    found = delta_of(recorded={full: CREDENTIALS_MAX - 2, empty: 0}, denials=sums)
     assert len(found.names) == 2
     other = {f"{'q' if kind == 'f' else 'f'}000000{number}": 1 for number in range(4)}
-    assert len(told(known={full: NAMED_MAX - 2, empty: 0}, told_no=other).names) == 4
+    assert len(delta_of(recorded={full: CREDENTIALS_MAX - 2, empty: 0}, denials=other).names) == 4
 
 
-def test_nothing_new_is_nothing_learnt() -> None:
-    """Without a counter whatever is shown, and with one what the item has."""
-    shown = Traits("nAAAAAAAA", "rAAA")
+def test_recorded_usage_adds_nothing() -> None:
+    """Nothing is added without a counter, or when the item has it already."""
+    usage = Traits("nAAAAAAAA", "rAAA")
     has_all = {"names": frozenset(["nAAAAAAAA", "rAAA" + ADA]), "networks": 1}
-    assert told(counter=None, shown=shown) is NOTHING_LEARNT
-    assert told(known=has_all, shown=shown) is NOTHING_LEARNT
-    assert told(shown=NOTHING_SHOWN) is NOTHING_LEARNT
-    assert told(known=has_all, shown=shown, counter=BOB).sets == ""
-    assert told(known=has_all, shown=shown, counter=BOB).adds == ", #route :route"
-    assert told(known=has_all, shown=Traits("nBBBBBBBB", "rAAA")).sets == ", #network = :network"
+    assert delta_of(counter=None, usage=usage) is NO_DELTA
+    assert delta_of(recorded=has_all, usage=usage) is NO_DELTA
+    assert delta_of(usage=NO_USAGE) is NO_DELTA
+    assert delta_of(recorded=has_all, usage=usage, counter=BOB).sets == ""
+    assert delta_of(recorded=has_all, usage=usage, counter=BOB).adds == ", #route :route"
+    assert delta_of(recorded=has_all, usage=Traits("nBBBBBBBB", "rAAA")).sets == ", #network = :network"
 
 
-def test_without_a_counter_only_what_was_refused_or_failed_is_told() -> None:
-    """Networks and routes belong to somebody."""
-    found = told(counter=None, shown=Traits("nAAAAAAAA", "rAAA"), told_no={"fAda0000": 1})
+def test_without_a_counter_only_denials_are_added() -> None:
+    """Networks and routes belong to a counter."""
+    found = delta_of(counter=None, usage=Traits("nAAAAAAAA", "rAAA"), denials={"fAda0000": 1})
     assert (found.sets, found.adds) == ("", ", #no0 :no0")
 
 
-def test_too_much_goes_with_the_next_write_and_is_marked() -> None:
-    """Networks are counted, routes mark the hour once; what the request itself shows is told beside it."""
-    excess = ("n00000008", "n00000009", "rCCC")
-    full = {"names": frozenset(NETWORKS), "networks": 10, "room_bytes": -1, "excess": excess}
+def test_overflow_is_removed_and_marked_by_the_next_write() -> None:
+    """Networks are counted, routes mark the hour once; the request's own usage is added as well."""
+    overflow = ("n00000008", "n00000009", "rCCC")
+    full = {"names": frozenset(NETWORKS), "networks": 10, "room_bytes": -1, "overflow": overflow}
     for counter in (ADA, None):
-        found = told(known=full, counter=counter)
+        found = delta_of(recorded=full, counter=counter)
         assert (found.sets, found.adds, found.removes) == (
             ", r_other = :one",
             ", n_other :n_other",
@@ -213,23 +219,23 @@ def test_too_much_goes_with_the_next_write_and_is_marked() -> None:
         )
         assert dict(found.names) == {"#x0": "n00000008", "#x1": "n00000009", "#x2": "rCCC"}
         assert dict(found.values) == {":one": ONE, ":n_other": {"N": "2"}}
-    found = told(known=full | {"names": frozenset(["r_other"])}, shown=Traits("nNew00000", "rNew"))
+    found = delta_of(recorded=full | {"names": frozenset(["r_other"])}, usage=Traits("nNew00000", "rNew"))
     assert (found.sets, found.adds) == ("", ", n_other :n_other")
     assert dict(found.values) == {":n_other": {"N": "3"}}
 
 
-def test_networks_that_are_too_many_say_nothing_of_routes() -> None:
-    """An hour is complete as long as each route has found room."""
-    found = told(known={"networks": 9, "excess": ("n00000008",)}, shown=Traits(route="rAAA"))
+def test_network_overflow_does_not_mark_routes_incomplete() -> None:
+    """An hour is complete as long as each route has room."""
+    found = delta_of(recorded={"networks": 9, "overflow": ("n00000008",)}, usage=Traits(route="rAAA"))
     assert (found.sets, found.removes) == ("", ("#x0",))
     assert found.adds == ", #route :route, n_other :n_other"
 
 
 @pytest.mark.parametrize(
-    ("item", "counter", "shown", "is_old"),
+    ("item", "counter", "usage", "is_old"),
     [
         ({}, None, Traits("nAAAAAAAA", "rAAA"), True),
-        ({}, ADA, NOTHING_SHOWN, True),
+        ({}, ADA, NO_USAGE, True),
         ({}, ADA, Traits("nAAAAAAAA", ""), False),
         ({}, ADA, Traits("", "rAAA"), False),
         ({"names": frozenset(["nAAAAAAAA"])}, ADA, Traits("nAAAAAAAA", ""), True),
@@ -244,14 +250,14 @@ def test_networks_that_are_too_many_say_nothing_of_routes() -> None:
         ({"room_bytes": 0}, ADA, Traits("", "rAAA"), False),
     ],
 )
-def test_lease_may_be_spent_on_what_the_item_has_or_only_counts(
-    item: dict[str, Any], counter: str | None, shown: Traits, is_old: bool
+def test_lease_may_be_spent_on_recorded_usage(
+    item: dict[str, Any], counter: str | None, usage: Traits, is_old: bool
 ) -> None:
-    """A ninth network is counted with the next write; a route is marked once, when there is no room."""
-    assert is_old_news(Known(**item), counter, shown) is is_old
+    """A ninth network is counted by the next write; an unnamed route is marked once."""
+    assert is_already_recorded(RecordedUsage(**item), counter, usage) is is_old
 
 
-def test_shown_by_leaves_out_what_is_not_known() -> None:
+def test_empty_network_and_route_are_omitted() -> None:
     """An empty network or route has no name."""
     both = recorded_usage.shown_by(ADA, network="203.0.113.0/24", route="GET /v1/users")
     assert both == Traits("nmUkuS2Af", recorded_usage.route_name("GET /v1/users"))
@@ -260,7 +266,7 @@ def test_shown_by_leaves_out_what_is_not_known() -> None:
 
 
 def test_raw_item_is_read_by_kind() -> None:
-    """Sums and marks are none of it; what isn't there is zero."""
+    """Totals and markers are ignored; a missing count is zero."""
     item = {"nAAAAAAAA": {"S": ADA}, "n_other": ONE, "rAAA": counters(2), "r_other": ONE, "refused": ONE}
     item |= {"fAda0000": {"N": "3"}}
     assert recorded_usage.networks_of(item) == {"nAAAAAAAA": ADA}
@@ -271,6 +277,6 @@ def test_raw_item_is_read_by_kind() -> None:
 
 
 @pytest.mark.parametrize(("route", "name"), [("GET /v1/users", "rdfd"), ("POST /v1/keys", "r5ek")])
-def test_route_names_stay(route: str, name: str) -> None:
-    """Items are read for 31 days, and by code that is newer than what wrote them."""
+def test_route_names_are_stable(route: str, name: str) -> None:
+    """Items are read for 31 days, also by code newer than their writer."""
     assert recorded_usage.route_name(route) == name

@@ -1,4 +1,4 @@
-"""The mark that makes a change take effect at the next request."""
+"""Invalidation marks: a change takes effect at the next request."""
 
 import io
 import json
@@ -24,8 +24,8 @@ def mark_of(tier: Tier, hour: int) -> int | None:
 
 
 @pytest.mark.parametrize("tier", OF_ACCOUNTS, ids=lambda tier: tier.name)
-def test_mark_stands_in_this_and_the_next_hour_of_every_tier(latchkey: TestApp, tier: Tier) -> None:
-    """A verdict cached now may be used for 300 s, under any tier, across the hour."""
+def test_mark_is_set_in_this_and_the_next_hour_of_every_tier(latchkey: TestApp, tier: Tier) -> None:
+    """A policy cached now may be used for 300 s, in any tier, across the hour."""
     latchkey.clock.forward(1800)
     assert stale_marks.mark("acc_1")
     now_ms = NOON_MS + 1_800_000
@@ -33,22 +33,22 @@ def test_mark_stands_in_this_and_the_next_hour_of_every_tier(latchkey: TestApp, 
     assert mark_of(tier, HOUR - 3600) is None
 
 
-def test_mark_just_after_the_hour_stands_in_the_last_one_too(latchkey: TestApp) -> None:
-    """A function whose clock is a few seconds behind still counts in the hour before."""
+def test_mark_just_after_the_hour_is_set_in_the_last_one(latchkey: TestApp) -> None:
+    """A function whose clock is behind still counts in the hour before."""
     latchkey.clock.forward(stale_marks.CLOCK_SKEW_S - 0.001)
     stale_marks.mark("acc_1")
     assert [mark_of(FREE, HOUR + hours * 3600) for hours in (-1, 0, 1)] == [latchkey.clock.now_ms] * 3
 
 
-def test_mark_later_in_the_hour_leaves_the_last_one_alone(latchkey: TestApp) -> None:
-    """Nobody counts there any more."""
+def test_mark_later_in_the_hour_skips_the_last_one(latchkey: TestApp) -> None:
+    """No function counts there any more."""
     latchkey.clock.forward(stale_marks.CLOCK_SKEW_S)
     stale_marks.mark("acc_1")
     assert mark_of(FREE, HOUR - 3600) is None
 
 
-def test_mark_rises_with_the_clock(latchkey: TestApp) -> None:
-    """A later change makes stale what was verified after the earlier one."""
+def test_mark_increases_with_the_clock(latchkey: TestApp) -> None:
+    """A later change invalidates what was verified after the earlier one."""
     stale_marks.mark("acc_1")
     latchkey.clock.forward(1)
     stale_marks.mark("acc_1")
@@ -56,8 +56,8 @@ def test_mark_rises_with_the_clock(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize("behind_s", [0, 0.001, 5, 60])
-def test_mark_rises_though_the_clock_is_behind(latchkey: TestApp, behind_s: float) -> None:
-    """A mark is never lowered, and a change marked by a slower clock is a change all the same."""
+def test_mark_increases_though_the_clock_is_behind(latchkey: TestApp, behind_s: float) -> None:
+    """A mark is never lowered, and a change marked by a slower clock still increases it."""
     stale_marks.mark("acc_1")
     latchkey.clock.forward(-behind_s)
     stale_marks.mark("acc_1")
@@ -66,20 +66,20 @@ def test_mark_rises_though_the_clock_is_behind(latchkey: TestApp, behind_s: floa
 
 
 def test_mark_counts_nothing(latchkey: TestApp) -> None:
-    """A change uses up no allowance."""
+    """A change uses no allowance."""
     stale_marks.mark("acc_1")
     assert latchkey.counters("acc_1", ENTERPRISE).keys() == {"stale_at", "dies_at"}
 
 
-def test_mark_is_of_plain_updates(latchkey: TestApp) -> None:
-    """No transaction ever touches a counter: an admission that met one would fail."""
+def test_mark_uses_plain_updates(latchkey: TestApp) -> None:
+    """No transaction touches a counter: a concurrent admission would fail."""
     with telemetry.calls_watched() as calls:
         stale_marks.mark("acc_1")
     assert set(calls.made) == {("UpdateItem", "latchkey-test-windows")}
 
 
-def test_lost_mark_is_told(latchkey: TestApp) -> None:
-    """The author of a change hears when not every function could be told; the operator reads whose and why."""
+def test_lost_mark_is_reported(latchkey: TestApp) -> None:
+    """The caller learns that a mark is missing; the log has the subject and the reason."""
     log = io.StringIO()
     dynamodb.call("DeleteTable", {"TableName": settings.current().table(TABLE)})
     telemetry.write_to(log)
@@ -90,13 +90,13 @@ def test_lost_mark_is_told(latchkey: TestApp) -> None:
     assert counted["StaleMarkLost"] == 1
 
 
-def test_verification_is_dated_back_by_the_skew(latchkey: TestApp) -> None:
-    """A change that a slower clock stamps later than a verification is newer than it."""
+def test_verification_is_dated_back_by_the_clock_skew(latchkey: TestApp) -> None:
+    """A change stamped by a slower clock is still newer than the verification."""
     assert stale_marks.verified_from(clock.now_ms()) == NOON_MS - 8_000
 
 
-def test_change_counts_as_marked_only_where_every_item_has_its_mark(latchkey: TestApp) -> None:
-    """A function that died between two marks left some: the stream sets all of them again."""
+def test_change_is_marked_only_if_every_item_has_its_mark(latchkey: TestApp) -> None:
+    """After a function died between two marks, the stream sets all of them again."""
     since_ms = clock.now_ms()
     latchkey.clock.forward(1)
     stale_marks.mark("acc_1")
@@ -113,16 +113,14 @@ def test_change_counts_as_marked_only_where_every_item_has_its_mark(latchkey: Te
 
 
 @pytest.mark.parametrize(("earlier_ms", "is_marked"), [(-1, True), (0, True), (1, False)])
-def test_change_is_marked_by_a_mark_of_its_own_moment_or_later(
-    latchkey: TestApp, earlier_ms: int, is_marked: bool
-) -> None:
-    """An earlier mark is another change's."""
+def test_change_is_marked_by_a_mark_of_its_time_or_later(latchkey: TestApp, earlier_ms: int, is_marked: bool) -> None:
+    """An earlier mark belongs to another change."""
     stale_marks.mark("acc_1")
     assert stale_marks.is_marked("acc_1", latchkey.clock.now_ms + earlier_ms) is is_marked
 
 
-def test_marks_are_looked_for_in_the_hour_in_which_admissions_count_now(latchkey: TestApp) -> None:
-    """As they are at this moment: a replica that is behind may not have them yet."""
+def test_marks_are_read_consistently_in_the_current_hour(latchkey: TestApp) -> None:
+    """An eventually consistent read may not return them yet."""
     latchkey.clock.forward(1800)
     since_ms = clock.now_ms()
     stale_marks.mark("acc_1")
@@ -142,8 +140,8 @@ def test_marks_are_looked_for_in_the_hour_in_which_admissions_count_now(latchkey
 
 
 @pytest.mark.parametrize("behind_s", [0, 1])
-def test_marked_item_is_kept_as_long_as_its_tier_says(latchkey: TestApp, behind_s: int) -> None:
-    """Whether the mark was set or raised, the item of each hour may be deleted with the other counters."""
+def test_marked_item_is_kept_as_long_as_its_tier_requires(latchkey: TestApp, behind_s: int) -> None:
+    """New and increased marks set the expiry of the item's counters."""
     stale_marks.mark("acc_1")
     latchkey.clock.forward(-behind_s)
     stale_marks.mark("acc_1")

@@ -1,11 +1,11 @@
-"""The counters' table as those who create and check tables see it."""
+"""The declaration of the counters' table."""
 
 from chalicelib.limits.tables import Windows
 from tests.support.harness import TestApp
 
 
-def test_table_of_counters_is_keyed_by_subject_and_hour(latchkey: TestApp) -> None:
-    """Named by its stage; an item may live without an end, and die at one."""
+def test_counters_table_is_keyed_by_subject_and_hour(latchkey: TestApp) -> None:
+    """The name includes the stage; the expiry attribute is optional."""
     assert Windows.Meta.table_name == "latchkey-test-windows"
     assert Windows.Meta.billing_mode == "PAY_PER_REQUEST"
     assert Windows("acc_1#free", 3_600).key() == {"subject": {"S": "acc_1#free"}, "hour": {"N": "3600"}}

@@ -1,4 +1,4 @@
-"""The limits of the tiers, as the documents promise them."""
+"""The numbers of the tiers match the documentation."""
 
 import re
 from pathlib import Path
@@ -29,25 +29,25 @@ def rows(page: str) -> dict[str, tuple[int | None, int]]:
     }
 
 
-def test_every_tier_is_in_the_architecture_page_with_its_numbers() -> None:
-    """Those that may be used up in one second are described in words below the table."""
+def test_every_tier_matches_the_architecture_page() -> None:
+    """Tiers whose burst equals their quota are described in words below the table."""
     limits = {tier.name: (tier.quota, tier.burst) for tier in TIERS if tier not in BY_THE_HOUR}
     assert rows("architecture.md") == limits
 
 
-def test_tiers_of_accounts_are_those_of_the_contract() -> None:
-    """Customers get the numbers that they read."""
+def test_account_tiers_match_the_contract() -> None:
+    """Customers get the documented limits."""
     assert rows("authentication.md") == {tier.name: (tier.quota, tier.burst) for tier in tiers.OF_ACCOUNTS}
     assert [tier.name for tier in tiers.OF_ACCOUNTS] == ["free", "pro", "enterprise"]
 
 
-def test_anonymous_limits_are_those_of_the_contract() -> None:
-    """By the address, an hour and a second."""
+def test_anonymous_limits_match_the_contract() -> None:
+    """The limits by address, per hour and per second."""
     assert f"{tiers.ANONYMOUS.quota:,} an hour, {tiers.ANONYMOUS.burst} a second." in text("authentication.md")
 
 
-def test_limits_of_oauth_are_those_of_its_page() -> None:
-    """Each number that the page names."""
+def test_oauth_limits_match_their_page() -> None:
+    """Every number on the page is the tier's."""
     page = text("oauth.md")
     for sentence in (
         f"has {tiers.CLIENT.quota:,} requests an hour and a burst of {tiers.CLIENT.burst} to the endpoints for clients",
@@ -59,8 +59,8 @@ def test_limits_of_oauth_are_those_of_its_page() -> None:
         assert sentence in page
 
 
-def test_sign_ups_and_mails_are_limited_as_the_architecture_page_says() -> None:
-    """Each kind of mail alike, by whoever asks."""
+def test_sign_up_and_email_limits_match_the_architecture_page() -> None:
+    """Every kind of email has the same limits, by requester."""
     page = text("architecture.md")
     (own,), (share,), (address,), (network,) = ({tier.quota for tier in kind} for kind in zip(*MAILS, strict=True))
     assert len(MAILS) == 4
@@ -71,19 +71,19 @@ def test_sign_ups_and_mails_are_limited_as_the_architecture_page_says() -> None:
 
 
 @pytest.mark.parametrize("tier", BY_THE_HOUR, ids=lambda tier: tier.name)
-def test_attempts_by_the_hour_may_come_in_one_second(tier: Tier) -> None:
-    """Their burst is the whole quota."""
+def test_hourly_attempts_may_come_in_one_second(tier: Tier) -> None:
+    """The burst equals the quota."""
     assert tier.quota == tier.burst
 
 
-def test_hourly_tier_allows_so_many_attempts() -> None:
-    """Under its own name, and kept as long as its hour matters."""
+def test_hourly_tier_allows_its_attempts() -> None:
+    """The tier has its own name, and a short retention."""
     assert hourly("guesses", 7) == Tier("guesses", 7, 7, kept_s=7_200)
 
 
 @pytest.mark.parametrize("tier", EVERY_TIER, ids=lambda tier: tier.name)
-def test_counters_of_accounts_are_kept_for_31_days_and_all_others_for_2_hours(tier: Tier) -> None:
-    """A month of usage can be shown; a network is forgotten when its hour is over."""
+def test_account_counters_are_kept_31_days_and_others_2_hours(tier: Tier) -> None:
+    """Usage is available for a month; a network is deleted after its hour."""
     page = text("architecture.md")
     assert "counters for 31 days (anonymous ones and log-in attempts for two hours)" in page
     assert tier.kept_s == (31 * 86_400 if tier in tiers.OF_ACCOUNTS else 2 * 3_600)
@@ -94,8 +94,8 @@ def test_no_two_tiers_share_counters() -> None:
     assert len({tier.name for tier in EVERY_TIER}) == len(EVERY_TIER)
 
 
-def test_tiers_are_found_by_their_names() -> None:
-    """Those that an account or a principal can be under."""
+def test_tiers_are_found_by_name() -> None:
+    """Those that an account or a principal can have."""
     assert tiers.BY_NAME == {
         "free": tiers.FREE,
         "pro": tiers.PRO,

@@ -1,4 +1,4 @@
-"""When a key was last used, from the counters."""
+"""The last use of a key, read from the counters."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ from tests.support.harness import NOON_MS, TestApp
 HOUR = NOON_MS // 1000
 
 
-def test_last_use_is_known_to_the_hour(latchkey: TestApp) -> None:
-    """The hour of the newest counted request is found, whichever tier it was counted under."""
+def test_last_use_has_the_precision_of_an_hour(latchkey: TestApp) -> None:
+    """The hour of the newest counted request is found, in any tier."""
     admit("acc_1", FREE, counter="kAAAAAAA")
     latchkey.clock.forward(3_600 * 5 + 1800)
     admit("acc_1", PRO, counter="kAAAAAAA")
@@ -29,15 +29,15 @@ def test_last_use_is_known_to_the_hour(latchkey: TestApp) -> None:
     }
 
 
-def test_use_long_ago_is_forgotten(latchkey: TestApp) -> None:
-    """After 31 days the counters are gone, whether or not the database has deleted them yet."""
+def test_use_before_31_days_is_ignored(latchkey: TestApp) -> None:
+    """After 31 days counters are ignored, whether or not DynamoDB has deleted them."""
     admit("acc_1", FREE, counter="kAAAAAAA")
     latchkey.clock.forward(32 * 86_400)
     assert last_used_hours("acc_1", {"kAAAAAAA"}) == {}
 
 
-def test_use_of_another_account_is_not_seen(latchkey: TestApp) -> None:
-    """An account's counters are its own."""
+def test_use_of_another_account_is_not_visible(latchkey: TestApp) -> None:
+    """Counters are separate by account."""
     admit("acc_1", FREE, counter="kAAAAAAA")
     assert last_used_hours("acc_2", {"kAAAAAAA"}) == {}
 
@@ -55,8 +55,8 @@ def used(counter: str, *routes: str) -> None:
         admit("acc_1", ENTERPRISE, counter=counter, shown=Traits(route=route_name(route)))
 
 
-def test_hour_that_names_not_every_route_says_nothing_about_a_key_that_was_not_used_in_it(latchkey: TestApp) -> None:
-    """Of a key that was, it can't say all."""
+def test_incomplete_hour_does_not_affect_a_key_unused_in_it(latchkey: TestApp) -> None:
+    """For a key that was used, the record is incomplete."""
     used("kAAAAAAA", "GET /v1/mine")
     latchkey.clock.forward(3_600)
     used("kBBBBBBB", *(f"GET /v1/own/{number}" for number in range(40)))
@@ -65,8 +65,8 @@ def test_hour_that_names_not_every_route_says_nothing_about_a_key_that_was_not_u
     assert not found["kBBBBBBB"].complete
 
 
-def test_hour_in_which_some_found_no_counter_may_hide_any_key(latchkey: TestApp) -> None:
-    """The key may be one of them."""
+def test_hour_with_other_counters_makes_every_key_incomplete(latchkey: TestApp) -> None:
+    """The key may be one of those without a name."""
     used("kAAAAAAA", "GET /v1/mine")
     latchkey.clock.forward(3_600)
     for number in range(COUNTERS_MAX + 1):
@@ -84,8 +84,8 @@ ONE = {"N": "1"}
 ROUTE = "rAAA"
 
 
-def test_items_come_newest_first_and_whole(latchkey: TestApp) -> None:
-    """However many pieces the database answers in, from the hour that was asked for."""
+def test_items_are_returned_newest_first_from_all_pages(latchkey: TestApp) -> None:
+    """They start with the requested hour."""
     for hours in range(4):
         put(PRO, HOUR + hours * 3_600, used=ONE, padding={"S": "x" * 300_000})
     put(FREE, HOUR + 3_600, used=ONE)
@@ -93,8 +93,8 @@ def test_items_come_newest_first_and_whole(latchkey: TestApp) -> None:
     assert found == [HOUR + hours * 3_600 for hours in (3, 2, 1)]
 
 
-def test_last_use_reads_no_further_than_it_must(latchkey: TestApp) -> None:
-    """One piece is enough where all are found in it; the newest hour counts, under whichever tier it is."""
+def test_last_use_stops_when_all_are_found(latchkey: TestApp) -> None:
+    """One page is enough if it has all; the newest hour of all tiers counts."""
     for hours in range(8):
         put(FREE, HOUR + hours * 3_600, kAAAAAAA=ONE, padding={"S": "x" * 300_000})
     put(FREE, HOUR + 7 * 3_600, kAAAAAAA=ONE, kBBBBBBB=ONE)
@@ -106,8 +106,8 @@ def test_last_use_reads_no_further_than_it_must(latchkey: TestApp) -> None:
     assert len(calls.made) == 3
 
 
-def test_last_use_looks_on_for_what_it_has_not_found(latchkey: TestApp) -> None:
-    """Under each tier down to the oldest hour."""
+def test_last_use_reads_on_for_missing_counters(latchkey: TestApp) -> None:
+    """Each tier is read down to the oldest hour."""
     for hours, counter in ((9, "kAAAAAAA"), (5, "kBBBBBBB"), (1, "kCCCCCCC")):
         put(FREE, HOUR + hours * 3_600, **{counter: ONE})
     put(PRO, HOUR + 6 * 3_600, kBBBBBBB=ONE)
@@ -120,14 +120,14 @@ def test_last_use_looks_on_for_what_it_has_not_found(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize(("late_s", "found"), [(0, {"kAAAAAAA": HOUR}), (1, {})])
-def test_use_is_known_for_31_days_to_the_second(latchkey: TestApp, late_s: int, found: dict[str, int]) -> None:
-    """Counted from the beginning of its hour."""
+def test_use_is_kept_for_31_days_to_the_second(latchkey: TestApp, late_s: int, found: dict[str, int]) -> None:
+    """The days count from the beginning of the hour."""
     admit("acc_1", FREE, counter="kAAAAAAA")
     latchkey.clock.forward(31 * 86_400 + late_s)
     assert last_used_hours("acc_1", {"kAAAAAAA"}) == found
 
 
-def test_nothing_wanted_asks_nobody(latchkey: TestApp) -> None:
+def test_empty_request_makes_no_call(latchkey: TestApp) -> None:
     """An account without keys costs no call."""
     with telemetry.calls_watched() as calls:
         assert last_used_hours("acc_1", set()) == {}
@@ -135,25 +135,25 @@ def test_nothing_wanted_asks_nobody(latchkey: TestApp) -> None:
     assert calls.made == []
 
 
-def test_unused_counter_used_nothing_and_that_is_all(latchkey: TestApp) -> None:
-    """One Query a tier says so."""
+def test_unused_counter_has_a_complete_empty_record(latchkey: TestApp) -> None:
+    """The record costs one Query per tier."""
     with telemetry.calls_watched() as calls:
         assert routes_used("acc_1", {"kAAAAAAA"}, since_s=HOUR) == {"kAAAAAAA": Used(frozenset(), complete=True)}
     assert len(calls.made) == 3
 
 
-def test_routes_of_all_hours_and_tiers_are_one_record(latchkey: TestApp) -> None:
-    """Since the hour that was asked for; each counter has its own."""
+def test_routes_of_all_hours_and_tiers_are_merged(latchkey: TestApp) -> None:
+    """They are merged from the requested hour on, for each counter separately."""
     used("kAAAAAAA", "GET /v1/old")
     latchkey.clock.forward(3_600)
     used("kAAAAAAA", "GET /v1/mine")
     used("kBBBBBBB", "GET /v1/mine", "GET /v1/theirs")
     latchkey.clock.forward(3_600)
     admit("acc_1", FREE, counter="kAAAAAAA", shown=Traits(route=route_name("GET /v1/other")))
-    mine, theirs, other = (route_name(f"GET /v1/{name}") for name in ("mine", "theirs", "other"))
+    mine, expected, other = (route_name(f"GET /v1/{name}") for name in ("mine", "theirs", "other"))
     assert routes_used("acc_1", {"kAAAAAAA", "kBBBBBBB"}, since_s=HOUR + 3_600) == {
         "kAAAAAAA": Used(frozenset({mine, other}), complete=True),
-        "kBBBBBBB": Used(frozenset({mine, theirs}), complete=True),
+        "kBBBBBBB": Used(frozenset({mine, expected}), complete=True),
     }
 
 
@@ -171,10 +171,8 @@ def test_routes_of_all_hours_and_tiers_are_one_record(latchkey: TestApp) -> None
         ({"other": ONE}, False),
     ],
 )
-def test_record_is_complete_where_a_counter_is_named_with_its_routes_or_surely_absent(
-    latchkey: TestApp, item: dict[str, Any], complete: bool
-) -> None:
-    """One hour that doesn't say it all is enough, before or after one that does."""
+def test_record_is_complete_if_every_hour_is(latchkey: TestApp, item: dict[str, Any], complete: bool) -> None:
+    """A single incomplete hour, before or after others, makes the record incomplete."""
     put(PRO, HOUR, **item)
     assert routes_used("acc_1", {"kAAAAAAA"}, since_s=HOUR)["kAAAAAAA"].complete is complete
     for hour in (HOUR - 3_600, HOUR + 3_600):

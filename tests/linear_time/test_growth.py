@@ -1,4 +1,4 @@
-"""The measure itself: it tells quadratic from linear."""
+"""The measurement distinguishes quadratic from linear growth."""
 
 import re
 
@@ -7,12 +7,12 @@ from tests.linear_time.growth import grows_faster_than_linearly
 QUADRATIC = re.compile(r"\s*bearer(?:\s+(\S.*?))?\s*", re.IGNORECASE | re.DOTALL)
 
 
-def test_quadratic_expression_is_found() -> None:
-    """The one that once read the Authorization header."""
+def test_quadratic_expression_is_detected() -> None:
+    """The measurement finds an expression that once parsed the Authorization header."""
     times_ns = grows_faster_than_linearly(QUADRATIC.fullmatch, lambda n: f"Bearer x{' ' * n}x\0", 500)
     assert len(times_ns) == 4
 
 
-def test_linear_expression_is_none() -> None:
+def test_linear_expression_passes() -> None:
     """However long it takes."""
     assert grows_faster_than_linearly(lambda text: text.split(" ") * 50, lambda n: "a " * n, 4_000) == []

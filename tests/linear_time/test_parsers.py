@@ -1,4 +1,4 @@
-"""Every parser that a stranger reaches takes time in proportion to what it is given, whatever that is."""
+"""Every parser of untrusted input takes time proportional to its length, for any input."""
 
 import functools
 import json
@@ -20,7 +20,7 @@ from chalicelib.api.schema.body import Body, required
 from chalicelib.api.schema.fields import Integer, Text
 from chalicelib.core import http_framing, http_syntax, ids, secrets, settings, ssrf_safe_fetch
 from chalicelib.core.dynamodb import codec
-from chalicelib.core.dynamodb.connection_pool import NoAnswer
+from chalicelib.core.dynamodb.connection_pool import NoResponse
 from chalicelib.core.dynamodb.http_response import Answer
 from chalicelib.core.errors import LatchkeyError
 from chalicelib.core.settings import Settings
@@ -41,7 +41,14 @@ from chalicelib.webhooks import endpoint_url, retry_schedule
 from tests.linear_time.growth import grows_faster_than_linearly
 
 Work = Callable[[str], object]
-REFUSALS = (LatchkeyError, ValueError, NoAnswer, codec.Failed, ssrf_safe_fetch.FetchError, client_documents.BadDocument)
+REFUSALS = (
+    LatchkeyError,
+    ValueError,
+    NoResponse,
+    codec.Failed,
+    ssrf_safe_fetch.FetchError,
+    client_documents.BadDocument,
+)
 
 
 class Named(Body):
@@ -60,7 +67,7 @@ UNITS = {
     "spaces": " ",
     "tabs": "\t",
     "other spaces": "\xa0\u3000",
-    "letters": "a",
+    "ASCII letters": "a",
     "words": "a ",
     "digits": "0",
     "dots": ".",
@@ -68,28 +75,28 @@ UNITS = {
     "hyphens": "-a",
     "colons": ":",
     "slashes": "/",
-    "steps up": "/..",
+    "parent directories": "/..",
     "pairs": "a=b&",
     "cookies": "a=b; ",
     "commas": "a, ",
     "percents": "%41",
     "escaped percents": "%252",
     "directives": "max-age=1,",
-    "half percents": "%",
+    "lone percents": "%",
     "at signs": "a@",
     "brackets": "[",
     "objects": '{"a":',
     "quotes": '"',
     "backslashes": "\\",
     "backticks": "`",
-    "ends of lines": "\r\n",
+    "line ends": "\r\n",
     "headers": "a: b\r\n",
     "chunks": "1\r\na\r\n",
-    "beginnings of keys": "lk_live_",
-    "bases of 64": "QUFB",
-    "letters that grow": "\ufdfa\u0130\xdf",
+    "key prefixes": "lk_live_",
+    "base64": "QUFB",
+    "letters that expand": "\ufdfa\u0130\xdf",
     "accents": "e\u0301\u0323",
-    "half pairs": "\ud800",
+    "lone surrogates": "\ud800",
 }
 AROUND: dict[str, Callable[[str], str]] = {
     "alone": lambda middle: middle,
@@ -100,28 +107,28 @@ AROUND: dict[str, Callable[[str], str]] = {
 }
 
 
-def of_headers(headers: dict[str, str]) -> Request:
+def make_request(headers: dict[str, str]) -> Request:
     event = {"multiValueHeaders": {name: [value] for name, value in headers.items()}}
     context = {"identity": {"sourceIp": "203.0.113.7"}}
     return cast(Request, SimpleNamespace(headers=headers, context=context, to_original_event=lambda: event))
 
 
-def framed(head: str, text: str) -> None:
-    """Read a response that drips in byte by byte."""
+def read_byte_by_byte(head: str, text: str) -> None:
+    """Read a response that arrives byte by byte."""
     raw = (head + text).encode("latin-1", "replace")
     pieces = iter([raw[at : at + 1] for at in range(len(raw))])
-    incoming = http_framing.Incoming(lambda: next(pieces, b""))
-    for _ in http_framing.body_of(incoming, http_framing.head_of(incoming)):
+    stream = http_framing.ResponseStream(lambda: next(pieces, b""))
+    for _ in http_framing.read_body(stream, http_framing.read_head(stream)):
         pass
 
 
-def of_cdn(text: str) -> None:
+def read_cdn_address(text: str) -> None:
     with settings.in_use(Settings(client_ip_header="x-address")):
-        client_address.source_ip(of_headers({"x-address": text}))
+        client_address.source_ip(make_request({"x-address": text}))
 
 
-def described(field: str, value: object) -> None:
-    """Read a registration in which one field is described."""
+def parse_registration(field: str, value: object) -> None:
+    """Parse a registration with this text in one field."""
     raw = json.dumps({"redirect_uris": ["https://app.example.com/cb"]} | {field: value})
     client_metadata.read(
         client_metadata.fields_of(raw),
@@ -136,21 +143,21 @@ PARSERS: dict[str, Work] = {
     "Authorization at the gateway": lambda text: re.match(IDENTITY, text, re.DOTALL | re.ASCII),
     "Authorization: Basic": lambda text: parameters.client_credentials(parameters.of_query({}), f"Basic {text}"),
     "a registration's Authorization": lambda text: registration._bearer(text),
-    "what a service was shown": lambda text: verify.presented(text),
+    "a presented credential": lambda text: verify.presented(text),
     "a secret": lambda text: secrets.kind_of(text),
     "a leaked secret": lambda text: secrets.found_in(text),
     "a report of leaks": lambda text: reported._alerts(
         json.dumps([{"token": text, "type": text, "url": text}]).encode()
     ),
-    "what is no report": lambda text: reported._alerts(text.encode("utf-8", "replace")),
+    "a malformed report": lambda text: reported._alerts(text.encode("utf-8", "replace")),
     "GitHub's signature": lambda text: github_signature.check(b"", identifier=text, signature=text),
     "a sender's signature": lambda text: hmac_signature.check(b"", timestamp=text, signature=text),
     "an id": lambda text: ids.is_id(text, "acc"),
-    "an id that begins well": lambda text: ids.is_id(f"acc_{text}", "acc"),
+    "an id with a valid prefix": lambda text: ids.is_id(f"acc_{text}", "acc"),
     "a client's id": lambda text: clients.is_client_id(text),
     "a cursor": lambda text: pagination.Cursor("acc").check("cursor", text),
-    "cookies": lambda text: cookies.of_request(cast(Any, SimpleNamespace(request=of_headers({"cookie": text})))),
-    "where to go after log-in": lambda text: page.local_path(f"/{text}"),
+    "cookies": lambda text: cookies.of_request(cast(Any, SimpleNamespace(request=make_request({"cookie": text})))),
+    "the page after log-in": lambda text: page.local_path(f"/{text}"),
     "a JSON body": lambda text: Named.read(text),
     "a text in a JSON body": lambda text: Named.read(json.dumps({"name": text})),
     "names in a JSON body": lambda text: Body.read(json.dumps({f"{text[:9]}{at}": 1 for at in range(len(text) // 9)})),
@@ -164,11 +171,11 @@ PARSERS: dict[str, Work] = {
     "scopes": lambda text: parameters.scope_of(parameters.of_query({"scope": [text]})),
     "a registration": lambda text: client_metadata.fields_of(text),
     **{
-        f"a registration's {field}": functools.partial(described, field)
+        f"a registration's {field}": functools.partial(parse_registration, field)
         for field in ("client_name", "client_uri", "scope", "redirect_uris", "grant_types")
     },
     **{
-        f"a registration's list of {field}": lambda text, field=field: described(field, list(text))  # type: ignore[misc]
+        f"a registration's list of {field}": lambda text, field=field: parse_registration(field, list(text))  # type: ignore[misc]
         for field in ("redirect_uris", "grant_types", "response_types")
     },
     "a scheme": redirect_schemes.is_private_use,
@@ -179,43 +186,43 @@ PARSERS: dict[str, Work] = {
     "Cache-Control": lambda text: fresh_s({"cache-control": text}),
     "Expires": lambda text: fresh_s({"expires": text}),
     "a redirect URI": lambda text: redirect_uris.registrable(text),
-    "a redirect URI that is asked for": lambda text: redirect_uris.matches(text, "http://127.0.0.1/a"),
+    "a requested redirect URI": lambda text: redirect_uris.matches(text, "http://127.0.0.1/a"),
     "a document's address": lambda text: client_documents.check_url(text),
     "a document": lambda text: client_documents._described("https://a.example/b", {"redirect_uris": [text]}),
     "a webhook's address": lambda text: endpoint_url.check(text),
-    "an address that is fetched": lambda text: ssrf_safe_fetch.get(
-        text, deadline_s=60, bytes_max=1, resolver=lambda *_: []
-    ),
+    "a fetched URL": lambda text: ssrf_safe_fetch.get(text, deadline_s=60, bytes_max=1, resolver=lambda *_: []),
     "an email address": lambda text: email_address.normalised(text),
     "a domain": lambda text: email_address.normalised(f"a@{text}"),
     "a password": lambda text: passwords.accepted(text, email=text, name=text),
-    "an owner's own words": lambda text: passwords.accepted("rT7-zebra vault", email=text, name=text),
-    "a visitor's address": of_cdn,
+    "a password compared with the user's data": lambda text: passwords.accepted(
+        "rT7-zebra vault", email=text, name=text
+    ),
+    "a client address": read_cdn_address,
     "Retry-After": lambda text: retry_schedule.asked_for_ms(text, 0),
     "a list": lambda text: http_syntax.members(text),
-    "a response": lambda text: framed("", text),
-    "a response's fields": lambda text: framed("HTTP/1.1 200 OK\r\n", text),
-    "a response's value": lambda text: framed("HTTP/1.1 200 OK\r\nX: ", f"{text}\r\n\r\n"),
-    "a response's length": lambda text: framed("HTTP/1.1 200 OK\r\nContent-Length: ", f"{text}\r\n\r\n"),
-    "a response's body": lambda text: framed("HTTP/1.1 200 OK\r\n\r\n", text),
-    "a response's chunks": lambda text: framed("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", text),
-    "a chunk's extension": lambda text: http_framing.chunk_size(f"1;{text}".encode("latin-1", "replace")),
-    "DynamoDB's answer": lambda text: codec.understood(Answer(200, {}, text.encode("utf-8", "replace"))),
-    "DynamoDB's error": lambda text: codec.understood(
-        Answer(400, {}, json.dumps({"__type": text, "B": text}).encode())
+    "a response": lambda text: read_byte_by_byte("", text),
+    "a response's fields": lambda text: read_byte_by_byte("HTTP/1.1 200 OK\r\n", text),
+    "a response's value": lambda text: read_byte_by_byte("HTTP/1.1 200 OK\r\nX: ", f"{text}\r\n\r\n"),
+    "a response's length": lambda text: read_byte_by_byte("HTTP/1.1 200 OK\r\nContent-Length: ", f"{text}\r\n\r\n"),
+    "a response's body": lambda text: read_byte_by_byte("HTTP/1.1 200 OK\r\n\r\n", text),
+    "a response's chunks": lambda text: read_byte_by_byte(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", text
     ),
+    "a chunk's extension": lambda text: http_framing.chunk_size(f"1;{text}".encode("latin-1", "replace")),
+    "DynamoDB's response": lambda text: codec.decode(Answer(200, {}, text.encode("utf-8", "replace"))),
+    "DynamoDB's error": lambda text: codec.decode(Answer(400, {}, json.dumps({"__type": text, "B": text}).encode())),
     "a text on a page": lambda text: render._coded(text),
 }
 
 
-def repeated(unit: str, around: Callable[[str], str], n: int) -> str:
-    """Return `n` characters of a unit, with what stands around them."""
+def repeat(unit: str, around: Callable[[str], str], n: int) -> str:
+    """Return `n` characters of a repeated unit, between a prefix and a suffix."""
     return around((unit * n)[:n])
 
 
 @pytest.mark.parametrize("parser", PARSERS)
-def test_time_grows_no_faster_than_the_input(parser: str) -> None:
-    """Repetitions of what each grammar is made of, alone and between what begins well and ends badly."""
+def test_time_grows_at_most_linearly_with_the_input(parser: str) -> None:
+    """Repetitions of each grammar's parts, alone and within inputs that begin validly and end invalidly."""
 
     def work(text: str) -> None:
         with suppress(*REFUSALS):
@@ -227,5 +234,5 @@ def test_time_grows_no_faster_than_the_input(parser: str) -> None:
             if (dripping and around not in ("alone", "between")) or (around == "in a path" and "address" not in parser):
                 continue
             size = 500 if dripping else 2_000
-            texts = functools.partial(repeated, unit, text_of)
+            texts = functools.partial(repeat, unit, text_of)
             assert grows_faster_than_linearly(work, texts, size) == [], (unit_name, around)

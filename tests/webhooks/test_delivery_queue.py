@@ -1,4 +1,4 @@
-"""What waits to be sent, how late that is, and who is sent to first."""
+"""The queue of due deliveries: reading, lateness, and the order of endpoints."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,19 +13,19 @@ from tests.support.harness import TestApp
 
 
 def endpoint(account_id: str = "acc_a", endpoint_id: str = "whk_1", **fields: Any) -> Endpoint:
-    """Return an endpoint that isn't stored."""
+    """Return an endpoint without storing it."""
     return Endpoint(account_id, endpoint_id, url="https://example.com/", name="x", created_at=0, enabled_at=0, **fields)
 
 
-def waits(endpoint_id: str, number: int, due_at: int, account_id: str = "acc_a") -> str:
-    """Let something wait for an endpoint, and return its id."""
+def queue_delivery(endpoint_id: str, number: int, due_at: int, account_id: str = "acc_a") -> str:
+    """Store a pending delivery and return its id."""
     message_id = f"evt_{number:020}"
     fan_out.new(endpoint(account_id, endpoint_id), message_id, "key.created", "{}", due_at=due_at).save()
     return message_id
 
 
 def in_lane(lane: str, skip: int = 0) -> str:
-    """Return the id of an endpoint whose deliveries wait in a lane."""
+    """Return the id of an endpoint whose deliveries are in a lane."""
     return [each for each in map("whk_{}".format, range(999)) if fan_out.lane_of(each) == lane][skip]
 
 
@@ -39,52 +39,54 @@ def in_lane(lane: str, skip: int = 0) -> str:
         ({"status": DISABLED}, False, False),
     ],
 )
-def test_endpoint_is_sent_to_at_once_if_it_answers_well_and_nothing_older_waits(
+def test_endpoint_is_up_to_date_if_healthy_without_backlog(
     fields: dict[str, Any], well: bool, up_to_date: bool
 ) -> None:
-    """One that was deleted isn't sent to at all."""
-    assert (delivery_queue.answers_well(endpoint(**fields)), delivery_queue.is_up_to_date(endpoint(**fields))) == (
+    """A deleted endpoint is not up to date."""
+    assert (delivery_queue.is_healthy(endpoint(**fields)), delivery_queue.is_up_to_date(endpoint(**fields))) == (
         well,
         up_to_date,
     )
-    assert not delivery_queue.answers_well(None)
+    assert not delivery_queue.is_healthy(None)
 
 
-def test_queue_holds_what_waits_by_endpoint(latchkey: TestApp) -> None:
-    """Endpoints of two accounts are two, whatever their ids."""
+def test_queue_groups_deliveries_by_endpoint(latchkey: TestApp) -> None:
+    """Endpoints of different accounts are different, even with the same id."""
     for number, account_id in enumerate(("acc_a", "acc_b", "acc_a")):
-        waits("whk_1", number, 0, account_id)
+        queue_delivery("whk_1", number, 0, account_id)
     found = [Delivery.get("whk_1", f"evt_{number:020}") for number in range(3)]
-    assert delivery_queue.queue_of(found) == {
+    assert delivery_queue.group_by_endpoint(found) == {
         ("acc_a", "whk_1"): [found[0].id, found[2].id],
         ("acc_b", "whk_1"): [found[1].id],
     }
 
 
-def test_due_is_what_is_due_now_in_any_lane(latchkey: TestApp) -> None:
-    """The most overdue first; what is due in a millisecond isn't."""
+def test_due_deliveries_of_all_lanes_are_read_oldest_first(latchkey: TestApp) -> None:
+    """A delivery due one millisecond later is not read."""
     now_ms = clock.now_ms()
     expected = []
     for lane in "0123":
         for number, due_at in ((1, now_ms), (2, now_ms - 5), (3, now_ms + 1)):
-            waits(in_lane(lane), number, due_at)
+            queue_delivery(in_lane(lane), number, due_at)
         expected += [f"evt_{number:020}" for number in (2, 1)]
     assert now_ms // 60_000 % 2 == 0
-    assert [each.id for each in delivery_queue.due(now_ms)] == expected
+    assert [each.id for each in delivery_queue.read_due(now_ms)] == expected
 
 
 @pytest.mark.parametrize(
     ("after_s", "is_turned"), [(0, False), (59.999, False), (60, True), (119.999, True), (120, False)]
 )
-def test_every_second_minute_the_most_overdue_come_last(latchkey: TestApp, after_s: float, is_turned: bool) -> None:
-    """What lies behind much for one endpoint comes first then."""
-    made = [waits(in_lane("0"), number, clock.now_ms() - 3 + number) for number in range(3)]
+def test_newest_due_deliveries_come_first_every_other_minute(
+    latchkey: TestApp, after_s: float, is_turned: bool
+) -> None:
+    """Deliveries behind the backlog of one endpoint are thus read first."""
+    made = [queue_delivery(in_lane("0"), number, clock.now_ms() - 3 + number) for number in range(3)]
     latchkey.clock.forward(after_s)
-    assert [each.id for each in delivery_queue.due(clock.now_ms())] == (made[::-1] if is_turned else made)
+    assert [each.id for each in delivery_queue.read_due(clock.now_ms())] == (made[::-1] if is_turned else made)
 
 
 def let_reading_take(seconds: float, latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let it take so long to read one delivery."""
+    """Make the reading of each delivery take this long."""
     query = Delivery.by_due.query
 
     def slowly(*arguments: Any, **named: Any) -> Iterator[Delivery]:
@@ -95,18 +97,18 @@ def let_reading_take(seconds: float, latchkey: TestApp, monkeypatch: pytest.Monk
     monkeypatch.setattr(Delivery.by_due, "query", slowly)
 
 
-def test_each_lane_is_read_for_its_part_of_ten_seconds(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However much waits in another: 2.5 s of each."""
+def test_each_lane_has_its_share_of_read_time(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each lane is read for 2.5 s, however long the others are."""
     now_ms = clock.now_ms()
     for lane in "02":
         for number in range(9):
-            waits(in_lane(lane), number, now_ms - 9 + number)
+            queue_delivery(in_lane(lane), number, now_ms - 9 + number)
     let_reading_take(0.5, latchkey, monkeypatch)
-    assert [each.lane for each in delivery_queue.due(now_ms)] == ["0"] * 5 + ["2"] * 5
+    assert [each.lane for each in delivery_queue.read_due(now_ms)] == ["0"] * 5 + ["2"] * 5
 
 
-def test_lateness_is_that_of_the_most_overdue_whose_endpoint_answers_well(latchkey: TestApp) -> None:
-    """In whichever lane; what waits for a receiver's own sake makes nobody late."""
+def test_lateness_counts_healthy_endpoints_only(latchkey: TestApp) -> None:
+    """The oldest delivery of any lane counts, unless its receiver causes the delay."""
     account = latchkey.account()
     now_ms = clock.now_ms()
     assert delivery_queue.oldest_due_ms(now_ms) is None
@@ -115,63 +117,61 @@ def test_lateness_is_that_of_the_most_overdue_whose_endpoint_answers_well(latchk
         *(("2", 1_000, {}), ("3", 8_000, {"slow": True})),
     ]
     for number, (lane, late_ms, field) in enumerate(waiting_there):
-        place = in_lane(lane, skip=number)
-        endpoint(account.id, place, **field).save()
-        waits(place, number, now_ms - late_ms, account.id)
-    waits(in_lane("3", skip=9), 9, now_ms - 9_000, "acc_gone")
+        key = in_lane(lane, skip=number)
+        endpoint(account.id, key, **field).save()
+        queue_delivery(key, number, now_ms - late_ms, account.id)
+    queue_delivery(in_lane("3", skip=9), 9, now_ms - 9_000, "acc_gone")
     assert delivery_queue.oldest_due_ms(now_ms) == 5_000
     Endpoint(account.id, in_lane("1", skip=2)).delete()
     assert delivery_queue.oldest_due_ms(now_ms) == 3_000
     assert delivery_queue.oldest_due_ms(now_ms - 3_001) is None
 
 
-def test_lateness_is_looked_for_in_batches_until_time_is_over(
-    latchkey: TestApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A hundred at a time: behind so many for a dead receiver one is found, unless half a second has gone by."""
+def test_lateness_search_reads_batches_within_time_limit(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A healthy delivery is found behind many of a failing endpoint within half a second."""
     account, now_ms = latchkey.account(), clock.now_ms()
     dead, well = in_lane("0"), in_lane("0", skip=1)
     endpoint(account.id, dead, failures=1).save()
     endpoint(account.id, well).save()
     for number in range(100):
-        waits(dead, number, now_ms - 200 + number, account.id)
-    waits(well, 100, now_ms - 50, account.id)
+        queue_delivery(dead, number, now_ms - 200 + number, account.id)
+    queue_delivery(well, 100, now_ms - 50, account.id)
     for seconds, late_ms in ((0.005, None), (0.004, 50)):
         with monkeypatch.context() as patched:
             let_reading_take(seconds, latchkey, patched)
             assert delivery_queue.oldest_due_ms(now_ms) == late_ms
 
 
-def test_endpoints_are_read_as_they_stand(latchkey: TestApp) -> None:
-    """By account and id; one that was deleted is absent."""
+def test_endpoints_are_read_by_account_and_id(latchkey: TestApp) -> None:
+    """A deleted endpoint is absent."""
     account = latchkey.account()
     made = endpoints.create(account.id, url="https://example.com/", name="A", types=None)
     endpoints.disable(made, states.BY_ACCOUNT)
-    place = (account.id, made.id)
-    found = delivery_queue.standing([place, (account.id, "whk_unknown")])
-    assert {key: each.status for key, each in found.items()} == {place: DISABLED}
-    assert delivery_queue.standing([]) == {}
+    key = (account.id, made.id)
+    found = delivery_queue.read_endpoints([key, (account.id, "whk_unknown")])
+    assert {key: each.status for key, each in found.items()} == {key: DISABLED}
+    assert delivery_queue.read_endpoints([]) == {}
 
 
 @pytest.mark.parametrize(("quiet_after_ms", "has_a_turn"), [(-1, True), (0, True), (1, False)])
-def test_turns_of_those_who_answer_well_are_apart_from_the_others(quiet_after_ms: int, has_a_turn: bool) -> None:
-    """Who is left alone has none for a while; who was deleted or disabled has one, to drop what waits for it."""
-    stand = {
+def test_healthy_endpoints_are_separated_from_others(quiet_after_ms: int, has_a_turn: bool) -> None:
+    """Endpoints in back-off are omitted; disabled and deleted ones are included, to drop their deliveries."""
+    stored = {
         ("acc_a", "whk_1"): endpoint(),
         ("acc_a", "whk_2"): endpoint(failures=1, quiet_until=1_000 + quiet_after_ms),
         ("acc_a", "whk_3"): endpoint(status=DISABLED),
         ("acc_a", "whk_4"): endpoint(slow=True, status=ENABLED),
     }
-    places = [*stand, ("acc_a", "whk_gone")]
-    well, others = delivery_queue.in_turn(places, stand, 1_000)
+    keys = [*stored, ("acc_a", "whk_gone")]
+    well, others = delivery_queue.order_by_health(keys, stored, 1_000)
     assert well == [("acc_a", "whk_1")]
-    assert sorted(others) == sorted(each for each in places[1:] if has_a_turn or each[1] != "whk_2")
+    assert sorted(others) == sorted(each for each in keys[1:] if has_a_turn or each[1] != "whk_2")
 
 
-def test_turns_are_decided_by_lot() -> None:
-    """So that nobody always comes first."""
-    places = [("acc_a", f"whk_{number}") for number in range(20)]
-    stand = {place: endpoint() for place in places[:10]}
-    orders = [delivery_queue.in_turn(places, stand, 0) for _ in range(2)]
+def test_endpoint_order_is_random() -> None:
+    """No endpoint always comes first."""
+    keys = [("acc_a", f"whk_{number}") for number in range(20)]
+    stored = {key: endpoint() for key in keys[:10]}
+    orders = [delivery_queue.order_by_health(keys, stored, 0) for _ in range(2)]
     assert orders[0] != orders[1]
     assert {len(each) for order in orders for each in order} == {10}

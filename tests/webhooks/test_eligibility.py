@@ -1,4 +1,4 @@
-"""A webhook from before the address was verified gets nothing; where mail is sent, none is made before that."""
+"""Endpoints from before verification receive nothing; where email is enabled, none is created before verification."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,13 +20,13 @@ from tests.webhooks.told import happens, streamed
 MAIL = "latchkey@example.com"
 
 
-def test_webhook_from_before_the_verification_gets_nothing_any_more(local: TestApp, receiver: Receiver) -> None:
-    """Neither what happens after it nor what waited for it, and it is not listed."""
+def test_endpoint_from_before_verification_receives_nothing(local: TestApp, receiver: Receiver) -> None:
+    """It receives neither later events nor pending deliveries, and is not listed."""
     eve = someone(local, "Eve", verified=False)
     hook = endpoints.create(eve.account.id, url=receiver.url, name="Spy", types=None)
     fan_out.put(record.since(eve.account.id, "evt_"))
     local.clock.forward(1)
-    # As if the function had died before it could delete it.
+    # As after a crash before its deletion.
     eve.account.update(actions=[type(eve.account).credentials_since.set(clock.now_ms())])
     assert fan_out.put(record.since(eve.account.id, "evt_")) == []
     deliver.sweep(clock.now_ms() + 60_000)
@@ -38,8 +38,8 @@ def test_webhook_from_before_the_verification_gets_nothing_any_more(local: TestA
     assert all(each.state == "failed" for each in Delivery.query(hook.id))
 
 
-def test_webhook_of_a_suspended_account_gets_nothing_until_it_is_reinstated(local: TestApp, receiver: Receiver) -> None:
-    """Neither at once, nor by the sweep, nor afterwards; what happens from the reinstatement on is sent."""
+def test_endpoint_of_suspended_account_receives_nothing(local: TestApp, receiver: Receiver) -> None:
+    """Events from the suspension are never sent; events after the reinstatement are."""
     account = someone(local).account
     hook = endpoints.create(account.id, url=receiver.url, name="Ledger", types=["account.renamed"])
     happens(local, account)
@@ -58,8 +58,8 @@ def test_webhook_of_a_suspended_account_gets_nothing_until_it_is_reinstated(loca
     assert receiver.ids == [told]
 
 
-def test_deletion_is_told_also_by_an_account_that_was_suspended_before(local: TestApp, receiver: Receiver) -> None:
-    """The end of an account is the last that its webhooks hear of."""
+def test_deletion_of_suspended_account_is_delivered(local: TestApp, receiver: Receiver) -> None:
+    """The deletion of the account is the last event that its endpoints receive."""
     account = someone(local).account
     endpoints.create(account.id, url=receiver.url, name="Ledger", types=[kinds.ACCOUNT_DELETED])
     for status in (states.SUSPENDED, states.ACTIVE):
@@ -71,8 +71,8 @@ def test_deletion_is_told_also_by_an_account_that_was_suspended_before(local: Te
     assert len(receiver.received) == 1
 
 
-def test_verification_deletes_the_webhooks_and_applications_from_before(latchkey: TestApp) -> None:
-    """Their owner sees in Activity that they were there; the application's own tokens stop."""
+def test_verification_deletes_earlier_endpoints_and_clients(latchkey: TestApp) -> None:
+    """The owner sees their deletion in Activity, and the tokens of the client stop working."""
     eve = someone(latchkey, "Eve", verified=False)
     app = registered(latchkey, owner=eve.account)
     hook = endpoints.create(eve.account.id, url="https://example.com/", name="Spy", types=None)
@@ -95,8 +95,8 @@ DEEDS: dict[str, Callable[[Endpoint], object]] = {
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_nothing_is_done_with_a_webhook_before_the_address_is_verified(latchkey: TestApp, deed: str) -> None:
-    """Where mail is sent, an account that has yet to verify its address is told so; it may disable and delete."""
+def test_unverified_account_may_only_disable_and_delete(latchkey: TestApp, deed: str) -> None:
+    """Other changes raise Conflict with the reason while the address is unverified."""
     account = someone(latchkey, verified=False).account
     hook = endpoints.create(account.id, url="https://example.com/", name="A", types=None)
     with settings.in_use(replace(settings.current(), mail_from=MAIL)):
@@ -106,17 +106,17 @@ def test_nothing_is_done_with_a_webhook_before_the_address_is_verified(latchkey:
         endpoints.delete(hook)
 
 
-def test_one_message_by_hand_is_sent_at_a_time_for_an_account(local: TestApp, receiver: Receiver) -> None:
-    """Ten webhooks don't hold ten functions: while one is tested, the test of another is refused, and then it isn't."""
+def test_account_has_one_manual_send_at_a_time(local: TestApp, receiver: Receiver) -> None:
+    """While one endpoint is tested, the test of another is rejected; afterwards it is accepted."""
     account = someone(local).account
     first, second = (endpoints.create(account.id, url=receiver.url, name=name, types=None) for name in "AB")
-    with endpoint_lock.by_hand(first), pytest.raises(errors.Conflict):
+    with endpoint_lock.hold_for_manual_send(first), pytest.raises(errors.Conflict):
         deliver.send_test(second)
     assert deliver.send_test(second).state == "delivered"
 
 
-def test_tests_of_webhooks_are_limited_by_network(local: TestApp, receiver: Receiver) -> None:
-    """Whoever has many accounts has their messages sent no more often from one network."""
+def test_manual_sends_are_limited_by_network(local: TestApp, receiver: Receiver) -> None:
+    """Several accounts do not raise the limit of one network."""
     statuses = []
     for _ in range(3):
         account = someone(local).account
@@ -129,23 +129,26 @@ def test_tests_of_webhooks_are_limited_by_network(local: TestApp, receiver: Rece
 @pytest.mark.parametrize(
     ("status", "since_ms", "sent_since_ms"), [("active", 5, 5), ("suspended", 5, None), ("deleted", 5, 5)]
 )
-def test_endpoints_are_an_accounts_own_from_a_moment_on(
+def test_sendable_since_depends_on_verification_and_suspension(
     latchkey: TestApp, status: str, since_ms: int, sent_since_ms: int | None
 ) -> None:
-    """Nothing is sent to any while it is suspended; to those of an account that isn't there from the beginning on."""
+    """None while the account is suspended, and 0 when it does not exist."""
     account = latchkey.account()
     account.update(actions=[Account.status.set(status), Account.credentials_since.set(5)])
-    assert (eligibility.since_ms(account.id), eligibility.sent_since_ms(account.id)) == (since_ms, sent_since_ms)
+    assert (eligibility.eligible_since_ms(account.id), eligibility.sendable_since_ms(account.id)) == (
+        since_ms,
+        sent_since_ms,
+    )
     for made_at, is_over in ((4, True), (5, False), (6, False)):
         hook = Endpoint(account.id, "whk_x", url="", name="", created_at=made_at, enabled_at=made_at)
-        assert eligibility.is_over(hook) is is_over
-        assert eligibility.gets_nothing(hook) is (is_over or status == "suspended")
+        assert eligibility.is_ineligible(hook) is is_over
+        assert eligibility.is_blocked(hook) is (is_over or status == "suspended")
     account.delete()
-    assert (eligibility.since_ms(account.id), eligibility.sent_since_ms(account.id)) == (0, 0)
+    assert (eligibility.eligible_since_ms(account.id), eligibility.sendable_since_ms(account.id)) == (0, 0)
 
 
-def test_account_that_is_not_there_has_no_webhooks(latchkey: TestApp) -> None:
-    """Nor may it make any."""
+def test_missing_account_cannot_have_endpoints(latchkey: TestApp) -> None:
+    """No endpoint can be created for it either."""
     with pytest.raises(errors.NotFound, match="no such user"):
         eligibility.check_verified("acc_00000000000000000000")
     eligibility.check_verified(latchkey.account().id)

@@ -1,4 +1,4 @@
-"""An account's endpoints: what is stored of each, what may become of it, and what is told of that."""
+"""Manage an account's endpoints: stored fields, changes and their events."""
 
 from collections.abc import Callable
 
@@ -16,90 +16,90 @@ from chalicelib.webhooks.states import BY_ACCOUNT, DISABLED, ENABLED, FAILING, G
 from chalicelib.webhooks.tables import Endpoint
 from tests.support.harness import TestApp
 from tests.support.interleaving import failing
-from tests.webhooks.told import as_it_stands
+from tests.webhooks.told import reload
 
 URL = "https://hooks.example.com:8443/latchkey?tenant=7"
 
 
-def made(account: Account, **fields: object) -> Endpoint:
+def new_endpoint(account: Account, **fields: object) -> Endpoint:
     """Return a new endpoint of an account."""
     chosen: dict[str, object] = {"url": URL, "name": "Ledger", "types": None}
     return endpoints.create(account.id, **(chosen | fields))  # type: ignore[arg-type]  # a test's own
 
 
-def told(account_id: str) -> tuple[str, dict[str, str], str]:
-    """Return the type, the fields and the actor of what was recorded last."""
+def last_event(account_id: str) -> tuple[str, dict[str, str], str]:
+    """Return the type, fields and actor of the last event."""
     event = record.newest_first(account_id, 1)[0]
     return event.type, event.changed.as_dict(), event.actor
 
 
-def counted(account_id: str) -> int:
-    """Return how many endpoints an account has, as its own item counts them."""
+def stored_count(account_id: str) -> int:
+    """Return the number of endpoints on the count item of an account."""
     key = {"account_id": {"S": account_id}, "id": {"S": COUNT}}
     item = dynamodb.call("GetItem", {"TableName": settings.current().table("endpoints"), "Key": key})["Item"]
     return int(item[COUNT]["N"])
 
 
 def test_new_endpoint_is_stored_counted_and_recorded(latchkey: TestApp) -> None:
-    """Its secret nowhere; of its URL only where it leads is told."""
+    """The secret is stored nowhere, and the event contains only the host of the URL."""
     account = latchkey.account()
-    endpoint = as_it_stands(made(account, types=["key.created", "key.revoked"]))
+    endpoint = reload(new_endpoint(account, types=["key.created", "key.revoked"]))
     assert (endpoint.url, endpoint.name, endpoint.types) == (URL, "Ledger", {"key.created", "key.revoked"})
     assert (endpoint.status, endpoint.version, endpoint.failures, endpoint.slow) == (ENABLED, 1, 0, False)
     assert (endpoint.created_at, endpoint.enabled_at) == (clock.now_ms(), clock.now_ms())
     fields = {"webhook": endpoint.id, "name": "Ledger", "host": "hooks.example.com:8443"}
-    assert told(account.id) == ("webhook.created", fields, "operator")
-    assert counted(account.id) == 1
-    assert as_it_stands(made(account, types=[])).types is None
-    assert as_it_stands(made(account)).types is None
-    assert counted(account.id) == 3
+    assert last_event(account.id) == ("webhook.created", fields, "operator")
+    assert stored_count(account.id) == 1
+    assert reload(new_endpoint(account, types=[])).types is None
+    assert reload(new_endpoint(account)).types is None
+    assert stored_count(account.id) == 3
 
 
-def test_form_of_a_new_endpoint_is_used_once(latchkey: TestApp) -> None:
-    """The second time makes nothing, and says where the first one's is."""
+def test_form_creates_one_endpoint(latchkey: TestApp) -> None:
+    """A second submission creates nothing and points to the list."""
     account = latchkey.account()
-    made(account, form="ticket")
+    new_endpoint(account, form="ticket")
     with pytest.raises(errors.Conflict, match="Its webhook is in the list"):
-        made(account, form="ticket")
-    assert (counted(account.id), Ticket.count()) == (1, 1)
+        new_endpoint(account, form="ticket")
+    assert (stored_count(account.id), Ticket.count()) == (1, 1)
 
 
-def test_account_has_ten_endpoints_and_deleting_one_makes_room(latchkey: TestApp) -> None:
-    """Once, however often it is deleted; another account's don't count."""
+def test_account_has_at_most_ten_endpoints(latchkey: TestApp) -> None:
+    """A deletion makes room for one, however often it is repeated; other accounts do not count."""
     account, other = latchkey.account(), latchkey.account()
-    ten = [made(account) for _ in range(10)]
+    ten = [new_endpoint(account) for _ in range(10)]
     for form in (None, "ticket"):
         with pytest.raises(errors.Conflict, match="at most 10 webhooks"):
-            made(account, form=form)
-    made(other)
+            new_endpoint(account, form=form)
+    new_endpoint(other)
     for _ in range(2):
         endpoints.delete(ten[0])
-    assert (told(account.id)[0], counted(account.id)) == ("webhook.deleted", 9)
-    made(account)
-    assert counted(account.id) == 10
+    assert (last_event(account.id)[0], stored_count(account.id)) == ("webhook.deleted", 9)
+    new_endpoint(account)
+    assert stored_count(account.id) == 10
     assert Ticket.count() == 0
 
 
-def test_deletion_is_recorded_once_with_who_did_it(latchkey: TestApp) -> None:
-    """Latchkey by itself, or who acts."""
+def test_deletion_is_recorded_once_with_actor(latchkey: TestApp) -> None:
+    """The actor is the given one or the current one."""
     account = latchkey.account()
     for actor, shown in (("latchkey", "latchkey"), ("", "operator")):
-        endpoint = made(account)
+        endpoint = new_endpoint(account)
         endpoints.delete(endpoint, actor=actor)
-        kind, fields, by = told(account.id)
+        kind, fields, by = last_event(account.id)
         assert (kind, fields["webhook"], by) == ("webhook.deleted", endpoint.id, shown)
         with pytest.raises(errors.NotFound, match="There is no such webhook"):
             endpoints.owned(account.id, endpoint.id)
 
 
-def test_endpoints_are_listed_oldest_first_beyond_an_id(latchkey: TestApp) -> None:
-    """No more than asked for; neither the item that counts them, nor one from before the verification."""
+def test_endpoints_are_listed_oldest_first_after_id(latchkey: TestApp) -> None:
+    """At most the limit, without the count item and without endpoints from before verification."""
     account = latchkey.account()
-    old = made(account)
+    old = new_endpoint(account)
     ids = []
     for _ in range(3):
         latchkey.clock.forward(1)
-        ids.append(made(account).id)
+        ids.append(new_endpoint(account).id)
     Account(account.id).update(actions=[Account.credentials_since.set(old.created_at + 1_000)])
     assert [each.id for each in endpoints.of_account(account.id)] == ids
     assert [each.id for each in endpoints.of_account(account.id, after=ids[0])] == ids[1:]
@@ -111,107 +111,107 @@ def test_endpoints_are_listed_oldest_first_beyond_an_id(latchkey: TestApp) -> No
         endpoints.owned(account.id, COUNT)
     endpoints.delete_unverified(account.id)
     assert sorted(each.id for each in Endpoint.query(account.id)) == [COUNT, *ids]
-    assert counted(account.id) == 3
+    assert stored_count(account.id) == 3
 
 
-def test_change_sets_what_is_named_and_records_what_then_stands(latchkey: TestApp) -> None:
-    """What is None stays; no types at all are all of them, from now on."""
+def test_change_sets_given_fields_and_records_result(latchkey: TestApp) -> None:
+    """None keeps a value, and an empty list of types means all from now on."""
     account = latchkey.account()
-    endpoint = made(account, types=["key.created"])
+    endpoint = new_endpoint(account, types=["key.created"])
     latchkey.clock.forward(1)
     endpoints.change(endpoint, url=None, name="Audit", types=None)
-    stands = as_it_stands(endpoint)
-    assert [stands.name, stands.url, stands.types, stands.types_since] == ["Audit", URL, {"key.created"}, None]
-    assert told(account.id) == (
+    stored = reload(endpoint)
+    assert [stored.name, stored.url, stored.types, stored.types_since] == ["Audit", URL, {"key.created"}, None]
+    assert last_event(account.id) == (
         *("webhook.changed", {"webhook": endpoint.id, "name": "Audit", "host": "hooks.example.com:8443"}, "operator"),
     )
     for types, kept in ((["key.revoked"], {"key.revoked"}), ([], None)):
         latchkey.clock.forward(1)
         endpoints.change(endpoint, url=None, name=None, types=types)
-        stands = as_it_stands(endpoint)
-        assert (stands.types, stands.types_since, stands.name) == (kept, clock.now_ms(), "Audit")
+        stored = reload(endpoint)
+        assert (stored.types, stored.types_since, stored.name) == (kept, clock.now_ms(), "Audit")
         assert (endpoint.types, endpoint.name) == (kept, "Audit")
     endpoints.change(endpoint, url="https://other.example/", name=None, types=None)
-    assert (as_it_stands(endpoint).url, endpoint.url) == ("https://other.example/", "https://other.example/")
-    assert told(account.id)[1]["host"] == "other.example"
+    assert (reload(endpoint).url, endpoint.url) == ("https://other.example/", "https://other.example/")
+    assert last_event(account.id)[1]["host"] == "other.example"
 
 
 @pytest.mark.parametrize(("url", "is_new"), [(URL, False), ("https://other.example/", True)])
-def test_other_url_is_judged_anew(latchkey: TestApp, url: str, is_new: bool) -> None:
-    """What the old one answered is forgotten, and what waits is sent first; the same URL changes nothing of that."""
-    endpoint = made(latchkey.account())
+def test_new_url_resets_health(latchkey: TestApp, url: str, is_new: bool) -> None:
+    """Failures are reset and pending deliveries come first; the same URL changes nothing."""
+    endpoint = new_endpoint(latchkey.account())
     failed: list[Action] = [Endpoint.failures.set(3), Endpoint.failing_since.set(5), Endpoint.quiet_until.set(7)]
     endpoint.update(actions=failed)
     endpoints.change(endpoint, url=url, name=None, types=None)
-    stands = as_it_stands(endpoint)
-    found = [stands.failures, stands.failing_since, stands.quiet_until, stands.behind_since]
+    stored = reload(endpoint)
+    found = [stored.failures, stored.failing_since, stored.quiet_until, stored.behind_since]
     expected: list[int | None] = [0, None, None, clock.now_ms()] if is_new else [3, 5, 7, None]
     assert found == expected
 
 
-def test_secret_is_rotated_once_in_24_hours(latchkey: TestApp) -> None:
-    """For that long both sign; the second rotation waits until then, and of two at once one wins."""
+def test_secret_is_rotated_at_most_once_in_24_hours(latchkey: TestApp) -> None:
+    """Both secrets sign during that time, and of two concurrent rotations one succeeds."""
     account = latchkey.account()
-    endpoint = made(account)
+    endpoint = new_endpoint(account)
     old = signing.secret_of(endpoint)
-    outrun = as_it_stands(endpoint)
+    outrun = reload(endpoint)
     rotated = endpoints.rotate_secret(endpoint)
     assert (rotated.version, rotated.overlap_ends_at) == (2, clock.now_ms() + 86_400_000)
-    stands = as_it_stands(endpoint)
-    assert (stands.version, stands.overlap_ends_at) == (2, clock.now_ms() + 86_400_000)
-    assert signing.secret_of(stands) != old
-    assert told(account.id)[0] == "webhook.secret_rotated"
+    stored = reload(endpoint)
+    assert (stored.version, stored.overlap_ends_at) == (2, clock.now_ms() + 86_400_000)
+    assert signing.secret_of(stored) != old
+    assert last_event(account.id)[0] == "webhook.secret_rotated"
     latchkey.clock.forward(86_400 - 0.001)
     with pytest.raises(errors.Conflict, match="rotated within the last 24 hours"):
-        endpoints.rotate_secret(as_it_stands(endpoint))
-    assert len(signing.keys_of(stands)) == 2
+        endpoints.rotate_secret(reload(endpoint))
+    assert len(signing.keys_of(stored)) == 2
     latchkey.clock.forward(0.001)
-    assert len(signing.keys_of(stands)) == 1
+    assert len(signing.keys_of(stored)) == 1
     with pytest.raises(errors.Conflict):
         endpoints.rotate_secret(outrun)
-    assert endpoints.rotate_secret(stands).version == 3
+    assert endpoints.rotate_secret(stored).version == 3
 
 
-def test_reason_for_which_it_was_disabled_first_stays(latchkey: TestApp) -> None:
-    """And is told once, with who did it: nobody in person, but for its account."""
+def test_first_reason_for_disabling_is_kept(latchkey: TestApp) -> None:
+    """It is recorded once, with the service as the actor unless the account disabled it."""
     account = latchkey.account()
     for because, actor in ((GONE, "latchkey"), (FAILING, "latchkey"), (BY_ACCOUNT, "operator")):
-        endpoint = made(account)
+        endpoint = new_endpoint(account)
         endpoints.disable(endpoint, because)
-        kind, fields, by = told(account.id)
+        kind, fields, by = last_event(account.id)
         assert (kind, fields["because"], fields["webhook"], by) == ("webhook.disabled", because, endpoint.id, actor)
         events = len(record.newest_first(account.id, 99))
         endpoints.disable(endpoint, "another")
-        stands = as_it_stands(endpoint)
-        assert (stands.status, stands.disabled_because) == (DISABLED, because)
+        stored = reload(endpoint)
+        assert (stored.status, stored.disabled_because) == (DISABLED, because)
         assert len(record.newest_first(account.id, 99)) == events
 
 
 @pytest.mark.parametrize(("because", "status"), [(GONE, ENABLED), (FAILING, ENABLED), (BY_ACCOUNT, DISABLED)])
-def test_what_an_old_url_answered_disables_no_new_one(latchkey: TestApp, because: str, status: str) -> None:
-    """Its account may, whatever URL it knew."""
-    endpoint = made(latchkey.account())
-    endpoints.change(as_it_stands(endpoint), url="https://other.example/", name=None, types=None)
+def test_response_of_old_url_does_not_disable_new_url(latchkey: TestApp, because: str, status: str) -> None:
+    """The account can disable it whatever URL it had read."""
+    endpoint = new_endpoint(latchkey.account())
+    endpoints.change(reload(endpoint), url="https://other.example/", name=None, types=None)
     endpoints.disable(endpoint, because)
-    assert as_it_stands(endpoint).status == status
+    assert reload(endpoint).status == status
 
 
-def test_enabled_again_it_begins_anew(latchkey: TestApp) -> None:
-    """Nothing is held against it, and nothing from before is its; once, with its event."""
+def test_enabling_resets_endpoint(latchkey: TestApp) -> None:
+    """Failures and backlog are cleared, and one event is recorded."""
     account = latchkey.account()
-    endpoint = made(account)
+    endpoint = new_endpoint(account)
     marks = [Endpoint.failures.set(3), Endpoint.failing_since.set(5), Endpoint.quiet_until.set(7)]
     endpoint.update(actions=[*marks, Endpoint.behind_since.set(9)])
     endpoints.disable(endpoint, GONE)
     latchkey.clock.forward(60)
     endpoints.enable(endpoint)
-    stands = as_it_stands(endpoint)
-    assert [stands.status, stands.disabled_because, stands.enabled_at] == [ENABLED, None, clock.now_ms()]
-    assert [stands.failures, stands.failing_since, stands.quiet_until, stands.behind_since] == [0, None, None, None]
-    assert told(account.id)[0] == "webhook.enabled"
+    stored = reload(endpoint)
+    assert [stored.status, stored.disabled_because, stored.enabled_at] == [ENABLED, None, clock.now_ms()]
+    assert [stored.failures, stored.failing_since, stored.quiet_until, stored.behind_since] == [0, None, None, None]
+    assert last_event(account.id)[0] == "webhook.enabled"
     latchkey.clock.forward(60)
     endpoints.enable(endpoint)
-    assert as_it_stands(endpoint).enabled_at == stands.enabled_at
+    assert reload(endpoint).enabled_at == stored.enabled_at
     assert len(record.newest_first(account.id, 9, kind="webhook.enabled")) == 1
 
 
@@ -225,9 +225,9 @@ DEEDS: dict[str, Callable[[Endpoint], object]] = {
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_endpoint_that_was_deleted_does_not_come_back(latchkey: TestApp, deed: str) -> None:
-    """Whatever was about to become of it; what would matter to who asked is said."""
-    endpoint = made(latchkey.account())
+def test_deleted_endpoint_is_not_recreated_by_change(latchkey: TestApp, deed: str) -> None:
+    """Changes that matter to the caller raise NotFound."""
+    endpoint = new_endpoint(latchkey.account())
     endpoints.delete(endpoint)
     endpoint.status = DISABLED if deed == "enabled" else ENABLED
     if deed in ("changed", "rotated"):
@@ -236,14 +236,14 @@ def test_endpoint_that_was_deleted_does_not_come_back(latchkey: TestApp, deed: s
     else:
         DEEDS[deed](endpoint)
     assert Endpoint.found(endpoint.account_id, endpoint.id) is None
-    assert counted(endpoint.account_id) == 0
+    assert stored_count(endpoint.account_id) == 0
 
 
 @pytest.mark.parametrize("deed", [*DEEDS, "added"])
-def test_database_that_fails_is_no_refusal(latchkey: TestApp, deed: str) -> None:
-    """Nobody is told that something was changed meanwhile because a write was broken."""
-    endpoint = made(latchkey.account())
+def test_database_error_is_not_reported_as_conflict(latchkey: TestApp, deed: str) -> None:
+    """A failed write is not explained as a concurrent change."""
+    endpoint = new_endpoint(latchkey.account())
     if deed == "enabled":
         endpoints.disable(endpoint, BY_ACCOUNT)
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
-        DEEDS[deed](endpoint) if deed != "added" else made(Account.get(endpoint.account_id), form="ticket")
+        DEEDS[deed](endpoint) if deed != "added" else new_endpoint(Account.get(endpoint.account_id), form="ticket")

@@ -1,4 +1,4 @@
-"""Which endpoints an event goes to, and putting it on its way to each."""
+"""Create deliveries for the endpoints that subscribe to an event."""
 
 import io
 import json
@@ -14,47 +14,47 @@ from chalicelib.webhooks import endpoints, fan_out, payload, states
 from chalicelib.webhooks.states import DELIVERED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.support.harness import TestApp
-from tests.webhooks.told import as_it_stands, delivery, happens
+from tests.webhooks.told import delivery, happens, reload
 
 HOUR_S, DAY_S = 3_600, 86_400
 RENAMED = ["account.renamed"]
 
 
-def made(account: Account, types: list[str] | None = None) -> Endpoint:
+def new_endpoint(account: Account, types: list[str] | None = None) -> Endpoint:
     """Return a new endpoint of an account."""
     return endpoints.create(account.id, url="https://example.com/hooks", name="Ledger", types=types or RENAMED)
 
 
 def events_of(*accounts: Account) -> list[Event]:
-    """Return what happened to accounts, as the stream may bring it: in no order."""
+    """Return the events of accounts in arbitrary order, as the stream may bring them."""
     return [event for account in accounts for event in record.newest_first(account.id, 99)]
 
 
 def put(*accounts: Account) -> list[tuple[str, str]]:
-    """Put all that happened to accounts on its way, and return the endpoints and ids of what is new."""
+    """Create the deliveries of all events of accounts; return the new ones by endpoint and id."""
     return [(endpoint.id, delivery.id) for endpoint, delivery in fan_out.put(events_of(*accounts))]
 
 
 def missing(until_after_ms: int = 1) -> int:
-    """Look for what the stream lost."""
+    """Create the deliveries that the stream lost."""
     return fan_out.put_what_is_missing(clock.now_ms(), clock.now_ms() + until_after_ms)
 
 
-def test_event_is_put_on_its_way_to_each_endpoint_that_is_told_of_it(latchkey: TestApp) -> None:
-    """In order for each, of whichever accounts; another account's go to its own."""
+def test_event_is_queued_for_each_subscribed_endpoint(latchkey: TestApp) -> None:
+    """In order for each endpoint, and only for endpoints of the same account."""
     ada, bob = latchkey.account(), latchkey.account(name="Bob")
-    first, second, bobs = made(ada), made(ada), made(bob)
-    made(ada, ["key.created"])
-    happened = [happens(latchkey, ada, f"Ada {number}") for number in range(3)]
+    first, second, bobs = new_endpoint(ada), new_endpoint(ada), new_endpoint(bob)
+    new_endpoint(ada, ["key.created"])
+    event_ids = [happens(latchkey, ada, f"Ada {number}") for number in range(3)]
     of_bob = happens(latchkey, bob, "Bob B")
-    expected = [(each.id, event_id) for each in (first, second) for event_id in happened]
+    expected = [(each.id, event_id) for each in (first, second) for event_id in event_ids]
     assert put(ada, bob) == [*expected, (bobs.id, of_bob)]
 
 
-def test_delivery_is_stored_as_it_will_be_sent(latchkey: TestApp) -> None:
-    """Due at once, in the queue, and kept as long as the event."""
+def test_delivery_is_stored_with_final_body(latchkey: TestApp) -> None:
+    """It is due immediately and kept as long as the event."""
     ada = latchkey.account()
-    endpoint = made(ada)
+    endpoint = new_endpoint(ada)
     event_id = happens(latchkey, ada)
     put(ada)
     found, now_ms = delivery(endpoint, event_id), clock.now_ms()
@@ -66,82 +66,82 @@ def test_delivery_is_stored_as_it_will_be_sent(latchkey: TestApp) -> None:
     assert [found.queued_at, found.claimed_until, found.attempts] == [None, None, []]
 
 
-def test_what_waits_is_spread_over_four_lanes() -> None:
-    """Each endpoint's in one of them."""
+def test_deliveries_are_spread_over_four_lanes() -> None:
+    """All deliveries of an endpoint are in one lane."""
     lanes = [fan_out.lane_of(ids.first_at("whk", number)) for number in range(200)]
     assert set(lanes) == {"0", "1", "2", "3"}
     assert fan_out.lane_of("whk_x") == str(zlib.crc32(b"whk_x") % 4)
 
 
-def test_event_that_was_put_before_is_put_again_only_if_it_was_never_tried(latchkey: TestApp) -> None:
-    """Whoever put it there may have died; what was tried has its schedule."""
+def test_stored_delivery_is_queued_again_only_without_attempts(latchkey: TestApp) -> None:
+    """It may be left from a crash; a delivery with attempts has its schedule."""
     ada = latchkey.account()
-    endpoint = made(ada)
+    endpoint = new_endpoint(ada)
     event_id = happens(latchkey, ada)
     assert put(ada) == put(ada) == [(endpoint.id, event_id)]
-    there = delivery(endpoint, event_id)
-    there.update(actions=[Delivery.tries.set(1)])
+    pending = delivery(endpoint, event_id)
+    pending.update(actions=[Delivery.tries.set(1)])
     assert put(ada) == []
-    there.update(actions=[Delivery.tries.set(0), Delivery.state.set(DELIVERED)])
+    pending.update(actions=[Delivery.tries.set(0), Delivery.state.set(DELIVERED)])
     assert put(ada) == []
     assert Delivery.count(endpoint.id) == 1
 
 
-def test_endpoint_is_told_of_what_happens_from_its_first_millisecond_on(latchkey: TestApp) -> None:
-    """Not before it was enabled, nor while it is disabled, nor of its own creation."""
+def test_endpoint_receives_events_from_its_first_millisecond(latchkey: TestApp) -> None:
+    """Not events from before it was enabled, while it is disabled, or its own creation."""
     ada = latchkey.account()
     before = happens(latchkey, ada, "Before")
-    endpoint = made(ada)
+    endpoint = new_endpoint(ada)
     change_at_once = happens(latchkey, ada, "After")
-    for enabled_after_ms, told in ((1_000, True), (1_001, False)):
+    for enabled_after_ms, is_delivered in ((1_000, True), (1_001, False)):
         Endpoint(ada.id, endpoint.id).update(actions=[Endpoint.enabled_at.set(endpoint.created_at + enabled_after_ms)])
-        assert [event_id for _, event_id in put(ada)] == ([change_at_once] if told else [])
+        assert [event_id for _, event_id in put(ada)] == ([change_at_once] if is_delivered else [])
     assert before not in {each.id for each in Delivery.query(endpoint.id)}
-    endpoints.disable(as_it_stands(endpoint), states.BY_ACCOUNT)
+    endpoints.disable(reload(endpoint), states.BY_ACCOUNT)
     happens(latchkey, ada)
     assert put(ada) == []
 
 
-def test_log_of_an_endpoint_is_read_newest_first_beyond_an_id(latchkey: TestApp) -> None:
-    """No more than asked for, and nothing that is over."""
+def test_deliveries_are_listed_newest_first_before_id(latchkey: TestApp) -> None:
+    """At most the limit, without expired ones."""
     ada = latchkey.account()
-    endpoint = made(ada)
-    happened = [happens(latchkey, ada, str(number)) for number in range(4)]
+    endpoint = new_endpoint(ada)
+    event_ids = [happens(latchkey, ada, str(number)) for number in range(4)]
     put(ada)
 
     def log(limit: int, **beyond: str) -> list[str]:
         return [each.id for each in fan_out.of_endpoint(endpoint.id, limit, **beyond)]
 
-    assert log(3) == happened[:0:-1]
-    assert log(9, before=happened[2]) == happened[1::-1]
-    dies_at = delivery(endpoint, happened[0]).dies_at or 0
+    assert log(3) == event_ids[:0:-1]
+    assert log(9, before=event_ids[2]) == event_ids[1::-1]
+    dies_at = delivery(endpoint, event_ids[0]).dies_at or 0
     latchkey.clock.now_ms = (dies_at - 1) * 1000
     assert len(log(9)) == 4
     latchkey.clock.forward(1)
     assert log(9) == []
 
 
-def test_what_the_stream_lost_is_put_on_its_way(latchkey: TestApp) -> None:
-    """Once; what an endpoint isn't told of is not lost, nor what is there already."""
+def test_lost_event_is_queued_once(latchkey: TestApp) -> None:
+    """Events of other types and existing deliveries do not count as lost."""
     ada, bob = latchkey.account(), latchkey.account()
-    endpoint, disabled = made(ada), made(bob)
-    happened = [happens(latchkey, ada, str(number)) for number in range(3)]
+    endpoint, disabled = new_endpoint(ada), new_endpoint(bob)
+    event_ids = [happens(latchkey, ada, str(number)) for number in range(3)]
     put(ada)
-    delivery(endpoint, happened[1]).delete()
-    delivery(endpoint, happened[2]).delete()
+    delivery(endpoint, event_ids[1]).delete()
+    delivery(endpoint, event_ids[2]).delete()
     happens(latchkey, bob)
-    endpoints.disable(as_it_stands(disabled), states.BY_ACCOUNT)
+    endpoints.disable(reload(disabled), states.BY_ACCOUNT)
     assert missing() == 2
-    assert [each.id for each in Delivery.query(endpoint.id)] == happened
+    assert [each.id for each in Delivery.query(endpoint.id)] == event_ids
     assert missing() == 0
     assert Delivery.count(disabled.id) == 0
 
 
 @pytest.mark.parametrize("mark", ["enabled_at", "types_since"])
-def test_what_was_not_to_be_told_then_is_not_lost(latchkey: TestApp, mark: str) -> None:
-    """Of before it was enabled, or given these types."""
+def test_event_from_before_subscription_is_not_lost(latchkey: TestApp, mark: str) -> None:
+    """Nor one from before the endpoint was enabled."""
     ada = latchkey.account()
-    endpoint = made(ada)
+    endpoint = new_endpoint(ada)
     happens(latchkey, ada)
     latchkey.clock.forward(1)
     Endpoint(ada.id, endpoint.id).update(actions=[getattr(Endpoint, mark).set(clock.now_ms())])
@@ -150,20 +150,20 @@ def test_what_was_not_to_be_told_then_is_not_lost(latchkey: TestApp, mark: str) 
     assert [each.id for each in Delivery.query(endpoint.id)] == [later]
 
 
-def test_endpoint_from_before_the_verification_lost_nothing(latchkey: TestApp) -> None:
-    """It gets nothing; one of the very millisecond does."""
+def test_ineligible_endpoint_gets_no_lost_events(latchkey: TestApp) -> None:
+    """An endpoint from the millisecond of the verification gets them."""
     ada = latchkey.account()
-    endpoint = made(ada)
+    endpoint = new_endpoint(ada)
     happens(latchkey, ada)
     for since_ms, found in ((endpoint.created_at + 1, 0), (endpoint.created_at, 1)):
         Account(ada.id).update(actions=[Account.credentials_since.set(since_ms)])
         assert missing() == found
 
 
-def looked_for(latchkey: TestApp, ago_s: float, *, is_turn: bool) -> bool:
-    """Tell whether what was lost so long ago is found, in the hour of the day when its account is looked at long."""
+def finds_lost_event(latchkey: TestApp, ago_s: float, *, is_turn: bool) -> bool:
+    """Return whether an event lost that long ago is found in the hour of the daily check."""
     ada = latchkey.account()
-    made(ada)
+    new_endpoint(ada)
     happens(latchkey, ada)
     at_ms = clock.now_ms()
     while (zlib.crc32(ada.id.encode()) % 24 == at_ms // 1000 // HOUR_S % 24) is not is_turn:
@@ -187,17 +187,17 @@ def looked_for(latchkey: TestApp, ago_s: float, *, is_turn: bool) -> bool:
         *((3 * HOUR_S + 1, True, True), (3 * DAY_S - 1, True, True), (3 * DAY_S + 1, True, False)),
     ],
 )
-def test_three_hours_are_looked_back_at_and_once_a_day_three_days(
+def test_lost_events_are_searched_for_three_hours_and_daily_for_three_days(
     latchkey: TestApp, ago_s: float, is_turn: bool, is_found: bool
 ) -> None:
-    """Each account has its own hour for that."""
-    assert looked_for(latchkey, ago_s, is_turn=is_turn) is is_found
+    """Each account has its own hour for the daily check."""
+    assert finds_lost_event(latchkey, ago_s, is_turn=is_turn) is is_found
 
 
-def test_look_that_ends_early_says_how_many_accounts_there_were(latchkey: TestApp) -> None:
-    """No account is begun at the end; it is counted as a fault of the background."""
+def test_interrupted_search_is_logged_and_counted(latchkey: TestApp) -> None:
+    """No account is started after the limit, and the number of accounts is logged."""
     for _ in range(3):
-        made(latchkey.account())
+        new_endpoint(latchkey.account())
     stream = io.StringIO()
     telemetry.write_to(stream)
     assert missing(0) == 0

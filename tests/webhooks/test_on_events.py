@@ -1,4 +1,4 @@
-"""What follows from an event: its webhooks, a mark that was lost, and the end of an account's endpoints."""
+"""Processing of events: webhooks, missing invalidation marks and the endpoints of deleted accounts."""
 
 import io
 import json
@@ -18,47 +18,47 @@ from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.support.harness import TestApp
 from tests.support.interleaving import failing
 from tests.support.webhook_receiver import Receiver
-from tests.webhooks.told import as_it_stands, delivery, endpoint_of, happens, images
+from tests.webhooks.told import delivery, endpoint_of, happens, images, reload
 
 
-def happened(account: Account, kind: str, **changed: str) -> dynamodb.Json:
-    """Let something have happened to an account at this moment, without a mark; return its item."""
+def recorded_event(account: Account, kind: str, **changed: str) -> dynamodb.Json:
+    """Record an event without a mark and return its item."""
     with models.transaction() as write:
         record.add_to(write, account.id, kind, changed)
     return images(account.id)[-1]
 
 
 @pytest.mark.parametrize(("after_s", "is_marked"), [(0, True), (400, True), (400.001, False)])
-def test_lost_mark_is_set_while_anything_from_before_is_believed(
+def test_missing_mark_is_restored_while_decisions_are_cached(
     latchkey: TestApp, after_s: float, is_marked: bool
 ) -> None:
-    """400 seconds: the gateway forgets within 300."""
+    """For 400 s, because API Gateway caches policies for 300 s."""
     ada = latchkey.account()
-    image = happened(ada, kinds.STANDING_CHANGED, tier="pro")
+    image = recorded_event(ada, kinds.STANDING_CHANGED, tier="pro")
     at_ms = clock.now_ms()
     latchkey.clock.forward(after_s)
     on_events.up([image])
     assert stale_marks.is_marked(ada.id, at_ms) is is_marked
 
 
-def test_no_mark_is_set_for_what_ends_no_verdict(latchkey: TestApp) -> None:
-    """A name is no credential."""
+def test_event_without_effect_on_decisions_sets_no_mark(latchkey: TestApp) -> None:
+    """A new account name does not change what a credential may do."""
     ada = latchkey.account()
-    on_events.up([happened(ada, kinds.ACCOUNT_RENAMED, name="B")])
+    on_events.up([recorded_event(ada, kinds.ACCOUNT_RENAMED, name="B")])
     assert not stale_marks.is_marked(ada.id, clock.now_ms())
 
 
-def test_mark_that_can_not_be_set_is_tried_again_by_the_stream(latchkey: TestApp) -> None:
-    """Which brings again what raises."""
-    image = happened(latchkey.account(), kinds.STANDING_CHANGED, tier="pro")
+def test_failed_mark_is_retried_by_stream(latchkey: TestApp) -> None:
+    """The exception makes the stream bring the event again."""
+    image = recorded_event(latchkey.account(), kinds.STANDING_CHANGED, tier="pro")
     with failing("UpdateItem"), pytest.raises(Unreachable):
         on_events.up([image])
 
 
-def test_item_that_is_no_event_is_left_out_and_counted(latchkey: TestApp) -> None:
-    """What else lies in the table isn't; neither keeps the others from being followed up."""
+def test_unreadable_event_is_skipped_and_counted(latchkey: TestApp) -> None:
+    """Other items of the table are not counted, and the remaining events are processed."""
     ada = latchkey.account()
-    image = happened(ada, kinds.STANDING_CHANGED, tier="pro")
+    image = recorded_event(ada, kinds.STANDING_CHANGED, tier="pro")
     unreadable = [{**image, "type": {"S": "account.eaten"}}, {**image, "at": {"N": "soon"}}, {"id": {"S": None}}, {}]
     stream = io.StringIO()
     telemetry.write_to(stream)
@@ -74,10 +74,8 @@ def test_item_that_is_no_event_is_left_out_and_counted(latchkey: TestApp) -> Non
 
 
 @pytest.mark.parametrize("why", ["failures", "slow", "behind_since"])
-def test_what_happens_to_an_endpoint_that_does_not_answer_well_is_left_to_the_sweep(
-    local: TestApp, receiver: Receiver, why: str
-) -> None:
-    """It is behind from then on; another one of the same account is sent to at once."""
+def test_event_for_failing_endpoint_is_left_to_sweep(local: TestApp, receiver: Receiver, why: str) -> None:
+    """The endpoint is marked as backlogged; another endpoint of the account is sent to immediately."""
     ada = local.account()
     left, prompt = endpoint_of(ada, receiver), endpoint_of(ada, receiver)
     value = {"failures": Endpoint.failures.set(1), "slow": Endpoint.slow.set(True)}
@@ -85,11 +83,11 @@ def test_what_happens_to_an_endpoint_that_does_not_answer_well_is_left_to_the_sw
     event_id = happens(local, ada)
     on_events.up(images(ada.id))
     assert (delivery(left, event_id).state, delivery(prompt, event_id).state) == (PENDING, DELIVERED)
-    assert as_it_stands(left).behind_since == clock.now_ms()
-    assert as_it_stands(prompt).behind_since is None
+    assert reload(left).behind_since == clock.now_ms()
+    assert reload(prompt).behind_since is None
 
 
-def test_sending_at_once_ends_after_five_seconds(local: TestApp, receiver: Receiver) -> None:
+def test_immediate_sending_ends_after_five_seconds(local: TestApp, receiver: Receiver) -> None:
     """The rest is left to the sweep."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
@@ -102,15 +100,15 @@ def test_sending_at_once_ends_after_five_seconds(local: TestApp, receiver: Recei
     assert [each.state for each in Delivery.query(endpoint.id)] == [DELIVERED] * 5 + [PENDING] * 4
 
 
-def test_endpoints_of_a_deleted_account_end_once_it_was_told_to_them(local: TestApp, receiver: Receiver) -> None:
-    """Nobody in person deletes them; another account's go on."""
+def test_endpoints_of_deleted_account_are_deleted_after_its_event(local: TestApp, receiver: Receiver) -> None:
+    """The service is the actor, and the endpoints of other accounts stay."""
     ada, bob = local.account(), local.account(name="Bob")
     for _ in range(2):
         endpoint_of(ada, receiver, [kinds.ACCOUNT_DELETED])
     other = endpoint_of(bob, receiver)
     local.clock.forward(1)
-    on_events.up([happened(ada, kinds.ACCOUNT_DELETED), happened(bob, kinds.ACCOUNT_RENAMED, name="B")])
+    on_events.up([recorded_event(ada, kinds.ACCOUNT_DELETED), recorded_event(bob, kinds.ACCOUNT_RENAMED, name="B")])
     assert list(endpoints.of_account(ada.id)) == []
-    assert as_it_stands(other).id == other.id
+    assert reload(other).id == other.id
     assert [event.actor for event in record.newest_first(ada.id, 2)] == ["latchkey", "latchkey"]
     assert len(receiver.received) == 3

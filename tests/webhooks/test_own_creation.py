@@ -1,4 +1,4 @@
-"""A webhook's own creation and rotation: nothing is sent to it that its owner can't verify."""
+"""An endpoint is not sent its own creation, and can verify the event of its own rotation."""
 
 import base64
 import hashlib
@@ -12,8 +12,8 @@ from tests.support.webhook_receiver import Receiver, listening
 from tests.webhooks.told import endpoint_of, streamed
 
 
-def test_webhook_is_not_sent_its_own_creation(local: TestApp, receiver: Receiver) -> None:
-    """Its secret is shown in the answer that creates it, so nobody could verify that first message."""
+def test_endpoint_is_not_sent_its_own_creation(local: TestApp, receiver: Receiver) -> None:
+    """Its secret is in the response that creates it, so that first message could not be verified."""
     account = local.account()
     endpoint = endpoint_of(account, receiver, [kinds.WEBHOOK_CREATED])
     streamed(account)
@@ -21,16 +21,16 @@ def test_webhook_is_not_sent_its_own_creation(local: TestApp, receiver: Receiver
     assert list(fan_out.of_endpoint(endpoint.id, 10)) == []
 
 
-def test_sweep_does_not_send_a_webhook_its_own_creation_either(local: TestApp, receiver: Receiver) -> None:
-    """What looks for lost events doesn't take it for one."""
+def test_search_for_lost_events_skips_own_creation(local: TestApp, receiver: Receiver) -> None:
+    """The event does not count as lost."""
     endpoint = endpoint_of(local.account(), receiver, [kinds.WEBHOOK_CREATED])
     local.clock.forward(1)
     assert fan_out.put_what_is_missing(clock.now_ms(), clock.now_ms() + 10_000) == 0
     assert list(fan_out.of_endpoint(endpoint.id, 10)) == []
 
 
-def test_other_webhooks_are_sent_the_creation_of_one(local: TestApp, receiver: Receiver) -> None:
-    """Whoever watches an account learns of a webhook that somebody adds."""
+def test_other_endpoints_are_sent_the_creation(local: TestApp, receiver: Receiver) -> None:
+    """Other endpoints of the account report an added endpoint."""
     account = local.account()
     endpoint_of(account, receiver, [kinds.WEBHOOK_CREATED])
     local.clock.forward(1)
@@ -41,8 +41,8 @@ def test_other_webhooks_are_sent_the_creation_of_one(local: TestApp, receiver: R
     assert len(receiver.received) == 1
 
 
-def test_own_rotation_is_verified_with_the_secret_from_before(local: TestApp, receiver: Receiver) -> None:
-    """`webhook.secret_rotated` carries a signature of the old secret, which the receiver still has."""
+def test_own_rotation_is_signed_with_old_secret_too(local: TestApp, receiver: Receiver) -> None:
+    """`webhook.secret_rotated` carries a signature with the old secret, which the receiver still has."""
     account = local.account()
     endpoint = endpoint_of(account, receiver, [kinds.WEBHOOK_SECRET_ROTATED])
     old = base64.b64decode(signing.secret_of(endpoint).removeprefix(signing.PREFIX))

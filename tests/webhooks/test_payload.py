@@ -1,4 +1,4 @@
-"""What is sent of an event: the form that Standard Webhooks proposes, byte for byte."""
+"""The body of a message in the Standard Webhooks format, byte for byte."""
 
 import json
 
@@ -10,8 +10,8 @@ from tests.support.harness import TestApp
 from tests.webhooks.told import happens
 
 
-def test_message_of_an_event_is_its_type_its_time_and_what_the_account_is_shown(latchkey: TestApp) -> None:
-    """Without a space between two things, and in its own letters."""
+def test_message_contains_type_timestamp_and_event(latchkey: TestApp) -> None:
+    """Compact JSON with unescaped Unicode."""
     ada = latchkey.account()
     happens(latchkey, ada, "Zoë")
     latchkey.clock.forward(60)
@@ -23,15 +23,15 @@ def test_message_of_an_event_is_its_type_its_time_and_what_the_account_is_shown(
     assert "Zoë" in data
 
 
-def test_body_is_sent_as_it_was_stored(latchkey: TestApp) -> None:
-    """To the byte, whatever its spaces; one without data, too."""
+def test_stored_body_is_sent_unchanged(latchkey: TestApp) -> None:
+    """To the byte, including whitespace and bodies without data."""
     endpoint = Endpoint("acc_x", "whk_x", url="https://example.com/", name="x", created_at=0, enabled_at=0)
     for body in ('{"type": "x",  "data": {"type": "key.created", "actor": "key_x", "reason": null}}', '{"type":"x"}'):
         assert payload.body_of(fan_out.new(endpoint, "evt_x", "x", body, due_at=0)) == body
 
 
-def test_test_message_tells_of_nothing_but_itself(latchkey: TestApp) -> None:
-    """At this moment, of which webhook, and that it is a test."""
+def test_test_message_contains_time_and_endpoint(latchkey: TestApp) -> None:
+    """It names the endpoint and says that it is a test."""
     assert json.loads(payload.of_test("whk_x", "evt_x")) == {
         "type": "webhook.test",
         "timestamp": "2021-12-20T10:00:00Z",

@@ -1,4 +1,4 @@
-"""What comes of an attempt: of the delivery, and what it says of the endpoint."""
+"""Results of an attempt for the delivery and for the health of the endpoint."""
 
 import io
 import json
@@ -11,19 +11,19 @@ from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.states import DELIVERED, DISABLED, ENABLED, FAILED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.support.harness import TestApp
-from tests.webhooks.told import as_it_stands, delivery
+from tests.webhooks.told import delivery, reload
 
 MINUTE_MS = 60_000
 
 
 @pytest.fixture
 def endpoint(latchkey: TestApp) -> Endpoint:
-    """An endpoint that has never been sent to."""
+    """An endpoint without attempts."""
     return endpoints.create(latchkey.account().id, url="https://example.com/hooks", name="Ledger", types=None)
 
 
 def stored(endpoint: Endpoint) -> Delivery:
-    """Return a delivery that is claimed, as one is that is sent."""
+    """Store a claimed delivery."""
     made = fan_out.new(endpoint, ids.new("evt"), "key.created", "{}", due_at=clock.now_ms())
     made.claimed_until = clock.now_ms() + MINUTE_MS
     made.save()
@@ -31,20 +31,20 @@ def stored(endpoint: Endpoint) -> Delivery:
 
 
 def outcome(status: int | None, *, took_ms: int = 5, not_before_ms: int = 0) -> Outcome:
-    """Return what came of an attempt at this moment."""
+    """Return an outcome at the current time."""
     return Outcome(clock.now_ms(), took_ms, status, "answer", "problem", not_before_ms)
 
 
 def settled(endpoint: Endpoint, status: int | None, **more: int) -> Endpoint:
-    """Settle an attempt to deliver something new, and return the endpoint as it stands."""
-    record_result.settle(as_it_stands(endpoint), stored(endpoint), outcome(status, **more))
-    return as_it_stands(endpoint)
+    """Record the outcome of a new delivery and return the endpoint."""
+    record_result.record_outcome(reload(endpoint), stored(endpoint), outcome(status, **more))
+    return reload(endpoint)
 
 
-def test_delivered_leaves_the_queue(endpoint: Endpoint) -> None:
-    """With what was answered."""
+def test_delivered_message_leaves_queue(endpoint: Endpoint) -> None:
+    """The response is stored."""
     sent = stored(endpoint)
-    record_result.settle(endpoint, sent, outcome(204))
+    record_result.record_outcome(endpoint, sent, outcome(204))
     found = delivery(endpoint, sent.id)
     assert (found.state, found.tries) == (DELIVERED, 1)
     assert [found.lane, found.due_at, found.claimed_until] == [None, None, None]
@@ -52,73 +52,71 @@ def test_delivered_leaves_the_queue(endpoint: Endpoint) -> None:
     assert (kept.at, kept.took_ms, kept.status, kept.answer) == (clock.now_ms(), 5, 204, "answer")
 
 
-def test_failed_is_due_again_and_held_by_nobody(latchkey: TestApp, endpoint: Endpoint) -> None:
-    """A minute later the first time, or when the receiver says; the schedule began when it was made."""
+def test_failed_delivery_is_due_again_and_unclaimed(latchkey: TestApp, endpoint: Endpoint) -> None:
+    """After a minute, or as Retry-After says, within the schedule from its creation."""
     sent = stored(endpoint)
     latchkey.clock.forward(3_600)
     with randomness.drawn_from(lambda bound: bound // 2):
-        record_result.settle(endpoint, sent, outcome(500))
+        record_result.record_outcome(endpoint, sent, outcome(500))
         found = delivery(endpoint, sent.id)
         assert [found.state, found.tries, found.claimed_until] == [PENDING, 1, None]
         assert (found.lane, found.due_at) == (sent.lane, clock.now_ms() + MINUTE_MS)
-        record_result.settle(endpoint, found, outcome(500))
+        record_result.record_outcome(endpoint, found, outcome(500))
         found = delivery(endpoint, sent.id)
         assert (found.tries, found.due_at) == (2, clock.now_ms() + 5 * MINUTE_MS)
-        record_result.settle(endpoint, found, outcome(500, not_before_ms=2**50))
+        record_result.record_outcome(endpoint, found, outcome(500, not_before_ms=2**50))
         assert delivery(endpoint, sent.id).due_at == sent.created_at + 3 * 86_400_000
 
 
-def test_schedule_begins_anew_when_it_is_asked_for_by_hand(latchkey: TestApp, endpoint: Endpoint) -> None:
-    """Three days from then on."""
+def test_manual_resend_restarts_schedule(latchkey: TestApp, endpoint: Endpoint) -> None:
+    """The three days count from the resend."""
     sent = stored(endpoint)
     latchkey.clock.forward(3_600)
     sent.update(actions=[Delivery.queued_at.set(clock.now_ms())])
-    record_result.settle(endpoint, sent, outcome(500, not_before_ms=2**50))
+    record_result.record_outcome(endpoint, sent, outcome(500, not_before_ms=2**50))
     assert delivery(endpoint, sent.id).due_at == clock.now_ms() + 3 * 86_400_000
 
 
-def test_tenth_failure_gives_the_delivery_up(endpoint: Endpoint) -> None:
-    """It leaves the queue, and stands in the log as failed."""
+def test_tenth_failure_ends_retries(endpoint: Endpoint) -> None:
+    """The delivery leaves the queue and is listed as failed."""
     sent = stored(endpoint)
     for tries, state in ((8, PENDING), (9, FAILED)):
         sent.update(actions=[Delivery.tries.set(tries)])
-        record_result.settle(endpoint, sent, outcome(500))
+        record_result.record_outcome(endpoint, sent, outcome(500))
         assert delivery(endpoint, sent.id).state == state
     found = delivery(endpoint, sent.id)
     assert [found.tries, found.lane, found.due_at, found.claimed_until] == [10, None, None, None]
 
 
 def test_last_twenty_attempts_are_kept(endpoint: Endpoint) -> None:
-    """The oldest go first."""
+    """Older attempts are removed."""
     sent = stored(endpoint)
     for number in range(22):
-        record_result.settle(endpoint, sent, outcome(204, took_ms=number))
+        record_result.record_outcome(endpoint, sent, outcome(204, took_ms=number))
     assert [each.took_ms for each in delivery(endpoint, sent.id).attempts] == list(range(2, 22))
 
 
-def test_that_it_arrived_stands_whatever_another_attempt_says(endpoint: Endpoint) -> None:
-    """Of two at once, whichever is written down last; nor does one that was deleted come back."""
+def test_success_is_final(endpoint: Endpoint) -> None:
+    """A concurrent failure does not replace it, and a deleted delivery is not recreated."""
     sent = stored(endpoint)
-    record_result.settle(endpoint, Delivery.get(endpoint.id, sent.id), outcome(204))
-    record_result.settle(endpoint, sent, outcome(500))
+    record_result.record_outcome(endpoint, Delivery.get(endpoint.id, sent.id), outcome(204))
+    record_result.record_outcome(endpoint, sent, outcome(500))
     assert [delivery(endpoint, sent.id).state, delivery(endpoint, sent.id).due_at] == [DELIVERED, None]
     late = stored(endpoint)
-    record_result.settle(endpoint, Delivery.get(endpoint.id, late.id), outcome(500))
+    record_result.record_outcome(endpoint, Delivery.get(endpoint.id, late.id), outcome(500))
     record_result.drop(endpoint.id, late.id, clock.now_ms())
-    record_result.settle(endpoint, late, outcome(204))
+    record_result.record_outcome(endpoint, late, outcome(204))
     assert delivery(endpoint, late.id).state == DELIVERED
     for status in (204, 500):
         gone = stored(endpoint)
         Delivery(endpoint.id, gone.id).delete()
-        record_result.settle(endpoint, gone, outcome(status))
+        record_result.record_outcome(endpoint, gone, outcome(status))
         assert Delivery.found(endpoint.id, gone.id) is None
 
 
 @pytest.mark.parametrize(("queued_after_ms", "state"), [(None, FAILED), (-1, FAILED), (0, PENDING), (1, PENDING)])
-def test_dropped_is_what_nobody_has_asked_for_since(
-    endpoint: Endpoint, queued_after_ms: int | None, state: str
-) -> None:
-    """By hand, from the moment on at which it was decided."""
+def test_drop_skips_delivery_resent_since(endpoint: Endpoint, queued_after_ms: int | None, state: str) -> None:
+    """A manual resend after the decision keeps the delivery pending."""
     sent, now_ms = stored(endpoint), clock.now_ms()
     if queued_after_ms is not None:
         sent.update(actions=[Delivery.queued_at.set(now_ms + queued_after_ms)])
@@ -128,10 +126,10 @@ def test_dropped_is_what_nobody_has_asked_for_since(
     assert (found.lane is None, found.due_at is None, found.claimed_until is None) == (state == FAILED,) * 3
 
 
-def test_dropped_is_nothing_that_arrived(endpoint: Endpoint) -> None:
-    """It stays delivered; what was deleted stays deleted."""
+def test_drop_skips_delivered_message(endpoint: Endpoint) -> None:
+    """A delivered message stays delivered, and a deleted one stays deleted."""
     sent = stored(endpoint)
-    record_result.settle(endpoint, sent, outcome(204))
+    record_result.record_outcome(endpoint, sent, outcome(204))
     record_result.drop(endpoint.id, sent.id, clock.now_ms())
     assert delivery(endpoint, sent.id).state == DELIVERED
     record_result.drop(endpoint.id, "evt_unknown", clock.now_ms())
@@ -139,12 +137,12 @@ def test_dropped_is_nothing_that_arrived(endpoint: Endpoint) -> None:
 
 
 def test_attempt_is_counted_and_logged(endpoint: Endpoint) -> None:
-    """One line, with what an operator would ask next."""
+    """In one log line with the details that an operator needs."""
     stream = io.StringIO()
     telemetry.write_to(stream)
     sent = stored(endpoint)
-    record_result.settle(endpoint, sent, outcome(204))
-    record_result.settle(endpoint, sent, outcome(500, took_ms=7))
+    record_result.record_outcome(endpoint, sent, outcome(204))
+    record_result.record_outcome(endpoint, sent, outcome(500, took_ms=7))
     telemetry.write_to(None)
     names = ("message", "WebhookAttempts", "WebhookFailures", "endpoint_id", "message_id", "status", "took_ms")
     lines = [tuple(json.loads(line).get(name) for name in names) for line in stream.getvalue().splitlines()]
@@ -154,40 +152,38 @@ def test_attempt_is_counted_and_logged(endpoint: Endpoint) -> None:
     ]
 
 
-def test_failures_in_a_row_are_counted_until_something_arrives(latchkey: TestApp, endpoint: Endpoint) -> None:
-    """Since the first of them; then nothing is held against the endpoint."""
+def test_consecutive_failures_are_counted_until_success(latchkey: TestApp, endpoint: Endpoint) -> None:
+    """With the time of the first; a success resets both."""
     began_ms = clock.now_ms()
     for number in (1, 2, 3):
-        stands = settled(endpoint, 500)
-        assert [stands.failures, stands.failing_since, stands.quiet_until] == [number, began_ms, None]
+        current = settled(endpoint, 500)
+        assert [current.failures, current.failing_since, current.quiet_until] == [number, began_ms, None]
         latchkey.clock.forward(1)
-    stands = settled(endpoint, None)
-    assert (stands.failures, stands.failing_since) == (4, began_ms)
-    assert stands.quiet_until == clock.now_ms() + 3 * MINUTE_MS
-    stands = settled(endpoint, 204)
-    assert [stands.failures, stands.failing_since, stands.quiet_until, stands.status] == [0, None, None, ENABLED]
+    current = settled(endpoint, None)
+    assert (current.failures, current.failing_since) == (4, began_ms)
+    assert current.quiet_until == clock.now_ms() + 3 * MINUTE_MS
+    current = settled(endpoint, 204)
+    assert [current.failures, current.failing_since, current.quiet_until, current.status] == [0, None, None, ENABLED]
 
 
 @pytest.mark.parametrize(("took_ms", "is_slow"), [(1_999, False), (2_000, False), (2_001, True)])
-def test_endpoint_is_slow_when_its_last_answer_took_more_than_two_seconds(
-    endpoint: Endpoint, took_ms: int, is_slow: bool
-) -> None:
-    """Whatever it answered; a quicker one ends it."""
+def test_endpoint_is_slow_after_response_over_two_seconds(endpoint: Endpoint, took_ms: int, is_slow: bool) -> None:
+    """Whatever the status; a faster response resets it."""
     for status in (204, 500):
         assert settled(endpoint, status, took_ms=took_ms).slow is is_slow
         assert settled(endpoint, status).slow is False
 
 
-def test_endpoint_that_is_gone_is_disabled_and_counts_no_failure(endpoint: Endpoint) -> None:
-    """With why."""
-    stands = settled(endpoint, 410)
-    assert (stands.status, stands.disabled_because, stands.failures) == (DISABLED, states.GONE, 0)
+def test_410_disables_endpoint_without_failure(endpoint: Endpoint) -> None:
+    """The reason is stored."""
+    current = settled(endpoint, 410)
+    assert (current.status, current.disabled_because, current.failures) == (DISABLED, states.GONE, 0)
 
 
-def test_endpoint_that_was_deleted_does_not_come_back(endpoint: Endpoint) -> None:
-    """By what came of an attempt that was under way."""
+def test_deleted_endpoint_is_not_recreated_by_result(endpoint: Endpoint) -> None:
+    """The result of an attempt that was under way changes nothing."""
     Endpoint(endpoint.account_id, endpoint.id).delete()
     endpoint.failures = 1
     for status in (204, 500, 410, None):
-        record_result.settle(endpoint, stored(endpoint), outcome(status, took_ms=3_000))
+        record_result.record_outcome(endpoint, stored(endpoint), outcome(status, took_ms=3_000))
     assert Endpoint.found(endpoint.account_id, endpoint.id) is None

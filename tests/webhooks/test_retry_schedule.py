@@ -1,4 +1,4 @@
-"""When a delivery that failed is tried again, and when an endpoint is given up: each number that the guide names."""
+"""The retry schedule and the conditions for disabling an endpoint, with the numbers in the guide."""
 
 from pathlib import Path
 
@@ -10,44 +10,44 @@ from chalicelib.webhooks import retry_schedule
 NOW_MS = 1_640_000_000_000
 LATER = "Mon, 20 Dec 2031 12:00:00 GMT"
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
-WAITS_MS = [
+DELAYS_MS = [
     *(MINUTE_MS, 5 * MINUTE_MS, 30 * MINUTE_MS),
     *(hours * HOUR_MS for hours in (2, 5, 10, 14, 18, 22)),
 ]
 GUIDE = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
 
 
-@pytest.mark.parametrize(("tries", "wait_ms"), list(enumerate(WAITS_MS, start=1)))
-def test_each_wait_is_the_guides_a_tenth_sooner_or_later(tries: int, wait_ms: int) -> None:
-    """By chance alone; both ends can happen."""
+@pytest.mark.parametrize(("tries", "wait_ms"), list(enumerate(DELAYS_MS, start=1)))
+def test_each_delay_is_that_of_guide_with_jitter(tries: int, wait_ms: int) -> None:
+    """Jitter is up to a tenth in both directions."""
     assert "about 1, 5 and 30 minutes, 2, 5, 10, 14, 18 and 22 hours" in GUIDE
     assert "each a tenth\n  sooner or later" in GUIDE
     for drawn, factor in ((lambda _: 0, 0.9), (lambda bound: bound // 2, 1), (lambda bound: bound - 1, 1.1)):
         with randomness.drawn_from(drawn):
-            assert retry_schedule.next_at_ms(tries, NOW_MS) == NOW_MS + round(wait_ms * factor)
+            assert retry_schedule.next_attempt_at_ms(tries, NOW_MS) == NOW_MS + round(wait_ms * factor)
 
 
 def test_tenth_attempt_is_the_last() -> None:
-    """Together they take about three days."""
+    """The delays add up to about three days."""
     assert "up to ten" in GUIDE
-    assert retry_schedule.next_at_ms(9, NOW_MS) is not None
-    assert retry_schedule.next_at_ms(10, NOW_MS) is None
-    assert retry_schedule.next_at_ms(11, NOW_MS) is None
-    assert 2.9 * DAY_MS < sum(WAITS_MS) < 3 * DAY_MS
+    assert retry_schedule.next_attempt_at_ms(9, NOW_MS) is not None
+    assert retry_schedule.next_attempt_at_ms(10, NOW_MS) is None
+    assert retry_schedule.next_attempt_at_ms(11, NOW_MS) is None
+    assert 2.9 * DAY_MS < sum(DELAYS_MS) < 3 * DAY_MS
 
 
-def test_receiver_puts_an_attempt_off_and_never_brings_it_forward() -> None:
-    """Until the moment that it names, at most to three days after the schedule began."""
+def test_retry_after_only_postpones_attempt() -> None:
+    """Until the given time, at most three days after the schedule began."""
     with randomness.drawn_from(lambda bound: bound // 2):
         first_ms = NOW_MS + MINUTE_MS
         for asked_ms, at_ms in ((0, first_ms), (first_ms - 1, first_ms), (first_ms + 1, first_ms + 1)):
-            assert retry_schedule.next_at_ms(1, NOW_MS, not_before_ms=asked_ms) == at_ms
+            assert retry_schedule.next_attempt_at_ms(1, NOW_MS, not_before_ms=asked_ms) == at_ms
         for since_ms, end_ms in (
             (None, NOW_MS + 3 * DAY_MS),
             (0, first_ms),
             (NOW_MS - HOUR_MS, NOW_MS - HOUR_MS + 3 * DAY_MS),
         ):
-            assert retry_schedule.next_at_ms(1, NOW_MS, not_before_ms=2**50, since_ms=since_ms) == end_ms
+            assert retry_schedule.next_attempt_at_ms(1, NOW_MS, not_before_ms=2**50, since_ms=since_ms) == end_ms
 
 
 @pytest.mark.parametrize(
@@ -59,14 +59,14 @@ def test_receiver_puts_an_attempt_off_and_never_brings_it_forward() -> None:
         *(("Mon," + " " * 13 + "20 Dec 2021 11:33:22 GMT", None), ("9" * 19, None)),
     ],
 )
-def test_moment_to_come_back_is_read_from_now_on(retry_after: str, after_ms: int | None) -> None:
-    """In seconds, or as a date in the future; 0 for anything else."""
+def test_retry_after_is_parsed_relative_to_now(retry_after: str, after_ms: int | None) -> None:
+    """Seconds or a future date; 0 for anything else."""
     asked_ms = retry_schedule.asked_for_ms(retry_after, NOW_MS)
     assert asked_ms == (0 if after_ms is None else NOW_MS + after_ms)
 
 
 @pytest.mark.parametrize(("failures", "minutes"), [(0, 0), (1, 1), (2, 2), (14, 14), (15, 15), (16, 15), (1_000, 15)])
-def test_endpoint_where_nobody_answers_is_left_alone_a_minute_longer_each_time(failures: int, minutes: int) -> None:
+def test_back_off_grows_by_a_minute_each_time(failures: int, minutes: int) -> None:
     """Up to a quarter of an hour."""
     assert "once a quarter of an hour in the end" in GUIDE
     assert retry_schedule.quiet_until_ms(failures, NOW_MS) == NOW_MS + minutes * MINUTE_MS
@@ -76,10 +76,10 @@ def test_endpoint_where_nobody_answers_is_left_alone_a_minute_longer_each_time(f
     ("failures", "for_ms", "is_given_up"),
     [(10, DAY_MS, True), (9, DAY_MS, False), (10, DAY_MS - 1, False), (11, DAY_MS + 1, True), (9, 9 * DAY_MS, False)],
 )
-def test_endpoint_is_given_up_after_ten_failures_and_a_day(failures: int, for_ms: int, is_given_up: bool) -> None:
-    """Not by either alone."""
+def test_endpoint_is_disabled_after_ten_failures_and_a_day(failures: int, for_ms: int, is_given_up: bool) -> None:
+    """Neither condition suffices alone."""
     assert "Ten failures in a row, for a day or more" in GUIDE
-    assert retry_schedule.is_given_up(failures, NOW_MS - for_ms, NOW_MS) is is_given_up
+    assert retry_schedule.should_disable(failures, NOW_MS - for_ms, NOW_MS) is is_given_up
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def test_endpoint_is_given_up_after_ten_failures_and_a_day(failures: int, for_ms
     ],
 )
 @pytest.mark.parametrize("tries", [1, 9])
-def test_whatever_a_receiver_asks_for_a_try_comes_within_three_days(header: str, tries: int) -> None:
-    """However many digits it has, and however often it comes: never an error, nor a moment out of all bounds."""
+def test_any_retry_after_leads_to_attempt_within_three_days(header: str, tries: int) -> None:
+    """For every value: no error and no time out of bounds."""
     asked_ms = retry_schedule.asked_for_ms(header, NOW_MS)
-    next_ms = retry_schedule.next_at_ms(tries, NOW_MS, not_before_ms=asked_ms, since_ms=NOW_MS)
+    next_ms = retry_schedule.next_attempt_at_ms(tries, NOW_MS, not_before_ms=asked_ms, since_ms=NOW_MS)
     assert next_ms is not None
     assert NOW_MS < next_ms <= NOW_MS + retry_schedule.SCHEDULE_MS

@@ -1,4 +1,4 @@
-"""One attempt: what is sent, how long it may take, and what is made of the answer."""
+"""One delivery attempt: the request, its deadline and the outcome."""
 
 import json
 import socket
@@ -18,26 +18,26 @@ BODY = '{"type":"key.created","timestamp":"2021-12-20T10:00:00Z","data":{}}'
 
 
 def one(latchkey: TestApp, receiver: Receiver) -> tuple[Endpoint, Delivery]:
-    """Return an endpoint, and a delivery to it."""
+    """Return an endpoint and a delivery to it."""
     endpoint = endpoint_of(latchkey.account(), receiver)
     return endpoint, fan_out.new(endpoint, "evt_x", "key.created", BODY, due_at=0)
 
 
 @pytest.mark.parametrize(
-    ("status", "is_delivered", "is_silent", "is_gone"),
+    ("status", "is_delivered", "is_unreachable", "is_gone"),
     [
         *((199, False, False, False), (200, True, False, False), (204, True, False, False)),
         *((299, True, False, False), (300, False, False, False), (410, False, False, True)),
         *((409, False, False, False), (411, False, False, False), (None, False, True, False)),
     ],
 )
-def test_any_2xx_is_delivered_and_410_alone_is_gone(
-    status: int | None, is_delivered: bool, is_silent: bool, is_gone: bool
+def test_2xx_is_delivered_and_410_is_gone(
+    status: int | None, is_delivered: bool, is_unreachable: bool, is_gone: bool
 ) -> None:
-    """No answer at all is silence."""
+    """Without a response the endpoint is unreachable."""
     outcome = Outcome(5, 7, status, "text", "problem", 9)
-    assert (outcome.is_delivered, outcome.is_silent, outcome.is_gone) == (is_delivered, is_silent, is_gone)
-    kept = outcome.record()
+    assert (outcome.is_delivered, outcome.is_unreachable, outcome.is_gone) == (is_delivered, is_unreachable, is_gone)
+    kept = outcome.to_attempt()
     assert (kept.at, kept.took_ms, kept.status, kept.answer, kept.problem) == (5, 7, status, "text", "problem")
     assert Outcome(5, 7, status).not_before_ms == 0
 
@@ -45,19 +45,25 @@ def test_any_2xx_is_delivered_and_410_alone_is_gone(
 @pytest.mark.parametrize(
     ("status", "problem"),
     [
-        *((200, None), (299, None), (400, "It answers 400."), (503, "It answers 503."), (410, "It wants no more.")),
-        *((status, "It answers with a redirect, and none is followed.") for status in (300, 307, 399)),
+        *(
+            (200, None),
+            (299, None),
+            (400, "The endpoint responded with 400."),
+            (503, "The endpoint responded with 503."),
+            (410, "The endpoint responded with 410 Gone."),
+        ),
+        *((status, "The endpoint responded with a redirect, which is not followed.") for status in (300, 307, 399)),
     ],
 )
-def test_problem_says_what_was_answered(local: TestApp, receiver: Receiver, status: int, problem: str | None) -> None:
-    """In words, for whoever looks for what went wrong."""
+def test_problem_describes_response(local: TestApp, receiver: Receiver, status: int, problem: str | None) -> None:
+    """In words that help to debug a receiver."""
     receiver.says = [status]
     outcome = send_delivery.send(*one(local, receiver))
     assert (outcome.status, outcome.problem) == (status, problem)
 
 
-def test_message_is_sent_as_json_with_its_signature(local: TestApp, receiver: Receiver) -> None:
-    """Of this very moment, and to the endpoint's own URL."""
+def test_message_is_sent_as_signed_json(local: TestApp, receiver: Receiver) -> None:
+    """With the current timestamp, to the URL of the endpoint."""
     endpoint, delivery = one(local, receiver)
     send_delivery.send(endpoint, delivery)
     (sent,) = receiver.received
@@ -67,19 +73,19 @@ def test_message_is_sent_as_json_with_its_signature(local: TestApp, receiver: Re
     assert {name: sent.headers[name] for name in vouched} == vouched
 
 
-def test_first_thousand_bytes_of_an_answer_are_kept(local: TestApp, receiver: Receiver) -> None:
-    """In whatever encoding they are; of an empty answer nothing."""
-    for answer, kept in (
+def test_first_thousand_bytes_of_response_are_kept(local: TestApp, receiver: Receiver) -> None:
+    """In any encoding; nothing of an empty response."""
+    for response, kept in (
         (b"x" * 1_001, "x" * 1_000),
         (b"x" * 1_000, "x" * 1_000),
         (b"", None),
         (b"\xff", "\ufffd"),
     ):
-        receiver.says, receiver.answers = [200], answer
+        receiver.says, receiver.answers = [200], response
         assert send_delivery.send(*one(local, receiver)).answer == kept
 
 
-def test_outcome_says_when_it_was_how_long_it_took_and_when_to_come_back(local: TestApp, receiver: Receiver) -> None:
+def test_outcome_has_time_duration_and_retry_after(local: TestApp, receiver: Receiver) -> None:
     """In whole milliseconds."""
     receiver.headers = {"Retry-After": "60"}
     with clock.measured_by(lambda: 2_999_999 * len(receiver.received)):
@@ -87,8 +93,8 @@ def test_outcome_says_when_it_was_how_long_it_took_and_when_to_come_back(local: 
     assert (outcome.at_ms, outcome.took_ms, outcome.not_before_ms) == (clock.now_ms(), 2, clock.now_ms() + 60_000)
 
 
-def test_receiver_that_takes_too_long_has_not_answered(local: TestApp, receiver: Receiver) -> None:
-    """What came of it is silence."""
+def test_receiver_beyond_deadline_is_unreachable(local: TestApp, receiver: Receiver) -> None:
+    """A response after the deadline does not count."""
     endpoint, delivery = one(local, receiver)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint.url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
@@ -97,17 +103,15 @@ def test_receiver_that_takes_too_long_has_not_answered(local: TestApp, receiver:
     assert outcome.problem == "It takes too long."
 
 
-def test_guide_names_the_deadline() -> None:
-    """15 seconds by itself; by hand, where somebody waits, 5."""
+def test_guide_states_the_deadlines() -> None:
+    """15 seconds, and 5 for manual sends."""
     guide = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
     assert "any 2xx within 15 seconds" in guide
-    assert (send_delivery.DEADLINE_S, send_delivery.BY_HAND_S) == (15, 5)
+    assert (send_delivery.DEADLINE_S, send_delivery.MANUAL_DEADLINE_S) == (15, 5)
 
 
-def test_body_that_was_stored_whole_is_sent_without_what_is_for_administrators(
-    local: TestApp, receiver: Receiver
-) -> None:
-    """Of an event that somebody else caused the account is shown the role only, as the events list shows it."""
+def test_unredacted_stored_body_is_sent_redacted(local: TestApp, receiver: Receiver) -> None:
+    """For actions of others the account sees the role only, as in the list of events."""
     endpoint, _ = one(local, receiver)
     data = {"type": "key.revoked", "actor": "acc_admin", "source_ip": "203.0.113.7", "reason": "Because", "æ": 1}
     whole = {"type": "key.revoked", "timestamp": "2021-12-20T10:00:00Z", "data": data}

@@ -1,4 +1,4 @@
-"""Signatures, judged by the libraries of others."""
+"""Signatures, verified with independent libraries."""
 
 import base64
 import json
@@ -17,21 +17,21 @@ from chalicelib.webhooks.tables import Endpoint
 from infra import pinned
 from tests.support.harness import TestApp
 from tests.support.webhook_receiver import Receiver
-from tests.webhooks.told import as_it_stands, endpoint_of, happens, streamed
+from tests.webhooks.told import endpoint_of, happens, reload, streamed
 
 VECTORS = json.loads(Path(__file__).with_name("vectors.json").read_text())
 
 
 @pytest.mark.parametrize("vector", VECTORS["vectors"], ids=lambda vector: vector["name"])
-def test_published_vector_is_signed_as_published(vector: dict[str, str]) -> None:
+def test_published_vector_is_reproduced(vector: dict[str, str]) -> None:
     """Byte for byte."""
     key = base64.b64decode(vector["secret"])
     made = signing.headers(vector["id"], int(vector["timestamp"]), vector["body"].encode(), [key])
     assert made["webhook-signature"] == vector["signature"]
 
 
-def test_two_libraries_verify_what_is_sent(local: TestApp, receiver: Receiver) -> None:
-    """The libraries standardwebhooks and svix take it, with the secret that was shown; changed by a byte they don't."""
+def test_python_libraries_verify_signature(local: TestApp, receiver: Receiver) -> None:
+    """The packages standardwebhooks and svix accept the message with the shown secret, and reject a changed byte."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     happens(local, ada)
@@ -46,7 +46,7 @@ def test_two_libraries_verify_what_is_sent(local: TestApp, receiver: Receiver) -
         (svix.Webhook, svix.WebhookVerificationError),
     ):
         judge = library(secret)
-        # They ask the machine's clock; ours stands still, so the same body is signed for theirs.
+        # The libraries read the system clock, so the same body is signed for the current time.
         fresh |= _signed_now(sent.id, sent.body, endpoint)
         judge.verify(sent.body, fresh)
         with pytest.raises(error):
@@ -56,8 +56,8 @@ def test_two_libraries_verify_what_is_sent(local: TestApp, receiver: Receiver) -
 
 
 @pytest.mark.parametrize("library", ["standardwebhooks", "svix"])
-def test_libraries_for_node_verify_what_is_sent(local: TestApp, library: str, tmp_path: Path) -> None:
-    """The guide's JavaScript, as it stands there; changed by a byte, it is refused."""
+def test_node_libraries_verify_signature(local: TestApp, library: str, tmp_path: Path) -> None:
+    """The guide's JavaScript accepts the message, and rejects a changed byte."""
     ada = local.account()
     endpoint = endpoints.create(ada.id, url="https://hooks.example.com/", name="Ledger", types=None)
     (tmp_path / "node_modules").symlink_to(pinned.node_modules(Path(__file__).parent, "webhook-receivers"))
@@ -88,8 +88,8 @@ console.log(JSON.stringify(said));
 """
 
 
-def test_both_secrets_sign_during_the_overlap_and_one_after_it(local: TestApp, receiver: Receiver) -> None:
-    """A receiver changes over when it likes within a day."""
+def test_both_secrets_sign_during_overlap(local: TestApp, receiver: Receiver) -> None:
+    """A receiver can switch within a day."""
     ada = local.account()
     first = endpoint_of(ada, receiver)
     old = signing.secret_of(first)
@@ -101,17 +101,17 @@ def test_both_secrets_sign_during_the_overlap_and_one_after_it(local: TestApp, r
     for secret in (old, new):
         standardwebhooks.Webhook(secret).verify(b"{}", _signed_now("msg_1", b"{}", second))
     local.clock.forward(86_400)
-    assert len(_signed_now("msg_1", b"{}", as_it_stands(second))["webhook-signature"].split()) == 1
+    assert len(_signed_now("msg_1", b"{}", reload(second))["webhook-signature"].split()) == 1
     with pytest.raises(standardwebhooks.WebhookVerificationError):
         standardwebhooks.Webhook(old).verify(b"{}", _signed_now("msg_1", b"{}", second))
 
 
-def test_no_two_endpoints_share_a_secret_and_none_is_stored(local: TestApp, receiver: Receiver) -> None:
-    """Each is derived from the stage's key, the endpoint's id and a version."""
+def test_secrets_are_unique_and_not_stored(local: TestApp, receiver: Receiver) -> None:
+    """Each is derived from the root key, the id of the endpoint and a version."""
     ada = local.account()
     one, two = endpoint_of(ada, receiver), endpoint_of(ada, receiver)
     assert signing.secret_of(one) != signing.secret_of(two)
-    assert signing.secret_of(one)[len(signing.PREFIX) :] not in str(as_it_stands(one).attribute_values)
+    assert signing.secret_of(one)[len(signing.PREFIX) :] not in str(reload(one).attribute_values)
 
 
 def _signed_now(message_id: str, body: bytes, endpoint: Endpoint) -> dict[str, str]:

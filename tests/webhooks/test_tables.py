@@ -1,4 +1,4 @@
-"""What is stored of a delivery."""
+"""Constraints on stored deliveries."""
 
 import pytest
 from pynamodb.exceptions import AttributeNullError
@@ -6,7 +6,7 @@ from pynamodb.exceptions import AttributeNullError
 from chalicelib.webhooks.tables import Delivery
 
 
-def test_delivery_without_a_time_of_deletion_cannot_be_stored() -> None:
+def test_delivery_without_deletion_time_cannot_be_stored() -> None:
     """DynamoDB would keep it forever."""
     delivery = Delivery("whk_x", "evt_x", account_id="acc_x", type="account.renamed", body="{}", created_at=0)
     with pytest.raises(AttributeNullError, match="dies_at"):

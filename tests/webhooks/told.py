@@ -1,10 +1,11 @@
-"""What happens to an account and is told to its webhooks."""
+"""Events of an account and their delivery through the stream."""
 
 from chalicelib.accounts import change
 from chalicelib.accounts.tables import Account
 from chalicelib.api import background
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb import models
 from chalicelib.events import record
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Delivery, Endpoint
@@ -22,23 +23,23 @@ SCHEDULED = {
     "resources": [],
     "detail": {},
 }
-"""What the functions on a schedule get."""
+"""The event that scheduled functions receive."""
 
 
 def endpoint_of(account: Account, receiver: Receiver, types: list[str] | None = None) -> Endpoint:
-    """Return an endpoint of an account that leads to a receiver."""
+    """Create an endpoint of an account at a receiver."""
     return endpoints.create(account.id, url=receiver.url, name="Ledger", types=types or ["account.renamed"])
 
 
 def happens(latchkey: TestApp, account: Account, name: str = "Ada Lovelace") -> str:
-    """Rename an account a second later, and return the id of the event."""
+    """Rename an account one second later and return the id of the event."""
     latchkey.clock.forward(1)
     change.rename(account.id, name)
     return record.newest_first(account.id, 1)[0].id
 
 
 def images(account_id: str) -> list[dynamodb.Json]:
-    """Return the items of an account's events, as the stream shows them."""
+    """Return an account's events as items of the stream."""
     request = {
         "TableName": settings.current().table("events"),
         "KeyConditionExpression": "account_id = :account",
@@ -50,7 +51,7 @@ def images(account_id: str) -> list[dynamodb.Json]:
 
 
 def stream_of(account_id: str) -> dynamodb.Json:
-    """Return all that happened to an account as Lambda gets it from the stream."""
+    """Return an account's events as the Lambda event of the stream."""
     return {
         "Records": [
             {
@@ -73,15 +74,22 @@ def stream_of(account_id: str) -> dynamodb.Json:
 
 
 def streamed(account: Account) -> None:
-    """Let the stream bring all that happened to an account, what it has brought before included."""
+    """Process all of an account's events from the stream, including those processed before."""
     background.follow_up(images(account.id))
 
 
+def set_status_without_mark(account_id: str, kind: str, status: str) -> None:
+    """Change an account as the service does, but without the invalidation mark."""
+    with models.transaction() as write:
+        write.update(Account(account_id), actions=[Account.status.set(status)])
+        record.add_to(write, account_id, kind, {})
+
+
 def delivery(endpoint: Endpoint, message_id: str) -> Delivery:
-    """Return a delivery as it stands."""
+    """Read a delivery."""
     return Delivery.get(endpoint.id, message_id, consistent_read=True)
 
 
-def as_it_stands(endpoint: Endpoint) -> Endpoint:
-    """Return an endpoint as it stands."""
+def reload(endpoint: Endpoint) -> Endpoint:
+    """Read an endpoint."""
     return endpoints.owned(endpoint.account_id, endpoint.id)

@@ -1,7 +1,7 @@
-"""The one place that talks to DynamoDB: a call in the wire's own JSON, its errors by what they mean, bounded retries.
+"""The only module that calls DynamoDB: requests in DynamoDB's JSON, typed errors, bounded retries.
 
-`lean` signs and sends, or, by a setting, botocore. How long to insist depends on who asks: an admission must answer at
-once, a write that revokes a key may take its time.
+Calls are signed and sent by `codec`, or by botocore if so configured. Retries depend on the caller: an admission must
+respond quickly, a write that revokes a key may take longer.
 """
 
 import random
@@ -13,22 +13,22 @@ from typing import Any
 
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import codec, endpoint, errors
-from chalicelib.core.dynamodb.connection_pool import IDLE_MAX, Connections, NoAnswer
+from chalicelib.core.dynamodb.connection_pool import IDLE_MAX, Connections, NoResponse
 
 Json = dict[str, Any]
 Send = Callable[[str, Json], Json]
 BATCH_MAX = 100
-"""DynamoDB reads so many items by their keys in one call."""
+"""The most items that one BatchGetItem reads."""
 BATCHES_MAX = 8
-"""So often is asked for what a batch left over."""
+"""How many calls may request the unprocessed keys of a batch."""
 CONNECT_TIMEOUT_S = 1
 READ_TIMEOUT_S = 1
 BACKOFF_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How often one call is sent before its caller hears of the failure."""
+class RetryPolicy:
+    """How often one call is sent, by kind of failure, before it raises."""
 
     unavailable: int
     throttled: int
@@ -36,7 +36,7 @@ class Patience:
     not_accepted: int = 2
 
     def tries(self, error: errors.WireError) -> int:
-        """Return how often a call is sent that fails like this."""
+        """Return how often a call that fails with `error` is sent."""
         if isinstance(error, errors.Throttled):
             return self.throttled
         if isinstance(error, errors.NotAccepted):
@@ -44,18 +44,17 @@ class Patience:
         return self.conflict if isinstance(error, errors.Contended) else self.unavailable
 
 
-AT_ONCE = Patience(unavailable=2, throttled=1, conflict=6)
-"""For an admission: a throttled counter is an answer, not something to wait for."""
-INSISTENT = Patience(unavailable=3, throttled=6, conflict=12)
-"""For everything a person or a client waits for."""
+AT_ONCE = RetryPolicy(unavailable=2, throttled=1, conflict=6)
+"""For an admission: a throttled counter is a result, not a reason to wait."""
+PERSISTENT = RetryPolicy(unavailable=3, throttled=6, conflict=12)
+"""For everything a user or client waits for."""
 
 
-def call(operation: str, request: Mapping[str, Any], patience: Patience = INSISTENT) -> Json:
-    """Send one DynamoDB operation and return its answer.
+def call(operation: str, request: Mapping[str, Any], policy: RetryPolicy = PERSISTENT) -> Json:
+    """Send one DynamoDB operation and return its response.
 
-    A transaction carries one idempotency token through all its tries, so a lost answer is never a second effect.
-    Raises ConditionFailed, Throttled, Contended, NotAccepted or Unreachable once `patience` is spent, WireError for
-    anything else.
+    All tries of a transaction carry one idempotency token, so a lost response never causes a second effect. Raises
+    ConditionFailed, Throttled, Contended, NotAccepted or Unreachable after the last try, WireError for anything else.
     """
     body = dict(request)
     if operation == "TransactWriteItems":
@@ -67,22 +66,22 @@ def call(operation: str, request: Mapping[str, Any], patience: Patience = INSIST
                 return sender()(operation, body)
         except (errors.Throttled, errors.Contended, errors.NotAccepted, errors.Unreachable) as error:
             failed.append(type(error))
-            if failed.count(type(error)) >= patience.tries(error):
+            if failed.count(type(error)) >= policy.tries(error):
                 raise
         _back_off(len(failed))
 
 
 def batch_get(keys: Mapping[str, Json]) -> dict[str, Json]:
-    """Return one item of each table by its key, read consistently in one call; what isn't there is absent."""
-    wanted: Json = {table: {"Keys": [key], "ConsistentRead": True} for table, key in keys.items()}
+    """Return one item per table by its key, with one consistent read; missing items are absent."""
+    requested: Json = {table: {"Keys": [key], "ConsistentRead": True} for table, key in keys.items()}
     found: dict[str, Json] = {}
-    for responses in _batches(wanted):
+    for responses in _batches(requested):
         found |= {table: items[0] for table, items in responses.items() if items}
     return found
 
 
 def batch_get_of(table: str, keys: list[Json], *, consistent: bool) -> list[Json]:
-    """Read items of one table by their keys, a hundred a call, in no order; what isn't there is absent."""
+    """Return items of one table by their keys, 100 per call, in no particular order; missing items are absent."""
     return [
         item
         for first in range(0, len(keys), BATCH_MAX)
@@ -91,20 +90,20 @@ def batch_get_of(table: str, keys: list[Json], *, consistent: bool) -> list[Json
     ]
 
 
-def _batches(wanted: Json) -> Iterator[dict[str, list[Json]]]:
-    """Return what batches of reads bring; raise Throttled when some of it doesn't come in `BATCHES_MAX` calls."""
-    if not wanted:
+def _batches(requested: Json) -> Iterator[dict[str, list[Json]]]:
+    """Yield the responses of batch reads. Raises Throttled if keys remain after `BATCHES_MAX` calls."""
+    if not requested:
         return
     for made in range(1, BATCHES_MAX + 1):
-        answer = call("BatchGetItem", {"RequestItems": wanted})
-        yield answer["Responses"]
-        # DynamoDB leaves some for another call when it is short of capacity, or when they are more than 16 MB.
-        wanted = answer.get("UnprocessedKeys") or {}
-        if not wanted:
+        response = call("BatchGetItem", {"RequestItems": requested})
+        yield response["Responses"]
+        # DynamoDB leaves keys unprocessed when it lacks capacity, or when the items exceed 16 MB.
+        requested = response.get("UnprocessedKeys") or {}
+        if not requested:
             return
         if made < BATCHES_MAX:
             _back_off(made)
-    raise errors.Throttled("ProvisionedThroughputExceededException", "UnprocessedKeys remain", answer)
+    raise errors.Throttled("ProvisionedThroughputExceededException", "UnprocessedKeys remain", response)
 
 
 def _back_off(times: int) -> None:
@@ -116,45 +115,45 @@ _connections: Connections | None = None
 
 
 def sender() -> Send:
-    """Return what sends; made once per process, when first needed."""
+    """Return the function that sends calls, created once per process on first use."""
     global _sends
     if _sends is None:
-        _sends = _by_botocore() if settings.current().wire == "botocore" else _by_ourselves()
+        _sends = _create_botocore_sender() if settings.current().wire == "botocore" else _create_own_sender()
     return _sends
 
 
-def _by_ourselves() -> Send:
+def _create_own_sender() -> Send:
     global _connections
     try:
-        place = endpoint.place()
+        target = endpoint.place()
     except endpoint.NotConfigured as error:
         raise errors.WireError("NotConfigured", str(error), {}) from error
     _connections = Connections(
-        place.url,
+        target.url,
         connect_timeout_s=CONNECT_TIMEOUT_S,
         read_timeout_s=READ_TIMEOUT_S,
         ca_bundle=settings.environment().get("AWS_CA_BUNDLE", ""),
     )
-    send_whole = _connections.send
-    caller = codec.Caller(place, send_whole)
+    send_request = _connections.send
+    caller = codec.Caller(target, send_request)
 
     def send(operation: str, body: Json) -> Json:
         nonlocal caller
         try:
             return caller(operation, body)
         except codec.Failed as error:
-            meant = errors.meaning(error.response)
-            if isinstance(meant, errors.NotAccepted):
-                caller = codec.Caller(endpoint.place(), send_whole)
-            raise meant from error
-        except NoAnswer as error:
+            typed = errors.meaning(error.response)
+            if isinstance(typed, errors.NotAccepted):
+                caller = codec.Caller(endpoint.place(), send_request)
+            raise typed from error
+        except NoResponse as error:
             raise errors.Unreachable("NoAnswer", str(error), {}) from error
 
     return send
 
 
-def _by_botocore() -> Send:
-    """Build botocore's client, which costs 100 ms. Its own retries are off: ours are for both."""
+def _create_botocore_sender() -> Send:
+    """Create botocore's client, which takes 100 ms. Its retries are disabled: `call` does them for both clients."""
     import botocore.config
     import botocore.session
 
@@ -169,23 +168,23 @@ def _by_botocore() -> Send:
 
     def send(operation: str, body: Json) -> Json:
         from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-        from botocore.exceptions import ConnectionError as NoConnection
+        from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
         try:
-            answer: Json = client._make_api_call(operation, body)
+            response: Json = client._make_api_call(operation, body)
         except ClientError as error:
             raise errors.meaning(error.response) from error
-        except (HTTPClientError, NoConnection) as error:
-            raise errors.Unreachable(type(error).__name__, "no answer", {}) from error
+        except (HTTPClientError, BotocoreConnectionError) as error:
+            raise errors.Unreachable(type(error).__name__, "no response", {}) from error
         except BotoCoreError as error:
             raise errors.WireError(type(error).__name__, str(error), {}) from error
-        return answer
+        return response
 
     return send
 
 
 def forget_connection() -> None:
-    """Drop what sends; the next call makes it from the environment as it is then (tests and tools move endpoints)."""
+    """Close all connections. The next call reads the environment again, since tests and tools change endpoints."""
     global _sends
     _sends = None
     if _connections is not None:
@@ -194,9 +193,9 @@ def forget_connection() -> None:
 
 @contextmanager
 def sent_by(send: Send) -> Iterator[None]:
-    """Let `send` answer calls for the length of a `with` block: how a simulation models DynamoDB.
+    """Send calls to `send` within a `with` block, for simulations of DynamoDB.
 
-    It returns the answer, or raises one of the errors above.
+    It returns the response, or raises one of the errors above.
     """
     global _sends
     before, _sends = _sends, send

@@ -1,8 +1,8 @@
-"""Kept-alive connections to one server, for any number of threads: a request goes out whole, its answer is read whole.
+"""A pool of kept-alive connections to one server, for any number of threads.
 
-The request is one write, so neither Nagle's algorithm nor a second packet delays it. The answer is read by `answering`.
-A connection that the other side has closed while it was idle is found out before it is used. Of a function that was
-frozen nobody hears that its connections are gone: where one fails that was used before, all idle ones are closed.
+A request is one write, so neither Nagle's algorithm nor a second packet delays it; `http_response` reads the response.
+A connection that the server closed while idle is detected before use. After a frozen function resumes, dead
+connections aren't detectable: if a reused connection fails, all idle ones are closed.
 """
 
 import select
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 IDLE_MAX = 50
 IDLE_FOR_MS = 20_000
-"""One that was idle for longer isn't used again: servers, and what stands between, forget connections unsaid."""
+"""The longest idle time of a reused connection: servers and middleboxes drop idle connections silently."""
 
 
-class NoAnswer(Exception):
-    """The connection failed before the whole answer was here; the request may or may not have been carried out."""
+class NoResponse(Exception):
+    """The connection failed before the complete response arrived; the request may or may not have been executed."""
 
 
 class Connections:
     """The connections to one server."""
 
     def __init__(self, url: str, *, connect_timeout_s: float, read_timeout_s: float, ca_bundle: str = "") -> None:
-        """Prepare for the server of `url`; connect when something is sent.
+        """Prepare for the server of `url`, and connect on first use.
 
-        Its certificate must be good by the authorities of the file `ca_bundle`, or by the system's.
+        Its certificate is verified with the authorities in the file `ca_bundle`, or the system's.
         """
         parts = urlsplit(url)
         self._encrypted = parts.scheme == "https"
@@ -42,53 +42,53 @@ class Connections:
         self._connect_timeout_s, self._read_timeout_s = connect_timeout_s, read_timeout_s
         self._ca_bundle = ca_bundle
         self._idle: deque[tuple[socket.socket, int]] = deque()
-        """Connections, and since which millisecond each is idle."""
+        """Idle connections, and the millisecond since which each is idle."""
 
     def send(self, request: bytes) -> Answer:
-        """Send one whole HTTP/1.1 request and return its answer; raise NoAnswer when there is none in time.
+        """Send one HTTP/1.1 request and return its response. Raises NoResponse if none arrives in time.
 
-        Then nothing is idle any more, so whoever sends it again sends it over a new connection.
+        Idle connections are closed then, so that a retry uses a new connection.
         """
-        used = self._taken()
+        used = self._pop_idle()
         if used is None:
-            return self._exchanged(self._made(), request)
+            return self._exchange(self._open(), request)
         try:
-            return self._exchanged(used, request)
-        except NoAnswer:
-            # Whatever went to sleep with this one is as old. Not sent again here: it may have been carried out, and who
-            # asked counts how often it is sent.
+            return self._exchange(used, request)
+        except NoResponse:
+            # The other idle connections are as old. No retry here: the request may have been executed, and the caller
+            # counts its tries.
             self.close()
             raise
 
     def close(self) -> None:
-        """Close what is idle."""
+        """Close the idle connections."""
         while self._idle:
             self._idle.pop()[0].close()
 
-    def _exchanged(self, connection: socket.socket, request: bytes) -> Answer:
-        # OSError: reset, timed out; ValueError: an answer that is malformed or cut.
+    def _exchange(self, connection: socket.socket, request: bytes) -> Answer:
+        # OSError: reset or timeout; ValueError: a malformed or truncated response.
         until_ns = clock.monotonic_ns() + round(self._read_timeout_s * 1e9)
         try:
             connection.sendall(request)
-            answer = http_response.read(connection, until_ns)
+            response = http_response.read(connection, until_ns)
         except (OSError, ValueError) as error:
             connection.close()
-            raise NoAnswer(f"no answer: {type(error).__name__}") from error
+            raise NoResponse(f"no response: {type(error).__name__}") from error
         except BaseException:
-            # Half an answer may still be on its way: nobody else may read it.
+            # The rest of the response may still arrive, and must not be read as another one.
             connection.close()
             raise
-        if answer.stays and len(self._idle) < IDLE_MAX:
+        if response.keep_alive and len(self._idle) < IDLE_MAX:
             if connection.gettimeout() != self._read_timeout_s:
-                # What was left for the end of an answer that came in pieces.
+                # Reset the timeout, which reading in several pieces has reduced.
                 connection.settimeout(self._read_timeout_s)
             self._idle.append((connection, clock.now_ms()))
         else:
             connection.close()
-        return answer
+        return response
 
-    def _taken(self) -> socket.socket | None:
-        """Return the connection that was used last, if it still stands."""
+    def _pop_idle(self) -> socket.socket | None:
+        """Return the most recently used connection that is still open."""
         while True:
             try:
                 connection, since_ms = self._idle.pop()
@@ -98,8 +98,8 @@ class Connections:
                 return connection
             connection.close()
 
-    def _made(self) -> socket.socket:
-        """Return a new connection, TLS included within the one time for connecting."""
+    def _open(self) -> socket.socket:
+        """Open a new connection, including TLS, within the connect timeout."""
         until_ns = clock.monotonic_ns() + round(self._connect_timeout_s * 1e9)
         try:
             connection = self._connected(until_ns)
@@ -107,18 +107,18 @@ class Connections:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._encrypted:
                     connection.settimeout(_left_s(until_ns))
-                    connection = self._verifier.wrap_socket(connection, server_hostname=self._address[0])
+                    connection = self._tls_context.wrap_socket(connection, server_hostname=self._address[0])
                 connection.settimeout(self._read_timeout_s)
             except BaseException:
                 connection.close()
                 raise
         except OSError as error:
-            # Refused, reset, timed out, not to be verified.
-            raise NoAnswer(f"no connection: {type(error).__name__}") from error
+            # Refused, reset, timed out, or not verified.
+            raise NoResponse(f"no connection: {type(error).__name__}") from error
         return connection
 
     def _connected(self, until_ns: int) -> socket.socket:
-        """Try one address of the name after another, all within the time for one."""
+        """Try each address of the host name in order, within one connect timeout."""
         host, port = self._address
         failed: OSError | None = None
         for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
@@ -129,7 +129,7 @@ class Connections:
         raise failed or OSError("no address")
 
     @cached_property
-    def _verifier(self) -> "ssl.SSLContext":
+    def _tls_context(self) -> "ssl.SSLContext":
         import ssl
 
         return ssl.create_default_context(cafile=self._ca_bundle or None)
@@ -138,12 +138,12 @@ class Connections:
 def _left_s(until_ns: int) -> float:
     left_s = (until_ns - clock.monotonic_ns()) / 1e9
     if left_s <= 0:
-        raise TimeoutError("the time for connecting is over")
+        raise TimeoutError("connect timeout")
     return left_s
 
 
 def _has_something_to_say(connection: socket.socket) -> bool:
-    """An idle server says nothing, unless it has hung up."""
+    """Return whether an idle connection is readable, which means that the server has closed it."""
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     return bool(poll.poll(0))

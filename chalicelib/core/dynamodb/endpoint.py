@@ -1,7 +1,7 @@
-"""Where DynamoDB is and who calls it: by Lambda's environment, otherwise by all that botocore knows of this machine.
+"""The endpoint, region and credentials of DynamoDB: from Lambda's environment, otherwise from botocore.
 
-In Lambda the environment says everything, and botocore, which takes 100 ms to load, stays out. On an owner's machine
-profiles, single sign-on, container roles and their like are botocore's to resolve and to refresh.
+In Lambda the environment is sufficient, and botocore, which takes 100 ms to load, isn't imported. On other machines
+botocore resolves and refreshes profiles, single sign-on and container roles.
 """
 
 import re
@@ -12,48 +12,48 @@ from urllib.parse import urlsplit
 from chalicelib.core import settings
 from chalicelib.core.dynamodb.sigv4 import Credentials
 
-_BOTOCORES = (
+_BOTOCORE_VARIABLES = (
     "AWS_PROFILE",
     "AWS_USE_FIPS_ENDPOINT",
     "AWS_USE_DUALSTACK_ENDPOINT",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 )
-"""What these mean takes more than the environment to say."""
+"""Variables that need botocore to interpret."""
 _PUBLIC_REGION = re.compile(r"(?:us-gov|[a-z]{2})-[a-z]+-\d+")
-"""Regions whose names tell their domain; those of secret clouds and the European sovereign one don't."""
+"""Regions whose domain follows from their name; isolated and sovereign regions differ."""
 
 
 class NotConfigured(Exception):
-    """Neither the environment nor botocore's chain says where DynamoDB is or who asks; the message says what to set."""
+    """Neither the environment nor botocore has an endpoint or credentials; the message names the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """An endpoint of DynamoDB, its region, and what returns the credentials that are good now."""
+class Endpoint:
+    """A DynamoDB endpoint, its region, and a function that returns current credentials."""
 
     url: str
     host: str
-    """What the Host header says: with the port, where that isn't the scheme's own."""
+    """The Host header, with the port unless it is the scheme's default."""
     region: str
     credentials: Callable[[], Credentials]
 
 
-def place() -> Place:
-    """Return where to call and as whom. Raises NotConfigured when nothing says."""
-    return of_environment(settings.environment()) or _by_botocore()
+def place() -> Endpoint:
+    """Return the endpoint to call. Raises NotConfigured when there is none."""
+    return from_environment(settings.environment()) or _from_botocore()
 
 
-def of_environment(environment: Mapping[str, str]) -> Place | None:
-    """Return what `environment` says by itself, as Lambda's does; None when more must be asked."""
+def from_environment(environment: Mapping[str, str]) -> Endpoint | None:
+    """Return the endpoint that `environment` specifies, as in Lambda, or None if botocore is needed."""
     region = environment.get("AWS_DEFAULT_REGION") or environment.get("AWS_REGION")
     key_id, secret = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
-    if not region or not key_id or not secret or any(environment.get(name) for name in _BOTOCORES):
+    if not region or not key_id or not secret or any(environment.get(name) for name in _BOTOCORE_VARIABLES):
         return None
     url = environment.get("AWS_ENDPOINT_URL_DYNAMODB") or environment.get("AWS_ENDPOINT_URL") or _public_url(region)
     if url is None:
         return None
     credentials = Credentials(key_id, secret, environment.get("AWS_SESSION_TOKEN", ""))
-    return _at(url, region, lambda: credentials)
+    return _create(url, region, lambda: credentials)
 
 
 def _public_url(region: str) -> str | None:
@@ -62,31 +62,33 @@ def _public_url(region: str) -> str | None:
     return f"https://dynamodb.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
 
 
-def _at(url: str, region: str, credentials: Callable[[], Credentials]) -> Place:
+def _create(url: str, region: str, credentials: Callable[[], Credentials]) -> Endpoint:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise NotConfigured(f"The endpoint {url!r} is no URL. AWS_ENDPOINT_URL takes one like http://127.0.0.1:8001.")
-    return Place(url, parts.netloc, region, credentials)
+        raise NotConfigured(
+            f"The endpoint {url!r} is not a URL. Set AWS_ENDPOINT_URL to one like http://127.0.0.1:8001."
+        )
+    return Endpoint(url, parts.netloc, region, credentials)
 
 
-def _by_botocore() -> Place:
+def _from_botocore() -> Endpoint:
     import botocore.session
     from botocore.exceptions import BotoCoreError, NoCredentialsError
 
     session = botocore.session.get_session()
     try:
         client = session.create_client("dynamodb")
-        chain = session.get_credentials()
+        provider = session.get_credentials()
     except BotoCoreError as error:
-        what = str(error).rstrip(".")
-        raise NotConfigured(f"{what}. Set AWS_DEFAULT_REGION, or a profile that has a region.") from error
-    if chain is None:
+        reason = str(error).rstrip(".")
+        raise NotConfigured(f"{reason}. Set AWS_DEFAULT_REGION, or a profile that has a region.") from error
+    if provider is None:
         missing = "No AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         raise NotConfigured(missing) from NoCredentialsError()
 
     def credentials() -> Credentials:
-        # Those that end soon are refreshed by this very call.
-        now = chain.get_frozen_credentials()
+        # This call refreshes credentials that are about to expire.
+        now = provider.get_frozen_credentials()
         return Credentials(now.access_key, now.secret_key, now.token or "")
 
-    return _at(client.meta.endpoint_url, client.meta.region_name, credentials)
+    return _create(client.meta.endpoint_url, client.meta.region_name, credentials)

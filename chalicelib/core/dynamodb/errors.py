@@ -1,4 +1,4 @@
-"""DynamoDB's errors by what they mean: a failed condition, throttling, contention, or no answer at all."""
+"""Typed DynamoDB errors: a failed condition, throttling, contention, or no response."""
 
 from typing import Any
 
@@ -16,39 +16,39 @@ _CONFLICT = frozenset({"TransactionConflictException", "TransactionInProgressExc
 
 
 class WireError(Exception):
-    """DynamoDB refused a call: its own `code`, and the parsed `response`."""
+    """A DynamoDB call failed: its error `code`, and the parsed `response`."""
 
     is_fault = False
-    """Whether DynamoDB failed, rather than refused."""
+    """Whether DynamoDB failed, rather than rejecting the call."""
 
     def __init__(self, code: str, message: str, response: dict[str, Any]) -> None:
-        """Keep the parsed answer for whoever must know more than the class says."""
+        """Keep the parsed response for callers that need its details."""
         super().__init__(f"{code}: {message}")
         self.code = code
         self.response = response
 
 
 class ConditionFailed(WireError):
-    """The condition didn't hold; `item` is the item as it stood, when it was asked for."""
+    """The condition failed. `item` is the item at that moment, if the call requested it."""
 
     @property
     def item(self) -> dict[str, Any]:
-        """Return the attributes the condition was judged on, or {} when there was no item."""
+        """Return the item that failed the condition, or {} if there was none."""
         return self.response.get("Item") or {}
 
 
 class Cancelled(WireError):
-    """A transaction happened not at all: at least one of its conditions didn't hold."""
+    """A transaction was cancelled, because at least one of its conditions failed."""
 
     @property
     def reasons(self) -> list[dict[str, Any]]:
-        """Return why, write by write: `Code` (`None`: nothing against it) and, if it was asked for, `Item`."""
+        """Return the reason for each write: `Code` (`None`: no failure) and, if requested, `Item`."""
         reasons: list[dict[str, Any]] = self.response.get("CancellationReasons", [])
         return reasons
 
     @property
     def was_refused(self) -> bool:
-        """Tell whether a condition of it didn't hold, rather than something having gone wrong."""
+        """Return whether a condition failed, rather than something else."""
         return any(reason.get("Code") == "ConditionalCheckFailed" for reason in self.reasons)
 
 
@@ -61,21 +61,21 @@ class Contended(WireError):
 
 
 class NotAccepted(WireError):
-    """The signature, its time or its credentials weren't accepted: nothing was done.
+    """The signature, its time or its credentials were rejected; nothing was executed.
 
-    A function that was frozen between signing and sending wakes up with a signature that is too old, or with
-    credentials that have ended: the next try is signed anew.
+    A function that was frozen between signing and sending resumes with an outdated signature or expired credentials.
+    The next try is signed again.
     """
 
 
 class Unreachable(WireError):
-    """No answer: a timeout, a broken connection or a 5xx. A write may or may not have happened."""
+    """No response: a timeout, a broken connection or a 5xx. A write may or may not have been executed."""
 
     is_fault = True
 
 
 def is_outage(error: BaseException | None) -> bool:
-    """Tell whether an exception, or what it came from, is DynamoDB not answering in time: worth asking again later."""
+    """Return whether an exception or one of its causes means that DynamoDB is unavailable, so that a retry may help."""
     while error is not None:
         if isinstance(error, Throttled | Contended | Unreachable):
             return True
@@ -84,7 +84,7 @@ def is_outage(error: BaseException | None) -> bool:
 
 
 def meaning(response: Any) -> WireError:
-    """Return the error that an answer in botocore's form stands for."""
+    """Return the typed error for an error response in botocore's form."""
     code = response.get("Error", {}).get("Code", "")
     message = response.get("Error", {}).get("Message", "")
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -105,6 +105,6 @@ def meaning(response: Any) -> WireError:
 
 
 def _only_contended(response: Any) -> bool:
-    """A cancelled transaction is worth repeating when no condition of it failed: only then can its outcome change."""
+    """Return whether a transaction failed without a failed condition. Only then can a retry have another outcome."""
     codes = {reason.get("Code") for reason in response.get("CancellationReasons", ())} - {"None", None}
     return bool(codes) and codes <= {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}

@@ -1,8 +1,8 @@
-"""Reading one whole answer of DynamoDB off a socket, in as few steps as that needs.
+"""Read one complete DynamoDB response from a socket, in as few steps as possible.
 
-The standard library's reader parses every head as if it were an email, which costs five times what the rest of a call
-does. Stricter than `framing`: a malformed or truncated response is an error, and so is one whose end only the
-connection's end would show, because this client only ever talks to DynamoDB.
+The standard library parses each head as an email, which costs five times the rest of a call. Stricter than
+`http_framing`: a malformed or truncated response is an error, and so is one that ends only with the connection,
+because this client only ever talks to DynamoDB.
 """
 
 import socket
@@ -18,55 +18,55 @@ _PIECE = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. Names of headers are in lower case."""
+    """A response. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
-    stays: bool = True
-    """Whether the connection may carry another."""
+    keep_alive: bool = True
+    """Whether the connection may carry another response."""
 
 
 def read(connection: socket.socket, until_ns: int) -> Answer:
-    """Read one answer whole, the last of it until `until_ns`.
+    """Read one complete response, its last byte before `until_ns`.
 
-    Raises ValueError when it is malformed or was cut, OSError when the connection fails or the time is over. For its
-    first piece the connection's own timeout is what counts.
+    Raises ValueError when it is malformed or truncated, OSError when the connection fails or times out. The first
+    piece is bounded by the connection's own timeout instead.
     """
-    received = _Received(connection, until_ns)
-    incoming = http_framing.Incoming(received)
-    head = http_framing.head_of(incoming, "POST")
+    receive = _Receiver(connection, until_ns)
+    stream = http_framing.ResponseStream(receive)
+    head = http_framing.read_head(stream, "POST")
     if head.length == http_framing.UNTIL_CLOSE or head.length > BODY_MAX:
-        raise http_framing.Malformed("no length that an answer of DynamoDB has")
-    body = _joined(incoming, head) if head.length == http_framing.CHUNKED else incoming.exactly(head.length)
-    if incoming.more:
-        # Nobody asked for what follows: on a kept-alive connection it would be taken for the next answer.
-        raise http_framing.Malformed("more than one answer")
-    return Answer(head.status, head.headers, body, head.stays)
+        raise http_framing.Malformed("no length, or one that DynamoDB never sends")
+    body = _join_chunks(stream, head) if head.length == http_framing.CHUNKED else stream.read_exactly(head.length)
+    if stream.unread:
+        # Extra bytes were not requested; on a kept-alive connection they would be read as the next response.
+        raise http_framing.Malformed("more than one response")
+    return Answer(head.status, head.headers, body, head.keep_alive)
 
 
-def _joined(incoming: http_framing.Incoming, head: http_framing.Head) -> bytes:
+def _join_chunks(stream: http_framing.ResponseStream, head: http_framing.Head) -> bytes:
     body = bytearray()
-    for piece in http_framing.body_of(incoming, head):
+    for piece in http_framing.read_body(stream, head):
         body += piece
         if len(body) > BODY_MAX:
-            raise http_framing.Malformed("a body that is too long")
+            raise http_framing.Malformed("the body is too long")
     return bytes(body)
 
 
-class _Received:
-    """What comes on a connection. Most answers are one piece; only those that aren't look at the clock."""
+class _Receiver:
+    """Receives from a connection. Most responses are one piece; the clock is read only for later pieces."""
 
-    __slots__ = ("_connection", "_is_begun", "_until_ns")
+    __slots__ = ("_connection", "_has_started", "_until_ns")
 
     def __init__(self, connection: socket.socket, until_ns: int) -> None:
-        self._connection, self._until_ns, self._is_begun = connection, until_ns, False
+        self._connection, self._until_ns, self._has_started = connection, until_ns, False
 
     def __call__(self) -> bytes:
-        if self._is_begun:
+        if self._has_started:
             left_s = (self._until_ns - clock.monotonic_ns()) / 1e9
             if left_s <= 0:
-                raise TimeoutError("the whole answer took too long")
+                raise TimeoutError("the response took too long")
             self._connection.settimeout(left_s)
-        self._is_begun = True
+        self._has_started = True
         return self._connection.recv(_PIECE)

@@ -1,6 +1,6 @@
 """The base of every pynamodb model: table names by stage, and every call through `core.dynamodb.client`.
 
-A feature's `tables.py` declares what is stored; which write is allowed stands in the file that decides it.
+A feature's `tables.py` declares what is stored; the module that decides a write states its condition.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ from chalicelib.core.dynamodb.errors import WireError
 from chalicelib.core.dynamodb.pynamodb_base import Connection, Model, TableConnection, TransactWrite
 
 HASH_KEY_BYTES_MAX, RANGE_KEY_BYTES_MAX = 2_048, 1_024
-"""As long as the text of a partition key, and that of a sort key, can be in DynamoDB."""
+"""The longest partition key and sort key in DynamoDB."""
 
 
 class _NamedByStage(type):
@@ -30,7 +30,7 @@ class _NamedByStage(type):
 
 
 class Meta(metaclass=_NamedByStage):
-    """What a model's own Meta inherits; it adds `table`, the name without stage."""
+    """The base of a model's Meta, which adds `table`, the name without the stage."""
 
     region = "unused"
     billing_mode = "PAY_PER_REQUEST"
@@ -42,7 +42,7 @@ class Integer(Attribute[int]):
     attr_type = NUMBER
 
     def serialize(self, value: int) -> str:
-        """Return the wire's form."""
+        """Return DynamoDB's form."""
         return str(int(value))
 
     def deserialize(self, value: str) -> int:
@@ -51,21 +51,21 @@ class Integer(Attribute[int]):
 
 
 class DiesAt(Integer):
-    """The epoch second after which DynamoDB may delete an item. It does so late: code compares times itself."""
+    """The epoch second after which DynamoDB may delete an item. Deletion is late, so code compares times itself."""
 
 
 class Table(Model):
-    """A model whose calls go through the wire."""
+    """A model whose calls use `core.dynamodb.client`."""
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
         connection = super()._get_connection()
-        connection.connection._client = _WIRE  # type: ignore[assignment]  # pynamodb asks only the two names below of it
+        connection.connection._client = _CLIENT  # type: ignore[assignment]  # pynamodb uses only the two names below
         return connection
 
     @classmethod
     def from_raw_data(cls, data: dynamodb.Json) -> Self:
-        """Return the model of an item: pynamodb's own, without asking for attributes that an item doesn't have."""
+        """Return the model of an item, like pynamodb, but without visiting attributes that the item lacks."""
         model = cls.__new__(cls)
         model.attribute_values = {}
         for name, default in _defaults(cls).items():
@@ -77,16 +77,16 @@ class Table(Model):
                 continue
             found = attribute.deserialize(attribute.get_value(value))
             if isinstance(found, dict):
-                setattr(model, name, found)  # which makes pynamodb's own kind of map of it
+                setattr(model, name, found)  # pynamodb converts it to its own map type
             else:
                 model.attribute_values[name] = found
         return model
 
     @classmethod
     def item(cls, **values: Any) -> dynamodb.Json:
-        """Return an item of this table in the wire's own form; what is None is absent, as DynamoDB wants empty sets.
+        """Return an item of this table in DynamoDB's JSON, without None and empty sets, which DynamoDB rejects.
 
-        For the few writes that happen so often that building a model would cost more than sending it.
+        For the few frequent writes for which building a model costs more than sending it.
         """
         attributes = _serializers(cls)
         item = {}
@@ -97,7 +97,7 @@ class Table(Model):
         return item
 
     def key(self) -> dynamodb.Json:
-        """Return what names its item, in the wire's own form."""
+        """Return the item's key in DynamoDB's JSON."""
         return {
             name: value
             for name, value in self.serialize(null_check=False).items()
@@ -106,7 +106,7 @@ class Table(Model):
 
     @classmethod
     def found(cls, hash_key: Any, range_key: Any = None) -> Self | None:
-        """Return the item of a key as it is at this moment, or None when there is none, or can be none."""
+        """Return the item of a key with a consistent read, or None if it doesn't exist or the key is impossible."""
         if not (can_be_hash_key(hash_key) and can_be_range_key(range_key)):
             return None
         try:
@@ -116,24 +116,21 @@ class Table(Model):
 
 
 def found_at_once(keys: Mapping[type[Table], dynamodb.Json]) -> dict[type[Table], Any]:
-    """Return the item of each table by its key, as it is at this moment, in one call; what isn't there is absent.
+    """Return one item per table by its key, with one consistent read; missing items are absent.
 
-    So is what can't be there: DynamoDB refuses the whole call for one such key.
+    Impossible keys are skipped: DynamoDB would reject the whole call.
     """
     found = dynamodb.batch_get({model.Meta.table_name: key for model, key in keys.items() if _can_be(model, key)})
     return {model: model.from_raw_data(found[name]) for model in keys if (name := model.Meta.table_name) in found}
 
 
 def can_be_hash_key(value: object) -> bool:
-    """Return whether DynamoDB can have an item under a partition key: for any other it answers with an error.
-
-    Strangers send texts that are empty, longer than a key, or hold half of a surrogate pair: nothing has such a name.
-    """
+    """Return whether a partition key is possible: untrusted text may be empty, too long, or have a lone surrogate."""
     return not isinstance(value, str) or _fits(value, HASH_KEY_BYTES_MAX)
 
 
 def can_be_range_key(value: object) -> bool:
-    """Return the same of a sort key."""
+    """Return whether a sort key is possible."""
     return not isinstance(value, str) or _fits(value, RANGE_KEY_BYTES_MAX)
 
 
@@ -143,7 +140,7 @@ def _can_be(model: type[Table], key: dynamodb.Json) -> bool:
 
 
 def _fits(text: str, bytes_max: int) -> bool:
-    # Measured in characters first, so that nobody makes us encode a megabyte.
+    # Length in characters first, so that a megabyte of text isn't encoded.
     try:
         return 0 < len(text) <= bytes_max and len(text.encode()) <= bytes_max
     except UnicodeEncodeError:
@@ -157,7 +154,7 @@ def _serializers(model: type[Table]) -> dict[str, tuple[str, Callable[[Any], Any
 
 @cache
 def _defaults(model: type[Table]) -> dict[str, Callable[[], Any]]:
-    """Return what makes the values that a model has where its item has none."""
+    """Return the factories of a model's default values."""
     defaults = {name: attribute.default for name, attribute in model.get_attributes().items()}
     return {
         name: default if callable(default) else _always(default)
@@ -170,8 +167,8 @@ def _always(value: Any) -> Callable[[], Any]:
     return lambda: value
 
 
-class _Wire:
-    """What pynamodb takes for its botocore client."""
+class _Client:
+    """A substitute for the botocore client in pynamodb."""
 
     _request_signer = None
 
@@ -183,67 +180,67 @@ class _Wire:
             raise ClientError(response, operation) from error
 
 
-_WIRE = _Wire()
+_CLIENT = _Client()
 
 
 class Transaction(TransactWrite):
-    """Writes that all happen, or none; where one is refused, `refused_write` tells which."""
+    """A transaction; after a failed condition, `refused_write` finds the write."""
 
     def _commit(self) -> Any:
         try:
             return super()._commit()
         except TransactWriteError as error:
-            # In the order in which pynamodb sends them, and DynamoDB gives its reasons.
+            # In the order in which pynamodb sends the writes and DynamoDB returns the reasons.
             kinds = (self._condition_check_items, self._delete_items, self._put_items, self._update_items)
-            error.writes = list(chain(*kinds))  # type: ignore[attr-defined]  # the error itself doesn't know them
+            error.writes = list(chain(*kinds))  # type: ignore[attr-defined]  # the error lacks this attribute
             raise
 
 
 def transaction() -> Transaction:
-    """Return a transaction for a `with` block: all of its writes happen, or none."""
+    """Return a transaction for a `with` block."""
     connection = Connection(region=Meta.region)
-    connection._client = _WIRE  # type: ignore[assignment]  # as above
+    connection._client = _CLIENT  # type: ignore[assignment]  # as above
     return Transaction(connection=connection)
 
 
 def refused(error: PynamoDBException) -> bool:
-    """Tell whether its condition refused a write, or one of a transaction's; else it failed for another reason."""
+    """Return whether a condition failed, of a write or within a transaction, rather than something else."""
     return error.cause_response_code == "ConditionalCheckFailedException" or any(
-        map(_is_refusal, getattr(error, "cancellation_reasons", ()))
+        map(_is_failed_condition, getattr(error, "cancellation_reasons", ()))
     )
 
 
 def refused_write(error: TransactWriteError, model: Table) -> dynamodb.Json | None:
-    """Return the item for which a transaction's write of `model`, known by its keys, was refused; None if it wasn't.
+    """Return the item that failed the condition of a transaction's write of `model`, or None if another write failed.
 
-    {} where no item stands there, or the write didn't ask for it (`return_values="ALL_OLD"`). Raises ValueError when
-    the transaction was to write no such item.
+    {} if the item doesn't exist, or the write didn't request it (`return_values="ALL_OLD"`). Raises ValueError when
+    the transaction has no write with the key of `model`.
     """
     key = model.key().items()
     for write, reason in zip_longest(error.writes, error.cancellation_reasons):  # type: ignore[attr-defined]  # as above
         if write["TableName"] == model.Meta.table_name and key <= write.get("Key", write.get("Item")).items():
-            return (reason.raw_item or {}) if _is_refusal(reason) else None
-    raise ValueError("The transaction writes no such item.")
+            return (reason.raw_item or {}) if _is_failed_condition(reason) else None
+    raise ValueError("The transaction has no write with this key.")
 
 
-def _is_refusal(reason: CancellationReason | None) -> TypeGuard[CancellationReason]:
+def _is_failed_condition(reason: CancellationReason | None) -> TypeGuard[CancellationReason]:
     return reason is not None and reason.code == "ConditionalCheckFailed"
 
 
 @contextmanager
-def refused_as(answer: Exception) -> Iterator[None]:
-    """Raise `answer` in place of a write, or a transaction, that its conditions refused."""
+def refused_as(error_to_raise: Exception) -> Iterator[None]:
+    """Raise `error_to_raise` if a condition fails in the `with` block, of a write or of a transaction."""
     try:
         yield
     except PynamoDBException as error:
         if not refused(error):
             raise
-        raise answer from None
+        raise error_to_raise from None
 
 
 @contextmanager
 def may_be_refused() -> Iterator[None]:
-    """Go on after a write that its condition refused: what it was for is done already, or must not be."""
+    """Ignore a failed condition in the `with` block: the write is already done, or must not happen."""
     try:
         yield
     except PynamoDBException as error:

@@ -1,8 +1,8 @@
-"""What of pynamodb makes connections, without botocore's client: imported from here, and nowhere else.
+"""Import pynamodb without botocore's client. No other module imports these names from pynamodb.
 
-pynamodb asks for botocore's client, session and configuration when it is imported, and for nothing of them afterwards,
-since every call goes by the wire. They are two thirds of what importing it costs, so it is shown empty ones. Whoever
-needs the real ones later, such as the sender of mail, gets them.
+pynamodb imports botocore's client, session and configuration, which are two thirds of its import time, but never uses
+them here, because every call goes through `core.dynamodb.client`. So it gets empty modules during its import. Later
+imports, for example to send an email, get the real ones.
 """
 
 import sys
@@ -21,7 +21,7 @@ _UNUSED = {
 
 def _import() -> None:
     if "botocore.client" in sys.modules:
-        # Somebody has paid already.
+        # The real modules are loaded already.
         return
     for name, members in _UNUSED.items():
         module = ModuleType(name)
@@ -30,7 +30,7 @@ def _import() -> None:
         if name.startswith("botocore."):
             setattr(botocore, name.rpartition(".")[2], module)
     try:
-        import pynamodb.connection  # noqa: F401 - so that it is there with these
+        import pynamodb.connection  # noqa: F401 - imported while the empty modules are in place
     finally:
         for name in _UNUSED:
             del sys.modules[name]
@@ -40,9 +40,9 @@ def _import() -> None:
 
 _import()
 
-from pynamodb.connection import Connection  # noqa: E402 - only now
-from pynamodb.connection.table import TableConnection  # noqa: E402 - only now
-from pynamodb.models import Model  # noqa: E402 - only now
-from pynamodb.transactions import TransactWrite  # noqa: E402 - only now
+from pynamodb.connection import Connection  # noqa: E402 - after _import
+from pynamodb.connection.table import TableConnection  # noqa: E402 - after _import
+from pynamodb.models import Model  # noqa: E402 - after _import
+from pynamodb.transactions import TransactWrite  # noqa: E402 - after _import
 
 __all__ = ["Connection", "Model", "TableConnection", "TransactWrite"]

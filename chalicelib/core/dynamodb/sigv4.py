@@ -1,6 +1,6 @@
-"""Signing a call to DynamoDB: AWS Signature Version 4, for one POST to `/` with every header signed.
+"""Sign a DynamoDB call: AWS Signature Version 4, for a POST to `/` with every header signed.
 
-The key that signs is derived once a day for each secret; the rest is two hashes and one HMAC a call.
+The signing key is derived once per day and secret; the rest is two hashes and one HMAC per call.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ SERVICE = "dynamodb"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who calls AWS. `token` is empty for credentials that don't end."""
+    """AWS credentials. `token` is empty for long-term credentials."""
 
     key_id: str
     secret: str = field(repr=False)
@@ -26,10 +26,10 @@ class Credentials:
 def signed(
     headers: Mapping[str, str], body: bytes, *, credentials: Credentials, region: str, at_ms: int
 ) -> dict[str, str]:
-    """Return `headers` and those that sign them with `body`.
+    """Return `headers` with the headers that sign them and `body`.
 
-    `headers` have names in lower case and values without spaces around them, and `host` is among them. `at_ms` is now:
-    AWS refuses a signature that is more than some minutes off.
+    `headers` include `host`, and have names in lower case and trimmed values. `at_ms` is the current time: AWS rejects
+    a signature that is some minutes off.
     """
     moment = _moment(at_ms // 1000)
     signing = {**headers, "x-amz-date": moment}

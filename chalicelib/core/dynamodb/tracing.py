@@ -1,6 +1,6 @@
-"""One X-Ray subsegment a DynamoDB call, sent to the daemon beside the function.
+"""Send one X-Ray subsegment per DynamoDB call to the daemon beside the function.
 
-X-Ray's own library patches botocore and costs its import; a subsegment is one datagram. Nothing is sent unless Lambda
+X-Ray's own library patches botocore and is slow to import; a subsegment is one datagram. Nothing is sent unless Lambda
 traces this invocation.
 """
 
@@ -21,18 +21,18 @@ _UNTRACED = nullcontext()
 
 
 def subsegment(operation: str, table: str) -> AbstractContextManager[None]:
-    """Tell X-Ray how long a `with` block took and whether it failed; do nothing when this invocation isn't traced."""
+    """Report the duration and outcome of a `with` block to X-Ray, if this invocation is traced."""
     trace = current()
-    return _told(trace, operation, table) if trace.get("Sampled") == "1" else _UNTRACED
+    return _report(trace, operation, table) if trace.get("Sampled") == "1" else _UNTRACED
 
 
 @contextmanager
-def _told(trace: dict[str, str], operation: str, table: str) -> Iterator[None]:
+def _report(trace: dict[str, str], operation: str, table: str) -> Iterator[None]:
     started, outcome = time.time(), {}
     try:
         yield
     except Exception as error:
-        # X-Ray's words: an error is a refusal, such as a condition that doesn't hold; a fault is DynamoDB's own.
+        # In X-Ray's terms, an error is a rejected call, such as a failed condition; a fault is DynamoDB's own failure.
         outcome = {"fault" if getattr(error, "is_fault", True) else "error": True}
         raise
     finally:
@@ -53,15 +53,15 @@ def _told(trace: dict[str, str], operation: str, table: str) -> Iterator[None]:
 
 
 def current() -> dict[str, str]:
-    """Return the parts of X-Ray's header of this invocation: Root, Parent, Sampled. Empty outside of Lambda."""
+    """Return the parts of this invocation's X-Ray header: Root, Parent, Sampled. Empty outside Lambda."""
     header = settings.trace_header()
     return dict(pair.partition("=")[::2] for pair in header.split(";")) if header else {}
 
 
 def _send(segment: dict[str, object]) -> None:
     host, _, port = settings.trace_daemon().rpartition(":")
-    # A datagram: it is not waited for, and one that is lost is a line missing in a picture. Nothing of it may reach the
-    # call that is traced: no daemon, no room in the buffer, an address that is none.
+    # Sent without waiting; a lost datagram is a missing line in a trace. No error here may reach the traced call: no
+    # daemon, a full buffer, a malformed address.
     with suppress(OSError, ValueError, OverflowError):
         _socket().sendto(_HEADER + json.dumps(segment).encode(), (host, int(port)))
 

@@ -81,7 +81,7 @@ def test_test_message_shows_what_came_of_it(latchkey: TestApp, receiver: Receive
         receiver.says, receiver.answers = [500], b"<script>alert(1)</script>"
         gone = local.submit(f"{path}/test", on=path)
         shown = local.open(local.local(str(gone.location)))
-        assert "It answers 500." in shown.text
+        assert "The endpoint responded with 500." in shown.text
         assert "<script>alert(1)</script>" in shown.text
         assert "webhook.test" in shown.text
         receiver.says = [204]

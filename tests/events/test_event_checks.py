@@ -1,4 +1,4 @@
-"""The check beside every test on moto can fail: what it is there to find, it finds."""
+"""The consistency checks that run after every test detect the errors that they are meant to detect."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.support.harness import TestApp
 
 @pytest.mark.made_up_events
 @pytest.mark.parametrize(
-    ("kind", "told", "fault"),
+    ("kind", "changed", "fault"),
     [
         (kinds.KEY_ROTATED, {"key": "key_1", "successor": "key_2"}, "key.rotated lacks ends_at"),
         (kinds.CONSENT_REMEMBERED, {"scopes": "read"}, "consent.remembered lacks application"),
@@ -24,19 +24,19 @@ from tests.support.harness import TestApp
         (kinds.NEW_NETWORK, {"name": "CI", "hour": "1", "networks": "1"}, "tells"),
     ],
 )
-def test_event_that_tells_too_little_or_too_much_is_found(
-    latchkey: TestApp, kind: str, told: dict[str, Any], fault: str
+def test_event_with_missing_or_extra_fields_is_detected(
+    latchkey: TestApp, kind: str, changed: dict[str, Any], fault: str
 ) -> None:
-    """By its type's row in the guide."""
+    """The fields of an event must match the row of its type in the guide."""
     stored_items.check(left.values())
     with models.transaction() as write:
-        record.add_to(write, "acc_1", kind, told)
+        record.add_to(write, "acc_1", kind, changed)
     with pytest.raises(AssertionError, match=fault):
         stored_items.check(left.values())
 
 
-def test_item_that_may_be_deleted_before_its_end_is_found(latchkey: TestApp) -> None:
-    """A second is enough, whatever the item is."""
+def test_item_with_too_early_deletion_time_is_detected(latchkey: TestApp) -> None:
+    """A deletion time one second before the end of any item is an error."""
     ticket = Ticket("digest", kind="dc", client_id="app_1", expires_at=5_000_999, dies_at=4_999)
     ticket.save()
     with pytest.raises(AssertionError, match="may be deleted at 4999, before 5000999"):

@@ -1,4 +1,4 @@
-"""How busy each hour was, from the counters that requests leave behind anyway."""
+"""Usage by hour, read from the counters."""
 
 from collections import Counter
 
@@ -13,8 +13,8 @@ from tests.support.harness import NOON_MS, TestApp
 NOON_S = NOON_MS // 1000
 
 
-def test_hours_are_told_apart_and_by_counter(latchkey: TestApp) -> None:
-    """Each hour has its own number, and in it each key."""
+def test_hours_are_reported_separately_and_by_counter(latchkey: TestApp) -> None:
+    """Each hour has its own total, and a count for each key."""
     for counter in ("kAAAAAAA", "kAAAAAAA", "kBBBBBBB"):
         admit("acc_1", FREE, counter=counter)
     latchkey.clock.forward(3_600)
@@ -25,16 +25,16 @@ def test_hours_are_told_apart_and_by_counter(latchkey: TestApp) -> None:
     }
 
 
-def test_hour_with_a_tier_change_in_it_is_one(latchkey: TestApp) -> None:
-    """What was used, and refused, under either tier is one hour's use; each tier's own stays known."""
+def test_hour_with_a_tier_change_is_merged(latchkey: TestApp) -> None:
+    """Admitted and rejected requests of both tiers add up to one hour; each tier's own remain available."""
     latchkey.counted("acc_1", FREE, used=1_000, refused=30, kAAAAAAA=1_000)
     latchkey.counted("acc_1", PRO, used=12, refused=1, kAAAAAAA=10, kBBBBBBB=2)
     assert by_hour("acc_1", since_s=NOON_S) == {NOON_S: Hour(1_012, 31, Counter(kAAAAAAA=1_010, kBBBBBBB=2))}
     assert under_tier("acc_1", PRO, since_s=NOON_S)[NOON_S].used == 12
 
 
-def test_what_has_no_room_by_name_is_counted_as_other(latchkey: TestApp) -> None:
-    """The whole is right though an item names 30 counters at most."""
+def test_unnamed_counters_are_counted_as_other(latchkey: TestApp) -> None:
+    """The total is right although an item names at most 30 counters."""
     for number in range(counter_items.COUNTERS_MAX + 5):
         latchkey.clock.forward(0.1)
         admit("acc_1", PRO, counter=f"k{number:07}")
@@ -42,8 +42,8 @@ def test_what_has_no_room_by_name_is_counted_as_other(latchkey: TestApp) -> None
     assert (hour.used, sum(hour.by_counter.values()), hour.by_counter[counter_items.OTHER]) == (35, 35, 5)
 
 
-def test_only_what_was_asked_for_is_read(latchkey: TestApp) -> None:
-    """An earlier hour isn't there, and a month is one Query a tier."""
+def test_only_the_requested_hours_are_read(latchkey: TestApp) -> None:
+    """Earlier hours are omitted, and a month costs one Query per tier."""
     admit("acc_1", FREE)
     latchkey.clock.forward(7_200)
     admit("acc_1", FREE)
@@ -52,8 +52,8 @@ def test_only_what_was_asked_for_is_read(latchkey: TestApp) -> None:
     assert calls.made == [("Query", "latchkey-test-windows")] * 3
 
 
-def test_month_in_many_pieces_is_read_whole(latchkey: TestApp) -> None:
-    """DynamoDB answers a Query a megabyte at a time; all pieces are read."""
+def test_paginated_month_is_read_completely(latchkey: TestApp) -> None:
+    """DynamoDB returns 1 MB per Query page; all pages are read."""
     for hours in range(4):
         key = counter_items.item_key("acc_1", PRO, NOON_S + hours * 3_600)
         item = key | {"used": {"N": "1"}, "padding": {"S": "x" * 300_000}}

@@ -1,4 +1,4 @@
-"""A change whose event can't be stored fails as what it is, and is taken for no refusal of its conditions."""
+"""A change whose event cannot be stored fails with the database error, not with the error of a failed condition."""
 
 from collections.abc import Callable
 
@@ -19,43 +19,43 @@ from tests.support.harness import TestApp
 from tests.support.webhook_receiver import Receiver
 
 
-def _makes_a_key(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
+def _create_key(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
     made = issue.new_key(latchkey.account().id, name="CI", wanted=["read"], expires_at=None, made_by=None)
     return lambda: issue.put_beside_the_others(made)
 
 
-def _changes_a_key(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
+def _rename_key(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
     key = latchkey.key(latchkey.account()).key
     return lambda: change.change_key(key.account_id, key.id, name="CI", wanted=["read"])
 
 
-def _rotates_a_key(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
+def _rotate_key(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
     issued = latchkey.key(latchkey.account())
     maker = verify(issued.secret)
     return lambda: rotate.rotate(maker, issued.key.id, 60)
 
 
-def _revokes_a_key(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
+def _revoke_key(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
     key = latchkey.key(latchkey.account()).key
     return lambda: revoke.revoke(key.account_id, key.id)
 
 
-def _allows_a_client(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
+def _authorize_client(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
     account = latchkey.account()
     return lambda: consent.remember(account.id, "app_1", {"https://app.example  read"})
 
 
-def _adds_a_webhook(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
+def _create_webhook(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
     account = latchkey.account()
     return lambda: endpoints.create(account.id, url=receiver.url, name="Ledger", types=[])
 
 
-def _changes_a_webhook(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
+def _change_webhook(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
     made = endpoints.create(latchkey.account().id, url=receiver.url, name="Ledger", types=[])
     return lambda: endpoints.change(made, url=None, name="Books", types=None)
 
 
-def _changes_an_address(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
+def _change_email(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
     account = person()
     secret = email_links.new_link(
         account.id, email_links.CHANGE_EMAIL, email="new@example.com", epoch=account.session_epoch
@@ -64,7 +64,7 @@ def _changes_an_address(latchkey: TestApp, receiver: Receiver) -> Callable[[], o
     return lambda: email_links.change_email(ticket, account)
 
 
-def _reports_a_leak(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
+def _report_leak(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
     issued = latchkey.key(latchkey.account())
     alert = Alert(issued.secret, "lk", "https://example.com", "commit", public=False)
     return lambda: leaks.follow_up([alert])
@@ -73,22 +73,22 @@ def _reports_a_leak(latchkey: TestApp, receiver: Receiver) -> Callable[[], objec
 @pytest.mark.parametrize(
     "prepare",
     [
-        _makes_a_key,
-        _changes_a_key,
-        _rotates_a_key,
-        _revokes_a_key,
-        _allows_a_client,
-        _adds_a_webhook,
-        _changes_a_webhook,
-        _changes_an_address,
-        _reports_a_leak,
+        _create_key,
+        _rename_key,
+        _rotate_key,
+        _revoke_key,
+        _authorize_client,
+        _create_webhook,
+        _change_webhook,
+        _change_email,
+        _report_leak,
     ],
     ids=lambda prepare: prepare.__name__.strip("_"),
 )
-def test_change_that_cannot_be_told_is_an_error_and_not_repeated(
+def test_change_fails_once_when_event_cannot_be_stored(
     local: TestApp, receiver: Receiver, prepare: Callable[[TestApp, Receiver], Callable[[], object]]
 ) -> None:
-    """The wire repeats what is worth it; taken for a refusal it would be explained as what it is not."""
+    """The database error is raised as it is, without a retry or a misleading explanation."""
     change_it = prepare(local, receiver)
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("events")})
     with telemetry.calls_watched() as calls, pytest.raises(TransactWriteError) as raised:

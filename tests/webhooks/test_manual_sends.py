@@ -1,4 +1,4 @@
-"""Messages by hand: a test, and one that is sent again; what is stored of each before it is sent."""
+"""Manual sends: test messages and resends, and what is stored before each attempt."""
 
 import json
 from collections.abc import Callable
@@ -14,18 +14,18 @@ from chalicelib.webhooks.states import DELIVERED, FAILED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.support.harness import TestApp
 from tests.support.interleaving import before
-from tests.webhooks.told import as_it_stands, delivery
+from tests.webhooks.told import delivery, reload
 
 
 @pytest.fixture
 def endpoint(latchkey: TestApp) -> Endpoint:
-    """An endpoint that has never been sent to."""
+    """An endpoint without attempts."""
     return endpoints.create(latchkey.account().id, url="https://example.com/hooks", name="Ledger", types=None)
 
 
 @pytest.fixture
 def deadlines(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long each attempt may take, in place of sending anything; each arrives."""
+    """Replace the attempt by a success and record its deadline."""
     asked: list[float] = []
 
     def send(_endpoint: Endpoint, _delivery: Delivery, *, deadline_s: float) -> Outcome:
@@ -38,7 +38,7 @@ def deadlines(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The function is killed while it sends."""
+    """Make the function crash during the attempt."""
 
     def send(*_: Any, **__: Any) -> Outcome:
         raise LookupError("killed")
@@ -47,7 +47,7 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stored(endpoint: Endpoint, **fields: Any) -> Delivery:
-    """Return a delivery that was given up, unless other fields are named."""
+    """Store a failed delivery, with the given fields replaced."""
     made = fan_out.new(endpoint, ids.new("evt"), "key.created", "{}", due_at=1)
     chosen = {"state": FAILED, "lane": None, "due_at": None, "tries": 10} | fields
     for name, value in chosen.items():
@@ -56,8 +56,8 @@ def stored(endpoint: Endpoint, **fields: Any) -> Delivery:
     return made
 
 
-def test_test_message_is_held_for_a_minute_while_it_is_sent(endpoint: Endpoint, killed: None) -> None:
-    """Should its function die, it is due again then; its turn is given back at once."""
+def test_test_message_is_claimed_for_a_minute(endpoint: Endpoint, killed: None) -> None:
+    """If the function crashes, the message is due again after a minute, and the lock is released."""
     with pytest.raises(LookupError):
         deliver.send_test(endpoint)
     (found,) = Delivery.query(endpoint.id)
@@ -68,13 +68,11 @@ def test_test_message_is_held_for_a_minute_while_it_is_sent(endpoint: Endpoint, 
         "type": "webhook.test",
         "changed": {"webhook": endpoint.id},
     }
-    assert as_it_stands(endpoint).busy_until is None
+    assert reload(endpoint).busy_until is None
 
 
-def test_message_that_is_sent_again_begins_its_schedule_anew(
-    latchkey: TestApp, endpoint: Endpoint, killed: None
-) -> None:
-    """In the queue, as asked for at this moment, and held for a minute."""
+def test_resend_restarts_retry_schedule(latchkey: TestApp, endpoint: Endpoint, killed: None) -> None:
+    """A resend queues the delivery now and claims it for a minute."""
     given_up = stored(endpoint)
     latchkey.clock.forward(60)
     with pytest.raises(LookupError):
@@ -86,48 +84,46 @@ def test_message_that_is_sent_again_begins_its_schedule_anew(
 
 
 @pytest.mark.parametrize("how", ["test", "resend"])
-def test_message_by_hand_has_five_seconds_and_says_what_came_of_it(
-    endpoint: Endpoint, deadlines: list[float], how: str
-) -> None:
-    """Somebody waits for it."""
+def test_manual_send_has_five_seconds_and_returns_outcome(endpoint: Endpoint, deadlines: list[float], how: str) -> None:
+    """A manual send has a deadline of five seconds because a user waits for it."""
     sent = deliver.send_test(endpoint) if how == "test" else deliver.resend(endpoint, stored(endpoint).id)
     assert (sent.state, sent.tries, [each.status for each in sent.attempts]) == (DELIVERED, 1, [200])
     assert deadlines == [5]
-    assert as_it_stands(endpoint).busy_until is None
+    assert reload(endpoint).busy_until is None
 
 
 @pytest.mark.parametrize(("after_ms", "is_busy"), [(-1, False), (0, False), (1, True)])
-def test_message_that_is_being_sent_is_not_sent_again(
+def test_claimed_delivery_is_not_resent(
     endpoint: Endpoint, deadlines: list[float], after_ms: int, is_busy: bool
 ) -> None:
-    """Until the minute is over for which it was held."""
+    """A delivery cannot be resent before its claim of one minute has expired."""
     held = stored(endpoint, claimed_until=clock.now_ms() + after_ms)
     if is_busy:
-        with pytest.raises(errors.Conflict, match="being sent at this moment"):
+        with pytest.raises(errors.Conflict, match="being sent right now"):
             deliver.resend(endpoint, held.id)
     else:
         assert deliver.resend(endpoint, held.id).state == DELIVERED
     assert len(deadlines) == (not is_busy)
 
 
-def test_message_that_is_deleted_at_this_moment_does_not_come_back(endpoint: Endpoint, deadlines: list[float]) -> None:
-    """Nor is it sent."""
-    there = stored(endpoint)
-    with before("UpdateItem", Delivery(endpoint.id, there.id).delete), pytest.raises(errors.Conflict):
-        deliver.resend(endpoint, there.id)
+def test_concurrently_deleted_delivery_is_not_recreated(endpoint: Endpoint, deadlines: list[float]) -> None:
+    """A deleted delivery is neither stored again nor sent."""
+    pending = stored(endpoint)
+    with before("UpdateItem", Delivery(endpoint.id, pending.id).delete), pytest.raises(errors.Conflict):
+        deliver.resend(endpoint, pending.id)
     assert (Delivery.count(endpoint.id), deadlines) == (0, [])
 
 
 @pytest.mark.parametrize("message_id", ["nonsense", "key_00000000000000000000", ""])
-def test_what_is_no_id_of_a_message_is_looked_up_nowhere(endpoint: Endpoint, message_id: str) -> None:
-    """It is not found, like the id of none."""
+def test_malformed_message_id_is_not_found_without_read(endpoint: Endpoint, message_id: str) -> None:
+    """A malformed id is not found, without a database call."""
     with telemetry.calls_watched() as calls, pytest.raises(errors.NotFound, match="no such delivery"):
         deliver.delivery_of(endpoint, message_id)
     assert calls.made == []
     with pytest.raises(errors.NotFound):
         deliver.delivery_of(endpoint, "evt_" + "0" * 20)
-    there = stored(endpoint)
-    assert deliver.delivery_of(endpoint, there.id).id == there.id
+    pending = stored(endpoint)
+    assert deliver.delivery_of(endpoint, pending.id).id == pending.id
 
 
 DEEDS: list[Callable[[Endpoint], Delivery]] = [
@@ -137,18 +133,18 @@ DEEDS: list[Callable[[Endpoint], Delivery]] = [
 
 
 @pytest.mark.parametrize("deed", DEEDS, ids=["test", "resend"])
-def test_nothing_is_sent_by_hand_to_an_endpoint_that_is_disabled(
+def test_manual_send_to_disabled_endpoint_is_rejected(
     endpoint: Endpoint, deadlines: list[float], deed: Callable[[Endpoint], Delivery]
 ) -> None:
-    """It says what to do first; disabled since it was read, or while its account is suspended, it is busy."""
-    read = as_it_stands(endpoint)
+    """The error says to enable the endpoint; it is busy if disabled concurrently or its account is suspended."""
+    read = reload(endpoint)
     endpoints.disable(endpoint, states.BY_ACCOUNT)
     with pytest.raises(errors.Conflict, match="Enable it first"):
-        deed(as_it_stands(endpoint))
+        deed(reload(endpoint))
     with pytest.raises(errors.Conflict, match="Try again in a few seconds"):
         deed(read)
-    endpoints.enable(as_it_stands(endpoint))
+    endpoints.enable(reload(endpoint))
     Account(endpoint.account_id).update(actions=[Account.status.set("suspended")])
     with pytest.raises(errors.Conflict):
-        deed(as_it_stands(endpoint))
+        deed(reload(endpoint))
     assert deadlines == []

@@ -1,6 +1,6 @@
-"""The setting that brings botocore back.
+"""The setting that sends calls through botocore.
 
-`tests/support/botocore_parity.py` compares it with our own client over the whole feature suite.
+`tests/support/botocore_parity.py` compares both clients over the whole suite.
 """
 
 import inspect
@@ -16,12 +16,12 @@ from chalicelib.core import clock, errors, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.connection_pool import IDLE_MAX
 from chalicelib.core.dynamodb.errors import Unreachable, WireError, is_outage
-from tests.core.test_connection_pool import served
+from tests.core.tcp_server import start_server
 from tests.support.harness import TestApp
 
 
-def test_setting_returns_to_botocore(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys, limits and refused conditions are the same; the calls go by its client."""
+def test_setting_selects_botocore(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys, limits and failed conditions are the same; calls use botocore's client."""
     sent: list[str] = []
     send: Callable[..., dict[str, Any]] = BaseClient._make_api_call
 
@@ -41,7 +41,7 @@ def test_setting_returns_to_botocore(latchkey: TestApp, monkeypatch: pytest.Monk
 
 @pytest.fixture
 def by_botocore(latchkey: TestApp) -> Iterator[TestApp]:
-    """A house whose calls go by botocore's client, with pauses that take no time."""
+    """A harness whose calls use botocore's client, with pauses that take no time."""
     dynamodb.forget_connection()
     with (
         settings.in_use(replace(settings.current(), wire="botocore")),
@@ -51,7 +51,7 @@ def by_botocore(latchkey: TestApp) -> Iterator[TestApp]:
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"),
+    ("response", "kind"),
     [
         (b"HTTP/1.1 500 X\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}", Unreachable),
         (b"", Unreachable),
@@ -60,30 +60,28 @@ def by_botocore(latchkey: TestApp) -> Iterator[TestApp]:
             WireError,
         ),
     ],
-    ids=["fault", "nothing", "refusal"],
+    ids=["fault", "nothing", "rejection"],
 )
-def test_call_by_botocore_is_sent_as_often_as_by_ourselves(
-    by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch, answer: bytes, kind: type[WireError]
+def test_calls_are_retried_as_often_with_botocore(
+    by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch, response: bytes, kind: type[WireError]
 ) -> None:
-    """Its own retries are off: what fails is sent again by patience alone."""
-    asked: list[bytes] = []
+    """Botocore's own retries are disabled; the retry policy alone decides."""
+    requests: list[bytes] = []
 
     def serve(connection: socket.socket) -> None:
-        asked.append(connection.recv(65_536))
-        connection.sendall(answer)
+        requests.append(connection.recv(65_536))
+        connection.sendall(response)
 
-    with served(serve) as (server, _):
+    with start_server(serve) as (server, _):
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.port}")
         with pytest.raises(kind) as failed:
             dynamodb.call("GetItem", {"TableName": "t", "Key": {"id": {"S": "1"}}}, dynamodb.AT_ONCE)
     assert type(failed.value) is kind
-    assert len(asked) == (dynamodb.AT_ONCE.unavailable if kind is Unreachable else 1)
+    assert len(requests) == (dynamodb.AT_ONCE.unavailable if kind is Unreachable else 1)
 
 
-def test_endpoint_where_nobody_listens_is_an_outage_by_botocore_too(
-    by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A refused connection is worth asking again, as it is by ourselves."""
+def test_refused_connection_is_an_outage_with_botocore(by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is retried, like with the own client."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{port}")
@@ -92,8 +90,8 @@ def test_endpoint_where_nobody_listens_is_an_outage_by_botocore_too(
     assert failed.value.code == "EndpointConnectionError"
 
 
-def test_what_botocore_cannot_send_is_no_outage(by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without credentials nothing was sent, and asking again changes nothing."""
+def test_missing_credentials_are_no_outage_with_botocore(by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was sent, and a retry changes nothing."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(WireError) as failed:
@@ -102,21 +100,21 @@ def test_what_botocore_cannot_send_is_no_outage(by_botocore: TestApp, monkeypatc
     assert not is_outage(failed.value)
 
 
-def test_botocores_client_waits_as_long_as_ours_and_has_room_for_as_many(by_botocore: TestApp) -> None:
-    """Its own retries are off."""
-    config = inspect.getclosurevars(dynamodb._by_botocore()).nonlocals["client"].meta.config
+def test_botocore_client_has_the_same_timeouts_and_pool_size(by_botocore: TestApp) -> None:
+    """Its own retries are disabled."""
+    config = inspect.getclosurevars(dynamodb._create_botocore_sender()).nonlocals["client"].meta.config
     assert (config.connect_timeout, config.read_timeout) == (dynamodb.CONNECT_TIMEOUT_S, dynamodb.READ_TIMEOUT_S)
     assert config.max_pool_connections == IDLE_MAX
     assert config.retries["total_max_attempts"] == 1
 
 
-def test_botocores_client_sends_what_it_is_given(by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checking each request would cost more than sending it: what is wrong, DynamoDB says."""
+def test_botocore_client_does_not_validate_parameters(by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Validation would cost more than the call; DynamoDB reports errors."""
 
     def serve(connection: socket.socket) -> None:
         connection.recv(65_536)
         connection.sendall(b"HTTP/1.1 200 X\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
 
-    with served(serve) as (server, _):
+    with start_server(serve) as (server, _):
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.port}")
         assert "Item" not in dynamodb.call("GetItem", {"TableName": "t"})

@@ -1,4 +1,4 @@
-"""An account sees that an administrator or the operator did something to it, and nothing else of them."""
+"""An account sees that an administrator or the operator acted, but not who, from where or why."""
 
 import json
 from typing import Any
@@ -26,14 +26,14 @@ ADMINS_IP = "192.0.2.99"
 
 
 def administrator(latchkey: TestApp) -> ConsoleClient:
-    """Return an administrator's browser, at an address of its own."""
+    """Return the browser of an administrator with its own address."""
     console = logged_in(latchkey, person(name="Root", admin=True))
     console.ip = ADMINS_IP
     return console
 
 
-def suspended_by(admin: ConsoleClient, account_id: str) -> None:
-    """Suspend an account and reinstate it, as an administrator does in the console."""
+def suspend_and_reinstate(admin: ConsoleClient, account_id: str) -> None:
+    """Suspend and reinstate an account as an administrator does in the console."""
     path = f"/admin/accounts/{account_id}"
     for action in ("suspend", "reinstate"):
         assert admin.submit(f"{path}/{action}", on=path, reason=REASON).status == 303
@@ -46,11 +46,11 @@ def events_of(latchkey: TestApp, secret: str, kind: str = kinds.STANDING_CHANGED
     return events
 
 
-def test_activity_keeps_an_administrators_reason_and_address_back(latchkey: TestApp) -> None:
-    """Settings > Activity says that an administrator did it, not who, from where or why."""
+def test_activity_page_hides_reason_and_address_of_administrator(latchkey: TestApp) -> None:
+    """The Activity page shows the role of an administrator without identity, address or reason."""
     account = person()
     admin = administrator(latchkey)
-    suspended_by(admin, account.id)
+    suspend_and_reinstate(admin, account.id)
     page = logged_in(latchkey, Account.get(account.id)).open("/settings/activity")
     assert ["Tier or status changed", "status: suspended"] in [row[:2] for row in page.rows]
     assert {row[3] for row in page.rows if row[0] == "Tier or status changed"} == {"An administrator"}
@@ -58,18 +58,18 @@ def test_activity_keeps_an_administrators_reason_and_address_back(latchkey: Test
         assert secret not in page.text
 
 
-def test_api_keeps_an_administrators_reason_address_and_id_back(latchkey: TestApp) -> None:
-    """GET /v1/events names the role: `admin`, without address and reason."""
+def test_api_hides_id_reason_and_address_of_administrator(latchkey: TestApp) -> None:
+    """GET /v1/events returns the role `admin` without address and reason."""
     account = person()
     secret = latchkey.key(account, "events").secret
-    suspended_by(administrator(latchkey), account.id)
-    told = events_of(latchkey, secret)
-    assert len(told) == 2
-    assert {(event["actor"], event["source_ip"], event["reason"]) for event in told} == {("admin", None, None)}
+    suspend_and_reinstate(administrator(latchkey), account.id)
+    shown_events = events_of(latchkey, secret)
+    assert len(shown_events) == 2
+    assert {(event["actor"], event["source_ip"], event["reason"]) for event in shown_events} == {("admin", None, None)}
 
 
-def test_event_that_was_stored_before_is_filtered_when_it_is_read(latchkey: TestApp) -> None:
-    """What an earlier version stored in full is shown by the same rule."""
+def test_event_from_earlier_version_is_redacted_on_read(latchkey: TestApp) -> None:
+    """Events that an earlier version stored unredacted are redacted by the same rule."""
     account = person()
     secret = latchkey.key(account, "events").secret
     stored = Event(account.id, ids.new("evt"), type=kinds.STANDING_CHANGED, at=clock.now_ms(), actor="key_of_admin")
@@ -79,8 +79,8 @@ def test_event_that_was_stored_before_is_filtered_when_it_is_read(latchkey: Test
     assert (event["actor"], event["source_ip"], event["reason"]) == ("admin", None, None)
 
 
-def test_administrators_key_is_not_named_to_the_account_that_it_made(latchkey: TestApp) -> None:
-    """An account that was made by POST /v1/users isn't told whose key made it, nor from where."""
+def test_created_account_does_not_see_key_of_administrator(latchkey: TestApp) -> None:
+    """An account created by POST /v1/users sees neither the key that created it nor its address."""
     root = latchkey.key(latchkey.account(admin=True, name="Root"), "admin")
     made = latchkey.call(
         "POST", "/v1/users", root.secret, json_body={"email": "n@example.com", "name": "N"}, ip=ADMINS_IP
@@ -89,12 +89,12 @@ def test_administrators_key_is_not_named_to_the_account_that_it_made(latchkey: T
     (event,) = Event.query(made.json()["id"], filter_condition=Event.type == kinds.ACCOUNT_CREATED)
     assert (event.actor, event.source_ip) == (root.key.id, ADMINS_IP)
     secret = latchkey.key(account_by_id(made.json()["id"]), "events").secret
-    told = events_of(latchkey, secret, kinds.ACCOUNT_CREATED) + events_of(latchkey, secret)
-    assert {(event["actor"], event["source_ip"]) for event in told} == {("admin", None)}
+    shown_events = events_of(latchkey, secret, kinds.ACCOUNT_CREATED) + events_of(latchkey, secret)
+    assert {(event["actor"], event["source_ip"]) for event in shown_events} == {("admin", None)}
 
 
-def test_webhook_keeps_an_administrators_reason_address_and_id_back(local: TestApp, receiver: Receiver) -> None:
-    """The payload is what GET /v1/events shows."""
+def test_webhook_hides_id_reason_and_address_of_administrator(local: TestApp, receiver: Receiver) -> None:
+    """The webhook payload equals the event in GET /v1/events."""
     account = person()
     endpoints.create(account.id, url=receiver.url, name="Ledger", types=[kinds.STANDING_CHANGED])
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor="acc_root", reason=REASON)
@@ -104,10 +104,8 @@ def test_webhook_keeps_an_administrators_reason_address_and_id_back(local: TestA
     assert (data["actor"], data["source_ip"], data["reason"]) == ("admin", None, None)
 
 
-def test_delivery_that_was_stored_before_is_filtered_when_it_is_shown_and_sent(
-    local: TestApp, receiver: Receiver
-) -> None:
-    """Neither the console, nor the API, nor sending it again repeats what an earlier version stored in its body."""
+def test_delivery_from_earlier_version_is_redacted_when_shown_and_sent(local: TestApp, receiver: Receiver) -> None:
+    """Console, API and a resend redact what an earlier version stored in the body of a delivery."""
     account = person()
     endpoint = endpoints.create(account.id, url=receiver.url, name="Ledger", types=[])
     data = {"type": kinds.STANDING_CHANGED, "actor": "acc_root", "source_ip": ADMINS_IP, "reason": REASON}
@@ -116,16 +114,16 @@ def test_delivery_that_was_stored_before_is_filtered_when_it_is_shown_and_sent(
     delivery.save()
     page = logged_in(local, account, PUBLIC_URL).open(f"/settings/webhooks/{endpoint.id}/deliveries/{delivery.id}")
     secret = local.key(account, "webhooks").secret
-    answer = local.call("GET", f"/v1/webhooks/{endpoint.id}/deliveries/{delivery.id}", secret)
+    response = local.call("GET", f"/v1/webhooks/{endpoint.id}/deliveries/{delivery.id}", secret)
     deliver.resend(endpoint, delivery.id)
-    for text in (page.text, answer.body.decode(), receiver.received[-1].body.decode()):
+    for text in (page.text, response.body.decode(), receiver.received[-1].body.decode()):
         assert "account.standing_changed" in text
         for kept in (REASON, ADMINS_IP, "acc_root"):
             assert kept not in text
 
 
-def test_operators_reason_is_kept_back(latchkey: TestApp) -> None:
-    """What the operator writes down at a command line is for administrators."""
+def test_reason_of_operator_is_hidden(latchkey: TestApp) -> None:
+    """A reason that the operator gives on the command line is visible to administrators only."""
     account = person()
     secret = latchkey.key(account, "events").secret
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator", reason=REASON)
@@ -134,8 +132,8 @@ def test_operators_reason_is_kept_back(latchkey: TestApp) -> None:
     assert REASON not in logged_in(latchkey, account).open("/settings/activity").text
 
 
-def test_whoever_deletes_an_application_is_not_named_to_those_who_allowed_it(latchkey: TestApp) -> None:
-    """Their grants end by the application, not by a session and an address of its owner."""
+def test_deletion_of_client_hides_session_of_its_owner(latchkey: TestApp) -> None:
+    """The events of revoked grants name the client, not the session and address of its owner."""
     owner = someone(latchkey, "Owner")
     owner.ip = ADMINS_IP
     owner.submit(
@@ -153,11 +151,11 @@ def test_whoever_deletes_an_application_is_not_named_to_those_who_allowed_it(lat
 
 
 @pytest.mark.parametrize("who", ["page", "activity", "api"])
-def test_administrators_see_who_from_where_and_why(latchkey: TestApp, who: str) -> None:
-    """On their pages, in their own Activity, and with the scope `admin`."""
+def test_administrators_see_actor_address_and_reason(latchkey: TestApp, who: str) -> None:
+    """Administrators see them on their pages, in their own Activity and with the scope `admin`."""
     admin = administrator(latchkey)
     account = person(name="Second", admin=True)
-    suspended_by(admin, account.id)
+    suspend_and_reinstate(admin, account.id)
     if who == "api":
         event = events_of(latchkey, latchkey.key(account, "events", "admin").secret)[0]
         assert (event["actor"][:4], event["source_ip"], event["reason"]) == ("acc_", ADMINS_IP, REASON)
@@ -168,8 +166,8 @@ def test_administrators_see_who_from_where_and_why(latchkey: TestApp, who: str) 
     assert ADMINS_IP in text
 
 
-def test_own_doing_is_shown_with_its_address(latchkey: TestApp) -> None:
-    """What an account does itself keeps the session and the address that it came from."""
+def test_own_action_is_shown_with_session_and_address(latchkey: TestApp) -> None:
+    """The events of an action by the account itself include its session and address."""
     account = person()
     console = logged_in(latchkey, account)
     console.submit("/settings/account/name", on="/settings/account", name="Countess")
@@ -178,7 +176,7 @@ def test_own_doing_is_shown_with_its_address(latchkey: TestApp) -> None:
 
 
 def of_every_type(account: Account, who: str) -> None:
-    """Record an event of every type there is, as the operator or an administrator does."""
+    """Record an event of every type as the operator or an administrator."""
     for kind in kinds.WORDS:
         acts = actors.administrator("acc_root", REASON) if who == "admin" else actors.operator_for(REASON)
         with actors.stranger_from(ADMINS_IP), acts, models.transaction() as write:
@@ -187,17 +185,19 @@ def of_every_type(account: Account, who: str) -> None:
 
 @pytest.mark.made_up_events
 @pytest.mark.parametrize("who", ["operator", "admin"])
-def test_no_type_of_event_shows_the_operators_or_an_administrators_reason(
+def test_every_event_type_hides_reason_of_operator_and_administrator(
     local: TestApp, receiver: Receiver, who: str
 ) -> None:
-    """Whatever they did: neither the API, nor Activity, nor a webhook tells why, from where, or who of them it was."""
+    """For every event type, API, Activity and webhooks hide who acted, from where and why."""
     account = person()
     endpoints.create(account.id, url=receiver.url, name="Ledger", types=None)
     secret = local.key(account, "events").secret
     of_every_type(account, who)
-    told = {event["type"]: event for event in local.call("GET", "/v1/events?limit=100", secret).json()["data"][::-1]}
-    assert set(told) == set(kinds.WORDS)
-    assert {(each["actor"], each["source_ip"], each["reason"]) for each in told.values()} == {(who, None, None)}
+    shown_events = {
+        event["type"]: event for event in local.call("GET", "/v1/events?limit=100", secret).json()["data"][::-1]
+    }
+    assert set(shown_events) == set(kinds.WORDS)
+    assert {(each["actor"], each["source_ip"], each["reason"]) for each in shown_events.values()} == {(who, None, None)}
     streamed(account)
     bodies = [json.loads(message.body)["data"] for message in receiver.received]
     assert {each["type"] for each in bodies} >= set(kinds.WORDS) - {kinds.WEBHOOK_CREATED}
@@ -208,8 +208,8 @@ def test_no_type_of_event_shows_the_operators_or_an_administrators_reason(
 
 @pytest.mark.parametrize("kind", kinds.WORDS)
 @pytest.mark.parametrize("actor", [actors.OPERATOR, "acc_root", "key_of_admin"])
-def test_event_of_any_type_that_was_stored_before_is_filtered(latchkey: TestApp, kind: str, actor: str) -> None:
-    """A reason that an earlier version stored, with the event or in a webhook's body, is left out when it is read."""
+def test_every_event_type_from_earlier_version_is_redacted(latchkey: TestApp, kind: str, actor: str) -> None:
+    """Reasons that an earlier version stored in events or deliveries are removed on read."""
     stored = Event("acc_ada", ids.new("evt"), type=kind, at=clock.now_ms(), actor=actor, changed={})
     stored.source_ip, stored.reason = ADMINS_IP, REASON
     shown = record.shown(stored)

@@ -1,4 +1,4 @@
-"""An admission's one write and the meaning of its answer: each limit, mark and sum by its own number."""
+"""The one write of an admission: its expression, and the meaning of its response."""
 
 import pytest
 
@@ -15,12 +15,12 @@ KEY = "kAda0000"
 ENDLESS = Tier("enterprise", None, 100)
 
 
-def asked(tier: Tier, counter: str | None = None) -> Allowance | Refused:
-    """Ask for one request; return what is left, or the refusal."""
+def try_admit(tier: Tier, counter: str | None = None) -> Allowance | Refused:
+    """Send one request. Returns what remains, or the rejection."""
     try:
         return admit("acc_1", tier, counter=counter)
-    except Refused as refusal:
-        return refusal
+    except Refused as rejection:
+        return rejection
 
 
 @pytest.mark.parametrize(
@@ -36,39 +36,39 @@ def asked(tier: Tier, counter: str | None = None) -> Allowance | Refused:
         (None, 1_000_000, 5, 5, "burst"),
     ],
 )
-def test_last_admission_is_given_and_the_next_is_not(
+def test_last_admission_is_granted_and_the_next_rejected(
     latchkey: TestApp, quota: int | None, used: int, burst: int, burst_used: int, limit: str | None
 ) -> None:
-    """Of each limit by itself; the answer says what is left of both, and nothing was counted by a refusal."""
+    """This holds for each limit; the response reports both, and the rejection counts nothing."""
     tier = Tier("free", quota, burst)
     latchkey.counted("acc_1", tier, used=used, burst=burst_used)
-    answer = asked(tier)
-    if isinstance(answer, Refused):
-        assert answer.limit == limit
-        assert answer.left.quota_left == max(0, (quota or 0) - used)
-        assert answer.left.burst_left == max(0, burst - burst_used)
-        assert answer.retry_after_s == (3_600 if limit == "quota" else 1)
+    response = try_admit(tier)
+    if isinstance(response, Refused):
+        assert response.limit == limit
+        assert response.left.quota_left == max(0, (quota or 0) - used)
+        assert response.left.burst_left == max(0, burst - burst_used)
+        assert response.retry_after_s == (3_600 if limit == "quota" else 1)
         assert latchkey.counters("acc_1", tier)["used"] == used
     else:
         assert limit is None
-        assert (answer.quota_left, answer.burst_left) == (0, 0)
+        assert (response.quota_left, response.burst_left) == (0, 0)
         assert latchkey.counters("acc_1", tier)["used"] == used + 1
 
 
-def test_stale_says_since_when_and_why() -> None:
-    """A later verification carries its value."""
+def test_stale_carries_its_mark() -> None:
+    """A later verification uses the mark's value."""
     assert (Stale(NOON_MS).stale_at_ms, str(Stale(NOON_MS))) == (NOON_MS, "verified before the last change")
 
 
-def test_caller_that_names_no_verification_is_never_stale(latchkey: TestApp) -> None:
-    """Networks have nothing that was verified."""
+def test_caller_without_verification_is_never_stale(latchkey: TestApp) -> None:
+    """A network has nothing that was verified."""
     latchkey.counted("acc_1", FREE, stale_at=NOON_MS + 10**12)
     assert admit("acc_1", FREE).quota_left == 999
     assert NOON_MS * 1_000 < NEVER_STALE < 10**37, "DynamoDB keeps 38 digits"
 
 
-def test_stale_is_told_from_the_mark_and_not_remembered_as_a_spent_limit(latchkey: TestApp) -> None:
-    """After it has verified again, the caller is judged by the counters."""
+def test_stale_caller_is_not_cached_as_rejected(latchkey: TestApp) -> None:
+    """After a new verification, the counters decide."""
     latchkey.counted("acc_1", FREE, used=1_000, stale_at=NOON_MS)
     with pytest.raises(Stale):
         admit("acc_1", FREE, verified_at_ms=NOON_MS - 1)
@@ -76,30 +76,30 @@ def test_stale_is_told_from_the_mark_and_not_remembered_as_a_spent_limit(latchke
     assert admit("acc_1", FREE, verified_at_ms=NOON_MS).quota_left == 989
 
 
-def test_refusal_names_its_counter_whether_asked_or_remembered(latchkey: TestApp) -> None:
-    """Whose requests were refused is written with the sum."""
+def test_rejection_records_its_counter(latchkey: TestApp) -> None:
+    """The credential is recorded for rejections by the database and by the cache."""
     for tier, used, burst in ((FREE, 1_000, 0), (PRO, 0, 200)):
         latchkey.counted("acc_1", tier, used=used, burst=burst)
         for _ in range(3):
             with pytest.raises(Refused):
                 admit("acc_1", tier, counter=KEY)
-        held = rejection_counts.held(window_at("acc_1", tier, latchkey.clock.now_ms))
-        assert held == rejection_counts.Sum(3, {"qAda0000": 3})
+        held = rejection_counts.pending(window_at("acc_1", tier, latchkey.clock.now_ms))
+        assert held == rejection_counts.Counts(3, {"qAda0000": 3})
 
 
-def test_refusal_from_memory_says_what_is_left_of_the_other_limit(latchkey: TestApp) -> None:
-    """As it was when the limit was found spent."""
+def test_cached_rejection_reports_the_other_limit(latchkey: TestApp) -> None:
+    """It reports the other limit as it was when this one was exhausted."""
     for tier, used, burst in ((FREE, 1_000, 20), (PRO, 4_000, 200)):
         latchkey.counted("acc_1", tier, used=used, burst=burst)
         for _ in range(2):
-            with pytest.raises(Refused) as refusal:
+            with pytest.raises(Refused) as rejection:
                 admit("acc_1", tier)
-            left = refusal.value.left
+            left = rejection.value.left
             assert (left.quota_left, left.burst_left) == ((0, 30) if tier is FREE else (6_000, 0))
 
 
-def test_counters_beyond_the_thirtieth_are_counted_as_other_by_their_own_number(latchkey: TestApp) -> None:
-    """Known ones keep their names."""
+def test_counters_beyond_thirty_add_up_in_other(latchkey: TestApp) -> None:
+    """Counters that are named already keep their names."""
     names = {f"k{number:07}": 1 for number in range(30)}
     latchkey.counted("acc_1", FREE, used=30, **names)
     admit("acc_1", FREE)
@@ -109,8 +109,8 @@ def test_counters_beyond_the_thirtieth_are_counted_as_other_by_their_own_number(
     assert (counters[OTHER], counters["k0000029"], counters["used"]) == (2, 2, 34)
 
 
-def test_write_without_sums_and_counter_carries_none(latchkey: TestApp) -> None:
-    """Its expression is no longer than it must be."""
+def test_write_without_counts_and_counter_is_minimal(latchkey: TestApp) -> None:
+    """The expression has no unused clause."""
     bodies: list[dynamodb.Json] = []
     through = dynamodb.sender()
 
@@ -137,12 +137,12 @@ def test_write_without_sums_and_counter_carries_none(latchkey: TestApp) -> None:
     assert ":quota" not in endless["ExpressionAttributeValues"]
 
 
-def test_write_takes_away_what_is_past_and_what_is_too_much(latchkey: TestApp) -> None:
-    """In one clause: burst windows by their names, all else by a placeholder."""
+def test_write_removes_past_windows_and_overflow(latchkey: TestApp) -> None:
+    """One REMOVE clause names burst windows directly and everything else by a placeholder."""
     latchkey.clock.forward(60)
     here = window_at("acc_1", FREE, latchkey.clock.now_ms)
     networks = {f"n{number:08}": {"S": KEY} for number in range(recorded_usage.NETWORKS_MAX + 2)}
-    local_cache.note(here, networks | {"s1": {"N": "1"}, "s60": {"N": "1"}, "s2": {"N": "1"}})
+    local_cache.store(here, networks | {"s1": {"N": "1"}, "s60": {"N": "1"}, "s2": {"N": "1"}})
     bodies: list[dynamodb.Json] = []
 
     def send(_operation: str, body: dynamodb.Json) -> dynamodb.Json:
@@ -157,15 +157,15 @@ def test_write_takes_away_what_is_past_and_what_is_too_much(latchkey: TestApp) -
 
 
 def lease_of_ten(latchkey: TestApp, rate: int = 100) -> None:
-    """Let the next second begin with a rate that brings leases of ten, or of a tenth of another one."""
+    """Make the rate of the next second large enough for leases of ten, or of a tenth of another rate."""
     latchkey.clock.forward(60)
     for _ in range(rate):
-        leases.taken(window_at("acc_1", ENDLESS, latchkey.clock.now_ms), KEY, NEVER_STALE, leases.ONE, 0)
+        leases.record(window_at("acc_1", ENDLESS, latchkey.clock.now_ms), KEY, NEVER_STALE, leases.SINGLE, 0)
     latchkey.clock.forward(1)
 
 
-def test_lease_counts_ten_and_answers_as_one(latchkey: TestApp) -> None:
-    """The next nine come from memory and count down by one each."""
+def test_lease_counts_ten_and_reports_one(latchkey: TestApp) -> None:
+    """The next nine admissions need no call and count down by one each."""
     lease_of_ten(latchkey)
     with telemetry.calls_watched() as calls:
         left = [admit("acc_1", ENDLESS, counter=KEY) for _ in range(10)]
@@ -175,8 +175,8 @@ def test_lease_counts_ten_and_answers_as_one(latchkey: TestApp) -> None:
     assert latchkey.counters("acc_1", ENDLESS) | {"dies_at": 0} == {"used": 10, "s61": 10, KEY: 10, "dies_at": 0}
 
 
-def test_lease_is_not_spent_on_what_the_item_has_not_seen(latchkey: TestApp) -> None:
-    """A new network or route is written at once."""
+def test_lease_is_not_spent_on_new_usage(latchkey: TestApp) -> None:
+    """A new network or route is written immediately."""
     lease_of_ten(latchkey)
     admit("acc_1", ENDLESS, counter=KEY)
     shown = recorded_usage.Traits(route="rAAA")
@@ -188,20 +188,18 @@ def test_lease_is_not_spent_on_what_the_item_has_not_seen(latchkey: TestApp) -> 
 
 
 @pytest.mark.parametrize(("burst_used", "outcome"), [(70, 29), (71, 28), (99, 0), (100, "burst")])
-def test_lease_without_room_is_one_admission_while_there_is_one(
-    latchkey: TestApp, burst_used: int, outcome: int | str
-) -> None:
-    """The last of the burst is given to one request; what came before from elsewhere counts."""
+def test_lease_without_room_falls_back_to_one_admission(latchkey: TestApp, burst_used: int, outcome: int | str) -> None:
+    """The last of the burst is granted to one request, and usage by other functions counts."""
     lease_of_ten(latchkey)
     latchkey.counted("acc_1", ENDLESS, burst=burst_used)
-    answer = asked(ENDLESS, counter=KEY)
-    assert outcome == (answer.limit if isinstance(answer, Refused) else answer.burst_left)
+    response = try_admit(ENDLESS, counter=KEY)
+    assert outcome == (response.limit if isinstance(response, Refused) else response.burst_left)
     taken = latchkey.counters("acc_1", ENDLESS)["s61"] - burst_used
     assert taken == {70: 10, 71: 1, 99: 1, 100: 0}[burst_used]
 
 
-def test_smallest_lease_without_room_is_one_admission_too(latchkey: TestApp) -> None:
-    """It was for two."""
+def test_smallest_lease_without_room_falls_back_to_one_admission(latchkey: TestApp) -> None:
+    """A lease of two falls back as well."""
     lease_of_ten(latchkey, rate=20)
     latchkey.counted("acc_1", ENDLESS, burst=85)
     with telemetry.calls_watched() as calls:
@@ -210,10 +208,8 @@ def test_smallest_lease_without_room_is_one_admission_too(latchkey: TestApp) -> 
 
 
 @pytest.mark.parametrize(("mark_ms", "is_stale"), [(NOON_MS, False), (NOON_MS + 1, True)])
-def test_lease_without_room_is_not_asked_for_again_by_who_is_stale(
-    latchkey: TestApp, mark_ms: int, is_stale: bool
-) -> None:
-    """One call says so, and the mark goes before the burst."""
+def test_stale_caller_does_not_retry_a_lease_without_room(latchkey: TestApp, mark_ms: int, is_stale: bool) -> None:
+    """One call reports staleness, which takes precedence over the burst."""
     lease_of_ten(latchkey)
     latchkey.counted("acc_1", ENDLESS, burst=95, stale_at=mark_ms)
     with telemetry.calls_watched() as calls:
@@ -225,12 +221,12 @@ def test_lease_without_room_is_not_asked_for_again_by_who_is_stale(
     assert len(calls.made) == (1 if is_stale else 2)
 
 
-def test_what_a_lease_without_room_has_seen_is_remembered(latchkey: TestApp) -> None:
-    """So the next one isn't tried in vain."""
+def test_item_of_a_lease_without_room_is_cached(latchkey: TestApp) -> None:
+    """The next lease isn't attempted in vain."""
     lease_of_ten(latchkey)
     latchkey.counted("acc_1", ENDLESS, burst=75, used=400)
     admit("acc_1", ENDLESS, counter=KEY)
-    assert local_cache.of(window_at("acc_1", ENDLESS, latchkey.clock.now_ms)).used == 401
+    assert local_cache.lookup(window_at("acc_1", ENDLESS, latchkey.clock.now_ms)).used == 401
     with telemetry.calls_watched() as calls:
         admit("acc_1", ENDLESS, counter=KEY)
     assert len(calls.made) == 1

@@ -1,4 +1,4 @@
-"""Where a webhook leads is looked up and checked when it is sent to: no name leads to what only we can reach."""
+"""Webhooks are sent to public addresses only, whatever the host name resolves to at the time of the attempt (SSRF)."""
 
 import socket
 from typing import Any
@@ -40,16 +40,16 @@ INSIDE = [
 
 
 def sent(latchkey: TestApp, server: NameServer, url: str = "https://rebind.example/hooks") -> send_delivery.Outcome:
-    """Send a message to a name of that server's."""
+    """Send a message to a host name of that server."""
     endpoint = Endpoint("acc_x", "whk_x", url=url, name="x", created_at=0, enabled_at=0)
     return send_delivery.send(endpoint, fan_out.new(endpoint, "evt_x", "key.created", "{}", due_at=0), server.resolve)
 
 
 @pytest.mark.parametrize("address", INSIDE)
-def test_name_that_leads_inside_is_not_sent_to(
+def test_private_address_is_never_connected_to(
     latchkey: TestApp, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Loopback, private, link-local, multicast, metadata, in every way of writing them; nothing is connected to."""
+    """No connection is made to loopback, private, link-local, multicast and metadata addresses in any notation."""
     monkeypatch.setattr(socket, "create_connection", _never)
     with answering([address]) as server:
         outcome = sent(latchkey, server)
@@ -58,19 +58,17 @@ def test_name_that_leads_inside_is_not_sent_to(
 
 
 @pytest.mark.parametrize("addresses", [[PUBLIC, "127.0.0.1"], ["10.0.0.1", PUBLIC], [OTHER_PUBLIC, "::1"], []])
-def test_one_address_inside_is_one_too_many(
+def test_name_with_one_private_address_is_rejected(
     latchkey: TestApp, addresses: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which of several would be tried is nobody's choice; no address at all is none."""
+    """One private address among several, or no address at all, prevents the attempt."""
     monkeypatch.setattr(socket, "create_connection", _never)
     with answering(addresses) as server:
         assert sent(latchkey, server).problem == "Its name leads to no address, or to one that isn't public."
 
 
-def test_answer_that_changes_between_look_ups_changes_nothing(
-    latchkey: TestApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is looked up once: the connection goes to the very address that was checked, whatever the name says next."""
+def test_dns_rebinding_has_no_effect(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name is resolved once, and the connection goes to the address that was checked."""
     reached: list[Any] = []
 
     def connect(address: Any, *rest: object) -> socket.socket:
@@ -81,13 +79,13 @@ def test_answer_that_changes_between_look_ups_changes_nothing(
     with answering([PUBLIC], ["127.0.0.1"]) as server:
         assert sent(latchkey, server).problem == "It refuses connections."
         assert (reached, server.asked) == ([(PUBLIC, 443)], ["rebind.example"])
-        # The next attempt looks it up anew, and meets the other answer.
+        # The next attempt resolves the name again and gets the other address.
         assert "isn't public" in str(sent(latchkey, server).problem)
         assert (reached, len(server.asked)) == ([(PUBLIC, 443)], 2)
 
 
-def test_deployed_api_never_sends_to_this_machine(latchkey: TestApp, receiver: Receiver) -> None:
-    """Only a run that says by its own URL that it is local does."""
+def test_deployed_api_never_sends_to_loopback(latchkey: TestApp, receiver: Receiver) -> None:
+    """Loopback is allowed only where the public URL itself is on this machine."""
     assert settings.current().public_url == "https://api.example.com"
     with answering(["127.0.0.1"]) as server:
         outcome = sent(latchkey, server, receiver.url)
@@ -95,8 +93,8 @@ def test_deployed_api_never_sends_to_this_machine(latchkey: TestApp, receiver: R
     assert (outcome.status, named.status, receiver.received) == (None, None, [])
 
 
-def test_local_run_sends_to_this_machine_by_no_other_name(local: TestApp, receiver: Receiver) -> None:
-    """Its address and `localhost` are; a name that merely leads there isn't."""
+def test_local_run_sends_to_loopback_names_only(local: TestApp, receiver: Receiver) -> None:
+    """A local run accepts loopback addresses and `localhost`, but no other name that resolves to them."""
     with answering(["127.0.0.1"]) as server:
         assert sent(local, server, receiver.url.replace("127.0.0.1", "rebind.example")).status is None
         assert sent(local, server, receiver.url.replace("127.0.0.1", "localhost")).status == 204
@@ -104,8 +102,8 @@ def test_local_run_sends_to_this_machine_by_no_other_name(local: TestApp, receiv
         assert sent(local, server, receiver.url.replace("127.0.0.1", "localhost")).status is None
 
 
-def test_redirect_inside_is_not_followed(local: TestApp, receiver: Receiver) -> None:
-    """Whatever it names."""
+def test_redirect_is_not_followed(local: TestApp, receiver: Receiver) -> None:
+    """No redirect is followed, whatever its target."""
     receiver.says = [307]
     receiver.headers = {"Location": "http://169.254.169.254/latest/meta-data"}
     with answering(["127.0.0.1"]) as server:

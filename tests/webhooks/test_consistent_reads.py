@@ -1,4 +1,4 @@
-"""What was read decides: so it is read as it is at that moment, where an eventually consistent read shows the past."""
+"""Reads that decisions depend on are strongly consistent."""
 
 from collections.abc import Callable
 
@@ -10,27 +10,27 @@ from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.tables import Endpoint
 from tests.support.harness import TestApp
 from tests.support.interleaving import sent
-from tests.webhooks.told import as_it_stands
+from tests.webhooks.told import reload
 
 READS: dict[str, Callable[[Endpoint], object]] = {
     "listed": lambda endpoint: list(endpoints.of_account(endpoint.account_id)),
     "deleted": lambda endpoint: endpoints.delete_unverified(endpoint.account_id),
     "owned": lambda endpoint: endpoints.owned(endpoint.account_id, endpoint.id),
-    "standing": lambda endpoint: delivery_queue.standing([(endpoint.account_id, endpoint.id)]),
+    "standing": lambda endpoint: delivery_queue.read_endpoints([(endpoint.account_id, endpoint.id)]),
     "tested": deliver.send_test,
-    "caught_up": lambda endpoint: deliver._caught_up(endpoint, clock.now_ms(), clock.now_ms() + 1, ssrf_rule.resolve),
+    "caught_up": lambda endpoint: deliver._try_recent(endpoint, clock.now_ms(), clock.now_ms() + 1, ssrf_rule.resolve),
 }
 
 
 @pytest.mark.parametrize("what", READS)
-def test_what_decides_is_read_as_it_is_now(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
-    """Each read of a table, of one item or of several."""
+def test_decisive_reads_are_strongly_consistent(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """Every such read of one or several items is strongly consistent."""
     monkeypatch.setattr(send_delivery, "send", lambda *_, **__: Outcome(clock.now_ms(), 5, 200))
     endpoint = endpoints.create(latchkey.account().id, url="https://example.com/", name="A", types=None)
     fan_out.new(endpoint, "evt_" + "0" * 20, "key.created", "{}", due_at=0).save()
     endpoint_lock.fall_behind(endpoint)
     with sent() as calls:
-        READS[what](as_it_stands(endpoint))
+        READS[what](reload(endpoint))
     reads = [request for operation, request in calls if operation in ("GetItem", "Query")]
     reads += [
         each for operation, call in calls if operation == "BatchGetItem" for each in call["RequestItems"].values()

@@ -1,0 +1,87 @@
+"""A TCP server on the loopback interface that serves each connection by a function, and a pool of connections to it."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from chalicelib.core.dynamodb.connection_pool import Connections
+
+Serve = Callable[[socket.socket], None]
+
+
+class Server:
+    """Serves each connection by its own function in a thread of its own; counts the connections."""
+
+    def __init__(self, serve: Serve, tls: ssl.SSLContext | None = None) -> None:
+        self.accepted = 0
+        self.serve, self.tls = serve, tls
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listening.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listening.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            threading.Thread(target=self._one, args=(connection,), daemon=True).start()
+
+    def _one(self, connection: socket.socket) -> None:
+        try:
+            if self.tls is not None:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            self.serve(connection)
+        except OSError:
+            pass
+        finally:
+            connection.close()
+
+
+@contextmanager
+def start_server(
+    serve: Serve, tls: ssl.SSLContext | None = None, *, read_timeout_s: float = 30, **more: str
+) -> Iterator[tuple[Server, Connections]]:
+    """Return a server and a pool; its timeouts are short only where they are tested."""
+    server = Server(serve, tls)
+    url = f"{'https' if tls else 'http'}://{'localhost' if tls else '127.0.0.1'}:{server.port}"
+    connections = Connections(url, connect_timeout_s=30, read_timeout_s=read_timeout_s, **more)
+    try:
+        yield server, connections
+    finally:
+        connections.close()
+        server.listening.close()
+
+
+def read_request(connection: socket.socket) -> bool:
+    """Read one request; return whether there was one."""
+    received = b""
+    while not received.endswith(b"\r\n\r\n"):
+        more = connection.recv(4096)
+        if not more:
+            return False
+        received += more
+    return True
+
+
+def answer_all(response: bytes) -> Serve:
+    """Answer every request of a connection."""
+
+    def serve(connection: socket.socket) -> None:
+        while read_request(connection):
+            connection.sendall(response)
+
+    return serve
+
+
+def answer_once(response: bytes) -> Serve:
+    """Answer the first request of a connection and close it."""
+
+    def serve(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(response)
+
+    return serve

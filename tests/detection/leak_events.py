@@ -1,0 +1,17 @@
+"""Leak events of an account, and secrets that were never issued."""
+
+from typing import Any
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import secrets
+from chalicelib.events import kinds, record
+
+
+def leak_events(account: Account) -> list[dict[str, Any]]:
+    """Return the leak events of an account, newest first."""
+    return [record.shown(event) for event in record.newest_first(account.id, 50, kind=kinds.KEY_LEAKED)]
+
+
+def unknown() -> str:
+    """Return a well-formed secret that was never issued."""
+    return secrets.mint("test")

@@ -1,0 +1,93 @@
+"""Profiles keep most hourly runs small and hide no anomaly."""
+
+from chalicelib.api import background
+from chalicelib.core import clock, settings, telemetry
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.credentials.issue import Issued
+from chalicelib.detection import baselines, hourly_run, usage_history
+from chalicelib.events import kinds
+from chalicelib.limits import counter_items
+from tests.detection.current_hour import anomalies, key, now
+from tests.detection.planted import HOUR_S, NETWORK, item
+from tests.support.harness import TestApp
+
+__all__ = ["key"]
+
+
+def test_ordinary_hour_reads_one_small_item(latchkey: TestApp, key: Issued) -> None:
+    """30 days are read once a day, and when something looks new."""
+    account_id = key.key.account_id
+    if baselines.day_of(account_id, clock.now_s()) != baselines.day_of(account_id, clock.now_s() + HOUR_S):
+        latchkey.clock.forward(HOUR_S)
+    background.every_hour()
+    latchkey.clock.forward(HOUR_S)
+    now(key)
+    with telemetry.calls_watched() as watched:
+        hourly_run.sweep(clock.now_ms() + 60_000)
+    read = [call for call in watched.made if call[1] != "latchkey-test-accounts" and call[0] != "PutItem"]
+    assert ("Query", "latchkey-test-windows") not in read
+    assert read.count(("GetItem", "latchkey-test-profiles")) == 2
+
+
+def test_burst_at_quiet_time_is_found_despite_busy_hours(latchkey: TestApp) -> None:
+    """Each time of day has its own maximum."""
+    account = latchkey.account()
+    issued = latchkey.key(account, "read")
+    counter = counter_items.counter_of(issued.key.id)
+    latchkey.clock.forward(20 * 24 * HOUR_S)
+    start = clock.hour_of(clock.now_s())
+    for ago in range(20 * 24):
+        at = start - ago * HOUR_S
+        item(account, at, {counter: 5_000 if at % clock.DAY_S == 3 * HOUR_S else 20}, {NETWORK: counter})
+    background.every_hour()
+    latchkey.clock.forward(HOUR_S)
+    now(issued, requests=4_000)
+    background.every_hour()
+    assert [found["type"] for found in anomalies(issued)] == [kinds.UNUSUAL_TRAFFIC]
+
+
+def test_running_hour_is_checked_again_when_over(latchkey: TestApp, key: Issued) -> None:
+    """The first check does not make its requests part of the baseline."""
+    background.every_hour()
+    latchkey.clock.forward(HOUR_S)
+    now(key, requests=200)
+    background.every_hour()
+    assert anomalies(key) == []
+    now(key, requests=390)
+    latchkey.clock.forward(HOUR_S)
+    background.every_hour()
+    assert [found["type"] for found in anomalies(key)] == [kinds.UNUSUAL_TRAFFIC]
+
+
+def test_profile_of_earlier_version_is_ignored(latchkey: TestApp, key: Issued) -> None:
+    """A profile from before an update leads to a full check."""
+    owner_id = key.key.account_id
+    background.every_hour()
+    kept = baselines.read_profile(owner_id)
+    table = settings.current().table(baselines.TABLE)
+    most = {"M": {counter_items.counter_of(key.key.id): {"N": "5000"}}}
+    old = {"account_id": {"S": owner_id}, "looked_on": {"N": str(kept.looked_on)}, "most": most}
+    dynamodb.call("PutItem", {"TableName": table, "Item": old})
+    assert baselines.read_profile(owner_id) == baselines.EMPTY
+    background.every_hour()
+    assert baselines.read_profile(owner_id) == kept
+
+
+def test_profile_size_is_limited(latchkey: TestApp) -> None:
+    """The busiest credentials are in it; others get a full check when they are active."""
+    hour = clock.hour_of(clock.now_s())
+    past = {f"k{number:07}": {hour - 24 * HOUR_S: usage_history.Hour(requests=number)} for number in range(1_000)}
+    baselines.save("acc_1", past, clock.now_s())
+    kept = baselines.read_profile("acc_1").most
+    assert (len(kept), min(max(most) for most in kept.values())) == (baselines.COUNTERS_MAX, 900)
+
+
+def test_full_checks_are_spread_over_the_day() -> None:
+    """Each account has its own time, once in 24 hours."""
+    start = clock.DAY_S * 18_000
+    due = []
+    for number in range(240):
+        days = [baselines.day_of(f"acc_{number}", start + hour * HOUR_S) for hour in range(25)]
+        assert days[24] == days[0] + 1
+        due.append(days.index(days[24]))
+    assert len(set(due)) == 24

@@ -1,0 +1,97 @@
+"""The status page while the database is down."""
+
+import pytest
+
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb.errors import Unreachable, meaning
+from chalicelib.uptime import incidents
+from tests.support.console_client import ConsoleClient
+from tests.support.harness import TestApp
+from tests.uptime.status_page import fail_request, read_cached_status, store_check
+
+
+def test_page_is_readable_while_database_is_down(latchkey: TestApp) -> None:
+    """As HTML, JSON and RSS, with the last known history and a notice."""
+    store_check()
+    incidents.open_one("Slow answers", "We are looking into it.", ["api"])
+    assert "Slow answers" in ConsoleClient(latchkey).open("/status").text
+    latchkey.clock.forward(60)
+    with dynamodb.sent_by(fail_request):
+        page = ConsoleClient(latchkey).open("/status")
+        body = latchkey.call("GET", "/status.json").json()
+        feed = latchkey.call("GET", "/status.rss")
+    assert (page.status, feed.status) == (200, 200)
+    assert "Something is down." in page.text
+    assert "Slow answers" in page.text
+    assert (body["state"], body["history"]) == ("down", "read")
+    assert {each["id"]: each["state"] for each in body["components"]}["database"] == "down"
+
+
+def test_new_process_without_database_has_no_history(latchkey: TestApp) -> None:
+    """The page says that the history cannot be read."""
+    latchkey.forget()
+    with dynamodb.sent_by(fail_request):
+        page = ConsoleClient(latchkey).open("/status")
+        body = latchkey.call("GET", "/status.json").json()
+    assert page.status == 200
+    assert "can't be read right now" in page.text
+    assert (body["history"], body["components"][3]["state"]) == ("unreadable", "down")
+
+
+FAULTS = {
+    "silent": Unreachable("NoAnswer", "no answer", {}),
+    **{
+        code: meaning({"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}})
+        for code, status in (
+            ("AccessDeniedException", 400),
+            ("ResourceNotFoundException", 400),
+            ("KMSAccessDeniedException", 400),
+            ("UnrecognizedClientException", 400),
+            ("ThrottlingException", 400),
+            ("ProvisionedThroughputExceededException", 400),
+            ("TransactionConflictException", 400),
+            ("InternalServerError", 500),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("path", ["/status", "/status.json", "/status.rss"])
+@pytest.mark.parametrize("fails", ["every call", "only the incidents"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_page_is_readable_after_any_database_error(latchkey: TestApp, fault: str, fails: str, path: str) -> None:
+    """Timeouts, denied access, missing tables or keys and throttling, as HTML, JSON and RSS."""
+    store_check()
+    real = dynamodb.sender()
+
+    def send(operation: str, request: dynamodb.Json) -> dynamodb.Json:
+        days_are_asked_for = request.get("ExpressionAttributeValues", {}).get(":day") is not None
+        if fails == "only the incidents" and days_are_asked_for:
+            return real(operation, request)
+        raise FAULTS[fault]
+
+    with dynamodb.sent_by(send):
+        response = latchkey.call("GET", path)
+    assert response.status == 200
+    if path == "/status.json":
+        assert (response.json()["state"], response.json()["history"]) == ("down", "unreadable")
+
+
+def test_one_request_in_five_seconds_waits_for_unreachable_database(latchkey: TestApp) -> None:
+    """The others get the cached outage, and recovery shows within 5 seconds."""
+    asked: list[str] = []
+
+    def silent(operation: str, request: dynamodb.Json) -> dynamodb.Json:
+        asked.append(operation)
+        return fail_request(operation, request)
+
+    store_check()
+    with dynamodb.sent_by(silent):
+        for _ in range(3):
+            assert read_cached_status(latchkey)["state"] == "down"
+        of_one_reader = len(asked)
+        latchkey.clock.forward(4)
+        assert read_cached_status(latchkey)["state"] == "down"
+    assert (of_one_reader, len(asked)) == (dynamodb.AT_ONCE.unavailable, dynamodb.AT_ONCE.unavailable)
+    latchkey.clock.forward(1)
+    assert read_cached_status(latchkey)["state"] == "up"
