@@ -1,4 +1,4 @@
-"""Changing an account: name, tier, suspended or not. Each takes effect at the next request of every credential."""
+"""Change an account: its name, tier, status or admin flag. A change applies at the next request of each credential."""
 
 from pynamodb.expressions.update import Action
 
@@ -13,9 +13,9 @@ from chalicelib.limits.tiers import Tier
 
 
 def rename(account_id: str, name: str) -> Account:
-    """Give an account another name. No credential is touched, so nothing becomes stale."""
+    """Set the name of an account. Credentials don't depend on it, so nothing is marked as stale."""
     with models.refused_as(errors.NotFound("There is no such user.")), models.transaction() as write:
-        # An update would otherwise bring a deleted account back as a stump.
+        # An update would otherwise recreate a deleted account.
         write.update(Account(account_id), actions=[Account.name.set(name)], condition=Account.listed.exists())
         record.add_to(write, account_id, kinds.ACCOUNT_RENAMED, {"name": name})
     return find.account_by_id(account_id)
@@ -24,11 +24,10 @@ def rename(account_id: str, name: str) -> Account:
 def set_standing(
     account_id: str, *, tier: Tier | None, status: str | None, actor: str, reason: str | None = None
 ) -> None:
-    """Set the tier, the status (`active` or `suspended`), or both; what is None stays. `actor` did it, for `reason`.
+    """Set the tier and the status (`active` or `suspended`), except those that are None, as `actor` for a `reason`.
 
-    With its status its OAuth clients stop, or work again. Raises NotFound; Conflict for who would suspend themselves,
-    which they couldn't undo; Unavailable when it is set but not every function could be told: then it is worth
-    repeating.
+    The status also activates or deactivates the account's OAuth clients. Raises NotFound; Conflict when the caller
+    would suspend their own account; Unavailable when it is set but the mark was lost: repeat the call to set it.
     """
     if status == SUSPENDED:
         check_is_other(account_id)
@@ -39,38 +38,38 @@ def set_standing(
     if status is not None:
         actions.append(Account.status.set(status))
     if status == SUSPENDED:
-        # Console sessions of an earlier epoch are over, also after a reinstatement.
+        # Ends all console sessions, which stay ended after a reinstatement.
         actions.append(Account.session_epoch.add(1))
-    told = {name: value for name, value in changed.items() if value}
-    gone = errors.NotFound("There is no such user.")
-    ending = unfinished.new(unfinished.OF_OWNER, account_id) if status == SUSPENDED else None
+    details = {name: value for name, value in changed.items() if value}
+    not_found = errors.NotFound("There is no such user.")
+    pending = unfinished.new(unfinished.OF_OWNER, account_id) if status == SUSPENDED else None
 
     def add_to(write: models.Transaction) -> None:
         write.update(Account(account_id), actions=actions, condition=Account.listed.exists())
-        record.add_to(write, account_id, kinds.STANDING_CHANGED, told, actor=actor, reason=reason)
-        if ending is not None:
-            write.save(ending)
+        record.add_to(write, account_id, kinds.STANDING_CHANGED, details, actor=actor, reason=reason)
+        if pending is not None:
+            write.save(pending)
 
     if status is None:
-        with models.refused_as(gone), models.transaction() as write:
+        with models.refused_as(not_found), models.transaction() as write:
             add_to(write)
     else:
-        owned_clients.with_status(account_id, status, add_to, refused=gone)
+        owned_clients.set_status(account_id, status, add_to, refused=not_found)
     _mark(account_id)
-    if ending is not None:
-        unfinished.settle(ending, is_finished=owned_clients.finish(ending))
+    if pending is not None:
+        unfinished.settle(pending, is_finished=owned_clients.finish(pending))
 
 
 def check_is_other(account_id: str) -> None:
-    """Raise Conflict when an account is that of whoever acts."""
+    """Raise Conflict when an account is that of the current actor."""
     if actors.current().account_id == account_id:
         raise errors.Conflict("You can't suspend your own account. Ask another administrator.")
 
 
 def set_admin(account_id: str, admin: bool) -> None:
-    """Set the admin flag. Without it the scopes `admin` and `verify` of its keys are void from the next request on.
+    """Set the admin flag. Without it the scopes `admin` and `verify` of its keys have no effect.
 
-    Raises NotFound; Unavailable as `set_standing` does.
+    Raises NotFound, and Unavailable as `set_standing` does.
     """
     with models.refused_as(errors.NotFound("There is no such user.")), models.transaction() as write:
         write.update(Account(account_id), actions=[Account.admin.set(admin)], condition=Account.listed.exists())
@@ -81,5 +80,5 @@ def set_admin(account_id: str, admin: bool) -> None:
 def _mark(account_id: str) -> None:
     if not stale_marks.mark(account_id):
         raise errors.Unavailable(
-            "The account is changed, but the change may take up to 5 more minutes to be felt. Send it again to be sure."
+            "The account is changed, but this may take up to 5 more minutes to apply. Repeat the request to be sure."
         )

@@ -1,10 +1,10 @@
-"""A new account and its claim on an email: one transaction, so that of two claims at once exactly one stands."""
+"""Create an account and its email claim in one transaction, so that of two concurrent claims exactly one succeeds."""
 
 from collections.abc import Callable
 
 from pynamodb.exceptions import TransactWriteError
 
-from chalicelib.accounts import predecessors
+from chalicelib.accounts import quota_inheritance
 from chalicelib.accounts.email_address import parsed
 from chalicelib.accounts.tables import Account, Email
 from chalicelib.core import clock, errors, ids
@@ -26,20 +26,20 @@ def create_account(
     verified_at_ms: int | None = None,
     beside: Callable[[models.Transaction, Account], None] | None = None,
 ) -> Account:
-    """Return a new, stored account; `verified_at_ms` is when its address was proven, if it was.
+    """Store and return a new account; `verified_at_ms` is when its address was verified, if it was.
 
-    `beside` adds to the transaction what is to stand beside it. Raises InvalidRequest when `email` is no address,
-    Conflict when an account has it or what stands beside it is refused.
+    `beside` adds further writes to the transaction. Raises InvalidRequest for an invalid `email`, Conflict when an
+    account has it or a condition of `beside` fails.
     """
-    account = unstored(email=email, name=name, tier=tier, admin=admin, password_hash=password_hash)
+    account = new_account(email=email, name=name, tier=tier, admin=admin, password_hash=password_hash)
     account.email_verified_at = verified_at_ms
     with models.refused_as(errors.Conflict("An account with this email exists.")):
         store(account, None if beside is None else lambda write: beside(write, account))
     return account
 
 
-def unstored(*, email: str, name: str, tier: Tier, admin: bool = False, password_hash: str | None = None) -> Account:
-    """Return a new account that isn't stored yet; raise InvalidRequest when `email` is no address."""
+def new_account(*, email: str, name: str, tier: Tier, admin: bool = False, password_hash: str | None = None) -> Account:
+    """Return a new account that isn't stored yet; raise InvalidRequest for an invalid `email`."""
     address = parsed(email)
     return Account(
         id=ids.new("acc"),
@@ -55,14 +55,14 @@ def unstored(*, email: str, name: str, tier: Tier, admin: bool = False, password
 
 
 def store(account: Account, add_more: Callable[[models.Transaction], None] | None = None) -> None:
-    """Store a new account with its claim, and whatever `add_more` adds to the transaction.
+    """Store a new account with its email claim, and the writes of `add_more`, in one transaction.
 
-    Raises Conflict when an account has its address, Unavailable when accounts of it come and go too fast to tell, and
-    TransactWriteError when what was added is refused.
+    Raises Conflict when an account has its address, Unavailable when accounts of the address are created and deleted
+    too fast, and TransactWriteError when a condition of `add_more` fails.
     """
     claim = Email(account.email, account_id=account.id)
     for _ in range(TRIES):
-        predecessor = predecessors.take_over(account)
+        predecessor = quota_inheritance.inherit(account)
         try:
             with models.transaction() as write:
                 write.save(claim, condition=Email.email.does_not_exist())
@@ -74,10 +74,10 @@ def store(account: Account, add_more: Callable[[models.Transaction], None] | Non
         except TransactWriteError as error:
             if models.refused_write(error, claim) is not None:
                 raise errors.Conflict("An account with this email exists.") from error
-            # Refused for what was added, or failed.
+            # A condition of `add_more` failed, or the database did.
             if models.refused_write(error, predecessor.item) is None:
                 raise
-            # Its address was given up since that was asked: what was used of this hour is known now.
+            # An account of the address was deleted since `inherit` read it: read it again.
         else:
             return
     raise errors.Unavailable

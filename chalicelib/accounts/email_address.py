@@ -1,7 +1,7 @@
-"""What counts as one email address: the form under which it is claimed and asked for, and where its mail goes.
+"""Parse and normalise email addresses: which spellings are the same address, and where its email is sent.
 
-Compared are local parts by NFC and lower case, domains by UTS 46 without transitional mappings, as browsers do. Neither
-makes two letters of an ß: `weiß@` and `weiss@`, `faß.example` and `fass.example` are different people's.
+Local parts are compared in NFC and lower case, domains in UTS 46 without transitional mappings, as in browsers. Both
+keep an ß: `weiß@` and `weiss@`, `faß.example` and `fass.example` are different addresses.
 """
 
 import hashlib
@@ -18,66 +18,64 @@ _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?![0-9]+\Z)[a
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-"""What shows nothing though it counts as a letter, a mark or a symbol."""
+"""Invisible characters whose Unicode category is a letter, a mark or a symbol."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One address: `claim` is compared and claimed, `mailbox` is where mail goes, as it was typed."""
+    """An email address: `claim` is the normalised form, unique to an account; `mailbox` is the form to send to."""
 
     claim: str
     mailbox: str
 
 
 def parsed(address: str) -> Address:
-    """Return what an address claims and where its mail goes, the domain of both in ASCII.
+    """Parse an address; claim and mailbox have the domain in ASCII.
 
-    Raises InvalidRequest when it can't be an address. Stricter than RFC 5321: no quoted local parts, no address
-    literals; and than RFC 6531: nothing in a local part that can't be seen.
+    Raises InvalidRequest when it is invalid. Stricter than RFC 5321: no quoted local parts, no address literals.
+    Stricter than RFC 6531: no invisible characters in the local part.
     """
-    refused = errors.InvalidRequest("email must be an address like name@example.com.").about("email")
+    invalid = errors.InvalidRequest("email must be an address like name@example.com.").about("email")
     text = address.strip()
-    # Measured first: what follows must not take longer because somebody typed more.
+    # The length first, since the checks below take time in proportion to it.
     if len(text) > LENGTH_MAX:
-        raise refused
+        raise invalid
     local, _, typed_domain = text.rpartition("@")
-    # Composed before it is used for anything: U+212A, the Kelvin sign, is a K by then. Mail that went to the one and an
-    # account that was claimed for the other would be two people's.
+    # Normalised first, so that claim and mailbox agree: NFC turns U+212A, the Kelvin sign, into the letter K.
     local = unicodedata.normalize("NFC", local)
     domain = _ascii_domain(typed_domain)
     claim, mailbox = f"{unicodedata.normalize('NFC', local.lower())}@{domain}", f"{local}@{domain}"
     if not domain or not _is_local_part(local) or max(_octets(claim), _octets(mailbox)) > LENGTH_MAX:
-        raise refused
+        raise invalid
     return Address(claim, mailbox)
 
 
 def normalised(address: str) -> str:
-    """Return the form of `address` under which it is claimed; raise InvalidRequest when it can't be an address."""
+    """Return the claim of an address; raise InvalidRequest when it is invalid."""
     return parsed(address).claim
 
 
-def beginning(text: str) -> str:
-    """Return what the claims of addresses that begin with `text` begin with."""
+def claim_prefix(text: str) -> str:
+    """Return the prefix of the claims of all addresses that begin with `text`."""
     local, at, domain = text.strip().partition("@")
     return unicodedata.normalize("NFC", local.lower()) + at + (_ascii_domain(domain) or domain.lower())
 
 
-def as_typed(text: str) -> str:
-    """Return what stands for a text that is no address, where attempts are counted by address: each by itself.
+def pseudo_claim(text: str) -> str:
+    """Return a claim for a text that is not an address, to count log-in attempts with it.
 
-    Cut before anything is done with it, and with a space, which no claim holds: it is never counted with an address.
+    It contains a space, unlike any real claim, and is cut to the length of an address.
     """
     return f"no address {text.strip()[:LENGTH_MAX].lower()}"
 
 
-def hashed(claim: str) -> str:
-    """Return what stands for an address in our tables where nobody has signed up with it, such as on counters."""
+def hash_claim(claim: str) -> str:
+    """Return the hash of a claim, to count by address without storing addresses that have no account."""
     return hashlib.sha256(claim.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def _is_local_part(local: str) -> bool:
-    # What looks like a delimiter, such as a full-width @, would be one to a mail server that folds it. Delimiters, dots
-    # and spaces themselves stay when they are folded.
+    # A mail server may fold characters by NFKC: a full-width @ would then be a delimiter.
     folded = unicodedata.normalize("NFKC", local)
     return (
         _LOCAL.fullmatch(folded) is not None
@@ -90,16 +88,16 @@ def _is_local_part(local: str) -> bool:
 
 
 def _ascii_domain(domain: str) -> str:
-    """Return a domain as DNS knows it, in lower case and A-labels; "" when it is none."""
+    """Return a domain in lower case and A-labels (RFC 5890); "" when it is invalid."""
     if domain.isascii() and "xn--" not in domain.lower():
         ascii_form = domain.lower()
     else:
-        # Imported here: its tables are large, most domains don't need them, and no request under /v1 does. The standard
-        # library knows only IDNA 2003, which makes `fass` of `faß`.
+        # Imported here since its tables are large and rarely needed. The standard library's IDNA 2003 maps `faß` to
+        # `fass`.
         import idna
 
         try:
-            # Not by the rules of STD 3: `_DOMAIN` holds what comes out to them.
+            # Without the STD 3 rules, since `_DOMAIN` enforces them on the result.
             ascii_form = idna.encode(domain, uts46=True).decode()
         except UnicodeError:
             return ""

@@ -1,11 +1,11 @@
-"""How many mails are sent that somebody asks for, counted before any is written.
+"""Limits on emails that a user or an anonymous caller requests; each is counted before it is composed.
 
-An account's own user has an allowance of their own, so strangers who use up that of an address take nothing from them.
-What anybody may ask for is counted by network and address first: one network uses up no other's share of an address.
+The account's own user has an allowance that anonymous callers can't use up. Anonymous requests are counted by network
+and address first, so one network can't use up another's share of an address.
 """
 
 from chalicelib.accounts import sessions
-from chalicelib.accounts.email_address import hashed, normalised
+from chalicelib.accounts.email_address import hash_claim, normalised
 from chalicelib.accounts.password_attempts import Caller
 from chalicelib.accounts.tables import Account
 from chalicelib.core import telemetry
@@ -15,26 +15,26 @@ from chalicelib.limits.tiers import MailTier
 
 
 def count_own(account: Account, tier: MailTier) -> Allowance:
-    """Count a mail that an account's own user asks for, and return what is left to the account.
+    """Count an email that the account's own user requests, and return the account's remaining allowance.
 
-    Raises Refused when they asked for as many of this kind as they may in an hour.
+    Raises Refused when the account has reached its hourly limit for this kind of email.
     """
     return admit(f"mail_{account.id}", tier.own)
 
 
 def count_address(address: str, tier: MailTier) -> None:
-    """Count a mail to an address, whoever asks; raise Refused when it got as many of this kind as it may in an hour."""
-    admit(_of(address), tier.address)
+    """Count an email to an address; raise Refused when it has reached its hourly limit for this kind of email."""
+    admit(_subject(address), tier.address)
 
 
-def has_room(address: str, networks: tuple[str, ...], tier: MailTier) -> bool:
-    """Count a mail that anybody can ask for, from their `networks`; return False when it must not be sent.
+def admit_email(address: str, networks: tuple[str, ...], tier: MailTier) -> bool:
+    """Count an email that an anonymous caller requests from `networks`; return whether to send it.
 
-    Then it is only pretended: what others asked for must not show. The address got several within the hour.
+    If False, the caller must only simulate the sending: the response must not reveal what others requested.
     """
     try:
-        # By the widest network: a /48 has 65,536 narrower ones, which could have a share each.
-        admit(f"{_of(address)}_{networks[-1]}", tier.share)
+        # By the widest network: a /48 contains 65,536 narrower ones, each of which would have a share.
+        admit(f"{_subject(address)}_{networks[-1]}", tier.share)
         count_address(address, tier)
     except Refused:
         telemetry.warning("mail_held_back", kind=tier.address.name)
@@ -42,13 +42,13 @@ def has_room(address: str, networks: tuple[str, ...], tier: MailTier) -> bool:
     return True
 
 
-def has_room_for(account: Account | None, address: str, caller: Caller, tier: MailTier) -> bool:
-    """Do what `has_room` does, but count a mail that is asked for on the account's own device among the account's own.
+def admit_email_to(account: Account | None, address: str, caller: Caller, tier: MailTier) -> bool:
+    """Do what `admit_email` does, but use the account's own allowance if the caller's device has logged in to it.
 
-    The device is looked for where no account has the address, too: one read less would tell.
+    The device is read even if no account has the address, so that the time doesn't reveal whether one has.
     """
     if not sessions.knows_device(caller.device, account) or account is None:
-        return has_room(address, caller.networks, tier)
+        return admit_email(address, caller.networks, tier)
     try:
         count_own(account, tier)
     except Refused:
@@ -56,6 +56,6 @@ def has_room_for(account: Account | None, address: str, caller: Caller, tier: Ma
     return True
 
 
-def _of(address: str) -> str:
-    # By what it claims: other spellings reach the same mailbox. Hashed, as for log-in attempts.
-    return f"mail_{hashed(normalised(address))}"
+def _subject(address: str) -> str:
+    # By the claim: other spellings reach the same mailbox. Hashed, as for log-in attempts.
+    return f"mail_{hash_claim(normalised(address))}"

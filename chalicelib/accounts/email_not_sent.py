@@ -1,11 +1,11 @@
-"""A mail that somebody waits for and that couldn't be sent: on its own, since every page may have to say so."""
+"""The error for an email that a page announces and that couldn't be sent."""
 
 from chalicelib.core import errors
 
 
 class MailNotSent(errors.Unavailable):
-    """The message that a page would say was sent couldn't be."""
+    """The email couldn't be sent."""
 
     def __init__(self) -> None:
-        """Say how to go on."""
-        super().__init__("The message couldn't be sent. Try again in a few minutes.")
+        """Set the message."""
+        super().__init__("The email couldn't be sent. Try again in a few minutes.")

@@ -1,20 +1,20 @@
-"""Forms of the console that make something once: each carries a ticket, which is spent with what it makes.
+"""One-time form tokens: a form of the console that creates something has one, consumed by the same transaction.
 
-A browser sends a form again when its answer is reloaded; the second time makes nothing.
+A browser submits a form again when its response is reloaded; the second submission then creates nothing.
 """
 
-from chalicelib.accounts.tables import Ticket
+from chalicelib.accounts.tables import OneTimeToken
 from chalicelib.core import clock, errors, secrets
 from chalicelib.core.dynamodb import models
 
 KEPT_S = 30 * clock.DAY_S
 
 
-def spent(ticket: str, account_id: str) -> Ticket:
-    """Return the item that a ticket is spent by; whoever stores it does so on condition that there is none."""
+def spent(token: str, account_id: str) -> OneTimeToken:
+    """Return the item that consumes a form token; store it with `add_to`."""
     now_ms = clock.now_ms()
-    return Ticket(
-        secrets.digest(f"{account_id} {ticket}"),
+    return OneTimeToken(
+        secrets.digest(f"{account_id} {token}"),
         kind="form",
         account_id=account_id,
         expires_at=now_ms,
@@ -23,11 +23,11 @@ def spent(ticket: str, account_id: str) -> Ticket:
     )
 
 
-def add_to(write: models.Transaction, form: Ticket) -> None:
-    """Add to a transaction: the form is used. Of two uses at once one wins."""
-    write.save(form, condition=Ticket.digest.does_not_exist())
+def add_to(write: models.Transaction, form: OneTimeToken) -> None:
+    """Add to a transaction: consume the form token. Of two concurrent submissions one fails."""
+    write.save(form, condition=OneTimeToken.digest.does_not_exist())
 
 
 def used_already(made: str) -> errors.Conflict:
-    """Return what is said of a ticket that was spent before, on the thing that `made` names."""
-    return errors.Conflict(f"This form was used already. Its {made} is in the list.")
+    """Return the error for a second submission; `made` names the thing that the first one created."""
+    return errors.Conflict(f"This form was already submitted. Its {made} is in the list.")

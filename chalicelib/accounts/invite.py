@@ -1,13 +1,10 @@
-"""An account that an administrator or the operator makes for somebody, with a link to set a password: both, or neither.
-
-The link ends when sessions do, as every link.
-"""
+"""Create an account for another user, by an administrator or the operator, with a link to set the password."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chalicelib.accounts import create, email_links
-from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.core.dynamodb import models
 from chalicelib.limits.tiers import Tier
 
@@ -17,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """A new account and, this once, the secret of its link."""
+    """A new account and the secret of its link, which is not stored."""
 
     account: Account
     link: str = field(repr=False)
@@ -26,19 +23,19 @@ class Invited:
 def invite(
     *, email: str, name: str, tier: Tier, admin: bool = False, once: "Recording[Invited] | None" = None
 ) -> Invited:
-    """Make an account without a password and a link to set one; `once` records the request that asked for it.
+    """Create an account without a password, and a link to set one, in one transaction.
 
-    Raises InvalidRequest when `email` is no address, Conflict when an account has it.
+    `once` records the idempotent request. Raises InvalidRequest for an invalid `email`, Conflict if an account has it.
     """
     invited: list[Invited] = []
 
-    def with_a_link(write: models.Transaction, account: Account) -> None:
-        ticket, secret = email_links.unsaved(account.id, email_links.SET_PASSWORD, epoch=account.session_epoch)
-        write.save(ticket, condition=Ticket.digest.does_not_exist())
+    def add_link(write: models.Transaction, account: Account) -> None:
+        token, secret = email_links.new_token(account.id, email_links.SET_PASSWORD, epoch=account.session_epoch)
+        write.save(token, condition=OneTimeToken.digest.does_not_exist())
         invited.append(Invited(account, secret))
         if once is not None:
             once.add_to(write, invited[-1])
 
-    create.create_account(email=email, name=name, tier=tier, admin=admin, beside=with_a_link)
-    # The transaction may have been tried again: the last try is the one that stands.
+    create.create_account(email=email, name=name, tier=tier, admin=admin, beside=add_link)
+    # The transaction may have been retried; the last try is the stored one.
     return invited[-1]

@@ -1,51 +1,53 @@
-"""Logging in: unknown email, wrong password and a sign-up that isn't confirmed look and take alike.
+"""Log in with email and password.
 
-Guessing runs into limits of its own (see `attempts`).
+Response and time are the same for an unknown email, a wrong password and an unconfirmed sign-up. Guessing is limited by
+`password_attempts`.
 """
 
 from chalicelib.accounts import email_address as addresses
 from chalicelib.accounts import find, password_attempts, passwords
 from chalicelib.accounts.password_attempts import Caller
+from chalicelib.accounts.states import ACTIVE
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors
 
 
 class WrongLogIn(errors.LatchkeyError):
-    """The email or the password is wrong; which of the two, a stranger must not learn."""
+    """The email or the password is wrong; the response doesn't reveal which."""
 
     status, error = 401, "wrong_log_in"
 
     def __init__(self) -> None:
-        """Say the one thing."""
-        super().__init__("Email or password is wrong.")
+        """Set the message."""
+        super().__init__("Incorrect email or password.")
 
 
 class Suspended(errors.LatchkeyError):
-    """The log-in is right, and the account suspended. Only who has the password learns it."""
+    """The password is correct but the account is suspended."""
 
     status, error = 403, "suspended"
 
     def __init__(self) -> None:
-        """Say whom to ask."""
-        super().__init__("This account is suspended. Write to the owner of this API.")
+        """Set the message."""
+        super().__init__("This account is suspended. Contact the operator of this API.")
 
 
 def log_in(*, email: str, password: str, caller: Caller) -> Account:
-    """Return the account that `email` and `password` open.
+    """Return the account with this email and password.
 
-    Raises WrongLogIn, Suspended, or Refused when too many attempts were made this hour.
+    Raises WrongLogIn, Suspended, or Refused after too many attempts this hour.
     """
     password_attempts.count_by_network(caller)
     try:
         address = addresses.normalised(email)
     except errors.InvalidRequest:
-        address = addresses.as_typed(email)
+        address = addresses.pseudo_claim(email)
     account = _account_of(address)
-    # Asked for nobody too: with a device of one's own, one more read would tell which addresses are known.
+    # Called without an account too: otherwise the number of reads would reveal which addresses have one.
     password_attempts.count_by_account(caller, address, account)
     if not passwords.matches(password, account.password_hash if account else None) or account is None:
         raise WrongLogIn
-    if account.status != "active":
+    if account.status != ACTIVE:
         raise Suspended
     return account
 

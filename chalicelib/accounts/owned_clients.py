@@ -1,9 +1,8 @@
-"""The OAuth clients that an account registered end with it: while it is suspended or deleted none of them is active.
+"""Deactivate the OAuth clients of an account while it is suspended, and for good when it is deleted.
 
-That stands on each client, so verifying a token reads the client and not its owner too. It is written in the
-transaction that changes the account; an account has at most 50 clients. Their users' cached verdicts are marked
-afterwards, a slice in the request and the rest by the minute's function: until then the gateway may let a token through
-for 300 s.
+The transaction that changes the account writes `owner_suspended_at` to its clients, at most 50, so that verifying a
+token reads the client but not the client's account. The users of the clients are marked as stale afterwards: one slice
+in the request, the rest once a minute. Until then API Gateway may accept a cached token for 300 s.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ from chalicelib.limits import stale_marks
 
 ROUNDS_MAX = 5
 AT_ONCE = 90
-"""A transaction has room for 100 writes, and the account's own are among them."""
+"""A transaction has at most 100 writes, including those to the account."""
 
 
 class ByOwner(GlobalSecondaryIndex["OwnedClient"]):
@@ -38,7 +37,7 @@ class ByOwner(GlobalSecondaryIndex["OwnedClient"]):
 
 
 class OwnedClient(models.Table):
-    """What concerns its owner of a client (see `oauth.tables`)."""
+    """The attributes of a client that depend on its account (see `oauth.tables`)."""
 
     class Meta(models.Meta):
         table = "clients"
@@ -52,8 +51,8 @@ class OwnedClient(models.Table):
     by_owner = ByOwner()
 
 
-class ByClient(GlobalSecondaryIndex["GivenGrant"]):
-    """The grants that a client was given, oldest first."""
+class ByClient(GlobalSecondaryIndex["ClientGrant"]):
+    """The grants to a client, oldest first."""
 
     class Meta:
         index_name = "by_client"
@@ -63,8 +62,8 @@ class ByClient(GlobalSecondaryIndex["GivenGrant"]):
     id = UnicodeAttribute(range_key=True)
 
 
-class GivenGrant(models.Table):
-    """Who gave a grant (see `oauth.tables`)."""
+class ClientGrant(models.Table):
+    """The account of a grant (see `oauth.tables`)."""
 
     class Meta(models.Meta):
         table = "grants"
@@ -78,23 +77,23 @@ class GivenGrant(models.Table):
 
 
 def of_account(account_id: str) -> list[OwnedClient]:
-    """Return the clients that an account registered and didn't delete."""
+    """Return the clients of an account, without deleted ones."""
     return [client for client in OwnedClient.by_owner.query(account_id) if client.deleted_at is None]
 
 
-def with_status(
+def set_status(
     account_id: str, status: str, add_to: Callable[[models.Transaction], None], *, refused: Exception
 ) -> None:
-    """Change the status of an account, as `add_to` writes it into a transaction, and its clients with it.
+    """Change the status of an account, which `add_to` adds to a transaction, and of its clients.
 
-    Raises `refused` when a condition of `add_to` refuses.
+    Raises `refused` when a condition of `add_to` fails.
     """
     for _ in range(ROUNDS_MAX):
         owned = of_account(account_id)
         try:
             with models.transaction() as write:
                 add_to(write)
-                _stand_or_fall(write, owned[:AT_ONCE], status)
+                _add_clients(write, owned[:AT_ONCE], status)
         except TransactWriteError as error:
             if not models.refused(error):
                 raise
@@ -105,61 +104,61 @@ def with_status(
     raise errors.Unavailable
 
 
-def _stand_or_fall(write: models.Transaction, owned: list[OwnedClient], status: str) -> None:
-    """Add to a transaction: clients of an account whose status becomes `status` are active if it is, else not."""
+def _add_clients(write: models.Transaction, owned: list[OwnedClient], status: str) -> None:
+    """Add to a transaction: activate or deactivate clients according to the new `status` of their account."""
     suspended = OwnedClient.owner_suspended_at
     action: Action = suspended.remove() if status == ACTIVE else suspended.set(clock.now_ms())
     for client in owned:
         write.update(
             OwnedClient(client.client_id),
             actions=[action],
-            # An update would otherwise bring a client back as a stump that was forgotten at this moment.
+            # An update would otherwise recreate a client that is being deleted.
             condition=OwnedClient.created_at.exists(),
         )
 
 
-def finish(ending: Unfinished) -> bool:
-    """Do a slice of what follows from an owner's end: tell its clients' users; return whether all of it is done.
+def finish(pending: Unfinished) -> bool:
+    """Mark a slice of the users of the account's clients as stale; return whether all are marked.
 
-    Looks again for clients first: the index may have been behind when the account changed.
+    First deactivate clients that the index didn't return yet when the account changed.
     """
-    owned = of_account(ending.subject)
-    _catch_up(ending.subject, [client for client in owned if client.owner_suspended_at is None])
+    owned = of_account(pending.subject)
+    _deactivate_missed(pending.subject, [client for client in owned if client.owner_suspended_at is None])
     left = SLICE
     for client in sorted(owned, key=lambda each: each.client_id):
-        if client.client_id < (ending.step or ""):
+        if client.client_id < (pending.step or ""):
             continue
-        after = ending.after if client.client_id == ending.step else None
+        after = pending.after if client.client_id == pending.step else None
         users = list(islice(_users(client.client_id, after), left))
-        ending.step, ending.after = client.client_id, after
-        if not _marked({account_id for _, account_id in users}):
+        pending.step, pending.after = client.client_id, after
+        if not _mark_all({account_id for _, account_id in users}):
             return False
-        ending.after = users[-1][0] if users else after
+        pending.after = users[-1][0] if users else after
         left -= len(users)
         if not left:
             return False
     return True
 
 
-def _catch_up(account_id: str, missed: list[OwnedClient]) -> None:
+def _deactivate_missed(account_id: str, missed: list[OwnedClient]) -> None:
     account = Account.found(account_id)
     if account is None or account.status == ACTIVE:
         return
     for first in range(0, len(missed), AT_ONCE):
         with models.may_be_refused(), models.transaction() as write:
-            # Wins against a reinstatement at the same moment, which has made them active.
+            # Fails after a concurrent reinstatement, which has activated them.
             write.condition_check(Account, account_id, condition=Account.status == account.status)
-            _stand_or_fall(write, missed[first : first + AT_ONCE], account.status)
+            _add_clients(write, missed[first : first + AT_ONCE], account.status)
 
 
 def _users(client_id: str, after: str | None) -> Iterator[tuple[str, str]]:
-    """Return (grant, account) of the grants a client was given, from beyond the id `after`."""
-    beyond = GivenGrant.id > after if after else None
-    for grant in GivenGrant.by_client.query(client_id, beyond, page_size=SLICE):
+    """Return grant id and account id of the client's active grants after the id `after`."""
+    newer = ClientGrant.id > after if after else None
+    for grant in ClientGrant.by_client.query(client_id, newer, page_size=SLICE):
         if grant.revoked_at is None:
             yield grant.id, grant.account_id
 
 
-def _marked(account_ids: set[str]) -> bool:
-    # All of them, also behind one that fails.
+def _mark_all(account_ids: set[str]) -> bool:
+    # No early exit: a failure must not skip the remaining accounts.
     return False not in {stale_marks.mark(account_id) for account_id in account_ids}

@@ -1,15 +1,15 @@
-"""Attempts at a password, wherever one is asked for: at log-in, and before an account's own changes.
+"""Limits on password attempts, at log-in and before changes to the own account.
 
-Counted in the same windows as requests, under subjects that no request has: by network, by address (known or not), and
-by account, of the devices that it logged in from. These have an allowance of their own, so a stranger who uses up that
-of an address doesn't lock its owner out; they share it, since whoever was in an account once may have made many, and it
-ends with the sessions. A session is no such device: whoever took one may guess no more often than anybody else.
+Attempts are counted by network, by email address (with or without an account), and by account for its remembered
+devices. Those share an allowance of their own, so an attacker who exhausts that of the address doesn't lock the user
+out. It is shared because an intruder may have registered many devices; ending the sessions forgets them. A session
+doesn't count as a device: a stolen one gives no further attempts.
 """
 
 from dataclasses import dataclass
 
 from chalicelib.accounts import sessions
-from chalicelib.accounts.email_address import hashed
+from chalicelib.accounts.email_address import hash_claim
 from chalicelib.accounts.tables import Account
 from chalicelib.core import settings
 from chalicelib.limits.admission import admit
@@ -19,29 +19,29 @@ from chalicelib.limits.tiers import hourly
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Where an attempt comes from: every width of its network, and the secret of its device's cookie ("" for none)."""
+    """The source of an attempt: its networks in every width, and the secret of its device cookie ("" without one)."""
 
     networks: tuple[str, ...]
     device: str = ""
 
     def __repr__(self) -> str:
-        """Leave the device's secret out of logs and tracebacks."""
+        """Return the networks only: the device's secret must not be logged."""
         return f"Caller({self.networks!r})"
 
 
 def count_by_network(caller: Caller) -> None:
-    """Count an attempt by the networks it comes from; raise Refused when one has made as many this hour as it may."""
+    """Count an attempt by the networks it comes from; raise Refused when one has reached its hourly limit."""
     admit_networks(caller.networks, hourly("log-in-network", settings.current().log_in_attempts_per_network))
 
 
 def count_by_account(caller: Caller, address: str, account: Account | None) -> None:
-    """Count an attempt among those of its account's devices where it comes from one, else by address; raise Refused.
+    """Count an attempt by the account's devices if it comes from one, otherwise by address; raise Refused.
 
-    `account` is None for an address that no account has; the device is looked for all the same: one read less would
-    tell.
+    `account` is None for an address without an account. The device is read in either case, so that the time doesn't
+    reveal which.
     """
     limit = settings.current().log_in_attempts_per_email
     if sessions.knows_device(caller.device, account) and account is not None:
         admit(f"log-in-device_{account.id}", hourly("log-in-device", limit))
     else:
-        admit(f"log-in-email_{hashed(address)}", hourly("log-in-email", limit))
+        admit(f"log-in-email_{hash_claim(address)}", hourly("log-in-email", limit))

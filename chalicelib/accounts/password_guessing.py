@@ -1,9 +1,9 @@
-"""Whether a password is among the first million guesses, by zxcvbn's lists and arithmetic, in bounded time.
+"""Estimate whether a password is among the first million guesses, by zxcvbn's word lists and formulas, in bounded time.
 
-zxcvbn weighs every way to cut a password into parts, and for each all readings of its digits and signs as letters: up
-to seconds for one text of 72 characters, for anybody who signs up. By its own formula a password of l parts takes at
-least 10,000 ** (l - 1) guesses, so fewer than a million means one part or two. Such parts begin or end the password:
-only those are looked at, and a reading is found in an index instead of being tried.
+zxcvbn tries every split of a password into parts, and every reading of digits and signs as letters. That takes up to
+seconds for 72 characters, and anonymous callers could trigger it. By its formula a password of n parts takes at least
+10,000 ** (n - 1) guesses, so fewer than a million means at most two parts. Each of those is a prefix or a suffix of the
+password, so only these are checked, and readings are looked up in an index.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,25 +17,25 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 GUESSES_TOO_FEW = 1_000_000
 READ_MAX = 72
-"""Beyond so many characters nothing is read: nobody's first guesses are that long."""
+"""Only so many characters are checked: common passwords are shorter."""
 OWN_WORDS_MAX = 60
-"""An address and a name of ordinary length have no more."""
+"""More words than an ordinary address and name have."""
 
 _OF_A_CHARACTER = scoring.BRUTEFORCE_CARDINALITY
 _TRIED_MAX = 5
 _OF_ANOTHER_PART = scoring.MIN_GUESSES_BEFORE_GROWING_SEQUENCE
 _DATE_MAX = 10
 _TURNS_MAX = 8
-"""A walk over the keyboard with more turns takes more guesses than count here, and long to be reckoned."""
+"""A keyboard walk with more turns takes over a million guesses, and long to compute."""
 _CLASSES = ("a4@", "b8", "c({[<", "e3", "g69", "il1!|7t+", "o0", "s$5", "x%", "z2")
-"""What is written for what, as `matching.L33T_TABLE` has it; i, l and t share signs."""
+"""Letters with the signs that stand for them in `matching.L33T_TABLE`; i, l and t share signs."""
 _FOLD = str.maketrans({sign: each[0] for each in _CLASSES for sign in each[1:]})
 
 Ranks = Mapping[str, int]
 
 
 def is_guessable(password: str, own_words: Iterable[str]) -> bool:
-    """Return whether `password` takes fewer than a million guesses of somebody who knows `own_words`, too."""
+    """Return whether `password` takes fewer than a million guesses by an attacker who knows the user's `own_words`."""
     own: dict[str, int] = {}
     for rank, word in enumerate(islice(own_words, OWN_WORDS_MAX), 1):
         own.setdefault(word.lower()[:READ_MAX], rank)
@@ -43,7 +43,7 @@ def is_guessable(password: str, own_words: Iterable[str]) -> bool:
 
 
 def _guesses(text: str, own: Ranks) -> float:
-    """Return how many guesses the cheapest one or two parts take that `text` is; `inf` when they are too many."""
+    """Return the guesses for the cheapest split of `text` into one or two parts; `inf` when there is none."""
     firsts, lasts = _tried_one_by_one(text), _tried_one_by_one(text)
     for start, end, guesses in _parts(text, own):
         if start == 0:
@@ -55,13 +55,13 @@ def _guesses(text: str, own: Ranks) -> float:
 
 
 def _tried_one_by_one(text: str) -> dict[int, float]:
-    """Return the guesses of a few characters that are no idea, by how many they are."""
+    """Return the guesses for a few characters by brute force, by their number."""
     lengths = range(1, min(len(text), _TRIED_MAX) + 1)
     return {length: float(max(_OF_A_CHARACTER**length, 1 + _least(length, text))) for length in lengths}
 
 
 def _parts(text: str, own: Ranks) -> Iterator[tuple[int, int, float]]:
-    """Return what begins or ends `text` and is one idea: from where, to where, and the guesses that it takes."""
+    """Return start, end and guesses of each prefix and suffix of `text` that matches a pattern."""
     end = len(text)
     longest = min(end, max([_longest(), *map(len, own)]))
     for length in range(1, longest + 1):
@@ -79,14 +79,14 @@ def _parts(text: str, own: Ranks) -> Iterator[tuple[int, int, float]]:
 
 
 def _least(length: int, text: str) -> int:
-    """A part takes so many guesses at least, since the attacker doesn't know where it ends."""
+    """Return the minimum guesses for a part: the attacker doesn't know its length."""
     if length == len(text):
         return 1
     return scoring.MIN_SUBMATCH_GUESSES_SINGLE_CHAR if length == 1 else scoring.MIN_SUBMATCH_GUESSES_MULTI_CHAR
 
 
 def _of_word(token: str, own: Ranks) -> float:
-    """Return the guesses of a word of the lists, one's own, one that is reversed or written with signs for letters."""
+    """Return the guesses for a listed or own word, also if it is reversed or has signs in place of letters."""
     word, best = token.lower(), inf
     for spelled, factor in ((word, 1), (word[::-1], 2)):
         rank = min(_ranks().get(spelled, inf), own.get(spelled, inf))
@@ -106,7 +106,7 @@ def _variations(token: str) -> int:
 
 
 def _readings(word: str, own: Ranks) -> Iterator[tuple[str, int]]:
-    """Return the words, and their ranks, that `word` may be when its signs stand for letters."""
+    """Return the words, with their ranks, that `word` can be read as if its signs stand for letters."""
     if word.isalpha():
         return
     folded = word.translate(_FOLD)
@@ -123,7 +123,7 @@ def _walks(text: str) -> Iterator[Any]:
 
 
 def _dates(text: str) -> Iterator[Any]:
-    """Look for dates where they count: whether one lies within another is asked of each pair."""
+    """Return the dates at either end of `text`; zxcvbn compares all pairs of dates, which is slow in a long text."""
     yield from (match for match in matching.date_match(text[:_DATE_MAX]) if match["i"] == 0)
     after = max(0, len(text) - _DATE_MAX)
     for match in matching.date_match(text[after:]):
@@ -131,9 +131,9 @@ def _dates(text: str) -> Iterator[Any]:
 
 
 def _repeats(text: str) -> Iterator[tuple[int, int]]:
-    """Return each beginning of `text` that is something shorter, repeated: its length and how long that is.
+    """Return each prefix of `text` that repeats something shorter, as its length and the length of that.
 
-    By the borders of Knuth, Morris and Pratt, in one pass.
+    One pass with the prefix function of Knuth, Morris and Pratt.
     """
     borders = [0]
     for end in range(2, len(text) + 1):
@@ -152,7 +152,7 @@ def _of_repeat(base: str, length: int, text: str, own: Ranks) -> float:
 
 @cache
 def _ranks() -> Ranks:
-    """Return the words of all lists, each with its best rank."""
+    """Return all listed words with their best rank."""
     ranks: dict[str, int] = {}
     for words in FREQUENCY_LISTS.values():
         for rank, word in enumerate(words, 1):
@@ -167,7 +167,7 @@ def _longest() -> int:
 
 @cache
 def _by_fold() -> Mapping[str, str]:
-    """Return the words by what they are when all signs for a letter are the same one, a line each."""
+    """Return the words by their form with one sign for each letter class, joined by newlines."""
     index: dict[str, str] = {}
     for word in _ranks():
         folded = word.translate(_FOLD)

@@ -1,8 +1,8 @@
-"""A sign-up whose address has yet to be verified: a one-time token and nothing else.
+"""A sign-up before its email address is verified: only a one-time token.
 
-Whoever signed up may be a stranger to the address. So there is no account, no claim on the address and no session until
-the link in the mail is used; and the password that they chose counts only in the browser in which they chose it, since
-elsewhere the link may have been opened by somebody else.
+The user who signed up may not own the address, so account, email claim and session are created when the link in the
+email is used. The password from the sign-up is used only in the same browser; in another one, the user who opens the
+link may not be the one who signed up.
 """
 
 import hmac
@@ -12,7 +12,7 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
 from chalicelib.accounts import create, email_links, find
-from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
@@ -20,77 +20,83 @@ from chalicelib.limits.tiers import FREE
 
 PURPOSE = "sign_up"
 AFTER_MAX = 8_192
-"""As long as a URL may be that comes here. What is longer is forgotten: cut, it would lead somewhere else."""
+"""Maximum length of a URL to continue at. A longer one is dropped, since a shortened URL would be another one."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingSignUp:
-    """What is asked for: the address as it was typed, and what an account is to be made of."""
+    """The data of a sign-up; `email` is the address as it was typed."""
 
     email: str
     name: str
     password_hash: str
     browser: str
-    """The digest of the browser's pre-session cookie."""
+    """Digest of the browser's pre-session cookie."""
     after: str = ""
-    """The page to go on to in that browser."""
+    """Page at which to continue in that browser."""
 
     def __repr__(self) -> str:
-        """Leave everything out of logs and tracebacks."""
+        """Return no field: they are personal data or secrets."""
         return "PendingSignUp()"
 
 
 class HasAccount(errors.LatchkeyError):
-    """The address has an account by now; whoever opened the link that was sent there may know."""
+    """The address has an account by now. The user who opened the link owns the address and may learn that."""
 
     status, error = 409, "conflict"
 
     def __init__(self) -> None:
-        """Say how to go on."""
-        super().__init__("This address has an account already. Log in, or choose another password.")
+        """Set the message."""
+        super().__init__("This address already has an account. Log in, or reset your password.")
 
 
-def new_token(asked: PendingSignUp) -> str:
-    """Store a sign-up and return the secret of its token, which belongs into one mail and nowhere else."""
-    ticket, secret = email_links.unsaved(find.NOBODY, PURPOSE, epoch=0)
-    ticket.email, ticket.name, ticket.password_hash = asked.email, asked.name, asked.password_hash
-    ticket.browser, ticket.after = asked.browser, _whole(asked.after)
-    ticket.save(condition=Ticket.digest.does_not_exist())
+def new_token(sign_up: PendingSignUp) -> str:
+    """Store a sign-up and return the secret of its token, which must appear only in one email."""
+    token, secret = email_links.new_token(find.NO_ACCOUNT, PURPOSE, epoch=0)
+    token.email, token.name, token.password_hash = sign_up.email, sign_up.name, sign_up.password_hash
+    token.browser, token.after = sign_up.browser, _unless_too_long(sign_up.after)
+    token.save(condition=OneTimeToken.digest.does_not_exist())
     return secret
 
 
-def _whole(after: str) -> str | None:
+def _unless_too_long(after: str) -> str | None:
     return after if 0 < len(after) <= AFTER_MAX else None
 
 
-def is_same_browser(ticket: Ticket, browser: str) -> bool:
+def is_same_browser(token: OneTimeToken, browser: str) -> bool:
     """Return whether the browser with this digest of a pre-session cookie is the one that signed up."""
-    return bool(browser) and hmac.compare_digest(ticket.browser or "", browser)
+    return bool(browser) and hmac.compare_digest(token.browser or "", browser)
 
 
-def make_account(ticket: Ticket, *, name: str, password_hash: str) -> Account:
-    """Spend a token on the account, its claim on the address and what is recorded of both: one transaction.
+def make_account(token: OneTimeToken, *, name: str, password_hash: str) -> Account:
+    """Consume a token and create the account, its email claim and their events, in one transaction.
 
-    Raises SpentLink when the token was spent or is too old, and HasAccount when the address has an account by now.
+    Raises SpentLink when the token was used or has expired, and HasAccount when the address has an account by now.
     """
     now_ms = clock.now_ms()
-    account = create.unstored(email=str(ticket.email), name=name, tier=FREE, password_hash=password_hash)
+    account = create.new_account(email=str(token.email), name=name, tier=FREE, password_hash=password_hash)
     account.email_verified_at = now_ms
 
-    def spend(write: models.Transaction) -> None:
-        # Of two uses at once one wins. What the token held goes: it stands in the account now.
-        actions: list[Action] = [Ticket.consumed_at.set(now_ms)]
-        actions += [each.remove() for each in (Ticket.email, Ticket.name, Ticket.password_hash, Ticket.browser)]
-        unspent = Ticket.consumed_at.does_not_exist() & (Ticket.expires_at > now_ms)
-        write.update(Ticket(ticket.digest), actions=actions, condition=unspent)
+    def consume(write: models.Transaction) -> None:
+        # Of two concurrent uses one fails. The token's data is in the account now, so it is removed here.
+        actions: list[Action] = [OneTimeToken.consumed_at.set(now_ms)]
+        actions += [
+            each.remove()
+            for each in (OneTimeToken.email, OneTimeToken.name, OneTimeToken.password_hash, OneTimeToken.browser)
+        ]
+        unspent = OneTimeToken.consumed_at.does_not_exist() & (OneTimeToken.expires_at > now_ms)
+        write.update(OneTimeToken(token.digest), actions=actions, condition=unspent)
         record.add_to(write, account.id, kinds.EMAIL_VERIFIED, {})
 
     try:
-        create.store(account, spend)
+        create.store(account, consume)
     except errors.Conflict as error:
-        # Of the same token, used twice, the address is no news.
+        # After a concurrent use of the same token, it is that use which created the account.
         cause = error.__cause__
-        if isinstance(cause, TransactWriteError) and models.refused_write(cause, Ticket(ticket.digest)) is not None:
+        if (
+            isinstance(cause, TransactWriteError)
+            and models.refused_write(cause, OneTimeToken(token.digest)) is not None
+        ):
             raise email_links.SpentLink from None
         raise HasAccount from None
     except TransactWriteError as error:

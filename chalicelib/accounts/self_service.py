@@ -1,7 +1,6 @@
-"""What people do to their own accounts: another password, another address, leaving. Each asks for the password.
+"""Change the password or email address of the own account, or delete it. Each requires the current password.
 
-
-Guessing it there is guessing at log-in (see `attempts`): it is counted the same way, and refused before it is checked.
+Attempts count against the limits of log-in (see `password_attempts`), before the password is checked.
 """
 
 from chalicelib.accounts import (
@@ -12,13 +11,15 @@ from chalicelib.accounts import (
     find,
     owned_clients,
     password_attempts,
+    password_rules,
     passwords,
-    predecessors,
+    quota_inheritance,
     unfinished,
 )
 from chalicelib.accounts.email_address import parsed
 from chalicelib.accounts.password_attempts import Caller
 from chalicelib.accounts.sessions import LoggedIn
+from chalicelib.accounts.states import DELETED
 from chalicelib.accounts.tables import Account, Email, Session
 from chalicelib.accounts.unfinished import Unfinished
 from chalicelib.core import errors
@@ -28,27 +29,25 @@ from chalicelib.limits import stale_marks
 from chalicelib.limits.anonymous_limits import admit_networks
 from chalicelib.limits.tiers import EMAIL_CHANGE_MAILS
 
-DELETED = "deleted"
-
 
 def change_password(login: LoggedIn, *, caller: Caller, password: str, new_password: str, base_url: str) -> None:
-    """Set another password; every other session ends, this one goes on.
+    """Set a new password and end every other session.
 
-    Raises InvalidRequest when `password` is wrong or the new one can't be used, and Refused after too many attempts.
+    Raises InvalidRequest when `password` is wrong or the new one breaks a rule, and Refused after too many attempts.
     """
     account, session = login.account, login.session
     with errors.about("new_password"):
-        passwords.check_form(new_password)
-    _confirmed(account, password, caller)
+        password_rules.check_format(new_password)
+    _check_password(account, password, caller)
     with errors.about("new_password"):
-        new_hash = passwords.hashed(passwords.accepted(new_password, email=account.email, name=account.name))
+        new_hash = passwords.hashed(password_rules.validate(new_password, email=account.email, name=account.name))
     epoch = account.session_epoch + 1
-    outrun = errors.Conflict("The password was changed meanwhile. Log in again.")
-    with models.refused_as(outrun), models.transaction() as write:
+    conflict = errors.Conflict("The password was changed in the meantime. Log in again.")
+    with models.refused_as(conflict), models.transaction() as write:
         write.update(
             Account(account.id),
             actions=[Account.password_hash.set(new_hash), Account.session_epoch.set(epoch)],
-            # Of two changes at once one wins: whoever knew only the old password must not set the last word.
+            # Of two concurrent changes one fails: an attacker with the old password must not overwrite the new one.
             condition=(Account.password_hash == account.password_hash)
             & (Account.session_epoch == account.session_epoch),
         )
@@ -58,47 +57,47 @@ def change_password(login: LoggedIn, *, caller: Caller, password: str, new_passw
 
 
 def ask_for_email(login: LoggedIn, *, caller: Caller, password: str, email: str, base_url: str) -> None:
-    """Send a link to another address; the account moves there when it is used.
+    """Send a link to a new address, which becomes the account's address when the link is used.
 
-    To an address that is taken nothing is sent, and the page says the same. Raises InvalidRequest when the password is
-    wrong or `email` is no address, Conflict where no mail is sent, Refused after too many attempts or mails, and
-    MailNotSent when SES takes no mail.
+    Nothing is sent if another account has the address, but the response is the same. Raises InvalidRequest when the
+    password is wrong or `email` is invalid, Conflict without email, Refused after too many attempts or emails, and
+    MailNotSent when SES rejects the email.
     """
     account = login.account
     if not email_sender.is_configured():
         raise errors.Conflict(
-            "This API sends no mail, so a new address can't be confirmed. Ask the operator of this API for help."
+            "This API doesn't send email, so a new address can't be confirmed. Ask the operator of this API for help."
         )
     address = parsed(email)
-    _confirmed(account, password, caller)
+    _check_password(account, password, caller)
     admit_networks(caller.networks, EMAIL_CHANGE_MAILS.network)
     left = email_limits.count_own(account, EMAIL_CHANGE_MAILS)
     if left.quota_left < left.limit - 1:
-        # The first isn't held back by what others asked for: only in a session of theirs would those links work.
+        # The first one isn't limited by other accounts' requests for this address.
         email_limits.count_address(address.claim, EMAIL_CHANGE_MAILS)
-    ticket = email_links.new_link(
+    token = email_links.new_link(
         account.id, email_links.CHANGE_EMAIL, email=address.mailbox, epoch=account.session_epoch
     )
-    letter = emails.confirm_new_address(address.mailbox, f"{base_url}/verify?ticket={ticket}")
+    message = emails.confirm_new_address(address.mailbox, f"{base_url}/verify?ticket={token}")
     try:
         find.account_by_email(address.claim)
     except errors.NotFound:
-        email_sender.must_send(letter)
+        email_sender.send_or_fail(message)
     else:
-        email_sender.must_pretend(letter)
+        email_sender.simulate_or_fail(message)
 
 
 def delete(login: LoggedIn, *, caller: Caller, password: str) -> Unfinished:
-    """Delete an account: its name and address go, what it made stops at once, the address is free.
+    """Delete an account: remove its name and address, and invalidate everything it created.
 
-    Return the ending that deletes what belonged to it (see `endings.account`). Raises InvalidRequest when the password
-    is wrong, Refused after too many attempts, Unavailable when not every function could be told: the rest is finished
-    all the same.
+    Return the pending termination that deletes its data (see `termination.account_deletion`). Raises InvalidRequest
+    when the password is wrong, Refused after too many attempts, and Unavailable when the account is deleted but the
+    mark was lost, so its keys may be accepted for 5 minutes.
     """
     account = login.account
-    _confirmed(account, password, caller)
-    outrun = errors.Conflict("The account was changed meanwhile. Look at it again, then repeat this.")
-    ending = unfinished.new(unfinished.OF_ACCOUNT, account.id)
+    _check_password(account, password, caller)
+    conflict = errors.Conflict("The account was changed in the meantime. Reload the page and try again.")
+    pending = unfinished.new(unfinished.OF_ACCOUNT, account.id)
 
     def add_to(write: models.Transaction) -> None:
         write.delete(Email(account.email), condition=Email.account_id == account.id)
@@ -117,17 +116,17 @@ def delete(login: LoggedIn, *, caller: Caller, password: str) -> Unfinished:
             condition=Account.listed.exists() & (Account.email == account.email),
         )
         record.add_to(write, account.id, kinds.ACCOUNT_DELETED, {})
-        predecessors.leave_behind(write, account)
-        write.save(ending)
+        quota_inheritance.add_to_deletion(write, account)
+        write.save(pending)
 
-    owned_clients.with_status(account.id, DELETED, add_to, refused=outrun)
+    owned_clients.set_status(account.id, DELETED, add_to, refused=conflict)
     if not stale_marks.mark(account.id):
         raise errors.Unavailable("The account is deleted, but its keys may be accepted for up to 5 more minutes.")
-    return ending
+    return pending
 
 
-def _confirmed(account: Account, password: str, caller: Caller) -> None:
+def _check_password(account: Account, password: str, caller: Caller) -> None:
     password_attempts.count_by_network(caller)
     password_attempts.count_by_account(caller, account.email, account)
     if not passwords.matches(password, account.password_hash):
-        raise errors.InvalidRequest("The password is wrong.").about("password")
+        raise errors.InvalidRequest("Incorrect password.").about("password")

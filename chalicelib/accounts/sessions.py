@@ -1,21 +1,17 @@
-"""Console sessions: 12 hours idle, 14 days in all, over when the account's epoch is raised. Only digests are stored.
+"""Console sessions and remembered devices, stored under the digests of their cookies.
 
-A device is remembered the same way, until the epoch is raised, and far longer; it proves nothing but that someone
-logged in from there before.
+Both end when the account's session epoch is raised; `session_lifetime` has when they expire. A remembered device gives
+no access: it shows only that the account has logged in from there.
 """
 
 from dataclasses import dataclass
 
+from chalicelib.accounts.session_lifetime import DEVICE_MS, IN_ALL_MS, SEEN_EVERY_MS, is_expired
+from chalicelib.accounts.states import ACTIVE
 from chalicelib.accounts.tables import Account, Session
 from chalicelib.core import clock, errors, ids, secrets
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
-
-IDLE_MS = 12 * 3_600_000
-IN_ALL_MS = 14 * 24 * 3_600_000
-DEVICE_MS = 365 * 24 * 3_600_000
-SEEN_EVERY_MS = 5 * 60_000
-"""How exactly it is known when a session was last seen: a write for every page would be waste."""
 
 SESSION, DEVICE = "session", "device"
 _LAST_ID = "ses_~"
@@ -23,16 +19,16 @@ _LAST_ID = "ses_~"
 
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
-    """Who looks at a page: the account, and the session it came with."""
+    """The account and the session of a request to the console."""
 
     account: Account
     session: Session
 
 
 def open_session(account: Account, *, network: str = "", browser: str = "") -> str:
-    """Start a session and return its secret, for a cookie. Every log-in gets a new one, so none can be planted.
+    """Start a session and return its secret, for a cookie. Each log-in gets a new one, against session fixation.
 
-    Its account sees later that it was opened from a `network` (no single address) and with a `browser`.
+    The console shows the `network` (not the address) and the `browser` in the list of sessions.
     """
     session, secret = _new(account, SESSION, IN_ALL_MS)
     session.holder_id, session.network, session.browser = account.id, network or None, browser or None
@@ -43,9 +39,9 @@ def open_session(account: Account, *, network: str = "", browser: str = "") -> s
 
 
 def remember_device(account: Account, *, is_raised: bool = False) -> str:
-    """Return the secret of a device that this account has logged in from.
+    """Remember a device that this account has logged in from, and return its secret, for a cookie.
 
-    With `is_raised` the account's epoch has been raised by one since it was read, from this very device.
+    `is_raised` means that a change made on this device has raised the account's epoch by one since it was read.
     """
     device, secret = _new(account, DEVICE, DEVICE_MS)
     device.epoch += is_raised
@@ -54,50 +50,50 @@ def remember_device(account: Account, *, is_raised: bool = False) -> str:
 
 
 def session_of(secret: str) -> LoggedIn | None:
-    """Return who is logged in with `secret`, or None when the session is unknown, over or out of date."""
-    session = _found(secret, SESSION)
+    """Return the account and session of `secret`; None when the session is unknown, has expired or was ended."""
+    session = _find(secret, SESSION)
     now_ms = clock.now_ms()
-    if session is None or _is_over(session, now_ms):
+    if session is None or is_expired(session, now_ms):
         return None
     account = Account.found(session.account_id)
-    if account is None or account.status != "active" or session.epoch != account.session_epoch:
+    if account is None or account.status != ACTIVE or session.epoch != account.session_epoch:
         return None
     if now_ms - session.seen_at >= SEEN_EVERY_MS:
-        _seen(session, now_ms)
+        _update_seen_at(session, now_ms)
     return LoggedIn(account, session)
 
 
 def knows_device(secret: str, account: Account | None) -> bool:
-    """Tell whether this account has logged in from a device, and nothing has ended its sessions since.
+    """Return whether this account has logged in from a device, and its sessions have not been ended since.
 
-    Asked for nobody (None), too, it makes the same calls.
+    Without an account it makes the same database calls.
     """
-    device = _found(secret, DEVICE)
+    device = _find(secret, DEVICE)
     if device is None or account is None:
         return False
     return device.account_id == account.id and device.epoch == account.session_epoch
 
 
 def close_session(secret: str) -> None:
-    """End a session; ending one that is over already is harmless."""
+    """End the session of a cookie, if there is one."""
     if secrets.kind_of(secret) == secrets.SESSION_KIND:
         Session(secrets.digest(secret)).delete()
 
 
 def of_account(account: Account, limit: int, *, before: str = "") -> tuple[list[Session], str]:
-    """Return an account's live sessions, the newest first, and the id from where to go on, "" at the end.
+    """Return an account's active sessions, newest first, and the id of the next page, "" for the last page.
 
-    Of `limit` sessions beyond the id `before` that are looked at; those that are over aren't returned.
+    Only the `limit` sessions before the id `before` are read, and ended ones among them are left out.
     """
     older = Session.id < (before or _LAST_ID)
-    pages = Session.by_holder.query(account.id, older, scan_index_forward=False, limit=limit)
-    looked_at, now_ms = list(pages), clock.now_ms()
-    live = [each for each in looked_at if each.epoch == account.session_epoch and not _is_over(each, now_ms)]
-    return live, looked_at[-1].id if len(looked_at) == limit else ""
+    query = Session.by_holder.query(account.id, older, scan_index_forward=False, limit=limit)
+    page, now_ms = list(query), clock.now_ms()
+    live = [each for each in page if each.epoch == account.session_epoch and not is_expired(each, now_ms)]
+    return live, page[-1].id if len(page) == limit else ""
 
 
 def owned(account_id: str, session_id: str) -> Session:
-    """Return a session of an account; raise NotFound when it has none of this id."""
+    """Return the account's session with this id; raise NotFound when there is none."""
     found = list(Session.by_holder.query(account_id, Session.id == session_id)) if ids.is_id(session_id, "ses") else []
     if not found:
         raise errors.NotFound("This session has ended.")
@@ -105,24 +101,20 @@ def owned(account_id: str, session_id: str) -> Session:
 
 
 def end(session: Session) -> None:
-    """End one session of its account, from its next page on. Harmless to repeat."""
+    """End one session; repeating it does nothing."""
     with models.may_be_refused(), models.transaction() as write:
         write.delete(Session(session.digest), condition=Session.id.exists())
         record.add_to(write, session.account_id, kinds.SESSION_ENDED, {"session": session.id})
 
 
 def end_all(account_id: str) -> None:
-    """End every session of an account, and every link that was sent for it while they lasted."""
+    """End all sessions of an account, and invalidate its links and remembered devices."""
     with models.refused_as(errors.NotFound("There is no such user.")), models.transaction() as write:
         write.update(Account(account_id), actions=[Account.session_epoch.add(1)], condition=Account.listed.exists())
         record.add_to(write, account_id, kinds.SESSIONS_ENDED, {})
 
 
-def _is_over(session: Session, now_ms: int) -> bool:
-    return now_ms - session.seen_at >= IDLE_MS or now_ms - session.created_at >= IN_ALL_MS
-
-
-def _new(account: Account, purpose: str, lives_ms: int) -> tuple[Session, str]:
+def _new(account: Account, purpose: str, lifetime_ms: int) -> tuple[Session, str]:
     secret, now_ms = secrets.mint(secrets.SESSION_KIND), clock.now_ms()
     session = Session(
         secrets.digest(secret),
@@ -132,19 +124,19 @@ def _new(account: Account, purpose: str, lives_ms: int) -> tuple[Session, str]:
         epoch=account.session_epoch,
         created_at=now_ms,
         seen_at=now_ms,
-        dies_at=(now_ms + lives_ms) // 1000,
+        dies_at=(now_ms + lifetime_ms) // 1000,
     )
     return session, secret
 
 
-def _found(secret: str, purpose: str) -> Session | None:
+def _find(secret: str, purpose: str) -> Session | None:
     if secrets.kind_of(secret) != secrets.SESSION_KIND:
         return None
     session = Session.found(secrets.digest(secret))
     return session if session is not None and session.purpose == purpose else None
 
 
-def _seen(session: Session, now_ms: int) -> None:
+def _update_seen_at(session: Session, now_ms: int) -> None:
     with models.may_be_refused():
-        # A log-out at this very moment must not be undone by an update that brings the session back.
+        # An update would otherwise recreate a session that is being ended.
         session.update(actions=[Session.seen_at.set(now_ms)], condition=Session.id.exists())

@@ -1,7 +1,7 @@
-"""Signing up, and asking for another password: both answer alike, and take alike, whether or not the address is known.
+"""Sign up, and request a password reset. Response and time don't reveal whether an account has the address.
 
-Only the mail differs, and that reaches the owner of the address alone. So each makes the same calls in either case.
-Where no mail is sent an account is made at once, since nobody can be asked to prove an address.
+Only the email differs, and only the owner of the address receives it; both cases make the same calls. Without email
+the account is created immediately, since an address can't be verified.
 """
 
 from contextlib import suppress
@@ -15,8 +15,10 @@ from chalicelib.accounts import (
     email_sender,
     emails,
     find,
+    password_rules,
     passwords,
     pending_sign_up,
+    sign_up_limits,
 )
 from chalicelib.accounts.email_address import Address, parsed
 from chalicelib.accounts.password_attempts import Caller
@@ -24,9 +26,7 @@ from chalicelib.core import errors
 from chalicelib.limits.anonymous_limits import admit_networks
 from chalicelib.limits.tiers import (
     FREE,
-    KNOWN_ADDRESS_MAILS,
     RESET_MAILS,
-    SIGN_UPS,
     VERIFICATION_MAILS,
 )
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SignUpRequest:
-    """Who asks: every width of the network, the digest of the browser's pre-session cookie, and where it was going."""
+    """A sign-up's networks in every width, digest of the browser's pre-session cookie, and page to go to afterwards."""
 
     networks: tuple[str, ...]
     browser: str = ""
@@ -44,75 +44,68 @@ class SignUpRequest:
 
 
 def sign_up(*, email: str, name: str, password: str, request: SignUpRequest, base_url: str) -> None:
-    """Send an address a link that makes its account; to a known address, send word of that instead.
+    """Send an address a link that creates its account or, if an account has it, an email that says so.
 
-    Where no mail is sent, make the account. Raises InvalidRequest for an address or a password that can't be used,
-    Refused when too many signed up from this network, and MailNotSent when the mail couldn't be sent.
+    Without email, create the account. Raises InvalidRequest for an invalid address or password, Refused when a limit on
+    sign-ups is exceeded, and MailNotSent when the email couldn't be sent.
     """
     address = parsed(email)
-    passwords.check_form(password)
-    admit_networks(request.networks, SIGN_UPS)
-    # Hashed before anything is looked up: a known address must not answer sooner.
-    password_hash = passwords.hashed(passwords.accepted(password, email=address.claim, name=name))
+    password_rules.check_format(password)
+    sign_up_limits.count_sign_up(request.networks)
+    # Hashed before the account is read: the response must take equally long for a known address.
+    password_hash = passwords.hashed(password_rules.validate(password, email=address.claim, name=name))
     if not email_sender.is_configured():
-        _make_at_once(address, name, password_hash)
+        _create_now(address, name, password_hash)
         return
     asked = pending_sign_up.PendingSignUp(address.mailbox, name, password_hash, request.browser, request.after)
     account = _account_of(address)
-    # For a known address too: its link is sent to nobody, and what a stranger sees takes as long.
+    # Stored for a known address too, so that it takes as long; that link is not sent.
     secret = pending_sign_up.new_token(asked)
     if account is None:
-        tier = VERIFICATION_MAILS
-        letter = emails.confirm_sign_up(address.mailbox, f"{base_url}/verify?ticket={secret}")
+        message = emails.confirm_sign_up(address.mailbox, f"{base_url}/verify?ticket={secret}")
     else:
-        tier = KNOWN_ADDRESS_MAILS
-        letter = emails.known_already(account, f"{base_url}/login", f"{base_url}/forgot")
-    if email_limits.has_room(address.claim, request.networks, tier):
-        email_sender.must_send(letter)
+        message = emails.address_has_account(account, f"{base_url}/login", f"{base_url}/forgot")
+    if sign_up_limits.admit_email(account, address.claim, request.networks):
+        email_sender.send_or_fail(message)
     else:
-        email_sender.must_pretend(letter)
+        email_sender.simulate_or_fail(message)
 
 
 def send_verification(account: "Account", *, networks: tuple[str, ...], base_url: str) -> None:
-    """Send an account's address a link that proves it, since its person, who is logged in, asks for one.
+    """Send a logged-in user a link that verifies the address of the account.
 
-    Raises Refused when the account, or the network, asked for as many as it may, and MailNotSent when SES takes none.
+    Raises Refused when the account or the network has reached its limit, and MailNotSent when SES rejects the email.
     """
     admit_networks(networks, VERIFICATION_MAILS.network)
     email_limits.count_own(account, VERIFICATION_MAILS)
-    ticket = email_links.new_link(
-        account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch
-    )
-    email_sender.must_send(emails.verify(account, f"{base_url}/verify?ticket={ticket}"))
+    token = email_links.new_link(account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch)
+    email_sender.send_or_fail(emails.verify(account, f"{base_url}/verify?ticket={token}"))
 
 
 def ask_for_reset(*, email: str, caller: Caller, base_url: str) -> None:
-    """Send a link to choose another password, if anyone has this address.
+    """Send a link to set a new password, if an account has this address.
 
-    Raises InvalidRequest when it is none, and Refused when this network asked for too many. That SES takes no mail is
-    only logged: it may take none for one address.
+    Raises InvalidRequest for an invalid address, and Refused when the network has reached its limit. A rejection by SES
+    is only logged: SES may reject a single address, and an error would reveal that an account has it.
     """
     address = parsed(email)
     admit_networks(caller.networks, RESET_MAILS.network)
     account = _account_of(address)
-    has_room = email_limits.has_room_for(account, address.claim, caller, RESET_MAILS)
+    may_send = email_limits.admit_email_to(account, address.claim, caller, RESET_MAILS)
     if account is None:
-        ticket = email_links.new_link(find.NOBODY, email_links.SET_PASSWORD, email=address.claim, epoch=0)
-        email_sender.pretend(emails.reset_of_nobody(address.mailbox, f"{base_url}/password?ticket={ticket}"))
+        token = email_links.new_link(find.NO_ACCOUNT, email_links.SET_PASSWORD, email=address.claim, epoch=0)
+        email_sender.simulate(emails.reset_without_account(address.mailbox, f"{base_url}/password?ticket={token}"))
         return
-    ticket = email_links.new_link(
-        account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch
-    )
-    letter = emails.reset(account, f"{base_url}/password?ticket={ticket}")
-    if has_room:
-        email_sender.send(letter)
+    token = email_links.new_link(account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch)
+    message = emails.reset(account, f"{base_url}/password?ticket={token}")
+    if may_send:
+        email_sender.send(message)
     else:
-        email_sender.pretend(letter)
+        email_sender.simulate(message)
 
 
-def _make_at_once(address: Address, name: str, password_hash: str) -> None:
-    # In a conflict the page says the same. Where no mail is sent, the password shows whether there was an account:
-    # nothing that could reach its owner alone is left to tell it by.
+def _create_now(address: Address, name: str, password_hash: str) -> None:
+    # The page doesn't reveal a conflict. A later log-in does; without email that can't be avoided.
     with suppress(errors.Conflict):
         create.create_account(email=address.mailbox, name=name, tier=FREE, password_hash=password_hash)
 

@@ -1,3 +1,3 @@
-"""What an account can be."""
+"""States of an account."""
 
-ACTIVE, SUSPENDED = "active", "suspended"
+ACTIVE, SUSPENDED, DELETED = "active", "suspended", "deleted"

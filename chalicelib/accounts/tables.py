@@ -1,13 +1,14 @@
-"""Where people lie: the account, and the claim on its email that keeps an address from being taken twice."""
+"""The tables of accounts, email claims, one-time tokens and sessions."""
 
 from pynamodb.attributes import BooleanAttribute, MapAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection
 
+from chalicelib.accounts.states import ACTIVE
 from chalicelib.core.dynamodb import models
 
 
 class Directory(GlobalSecondaryIndex["Account"]):
-    """Every account that has a public profile, oldest first. Sparse: a deleted account leaves it."""
+    """All accounts that are not deleted, oldest first. Sparse: only they have the attribute `listed`."""
 
     class Meta:
         index_name = "directory"
@@ -18,7 +19,7 @@ class Directory(GlobalSecondaryIndex["Account"]):
 
 
 class ByEmail(GlobalSecondaryIndex["Account"]):
-    """The same accounts by address, for administrators who know how one begins. What changes often isn't in it."""
+    """The same accounts by address, for the search by prefix. Attributes that change often are not projected."""
 
     class Meta:
         index_name = "by_email"
@@ -29,31 +30,31 @@ class ByEmail(GlobalSecondaryIndex["Account"]):
 
 
 class Account(models.Table):
-    """A person who can log in. Times are epoch milliseconds."""
+    """An account: its login, plan and limits. Times are epoch milliseconds."""
 
     class Meta(models.Meta):
         table = "accounts"
 
     id = UnicodeAttribute(hash_key=True)
     email = UnicodeAttribute()
-    # As it was typed, where that is another spelling: mail goes there.
+    # The address as it was typed, if it differs from the claim: emails are sent to it.
     typed_email = UnicodeAttribute(null=True)
     name = UnicodeAttribute()
     tier = UnicodeAttribute()
-    status = UnicodeAttribute(default="active")
+    status = UnicodeAttribute(default=ACTIVE)
     admin = BooleanAttribute(default=False)
     created_at = models.Integer()
     password_hash = UnicodeAttribute(null=True)
     email_verified_at = models.Integer(null=True)
-    # Raised by whatever ends sessions: those of an earlier epoch are over.
+    # Sessions with a lower epoch are no longer valid; raising it ends all sessions.
     session_epoch = models.Integer(default=0)
-    # Credentials made before this moment (ms) are over: one write ends them all.
+    # Credentials created before this time (ms) are no longer valid; one write invalidates them all.
     credentials_since = models.Integer(default=0)
     listed = UnicodeAttribute(null=True)
-    # Each live key's end (ms; 0: never), so that one condition holds the number of keys down.
+    # Expiry of each active key (ms; 0 is never), so that one condition limits their number.
     live_keys: MapAttribute[str, int] = MapAttribute(default=dict)
 
-    # How many OAuth applications it has registered, so that one condition holds their number down.
+    # Number of registered OAuth applications, so that one condition limits it.
     applications = models.Integer(null=True)
 
     directory = Directory()
@@ -61,24 +62,24 @@ class Account(models.Table):
 
     @property
     def mailbox(self) -> str:
-        """Return where mail to its person goes."""
+        """Return the address to which emails are sent."""
         return self.typed_email or self.email
 
     @property
     def is_verified(self) -> bool:
-        """Return whether its person has shown that the address is theirs."""
+        """Return whether the email address is verified."""
         return self.email_verified_at is not None
 
     def has_ended(self, made_at: int) -> bool:
-        """Tell whether what was made at a time (ms) in its name is over.
+        """Return whether something created at `made_at` (ms) is no longer valid.
 
-        That was before the address was proven: maybe somebody else made it, of whose credentials none is good any more.
+        Everything from before the first verification of the address is invalid: another user may have created it.
         """
         return made_at < self.credentials_since
 
 
 class Email(models.Table):
-    """The claim of one account on one normalised address."""
+    """The claim of one account on one normalised email address, which makes addresses unique."""
 
     class Meta(models.Meta):
         table = "emails"
@@ -87,8 +88,8 @@ class Email(models.Table):
     account_id = UnicodeAttribute()
 
 
-class Ticket(models.Table):
-    """A one-time secret under its digest. Consumed by a condition, never by a read and a later write."""
+class OneTimeToken(models.Table):
+    """A one-time token under the digest of its secret. A conditional write consumes it, so it is used only once."""
 
     class Meta(models.Meta):
         table = "tickets"
@@ -98,9 +99,9 @@ class Ticket(models.Table):
     account_id = UnicodeAttribute()
     purpose = UnicodeAttribute(null=True)
     email = UnicodeAttribute(null=True)
-    # The account's session_epoch when it was made: whatever ends sessions ends this, too.
+    # The account's session_epoch at creation: raising that invalidates the token.
     epoch = models.Integer(null=True)
-    # Of a sign-up (see `pending_sign_up`): what the account is to be made of, which browser asked, where it was going.
+    # Data of a sign-up (see `pending_sign_up`): of the new account, of the browser, and the page to continue at.
     name = UnicodeAttribute(null=True)
     password_hash = UnicodeAttribute(null=True)
     browser = UnicodeAttribute(null=True)
@@ -111,7 +112,7 @@ class Ticket(models.Table):
 
 
 class ByHolder(GlobalSecondaryIndex["Session"]):
-    """An account's sessions by age. Sparse: remembered devices aren't in it."""
+    """An account's sessions by age. Sparse: remembered devices have no `holder_id`."""
 
     class Meta:
         index_name = "by_holder"
@@ -122,7 +123,7 @@ class ByHolder(GlobalSecondaryIndex["Session"]):
 
 
 class Session(models.Table):
-    """A console session, or a device that someone has logged in from, under the digest of its cookie."""
+    """A console session or a remembered device, under the digest of its cookie."""
 
     class Meta(models.Meta):
         table = "sessions"
@@ -131,9 +132,9 @@ class Session(models.Table):
     id = UnicodeAttribute()
     purpose = UnicodeAttribute()
     account_id = UnicodeAttribute()
-    # The account again, of a session that is listed there.
+    # The account again, for the index of its sessions.
     holder_id = UnicodeAttribute(null=True)
-    # Where it was opened: the IPv4 /24 or IPv6 /48, and what the browser calls itself.
+    # Where it was opened: the IPv4 /24 or IPv6 /48, and browser and system.
     network = UnicodeAttribute(null=True)
     browser = UnicodeAttribute(null=True)
     epoch = models.Integer()

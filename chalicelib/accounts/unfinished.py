@@ -1,9 +1,8 @@
-"""Endings that weren't finished in the request that began them: one item each, put in the transaction that decides.
+"""Pending terminations: clean-up that is too much for the request that starts it, stored as one item each.
 
-From that transaction on nothing that ends is good for anything; what is left is to clean up and to mark. The request
-does one slice of it, and the minute's function the others (see `endings`). Each step may be repeated, so a function
-that is killed anywhere leaves work to be done, never half a decision. The items stand in a partition of the table
-`status`.
+The item is stored in the transaction that invalidates what is terminated, so only deleting data and marking accounts as
+stale is left. The request does one slice of it; a function that runs once a minute does the rest (see `termination`).
+All steps are idempotent, so a function that is killed loses nothing. The items are a partition of the table `status`.
 """
 
 from collections.abc import Iterator
@@ -19,13 +18,13 @@ OF_ACCOUNT, OF_CLIENT, OF_CONSENT, OF_OWNER, OF_PROOF, OF_RESET = (
     *("account", "client", "consent", "owner", "proof", "reset"),
 )
 SETTLED_MS = 60_000
-"""So long an ending is kept though nothing is left of it: what an index didn't show yet is found by another look."""
+"""A termination is repeated for so long although nothing is left: an index may lag behind."""
 SLICE = 50
-"""So many things one slice ends, deletes or marks: in the request that began it, about a second's work."""
+"""Number of items that one slice revokes, deletes or marks; it takes about a second."""
 
 
 class Unfinished(models.Table):
-    """An ending, under its kind and the id of what ends: begun anew, it begins from the start."""
+    """A pending termination, under its kind and the id of its subject; storing it again restarts it."""
 
     class Meta(models.Meta):
         table = "status"
@@ -35,56 +34,56 @@ class Unfinished(models.Table):
     kind = UnicodeAttribute()
     subject = UnicodeAttribute()
     began_at = models.Integer()
-    # How far it has come, in words of its own; absent: at its beginning.
+    # Progress, in values of the kind; absent at the start.
     step = UnicodeAttribute(null=True)
     after = UnicodeAttribute(null=True)
-    # What was chosen to end, by id, where that is for the person to choose.
+    # Ids that the user selected for termination, for kinds with a selection.
     chosen = UnicodeSetAttribute(null=True)
 
 
 def new(kind: str, subject: str) -> Unfinished:
-    """Return an ending that is not stored yet; whoever decides it stores it in the same transaction."""
+    """Return a pending termination that is not stored yet; store it in the transaction that starts it."""
     return Unfinished(PARTITION, f"{kind}#{subject}", kind=kind, subject=subject, began_at=clock.now_ms())
 
 
 def new_choice(kind: str, subject: str, chosen: set[str], *, by: str) -> Unfinished:
-    """Return an ending of what was chosen, not stored yet. Another choice, with another `by`, stands beside it."""
+    """Return a pending termination of the `chosen` ids, not stored yet; one with another `by` doesn't replace it."""
     at = f"{kind}#{subject}#{by}"
     return Unfinished(PARTITION, at, kind=kind, subject=subject, began_at=clock.now_ms(), chosen=chosen)
 
 
 def all_there_are() -> Iterator[Unfinished]:
-    """Return what is left to be finished."""
+    """Return all pending terminations."""
     yield from Unfinished.query(PARTITION, consistent_read=True)
 
 
-def is_first_look(ending: Unfinished) -> bool:
-    """Note that an ending is looked at; return whether for the first time, at the moment that it began.
+def is_first_look(pending: Unfinished) -> bool:
+    """Record that a termination has run; return whether this is the first run, immediately after its start.
 
-    Only then may what is dated after it be ended, too: a function with a fast clock made it just before.
+    Only the first run may terminate items with a later timestamp: a function with a fast clock created them before.
     """
-    is_first = ending.step is None and clock.now_ms() - ending.began_at < stale_marks.CLOCK_SKEW_S * 1000
-    ending.step = "looked"
+    is_first = pending.step is None and clock.now_ms() - pending.began_at < stale_marks.CLOCK_SKEW_S * 1000
+    pending.step = "looked"
     return is_first
 
 
-def settle(ending: Unfinished, *, is_finished: bool) -> None:
-    """Write down what came of a slice: how far it has come or, when nothing can be left, that it is over."""
-    if not is_finished or clock.now_ms() - ending.began_at < SETTLED_MS:
-        _keep(ending)
+def settle(pending: Unfinished, *, is_finished: bool) -> None:
+    """Save the progress after a slice, or delete the termination when nothing can be left."""
+    if not is_finished or clock.now_ms() - pending.began_at < SETTLED_MS:
+        _save(pending)
         return
     with models.may_be_refused():
-        Unfinished(ending.what, ending.at).delete(condition=Unfinished.began_at == ending.began_at)
+        Unfinished(pending.what, pending.at).delete(condition=Unfinished.began_at == pending.began_at)
 
 
-def _keep(ending: Unfinished) -> None:
-    # Unless it was begun anew, or finished, meanwhile.
-    stands = Unfinished.began_at == ending.began_at
+def _save(pending: Unfinished) -> None:
+    # Unless it was restarted or finished concurrently.
+    unchanged = Unfinished.began_at == pending.began_at
     with models.may_be_refused():
-        Unfinished(ending.what, ending.at).update(
+        Unfinished(pending.what, pending.at).update(
             actions=[
-                Unfinished.step.set(ending.step) if ending.step else Unfinished.step.remove(),
-                Unfinished.after.set(ending.after) if ending.after else Unfinished.after.remove(),
+                Unfinished.step.set(pending.step) if pending.step else Unfinished.step.remove(),
+                Unfinished.after.set(pending.after) if pending.after else Unfinished.after.remove(),
             ],
-            condition=stands,
+            condition=unchanged,
         )

@@ -1,4 +1,4 @@
-"""Accounts whose address isn't verified: until it is, they give nobody access."""
+"""Accounts with an unverified email address can't give access: no keys, webhooks, applications or consents."""
 
 from chalicelib.accounts import email_sender
 from chalicelib.accounts.tables import Account
@@ -6,19 +6,19 @@ from chalicelib.core import errors
 
 
 def is_unproven(account: Account) -> bool:
-    """Tell whether an account has yet to prove its address before it gives anybody access.
+    """Return whether an account must verify its address before it can give access.
 
-    Where no mail leaves nobody could, so nobody has to.
+    Without email no account must, since none could.
     """
     return email_sender.is_configured() and account.email_verified_at is None
 
 
 def check_proven(account: Account) -> None:
-    """Raise Conflict while an account has yet to prove its address."""
+    """Raise Conflict if an account must verify its address first."""
     if is_unproven(account):
-        raise unproven()
+        raise email_not_verified()
 
 
-def unproven() -> errors.Conflict:
-    """Return what an account is told that has yet to prove its address."""
-    return errors.Conflict("Confirm your email address first: Settings > Account sends you a link.")
+def email_not_verified() -> errors.Conflict:
+    """Return the error for an account that must verify its address first."""
+    return errors.Conflict("Confirm your email address first. Request a link in Settings > Account.")

@@ -1,7 +1,7 @@
-"""What a User-Agent header says in a few words, so that a person knows a session again. It proves nothing."""
+"""Browser and system of a User-Agent header, so that users recognise their sessions. The header is not trustworthy."""
 
 LENGTH_MAX = 512
-"""So much of a header is looked at."""
+"""Only the beginning of the header is parsed."""
 _BROWSERS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -12,7 +12,7 @@ _BROWSERS = (
     ("Chrome/", "Chrome"),
     ("Safari/", "Safari"),
 )
-"""The first that is in it: many call themselves what came before them, too."""
+"""The first match counts: most browsers also name those that came before them."""
 _SYSTEMS = (
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
@@ -25,8 +25,8 @@ _SYSTEMS = (
 
 
 def in_words(header: str) -> str:
-    """Return browser and system, like `Firefox on Linux`; "" for a header that names neither."""
-    looked_at = header[:LENGTH_MAX]
-    browser = next((name for part, name in _BROWSERS if part in looked_at), "")
-    system = next((name for part, name in _SYSTEMS if part in looked_at), "")
+    """Return browser and system, such as `Firefox on Linux`; "" if the header names neither."""
+    beginning = header[:LENGTH_MAX]
+    browser = next((name for part, name in _BROWSERS if part in beginning), "")
+    system = next((name for part, name in _SYSTEMS if part in beginning), "")
     return " on ".join(name for name in (browser, system) if name)

@@ -55,7 +55,7 @@ def follow_up(images: Iterable[dynamodb.Json]) -> None:
 
 def every_minute() -> None:
     """Run the tasks of the minute."""
-    from chalicelib.endings import finish
+    from chalicelib.termination import finish
     from chalicelib.uptime import checks
     from chalicelib.webhooks import deliver, delivery_queue
 

@@ -13,7 +13,7 @@ from chalicelib.api import access_log, client_address, error_responses, request_
 from chalicelib.api.request_context import RequestContext
 from chalicelib.api.routing import Route
 from chalicelib.core import clock, errors, telemetry
-from chalicelib.credentials import reverify
+from chalicelib.credentials import revocation_check
 from chalicelib.credentials.principal import from_context
 from chalicelib.events import actors
 from chalicelib.limits import headers as limit_headers
@@ -58,7 +58,7 @@ def _pass(context: RequestContext, get_response: Callable[..., Response]) -> Res
     if route.cross_origin:
         response.headers.update(responses.cross_origin())
     if context.caller is not None and response.status_code in (401, 403):
-        reverify.note_failure(context.caller)
+        revocation_check.note_failure(context.caller)
     access_log.write(context, decision, response.status_code)
     return responses.without_body(response) if context.is_head else response
 
@@ -69,7 +69,7 @@ def _admit(context: RequestContext, route: Route) -> None:
     try:
         if route.scopes and not is_ambiguous:
             caller = context.caller = from_context(context.request.context["authorizer"])
-            context.caller, context.left = reverify.admit_caller(
+            context.caller, context.left = revocation_check.admit_caller(
                 caller, context.request.headers.get("authorization", ""), use=_use(context, route)
             )
             actors.is_known_as(caller.credential_id, caller.account_id)
@@ -83,10 +83,10 @@ def _admit(context: RequestContext, route: Route) -> None:
         raise
 
 
-def _use(context: RequestContext, route: Route) -> reverify.Use:
+def _use(context: RequestContext, route: Route) -> revocation_check.Use:
     """Return the network and the route of a request, to be recorded."""
     network = client_address.neighbourhood(client_address.source_ip(context.request))
-    return reverify.Use(network, context.route, route.scopes)
+    return revocation_check.Use(network, context.route, route.scopes)
 
 
 def _require(context: RequestContext, scopes: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from chalicelib.api.schema.description import ResponseSpec, described
 from chalicelib.api.schema.fields import Enum, Line, Text
 from chalicelib.api.schema.shapes import AnyOf, Boolean, DateTime, Nullable, Number, Shape, String, StringList
 from chalicelib.core import clock, errors
-from chalicelib.credentials import reverify, scopes
+from chalicelib.credentials import revocation_check, scopes
 from chalicelib.credentials.verify import presented
 from chalicelib.limits import tiers
 from chalicelib.limits.admission import Refused
@@ -94,7 +94,7 @@ def verify(context: RequestContext, body: Question) -> dict[str, Any]:
     within the limits. Otherwise `error` and `message` are meant for the caller of your service.
     """
     try:
-        principal, left = reverify.admit_presented(presented(body.secret), body.resource or "")
+        principal, left = revocation_check.admit_presented(presented(body.secret), body.resource or "")
     except errors.Unauthorized as refusal:
         return {"valid": False, "admitted": False, "error": refusal.error, "message": refusal.message}
     except Refused as refusal:

@@ -6,11 +6,11 @@ SecureString, or in a local run a file that only its owner can read.
 
 import base64
 import binascii
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from chalicelib.core import errors, settings, telemetry
+from chalicelib.core.process_cache import ProcessCache
 
 BYTES = 32
 
@@ -39,13 +39,16 @@ def parameter_name(stage: str) -> str:
     return f"/latchkey/{stage}/key"
 
 
-def forget() -> None:
-    """Reset to the state of a new process."""
-    _root.cache_clear()
+_keys: ProcessCache[settings.Settings, bytes] = ProcessCache("core.root_key", 1)
 
 
-@lru_cache(maxsize=1)
 def _root(chosen: settings.Settings) -> bytes:
+    if chosen not in _keys:
+        _keys[chosen] = _read(chosen)
+    return _keys[chosen]
+
+
+def _read(chosen: settings.Settings) -> bytes:
     text = _from_file(chosen.stage_key_file) if chosen.stage_key_file else _from_ssm(parameter_name(chosen.stage))
     try:
         key = base64.b64decode(text, validate=True)

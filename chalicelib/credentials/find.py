@@ -1,4 +1,4 @@
-"""Finding an account's keys. Someone else's key is not found, like one that never was."""
+"""Find the keys of an account. A key of another account is not found, as if it didn't exist."""
 
 from collections.abc import Iterator
 
@@ -10,27 +10,26 @@ FIRST_KEY_ID, LAST_KEY_ID = "key_", "key_~"
 
 
 def owned_key(account_id: str, key_id: str) -> Credential:
-    """Return an account's key by its id; raise NotFound when it has none of this id."""
+    """Return the account's key with this id; raise NotFound when there is none."""
     if ids.is_id(key_id, "key"):
         for key in Credential.by_account.query(account_id, Credential.id == key_id):
             return key
-    raise _none()
+    raise _not_found()
 
 
-def as_it_stood(item: dynamodb.Json) -> Credential:
-    """Return the key that refused a change, by the item that it was refused for; raise NotFound when there is none."""
+def key_of_item(item: dynamodb.Json) -> Credential:
+    """Return the key that a failed condition returned as `item`; raise NotFound when it is empty."""
     if not item:
-        raise _none()
+        raise _not_found()
     return Credential.from_raw_data(item)
 
 
 def keys_of(account_id: str, *, after: str = FIRST_KEY_ID, limit: int | None = None) -> Iterator[Credential]:
-    """Return an account's keys oldest first, from beyond the id `after`; ended ones until 30 days past their end."""
-    beyond = Credential.id.between(
-        f"{after} ", LAST_KEY_ID
-    )  # no id holds a space, and it sorts before all that may follow
+    """Return the account's keys after the id `after`, oldest first; expired and revoked ones for another 30 days."""
+    # A space sorts before all characters of an id, so the range begins right after `after`.
+    beyond = Credential.id.between(f"{after} ", LAST_KEY_ID)
     yield from Credential.by_account.query(account_id, beyond, limit=limit)
 
 
-def _none() -> errors.NotFound:
+def _not_found() -> errors.NotFound:
     return errors.NotFound("There is no such key.")

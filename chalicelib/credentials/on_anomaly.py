@@ -1,6 +1,6 @@
-"""What an account wants done, without being asked, with a key that behaves strangely or was found lying about."""
+"""A key's policy for anomalies and leaks: the action that is taken automatically."""
 
 TELL, NARROW, REVOKE = "tell", "narrow", "revoke"
 
 ALL = (TELL, NARROW, REVOKE)
-"""Tell the account and do nothing more; take from the key all but `read`; end the key."""
+"""Only notify the account; remove all scopes but `read`; revoke the key."""

@@ -1,4 +1,4 @@
-"""What a verification found: who calls, with what, and what they may do. It travels in the authorizer's context."""
+"""The principal: the account, scopes and tier of a verified credential, as the authorizer's context carries it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,39 +11,39 @@ KEY = "key"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A verified credential. Everything but `verified_at_ms` is as it was at that moment."""
+    """A verified credential, as it was at `verified_at_ms`."""
 
     account_id: str
     credential_id: str
     kind: str
-    """`key`, `token`, or `session` for a person in the console."""
+    """`key`, `token`, or `session` for a user in the console."""
     scopes: frozenset[str]
     tier: tiers.Tier
     client_id: str
     ends_at_ms: int
-    """When it stops working by itself; 0: never."""
+    """When it expires; 0 is never."""
     verified_at_ms: int
     lineage: str = ""
-    """What it shares with those that replace it: of a key the id of the first before it, of a token its grant."""
+    """The id that it shares with its successors: a key's first predecessor, a token's grant."""
     session_epoch: int | None = None
-    """The account's epoch that a session in the console is of; None for what comes through the gateway."""
+    """The epoch of a console session; None for other credentials."""
 
     @property
     def counter(self) -> str:
-        """Return what its requests are counted under: a key by itself, tokens by their client."""
+        """Return the counter of its requests: one for each key, one for all tokens of a client."""
         return counter_items.counter_of(self.client_id or self.credential_id)
 
     def verified_after(self, mark_ms: int) -> "Principal":
-        """Return this verdict as one that has seen everything up to a stale mark."""
+        """Return this principal as verified after every change up to a stale mark."""
         return replace(self, verified_at_ms=mark_ms)
 
-    def has_ended(self, now_ms: int) -> bool:
-        """Tell whether the credential is past its end."""
+    def is_expired(self, now_ms: int) -> bool:
+        """Return whether the credential has expired."""
         return 0 < self.ends_at_ms <= now_ms
 
 
 def to_context(principal: Principal) -> dict[str, str]:
-    """Return the authorizer context: API Gateway carries flat strings only."""
+    """Return the authorizer context of a principal; API Gateway allows only flat strings in it."""
     return {
         "account_id": principal.account_id,
         "credential_id": principal.credential_id,
@@ -58,7 +58,7 @@ def to_context(principal: Principal) -> dict[str, str]:
 
 
 def from_context(context: Mapping[str, str]) -> Principal:
-    """Return the verdict that the authorizer wrote into `context`."""
+    """Return the principal that the authorizer wrote to `context`."""
     return Principal(
         account_id=context["account_id"],
         credential_id=context["credential_id"],
@@ -68,6 +68,6 @@ def from_context(context: Mapping[str, str]) -> Principal:
         client_id=context["client_id"],
         ends_at_ms=int(context["ends_at_ms"]),
         verified_at_ms=int(context["verified_at_ms"]),
-        # For 300 s after a deployment, the gateway believes verdicts that were given without it.
+        # For 300 s after an upgrade, API Gateway may still cache contexts without a lineage.
         lineage=context.get("lineage") or context["credential_id"],
     )

@@ -1,4 +1,7 @@
-"""Revocation: the key stops at the next request, everywhere, for good; repeating it is harmless."""
+"""Revoke API keys and access tokens, permanently and idempotently.
+
+A revoked credential is rejected at the next request (see `credentials.revocation_check`), unless its mark was lost.
+"""
 
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
@@ -7,7 +10,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import key_limit
-from chalicelib.credentials.find import as_it_stood, owned_key
+from chalicelib.credentials.find import key_of_item, owned_key
 from chalicelib.credentials.issue import KEPT_PAST_END_S
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds, record
@@ -15,9 +18,9 @@ from chalicelib.limits import stale_marks
 
 
 def revoke(account_id: str, key_id: str) -> None:
-    """End a key of an account now.
+    """Revoke a key of an account.
 
-    Raises NotFound; Unavailable when it is revoked but not every function could be told: then it is worth repeating.
+    Raises NotFound, and Unavailable when the key is revoked but the mark was lost: repeat the call to set it.
     """
     end(owned_key(account_id, key_id))
     if not stale_marks.mark(account_id):
@@ -27,36 +30,39 @@ def revoke(account_id: str, key_id: str) -> None:
 
 
 def end(key: Credential) -> bool:
-    """End a key, and return whether this call did. The mark is the caller's to set."""
+    """Revoke a key and return whether this call did; the caller must set the mark."""
     while key.revoked_at is None:
         try:
-            _end(key)
+            _revoke(key)
         except TransactWriteError as error:
-            stood = models.refused_write(error, Credential(key.digest))
-            if stood is None:
+            item = models.refused_write(error, Credential(key.digest))
+            if item is None:
                 raise
-            key = as_it_stood(stood)
+            key = key_of_item(item)
         else:
             return True
     return False
 
 
 def end_token(token: Credential) -> bool:
-    """End an access token by itself, and return whether this call did. The mark is the caller's to set."""
-    with models.may_be_refused():
+    """Revoke one access token and return whether this call did; the caller must set the mark."""
+    details = {"token": token.id, "application": str(token.client_id)}
+    try:
         with models.transaction() as write:
             write.update(
                 Credential(token.digest),
                 actions=[Credential.revoked_at.set(clock.now_ms())],
                 condition=Credential.id.exists() & Credential.revoked_at.does_not_exist(),
             )
-            told = {"token": token.id, "application": str(token.client_id)}
-            record.add_to(write, token.account_id, kinds.TOKEN_REVOKED, told)
-        return True
-    return False
+            record.add_to(write, token.account_id, kinds.TOKEN_REVOKED, details)
+    except TransactWriteError as error:
+        if not models.refused(error):
+            raise
+        return False
+    return True
 
 
-def _end(key: Credential) -> None:
+def _revoke(key: Credential) -> None:
     now_ms = clock.now_ms()
     unchanged: Condition = Credential.successor_id.does_not_exist()
     if key.successor_id is not None:
@@ -68,12 +74,12 @@ def _end(key: Credential) -> None:
                 Credential.revoked_at.set(now_ms),
                 Credential.dies_at.set(now_ms // 1000 + KEPT_PAST_END_S),
             ],
-            # Against another revocation, and against a rotation that would leave its successor with a dead neighbour.
+            # Fails after a concurrent revocation, or a rotation whose successor would keep a revoked predecessor.
             condition=Credential.id.exists() & Credential.revoked_at.does_not_exist() & unchanged,
             return_values="ALL_OLD",
         )
         record.add_to(write, key.account_id, kinds.KEY_REVOKED, {"key": key.id, "name": key.name})
-        key_limit.count_out(write, Account(key.account_id), key)
+        key_limit.remove_key(write, Account(key.account_id), key)
         if key.successor_digest is not None and key.is_live():
             write.update(
                 Credential(key.successor_digest),

@@ -1,7 +1,7 @@
-"""Rotation: a new key takes over name, scopes and expiry; the old one works on for a grace, so nothing has to stop.
+"""Rotate an API key: a new key gets its name, scopes and expiry; the old key keeps working for a grace period.
 
-At most two of one lineage live at once. The condition on the old key decides it: two rotations at once make one
-successor. A key that works on for its grace only, and is rotated again, passes on what is left of that and no more.
+At most two keys of one series of rotations are active. A condition on the old key ensures it, so of two concurrent
+rotations one succeeds. If a key is rotated in its own grace period, its successor expires at the end of that period.
 """
 
 from dataclasses import replace
@@ -14,7 +14,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import key_limit
-from chalicelib.credentials.find import as_it_stood, owned_key
+from chalicelib.credentials.find import key_of_item, owned_key
 from chalicelib.credentials.issue import KEPT_PAST_END_S, Issued, new_key
 from chalicelib.credentials.principal import Principal
 from chalicelib.credentials.tables import Credential
@@ -25,53 +25,52 @@ if TYPE_CHECKING:
     from chalicelib.idempotency.record import Recording
 
 
-def rotate(maker: Principal, key_id: str, grace_s: int, once: "Recording[Issued] | None" = None) -> Issued:
-    """Replace a key of the maker's account by a new one; the old one works for another `grace_s` seconds.
+def rotate(creator: Principal, key_id: str, grace_s: int, once: "Recording[Issued] | None" = None) -> Issued:
+    """Replace a key of the creator's account by a new one; the old one works for another `grace_s` seconds.
 
-    `once` records the request that it was asked for with.
-    Raises NotFound, InsufficientScope when the maker lacks a scope of the key, Conflict when the key has ended, when it
-    or its predecessor has a live partner already, when the maker's own end has moved since it was verified, or when the
-    account has as many live keys as it may.
+    `once` records the idempotent request. Raises NotFound; InsufficientScope when the creator lacks a scope of the key;
+    Conflict when the key is revoked or expired, its successor or predecessor is still active, the creator's expiry has
+    changed since it was verified, or the account has as many active keys as it may.
     """
-    key = owned_key(maker.account_id, key_id)
-    ended: dict[str, int] = {}
+    key = owned_key(creator.account_id, key_id)
+    expired: dict[str, int] = {}
     for _ in range(key_limit.ROUNDS_MAX):
         for scope in sorted(key.scopes):
-            if scope not in maker.scopes:
+            if scope not in creator.scopes:
                 raise errors.InsufficientScope(scope)
         try:
-            issued = _replace(maker, key, grace_s, ended, once)
+            issued = _replace(creator, key, grace_s, expired, once)
         except TransactWriteError as error:
             if not models.refused(error):
                 raise
             if once is not None:
                 once.explain(error)
-            stood = models.refused_write(error, Credential(key.digest))
-            if stood is not None:
-                key = as_it_stood(stood)
-                _explain(key)
+            item = models.refused_write(error, Credential(key.digest))
+            if item is not None:
+                key = key_of_item(item)
+                _check_may_be_rotated(key)
             else:
-                account = key_limit.account_in(error, Account(maker.account_id))
-                ended = key_limit.ended_among(account, maker)
+                account = key_limit.account_from(error, Account(creator.account_id))
+                expired = key_limit.expired_keys(account, creator)
         else:
-            # Not an error: the new key's secret is in this answer and nowhere else.
-            return replace(issued, told=stale_marks.mark(maker.account_id))
-    raise errors.Unavailable("Too much of this account is being changed right now. Try again in a moment.")
+            # A lost mark is not an error: only this response has the new key's secret.
+            return replace(issued, told=stale_marks.mark(creator.account_id))
+    raise errors.Unavailable("This account is being changed too often right now. Try again in a moment.")
 
 
 def _replace(
-    maker: Principal, key: Credential, grace_s: int, ended: dict[str, int], once: "Recording[Issued] | None"
+    creator: Principal, key: Credential, grace_s: int, expired: dict[str, int], once: "Recording[Issued] | None"
 ) -> Issued:
     issued = new_key(
-        maker.account_id,
+        creator.account_id,
         name=key.name,
         wanted=key.scopes,
-        expires_at=_expiry(maker, key),
-        made_by=maker.credential_id,
+        expires_at=_expiry(creator, key),
+        made_by=creator.credential_id,
     )
     now_ms = clock.now_ms()
-    # Without a grace it is over for every function, also one whose clock is behind.
-    retires_at = now_ms + (grace_s or -stale_marks.CLOCK_SKEW_S) * 1000
+    # Without a grace period it has expired on every function's clock, also on one that is behind.
+    retires_at = now_ms + (grace_s if grace_s > 0 else -stale_marks.CLOCK_SKEW_S) * 1000
     if key.retires_at is not None:
         retires_at = min(retires_at, key.retires_at)
     retiring = Credential(id=key.id, expires_at=key.expires_at, retires_at=retires_at)
@@ -79,8 +78,8 @@ def _replace(
     issued.key.predecessor_digest, issued.key.predecessor_ends_at = key.digest, retiring.ends_at
     with models.transaction() as write:
         write.save(issued.key, condition=Credential.digest.does_not_exist())
-        only_if = key_limit.ends_as_verified(maker)
-        key_limit.count_in(write, Account(maker.account_id), issued.key, ended, only_if=only_if, retiring=retiring)
+        only_if = key_limit.creator_is_unchanged(creator)
+        key_limit.add_key(write, Account(creator.account_id), issued.key, expired, only_if=only_if, retiring=retiring)
         write.update(
             Credential(key.digest),
             actions=[
@@ -93,42 +92,42 @@ def _replace(
             condition=_may_be_rotated(key, now_ms),
             return_values="ALL_OLD",
         )
-        told = {"key": key.id, "successor": issued.key.id, "ends_at": clock.iso(retires_at)}
-        record.add_to(write, maker.account_id, kinds.KEY_ROTATED, told)
+        details = {"key": key.id, "successor": issued.key.id, "ends_at": clock.iso(retires_at)}
+        record.add_to(write, creator.account_id, kinds.KEY_ROTATED, details)
         if once is not None:
             once.add_to(write, issued)
     return issued
 
 
 def _may_be_rotated(key: Credential, now_ms: int) -> Condition:
-    """The rule, judged where it can't be raced: the key lives, has no live successor and no live predecessor."""
-    # The successor's end was computed from the grace that this process has read: one that began meanwhile must refuse.
+    """Return the condition for rotating a key: it is active and has no active successor or predecessor."""
+    # The successor's expiry was computed from the `retires_at` read before, so that must be unchanged.
     grace = Credential.retires_at
-    lives = (
+    is_active = (
         Credential.revoked_at.does_not_exist()
         & (Credential.expires_at.does_not_exist() | (Credential.expires_at > now_ms))
         & (grace.does_not_exist() if key.retires_at is None else (grace == key.retires_at) & (grace > now_ms))
     )
     is_last = Credential.successor_id.does_not_exist() | Credential.successor_ends_at.between(1, now_ms)
     is_alone = Credential.predecessor_ends_at.does_not_exist() | (Credential.predecessor_ends_at <= now_ms)
-    # A key narrowed meanwhile must not come back with the scopes that this process has read.
-    rule: Condition = lives & is_last & is_alone & (Credential.scopes == key.scopes)
+    # If scopes were removed since the key was read, the successor must not have them.
+    rule: Condition = is_active & is_last & is_alone & (Credential.scopes == key.scopes)
     return rule
 
 
-def _expiry(maker: Principal, key: Credential) -> int | None:
-    """Return the earlier of the key's own end, the grace of one that was rotated before included, and the maker's."""
-    return min((end for end in (key.ends_at, maker.ends_at_ms) if end), default=None)
+def _expiry(creator: Principal, key: Credential) -> int | None:
+    """Return when the successor expires: with the key or with the creator, whichever is earlier."""
+    return min((end for end in (key.ends_at, creator.ends_at_ms) if end), default=None)
 
 
-def _explain(key: Credential) -> None:
-    """Raise what refused the key; return when nothing does any more and another try is worth it."""
+def _check_may_be_rotated(key: Credential) -> None:
+    """Raise Conflict with the reason why a key can't be rotated; return if it can by now, so that it is retried."""
     now_ms = clock.now_ms()
     if not key.is_live():
-        raise errors.Conflict("This key has ended; an expired or revoked key can't be rotated. Generate a new one.")
+        raise errors.Conflict("An expired or revoked key can't be rotated. Create a new key.")
     if key.successor_id is not None and not (key.successor_ends_at and key.successor_ends_at <= now_ms):
-        raise errors.Conflict(f"This key was rotated already; its successor is {key.successor_id}.")
+        raise errors.Conflict(f"This key was already rotated; its successor is {key.successor_id}.")
     if key.predecessor_ends_at is not None and key.predecessor_ends_at > now_ms:
         raise errors.Conflict(
-            f"The key before this one still works until {clock.iso(key.predecessor_ends_at)}. Revoke it, or wait."
+            f"The predecessor of this key still works until {clock.iso(key.predecessor_ends_at)}. Revoke it, or wait."
         )

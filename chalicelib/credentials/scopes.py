@@ -1,4 +1,4 @@
-"""What a credential may do. A credential never carries more than the one that made it."""
+"""Scopes of API keys and access tokens. A credential never has a scope that its creator doesn't have."""
 
 from collections.abc import Iterable
 
@@ -6,32 +6,32 @@ READ, WRITE, KEYS, EVENTS, WEBHOOKS = "read", "write", "keys", "events", "webhoo
 ADMIN, VERIFY = "admin", "verify"
 
 ORDINARY = (READ, WRITE, KEYS, EVENTS, WEBHOOKS)
-OF_ADMINS = (ADMIN, VERIFY)
-ALL = (*ORDINARY, *OF_ADMINS)
+ADMIN_ONLY = (ADMIN, VERIFY)
+ALL = (*ORDINARY, *ADMIN_ONLY)
 
 ABOUT = {
-    READ: "See public profiles, one's own record and one's limits.",
-    WRITE: "Change one's own name.",
-    KEYS: "Make, rename, narrow, rotate and revoke the account's keys.",
-    EVENTS: "See what happened to the account and its keys.",
-    WEBHOOKS: "Have events sent to a URL of one's own.",
-    ADMIN: "Create accounts, set tiers, suspend and reinstate. For admins only.",
-    VERIFY: "Ask whether somebody's secret is good. For admins only.",
+    READ: "Read public profiles, your own profile and your limits.",
+    WRITE: "Change your own name.",
+    KEYS: "Create, rename, rotate and revoke the account's keys, and remove their scopes.",
+    EVENTS: "Read the events of the account and its keys.",
+    WEBHOOKS: "Manage webhooks, which receive the account's events.",
+    ADMIN: "Create accounts, set tiers, suspend and reinstate accounts. For admins only.",
+    VERIFY: "Verify other accounts' credentials. For admins only.",
 }
-"""What each allows, for the reference."""
+"""Descriptions for the API reference."""
 
 
 def held_by(scopes: Iterable[str], *, admin: bool) -> frozenset[str]:
-    """Return what of `scopes` an account may use now: an account that is no admin any more loses those at once."""
-    return frozenset(scopes) if admin else frozenset(scopes).difference(OF_ADMINS)
+    """Return the `scopes` that an account may use now: without `admin`, none of those for admins only."""
+    return frozenset(scopes) if admin else frozenset(scopes).difference(ADMIN_ONLY)
 
 
 def in_order(scopes: Iterable[str]) -> list[str]:
-    """Return `scopes` in the order in which they are documented."""
+    """Return `scopes` in documented order, without unknown ones."""
     present = set(scopes)
     return [scope for scope in ALL if scope in present]
 
 
 def joined(scopes: Iterable[str]) -> str:
-    """Return `scopes` in that order as one text, a space between two (RFC 6749 §3.3)."""
+    """Return `scopes` as a space-delimited string (RFC 6749 §3.3), in documented order."""
     return " ".join(in_order(scopes))

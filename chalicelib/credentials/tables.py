@@ -1,4 +1,4 @@
-"""Where credentials lie: under the digest of their secret, which the authorizer asks for with one GetItem."""
+"""The table of credentials, keyed by the digest of their secret so that the authorizer reads one with a GetItem."""
 
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
@@ -19,11 +19,11 @@ class ByAccount(GlobalSecondaryIndex["Credential"]):
 
 
 UNUSUAL_SHOWN_MS = 7 * clock.DAY_S * 1000
-"""How long people are shown that something was noticed."""
+"""How long the console shows an anomaly."""
 
 
 class Credential(models.Table):
-    """An API key or an access token. Times are epoch milliseconds, but for the TTL."""
+    """An API key or an access token. Times are epoch milliseconds, except for the TTL."""
 
     class Meta(models.Meta):
         table = "credentials"
@@ -43,26 +43,26 @@ class Credential(models.Table):
     client_id = UnicodeAttribute(null=True)
     grant_id = UnicodeAttribute(null=True)
     resources = UnicodeSetAttribute(null=True)
-    # An access token for another resource of the owner's only (RFC 8707) is no credential here.
+    # False on an access token that is only for other resources (RFC 8707): this API rejects it.
     for_this_api = BooleanAttribute(null=True)
 
-    # The neighbours in a key's lineage, so that one condition on one item decides whether it may be rotated.
+    # Predecessor and successor of a key are on its item, so one condition decides whether it may be rotated.
     successor_id = UnicodeAttribute(null=True)
     successor_digest = UnicodeAttribute(null=True)
     successor_ends_at = models.Integer(null=True)
     predecessor_digest = UnicodeAttribute(null=True)
     predecessor_ends_at = models.Integer(null=True)
-    # The id of the first key of it; absent on that one.
+    # Id of the first key of a series of rotations; absent on that key itself.
     lineage = UnicodeAttribute(null=True)
 
-    # What its account wants done when it behaves strangely (see `credentials.on_anomaly`); absent: to be told.
+    # The account's policy for anomalies (see `credentials.on_anomaly`); absent: notify only.
     on_anomaly = UnicodeAttribute(null=True)
-    # What was last noticed about it, and when: for the console, which shows it for some days.
+    # The latest anomaly and its time, for the console.
     unusual = UnicodeAttribute(null=True)
     unusual_at = models.Integer(null=True)
-    # Until when its person knows what it did: that is not held against it any more.
+    # The user dismissed anomalies up to this time; the detection ignores usage before it.
     usual_until = models.Integer(null=True)
-    # When it was last reported as leaked, and what was done then: the same report again is not told again.
+    # Time and action of the latest leak report, so that a repeated report doesn't notify again.
     leaked_at = models.Integer(null=True)
     leaked_done = UnicodeAttribute(null=True)
 
@@ -72,17 +72,17 @@ class Credential(models.Table):
 
     @property
     def ends_at(self) -> int | None:
-        """Return when it stops working by itself (ms): at its expiry or, rotated out, when its grace is over."""
+        """Return when it expires (ms): at its own expiry or, once rotated, at the end of its grace period."""
         return min((at for at in (self.expires_at, self.retires_at) if at is not None), default=None)
 
     @property
     def listed_end(self) -> int:
-        """Return its end as the account's list of live keys has it: 0 stands for never."""
+        """Return its expiry as the account's map of live keys stores it: 0 is never."""
         return self.ends_at or 0
 
     @property
     def state(self) -> str:
-        """Return how it stands: `live`, `retiring` (rotated, in its grace), `expired` or `revoked`."""
+        """Return `live`, `retiring` (rotated, in its grace period), `expired` or `revoked`."""
         if self.revoked_at is not None:
             return "revoked"
         if not self.is_live():
@@ -91,10 +91,10 @@ class Credential(models.Table):
 
     @property
     def unusual_of_late(self) -> str | None:
-        """Return what was noticed about it within the last days."""
-        shown = self.unusual_at is not None and clock.now_ms() - self.unusual_at < UNUSUAL_SHOWN_MS
-        return self.unusual if shown else None
+        """Return its latest anomaly if the console still shows it."""
+        is_recent = self.unusual_at is not None and clock.now_ms() - self.unusual_at < UNUSUAL_SHOWN_MS
+        return self.unusual if is_recent else None
 
     def is_live(self) -> bool:
-        """Tell whether it still works, as far as this copy of it knows."""
+        """Return whether it is neither revoked nor expired, as of the time it was read."""
         return self.revoked_at is None and (self.ends_at is None or self.ends_at > clock.now_ms())

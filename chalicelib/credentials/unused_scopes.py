@@ -1,7 +1,7 @@
-"""Which scopes a key could do without, by what it has used in 30 days; and whether that is all it has used.
+"""Find the scopes that a key has not used in 30 days.
 
-Nothing is promised that the counters can't say: an hour that doesn't name every route, a young key, or one whose
-predecessor was in use within the 30 days, make the record incomplete.
+The advice says whether the recorded usage is complete. It is not when an hour's counter item omits routes, or when the
+key is too young: less than 7 days old, or 30 days if it replaced another key.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,12 +14,12 @@ from chalicelib.limits.usage import Used
 
 LOOKED_BACK_S = 30 * clock.DAY_S
 YOUNG_S = 7 * clock.DAY_S
-"""A job that runs once a week has had its turn after so long."""
+"""A weekly job has run once after this time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What a key has used of what it may."""
+    """Used and unused scopes of a key."""
 
     used: list[str]
     unused: list[str]
@@ -28,20 +28,20 @@ class Advice:
 
     @property
     def narrower(self) -> bool:
-        """Tell whether the key can be narrowed to what it used, as far as anybody knows."""
+        """Return whether the unused scopes can be removed."""
         return self.complete and bool(self.used) and bool(self.unused)
 
 
 def advise(
     held: Iterable[str], used: Used, by_route: Mapping[str, Iterable[str]], *, age_s: int, rotated: bool
 ) -> Advice:
-    """Return what a key that has the scopes `held` has used; `by_route` are the scopes that each route asks for.
+    """Return which of the scopes `held` a key has used; `by_route` has the scopes that each route requires.
 
-    `rotated` says that it took over from another key.
+    `rotated` means that the key replaced another one.
     """
     routes = sorted(route for route in by_route if route_name(route) in used.routes)
     needed = {scope for route in routes for scope in by_route[route]}
-    # A route that the app doesn't have any more may have needed any of them.
+    # A route that no longer exists may have required any of them.
     explained = used.routes <= {route_name(route) for route in routes}
     return Advice(
         used=scopes.in_order(needed.intersection(held)),

@@ -1,49 +1,52 @@
-"""Is this secret good? Malformed: refused by its checksum without asking the database. Unknown: one read. Good: two.
+"""Verify the secret of a credential.
 
-Reads are consistent, so that a key works the moment it is made; the gateway would remember a wrong no for 300 s.
-Written in the wire's own JSON: importing pynamodb would double the authorizer's cold start.
+A malformed secret fails its checksum without a database call; an unknown one costs one read, a valid one two. Reads are
+consistent, so a new key works immediately: API Gateway would cache a wrong denial for 300 s. The requests are plain
+DynamoDB JSON, because importing pynamodb would double the authorizer's cold start.
 """
 
 from typing import Any
 
+from chalicelib.accounts.states import ACTIVE
 from chalicelib.core import clock, errors, http_syntax, secrets, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import scopes
 from chalicelib.credentials.principal import Principal
 from chalicelib.limits import stale_marks, tiers
 
-_AROUND = " \t\r\n"
-_ENDED = frozenset(("revoked_at", "deleted_at", "owner_suspended_at"))
+_WHITESPACE = " \t\r\n"
+_REVOKED_BY = frozenset(("revoked_at", "deleted_at", "owner_suspended_at"))
+"""Attributes of a grant or a client that make its tokens invalid."""
 _ACCEPTED_KINDS = (*secrets.API_KEY_KINDS, secrets.ACCESS_TOKEN_KIND)
 
 
 def bearer(authorization: str) -> str:
-    """Return the secret of an Authorization header (RFC 6750 §2.1), the scheme in any case, spaces around it ignored.
+    """Return the secret of an Authorization header (RFC 6750 §2.1); the scheme is case-insensitive.
 
-    Raises MissingApiKey when another scheme, or no credential, stands there.
+    Raises MissingApiKey when the header has another scheme or no credential.
     """
-    # A line's end isn't part of a header's value; a caller that passes one on has read the key from a file.
-    scheme, secret = http_syntax.credentials(authorization.strip(_AROUND))
+    # Clients that read a key from a file often send its trailing newline.
+    scheme, secret = http_syntax.credentials(authorization.strip(_WHITESPACE))
     if scheme != "bearer" or not secret:
         raise errors.MissingApiKey
     return secret
 
 
 def presented(text: str) -> str:
-    """Return the secret of what a service was shown: the secret alone, or the whole value of an Authorization header.
+    """Return the secret in `text`: either the bare secret, or the value of an Authorization header.
 
-    Whitespace around it, a line's end included, belongs to a file or a header, not to the secret.
+    Surrounding whitespace, newlines included, is removed.
     """
-    text = text.strip(_AROUND)
+    text = text.strip(_WHITESPACE)
     scheme, secret = http_syntax.credentials(text)
     return secret if scheme == "bearer" and secret else text
 
 
 def verify(secret: str, resource: str = "") -> Principal:
-    """Return who `secret` speaks for and what it may do, as of now, at this API or at another `resource` (RFC 8707).
+    """Return the principal of `secret`, for this API or for another `resource` (RFC 8707).
 
     Raises InvalidApiKey when it is malformed, unknown, revoked, of an account that isn't active, or an access token for
-    elsewhere; TokenExpired when it is past its end.
+    another resource; TokenExpired when it has expired.
     """
     if secrets.kind_of(secret) not in _ACCEPTED_KINDS:
         raise errors.InvalidApiKey
@@ -52,11 +55,11 @@ def verify(secret: str, resource: str = "") -> Principal:
     if not credential or "revoked_at" in credential:
         raise errors.InvalidApiKey
     account, origins = _account_and_origins(credential)
-    if not account or account["status"]["S"] != "active" or not _lives(origins):
+    if not account or account["status"]["S"] != ACTIVE or not _are_active(origins):
         raise errors.InvalidApiKey
     if int(credential["created_at"]["N"]) < int(account.get("credentials_since", {"N": "0"})["N"]):
         raise errors.InvalidApiKey
-    if not _is_for(credential, resource):
+    if not _is_valid_at(credential, resource):
         raise errors.InvalidApiKey
     ends_at_ms = _ends_at_ms(credential)
     if 0 < ends_at_ms <= clock.now_ms():
@@ -82,7 +85,7 @@ def _item(table: str, key: dict[str, Any]) -> dict[str, Any]:
 
 
 def _account_and_origins(credential: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the account and, of an access token, its client and its grant, if it has one. One call."""
+    """Return the account and, for an access token, its client and its grant if it has one, in one database call."""
     if "client_id" not in credential:
         return _item("accounts", {"id": credential["account_id"]}), []
     accounts, grants, clients = (settings.current().table(name) for name in ("accounts", "grants", "clients"))
@@ -93,25 +96,25 @@ def _account_and_origins(credential: dict[str, Any]) -> tuple[dict[str, Any], li
     return found.get(accounts, {}), [found.get(table, {}) for table in keys if table != accounts]
 
 
-def _lives(origins: list[dict[str, Any]]) -> bool:
-    """A token dies with its grant and with its client, and a client with its owner's account."""
-    return all(origin and _ENDED.isdisjoint(origin) for origin in origins)
+def _are_active(origins: list[dict[str, Any]]) -> bool:
+    """Return whether a token's grant and client exist, and neither is revoked, deleted or of a suspended account."""
+    return all(origin and _REVOKED_BY.isdisjoint(origin) for origin in origins)
 
 
 def _lineage(credential: dict[str, Any]) -> str:
-    """A token's is its grant or, without one, its client; a key's the first of its rotations, itself without any."""
+    """Return a token's grant or, without one, its client; a key's first predecessor or, without one, the key itself."""
     names = ("grant_id", "client_id", "lineage", "id")
     return next(str(credential[name]["S"]) for name in names if name in credential)
 
 
-def _is_for(credential: dict[str, Any], resource: str) -> bool:
-    """A key is good for all that is the owner's; an access token for the resources it names, or for this API."""
+def _is_valid_at(credential: dict[str, Any], resource: str) -> bool:
+    """Return whether `resource` accepts the credential: any accepts a key, but only its audience an access token."""
     if not resource:
         return bool(credential.get("for_this_api", {"BOOL": True})["BOOL"])
     return "client_id" not in credential or resource in credential.get("resources", {"SS": []})["SS"]
 
 
 def _ends_at_ms(credential: dict[str, Any]) -> int:
-    """A key ends when it expires or, rotated out, when its grace is over; 0: never."""
+    """Return when it expires: at its own expiry or, once rotated, at the end of its grace period; 0 is never."""
     ends = [int(credential[name]["N"]) for name in ("expires_at", "retires_at") if name in credential]
     return min(ends, default=0)

@@ -6,10 +6,10 @@ together hold at most a tenth of the burst, and none is granted above 80 % of it
 never rejected because of unspent admissions.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from chalicelib.core import settings
+from chalicelib.core.process_cache import ProcessCache
 from chalicelib.limits import local_cache
 from chalicelib.limits.counter_items import Window
 
@@ -56,7 +56,7 @@ class _Caller:
         return verified_at_ms >= self.verified_at_ms and 0 <= now_ms - self.acquired_ms < LIFETIME_MS
 
 
-_callers: OrderedDict[_Key, _Caller] = OrderedDict()
+_callers: ProcessCache[_Key, _Caller] = ProcessCache("limits.leases", CALLERS_MAX)
 
 
 def spend(window: Window, counter: str | None, verified_at_ms: int) -> int | None:
@@ -105,11 +105,6 @@ def record(window: Window, counter: str | None, verified_at_ms: int, reservation
         caller.held = [burst_used - left for left in range(reservation.size - 1)]
 
 
-def forget() -> None:
-    """Reset to the state of a new process."""
-    _callers.clear()
-
-
 def _get_or_create(window: Window, counter: str | None) -> _Caller:
     """Return a caller's state in this window. A lease of an earlier window is dropped."""
     key = window.item_key, counter
@@ -121,6 +116,4 @@ def _get_or_create(window: Window, counter: str | None) -> _Caller:
         caller.unspent = previous.unspent + len(previous.held)
         if previous.slot_start + settings.current().burst_window_s == window.slot_start:
             caller.previous_count = previous.count
-    if len(_callers) > CALLERS_MAX:
-        _callers.popitem(last=False)
     return caller

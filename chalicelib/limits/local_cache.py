@@ -3,10 +3,10 @@
 It is never used to admit a request.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
+from chalicelib.core.process_cache import ProcessCache
 from chalicelib.limits import recorded_usage
 from chalicelib.limits.counter_items import COUNTERS_MAX, Window, counters, number, past_slots
 
@@ -40,7 +40,7 @@ class CachedItem:
         return self.slots.get(window.slot, 0)
 
 
-_items: OrderedDict[tuple[str, int], CachedItem] = OrderedDict()
+_items: ProcessCache[tuple[str, int], CachedItem] = ProcessCache("limits.local_cache", ITEMS_MAX)
 _EMPTY = CachedItem()
 
 
@@ -69,15 +69,8 @@ def mark_burst_exhausted(window: Window) -> None:
     _get_or_create(window).burst_exhausted_in = window.slot
 
 
-def forget() -> None:
-    """Reset to the state of a new process."""
-    _items.clear()
-
-
 def _get_or_create(window: Window) -> CachedItem:
     cached = _items.get(window.item_key)
     if cached is None:
         cached = _items[window.item_key] = CachedItem()
-        if len(_items) > ITEMS_MAX:
-            _items.popitem(last=False)
     return cached

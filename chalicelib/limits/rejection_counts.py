@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.core.process_cache import ProcessCache
 from chalicelib.limits import local_cache, recorded_usage, recorded_usage_delta
 from chalicelib.limits.counter_items import REFUSED, TABLE, Window, dies_at, item_key
 
@@ -39,7 +40,7 @@ class Counts:
 NO_COUNTS = Counts()
 _NOTHING_PENDING = NO_COUNTS, 0
 
-_pending: dict[tuple[str, int], tuple[Counts, int]] = {}
+_pending: ProcessCache[tuple[str, int], tuple[Counts, int]] = ProcessCache("limits.rejection_counts", ITEMS_MAX)
 """By item: the counts, and since when they are pending (ms)."""
 _lock = threading.Lock()
 
@@ -71,11 +72,6 @@ def note_failure(window: Window, counter: str) -> None:
     _record(window, 0, recorded_usage.FAILED + counter[-7:])
 
 
-def forget() -> None:
-    """Reset to the state of a new process."""
-    _pending.clear()
-
-
 def _record(window: Window, rejected: int, name: str) -> None:
     since_ms = _add(window, Counts(rejected, {name: 1} if name else {}), window.now_ms)
     if window.now_ms >= since_ms + FLUSH_AFTER_MS:
@@ -88,8 +84,6 @@ def _add(window: Window, more: Counts, since_ms: int) -> int:
         before, pending_since_ms = _pending.get(window.item_key, (NO_COUNTS, since_ms))
         since_ms = min(since_ms, pending_since_ms)
         _pending[window.item_key] = before + more, since_ms
-        if len(_pending) > ITEMS_MAX:
-            _pending.pop(next(iter(_pending)))
     return since_ms
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from chalicelib.core import clock, settings, ssrf_safe_fetch
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import WireError, is_outage
+from chalicelib.core.process_cache import ProcessCache
 from chalicelib.uptime import days
 from chalicelib.uptime.states import DEGRADED, DOWN, UNKNOWN, UP
 
@@ -22,7 +23,7 @@ REQUEST_EVERY_MS = 5 * 60_000
 
 States = dict[str, str]
 
-_up_at_ms: dict[str, int] = {}
+_up_at_ms: ProcessCache[str, int] = ProcessCache("uptime.checks", 16)
 """When each URL was last found up; removed when it is not."""
 
 
@@ -40,11 +41,6 @@ def check(overdue_ms: Callable[[int], int | None]) -> States:
     }
     days.write(now_ms // 60_000, states)
     return states
-
-
-def forget() -> None:
-    """Discard cached results, as in a new process."""
-    _up_at_ms.clear()
 
 
 def _check_url(path: str, now_ms: int) -> str:

@@ -7,7 +7,7 @@ with the next check. Minutes without a check are not counted and appear as no da
 from collections import deque
 from typing import Any
 
-from chalicelib.core import clock, settings
+from chalicelib.core import clock, process_cache, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import ConditionFailed, WireError
 from chalicelib.uptime.states import DOWN, UP
@@ -21,6 +21,7 @@ UNWRITTEN_MAX = 120
 States = dict[str, str]
 
 _unwritten: deque[tuple[int, States]] = deque(maxlen=UNWRITTEN_MAX)
+process_cache.register("uptime.days", _unwritten)
 """Results of this process that could not be written: minute and states, oldest first."""
 
 
@@ -55,11 +56,6 @@ def newest_first(now_s: int) -> list[dynamodb.Json]:
 def day_of(at_s: int) -> str:
     """Return the UTC day of a time: `2026-01-31`."""
     return clock.iso(at_s * 1000)[:10]
-
-
-def forget() -> None:
-    """Discard unwritten results, as in a new process."""
-    _unwritten.clear()
 
 
 def _count(minute: int, states: States) -> None:

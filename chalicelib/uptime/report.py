@@ -11,6 +11,7 @@ from pynamodb.exceptions import PynamoDBException
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.core.process_cache import ProcessCache
 from chalicelib.uptime import days, incidents
 from chalicelib.uptime.states import COMPONENTS, DEGRADED, DOWN, PARTLY_CHECKED, UNKNOWN, UP
 from chalicelib.uptime.tables import Status
@@ -81,30 +82,25 @@ class Report:
         return next((state for state in (DOWN, DEGRADED, UP) if state in states), UNKNOWN)
 
 
-_cached: list[Report] = []
-_cached_outage: list[Report] = []
+_cached: ProcessCache[str, Report] = ProcessCache("uptime.report", 2)
+_CURRENT, _OUTAGE = "current", "outage"
 
 
 def report() -> Report:
     """Return the current report. A database error is not raised: the report shows the database as down."""
     now_ms = clock.now_ms()
-    for cache, lifetime_ms in ((_cached, CACHE_MS), (_cached_outage, OUTAGE_CACHE_MS)):
-        if cache and 0 <= now_ms - cache[0].read_at_ms < lifetime_ms:
-            return cache[0]
+    for name, lifetime_ms in ((_CURRENT, CACHE_MS), (_OUTAGE, OUTAGE_CACHE_MS)):
+        cached = _cached.get(name)
+        if cached is not None and 0 <= now_ms - cached.read_at_ms < lifetime_ms:
+            return cached
     try:
         current = _build(days.newest_first(now_ms // 1000), tuple(incidents.newest_first()), now_ms)
     except (WireError, PynamoDBException):
         # Counted from now, not from the start of the request: the failed read may have taken that long.
-        _cached_outage[:] = [_without_database(clock.now_ms())]
-        return _cached_outage[0]
-    _cached[:] = [current]
+        _cached[_OUTAGE] = outage = _without_database(clock.now_ms())
+        return outage
+    _cached[_CURRENT] = current
     return current
-
-
-def forget() -> None:
-    """Discard the cached reports, as in a new process."""
-    _cached.clear()
-    _cached_outage.clear()
 
 
 def _build(items: list[dynamodb.Json], all_incidents: tuple[Status, ...], now_ms: int) -> Report:
@@ -130,7 +126,7 @@ def _day(day: str, item: dynamodb.Json, name: str) -> Day:
 
 
 def _without_database(now_ms: int) -> Report:
-    last = _cached[0] if _cached else _build([], (), now_ms)
+    last = _cached.get(_CURRENT) or _build([], (), now_ms)
     components = tuple(replace(each, state=DOWN if each.id == "database" else UNKNOWN) for each in last.components)
     return replace(last, components=components, is_readable=bool(_cached), read_at_ms=now_ms)
 

@@ -14,6 +14,8 @@ from types import GenericAlias, ModuleType, UnionType
 from typing import Any
 
 from chalicelib import limits
+from chalicelib.core import process_cache
+from chalicelib.core.process_cache import ProcessCache
 
 State = dict[ModuleType, dict[str, Any]]
 _LOCK = type(threading.Lock())
@@ -31,7 +33,8 @@ class Processes:
         modules = _modules()
         self._before = {module: {name: vars(module)[name] for name in _state(module)} for module in modules}
         for module in modules:
-            _forget(module)
+            _check_caches(module)
+        process_cache.forget()
         self._new = {module: _frozen(module, list(names)) for module, names in self._before.items() if names}
         self._constants = {module: _frozen(module, _constants(module)) for module in modules}
 
@@ -99,8 +102,7 @@ def _thawed(variables: bytes) -> dict[str, Any]:
     return found
 
 
-def _forget(module: ModuleType) -> None:
-    if "forget" in vars(module):
-        module.forget()
-    elif _state(module):
-        raise UnknownStateError(f"{module.__name__} remembers {', '.join(_state(module))} and can't forget it")
+def _check_caches(module: ModuleType) -> None:
+    others = [name for name in _state(module) if not isinstance(vars(module)[name], ProcessCache | frozenset | tuple)]
+    if others:
+        raise UnknownStateError(f"{module.__name__} remembers {', '.join(others)} outside of its process caches")

@@ -7,7 +7,7 @@ from random import Random
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import Unreachable, WireError
-from chalicelib.credentials.reverify import ROUNDS_MAX
+from chalicelib.credentials.revocation_check import ROUNDS_MAX
 from chalicelib.limits import fail_open, stale_marks
 from chalicelib.limits.admission import Refused, Stale, admit
 from chalicelib.limits.counter_items import window_at
@@ -104,7 +104,7 @@ class Service:
             self.answers_us.append(self.timeline.now_us - arrived_us + assumptions.VIEW_MS * MS)
 
     def _admit(self, account: Account, arrived_us: int) -> None:
-        """Admit as `credentials.reverify` does; verifying anew is two reads."""
+        """Admit as `credentials.revocation_check` does; verifying anew is two reads."""
         function = self._function()
         principal = self._believed(account, function)
         for _ in range(ROUNDS_MAX):

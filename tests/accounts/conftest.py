@@ -1,4 +1,4 @@
-"""Fixtures of the tests about people: where their mail goes."""
+"""Fixtures of the tests of accounts: the mailbox."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +11,6 @@ from tests.support.mailbox import Mailbox, kept_in
 
 @pytest.fixture
 def box(latchkey: TestApp, tmp_path: Path) -> Iterator[Mailbox]:
-    """The folder that this house's mail falls into."""
+    """The folder to which the test's emails are written."""
     with kept_in(tmp_path / "mail") as kept:
         yield kept

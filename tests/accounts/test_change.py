@@ -1,4 +1,4 @@
-"""Changing an account."""
+"""Change the name, tier, status and admin flag of an account."""
 
 from collections.abc import Callable
 
@@ -16,16 +16,16 @@ from tests.oauth.flow import registered
 from tests.support.harness import TestApp
 
 
-def test_name_changes_and_nothing_else(latchkey: TestApp) -> None:
-    """No credential becomes stale by it: one write with its event, and none to the counters."""
+def test_rename_changes_only_the_name(latchkey: TestApp) -> None:
+    """It writes the account and an event, and sets no mark."""
     account = latchkey.account()
     with telemetry.calls_watched() as calls:
         assert change.rename(account.id, "Ada B").name == "Ada B"
     assert calls.made == [("TransactWriteItems", ""), ("GetItem", "latchkey-test-accounts")]
 
 
-def test_tier_and_status_change_one_by_one_or_together(latchkey: TestApp) -> None:
-    """What isn't named stays."""
+def test_tier_and_status_change_separately_or_together(latchkey: TestApp) -> None:
+    """A field that is None stays unchanged."""
     account = latchkey.account()
     change.set_standing(account.id, tier=PRO, status=None, actor="test")
     change.set_standing(account.id, tier=None, status="suspended", actor="test")
@@ -36,8 +36,8 @@ def test_tier_and_status_change_one_by_one_or_together(latchkey: TestApp) -> Non
     assert found.status == "active"
 
 
-def test_suspension_ends_console_sessions_for_good(latchkey: TestApp) -> None:
-    """A reinstated account logs in again."""
+def test_suspension_ends_console_sessions_permanently(latchkey: TestApp) -> None:
+    """After a reinstatement the user must log in again."""
     account = latchkey.account()
     epochs = []
     for status in ("suspended", "active", "suspended"):
@@ -47,8 +47,8 @@ def test_suspension_ends_console_sessions_for_good(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize("account_id", ["acc_00000000000000000000", "nobody"])
-def test_account_that_is_not_there_is_not_made(latchkey: TestApp, account_id: str) -> None:
-    """An update never brings a deleted account back as a stump."""
+def test_change_doesnt_create_a_missing_account(latchkey: TestApp, account_id: str) -> None:
+    """An update doesn't recreate a deleted account."""
     with pytest.raises(errors.NotFound):
         change.rename(account_id, "Ghost")
     with pytest.raises(errors.NotFound):
@@ -56,36 +56,36 @@ def test_account_that_is_not_there_is_not_made(latchkey: TestApp, account_id: st
     assert Account.count() == 0
 
 
-def test_change_that_could_not_be_told_is_made_and_says_so(latchkey: TestApp) -> None:
-    """Whoever suspends an account hears that it may take minutes, and that repeating helps."""
+def test_change_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
+    """The account is changed; the message says to repeat the request."""
     account = latchkey.account()
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
-    with pytest.raises(errors.Unavailable, match="Send it again"):
+    with pytest.raises(errors.Unavailable, match="Repeat the request"):
         change.set_standing(account.id, tier=None, status="suspended", actor="test")
     assert find.account_by_id(account.id).status == "suspended"
 
 
-def told(account: Account) -> tuple[str, dict[str, str], str, str | None]:
-    """Return the type, the fields, the actor and the reason of what was recorded of an account last."""
+def last_event(account: Account) -> tuple[str, dict[str, str], str, str | None]:
+    """Return type, details, actor and reason of the latest event of an account."""
     event = record.newest_first(account.id, 1)[0]
     return event.type, event.changed.as_dict(), event.actor, event.reason
 
 
-def test_each_change_is_recorded_with_what_it_set_and_nothing_else(latchkey: TestApp) -> None:
-    """Who did it, and why, stands beside it."""
+def test_each_change_is_recorded_with_its_fields_only(latchkey: TestApp) -> None:
+    """The event also has the actor and the reason."""
     account = latchkey.account()
     change.rename(account.id, "Ada B")
-    assert told(account) == ("account.renamed", {"name": "Ada B"}, "operator", None)
+    assert last_event(account) == ("account.renamed", {"name": "Ada B"}, "operator", None)
     for tier, status, changed in (
         (PRO, None, {"tier": "pro"}),
         (None, "suspended", {"status": "suspended"}),
         (ENTERPRISE, "active", {"tier": "enterprise", "status": "active"}),
     ):
         change.set_standing(account.id, tier=tier, status=status, actor="operator", reason="Because")
-        assert told(account) == ("account.standing_changed", changed, "operator", "Because")
+        assert last_event(account) == ("account.standing_changed", changed, "operator", "Because")
     for admin, word in ((True, "yes"), (False, "no")):
         change.set_admin(account.id, admin)
-        assert told(account) == ("account.standing_changed", {"admin": word}, "operator", None)
+        assert last_event(account) == ("account.standing_changed", {"admin": word}, "operator", None)
         assert find.account_by_id(account.id).admin is admin
 
 
@@ -99,8 +99,8 @@ def test_each_change_is_recorded_with_what_it_set_and_nothing_else(latchkey: Tes
     ],
     ids=["tier", "suspended", "reinstated", "admin"],
 )
-def test_change_of_standing_takes_effect_at_the_next_request(latchkey: TestApp, deed: Callable[[str], None]) -> None:
-    """Its mark is set, whatever of the standing it was; of an account that isn't there nothing is changed."""
+def test_each_change_sets_the_mark(latchkey: TestApp, deed: Callable[[str], None]) -> None:
+    """So it applies at the next request; a change of a missing account raises NotFound."""
     account = latchkey.account()
     latchkey.clock.forward(1)
     deed(account.id)
@@ -110,8 +110,8 @@ def test_change_of_standing_takes_effect_at_the_next_request(latchkey: TestApp, 
     assert Account.count() == 1
 
 
-def test_nobody_suspends_their_own_account(latchkey: TestApp) -> None:
-    """They couldn't undo it. Their tier they may set, and another's account they may suspend."""
+def test_own_account_cant_be_suspended(latchkey: TestApp) -> None:
+    """The user couldn't undo it. Their own tier, and other accounts, can be changed."""
     admin, other = latchkey.account(admin=True), latchkey.account()
     with actors.administrator(admin.id, "Because"):
         with pytest.raises(errors.Conflict, match="Ask another administrator"):
@@ -124,19 +124,19 @@ def test_nobody_suspends_their_own_account(latchkey: TestApp) -> None:
     assert [(each.tier, each.status) for each in stands] == [("pro", "active"), ("free", "suspended")]
 
 
-def test_suspension_alone_leaves_something_to_be_finished(latchkey: TestApp) -> None:
-    """What the request did of it, and that it began; a change of tier, or a reinstatement, ends nothing."""
+def test_only_a_suspension_stores_a_pending_termination(latchkey: TestApp) -> None:
+    """It has its progress and start time; a new tier or a reinstatement stores none."""
     account = latchkey.account()
     change.set_standing(account.id, tier=PRO, status=None, actor="operator")
     change.set_standing(account.id, tier=None, status="active", actor="operator")
     assert list(unfinished.all_there_are()) == []
     change.set_standing(account.id, tier=None, status="suspended", actor="operator")
-    (ending,) = unfinished.all_there_are()
-    assert (ending.kind, ending.subject, ending.began_at) == ("owner", account.id, clock.now_ms())
+    (pending,) = unfinished.all_there_are()
+    assert (pending.kind, pending.subject, pending.began_at) == ("owner", account.id, clock.now_ms())
 
 
-def test_users_of_a_suspended_accounts_clients_are_told_in_the_same_request(latchkey: TestApp) -> None:
-    """Their cached verdicts end; how far that has come is written down."""
+def test_suspension_marks_users_of_the_accounts_clients_in_the_request(latchkey: TestApp) -> None:
+    """Their cached principals become stale, and the progress is saved."""
     owner, user = latchkey.account(name="Owner"), latchkey.account(name="User")
     app = registered(latchkey, owner=owner)
     grants.new(user.id, app.id, scopes={"read"}, resources=set()).save()

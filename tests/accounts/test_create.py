@@ -1,9 +1,9 @@
-"""A new account and its claim on an email stand together or not at all."""
+"""An account and its email claim are created together or not at all."""
 
 import pytest
 from pynamodb.exceptions import TransactWriteError
 
-from chalicelib.accounts.create import create_account, store, unstored
+from chalicelib.accounts.create import create_account, new_account, store
 from chalicelib.accounts.tables import Account, Email
 from chalicelib.core import errors
 from chalicelib.core.dynamodb import models
@@ -14,15 +14,15 @@ from tests.support.interleaving import failing
 
 
 def test_new_account_is_active_and_no_admin(latchkey: TestApp) -> None:
-    """Nobody is more than asked for."""
+    """These are the defaults."""
     account = Account.get(create_account(email="Ada@Example.com", name="Ada", tier=PRO).id)
     assert (account.email, account.name, account.tier) == ("ada@example.com", "Ada", "pro")
     assert (account.status, account.admin, account.created_at) == ("active", False, NOON_MS)
     assert account.live_keys.as_dict() == {}
 
 
-def test_second_claim_on_an_email_loses_and_leaves_nothing(latchkey: TestApp) -> None:
-    """Of two accounts with one address the first stands; the other isn't there at all."""
+def test_second_claim_on_an_address_fails_and_stores_nothing(latchkey: TestApp) -> None:
+    """Of two accounts with one address the first is stored; of the other nothing is."""
     first = create_account(email="ada@example.com", name="Ada", tier=FREE)
     with pytest.raises(errors.Conflict):
         create_account(email="ADA@example.com", name="Eve", tier=FREE)
@@ -30,15 +30,15 @@ def test_second_claim_on_an_email_loses_and_leaves_nothing(latchkey: TestApp) ->
     assert Email.get("ada@example.com").account_id == first.id
 
 
-def test_account_without_an_address_is_refused(latchkey: TestApp) -> None:
+def test_account_with_an_invalid_address_is_rejected(latchkey: TestApp) -> None:
     """Nothing is stored."""
     with pytest.raises(errors.InvalidRequest):
         create_account(email="nonsense", name="Ada", tier=FREE)
     assert Account.count() == 0
 
 
-def test_new_account_holds_what_it_was_made_of_and_is_recorded(latchkey: TestApp) -> None:
-    """Its address as it was typed only where that is another spelling, and its event with the tier."""
+def test_new_account_is_stored_with_all_attributes_and_recorded(latchkey: TestApp) -> None:
+    """The typed address is stored only if it differs from the claim; the event has the tier."""
     made = create_account(
         email="Ada@Example.com", name="Ada", tier=PRO, admin=True, password_hash="hash", verified_at_ms=5
     )
@@ -53,8 +53,8 @@ def test_new_account_holds_what_it_was_made_of_and_is_recorded(latchkey: TestApp
     assert [plain.password_hash, plain.email_verified_at, plain.is_verified] == [None, None, False]
 
 
-def test_what_stands_beside_an_account_is_stored_with_it_or_neither(latchkey: TestApp) -> None:
-    """Refused, it is a conflict, and nothing is left of the account."""
+def test_additional_write_is_stored_with_the_account_or_neither_is(latchkey: TestApp) -> None:
+    """If its condition fails, it is a conflict, and no account is created."""
     refused = Email("taken@example.com", account_id="acc_x")
     refused.save()
 
@@ -70,17 +70,17 @@ def test_what_stands_beside_an_account_is_stored_with_it_or_neither(latchkey: Te
     assert Email.count() == 2
 
 
-def test_account_never_takes_the_place_of_another_with_its_id(latchkey: TestApp) -> None:
-    """By whatever chance two ids are the same."""
+def test_account_doesnt_overwrite_another_with_its_id(latchkey: TestApp) -> None:
+    """Even if two random ids are equal."""
     first = create_account(email="ada@example.com", name="Ada", tier=FREE)
-    second = unstored(email="eve@example.com", name="Eve", tier=FREE)
+    second = new_account(email="eve@example.com", name="Eve", tier=FREE)
     second.id = first.id
     with pytest.raises(TransactWriteError):
         store(second)
     assert ([each.name for each in Account.scan()], Email.count()) == (["Ada"], 1)
 
 
-def test_database_that_fails_is_not_called_a_conflict(latchkey: TestApp) -> None:
-    """Nobody is told that their address is taken because a write was broken."""
+def test_database_error_is_not_reported_as_a_conflict(latchkey: TestApp) -> None:
+    """The address is not said to have an account."""
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
         create_account(email="ada@example.com", name="Ada", tier=FREE)

@@ -1,4 +1,4 @@
-"""What counts as one email address."""
+"""Which texts are email addresses, and which spellings are the same address."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.accounts.email_address import LENGTH_MAX, as_typed, beginning, hashed, normalised, parsed
+from chalicelib.accounts.email_address import LENGTH_MAX, claim_prefix, hash_claim, normalised, parsed, pseudo_claim
 from chalicelib.core.errors import InvalidRequest
 
 
@@ -30,8 +30,8 @@ from chalicelib.core.errors import InvalidRequest
         ("\u212aate@example.com", "kate@example.com"),
     ],
 )
-def test_spellings_of_one_mailbox_are_one_claim(given: str, claimed: str) -> None:
-    """Case, width, composition and the domain's script don't make another address."""
+def test_spellings_of_one_mailbox_have_one_claim(given: str, claimed: str) -> None:
+    """Case, width, Unicode composition and the script of the domain don't matter."""
     assert normalised(given) == claimed
     assert normalised(claimed) == claimed
 
@@ -85,14 +85,14 @@ def test_spellings_of_one_mailbox_are_one_claim(given: str, claimed: str) -> Non
         "a" * 5_000 + "@example.com",
     ],
 )
-def test_text_that_is_no_address_is_refused(given: str) -> None:
-    """Nothing is claimed, or written into a mail's head, that no mail would reach."""
+def test_invalid_address_is_rejected(given: str) -> None:
+    """It is neither claimed nor written to a header of an email."""
     with pytest.raises(InvalidRequest, match="email must be an address"):
         normalised(given)
 
 
-def test_longest_address_is_taken() -> None:
-    """RFC 5321 §4.5.3.1.3 leaves 254 characters for an address."""
+def test_longest_address_is_accepted() -> None:
+    """RFC 5321 §4.5.3.1.3 allows 254 octets."""
     label = "b" * 60
     address = f"{'a' * 64}@{label}.{label}.{label}.{'c' * (LENGTH_MAX - 64 - 1 - 3 * 61)}"
     assert len(address) == LENGTH_MAX
@@ -117,8 +117,8 @@ def test_longest_address_is_taken() -> None:
         ("ς@example.com", "σ@example.com"),
     ],
 )
-def test_addresses_of_different_people_are_different_claims(one: str, other: str) -> None:
-    """What a mail server may deliver to two people is never one account: nobody has an account by another's mailbox."""
+def test_different_mailboxes_have_different_claims(one: str, other: str) -> None:
+    """Otherwise a user could get an account of another user's mailbox."""
     assert normalised(one) != normalised(other)
 
 
@@ -131,14 +131,14 @@ def test_addresses_of_different_people_are_different_claims(one: str, other: str
         ("\u212aate@example.com", "Kate@example.com"),
     ],
 )
-def test_mail_goes_to_the_address_as_it_was_typed(typed: str, mailbox: str) -> None:
-    """The local part in its own letters, the domain as DNS knows it; a letter that looks like another is that one."""
+def test_mailbox_keeps_the_typed_local_part(typed: str, mailbox: str) -> None:
+    """The domain is in A-labels; compatibility characters are normalised to NFC only."""
     assert parsed(typed).mailbox == mailbox
 
 
 @given(st.text(max_size=12), st.text(max_size=12))
-def test_claim_and_mailbox_claim_the_same(local: str, domain: str) -> None:
-    """Of whatever is taken, claim and mailbox are spellings of one address: who gets the mail has the claim."""
+def test_claim_and_mailbox_are_the_same_address(local: str, domain: str) -> None:
+    """For every accepted address, the claim of its mailbox is its claim."""
     try:
         address = parsed(f"{local}@{domain}.example")
     except InvalidRequest:
@@ -147,17 +147,17 @@ def test_claim_and_mailbox_claim_the_same(local: str, domain: str) -> None:
 
 
 @pytest.mark.parametrize("typed", ["wei", "weiß", "WEIß@", "weiß@ex", "jo\u0308rg", "claim@faß.example", "claim@fa"])
-def test_what_an_address_begins_with_is_found_as_it_is_claimed(typed: str) -> None:
-    """Whoever looks for an account types the beginning of its address."""
+def test_claim_prefix_matches_the_claims_of_its_addresses(typed: str) -> None:
+    """Administrators search for an account by the beginning of its address."""
     claims = [
         normalised(each) for each in ("weiß@ex.example", "jörg@ex.example", "claim@faß.example", "claim@far.example")
     ]
-    assert any(claim.startswith(beginning(typed)) for claim in claims)
+    assert any(claim.startswith(claim_prefix(typed)) for claim in claims)
 
 
 @pytest.mark.parametrize("length", [254, 255])
-def test_limits_of_an_address_are_those_of_smtp(length: int) -> None:
-    """RFC 5321 §4.5.3.1: 254 octets in all, 64 of them before the @, counted as they are sent."""
+def test_length_limits_of_an_address_are_those_of_smtp(length: int) -> None:
+    """RFC 5321 §4.5.3.1: 254 octets, of which the local part has 64, in UTF-8."""
     domain = ".".join(("b" * 60, "b" * 60, "b" * 60, "c" * (length - 64 - 1 - 183)))
     address = f"{'é' * 32}@{domain}"
     assert len(address.encode()) == length
@@ -168,29 +168,29 @@ def test_limits_of_an_address_are_those_of_smtp(length: int) -> None:
             normalised(address)
 
 
-def test_address_is_measured_as_it_was_typed_before_anything_else() -> None:
-    """What would be short enough once it is written otherwise is refused all the same: nobody pays for its length."""
+def test_length_of_an_address_is_checked_as_it_was_typed() -> None:
+    """Before normalisation, whose time depends on the length."""
     with pytest.raises(InvalidRequest) as refused:
         normalised("ada@exam" + "\u00ad" * 250 + "ple.com")
     assert (refused.value.status, refused.value.field) == (400, "email")
     assert normalised("ada@exam" + "\u00ad" * 200 + "ple.com") == "ada@example.com"
 
 
-def test_text_that_is_no_address_is_counted_by_its_first_254_characters() -> None:
-    """In lower case and without the spaces around it; never with an address, which holds no space."""
-    assert as_typed(" Bob@Gmial ") == "no address bob@gmial"
-    assert as_typed("x" * 254 + "y") == "no address " + "x" * 254
+def test_pseudo_claim_has_the_first_254_characters() -> None:
+    """In lower case without surrounding spaces; unlike the claim of an address it contains a space."""
+    assert pseudo_claim(" Bob@Gmial ") == "no address bob@gmial"
+    assert pseudo_claim("x" * 254 + "y") == "no address " + "x" * 254
 
 
-def test_address_is_stood_for_by_its_digest() -> None:
-    """Nothing of it can be read on a counter; half a surrogate pair has a digest too."""
-    assert hashed("ada@example.com") == hashlib.sha256(b"ada@example.com").hexdigest()[:32]
-    assert len(hashed("\ud800")) == 32
+def test_hash_of_a_claim_is_its_digest() -> None:
+    """Counters don't reveal addresses; a lone surrogate has a digest too."""
+    assert hash_claim("ada@example.com") == hashlib.sha256(b"ada@example.com").hexdigest()[:32]
+    assert len(hash_claim("\ud800")) == 32
 
 
 @pytest.mark.parametrize("character", '@<>"(),:;\\[]')
-def test_delimiter_stands_in_no_local_part_however_it_is_drawn(character: str) -> None:
-    """A mail server that folds a full-width one would read two addresses, or none."""
+def test_local_part_has_no_delimiter_of_any_width(character: str) -> None:
+    """A mail server that folds a full-width delimiter would read another address."""
     wide = chr(ord(character) + 0xFEE0)
     for local in (f"a{character}b", f"a{wide}b"):
         with pytest.raises(InvalidRequest):
@@ -198,7 +198,7 @@ def test_delimiter_stands_in_no_local_part_however_it_is_drawn(character: str) -
 
 
 @pytest.mark.parametrize("typed", ["Ada", "ada@", "ADA@Exa", "ada@example.com"])
-def test_beginning_of_an_address_is_exactly_what_its_claim_begins_with(typed: str) -> None:
-    """No less of it: whoever typed more is shown fewer."""
-    assert beginning(f" {typed} ") == typed.lower()
-    assert beginning("ada@faß.example") == "ada@xn--fa-hia.example"
+def test_claim_prefix_keeps_the_whole_text(typed: str) -> None:
+    """A longer prefix matches fewer addresses."""
+    assert claim_prefix(f" {typed} ") == typed.lower()
+    assert claim_prefix("ada@faß.example") == "ada@xn--fa-hia.example"

@@ -1,4 +1,4 @@
-"""How many mails are sent that somebody asks for: strangers take none from an account's own user."""
+"""Limits on requested emails: anonymous callers can't use up the allowance of an account's own user."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.accounts import email_links, self_service, sessions, sign_up
-from chalicelib.accounts.email_address import hashed
+from chalicelib.accounts.email_address import hash_claim
 from chalicelib.accounts.email_not_sent import MailNotSent
 from chalicelib.accounts.password_attempts import Caller
 from chalicelib.accounts.sessions import LoggedIn
@@ -26,7 +26,7 @@ NEW = "new@example.com"
 
 @pytest.fixture
 def unsendable(latchkey: TestApp) -> Iterator[None]:
-    """A sender that SES hasn't verified, so that it takes no mail."""
+    """An SES sender that isn't verified, so that SES rejects its emails."""
     telemetry.write_to(io.StringIO())
     with settings.in_use(replace(settings.current(), mail_from="unverified@example.com")):
         yield
@@ -34,24 +34,24 @@ def unsendable(latchkey: TestApp) -> Iterator[None]:
 
 
 def network(number: int) -> Caller:
-    """Return one of many strangers."""
+    """Return one of many networks."""
     return Caller((f"198.51.100.{number}",))
 
 
 def visit(account: Account) -> LoggedIn:
-    """Return the account's person, logged in."""
+    """Return the account's user, logged in."""
     found = sessions.session_of(sessions.open_session(account))
     assert found is not None
     return found
 
 
 def changes(account: Account, email: str = NEW, caller: Caller = SOMEWHERE) -> None:
-    """Ask that an account move to another address."""
+    """Request an email change."""
     self_service.ask_for_email(visit(account), caller=caller, password=PASSWORD, email=email, base_url=BASE)
 
 
 def resets(caller: Caller = SOMEWHERE) -> None:
-    """Ask for another password."""
+    """Request a password reset."""
     sign_up.ask_for_reset(email=ADA, caller=caller, base_url=BASE)
 
 
@@ -62,22 +62,22 @@ def signs_up(caller: Caller = SOMEWHERE) -> None:
 
 
 @pytest.mark.parametrize("from_elsewhere", [True, False], ids=["other network", "same network"])
-def test_stranger_uses_up_nobody_elses_change_of_address(latchkey: TestApp, box: Mailbox, from_elsewhere: bool) -> None:
-    """They are refused for their own account; the mail of the account that has the address comes."""
-    stranger, rightful = person(name="Mallory"), person()
+def test_email_changes_of_an_account_dont_limit_others(latchkey: TestApp, box: Mailbox, from_elsewhere: bool) -> None:
+    """The first account reaches its own limit; the owner of the address gets their email."""
+    attacker, rightful = person(name="Mallory"), person()
     for _ in range(5):
-        changes(stranger, caller=network(1) if from_elsewhere else SOMEWHERE)
+        changes(attacker, caller=network(1) if from_elsewhere else SOMEWHERE)
     with pytest.raises(Refused):
-        changes(stranger)
+        changes(attacker)
     assert len(box.take()) == 5
     changes(rightful)
     assert email_links.looked_up(box.take_one().ticket, email_links.CHANGE_EMAIL).account_id == rightful.id
 
 
-def test_many_strangers_use_up_nobody_elses_first_change_of_address(latchkey: TestApp, box: Mailbox) -> None:
-    """From many accounts an address gets 20 an hour, beside each account's first; who gets none is told so."""
+def test_email_changes_of_many_accounts_dont_limit_the_first_of_another(latchkey: TestApp, box: Mailbox) -> None:
+    """An address gets 20 an hour, besides the first of each account; a limit is reported."""
     rightful = person()
-    latchkey.counted(f"mail_{hashed(NEW)}", tiers.EMAIL_CHANGE_MAILS.address, used=20)
+    latchkey.counted(f"mail_{hash_claim(NEW)}", tiers.EMAIL_CHANGE_MAILS.address, used=20)
     changes(rightful)
     assert box.take_one().to == NEW
     with pytest.raises(Refused):
@@ -85,8 +85,8 @@ def test_many_strangers_use_up_nobody_elses_first_change_of_address(latchkey: Te
     assert box.take() == []
 
 
-def test_taken_and_free_address_refuse_alike(latchkey: TestApp, box: Mailbox) -> None:
-    """No allowance tells whether somebody has an address."""
+def test_email_change_has_the_same_limits_for_a_known_address(latchkey: TestApp, box: Mailbox) -> None:
+    """The limits don't reveal whether an account has the address."""
     taken = person(email=NEW)
     for email in (taken.email, "free@example.com"):
         asker = person()
@@ -96,8 +96,8 @@ def test_taken_and_free_address_refuse_alike(latchkey: TestApp, box: Mailbox) ->
             changes(asker, email)
 
 
-def test_stranger_on_one_network_leaves_an_address_its_mails_from_elsewhere(latchkey: TestApp, box: Mailbox) -> None:
-    """Of resets and of sign-ups one network has five an hour for an address, however wide an IPv6 network is."""
+def test_one_network_doesnt_use_up_the_emails_of_an_address(latchkey: TestApp, box: Mailbox) -> None:
+    """A network gets five resets and five sign-ups an hour for an address; an IPv6 /48 counts as one."""
     for number in range(12):
         signs_up(Caller((f"2001:db8:1:{number}::/64", "2001:db8:1::/48")))
     assert len(box.take()) == 5
@@ -108,11 +108,11 @@ def test_stranger_on_one_network_leaves_an_address_its_mails_from_elsewhere(latc
         resets(Caller((f"2001:db8:1:{number}::/64", "2001:db8:1::/48")))
     assert len(box.take()) == 5
     resets()
-    assert box.take_one().subject == "Choose another password"
+    assert box.take_one().subject == "Reset your password"
 
 
-def test_nobodys_mailbox_is_flooded_by_whoever_asks(latchkey: TestApp, box: Mailbox) -> None:
-    """From however many networks: twenty mails of a kind an hour, and the next one in the next hour."""
+def test_address_gets_twenty_emails_of_a_kind_an_hour(latchkey: TestApp, box: Mailbox) -> None:
+    """From however many networks; the limit is reset in the next hour."""
     person(email=ADA)
     for number in range(24):
         resets(network(number))
@@ -123,10 +123,10 @@ def test_nobodys_mailbox_is_flooded_by_whoever_asks(latchkey: TestApp, box: Mail
     assert box.take_one().to == ADA
 
 
-def test_user_on_a_remembered_device_gets_a_reset_whatever_strangers_asked_for(latchkey: TestApp, box: Mailbox) -> None:
-    """On a device that logged in before, they have five an hour of their own; elsewhere the mails that came work."""
+def test_remembered_device_has_its_own_allowance_of_resets(latchkey: TestApp, box: Mailbox) -> None:
+    """It gets five an hour, whatever anonymous callers requested for the address."""
     account = person(email=ADA)
-    latchkey.counted(f"mail_{hashed(ADA)}", tiers.RESET_MAILS.address, used=20)
+    latchkey.counted(f"mail_{hash_claim(ADA)}", tiers.RESET_MAILS.address, used=20)
     device = replace(SOMEWHERE, device=sessions.remember_device(account))
     for _ in range(7):
         resets(device)
@@ -135,10 +135,10 @@ def test_user_on_a_remembered_device_gets_a_reset_whatever_strangers_asked_for(l
     assert box.take() == []
 
 
-def test_user_who_confirms_their_address_is_counted_by_account(latchkey: TestApp, box: Mailbox) -> None:
-    """Sign-ups of strangers with the address take nothing from it; beyond five the user is told."""
+def test_verification_by_a_logged_in_user_is_counted_for_the_account(latchkey: TestApp, box: Mailbox) -> None:
+    """Sign-ups of others with the address don't count; the sixth is reported as rejected."""
     account = person(email=ADA, verified=False)
-    latchkey.counted(f"mail_{hashed(ADA)}", tiers.VERIFICATION_MAILS.address, used=20)
+    latchkey.counted(f"mail_{hash_claim(ADA)}", tiers.VERIFICATION_MAILS.address, used=20)
     for _ in range(5):
         sign_up.send_verification(account, networks=SOMEWHERE.networks, base_url=BASE)
     with pytest.raises(Refused):
@@ -147,8 +147,8 @@ def test_user_who_confirms_their_address_is_counted_by_account(latchkey: TestApp
 
 
 @pytest.mark.usefixtures("unsendable")
-def test_mail_that_could_not_be_sent_is_not_said_to_be(latchkey: TestApp) -> None:
-    """Whoever is known, or learns nothing by it, is told; that a reset failed might tell who has an account."""
+def test_failed_email_is_reported_except_for_a_reset(latchkey: TestApp) -> None:
+    """A failed reset would reveal that an account has the address."""
     account = person(email=ADA, verified=False)
     asked: list[Callable[[], None]] = [
         lambda: sign_up.send_verification(account, networks=SOMEWHERE.networks, base_url=BASE),

@@ -1,17 +1,17 @@
-"""What each mail says, to an address that was verified and to one that wasn't."""
+"""Text of each email, to a verified and to an unverified address."""
 
 import pytest
 
 from chalicelib.accounts import emails
-from chalicelib.accounts.email_sender import Letter
+from chalicelib.accounts.email_sender import EmailMessage
 from chalicelib.accounts.tables import Account
 
 LINK = "https://api.example.com/x"
-IGNORE = "\n\nIf this wasn't you, you can ignore this mail: nothing changes unless the link is used."
+UNREQUESTED = "\n\nIf you didn't request this, ignore this email: nothing changes unless the link is used."
 
 
 def account(*, verified: bool) -> Account:
-    """Return an account whose address was typed in another spelling than it is claimed in."""
+    """Return an account whose mailbox is spelled differently from its claim."""
     return Account(
         "acc_x",
         email="ada@example.com",
@@ -22,55 +22,56 @@ def account(*, verified: bool) -> Account:
 
 
 @pytest.mark.parametrize(
-    "letter",
+    "message",
     [
         emails.confirm_sign_up("new@example.com", LINK),
         emails.confirm_new_address("new@example.com", LINK),
-        emails.reset_of_nobody("new@example.com", LINK),
+        emails.reset_without_account("new@example.com", LINK),
     ],
-    ids=["sign_up", "new_address", "reset_of_nobody"],
+    ids=["sign_up", "new_address", "reset_without_account"],
 )
-def test_letter_to_an_address_without_an_account_greets_nobody_by_name(letter: Letter) -> None:
-    """It holds its link, and says what to do when it was asked for by somebody else."""
-    assert letter.to == "new@example.com"
-    assert letter.text.startswith("Hello,\n\n")
-    assert letter.text.endswith(f":\n\n{LINK}{IGNORE}")
+def test_email_to_an_address_without_an_account_has_no_name(message: EmailMessage) -> None:
+    """It has its link, and instructions for a recipient who didn't request it."""
+    assert message.to == "new@example.com"
+    assert message.text.startswith("Hello,\n\n")
+    assert message.text.endswith(f"(the link expires in 1 hour):\n\n{LINK}{UNREQUESTED}")
 
 
-@pytest.mark.parametrize(("verified", "hello"), [(True, "Hello Ada,\n\n"), (False, "Hello,\n\n")])
-def test_name_stands_only_in_mail_to_a_verified_address(verified: bool, hello: str) -> None:
-    """Whoever typed the name may be a stranger to the address until then."""
+@pytest.mark.parametrize(("verified", "greeting"), [(True, "Hi Ada,\n\n"), (False, "Hello,\n\n")])
+def test_name_is_only_in_emails_to_a_verified_address(verified: bool, greeting: str) -> None:
+    """Until then the user who typed the name may not own the address."""
     ada = account(verified=verified)
-    for letter in (
-        emails.known_already(ada, LINK, f"{LINK}/reset"),
+    for message in (
+        emails.address_has_account(ada, LINK, f"{LINK}/reset"),
         emails.reset(ada, LINK),
         emails.password_changed(ada, LINK),
         emails.email_changed(ada, "new@example.com"),
         emails.key_was_stopped(ada, key="CI", hint="lk_live_…aB3x", why="w", done="revoked", link=LINK),
         emails.leaked(ada, kind="API key", name="CI", hint="lk_live_…aB3x", where="w", done="d", link=LINK),
     ):
-        assert letter.text.startswith(hello)
-        assert ("Ada" in letter.text) is verified
-        assert letter.to == "Ada@example.com"
-    assert emails.verify(ada, LINK).text == f"Hello,\n\nconfirm this address within the hour:\n\n{LINK}{IGNORE}"
+        assert message.text.startswith(greeting)
+        assert ("Ada" in message.text) is verified
+        assert message.to == "Ada@example.com"
+    confirm = "confirm your email address (the link expires in 1 hour)"
+    assert emails.verify(ada, LINK).text == f"Hello,\n\n{confirm}:\n\n{LINK}{UNREQUESTED}"
 
 
-@pytest.mark.parametrize(("verified", "said"), [(True, "new@example.com"), (False, "another one")])
-def test_old_address_is_told_the_new_one_only_if_it_was_verified(verified: bool, said: str) -> None:
-    """An address can say what somebody likes, too."""
+@pytest.mark.parametrize(("verified", "new"), [(True, "new@example.com"), (False, "another address")])
+def test_old_address_gets_the_new_one_only_if_it_was_verified(verified: bool, new: str) -> None:
+    """The new address is text that a user typed."""
     text = emails.email_changed(account(verified=verified), "new@example.com").text
-    assert f"the address of your account was changed to {said}. If this wasn't you" in text
+    assert f"the email address of your account was changed to {new}. If this wasn't you" in text
     assert LINK not in text
 
 
 @pytest.mark.parametrize(("verified", "named"), [(True, "CI"), (False, "lk_live_…aB3x")])
 @pytest.mark.parametrize("link", [LINK, ""])
-def test_key_is_named_by_its_preview_to_an_unverified_address(verified: bool, named: str, link: str) -> None:
-    """In subject and text; where there is a page about it, the letter ends with its link."""
-    ada, end = account(verified=verified), f"\n\nLook at it here:\n\n{link}" if link else ""
+def test_key_is_named_by_its_preview_in_emails_to_an_unverified_address(verified: bool, named: str, link: str) -> None:
+    """In subject and text; the email ends with a link if there is a page about the key."""
+    ada, end = account(verified=verified), f"\n\nView it here:\n\n{link}" if link else ""
     stopped = emails.key_was_stopped(ada, key="CI", hint="lk_live_…aB3x", why="too much", done="revoked", link=link)
     assert stopped.subject == f"Your API key {named} was revoked"
-    assert f"about your API key {named}: too much. As you chose for such a case, it was revoked." in stopped.text
+    assert f"unusual activity of your API key {named}: too much. As set in its policy, it was revoked." in stopped.text
     assert stopped.text.endswith(f"it was revoked.{end}")
     leaked = emails.leaked(
         ada, kind="API key", name="CI", hint="lk_live_…aB3x", where="At a.example.", done="It was revoked.", link=link
@@ -80,8 +81,8 @@ def test_key_is_named_by_its_preview_to_an_unverified_address(verified: bool, na
     assert leaked.text.endswith(f"can read it.{found}\n\nIt was revoked.{end}")
 
 
-def test_owner_of_a_known_address_is_shown_both_ways_on() -> None:
-    """To log in, and to choose another password."""
-    text = emails.known_already(account(verified=True), LINK, f"{LINK}/reset").text
+def test_email_to_a_known_address_has_links_to_log_in_and_to_reset_the_password() -> None:
+    """The owner of the address may have forgotten that there is an account, or its password."""
+    text = emails.address_has_account(account(verified=True), LINK, f"{LINK}/reset").text
     assert f"{LINK}/reset\n\n" in text
-    assert text.endswith(f"To log in:\n\n{LINK}{IGNORE}")
+    assert text.endswith(f"To log in:\n\n{LINK}{UNREQUESTED}")

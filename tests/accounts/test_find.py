@@ -1,4 +1,4 @@
-"""Finding accounts."""
+"""Find accounts by id and email, and list them."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.support.harness import TestApp
 
 
 def test_account_is_found_by_id_and_by_email(latchkey: TestApp) -> None:
-    """However its email is spelled."""
+    """In any spelling of the address."""
     account = latchkey.account(email="ada@example.com")
     assert find.account_by_id(account.id).email == "ada@example.com"
     assert find.account_by_email(" ADA@example.com ").id == account.id
@@ -17,19 +17,19 @@ def test_account_is_found_by_id_and_by_email(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("account_id", ["", "acc_", "acc_00000000000000000000", "key_00000000000000000000", "\x00"])
 def test_unknown_id_is_not_found(latchkey: TestApp, account_id: str) -> None:
-    """An id that isn't there and text that is no id look alike."""
+    """Neither is a text that is no id."""
     with pytest.raises(errors.NotFound):
         find.account_by_id(account_id)
 
 
 def test_unknown_email_is_not_found(latchkey: TestApp) -> None:
-    """Nobody has claimed it."""
+    """No account has claimed it."""
     with pytest.raises(errors.NotFound):
         find.account_by_email("nobody@example.com")
 
 
-def test_account_that_left_the_directory_is_not_found(latchkey: TestApp) -> None:
-    """A deleted account has no profile, by id or in the list."""
+def test_deleted_account_is_not_found(latchkey: TestApp) -> None:
+    """Neither by id nor in the list."""
     account = latchkey.account()
     account.update(actions=[Account.listed.remove()])
     with pytest.raises(errors.NotFound):
@@ -37,8 +37,8 @@ def test_account_that_left_the_directory_is_not_found(latchkey: TestApp) -> None
     assert list(find.accounts_after("", 10)) == []
 
 
-def test_accounts_are_listed_from_beyond_an_id(latchkey: TestApp) -> None:
-    """Oldest first, no more than asked for."""
+def test_accounts_after_an_id_are_listed(latchkey: TestApp) -> None:
+    """Oldest first, up to the limit."""
     made = []
     for _ in range(4):
         made.append(latchkey.account().id)
@@ -48,8 +48,8 @@ def test_accounts_are_listed_from_beyond_an_id(latchkey: TestApp) -> None:
     assert list(find.accounts_after(made[3], 10)) == []
 
 
-def test_newest_accounts_are_listed_from_before_an_id(latchkey: TestApp) -> None:
-    """Youngest first, no more than asked for."""
+def test_accounts_before_an_id_are_listed(latchkey: TestApp) -> None:
+    """Newest first, up to the limit."""
     made = []
     for _ in range(4):
         made.append(latchkey.account().id)
@@ -59,8 +59,8 @@ def test_newest_accounts_are_listed_from_before_an_id(latchkey: TestApp) -> None
     assert list(find.newest_accounts(10, before=made[0])) == []
 
 
-def test_accounts_are_listed_by_what_their_address_begins_with(latchkey: TestApp) -> None:
-    """By address, however the beginning is spelled, beyond the last one that was shown and no more than asked for."""
+def test_accounts_are_listed_by_the_beginning_of_their_address(latchkey: TestApp) -> None:
+    """Sorted by address, in any spelling of the prefix, after the last one shown."""
     for name in ("ada", "adam", "adele", "bob"):
         latchkey.account(email=f"{name}@example.com", name=name)
 
@@ -78,15 +78,15 @@ def test_accounts_are_listed_by_what_their_address_begins_with(latchkey: TestApp
     ("prefix", "after"),
     [("", ""), ("a", "b"), ("a" * 1_024, ""), ("a", "a" * 1_024), ("a", "z" * 1_024), ("\ud800", "")],
 )
-def test_range_in_which_no_address_can_be_is_not_asked_for(latchkey: TestApp, prefix: str, after: str) -> None:
-    """DynamoDB would answer with an error: one that ends before it begins, or is longer than a key."""
+def test_impossible_range_of_addresses_is_not_queried(latchkey: TestApp, prefix: str, after: str) -> None:
+    """DynamoDB rejects a range that ends before its start or exceeds the size of a key."""
     with telemetry.calls_watched() as calls:
         assert list(find.accounts_by_email(prefix, 10, after=after)) == []
     assert calls.made == []
 
 
-def test_all_accounts_are_listed_where_no_number_is_asked_for(latchkey: TestApp) -> None:
-    """For the operator's commands."""
+def test_all_accounts_are_listed_without_a_limit(latchkey: TestApp) -> None:
+    """The operator's commands do so."""
     for _ in range(3):
         latchkey.account()
     assert len(list(find.accounts_after("", None))) == 3

@@ -1,10 +1,10 @@
-"""An account that is made for somebody, and the link by which they set its password: both, or neither."""
+"""An account for another user and the link to set its password are created together or not at all."""
 
 import pytest
 
-from chalicelib.accounts import email_links, predecessors
+from chalicelib.accounts import email_links, quota_inheritance
 from chalicelib.accounts.invite import Invited, invite
-from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.core import clock, errors
 from chalicelib.idempotency import record
 from chalicelib.idempotency.record import Answer, Recording, Replayed
@@ -17,8 +17,8 @@ EMAIL = "ada@example.com"
 
 
 @pytest.mark.parametrize("admin", [False, True])
-def test_invited_account_is_what_was_asked_for_and_has_no_password(latchkey: TestApp, admin: bool) -> None:
-    """Nor is its address verified: nobody has shown anything yet."""
+def test_invited_account_has_no_password(latchkey: TestApp, admin: bool) -> None:
+    """Its address isn't verified either."""
     invited = invite(email="Ada@Example.com", name="Ada", tier=tiers.PRO, admin=admin)
     stored = Account.get(invited.account.id)
     assert (stored.email, stored.mailbox, stored.name, stored.tier) == (EMAIL, "Ada@example.com", "Ada", "pro")
@@ -26,42 +26,42 @@ def test_invited_account_is_what_was_asked_for_and_has_no_password(latchkey: Tes
     assert "lk_ml_" not in repr(invited)
 
 
-def test_invited_account_is_no_admin_unless_that_is_said(latchkey: TestApp) -> None:
-    """Nobody is more than asked for."""
+def test_invited_account_is_admin_only_if_requested(latchkey: TestApp) -> None:
+    """The default is no admin."""
     assert not Account.get(invite(email=EMAIL, name="Ada", tier=tiers.FREE).account.id).admin
 
 
-def test_link_of_an_invitation_sets_the_password_and_verifies_nothing(latchkey: TestApp) -> None:
-    """It was handed over, not mailed to the address."""
+def test_link_of_an_invitation_sets_the_password_without_verifying_the_address(latchkey: TestApp) -> None:
+    """The link was not sent to the address."""
     invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE)
-    ticket = email_links.looked_up(invited.link, email_links.SET_PASSWORD)
-    assert email_links.set_password(ticket, email_links.account_of(ticket), hash_of("x")) is None
+    token = email_links.looked_up(invited.link, email_links.SET_PASSWORD)
+    assert email_links.set_password(token, email_links.account_of(token), hash_of("x")) is None
     stored = Account.get(invited.account.id)
     assert (stored.password_hash, stored.is_verified, stored.session_epoch) == (hash_of("x"), False, 1)
 
 
-def test_invitation_to_an_address_that_is_taken_makes_no_link(latchkey: TestApp) -> None:
-    """Nothing that could be used is left behind."""
+def test_invitation_to_a_known_address_creates_no_link(latchkey: TestApp) -> None:
+    """No valid token is left."""
     invite(email=EMAIL, name="Ada", tier=tiers.FREE)
     with pytest.raises(errors.Conflict):
         invite(email=EMAIL, name="Eve", tier=tiers.FREE)
-    assert (Account.count(), Ticket.count()) == (1, 1)
+    assert (Account.count(), OneTimeToken.count()) == (1, 1)
 
 
-def test_link_that_is_returned_is_the_one_that_was_stored(latchkey: TestApp) -> None:
-    """Though the transaction was tried twice, and made another link each time."""
+def test_returned_link_is_the_stored_one(latchkey: TestApp) -> None:
+    """Also when the transaction was retried, with a new link each time."""
 
     def somebody_leaves() -> None:
-        digest, at_s = predecessors._digest(EMAIL), clock.now_s() + 9
-        Ticket(digest, kind="left", account_id="acc_other", expires_at=at_s * 1000, dies_at=at_s).save()
+        digest, at_s = quota_inheritance._digest(EMAIL), clock.now_s() + 9
+        OneTimeToken(digest, kind="left", account_id="acc_other", expires_at=at_s * 1000, dies_at=at_s).save()
 
     with before("TransactWriteItems", somebody_leaves):
         invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE)
     assert email_links.looked_up(invited.link, email_links.SET_PASSWORD).account_id == invited.account.id
 
 
-def test_invitation_under_an_idempotency_key_is_recorded_with_its_account(latchkey: TestApp) -> None:
-    """As it is answered: with the link that stands."""
+def test_invitation_with_an_idempotency_key_is_recorded_with_its_account(latchkey: TestApp) -> None:
+    """A retry gets the stored link."""
     once = record.once(account_id="acc_x", lineage="x", place="POST /x", key="key", content=b"", secret="lk_live_x")
     recording: Recording[Invited] = Recording(once, lambda made: Answer(201, {}, made.link, made.account.id))
     invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE, once=recording)

@@ -1,4 +1,4 @@
-"""The OAuth clients of an account end with it, and their users' cached verdicts are marked slice by slice."""
+"""OAuth clients are deactivated with the account that registered them, and their users are marked slice by slice."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from pynamodb.attributes import Attribute
 from pynamodb.exceptions import TransactWriteError
 
 from chalicelib.accounts import change, owned_clients, states, unfinished
-from chalicelib.accounts.owned_clients import GivenGrant, OwnedClient
+from chalicelib.accounts.owned_clients import ClientGrant, OwnedClient
 from chalicelib.accounts.tables import Account
 from chalicelib.accounts.unfinished import OF_OWNER, Unfinished
 from chalicelib.core import clock, errors, ids, telemetry
@@ -27,7 +27,7 @@ def owner_with(latchkey: TestApp, clients: int = 1) -> tuple[Account, list[str]]
     return owner, sorted(registered(latchkey, owner=owner).id for _ in range(clients))
 
 
-def given(client_id: str, number: int) -> list[Grant]:
+def create_grants(client_id: str, number: int) -> list[Grant]:
     """Let so many accounts grant a client access, and return the grants, oldest first."""
     made = []
     for _ in range(number):
@@ -43,22 +43,22 @@ def set_status(account: Account, status: str) -> None:
 
 
 def suspended_at(client_ids: list[str]) -> list[int | None]:
-    """Return since when each client has stood still for its owner."""
+    """Return when each client was deactivated."""
     return [OwnedClient.get(each).owner_suspended_at for each in client_ids]
 
 
-def ending_of(account: Account) -> Unfinished:
-    """Return an ending of an owner that begins now."""
+def termination_of(account: Account) -> Unfinished:
+    """Return a pending termination of an account's clients that starts now."""
     return unfinished.new(OF_OWNER, account.id)
 
 
-def are_marked(given: list[Grant]) -> list[bool]:
-    """Tell of each grant's user whether the change of this moment was marked."""
-    return [stale_marks.is_marked(each.account_id, clock.now_ms()) for each in given]
+def are_marked(create_grants: list[Grant]) -> list[bool]:
+    """Return for each grant whether its account is marked now."""
+    return [stale_marks.is_marked(each.account_id, clock.now_ms()) for each in create_grants]
 
 
-def test_clients_stand_and_fall_with_their_owner(latchkey: TestApp) -> None:
-    """All of them, since the moment of the change; nobody else's."""
+def test_clients_have_the_status_of_their_account(latchkey: TestApp) -> None:
+    """They have the time of the change; other accounts' clients are unaffected."""
     owner, ids = owner_with(latchkey, 2)
     _, others = owner_with(latchkey)
     latchkey.clock.forward(1)
@@ -68,8 +68,8 @@ def test_clients_stand_and_fall_with_their_owner(latchkey: TestApp) -> None:
     assert suspended_at(ids) == [None, None]
 
 
-def test_deleted_client_is_none_of_an_accounts(latchkey: TestApp) -> None:
-    """It is neither listed nor changed any more."""
+def test_deleted_client_is_not_among_the_accounts_clients(latchkey: TestApp) -> None:
+    """It is neither listed nor changed."""
     owner, (deleted, left) = owner_with(latchkey, 2)
     OwnedClient(deleted).update(actions=[OwnedClient.deleted_at.set(clock.now_ms())])
     assert [each.client_id for each in owned_clients.of_account(owner.id)] == [left]
@@ -77,10 +77,10 @@ def test_deleted_client_is_none_of_an_accounts(latchkey: TestApp) -> None:
     assert suspended_at([deleted, left]) == [None, clock.now_ms()]
 
 
-def test_client_that_is_forgotten_at_this_moment_does_not_come_back(latchkey: TestApp) -> None:
-    """Nor does it keep its owner from being suspended: who is there is looked up again."""
-    owner, (gone, left) = owner_with(latchkey, 2)
-    with before("TransactWriteItems", OwnedClient(gone).delete):
+def test_client_deleted_concurrently_is_not_recreated(latchkey: TestApp) -> None:
+    """The suspension is retried with the remaining clients."""
+    owner, (deleted, left) = owner_with(latchkey, 2)
+    with before("TransactWriteItems", OwnedClient(deleted).delete):
         set_status(owner, states.SUSPENDED)
     assert [each.client_id for each in OwnedClient.scan()] == [left]
     assert suspended_at([left]) == [clock.now_ms()]
@@ -88,14 +88,14 @@ def test_client_that_is_forgotten_at_this_moment_does_not_come_back(latchkey: Te
 
 
 def always_another_gone(ids: list[str]) -> Callable[[], object]:
-    """Return what deletes another client each time."""
+    """Return a function that deletes another client at each call."""
     left = iter(ids)
     return lambda: OwnedClient(next(left)).delete()
 
 
 @pytest.mark.parametrize(("times", "is_done"), [(4, True), (5, False)])
-def test_change_is_tried_five_times_while_clients_go(latchkey: TestApp, times: int, is_done: bool) -> None:
-    """Then it is said that it can't be done now, and nothing has changed."""
+def test_change_is_retried_five_times_if_clients_are_deleted(latchkey: TestApp, times: int, is_done: bool) -> None:
+    """It then raises Unavailable, and nothing has changed."""
     owner, ids = owner_with(latchkey, 6)
     with before("TransactWriteItems", always_another_gone(ids), times=times):
         if is_done:
@@ -106,8 +106,8 @@ def test_change_is_tried_five_times_while_clients_go(latchkey: TestApp, times: i
     assert Account.get(owner.id).status == (states.SUSPENDED if is_done else states.ACTIVE)
 
 
-def test_refusal_of_the_account_itself_is_told_as_such(latchkey: TestApp) -> None:
-    """An account that is gone has no status to be set, whatever clients it has; what is broken is no refusal."""
+def test_failed_condition_of_the_account_is_raised_as_given(latchkey: TestApp) -> None:
+    """Whatever clients there are; a database error is raised unchanged."""
     owner, _ = owner_with(latchkey)
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
         set_status(owner, states.SUSPENDED)
@@ -118,89 +118,89 @@ def test_refusal_of_the_account_itself_is_told_as_such(latchkey: TestApp) -> Non
 
 
 def test_first_slice_marks_the_users_of_each_client(latchkey: TestApp) -> None:
-    """Whose grants live: who revoked theirs already has nothing to do with it any more."""
+    """Except those who have revoked their grants."""
     owner, ids = owner_with(latchkey, 2)
-    of_both = [*given(ids[0], 2), *given(ids[1], 2)]
+    of_both = [*create_grants(ids[0], 2), *create_grants(ids[1], 2)]
     of_both[1].update(actions=[Grant.revoked_at.set(1)])
     latchkey.clock.forward(1)
-    assert owned_clients.finish(ending_of(owner)) is True
+    assert owned_clients.finish(termination_of(owner)) is True
     assert are_marked(of_both) == [True, False, True, True]
 
 
 @pytest.mark.parametrize(("number", "is_all"), [(49, True), (50, False)])
 def test_slice_ends_after_50_users(latchkey: TestApp, number: int, is_all: bool) -> None:
-    """Where the last of them is the end, that is seen by the next one, which does nothing twice."""
+    """If there are no more, the next slice finds that out, and repeats nothing."""
     owner, ids = owner_with(latchkey, 2)
-    first = given(ids[0], number)
-    ending = ending_of(owner)
-    assert owned_clients.finish(ending) is is_all
+    first = create_grants(ids[0], number)
+    pending = termination_of(owner)
+    assert owned_clients.finish(pending) is is_all
     assert are_marked(first) == [True] * number
     if not is_all:
-        assert (ending.step, ending.after) == (ids[0], first[-1].id)
+        assert (pending.step, pending.after) == (ids[0], first[-1].id)
         latchkey.clock.forward(1)
-        second = given(ids[1], 1)
-        assert owned_clients.finish(ending) is True
+        second = create_grants(ids[1], 1)
+        assert owned_clients.finish(pending) is True
         assert are_marked([first[-1], *second]) == [False, True]
-        assert (ending.step, ending.after) == (ids[1], second[-1].id)
+        assert (pending.step, pending.after) == (ids[1], second[-1].id)
 
 
-def test_second_slice_goes_on_behind_the_last_grant(latchkey: TestApp) -> None:
-    """Of the client where the first one ended; those before it are not looked at again."""
+def test_second_slice_continues_after_the_last_grant(latchkey: TestApp) -> None:
+    """Clients that are done are not read again."""
     owner, ids = owner_with(latchkey, 2)
-    before, within = given(ids[0], 1), given(ids[1], 3)
-    ending = ending_of(owner)
-    ending.step, ending.after = ids[1], within[0].id
+    before, within = create_grants(ids[0], 1), create_grants(ids[1], 3)
+    pending = termination_of(owner)
+    pending.step, pending.after = ids[1], within[0].id
     latchkey.clock.forward(1)
-    assert owned_clients.finish(ending) is True
+    assert owned_clients.finish(pending) is True
     assert are_marked([*before, *within]) == [False, False, True, True]
 
 
-def test_mark_that_is_lost_is_set_by_the_next_slice(latchkey: TestApp) -> None:
-    """Which begins where this one did."""
+def test_next_slice_sets_a_lost_mark(latchkey: TestApp) -> None:
+    """It starts where the failed one did."""
     owner, (client_id,) = owner_with(latchkey)
-    users = given(client_id, 2)
-    ending = ending_of(owner)
+    users = create_grants(client_id, 2)
+    pending = termination_of(owner)
     with failing("UpdateItem"):
-        assert owned_clients.finish(ending) is False
-    assert [ending.step, ending.after] == [client_id, None]
-    assert owned_clients.finish(ending) is True
+        assert owned_clients.finish(pending) is False
+    assert [pending.step, pending.after] == [client_id, None]
+    assert owned_clients.finish(pending) is True
     assert are_marked(users) == [True, True]
 
 
 @pytest.mark.parametrize("status", [states.SUSPENDED, states.ACTIVE])
-def test_client_that_the_index_did_not_show_is_caught_up(latchkey: TestApp, status: str) -> None:
-    """While its owner is suspended, and not when they were reinstated since."""
+def test_client_missing_in_the_index_is_deactivated_later(latchkey: TestApp, status: str) -> None:
+    """While its account is suspended, but not after a reinstatement."""
     owner, (client_id,) = owner_with(latchkey)
     Account(owner.id).update(actions=[Account.status.set(status)])
-    owned_clients.finish(ending_of(owner))
+    owned_clients.finish(termination_of(owner))
     assert suspended_at([client_id]) == [None if status == states.ACTIVE else clock.now_ms()]
 
 
-def test_reinstatement_at_the_moment_of_catching_up_wins(latchkey: TestApp) -> None:
-    """Its clients are active, and stay so."""
+def test_concurrent_reinstatement_keeps_missed_clients_active(latchkey: TestApp) -> None:
+    """The condition on the account's status fails."""
     owner, (client_id,) = owner_with(latchkey)
     set_status(owner, states.SUSPENDED)
     OwnedClient(client_id).update(actions=[OwnedClient.owner_suspended_at.remove()])
     with before("TransactWriteItems", lambda: set_status(owner, states.ACTIVE)):
-        owned_clients.finish(ending_of(owner))
+        owned_clients.finish(termination_of(owner))
     assert suspended_at([client_id]) == [None]
 
 
-def test_owner_without_an_account_catches_nothing_up(latchkey: TestApp) -> None:
-    """Their clients have ended otherwise."""
+def test_clients_of_a_missing_account_are_not_changed(latchkey: TestApp) -> None:
+    """They have been deleted otherwise."""
     owner, (client_id,) = owner_with(latchkey)
     Account(owner.id).delete()
-    assert owned_clients.finish(ending_of(owner)) is True
+    assert owned_clients.finish(termination_of(owner)) is True
     assert suspended_at([client_id]) == [None]
 
 
 def declared(attributes: dict[str, Attribute[Any]]) -> dict[str, tuple[object, ...]]:
-    """Return how each attribute of a table or an index is declared."""
+    """Return the declaration of each attribute of a table or index."""
     return {name: (type(each), each.null, each.is_hash_key, each.is_range_key) for name, each in attributes.items()}
 
 
-@pytest.mark.parametrize(("part", "whole"), [(OwnedClient, Client), (GivenGrant, Grant)])
-def test_model_agrees_with_the_one_of_the_package_oauth(part: type[Table], whole: type[Table]) -> None:
+@pytest.mark.parametrize(("part", "whole"), [(OwnedClient, Client), (ClientGrant, Grant)])
+def test_model_agrees_with_that_of_oauth(part: type[Table], whole: type[Table]) -> None:
     """Two models of one table have the same types, keys, indexes and optional attributes."""
     assert part.Meta.table_name == whole.Meta.table_name
     assert declared(part.get_attributes()).items() <= declared(whole.get_attributes()).items()

@@ -1,4 +1,4 @@
-"""What is guessable: all that zxcvbn says of the first million guesses, in a time that nobody can stretch."""
+"""Password guessing: the estimate agrees with zxcvbn up to a million guesses, and its time is bounded."""
 
 import gc
 import time
@@ -24,7 +24,7 @@ DATES = st.dates().map(lambda day: f"{day.day}/{day.month}/{day.year}")
 
 @st.composite
 def with_signs(draw: st.DrawFn) -> str:
-    """A word, some of its letters written as signs."""
+    """A word with some letters replaced by signs."""
     word = draw(WORDS)
     return "".join(draw(st.sampled_from([letter, *L33T_TABLE.get(letter, [])])) for letter in word)
 
@@ -48,8 +48,8 @@ PASSWORDS = st.builds(
 
 @settings(max_examples=exhaustive.examples(60), deadline=None)
 @given(PASSWORDS)
-def test_whatever_zxcvbn_calls_guessable_is_refused(password: str) -> None:
-    """Words, reversed, in capitals, with signs for letters; rows of keys, dates, repetitions, and any two of them."""
+def test_password_that_zxcvbn_calls_guessable_is_guessable(password: str) -> None:
+    """Words, reversed, in capitals, with signs; keyboard walks, dates, repetitions, and any two of them."""
     if zxcvbn(password, user_inputs=OWN)["guesses"] < password_guessing.GUESSES_TOO_FEW:
         assert password_guessing.is_guessable(password, OWN)
 
@@ -67,8 +67,8 @@ def test_whatever_zxcvbn_calls_guessable_is_refused(password: str) -> None:
         *("Tr0ub4dour&3xyz", "kV3!jfPq9z_w", "twelve.monkeys.ate", "1n73rn4710n4l1z@710n-m4rk", SIGNS),
     ],
 )
-def test_password_of_several_parts_is_taken(password: str) -> None:
-    """Three ideas, or a few characters that are none, take more than a million guesses."""
+def test_password_of_three_parts_is_not_guessable(password: str) -> None:
+    """Neither are six random characters."""
     assert not password_guessing.is_guessable(password, OWN)
 
 
@@ -79,18 +79,18 @@ def test_password_of_several_parts_is_taken(password: str) -> None:
         *("zaq1zaq1zaq1", "adalovelaceada", "ADA LOVELACE", "999999999999999999999999", "x7qx7qx7qx7q"),
     ],
 )
-def test_password_of_one_or_two_ideas_is_refused(password: str) -> None:
-    """However they are written."""
+def test_password_of_one_or_two_parts_is_guessable(password: str) -> None:
+    """In any spelling."""
     assert password_guessing.is_guessable(password, OWN)
 
 
-def test_what_is_behind_the_first_72_characters_makes_nothing_better() -> None:
-    """Nobody's guesses are that long, so what begins so easily is easy."""
+def test_characters_after_the_72nd_are_ignored() -> None:
+    """They don't make a guessable beginning harder to guess."""
     assert password_guessing.is_guessable("password" * 9 + "rT7-zebra vault", [])
 
 
 def took_ns(check: Callable[[], object]) -> int:
-    """Return the least CPU time of a few runs."""
+    """Return the least CPU time of several runs."""
     gc.disable()
     try:
         times = []
@@ -109,13 +109,13 @@ MORE_UNITS = "elizabeth 6yhnjuik zxzxxzxz a1b2 aaaaaaab abaababaabaab 1212010 12
 
 @lru_cache(maxsize=1)
 def hashing_ns() -> int:
-    """Return what it takes to hash a password, of whatever letters."""
+    """Return the CPU time of hashing a password."""
     return took_ns(lambda: passwords.hashed("aB3" * 24))
 
 
 @pytest.mark.parametrize("unit", [*UNITS.split(" "), *MORE_UNITS.split(" ")])
-def test_no_password_takes_longer_to_judge_than_to_hash(unit: str) -> None:
-    """Signs for letters took zxcvbn seconds; so might words upon words, rows of keys, dates and repetitions."""
+def test_estimate_takes_no_longer_than_hashing(unit: str) -> None:
+    """Also for the signs, words, keyboard walks, dates and repetitions for which zxcvbn takes seconds."""
     password = (unit * 72)[:72]
     for own in ([], OWN, ["4@" * 36, *(f"w{number}" for number in range(500))]):
         password_guessing.is_guessable(password, own)
@@ -140,8 +140,8 @@ TWO_IDEAS = (
 
 
 @pytest.mark.parametrize("password", [*ONE_IDEA.split(), *TWO_IDEAS.split()])
-def test_one_or_two_ideas_take_as_many_guesses_as_zxcvbn_says(password: str) -> None:
-    """To the guess, by its formula; but for the one more that it adds where there is nothing to combine."""
+def test_guesses_for_one_or_two_parts_agree_with_zxcvbn(password: str) -> None:
+    """Except that zxcvbn adds one where there is only one part."""
     own: dict[str, int] = {}
     for rank, word in enumerate(OWN, 1):
         own.setdefault(word.lower(), rank)
@@ -155,20 +155,20 @@ def test_one_or_two_ideas_take_as_many_guesses_as_zxcvbn_says(password: str) -> 
     ("password", "guesses"),
     [("zebrazebra", 2 * 4_103), ("zebrazebrazebra", 3 * 4_103), ("xyxyxy", 3 * 52), ("1212", 16), ("aaaa", 40)],
 )
-def test_repetition_takes_as_many_guesses_as_what_is_repeated_so_often(password: str, guesses: int) -> None:
-    """However often that is."""
+def test_guesses_for_a_repetition_are_those_of_its_base_times_its_count(password: str, guesses: int) -> None:
+    """For any count."""
     assert password_guessing._guesses(password, {}) == guesses
 
 
-def test_a_million_guesses_are_enough() -> None:
-    """One of these takes exactly so many, the other some fewer."""
+def test_password_that_takes_a_million_guesses_is_accepted() -> None:
+    """One of these takes exactly that many, the other one fewer."""
     assert password_guessing._guesses("passwordevgeniya", {}) == 1_000_000
     assert not password_guessing.is_guessable("passwordevgeniya", [])
     assert password_guessing.is_guessable("passwordstjean", [])
 
 
-def test_first_72_characters_are_read_and_no_more() -> None:
-    """The 72nd belongs to them, the 73rd doesn't; one's own words are read as far."""
+def test_72_characters_are_checked() -> None:
+    """The 72nd counts, the 73rd doesn't; own words are cut at the same length."""
     repeated = "gmctruck" * 9
     assert password_guessing.is_guessable(f"{repeated}Q", [])
     assert not password_guessing.is_guessable(f"{repeated[:71]}", [])
@@ -177,8 +177,8 @@ def test_first_72_characters_are_read_and_no_more() -> None:
     assert not password_guessing.is_guessable(own[:71], [own])
 
 
-def test_sixty_own_words_are_known_each_by_its_place() -> None:
-    """The first of them is guessed first, in whatever mixture of capitals it is written."""
+def test_sixty_own_words_are_ranked_in_order() -> None:
+    """The first is guessed first, in any case."""
     fillers = [f"filler{number}" for number in range(60)]
     assert password_guessing.is_guessable("zqvxkjwpfyhb", [*fillers[:59], "Zqvxkjwpfyhb"])
     assert not password_guessing.is_guessable("zqvxkjwpfyhb", [*fillers, "zqvxkjwpfyhb"])
@@ -189,8 +189,8 @@ def test_sixty_own_words_are_known_each_by_its_place() -> None:
     assert not password_guessing.is_guessable("zQVXKJWPFYzqvxkjwpfyzq", [own])
 
 
-def test_few_characters_that_are_no_idea_are_tried_one_by_one() -> None:
-    """Up to five; six take a million guesses."""
+def test_up_to_five_characters_are_guessed_by_brute_force() -> None:
+    """Six take a million guesses."""
     assert password_guessing._guesses("zqvxk", {}) == 10**5
     assert password_guessing._guesses("zqvxkj", {}) > 10**6
     assert password_guessing._guesses("4", {"a": 1}) == 10

@@ -1,4 +1,4 @@
-"""What people do to their own accounts."""
+"""Change the password or the email address of the own account, or delete it."""
 
 import json
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from chalicelib.accounts import find, passwords, self_service, sessions, unfinished
-from chalicelib.accounts.email_address import hashed
+from chalicelib.accounts.email_address import hash_claim
 from chalicelib.accounts.sessions import LoggedIn
-from chalicelib.accounts.tables import Account, Email, Session, Ticket
+from chalicelib.accounts.tables import Account, Email, OneTimeToken, Session
 from chalicelib.core import errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import record
@@ -25,14 +25,14 @@ WRONG = "not the password at all"
 
 
 def visit(account: Account) -> LoggedIn:
-    """Return the account's person, logged in."""
+    """Return the account's user, logged in."""
     found = sessions.session_of(sessions.open_session(account))
     assert found is not None
     return found
 
 
-def test_every_change_asks_for_the_password(latchkey: TestApp, box: Mailbox) -> None:
-    """Whoever finds an open browser can't take the account over, nor delete it."""
+def test_every_change_requires_the_password(latchkey: TestApp, box: Mailbox) -> None:
+    """An open browser isn't enough to take over or delete the account."""
     account = person()
     someone = visit(account)
     deeds: list[Callable[[], object]] = [
@@ -45,23 +45,23 @@ def test_every_change_asks_for_the_password(latchkey: TestApp, box: Mailbox) -> 
         lambda: self_service.delete(someone, caller=SOMEWHERE, password=WRONG),
     ]
     for deed in deeds:
-        with pytest.raises(errors.InvalidRequest, match="password is wrong"):
+        with pytest.raises(errors.InvalidRequest, match="Incorrect password"):
             deed()
     assert box.take() == []
     assert Account.get(account.id).password_hash == account.password_hash
 
 
-def test_password_change_is_told_to_the_address(latchkey: TestApp, box: Mailbox) -> None:
-    """If it wasn't the owner, the letter says where to choose another one."""
+def test_password_change_sends_an_email(latchkey: TestApp, box: Mailbox) -> None:
+    """It has a link to reset the password."""
     account = person()
     self_service.change_password(visit(account), caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE)
-    letter = box.take_one()
-    assert (letter.to, letter.subject) == (account.email, "Your password was changed")
-    assert letter.link == f"{BASE}/forgot"
+    message = box.take_one()
+    assert (message.to, message.subject) == (account.email, "Your password was changed")
+    assert message.link == f"{BASE}/forgot"
 
 
-def test_new_password_must_be_good(latchkey: TestApp, box: Mailbox) -> None:
-    """The same rules as at sign-up, one's own name included."""
+def test_new_password_must_satisfy_the_rules(latchkey: TestApp, box: Mailbox) -> None:
+    """As at sign-up, including the user's name."""
     for bad in ("short", "passwordpassword", "AdaAdaAdaAda"):
         with pytest.raises(errors.InvalidRequest):
             self_service.change_password(
@@ -70,27 +70,27 @@ def test_new_password_must_be_good(latchkey: TestApp, box: Mailbox) -> None:
     assert box.take() == []
 
 
-def test_link_to_another_address_goes_there_and_nothing_changes_yet(latchkey: TestApp, box: Mailbox) -> None:
-    """Until the link is used the account has its old address."""
+def test_link_for_an_email_change_is_sent_to_the_new_address(latchkey: TestApp, box: Mailbox) -> None:
+    """The account keeps its address until the link is used."""
     account = person()
     self_service.ask_for_email(
         visit(account), caller=SOMEWHERE, password=PASSWORD, email=" New@Example.com ", base_url=BASE
     )
-    letter = box.take_one()
-    assert letter.to == "New@example.com"
-    assert letter.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
+    message = box.take_one()
+    assert message.to == "New@example.com"
+    assert message.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
     assert Account.get(account.id).email == account.email
 
 
-def test_taken_address_gets_no_link(latchkey: TestApp, box: Mailbox) -> None:
-    """Its owner isn't bothered, and whoever asks isn't told."""
+def test_known_address_gets_no_link(latchkey: TestApp, box: Mailbox) -> None:
+    """The response doesn't reveal that."""
     taken = person(name="Eve")
     self_service.ask_for_email(visit(person()), caller=SOMEWHERE, password=PASSWORD, email=taken.email, base_url=BASE)
     assert box.take() == []
 
 
-def test_deleted_account_is_gone(latchkey: TestApp) -> None:
-    """Name and address are nowhere, no list shows it, and the address may sign up again."""
+def test_deleted_account_has_no_personal_data(latchkey: TestApp) -> None:
+    """It isn't listed, and its address may sign up again."""
     account = person(email="ada@example.com", name="Ada Lovelace")
     self_service.delete(visit(account), caller=SOMEWHERE, password=PASSWORD)
     assert [found.id for found in find.accounts_after("", 10)] == []
@@ -105,8 +105,8 @@ def test_deleted_account_is_gone(latchkey: TestApp) -> None:
     assert person(email="ada@example.com").id != account.id
 
 
-def test_keys_of_a_deleted_account_stop_though_the_gateway_remembers_them(latchkey: TestApp) -> None:
-    """The next request is refused, with the gateway's yes still in its cache."""
+def test_keys_of_a_deleted_account_are_rejected_at_the_next_request(latchkey: TestApp) -> None:
+    """API Gateway still has their principals in its cache."""
     account = person(tier=tiers.PRO)
     key = latchkey.key(account)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
@@ -115,8 +115,8 @@ def test_keys_of_a_deleted_account_stop_though_the_gateway_remembers_them(latchk
     assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
 
 
-def test_deletion_repeated_by_a_slow_browser_is_a_conflict(latchkey: TestApp) -> None:
-    """Who pressed twice is told so; the second press deletes nothing else."""
+def test_repeated_deletion_is_a_conflict(latchkey: TestApp) -> None:
+    """The user may have clicked twice; nothing else is deleted."""
     account = person()
     someone = visit(account)
     self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
@@ -124,16 +124,16 @@ def test_deletion_repeated_by_a_slow_browser_is_a_conflict(latchkey: TestApp) ->
         self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
 
 
-def test_new_password_that_can_not_be_used_is_about_its_own_field(latchkey: TestApp) -> None:
-    """What is seen at a glance costs no attempt; a wrong password is about the other field."""
+def test_invalid_new_password_is_about_its_own_field(latchkey: TestApp) -> None:
+    """A wrong format isn't counted as an attempt; a wrong password is about the other field."""
     someone = visit(person())
 
     def refused(password: str, new_password: str) -> str:
-        with pytest.raises(errors.InvalidRequest) as told:
+        with pytest.raises(errors.InvalidRequest) as raised:
             self_service.change_password(
                 someone, caller=SOMEWHERE, password=password, new_password=new_password, base_url=BASE
             )
-        return told.value.field
+        return raised.value.field
 
     with telemetry.calls_watched() as calls:
         assert refused(WRONG, "short") == "new_password"
@@ -143,11 +143,11 @@ def test_new_password_that_can_not_be_used_is_about_its_own_field(latchkey: Test
 
 
 @pytest.mark.parametrize("kind", ["email", "network"])
-def test_guessing_the_password_there_is_guessing_at_log_in(latchkey: TestApp, box: Mailbox, kind: str) -> None:
-    """It is counted with it, by address and by network, and refused before the password is looked at."""
+def test_wrong_passwords_count_against_the_log_in_limits(latchkey: TestApp, box: Mailbox, kind: str) -> None:
+    """By address and by network, before the password is checked."""
     account = person()
     someone = visit(account)
-    subject = hashed(account.email) if kind == "email" else SOMEWHERE.networks[0]
+    subject = hash_claim(account.email) if kind == "email" else SOMEWHERE.networks[0]
     limit = {"email": 20, "network": 300}[kind]
     latchkey.counted(f"log-in-{kind}_{subject}", tiers.hourly(f"log-in-{kind}", limit), used=limit - 1)
     with pytest.raises(errors.InvalidRequest):
@@ -166,7 +166,7 @@ def test_guessing_the_password_there_is_guessing_at_log_in(latchkey: TestApp, bo
 
 
 def test_changed_password_is_stored_and_recorded(latchkey: TestApp, box: Mailbox) -> None:
-    """The old one opens nothing any more, and links from before are void."""
+    """The old one doesn't match any more, and earlier links are invalid."""
     account = person()
     someone = visit(account)
     self_service.change_password(someone, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE)
@@ -178,8 +178,8 @@ def test_changed_password_is_stored_and_recorded(latchkey: TestApp, box: Mailbox
 
 
 @pytest.mark.parametrize("meanwhile", ["password", "logged_out_everywhere", "logged_out"])
-def test_password_change_that_was_outrun_changes_nothing(latchkey: TestApp, box: Mailbox, meanwhile: str) -> None:
-    """Another one came first, or the session that asks for it has ended; no letter says otherwise."""
+def test_password_change_after_a_concurrent_one_is_a_conflict(latchkey: TestApp, box: Mailbox, meanwhile: str) -> None:
+    """Also after the session was ended; no email is sent."""
     account = person()
     someone = visit(account)
     if meanwhile == "logged_out":
@@ -188,23 +188,23 @@ def test_password_change_that_was_outrun_changes_nothing(latchkey: TestApp, box:
         what = Account.password_hash.set("other") if meanwhile == "password" else Account.session_epoch.add(1)
         Account(account.id).update(actions=[what])
     before = Account.get(account.id).serialize()
-    with pytest.raises(errors.Conflict, match="The password was changed meanwhile"):
+    with pytest.raises(errors.Conflict, match="The password was changed in the meantime"):
         self_service.change_password(someone, caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url=BASE)
     assert Account.get(account.id).serialize() == before
     assert (Session.count() == 0) is (meanwhile == "logged_out")
     assert box.take() == []
 
 
-def test_another_address_can_not_be_confirmed_where_no_mail_is_sent(latchkey: TestApp) -> None:
-    """It says whom to ask, before anything is counted."""
+def test_email_change_without_configured_email_is_a_conflict(latchkey: TestApp) -> None:
+    """It is reported before anything is counted."""
     someone = visit(person())
-    with telemetry.calls_watched() as calls, pytest.raises(errors.Conflict, match="sends no mail"):
+    with telemetry.calls_watched() as calls, pytest.raises(errors.Conflict, match="send email"):
         self_service.ask_for_email(someone, caller=SOMEWHERE, password=PASSWORD, email="new@example.com", base_url=BASE)
     assert calls.made == []
 
 
-def test_link_to_another_address_is_its_accounts_and_void_with_its_sessions(latchkey: TestApp, box: Mailbox) -> None:
-    """As any other link; a taken address stores one, too, or the time would tell."""
+def test_link_for_an_email_change_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, box: Mailbox) -> None:
+    """For a known address a link is stored too, so that it takes as long."""
     one, other, taken = person(), person(), person(name="Eve")
     made = []
     for account, email in ((one, "New@example.com"), (other, taken.email)):
@@ -213,37 +213,37 @@ def test_link_to_another_address_is_its_accounts_and_void_with_its_sessions(latc
         made.append(calls.made)
     assert made[0] == made[1]
     assert len(box.take()) == 1
-    tickets = {ticket.email: (ticket.account_id, ticket.purpose, ticket.epoch) for ticket in Ticket.scan()}
-    assert tickets == {
+    tokens = {token.email: (token.account_id, token.purpose, token.epoch) for token in OneTimeToken.scan()}
+    assert tokens == {
         "New@example.com": (one.id, "change_email", 0),
         taken.email: (other.id, "change_email", 0),
     }
 
 
-def test_deletion_takes_everything_off_the_account_and_begins_its_ending(latchkey: TestApp) -> None:
-    """At once: the rest is deleted from there, slice by slice; its last event says so."""
+def test_deletion_invalidates_the_account_and_stores_a_termination(latchkey: TestApp) -> None:
+    """The data is deleted slice by slice; the last event is the deletion."""
     account = person(email="Ada@example.com")
     Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
     someone = visit(account)
     latchkey.clock.forward(1)
-    ending = self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
+    pending = self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
     stump = Account.get(account.id)
     assert [stump.status, stump.email, stump.typed_email, stump.name] == ["deleted", "deleted", None, "deleted"]
     assert (stump.live_keys.as_dict(), stump.session_epoch) == ({}, 1)
     assert [stump.password_hash, stump.listed] == [None, None]
-    assert (ending.kind, ending.subject) == ("account", account.id)
-    assert [(each.at, each.began_at) for each in unfinished.all_there_are()] == [(ending.at, latchkey.clock.now_ms)]
+    assert (pending.kind, pending.subject) == ("account", account.id)
+    assert [(each.at, each.began_at) for each in unfinished.all_there_are()] == [(pending.at, latchkey.clock.now_ms)]
     assert record.newest_first(account.id, 1)[0].type == "account.deleted"
     assert stale_marks.is_marked(account.id, latchkey.clock.now_ms)
     assert Email.count() == 0
 
 
-def test_deletion_of_an_account_that_has_moved_meanwhile_is_a_conflict(latchkey: TestApp) -> None:
-    """Its new address would stay claimed; and a claim that is another's isn't given up."""
+def test_deletion_after_a_concurrent_email_change_is_a_conflict(latchkey: TestApp) -> None:
+    """Otherwise the new address would stay claimed; a claim of another account isn't deleted."""
     account = person()
     someone = visit(account)
     Account(account.id).update(actions=[Account.email.set("new@example.com")])
-    with pytest.raises(errors.Conflict, match="The account was changed meanwhile"):
+    with pytest.raises(errors.Conflict, match="The account was changed in the meantime"):
         self_service.delete(someone, caller=SOMEWHERE, password=PASSWORD)
     Account(account.id).update(actions=[Account.email.set(account.email)])
     Email(account.email, account_id="acc_other").save()
@@ -252,8 +252,8 @@ def test_deletion_of_an_account_that_has_moved_meanwhile_is_a_conflict(latchkey:
     assert ([each.account_id for each in Email.scan()], Account.get(account.id).status) == (["acc_other"], "active")
 
 
-def test_deletion_that_is_not_told_everywhere_says_so(latchkey: TestApp) -> None:
-    """The account is deleted, and its keys may be accepted for some minutes."""
+def test_deletion_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
+    """The account is deleted, and its keys may be accepted for 5 minutes."""
     account = person()
     someone = visit(account)
     lost = {"TableName": settings.current().table("windows")}

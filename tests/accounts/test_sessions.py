@@ -1,4 +1,4 @@
-"""Console sessions: how long each lasts, what ends it, and what it costs to look at one."""
+"""Console sessions: how long they last, how they end, and their database calls."""
 
 import json
 from collections.abc import Callable
@@ -20,118 +20,118 @@ HOUR_S = 3_600
 OTHER = "harmonica wolverine custard"
 
 
-def someone(secret: str) -> LoggedIn:
-    """Return who is logged in; nobody is a failure of the test."""
+def logged_in(secret: str) -> LoggedIn:
+    """Return the account and session of a secret; fail if it isn't valid."""
     found = sessions.session_of(secret)
     assert found is not None
     return found
 
 
-def test_session_lasts_12_hours_without_a_visit(latchkey: TestApp) -> None:
-    """Unused for 12 hours a session is over, and not a millisecond before."""
+def test_session_expires_after_12_idle_hours(latchkey: TestApp) -> None:
+    """To the millisecond."""
     account = person()
     used, unused = sessions.open_session(account), sessions.open_session(account)
     latchkey.clock.forward(12 * HOUR_S - 0.001)
-    assert someone(used).account.id == account.id
+    assert logged_in(used).account.id == account.id
     latchkey.clock.forward(0.001)
     assert sessions.session_of(unused) is None
-    assert someone(used).account.id == account.id
+    assert logged_in(used).account.id == account.id
 
 
-def test_session_lasts_14_days_in_all(latchkey: TestApp) -> None:
-    """However often it is used, after 14 days a session is over."""
+def test_session_expires_after_14_days(latchkey: TestApp) -> None:
+    """However often it is used."""
     secret = sessions.open_session(person())
     for _ in range(14 * 24 // 6 - 1):
         latchkey.clock.forward(6 * HOUR_S)
-        someone(secret)
+        logged_in(secret)
     latchkey.clock.forward(6 * HOUR_S - 0.001)
-    someone(secret)
+    logged_in(secret)
     latchkey.clock.forward(0.001)
     assert sessions.session_of(secret) is None
 
 
-def test_visit_is_noted_at_most_every_5_minutes(latchkey: TestApp) -> None:
-    """Looking at pages costs reads; only the first look in five minutes costs a write."""
+def test_seen_at_is_written_at_most_every_5_minutes(latchkey: TestApp) -> None:
+    """Other pages cost only reads."""
     secret = sessions.open_session(person())
     written = []
     for _ in range(4):
         with telemetry.calls_watched() as calls:
-            someone(secret)
+            logged_in(secret)
         written.append(("UpdateItem", "latchkey-test-sessions") in calls.made)
         latchkey.clock.forward(150)
     assert written == [False, False, True, False]
 
 
-def test_visit_noted_late_ends_no_session_early(latchkey: TestApp) -> None:
-    """A look within five minutes isn't noted, so idleness counts from the noted one: at most 5 minutes too strict."""
+def test_idle_time_counts_from_the_last_write(latchkey: TestApp) -> None:
+    """A session expires up to 5 minutes early, never late."""
     secret = sessions.open_session(person())
     latchkey.clock.forward(299)
-    someone(secret)
+    logged_in(secret)
     latchkey.clock.forward(12 * HOUR_S - 300)
-    someone(secret)
+    logged_in(secret)
 
 
 def test_password_change_ends_every_other_session(latchkey: TestApp) -> None:
-    """The one that changed the password goes on; the others are over."""
+    """The one that changed the password stays active."""
     account = person()
     kept, ended = sessions.open_session(account), sessions.open_session(account)
     self_service.change_password(
-        someone(kept), caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
+        logged_in(kept), caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
     )
-    assert someone(kept).account.session_epoch == 1
+    assert logged_in(kept).account.session_epoch == 1
     assert sessions.session_of(ended) is None
 
 
-def test_suspension_ends_sessions_for_good(latchkey: TestApp) -> None:
-    """A suspended person is logged out, and stays so when the account is reinstated."""
+def test_suspension_ends_sessions_permanently(latchkey: TestApp) -> None:
+    """They stay ended after a reinstatement."""
     account = person()
     secret = sessions.open_session(account)
     change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     assert sessions.session_of(secret) is None
     change.set_standing(account.id, tier=None, status=states.ACTIVE, actor="operator")
     assert sessions.session_of(secret) is None
-    assert someone(sessions.open_session(Account.get(account.id))).account.id == account.id
+    assert logged_in(sessions.open_session(Account.get(account.id))).account.id == account.id
 
 
 def test_deletion_ends_sessions(latchkey: TestApp) -> None:
-    """With the account its sessions are gone."""
+    """The account can't be used any more."""
     account = person()
     leaving, other = sessions.open_session(account), sessions.open_session(account)
-    self_service.delete(someone(leaving), caller=SOMEWHERE, password=PASSWORD)
+    self_service.delete(logged_in(leaving), caller=SOMEWHERE, password=PASSWORD)
     assert sessions.session_of(leaving) is None
     assert sessions.session_of(other) is None
 
 
 def test_tier_change_ends_no_session(latchkey: TestApp) -> None:
-    """What has nothing to do with who may log in logs nobody out."""
+    """The session epoch is unchanged."""
     account = person()
     secret = sessions.open_session(account)
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator")
-    assert someone(secret).account.tier == "pro"
+    assert logged_in(secret).account.tier == "pro"
 
 
-def test_session_opened_by_an_old_copy_of_the_account_is_over(latchkey: TestApp) -> None:
-    """A log-in that was under way while the password changed leads nowhere."""
+def test_session_opened_with_an_outdated_account_is_invalid(latchkey: TestApp) -> None:
+    """The password was changed during the log-in."""
     before = person()
     secret = sessions.open_session(before)
     self_service.change_password(
-        someone(secret), caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
+        logged_in(secret), caller=SOMEWHERE, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
     )
     assert sessions.session_of(sessions.open_session(before)) is None
 
 
-def test_closed_session_is_over_and_closing_it_again_is_harmless(latchkey: TestApp) -> None:
-    """A log-out ends one session; the same person's other one goes on."""
+def test_log_out_ends_one_session_and_is_idempotent(latchkey: TestApp) -> None:
+    """Another session of the account stays active."""
     account = person()
     secret, other = sessions.open_session(account), sessions.open_session(account)
     for _ in range(2):
         sessions.close_session(secret)
     assert sessions.session_of(secret) is None
-    assert someone(other).account.id == account.id
+    assert logged_in(other).account.id == account.id
 
 
-def test_device_is_no_session_and_a_session_no_device(latchkey: TestApp) -> None:
-    """A device's secret says where someone logged in before; it lets nobody in."""
+def test_device_is_not_a_session_and_vice_versa(latchkey: TestApp) -> None:
+    """The secret of a device gives no access."""
     account = person()
     device, session = sessions.remember_device(account), sessions.open_session(account)
     assert sessions.session_of(device) is None
@@ -159,8 +159,8 @@ ENDS: dict[str, Callable[[Account], object]] = {
 
 @pytest.mark.parametrize("what", ENDS)
 @pytest.mark.parametrize("verified", [True, False], ids=["verified", "first_proof"])
-def test_device_is_forgotten_with_the_sessions(latchkey: TestApp, what: str, verified: bool) -> None:
-    """Whoever was in an account has no attempts of their own any more once its user has acted."""
+def test_device_is_forgotten_when_the_sessions_are_ended(latchkey: TestApp, what: str, verified: bool) -> None:
+    """An intruder loses the attempts of a remembered device."""
     account = person(verified=verified)
     device = sessions.remember_device(account)
     ENDS[what](account)
@@ -168,21 +168,21 @@ def test_device_is_forgotten_with_the_sessions(latchkey: TestApp, what: str, ver
 
 
 @pytest.mark.parametrize("secret", ["", "nonsense", "lk_se_" + "0" * 36, "lk_live_" + "0" * 36])
-def test_malformed_secret_is_refused_without_asking(latchkey: TestApp, secret: str) -> None:
-    """A guess costs no call: its checksum is wrong."""
+def test_malformed_secret_is_rejected_without_a_database_call(latchkey: TestApp, secret: str) -> None:
+    """Its checksum is wrong."""
     with telemetry.calls_watched() as calls:
         assert sessions.session_of(secret) is None
         sessions.close_session(secret)
     assert calls.made == []
 
 
-def test_unknown_secret_opens_nothing(latchkey: TestApp) -> None:
-    """A well-formed secret that nobody was given is nobody's."""
+def test_unknown_secret_is_not_a_session(latchkey: TestApp) -> None:
+    """It is well-formed but was never issued."""
     assert sessions.session_of(secrets.mint(secrets.SESSION_KIND)) is None
 
 
 def test_secrets_of_sessions_and_devices_are_not_stored(latchkey: TestApp) -> None:
-    """The table holds digests: whoever reads it can't log in. Each item says when it may be deleted."""
+    """The table has digests, so its readers can't log in. Each item has a TTL."""
     account = person()
     handed_out = [sessions.open_session(account), sessions.remember_device(account)]
     stored = dynamodb.call("Scan", {"TableName": settings.current().table("sessions")})["Items"]
@@ -192,8 +192,8 @@ def test_secrets_of_sessions_and_devices_are_not_stored(latchkey: TestApp) -> No
     assert [item.dies_at is not None for item in Session.scan()] == [True, True]
 
 
-def test_session_stores_where_it_was_opened_and_is_recorded(latchkey: TestApp) -> None:
-    """By network and browser where they are known; it is deleted after 14 days, a remembered device after a year."""
+def test_session_stores_its_network_and_browser_and_is_recorded(latchkey: TestApp) -> None:
+    """A session is deleted after 14 days, a remembered device after a year."""
     account = person()
     account.session_epoch = 3
     sessions.open_session(account, network="203.0.113.0/24", browser="Firefox")
@@ -210,12 +210,12 @@ def test_session_stores_where_it_was_opened_and_is_recorded(latchkey: TestApp) -
     ]
     assert {(each.created_at, each.seen_at) for each in stored} == {(now_ms, now_ms)}
     assert [each.dies_at for each in stored] == [now_ms // 1000 + days * 86_400 for days in (14, 14, 365, 365)]
-    told = [(each.type, each.actor, each.changed.as_dict()) for each in record.newest_first(account.id, 2)]
-    assert told == [("session.opened", each.id, {"session": each.id}) for each in stored[1::-1]]
+    events = [(each.type, each.actor, each.changed.as_dict()) for each in record.newest_first(account.id, 2)]
+    assert events == [("session.opened", each.id, {"session": each.id}) for each in stored[1::-1]]
 
 
-def test_remembered_device_is_of_its_account_and_epoch_alone(latchkey: TestApp) -> None:
-    """Neither another account of the same epoch knows it, nor its own of another epoch."""
+def test_remembered_device_is_known_for_its_account_and_epoch_only(latchkey: TestApp) -> None:
+    """Not for another account, nor after the epoch was raised."""
     account = person()
     device = sessions.remember_device(account, is_raised=True)
     assert not sessions.knows_device(device, account)
@@ -224,13 +224,13 @@ def test_remembered_device_is_of_its_account_and_epoch_alone(latchkey: TestApp) 
     assert not sessions.knows_device("", account)
 
 
-def test_live_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
-    """The id from where to go on stands beside each full page; what is over is looked at, and left out."""
+def test_active_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
+    """Each full page has the id of the next; ended sessions are left out."""
     account = person()
     made = []
     for number in range(5):
         latchkey.clock.forward(1)
-        made.append(someone(sessions.open_session(account)).session)
+        made.append(logged_in(sessions.open_session(account)).session)
         if number == 3:
             made[3].update(actions=[Session.epoch.set(7)])
     sessions.remember_device(account)
@@ -250,11 +250,11 @@ def test_live_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> No
     assert listed(9) == ([], "")
 
 
-def test_one_session_is_found_and_ended_by_its_id(latchkey: TestApp) -> None:
-    """Once, with its event; somebody else's, or what is no id, is not found."""
+def test_session_is_found_and_ended_by_its_id(latchkey: TestApp) -> None:
+    """An event is recorded once; a session of another account is not found."""
     account, other = person(), person(name="Eve")
     secret = sessions.open_session(account)
-    session_id = someone(secret).session.id
+    session_id = logged_in(secret).session.id
     for account_id, wrong in ((other.id, session_id), (account.id, "ses_" + "0" * 20), (account.id, "nonsense")):
         with pytest.raises(errors.NotFound, match="This session has ended"):
             sessions.owned(account_id, wrong)
@@ -262,12 +262,12 @@ def test_one_session_is_found_and_ended_by_its_id(latchkey: TestApp) -> None:
     for _ in range(2):
         sessions.end(session)
     assert sessions.session_of(secret) is None
-    told = record.newest_first(account.id, 9, kind=kinds.SESSION_ENDED)
-    assert [each.changed.as_dict() for each in told] == [{"session": session_id}]
+    events = record.newest_first(account.id, 9, kind=kinds.SESSION_ENDED)
+    assert [each.changed.as_dict() for each in events] == [{"session": session_id}]
 
 
-def test_log_out_everywhere_is_recorded_and_needs_an_account(latchkey: TestApp) -> None:
-    """A deleted one doesn't come back by it."""
+def test_ending_all_sessions_is_recorded(latchkey: TestApp) -> None:
+    """A deleted account is not recreated."""
     account = person()
     secret = sessions.open_session(account)
     sessions.end_all(account.id)
@@ -279,18 +279,18 @@ def test_log_out_everywhere_is_recorded_and_needs_an_account(latchkey: TestApp) 
     assert Account.count() == 1
 
 
-def test_page_that_was_under_way_brings_no_session_back(latchkey: TestApp) -> None:
-    """A log-out between the look at a session and the note that it was seen stands."""
+def test_concurrent_page_doesnt_recreate_an_ended_session(latchkey: TestApp) -> None:
+    """The log-out came between the read and the write of `seen_at`."""
     secret = sessions.open_session(person())
     latchkey.clock.forward(300)
     with before("UpdateItem", lambda: sessions.close_session(secret)):
-        someone(secret)
+        logged_in(secret)
     assert Session.count() == 0
 
 
 @pytest.mark.parametrize("status", ["suspended", "deleted"])
-def test_session_of_an_account_that_is_not_active_is_over(latchkey: TestApp, status: str) -> None:
-    """Whatever its epoch; so is one whose account isn't there at all."""
+def test_session_of_an_inactive_or_missing_account_is_invalid(latchkey: TestApp, status: str) -> None:
+    """Whatever its epoch."""
     account = person()
     secret = sessions.open_session(account)
     account.update(actions=[Account.status.set(status)])

@@ -1,4 +1,4 @@
-"""Signing up and asking for another password: what is stored, what is sent, and that both take alike."""
+"""Sign-up and password reset: stored items, sent emails, and the same calls for known and unknown addresses."""
 
 import json
 from dataclasses import replace
@@ -10,7 +10,7 @@ from chalicelib.accounts import email_links, email_sender, emails, find, pending
 from chalicelib.accounts.log_in import WrongLogIn, log_in
 from chalicelib.accounts.password_attempts import Caller
 from chalicelib.accounts.sign_up import SignUpRequest, ask_for_reset, send_verification, sign_up
-from chalicelib.accounts.tables import Account, Email, Ticket
+from chalicelib.accounts.tables import Account, Email, OneTimeToken
 from chalicelib.core import errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import new_key
@@ -31,48 +31,48 @@ def signs_up(email: str = "Ada@Example.com", *, name: str = "Ada", password: str
 
 
 def asks_for_reset(email: str) -> None:
-    """Ask for another password."""
+    """Request a password reset."""
     ask_for_reset(email=email, caller=SOMEWHERE, base_url=BASE)
 
 
 def tables_holding(text: str) -> set[str]:
-    """Return the tables in which a text stands anywhere."""
+    """Return the tables that contain a text."""
     names = [name.removeprefix("latchkey-test-") for name in dynamodb.call("ListTables", {})["TableNames"]]
     scanned = {name: dynamodb.call("Scan", {"TableName": settings.current().table(name)})["Items"] for name in names}
     return {name for name, items in scanned.items() if text.lower() in json.dumps(items).lower()}
 
 
 def stored() -> dict[str, int]:
-    """Return how many items each table holds, counters left out."""
+    """Return the number of items of each table, except counters."""
     names = [name.removeprefix("latchkey-test-") for name in dynamodb.call("ListTables", {})["TableNames"]]
     counts = {name: dynamodb.call("Scan", {"TableName": settings.current().table(name)})["Count"] for name in names}
     return {name: count for name, count in counts.items() if count and name != "windows"}
 
 
-def test_sign_up_stores_a_token_and_nothing_else_where_mail_is_sent(latchkey: TestApp, box: Mailbox) -> None:
-    """No account, no claim on the address, no event, no session: one item, which dies soon."""
+def test_sign_up_with_email_stores_only_a_token(latchkey: TestApp, box: Mailbox) -> None:
+    """No account, email claim, event or session; the token expires soon."""
     signs_up()
     assert stored() == {"tickets": 1}
     assert tables_holding("ada@example.com") == {"tickets"}
-    (ticket,) = Ticket.scan()
-    assert (ticket.email, ticket.name, ticket.browser, ticket.after) == (
+    (token,) = OneTimeToken.scan()
+    assert (token.email, token.name, token.browser, token.after) == (
         "Ada@example.com",
         "Ada",
         "digest of a cookie",
         "/settings/usage",
     )
-    assert ticket.dies_at == latchkey.clock.now_ms // 1000 + 2 * 3_600
-    letter = box.take_one()
-    assert (letter.to, letter.subject) == ("Ada@example.com", "Confirm your email address")
-    assert letter.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
-    assert tables_holding(letter.ticket.rpartition("_")[2]) == set()
+    assert token.dies_at == latchkey.clock.now_ms // 1000 + 2 * 3_600
+    message = box.take_one()
+    assert (message.to, message.subject) == ("Ada@example.com", "Confirm your email address")
+    assert message.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
+    assert tables_holding(message.ticket.rpartition("_")[2]) == set()
 
 
-def test_spent_sign_up_makes_a_free_verified_account_and_forgets_the_rest(latchkey: TestApp, box: Mailbox) -> None:
-    """Nobody signs up as an admin or with a tier; of the token nothing is left that tells who it was."""
+def test_used_sign_up_creates_a_verified_free_account(latchkey: TestApp, box: Mailbox) -> None:
+    """A sign-up can't set tier or admin flag; the token's personal data is removed."""
     signs_up()
-    ticket = email_links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
-    account = pending_sign_up.make_account(ticket, name="Ada", password_hash=str(ticket.password_hash))
+    token = email_links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
+    account = pending_sign_up.make_account(token, name="Ada", password_hash=str(token.password_hash))
     found = find.account_by_email("ADA@example.com")
     assert (found.id, found.tier, found.admin, found.status) == (account.id, "free", False, "active")
     assert (found.email, found.mailbox, found.email_verified_at) == (
@@ -80,13 +80,13 @@ def test_spent_sign_up_makes_a_free_verified_account_and_forgets_the_rest(latchk
         "Ada@example.com",
         latchkey.clock.now_ms,
     )
-    (spent,) = Ticket.scan()
+    (spent,) = OneTimeToken.scan()
     assert {spent.email, spent.name, spent.password_hash, spent.browser} == {None}
     assert tables_holding("argon2") == {"accounts"}
 
 
-def test_first_of_two_tokens_for_one_address_wins(latchkey: TestApp, box: Mailbox) -> None:
-    """The other one then says that the address has an account, and changes nothing of it."""
+def test_first_of_two_tokens_for_one_address_creates_the_account(latchkey: TestApp, box: Mailbox) -> None:
+    """The other one reports that, and changes nothing."""
     signs_up(name="Eve")
     by_eve = email_links.looked_up(box.take_one().ticket, pending_sign_up.PURPOSE)
     signs_up(name="Ada")
@@ -99,10 +99,10 @@ def test_first_of_two_tokens_for_one_address_wins(latchkey: TestApp, box: Mailbo
 
 
 def test_token_works_once_and_for_an_hour(latchkey: TestApp, box: Mailbox) -> None:
-    """What decides is the moment of use, not the look before it."""
+    """At the time of its use, not of its read."""
     signs_up()
     signs_up("eve@example.com")
-    once, late = (email_links.looked_up(letter.ticket, pending_sign_up.PURPOSE) for letter in box.take())
+    once, late = (email_links.looked_up(message.ticket, pending_sign_up.PURPOSE) for message in box.take())
     pending_sign_up.make_account(once, name="Ada", password_hash="x")
     with pytest.raises(email_links.SpentLink):
         pending_sign_up.make_account(once, name="Ada", password_hash="x")
@@ -112,14 +112,14 @@ def test_token_works_once_and_for_an_hour(latchkey: TestApp, box: Mailbox) -> No
     assert Account.count() == 1
 
 
-def test_pending_sign_up_shows_nothing_in_a_traceback() -> None:
-    """Neither the address nor the form of the password."""
+def test_repr_of_a_pending_sign_up_has_no_field() -> None:
+    """Tracebacks don't reveal the address or the password hash."""
     assert repr(pending_sign_up.PendingSignUp("a@b.example", "Ada", "hash", "digest")) == "PendingSignUp()"
     assert "secret" not in repr(Caller((), "secret"))
 
 
-def test_log_in_answers_alike_for_unknown_wrong_and_pending(latchkey: TestApp, box: Mailbox) -> None:
-    """Whoever logs in with the password of their own sign-up learns nothing of the address: same calls, same words."""
+def test_log_in_is_the_same_for_an_unknown_and_a_pending_address(latchkey: TestApp, box: Mailbox) -> None:
+    """The same database calls and error, also with the password of the sign-up."""
     person(email="known@example.com").update(actions=[Account.password_hash.set(hash_of("another one entirely"))])
     for email in ("known@example.com", "pending@example.com"):
         signs_up(email)
@@ -131,21 +131,21 @@ def test_log_in_answers_alike_for_unknown_wrong_and_pending(latchkey: TestApp, b
     assert made[0] == made[1] == made[2]
 
 
-def test_sign_up_with_a_known_address_changes_nothing_and_tells_its_owner(latchkey: TestApp, box: Mailbox) -> None:
-    """Neither name nor password of the account change; the letter holds no ticket."""
+def test_sign_up_with_a_known_address_changes_nothing_and_sends_an_email(latchkey: TestApp, box: Mailbox) -> None:
+    """Name and password stay; the email has no token."""
     account = person(email="ada@example.com")
     signs_up("ADA@example.com", name="Mallory", password="harmonica wolverine custard")
     assert find.account_by_email("ada@example.com").password_hash == account.password_hash
-    letter = box.take_one()
-    assert (letter.to, letter.subject) == ("ada@example.com", "You have an account already")
-    assert letter.link == f"{BASE}/login"
-    assert f"{BASE}/forgot" in letter.text
-    assert "Mallory" not in letter.text
-    assert "ticket" not in letter.text
+    message = box.take_one()
+    assert (message.to, message.subject) == ("ada@example.com", "You already have an account")
+    assert message.link == f"{BASE}/login"
+    assert f"{BASE}/forgot" in message.text
+    assert "Mallory" not in message.text
+    assert "ticket" not in message.text
 
 
-def test_known_address_stores_what_a_new_one_does(latchkey: TestApp, box: Mailbox) -> None:
-    """An item of the same size and attributes, whose link is sent to nobody."""
+def test_sign_up_with_a_known_address_stores_the_same_as_a_new_one(latchkey: TestApp, box: Mailbox) -> None:
+    """An item of the same size, whose link is not sent."""
     person(email="ada@example.com")
     signs_up("ada@example.com")
     signs_up("eve@example.com")
@@ -154,27 +154,27 @@ def test_known_address_stores_what_a_new_one_does(latchkey: TestApp, box: Mailbo
     assert kept[0] == kept[1]
 
 
-def test_bad_password_makes_no_account(latchkey: TestApp, box: Mailbox) -> None:
-    """Nothing is stored and nothing sent for a sign-up that is refused."""
+def test_sign_up_with_an_invalid_password_stores_nothing(latchkey: TestApp, box: Mailbox) -> None:
+    """And sends no email."""
     for email, password in (("ada@example.com", "passwordpassword"), ("no address", PASSWORD)):
         with pytest.raises(errors.InvalidRequest):
             signs_up(email, password=password)
     assert (stored(), box.take()) == ({}, [])
 
 
-def test_sign_up_makes_the_account_at_once_where_no_mail_is_sent(latchkey: TestApp) -> None:
-    """Nobody could confirm an address there, so nobody has to; a known address changes nothing."""
+def test_sign_up_without_email_creates_the_account_immediately(latchkey: TestApp) -> None:
+    """The address can't be verified; an existing account is unchanged."""
     signs_up()
     signs_up(name="Eve", password="harmonica wolverine custard")
     account = find.account_by_email("ada@example.com")
     assert (account.name, account.is_verified) == ("Ada", False)
     assert log_in(email="ada@example.com", password=PASSWORD, caller=SOMEWHERE).id == account.id
-    assert (Account.count(), Ticket.count()) == (1, 0)
+    assert (Account.count(), OneTimeToken.count()) == (1, 0)
 
 
 @pytest.mark.parametrize("with_mail", [True, False], ids=["mail", "no mail"])
 def test_network_has_30_sign_ups_an_hour(latchkey: TestApp, box: Mailbox, with_mail: bool) -> None:
-    """The next is refused for whatever address, before its password is judged and before any mail; not elsewhere."""
+    """For any addresses; the next is rejected before the password is checked. Other networks aren't affected."""
     folder = settings.current().mail_folder if with_mail else ""
     latchkey.counted("sign-ups_203.0.113.7", tiers.SIGN_UPS, used=29)
     with settings.in_use(replace(settings.current(), mail_folder=folder)):
@@ -190,8 +190,8 @@ def test_network_has_30_sign_ups_an_hour(latchkey: TestApp, box: Mailbox, with_m
         signs_up("bea@example.com")
 
 
-def test_what_is_wrong_at_a_glance_uses_up_no_sign_up(latchkey: TestApp, box: Mailbox) -> None:
-    """A typing error in the address, or a password that is too short, costs nothing, and isn't counted."""
+def test_malformed_sign_up_is_not_counted(latchkey: TestApp, box: Mailbox) -> None:
+    """That is one with an invalid address or a short password."""
     with telemetry.calls_watched() as calls:
         for email, password in (("no address", PASSWORD), ("ada@example.com", "short")):
             with pytest.raises(errors.InvalidRequest):
@@ -199,28 +199,28 @@ def test_what_is_wrong_at_a_glance_uses_up_no_sign_up(latchkey: TestApp, box: Ma
     assert calls.made == []
 
 
-def test_each_kind_of_mail_has_an_allowance_of_its_own(latchkey: TestApp, box: Mailbox) -> None:
-    """Sign-ups with somebody's address use up no mail by which they choose another password, nor resets the other."""
+def test_each_kind_of_email_has_its_own_allowance(latchkey: TestApp, box: Mailbox) -> None:
+    """Sign-ups with an address don't use up its resets, nor the other way round."""
     person(email="ada@example.com")
     for _ in range(12):
         signs_up("ada@example.com")
     assert len(box.take()) == 5
     asks_for_reset("ada@example.com")
-    assert box.take_one().subject == "Choose another password"
+    assert box.take_one().subject == "Reset your password"
     for _ in range(12):
         signs_up("eve@example.com")
-    assert [letter.subject for letter in box.take()] == ["Confirm your email address"] * 5
+    assert [message.subject for message in box.take()] == ["Confirm your email address"] * 5
 
 
 def test_spellings_of_an_address_share_its_allowance(latchkey: TestApp, box: Mailbox) -> None:
-    """They reach one mailbox."""
+    """They are the same mailbox."""
     for local in ("ada", "Ada", "ADA", "aDa", "adA", "AdA"):
         signs_up(f"{local}@example.com")
     assert len(box.take()) == 5
 
 
-def test_network_asks_for_30_resets_an_hour(latchkey: TestApp, box: Mailbox) -> None:
-    """Whatever addresses it asks for; sign-ups from there go on."""
+def test_network_has_30_resets_an_hour(latchkey: TestApp, box: Mailbox) -> None:
+    """For any addresses; sign-ups are not affected."""
     latchkey.counted("mail-reset-network_203.0.113.7", tiers.RESET_MAILS.network, used=30)
     with pytest.raises(Refused):
         asks_for_reset("ada@example.com")
@@ -228,8 +228,8 @@ def test_network_asks_for_30_resets_an_hour(latchkey: TestApp, box: Mailbox) -> 
     assert box.take_one().subject == "Confirm your email address"
 
 
-def test_48_holds_what_a_64_alone_would_not(latchkey: TestApp, box: Mailbox) -> None:
-    """Whoever has all of a /48 signs up no more often than four of its customers."""
+def test_ipv6_48_has_the_allowance_of_four_64s(latchkey: TestApp, box: Mailbox) -> None:
+    """A network with all of a /48 gets no more."""
     statuses = []
     for number in range(5):
         networks = (f"2001:db8:1:{number}::/64", "2001:db8:1::/48")
@@ -250,8 +250,8 @@ def test_48_holds_what_a_64_alone_would_not(latchkey: TestApp, box: Mailbox) -> 
     assert statuses == [200, 429] * 4 + [429, 429]
 
 
-def test_mail_to_an_unverified_address_holds_nobodys_words(latchkey: TestApp, box: Mailbox) -> None:
-    """Neither text nor subject: a stranger must not have us send their words to whom they like."""
+def test_email_to_an_unverified_address_has_no_typed_text(latchkey: TestApp, box: Mailbox) -> None:
+    """Otherwise anonymous callers could send any text to any address."""
     made = person(email="known@example.com", name=NAME, verified=False)
     signs_up("new@example.com", name=NAME)
     signs_up("known@example.com", name=NAME)
@@ -267,24 +267,24 @@ def test_mail_to_an_unverified_address_holds_nobodys_words(latchkey: TestApp, bo
         email_sender.send(written)
     received = box.take()
     assert len(received) == 8
-    for letter in received:
-        assert "evil" not in letter.subject + letter.text
-        assert "Pay" not in letter.subject + letter.text
+    for message in received:
+        assert "evil" not in message.subject + message.text
+        assert "Pay" not in message.subject + message.text
 
 
 def test_reset_is_sent_to_a_known_address_only(latchkey: TestApp, box: Mailbox) -> None:
-    """A stranger's address gets no mail from us."""
+    """An unknown address gets no email."""
     person(email="ada@example.com")
     asks_for_reset("ADA@example.com")
-    letter = box.take_one()
-    assert letter.to == "ada@example.com"
-    assert letter.link.startswith(f"{BASE}/password?ticket=lk_ml_")
+    message = box.take_one()
+    assert message.to == "ada@example.com"
+    assert message.link.startswith(f"{BASE}/password?ticket=lk_ml_")
     asks_for_reset("nobody@example.com")
     assert box.take() == []
 
 
-def test_reset_goes_to_the_address_as_it_was_signed_up_with(latchkey: TestApp, box: Mailbox) -> None:
-    """Not to another spelling that whoever asks has typed."""
+def test_reset_is_sent_to_the_address_of_the_sign_up(latchkey: TestApp, box: Mailbox) -> None:
+    """Not to the spelling in the request."""
     person(email="J\u00f6rg@fa\u00df.example")
     asks_for_reset("j\u00d6rg@xn--fa-hia.example")
     assert box.take_one().to == "J\u00f6rg@xn--fa-hia.example"
@@ -292,7 +292,7 @@ def test_reset_goes_to_the_address_as_it_was_signed_up_with(latchkey: TestApp, b
 
 @pytest.mark.parametrize("what", ["sign_up", "reset"])
 def test_known_and_unknown_address_make_the_same_calls(latchkey: TestApp, box: Mailbox, what: str) -> None:
-    """The same calls in the same order: one more read would tell by the time it takes."""
+    """Otherwise the time would reveal which it is."""
     person(email="ada@example.com")
     made = []
     for email in ("ada@example.com", "nobody@example.com"):
@@ -302,17 +302,17 @@ def test_known_and_unknown_address_make_the_same_calls(latchkey: TestApp, box: M
     assert made[0] == made[1]
 
 
-def test_verification_is_asked_for_five_times_an_hour(latchkey: TestApp, box: Mailbox) -> None:
-    """By its person, who is told when it was too often, from this address or by this network."""
+def test_verification_has_five_emails_an_hour(latchkey: TestApp, box: Mailbox) -> None:
+    """For the account's logged-in user, who is told the limit of the account or the network."""
     account = person(email="Ada@example.com", verified=False)
     account.session_epoch = 2
     for _ in range(5):
         send_verification(account, networks=SOMEWHERE.networks, base_url=BASE)
-    letter = box.take()[0]
-    assert letter.to == "Ada@example.com"
-    assert letter.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
-    ticket = email_links.looked_up(letter.ticket, email_links.VERIFY_EMAIL)
-    assert (ticket.account_id, ticket.email, ticket.epoch) == (account.id, "ada@example.com", 2)
+    message = box.take()[0]
+    assert message.to == "Ada@example.com"
+    assert message.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
+    token = email_links.looked_up(message.ticket, email_links.VERIFY_EMAIL)
+    assert (token.account_id, token.email, token.epoch) == (account.id, "ada@example.com", 2)
     with pytest.raises(Refused):
         send_verification(account, networks=("198.51.100.1",), base_url=BASE)
     latchkey.counted("mail-verification-network_203.0.113.7", tiers.VERIFICATION_MAILS.network, used=30)
@@ -321,14 +321,14 @@ def test_verification_is_asked_for_five_times_an_hour(latchkey: TestApp, box: Ma
     assert box.take() == []
 
 
-def test_reset_link_is_of_the_account_and_void_with_its_sessions(latchkey: TestApp, box: Mailbox) -> None:
-    """For an address that nobody has, a link of nobody's is stored: it takes as long, and looks alike."""
+def test_reset_link_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, box: Mailbox) -> None:
+    """For an unknown address an equal item without an account is stored."""
     account = person(email="ada@example.com")
     account.update(actions=[Account.session_epoch.set(3)])
     for email in ("ada@example.com", "Eve@example.com"):
         asks_for_reset(email)
-    found = {ticket.email: (ticket.account_id, ticket.purpose, ticket.epoch) for ticket in Ticket.scan()}
+    found = {token.email: (token.account_id, token.purpose, token.epoch) for token in OneTimeToken.scan()}
     assert found == {
         "ada@example.com": (account.id, "set_password", 3),
-        "eve@example.com": (find.NOBODY, "set_password", 0),
+        "eve@example.com": (find.NO_ACCOUNT, "set_password", 0),
     }

@@ -1,4 +1,4 @@
-"""Endings that weren't finished in their request: what is kept of each, for how long, and what begins anew."""
+"""Pending terminations: their identity, progress, deletion and restart."""
 
 import pytest
 
@@ -10,14 +10,14 @@ from tests.support.interleaving import sent
 
 
 def begun() -> Unfinished:
-    """Return an ending that began at this moment, stored."""
-    ending = unfinished.new(OF_PROOF, "acc_x")
-    ending.save()
-    return ending
+    """Return a stored termination that starts now."""
+    pending = unfinished.new(OF_PROOF, "acc_x")
+    pending.save()
+    return pending
 
 
-def test_ending_is_known_by_its_kind_and_by_what_ends(latchkey: TestApp) -> None:
-    """So one that is begun anew takes the place of the old one."""
+def test_termination_is_identified_by_kind_and_subject(latchkey: TestApp) -> None:
+    """Starting it again replaces the old one."""
     begun()
     (stored,) = unfinished.all_there_are()
     assert (stored.what, stored.at, stored.kind, stored.subject) == (*("unfinished", "proof#acc_x", "proof", "acc_x"),)
@@ -26,8 +26,8 @@ def test_ending_is_known_by_its_kind_and_by_what_ends(latchkey: TestApp) -> None
     assert len(list(unfinished.all_there_are())) == 1
 
 
-def test_choices_stand_beside_each_other_and_beside_the_whole(latchkey: TestApp) -> None:
-    """Each under what it was chosen by, with what was chosen."""
+def test_selections_are_identified_by_their_link(latchkey: TestApp) -> None:
+    """Several can be pending, besides other kinds."""
     for by in ("a", "b"):
         unfinished.new_choice(OF_PROOF, "acc_x", {"key_1", "key_2"}, by=by).save()
     begun()
@@ -41,40 +41,40 @@ def test_choices_stand_beside_each_other_and_beside_the_whole(latchkey: TestApp)
 
 
 @pytest.mark.parametrize(("after_s", "is_first"), [(0, True), (7.999, True), (8, False)])
-def test_first_look_is_one_within_the_clocks_skew(latchkey: TestApp, after_s: float, is_first: bool) -> None:
-    """Eight seconds after it began what is newer was made by its owner; and there is one first look."""
-    ending = begun()
+def test_first_run_is_within_the_clock_skew(latchkey: TestApp, after_s: float, is_first: bool) -> None:
+    """After 8 seconds newer items may be the user's own; there is only one first run."""
+    pending = begun()
     latchkey.clock.forward(after_s)
-    assert unfinished.is_first_look(ending) is is_first
-    assert unfinished.is_first_look(ending) is False
+    assert unfinished.is_first_look(pending) is is_first
+    assert unfinished.is_first_look(pending) is False
 
 
 @pytest.mark.parametrize(
     ("after_s", "is_finished", "is_kept"), [(59.999, True, True), (60, True, False), (60, False, True)]
 )
-def test_finished_ending_is_kept_for_a_minute(
+def test_finished_termination_is_kept_for_a_minute(
     latchkey: TestApp, after_s: float, is_finished: bool, is_kept: bool
 ) -> None:
-    """What an index didn't show is found by another look within it; what isn't finished is kept however old it is."""
-    ending = begun()
+    """A later run finds what an index lacked; an unfinished one is kept."""
+    pending = begun()
     latchkey.clock.forward(after_s)
-    unfinished.settle(ending, is_finished=is_finished)
+    unfinished.settle(pending, is_finished=is_finished)
     assert bool(list(unfinished.all_there_are())) is is_kept
 
 
-def test_how_far_an_ending_has_come_is_kept(latchkey: TestApp) -> None:
-    """Both the step and where in it, until they are gone again."""
-    ending = begun()
+def test_progress_is_saved(latchkey: TestApp) -> None:
+    """Both the step and the position in it, until they are removed."""
+    pending = begun()
     for step, after in (("keys", "key_5"), ("keys", None), (None, "key_5"), ("keys", "key_5"), (None, None)):
-        ending.step, ending.after = step, after
-        unfinished.settle(ending, is_finished=False)
+        pending.step, pending.after = step, after
+        unfinished.settle(pending, is_finished=False)
         (stored,) = unfinished.all_there_are()
         assert (stored.step, stored.after, stored.kind) == (step, after, "proof")
 
 
 @pytest.mark.parametrize("is_finished", [True, False])
-def test_ending_begun_anew_is_untouched_by_a_slice_of_the_old_one(latchkey: TestApp, is_finished: bool) -> None:
-    """It begins from its own beginning."""
+def test_restarted_termination_is_unchanged_by_a_slice_of_the_old_one(latchkey: TestApp, is_finished: bool) -> None:
+    """It starts from the beginning."""
     old = begun()
     latchkey.clock.forward(60)
     begun()
@@ -84,19 +84,19 @@ def test_ending_begun_anew_is_untouched_by_a_slice_of_the_old_one(latchkey: Test
     assert [stored.began_at, stored.step] == [clock.now_ms(), None]
 
 
-def test_ending_that_another_function_finished_does_not_come_back(latchkey: TestApp) -> None:
-    """Neither as a whole nor as a stump."""
-    ending = begun()
+def test_termination_that_another_function_deleted_is_not_recreated(latchkey: TestApp) -> None:
+    """No item is written."""
+    pending = begun()
     latchkey.clock.forward(60)
-    unfinished.settle(ending, is_finished=True)
-    ending.step = "keys"
-    unfinished.settle(ending, is_finished=False)
-    unfinished.settle(ending, is_finished=True)
+    unfinished.settle(pending, is_finished=True)
+    pending.step = "keys"
+    unfinished.settle(pending, is_finished=False)
+    unfinished.settle(pending, is_finished=True)
     assert list(unfinished.all_there_are()) == []
 
 
-def test_what_is_unfinished_is_read_as_it_is_now(latchkey: TestApp) -> None:
-    """One that began a moment ago isn't overlooked."""
+def test_pending_terminations_are_read_consistently(latchkey: TestApp) -> None:
+    """One that was just stored is included."""
     begun()
     with sent() as calls:
         list(unfinished.all_there_are())

@@ -1,4 +1,4 @@
-"""What a User-Agent header says in a few words."""
+"""Browser and system of a User-Agent header."""
 
 import pytest
 
@@ -21,8 +21,8 @@ MOZILLA = "Mozilla/5.0 ({system}) AppleWebKit/537.36 (KHTML, like Gecko) "
         ("SomethingElse/1.0", ""),
     ],
 )
-def test_browser_is_named_whatever_else_it_claims_to_be(names: str, said: str) -> None:
-    """Most claim to be the browsers that came before them, too."""
+def test_browser_is_named_despite_other_names_in_the_header(names: str, said: str) -> None:
+    """Most browsers also name older ones."""
     assert in_words(MOZILLA.format(system="") + names) == said
 
 
@@ -38,13 +38,13 @@ def test_browser_is_named_whatever_else_it_claims_to_be(names: str, said: str) -
         ("X11; Linux x86_64", "Linux"),
     ],
 )
-def test_system_is_named_by_its_narrowest_name(system: str, said: str) -> None:
-    """An Android says that it is a Linux, an iPhone that it is like a Mac; each is named beside the browser."""
+def test_system_has_its_most_specific_name(system: str, said: str) -> None:
+    """The header of Android also names Linux, and that of iPhone Mac OS X."""
     assert in_words(MOZILLA.format(system=system)) == said
     assert in_words(MOZILLA.format(system=system) + "Firefox/133.0") == f"Firefox on {said}"
 
 
-def test_no_more_than_the_first_512_characters_of_a_header_are_read() -> None:
-    """What begins behind them, or ends there, is not found."""
+def test_only_the_first_512_characters_of_a_header_are_parsed() -> None:
+    """Names after them, or across their end, are not found."""
     assert in_words("x" * 504 + "Firefox/") == "Firefox"
     assert in_words("x" * 505 + "Firefox/") == ""

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from chalicelib.accounts import find
-from chalicelib.accounts.tables import Account, Email, Ticket
+from chalicelib.accounts.tables import Account, Email
+from chalicelib.accounts.tables import OneTimeToken as Ticket
 from chalicelib.core import clock, secrets
 from chalicelib.limits import stale_marks, tiers
 from tests.api.routes import ROUTES

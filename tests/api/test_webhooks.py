@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from chalicelib.api import background
-from chalicelib.core import root_key, settings
+from chalicelib.core import settings
+from chalicelib.core.process_cache import CACHES
 from chalicelib.events import kinds, record
 from chalicelib.webhooks import endpoints
 from tests.support.harness import TestApp, refusal
@@ -203,9 +204,9 @@ def test_without_a_stage_key_nothing_is_made(latchkey: TestApp) -> None:
     """A secret that can't be said again must not be shown; the caller is told that it isn't their fault."""
     ada = latchkey.account()
     secret = latchkey.key(ada, "webhooks").secret
-    root_key.forget()
+    CACHES["core.root_key"].clear()
     with settings.in_use(replace(settings.current(), stage_key_file="/nowhere/key")):
         answer = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "Ledger"})
-    root_key.forget()
+    CACHES["core.root_key"].clear()
     assert refusal(answer) == (503, "unavailable")
     assert list(endpoints.of_account(ada.id)) == []

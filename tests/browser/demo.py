@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, settings
+from chalicelib.core import clock, process_cache, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import revoke, rotate
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
 from chalicelib.credentials.principal import Principal
 from chalicelib.limits import counter_items, recorded_usage, tiers
-from chalicelib.uptime import days, incidents, report, states
+from chalicelib.uptime import days, incidents, states
 from tests.support.harness import Clock
 
 DAY_S = 24 * clock.HOUR_S
@@ -55,7 +55,7 @@ def add_checks() -> None:
     closed = incidents.open_one("Database unreachable", "Reads fail. We are looking into it.", ["database", "api"])
     incidents.update(closed.at, "The region has recovered.", states.RESOLVED)
     incidents.open_one("Webhooks arrive late", "Some deliveries wait for longer than usual.", ["webhooks"])
-    report.forget()
+    process_cache.forget()
 
 
 def _made(

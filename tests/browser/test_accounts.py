@@ -61,7 +61,7 @@ def test_forgotten_password_is_replaced_by_a_link(users: BrowserUsers, console: 
     page.get_by_role("button", name="Set the password").click()
     expect(page.get_by_role("status")).to_have_text("Your password is set. Log in with it.")
     log_in(page, person.email)
-    expect(page.get_by_role("alert")).to_have_text("Email or password is wrong.")
+    expect(page.get_by_role("alert")).to_have_text("Incorrect email or password.")
     expect(page.get_by_label("Email")).to_have_value(person.email)
     log_in(page, person.email, OTHER_PASSWORD)
     expect(page.get_by_role("heading", level=1)).to_have_text("API Keys")
@@ -105,7 +105,7 @@ def test_wrong_password_changes_nothing_and_says_so_where_it_was_asked(users: Br
     card = page.locator("section").filter(has=page.get_by_role("heading", name="Delete account"))
     card.get_by_label("Your password").fill("not the one")
     card.get_by_role("button", name="Delete my account").click()
-    expect(card.get_by_role("alert")).to_have_text("The password is wrong.")
+    expect(card.get_by_role("alert")).to_have_text("Incorrect password.")
     expect(page.get_by_role("alert")).to_have_count(1)
 
 
@@ -138,7 +138,7 @@ def test_deleted_account_is_gone_with_its_keys(users: BrowserUsers, console: Con
     expect(page.get_by_role("status")).to_have_text("Your account is deleted.")
     assert console.status(key.secret) == 401
     log_in(page, person.email)
-    expect(page.get_by_role("alert")).to_have_text("Email or password is wrong.")
+    expect(page.get_by_role("alert")).to_have_text("Incorrect email or password.")
 
 
 def test_log_out_ends_the_session_everywhere_it_was_copied_to(users: BrowserUsers, console: Console) -> None:

@@ -74,7 +74,7 @@ def test_reload_of_a_new_key_makes_no_second_one(users: BrowserUsers, console: C
     page.get_by_role("button", name="Generate key").click()
     secret = _shown(page)
     page.reload()
-    expect(page.get_by_role("alert")).to_have_text("This form was used already. Its key is in the list.")
+    expect(page.get_by_role("alert")).to_have_text("This form was already submitted. Its key is in the list.")
     expect(page.get_by_role("main")).not_to_contain_text(secret)
     page.goto("/settings/keys")
     expect(page.get_by_role("row").filter(has_text="Storefront")).to_have_count(1)

@@ -13,6 +13,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from chalicelib.core import root_key, settings, telemetry
+from chalicelib.core.process_cache import CACHES
 from tests.support.harness import TestApp
 
 KEY = bytes(range(32))
@@ -24,11 +25,11 @@ DERIVED = "ee2d74b5581380b94518efd1a6da0de5655d58b2f082dccc9f645e52e0ebfbdb"
 @pytest.fixture
 def log(latchkey: TestApp) -> Iterator[io.StringIO]:
     """The log, and no cached key of an earlier test."""
-    root_key.forget()
+    CACHES["core.root_key"].clear()
     stream = io.StringIO()
     telemetry.write_to(stream)
     yield stream
-    root_key.forget()
+    CACHES["core.root_key"].clear()
 
 
 def derive(**chosen: Any) -> str:
@@ -67,7 +68,7 @@ def test_key_is_read_once_per_stage(log: io.StringIO, tmp_path: Path) -> None:
     derive(stage_key_file=str(file))
     file.unlink()
     assert derive(stage_key_file=str(file)) == DERIVED
-    root_key.forget()
+    CACHES["core.root_key"].clear()
     assert (
         read_logged_reason(log, stage_key_file=str(file))
         == f"The root key can't be read from {file}: No such file or directory."

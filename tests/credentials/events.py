@@ -1,4 +1,4 @@
-"""What an account was told."""
+"""Events recorded for an account."""
 
 from chalicelib.events import kinds, record
 
@@ -6,9 +6,9 @@ Told = tuple[str, dict[str, str]]
 
 
 def told(account_id: str, *, but: int = 0) -> list[Told]:
-    """Return type and content of an account's events since it was made, those of one millisecond by type.
+    """Return type and details of an account's events except its creation, those of one millisecond sorted by type.
 
-    The first of them are left out, so many as `but` says.
+    The first `but` of them are left out.
     """
     events = sorted(record.since(account_id, "evt_"), key=lambda event: (event.at, event.type))
     return [(each.type, each.changed.as_dict()) for each in events if each.type != kinds.ACCOUNT_CREATED][but:]

@@ -1,11 +1,11 @@
-"""A request under an Idempotency-Key that makes a key."""
+"""A request with an Idempotency-Key that creates a key."""
 
 from chalicelib.core import secrets
 from chalicelib.credentials.issue import Issued
 from chalicelib.idempotency.record import Answer, Once, Recording
 
 
-def once(maker: Issued, name: str = "order 1") -> Recording[Issued]:
-    """Return such a request of the maker's, new at each call, as two that are sent are."""
-    request = Once(maker.key.account_id, secrets.digest(name), "the same body", maker.secret)
+def once(creator: Issued, name: str = "order 1") -> Recording[Issued]:
+    """Return a new object for the same request of `creator`, as a retry would be."""
+    request = Once(creator.key.account_id, secrets.digest(name), "the same body", creator.secret)
     return Recording(request, lambda made: Answer(201, {}, made.key.id, made.key.id))

@@ -1,4 +1,4 @@
-"""Renaming and narrowing: a key never grows."""
+"""Rename a key and remove its scopes; scopes are never added."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ from tests.support.interleaving import before, failing, marks_lost, sent
 NOTHING: dict[str, Any] = {"name": None, "wanted": None, "on_anomaly": None}
 
 
-def test_key_is_narrowed(latchkey: TestApp) -> None:
-    """From now on it may do less."""
+def test_removed_scope_is_not_granted(latchkey: TestApp) -> None:
+    """The key has only the remaining scopes, and the account is marked as stale."""
     account = latchkey.account()
     issued = latchkey.key(account)
     change_key(account.id, issued.key.id, name=None, wanted=["read"])
@@ -35,10 +35,10 @@ def test_key_is_narrowed(latchkey: TestApp) -> None:
         ({"on_anomaly": "revoke"}, kinds.KEY_POLICY_CHANGED, {"on_anomaly": "revoke"}),
     ],
 )
-def test_each_change_leaves_the_rest_as_it_is_and_is_told(
+def test_each_change_leaves_the_rest_unchanged_and_is_recorded(
     latchkey: TestApp, change: dict[str, Any], kind: str, changed: dict[str, str]
 ) -> None:
-    """What is None stays, and of what stays no event speaks."""
+    """A field that is None stays unchanged and is in no event."""
     account = latchkey.account()
     issued = latchkey.key(account)
     key = change_key(account.id, issued.key.id, **NOTHING | change)
@@ -47,8 +47,8 @@ def test_each_change_leaves_the_rest_as_it_is_and_is_told(
     assert told(account.id, but=1) == [(kind, {"key": key.id} | changed)]
 
 
-def test_changes_sent_together_are_all_made(latchkey: TestApp) -> None:
-    """Each is told by an event of its own."""
+def test_changes_of_one_call_are_all_applied(latchkey: TestApp) -> None:
+    """Each is recorded as an event of its own."""
     account = latchkey.account()
     issued = latchkey.key(account)
     key = change_key(account.id, issued.key.id, name="Other", wanted=["read"], on_anomaly="narrow")
@@ -60,8 +60,8 @@ def test_changes_sent_together_are_all_made(latchkey: TestApp) -> None:
     ]
 
 
-def test_answer_to_a_change_is_read_consistently(latchkey: TestApp) -> None:
-    """It shows what was written, and so does the refusal of a key that was revoked."""
+def test_changed_key_is_read_consistently(latchkey: TestApp) -> None:
+    """The returned key has the changes, and the error for a revoked key is current."""
     account = latchkey.account()
     issued = latchkey.key(account)
     with sent() as calls:
@@ -74,8 +74,8 @@ def test_answer_to_a_change_is_read_consistently(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize("wanted", [["read", "write"], ["write"], ["read", "admin"]])
-def test_key_is_never_widened(latchkey: TestApp, wanted: list[str]) -> None:
-    """A scope that it doesn't have, or doesn't have any more, is refused by name, and nothing changes."""
+def test_scopes_are_never_added(latchkey: TestApp, wanted: list[str]) -> None:
+    """A scope that the key doesn't have any more is rejected by name, and nothing changes."""
     account = latchkey.account()
     issued = latchkey.key(account)
     change_key(account.id, issued.key.id, name=None, wanted=["read"])
@@ -85,8 +85,8 @@ def test_key_is_never_widened(latchkey: TestApp, wanted: list[str]) -> None:
     assert (key.name, key.scopes) == ("Same", {"read"})
 
 
-def test_key_that_is_narrowed_at_the_same_moment_is_not_widened(latchkey: TestApp) -> None:
-    """What the other took is not given back by this one."""
+def test_concurrently_removed_scope_is_not_restored(latchkey: TestApp) -> None:
+    """A change that was checked before the removal fails."""
     account = latchkey.account()
     issued = latchkey.key(account)
     with (
@@ -97,8 +97,8 @@ def test_key_that_is_narrowed_at_the_same_moment_is_not_widened(latchkey: TestAp
     assert verify(issued.secret).scopes == {"read"}
 
 
-def test_renamed_key_works_on(latchkey: TestApp) -> None:
-    """A name is only a name."""
+def test_renamed_key_keeps_working(latchkey: TestApp) -> None:
+    """A name has no effect on the scopes."""
     account = latchkey.account()
     issued = latchkey.key(account)
     assert change_key(account.id, issued.key.id, name="Other", wanted=None).name == "Other"
@@ -106,7 +106,7 @@ def test_renamed_key_works_on(latchkey: TestApp) -> None:
 
 
 def test_revoked_key_is_not_changed(latchkey: TestApp) -> None:
-    """What is over stays as it was."""
+    """A change raises Conflict."""
     account = latchkey.account()
     issued = latchkey.key(account)
     revoke.revoke(account.id, issued.key.id)
@@ -114,26 +114,26 @@ def test_revoked_key_is_not_changed(latchkey: TestApp) -> None:
         change_key(account.id, issued.key.id, name="Other", wanted=None)
 
 
-def test_someone_elses_key_is_not_found(latchkey: TestApp) -> None:
-    """Another account's key looks like one that never was."""
+def test_key_of_another_account_is_not_found(latchkey: TestApp) -> None:
+    """It is not found, as if it didn't exist."""
     issued = latchkey.key(latchkey.account())
     with pytest.raises(errors.NotFound):
         change_key(latchkey.account().id, issued.key.id, name="Mine", wanted=None)
 
 
-def test_narrowing_that_not_every_function_heard_of_is_to_be_repeated(latchkey: TestApp) -> None:
-    """The key is narrowed; a new name needs no mark."""
+def test_removal_of_scopes_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
+    """The scopes are removed all the same; a new name needs no mark."""
     account = latchkey.account()
     issued = latchkey.key(account)
     with marks_lost():
         assert change_key(account.id, issued.key.id, name="Other", wanted=None).name == "Other"
-        with pytest.raises(errors.Unavailable, match="narrowed"):
+        with pytest.raises(errors.Unavailable, match="scopes are removed"):
             change_key(account.id, issued.key.id, name=None, wanted=["read"])
     assert verify(issued.secret).scopes == {"read"}
 
 
-def test_fault_of_the_database_is_not_taken_for_a_refusal(latchkey: TestApp) -> None:
-    """What isn't the caller's to mend is raised as it came."""
+def test_database_error_of_a_change_is_raised(latchkey: TestApp) -> None:
+    """It is not reported as a rejected change."""
     account = latchkey.account()
     issued = latchkey.key(account)
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
@@ -141,8 +141,8 @@ def test_fault_of_the_database_is_not_taken_for_a_refusal(latchkey: TestApp) -> 
 
 
 @pytest.mark.parametrize("scopes", [("read", "write", "keys"), ("read", "keys")])
-def test_key_is_narrowed_to_read_once(latchkey: TestApp, scopes: tuple[str, ...]) -> None:
-    """And told of once, however many ask."""
+def test_key_is_reduced_to_read_once(latchkey: TestApp, scopes: tuple[str, ...]) -> None:
+    """A second call changes nothing and records no event."""
     account = latchkey.account()
     issued = latchkey.key(account, *scopes)
     assert [narrow_to_read(issued.key) for _ in range(2)] == [True, False]
@@ -150,8 +150,8 @@ def test_key_is_narrowed_to_read_once(latchkey: TestApp, scopes: tuple[str, ...]
     assert told(account.id, but=1) == [(kinds.KEY_NARROWED, {"key": issued.key.id, "scopes": "read"})]
 
 
-def test_key_that_cant_be_narrowed_to_read_stays_as_it_is(latchkey: TestApp) -> None:
-    """One without `read`, one with nothing else, and one that is revoked."""
+def test_key_that_cant_be_reduced_to_read_is_unchanged(latchkey: TestApp) -> None:
+    """That is a key without `read`, one with only `read`, and a revoked one."""
     account = latchkey.account()
     without, alone, revoked = (
         latchkey.key(account, "write", "keys"),

@@ -1,4 +1,4 @@
-"""Finding keys: an account's own, a page at a time, and nothing else that is stored beside them."""
+"""Find keys of an account by id and by page; other credentials and accounts are not returned."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.support.harness import TestApp
 
 
 def test_keys_are_the_accounts_own_oldest_first(latchkey: TestApp) -> None:
-    """Neither another account's nor the tokens that count on it."""
+    """Keys of other accounts and access tokens are not among them."""
     account = latchkey.account()
     assert registered(latchkey, owner=account).ask(CLIENT).status == 200
     latchkey.key(latchkey.account(name="Bea"))
@@ -25,7 +25,7 @@ def test_keys_are_the_accounts_own_oldest_first(latchkey: TestApp) -> None:
 
 
 def test_key_is_found_by_its_own_id(latchkey: TestApp) -> None:
-    """An account has many; a token is no key."""
+    """Other ids, and the id of an access token, are not found."""
     account = latchkey.account()
     keys = [latchkey.key(account) for _ in range(3)]
     for issued in keys:
@@ -37,9 +37,9 @@ def test_key_is_found_by_its_own_id(latchkey: TestApp) -> None:
             find.owned_key(account.id, wrong)
 
 
-def test_key_as_a_refused_write_showed_it(latchkey: TestApp) -> None:
-    """What the refusal brought is the key; where it brought nothing, there is none."""
+def test_key_of_a_failed_condition_is_read_from_its_item(latchkey: TestApp) -> None:
+    """An empty item means that the key doesn't exist."""
     key = latchkey.key(latchkey.account()).key
-    assert find.as_it_stood(key.serialize()).id == key.id
+    assert find.key_of_item(key.serialize()).id == key.id
     with pytest.raises(errors.NotFound):
-        find.as_it_stood({})
+        find.key_of_item({})

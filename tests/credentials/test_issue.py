@@ -1,4 +1,4 @@
-"""Making keys: never more than the maker's, and at most 20 that live."""
+"""Issue API keys: no more scopes than the creator has, and at most 20 active keys."""
 
 from dataclasses import replace
 
@@ -18,29 +18,29 @@ from tests.support.harness import NOON_MS, TestApp
 from tests.support.interleaving import sent
 
 
-def issue(latchkey: TestApp, maker: Issued, *scopes: str, expires_in_s: int | None = None) -> Issued:
-    """Make a key with another."""
-    issued = issue_key(verify(maker.secret), name="Made", wanted=list(scopes) or ["read"], expires_in_s=expires_in_s)
+def issue(latchkey: TestApp, creator: Issued, *scopes: str, expires_in_s: int | None = None) -> Issued:
+    """Create a key with another one."""
+    issued = issue_key(verify(creator.secret), name="Made", wanted=list(scopes) or ["read"], expires_in_s=expires_in_s)
     latchkey.secrets.append(issued.secret)
     return issued
 
 
-def test_made_key_works_and_is_stored_by_its_digest_alone(latchkey: TestApp) -> None:
-    """The secret is in the answer; the table holds its SHA-256 and the hint."""
+def test_issued_key_works_and_is_stored_by_its_digest_only(latchkey: TestApp) -> None:
+    """The caller gets the secret; the table has its SHA-256 and its preview."""
     issued = issue(latchkey, latchkey.key(latchkey.account()), "read", "write")
     assert verify(issued.secret).scopes == {"read", "write"}
     stored = Credential.get(secrets.digest(issued.secret))
     assert (stored.hint, stored.scopes) == (secrets.hint(issued.secret), {"read", "write"})
 
 
-def test_made_key_is_stored_whole_and_told(latchkey: TestApp) -> None:
-    """Whose it is, who made it and when it ends; the account's list and its events say so too."""
+def test_issued_key_is_stored_with_all_attributes_and_recorded(latchkey: TestApp) -> None:
+    """Account, creator and expiry are stored, in the account's active keys too, and an event is recorded."""
     account = latchkey.account()
-    maker = latchkey.key(account, expires_in_s=3600)
+    creator = latchkey.key(account, expires_in_s=3600)
     latchkey.clock.forward(1)
-    key = issue(latchkey, maker, "write", "read", expires_in_s=60).key
+    key = issue(latchkey, creator, "write", "read", expires_in_s=60).key
     stored = find.owned_key(account.id, key.id)
-    assert (stored.account_id, stored.kind, stored.name, stored.made_by) == (account.id, "key", "Made", maker.key.id)
+    assert (stored.account_id, stored.kind, stored.name, stored.made_by) == (account.id, "key", "Made", creator.key.id)
     assert (stored.scopes, stored.created_at, stored.expires_at) == (
         {"read", "write"},
         NOON_MS + 1000,
@@ -48,99 +48,99 @@ def test_made_key_is_stored_whole_and_told(latchkey: TestApp) -> None:
     )
     assert stored.dies_at == (NOON_MS + 61_000) // 1000 + 30 * 86_400
     assert Account.get(account.id).live_keys.as_dict() == {
-        maker.key.id: NOON_MS + 3_600_000,
+        creator.key.id: NOON_MS + 3_600_000,
         key.id: NOON_MS + 61_000,
     }
     assert told(account.id, but=1) == [(kinds.KEY_CREATED, {"key": key.id, "name": "Made", "scopes": "read write"})]
 
 
-def test_key_without_an_end_is_kept_for_good(latchkey: TestApp) -> None:
-    """Neither it nor its place in the account's list ends."""
+def test_key_without_an_expiry_has_no_ttl(latchkey: TestApp) -> None:
+    """Neither the key nor its entry in the account expires."""
     account = latchkey.account()
     key = issue(latchkey, latchkey.key(account)).key
     assert find.owned_key(account.id, key.id).attribute_values.keys().isdisjoint({"expires_at", "dies_at"})
     assert set(Account.get(account.id).live_keys.as_dict().values()) == {0}
 
 
-def test_making_a_key_overwrites_nothing(latchkey: TestApp) -> None:
-    """Whatever is put is put where nothing stood, the form's ticket too."""
-    maker = verify(latchkey.key(latchkey.account()).secret)
+def test_issuing_a_key_overwrites_nothing(latchkey: TestApp) -> None:
+    """Each put requires that the item doesn't exist, including that of the form token."""
+    creator = verify(latchkey.key(latchkey.account()).secret)
     with sent() as calls:
-        issue_key(maker, name="Made", wanted=["read"], expires_in_s=None, form="form 1")
+        issue_key(creator, name="Made", wanted=["read"], expires_in_s=None, form="form 1")
     puts = [write["Put"] for _, request in calls for write in request.get("TransactItems", ()) if "Put" in write]
     assert len(puts) == 3
     assert all("attribute_not_exists" in put.get("ConditionExpression", "") for put in puts)
 
 
 @pytest.mark.parametrize("kind", ["live", "test"])
-def test_made_key_is_of_the_stages_kind(latchkey: TestApp, kind: str) -> None:
-    """A production stage makes live keys."""
-    maker = latchkey.key(latchkey.account())
+def test_issued_key_has_the_kind_of_its_stage(latchkey: TestApp, kind: str) -> None:
+    """A production stage issues `live` keys."""
+    creator = latchkey.key(latchkey.account())
     with settings.in_use(replace(settings.current(), key_kind=kind)):
-        assert secrets.kind_of(issue(latchkey, maker).secret) == kind
+        assert secrets.kind_of(issue(latchkey, creator).secret) == kind
 
 
 def test_repr_of_an_issued_key_is_its_id(latchkey: TestApp) -> None:
-    """A key that ends up in a log or traceback shows no secret."""
+    """The secret of a key is not in logs or tracebacks."""
     issued = latchkey.key(latchkey.account())
     assert repr(issued) == f"Issued({issued.key.id})"
 
 
-def test_scope_that_the_maker_lacks_is_refused_by_name(latchkey: TestApp) -> None:
-    """No key is made that may do more than its maker."""
-    maker = latchkey.key(latchkey.account(), "read", "keys")
+def test_scope_that_the_creator_lacks_is_rejected_by_name(latchkey: TestApp) -> None:
+    """A key can't have more scopes than its creator."""
+    creator = latchkey.key(latchkey.account(), "read", "keys")
     with pytest.raises(errors.InvalidRequest, match="write"):
-        issue(latchkey, maker, "read", "write")
+        issue(latchkey, creator, "read", "write")
 
 
-def test_admin_scope_is_refused_to_the_key_of_an_ordinary_account(latchkey: TestApp) -> None:
-    """`admin` on a key that was made while its account was admin is worth nothing afterwards, not even to pass on."""
+def test_admin_scope_is_rejected_after_the_account_lost_the_flag(latchkey: TestApp) -> None:
+    """A key created while the account was admin can't pass `admin` on."""
     account = latchkey.account(admin=True)
-    maker = latchkey.key(account, "keys", "admin")
+    creator = latchkey.key(account, "keys", "admin")
     account.update(actions=[Account.admin.set(False)])
     with pytest.raises(errors.InvalidRequest, match="admin"):
-        issue(latchkey, maker, "admin")
+        issue(latchkey, creator, "admin")
 
 
-def test_key_of_an_endless_maker_is_endless_unless_asked_otherwise(latchkey: TestApp) -> None:
-    """No expiry is asked for, none is given."""
-    maker = latchkey.key(latchkey.account())
-    assert issue(latchkey, maker).key.expires_at is None
-    assert issue(latchkey, maker, expires_in_s=60).key.expires_at == NOON_MS + 60_000
+def test_key_of_a_creator_without_an_expiry_expires_only_if_requested(latchkey: TestApp) -> None:
+    """Without `expires_in_s` it never expires."""
+    creator = latchkey.key(latchkey.account())
+    assert issue(latchkey, creator).key.expires_at is None
+    assert issue(latchkey, creator, expires_in_s=60).key.expires_at == NOON_MS + 60_000
 
 
-def test_key_of_an_ending_maker_ends_with_it(latchkey: TestApp) -> None:
-    """A key that is asked for without an expiry ends when its maker does."""
-    maker = latchkey.key(latchkey.account(), expires_in_s=3600)
-    assert issue(latchkey, maker).key.expires_at == NOON_MS + 3_600_000
+def test_key_expires_with_its_creator_by_default(latchkey: TestApp) -> None:
+    """Without `expires_in_s` it gets the expiry of its creator."""
+    creator = latchkey.key(latchkey.account(), expires_in_s=3600)
+    assert issue(latchkey, creator).key.expires_at == NOON_MS + 3_600_000
 
 
-def test_key_that_would_outlive_its_maker_is_refused(latchkey: TestApp) -> None:
-    """The message says how long it may live: exactly as long as the maker."""
-    maker = latchkey.key(latchkey.account(), expires_in_s=3600)
+def test_key_that_would_outlive_its_creator_is_rejected(latchkey: TestApp) -> None:
+    """The message has the maximum lifetime, which is that of the creator."""
+    creator = latchkey.key(latchkey.account(), expires_in_s=3600)
     with pytest.raises(errors.InvalidRequest, match="at most 3600:"):
-        issue(latchkey, maker, expires_in_s=3601)
-    assert issue(latchkey, maker, expires_in_s=3600).key.expires_at == NOON_MS + 3_600_000
+        issue(latchkey, creator, expires_in_s=3601)
+    assert issue(latchkey, creator, expires_in_s=3600).key.expires_at == NOON_MS + 3_600_000
 
 
-def test_ended_key_is_kept_for_thirty_days(latchkey: TestApp) -> None:
-    """The reference: "ended ones until 30 days past their end"; until then the answer is `token_expired`."""
+def test_expired_key_is_kept_for_thirty_days(latchkey: TestApp) -> None:
+    """Until then requests with it get `token_expired`."""
     key = latchkey.key(latchkey.account(), expires_in_s=60).key
     assert key.dies_at == NOON_MS // 1000 + 60 + 30 * 86_400
 
 
-def test_twenty_keys_may_live_and_the_next_is_a_conflict(latchkey: TestApp) -> None:
-    """The limit counts live keys of an account; the refusal says what to do."""
+def test_twenty_first_active_key_is_a_conflict(latchkey: TestApp) -> None:
+    """The limit is per account, and the message says what to do."""
     account = latchkey.account()
     keys = [latchkey.key(account) for _ in range(LIVE_MAX)]
-    with pytest.raises(errors.Conflict, match="at most 20 live keys"):
+    with pytest.raises(errors.Conflict, match="at most 20 active keys"):
         issue(latchkey, keys[0])
     assert len(list(find.keys_of(account.id))) == LIVE_MAX
     latchkey.key(latchkey.account())
 
 
-def test_revoked_key_frees_its_place(latchkey: TestApp) -> None:
-    """One out, one in."""
+def test_revoked_key_doesnt_count_against_the_limit(latchkey: TestApp) -> None:
+    """After a revocation exactly one more key can be created."""
     account = latchkey.account()
     keys = [latchkey.key(account) for _ in range(LIVE_MAX)]
     revoke.revoke(account.id, keys[7].key.id)
@@ -149,44 +149,44 @@ def test_revoked_key_frees_its_place(latchkey: TestApp) -> None:
         issue(latchkey, keys[0])
 
 
-def test_expired_keys_free_their_places(latchkey: TestApp) -> None:
-    """Keys that ended by themselves are no longer counted, without anybody tidying up."""
+def test_expired_keys_dont_count_against_the_limit(latchkey: TestApp) -> None:
+    """The next creation removes them from the account's active keys."""
     account = latchkey.account()
-    maker = latchkey.key(account)
+    creator = latchkey.key(account)
     for _ in range(LIVE_MAX - 1):
         latchkey.key(account, expires_in_s=60)
     latchkey.clock.forward(60)
     for _ in range(LIVE_MAX - 1):
-        issue(latchkey, maker)
+        issue(latchkey, creator)
     with pytest.raises(errors.Conflict):
-        issue(latchkey, maker)
+        issue(latchkey, creator)
 
 
-def test_key_for_a_suspended_account_is_refused(latchkey: TestApp) -> None:
-    """A suspension that is not felt everywhere yet makes no new keys."""
+def test_key_for_a_suspended_account_is_rejected(latchkey: TestApp) -> None:
+    """Also when the creator was verified before the suspension."""
     account = latchkey.account()
-    maker = verify(latchkey.key(account).secret)
+    creator = verify(latchkey.key(account).secret)
     account.update(actions=[Account.status.set("suspended")])
     with pytest.raises(errors.NotFound):
-        issue_key(maker, name="Late", wanted=["read"], expires_in_s=None)
+        issue_key(creator, name="Late", wanted=["read"], expires_in_s=None)
     account.delete()
     with pytest.raises(errors.NotFound):
-        issue_key(maker, name="Late", wanted=["read"], expires_in_s=None)
+        issue_key(creator, name="Late", wanted=["read"], expires_in_s=None)
 
 
-def test_key_made_by_a_verdict_from_before_the_makers_rotation_is_refused(latchkey: TestApp) -> None:
-    """A function that hasn't heard yet that its maker is being rotated out makes no key that stays."""
+def test_key_by_a_creator_that_was_rotated_since_its_verification_is_rejected(latchkey: TestApp) -> None:
+    """Otherwise a key in its grace period could create one that never expires."""
     account = latchkey.account()
-    maker = latchkey.key(account)
-    unaware = verify(maker.secret)
-    rotate(unaware, maker.key.id, 600)
+    creator = latchkey.key(account)
+    unaware = verify(creator.secret)
+    rotate(unaware, creator.key.id, 600)
     with pytest.raises(errors.Conflict):
         issue_key(unaware, name="Made", wanted=["read"], expires_in_s=None)
-    assert issue(latchkey, maker).key.expires_at == NOON_MS + 600_000
+    assert issue(latchkey, creator).key.expires_at == NOON_MS + 600_000
 
 
-def test_key_made_by_a_session_that_ended_meanwhile_is_refused(latchkey: TestApp) -> None:
-    """Whoever was logged out while they asked for a key gets none."""
+def test_key_by_a_session_that_was_ended_since_its_verification_is_rejected(latchkey: TestApp) -> None:
+    """A user who was logged out gets no key."""
     account = latchkey.account()
     session = replace(verify(latchkey.key(account).secret), kind="session", session_epoch=account.session_epoch)
     account.update(actions=[Account.session_epoch.add(1)])

@@ -1,4 +1,4 @@
-"""The account's list of live keys: who may add to it, and which of it has ended."""
+"""The account's active keys: the condition for adding one, and which of them have expired."""
 
 from contextlib import nullcontext
 from dataclasses import replace
@@ -15,7 +15,7 @@ from chalicelib.credentials.principal import Principal
 from chalicelib.limits.tiers import FREE
 from tests.support.harness import NOON_MS, TestApp
 
-MAKER = Principal(
+CREATOR = Principal(
     account_id="acc_1",
     credential_id="key_1",
     kind="key",
@@ -25,41 +25,41 @@ MAKER = Principal(
     ends_at_ms=NOON_MS + 1,
     verified_at_ms=NOON_MS - 8_000,
 )
-SESSION = replace(MAKER, credential_id="ses_1", kind="session", session_epoch=3)
-TOKEN = replace(MAKER, credential_id="tok_1", kind="token")
+SESSION = replace(CREATOR, credential_id="ses_1", kind="session", session_epoch=3)
+TOKEN = replace(CREATOR, credential_id="tok_1", kind="token")
 
 
-def shown(*ends_at_ms: int, **more: int) -> dict[str, Any]:
-    """Return an account as a refused write shows it, whose live keys have these ends; the first is the maker's."""
+def account_item(*ends_at_ms: int, **more: int) -> dict[str, Any]:
+    """Return an account item with active keys of these expiries; the first is the creator's."""
     ends = {f"key_{number}": {"N": str(end)} for number, end in enumerate(ends_at_ms, 1)}
     return {"live_keys": {"M": ends}} | {name: {"N": str(value)} for name, value in more.items()}
 
 
-def test_keys_that_ended_by_themselves_are_found(latchkey: TestApp) -> None:
-    """At their end, and not a millisecond before; 0 is never."""
-    account = shown(NOON_MS + 1, NOON_MS, 0, NOON_MS - 1, 1)
-    assert key_limit.ended_among(account, None) == {"key_2": NOON_MS, "key_4": NOON_MS - 1, "key_5": 1}
-    assert key_limit.ended_among({}, None) == {}
+def test_expired_keys_are_found(latchkey: TestApp) -> None:
+    """A key expires at exactly its time; 0 is never."""
+    account = account_item(NOON_MS + 1, NOON_MS, 0, NOON_MS - 1, 1)
+    assert key_limit.expired_keys(account, None) == {"key_2": NOON_MS, "key_4": NOON_MS - 1, "key_5": 1}
+    assert key_limit.expired_keys({}, None) == {}
 
 
-def test_twenty_live_keys_are_enough(latchkey: TestApp) -> None:
-    """Those that ended don't count."""
-    assert len(key_limit.ended_among(shown(*[0] * 19, 1), None)) == 1
-    for full in (shown(*[0] * 20), shown(*[0] * 20, 1), shown(*[0] * 21)):
-        with pytest.raises(errors.Conflict, match="at most 20 live keys"):
-            key_limit.ended_among(full, None)
+def test_account_has_at_most_twenty_active_keys(latchkey: TestApp) -> None:
+    """Expired keys don't count."""
+    assert len(key_limit.expired_keys(account_item(*[0] * 19, 1), None)) == 1
+    for full in (account_item(*[0] * 20), account_item(*[0] * 20, 1), account_item(*[0] * 21)):
+        with pytest.raises(errors.Conflict, match="at most 20 active keys"):
+            key_limit.expired_keys(full, None)
 
 
 @pytest.mark.parametrize(
-    ("maker", "account", "may"),
+    ("creator", "account", "may"),
     [
-        (MAKER, {"live_keys": {"key_1": NOON_MS + 1}}, True),
-        (MAKER, {"live_keys": {"key_1": NOON_MS + 2}}, False),
-        (MAKER, {"live_keys": {"key_1": 0}}, False),
-        (MAKER, {"live_keys": {"key_2": NOON_MS + 1}}, False),
-        (replace(MAKER, ends_at_ms=0), {"live_keys": {"key_1": 0}}, True),
-        (MAKER, {"live_keys": {"key_1": NOON_MS + 1}, "credentials_since": NOON_MS - 8_000}, True),
-        (MAKER, {"live_keys": {"key_1": NOON_MS + 1}, "credentials_since": NOON_MS - 7_999}, False),
+        (CREATOR, {"live_keys": {"key_1": NOON_MS + 1}}, True),
+        (CREATOR, {"live_keys": {"key_1": NOON_MS + 2}}, False),
+        (CREATOR, {"live_keys": {"key_1": 0}}, False),
+        (CREATOR, {"live_keys": {"key_2": NOON_MS + 1}}, False),
+        (replace(CREATOR, ends_at_ms=0), {"live_keys": {"key_1": 0}}, True),
+        (CREATOR, {"live_keys": {"key_1": NOON_MS + 1}, "credentials_since": NOON_MS - 8_000}, True),
+        (CREATOR, {"live_keys": {"key_1": NOON_MS + 1}, "credentials_since": NOON_MS - 7_999}, False),
         (SESSION, {"session_epoch": 3}, True),
         (SESSION, {"session_epoch": 4}, False),
         (SESSION, {"session_epoch": 3, "credentials_since": NOON_MS}, False),
@@ -67,34 +67,34 @@ def test_twenty_live_keys_are_enough(latchkey: TestApp) -> None:
         (TOKEN, {"credentials_since": NOON_MS}, False),
     ],
 )
-def test_maker_makes_keys_while_it_ends_as_it_was_verified(
-    latchkey: TestApp, maker: Principal, account: dict[str, Any], may: bool
+def test_creator_may_create_keys_while_its_expiry_is_unchanged(
+    latchkey: TestApp, creator: Principal, account: dict[str, Any], may: bool
 ) -> None:
-    """The condition on the account, and what explains its refusal, say the same of each maker."""
+    """The condition on the account and the check that explains its failure agree."""
     stored = latchkey.account()
     for name, value in account.items():
         setattr(stored, name, value)
     stored.save()
     with nullcontext() if may else pytest.raises(UpdateError):
-        stored.update(actions=[Account.name.set("Met")], condition=key_limit.ends_as_verified(maker))
-    with nullcontext() if may else pytest.raises(errors.Conflict, match="has ended, or was rotated"):
-        key_limit.ended_among(stored.serialize(), maker)
+        stored.update(actions=[Account.name.set("Met")], condition=key_limit.creator_is_unchanged(creator))
+    with nullcontext() if may else pytest.raises(errors.Conflict, match="has expired, or was revoked or rotated"):
+        key_limit.expired_keys(stored.serialize(), creator)
 
 
-def test_account_before_any_of_its_credentials_ended_has_no_such_time(latchkey: TestApp) -> None:
-    """One that is older than this attribute: nothing of it is over."""
+def test_account_without_credentials_since_has_only_valid_credentials(latchkey: TestApp) -> None:
+    """Older accounts don't have this attribute."""
     stored = latchkey.account()
     stored.update(actions=[Account.credentials_since.remove()])
-    stored.update(actions=[Account.name.set("Met")], condition=key_limit.ends_as_verified(TOKEN))
+    stored.update(actions=[Account.name.set("Met")], condition=key_limit.creator_is_unchanged(TOKEN))
     raw = {name: value for name, value in stored.serialize().items() if name != "credentials_since"}
-    assert key_limit.ended_among(raw, TOKEN) == {}
+    assert key_limit.expired_keys(raw, TOKEN) == {}
 
 
-def test_key_is_counted_out_of_an_account_that_is_there(latchkey: TestApp) -> None:
-    """No account comes to be by it."""
-    gone = latchkey.account()
-    key = latchkey.key(gone).key
-    gone.delete()
+def test_key_is_removed_only_from_an_existing_account(latchkey: TestApp) -> None:
+    """The update doesn't recreate a deleted account."""
+    deleted = latchkey.account()
+    key = latchkey.key(deleted).key
+    deleted.delete()
     with pytest.raises(TransactWriteError), models.transaction() as write:
-        key_limit.count_out(write, Account(gone.id), key)
-    assert Account.found(gone.id) is None
+        key_limit.remove_key(write, Account(deleted.id), key)
+    assert Account.found(deleted.id) is None

@@ -1,4 +1,4 @@
-"""The verdict travels through the gateway as flat strings and comes back as it was."""
+"""The principal in the authorizer's context: flat strings that are parsed without loss."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from chalicelib.credentials.verify import verify
 from chalicelib.limits.tiers import ENTERPRISE, FREE
 from tests.support.harness import NOON_MS, TestApp
 
-VERDICT = Principal(
+PRINCIPAL = Principal(
     account_id="acc_1",
     credential_id="tok_1",
     kind="token",
@@ -31,23 +31,23 @@ CONTEXT = {
 }
 
 
-def test_verdict_survives_the_authorizer_context(latchkey: TestApp) -> None:
-    """API Gateway carries strings only; nothing is lost by it."""
+def test_principal_survives_the_authorizer_context(latchkey: TestApp) -> None:
+    """API Gateway allows only strings."""
     principal = verify(latchkey.key(latchkey.account(ENTERPRISE, admin=True), "read", "admin", expires_in_s=60).secret)
     context = to_context(principal)
     assert all(isinstance(value, str) for value in context.values())
     assert from_context(context) == principal
 
 
-def test_context_names_are_those_that_the_last_deployment_wrote() -> None:
-    """For 300 s after a deployment, the gateway hands one version what another wrote."""
-    assert to_context(VERDICT) == CONTEXT
-    assert from_context(CONTEXT) == VERDICT
+def test_context_has_the_names_of_the_last_release() -> None:
+    """For 300 s after an upgrade API Gateway passes contexts between versions."""
+    assert to_context(PRINCIPAL) == CONTEXT
+    assert from_context(CONTEXT) == PRINCIPAL
 
 
 @pytest.mark.parametrize("without", [{}, {"lineage": ""}])
-def test_context_without_a_lineage_is_its_credentials_own(without: dict[str, str]) -> None:
-    """It was written before there was one."""
+def test_context_without_a_lineage_has_that_of_the_credential(without: dict[str, str]) -> None:
+    """Older versions wrote none."""
     context = {name: value for name, value in CONTEXT.items() if name != "lineage"} | without
     assert from_context(context).lineage == "tok_1"
 
@@ -55,27 +55,27 @@ def test_context_without_a_lineage_is_its_credentials_own(without: dict[str, str
 @pytest.mark.parametrize(
     ("ends_at_ms", "now_ms", "ended"), [(0, NOON_MS, False), (2, 1, False), (1, 1, True), (1, 2, True)]
 )
-def test_verdict_ends_at_its_end_and_0_is_never(ends_at_ms: int, now_ms: int, ended: bool) -> None:
-    """From that very millisecond on."""
+def test_principal_expires_at_its_expiry(ends_at_ms: int, now_ms: int, ended: bool) -> None:
+    """To the millisecond; 0 is never."""
     principal = from_context(CONTEXT | {"ends_at_ms": str(ends_at_ms)})
-    assert principal.has_ended(now_ms) == ended
+    assert principal.is_expired(now_ms) == ended
 
 
-def test_tokens_are_counted_by_their_client_and_keys_by_themselves() -> None:
-    """A client that refreshes its token doesn't get another line in the account's usage."""
+def test_tokens_are_counted_by_client_and_keys_by_key() -> None:
+    """A refreshed token doesn't add a counter."""
     key, other = (from_context(CONTEXT | {"client_id": "", "credential_id": each}) for each in ("key_1", "key_2"))
     refreshed = from_context(CONTEXT | {"credential_id": "tok_2"})
     assert key.counter != other.counter
-    assert VERDICT.counter == refreshed.counter != key.counter
+    assert PRINCIPAL.counter == refreshed.counter != key.counter
 
 
-def test_verdict_that_has_seen_a_mark_is_otherwise_the_same() -> None:
-    """Only its age changes, and a session's epoch is of the console alone."""
-    assert to_context(VERDICT.verified_after(NOON_MS + 5)) == CONTEXT | {"verified_at_ms": str(NOON_MS + 5)}
+def test_reverified_principal_differs_only_in_its_verification_time() -> None:
+    """All other fields are unchanged."""
+    assert to_context(PRINCIPAL.verified_after(NOON_MS + 5)) == CONTEXT | {"verified_at_ms": str(NOON_MS + 5)}
     assert from_context(CONTEXT).session_epoch is None
 
 
-def test_context_holds_no_secret(latchkey: TestApp) -> None:
-    """What the gateway logs and caches is ids."""
+def test_context_has_no_secret(latchkey: TestApp) -> None:
+    """API Gateway logs and caches only ids."""
     issued = latchkey.key(latchkey.account())
     assert issued.secret not in repr(to_context(verify(issued.secret)))

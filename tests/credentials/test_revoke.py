@@ -1,4 +1,4 @@
-"""Revocation: at once, for good, and harmless to repeat."""
+"""Revocation is immediate, permanent and idempotent."""
 
 import pytest
 from pynamodb.exceptions import TransactWriteError
@@ -18,8 +18,8 @@ from tests.support.harness import NOON_MS, TestApp
 from tests.support.interleaving import failing, marks_lost
 
 
-def test_revoked_key_stops(latchkey: TestApp) -> None:
-    """Nobody gets in with it any more, and it is shown as revoked."""
+def test_revoked_key_is_invalid(latchkey: TestApp) -> None:
+    """It is rejected, and its state is `revoked`."""
     account = latchkey.account()
     issued = latchkey.key(account)
     revoke(account.id, issued.key.id)
@@ -28,8 +28,8 @@ def test_revoked_key_stops(latchkey: TestApp) -> None:
     assert find.owned_key(account.id, issued.key.id).state == "revoked"
 
 
-def test_revocation_may_be_repeated(latchkey: TestApp) -> None:
-    """Doing it again is no error and changes nothing, not even when it happened."""
+def test_revocation_is_idempotent(latchkey: TestApp) -> None:
+    """A second one is no error, and doesn't change the time of the first."""
     account = latchkey.account()
     issued = latchkey.key(account)
     revoke(account.id, issued.key.id)
@@ -38,8 +38,8 @@ def test_revocation_may_be_repeated(latchkey: TestApp) -> None:
     assert find.owned_key(account.id, issued.key.id).revoked_at == NOON_MS
 
 
-def test_repeated_revocation_frees_one_place_only(latchkey: TestApp) -> None:
-    """The count of live keys goes down once."""
+def test_repeated_revocation_removes_one_active_key(latchkey: TestApp) -> None:
+    """Another key's entry is not removed."""
     account = latchkey.account()
     issued, other = latchkey.key(account), latchkey.key(account)
     revoke(account.id, issued.key.id)
@@ -48,7 +48,7 @@ def test_repeated_revocation_frees_one_place_only(latchkey: TestApp) -> None:
 
 
 def test_expired_key_can_be_revoked(latchkey: TestApp) -> None:
-    """A person who tidies up meets no error."""
+    """That is no error."""
     account = latchkey.account()
     issued = latchkey.key(account, expires_in_s=60)
     latchkey.clock.forward(61)
@@ -56,8 +56,8 @@ def test_expired_key_can_be_revoked(latchkey: TestApp) -> None:
     assert find.owned_key(account.id, issued.key.id).state == "revoked"
 
 
-def test_other_keys_work_on(latchkey: TestApp) -> None:
-    """One key is revoked, not the account."""
+def test_other_keys_keep_working(latchkey: TestApp) -> None:
+    """Only this key is revoked."""
     account = latchkey.account()
     issued, other = latchkey.key(account), latchkey.key(account)
     revoke(account.id, issued.key.id)
@@ -66,21 +66,21 @@ def test_other_keys_work_on(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("key_id", ["", "key_", "key_00000000000000000000", "acc_00000000000000000000", "nonsense"])
 def test_unknown_key_is_not_found(latchkey: TestApp, key_id: str) -> None:
-    """What isn't there can't be revoked."""
+    """Revoking it raises NotFound."""
     with pytest.raises(errors.NotFound):
         revoke(latchkey.account().id, key_id)
 
 
-def test_someone_elses_key_is_not_found_and_works_on(latchkey: TestApp) -> None:
-    """Another account's key looks like one that never was."""
+def test_key_of_another_account_is_not_found_and_keeps_working(latchkey: TestApp) -> None:
+    """It is not found, as if it didn't exist."""
     issued = latchkey.key(latchkey.account())
     with pytest.raises(errors.NotFound):
         revoke(latchkey.account().id, issued.key.id)
     assert verify(issued.secret)
 
 
-def test_revoked_key_is_deleted_thirty_days_later(latchkey: TestApp) -> None:
-    """It is listed until then; afterwards nobody needs to know that there was one, whatever its own expiry."""
+def test_revoked_key_is_deleted_after_thirty_days(latchkey: TestApp) -> None:
+    """Its own expiry doesn't matter."""
     account = latchkey.account()
     for issued in (
         latchkey.key(account),
@@ -91,8 +91,8 @@ def test_revoked_key_is_deleted_thirty_days_later(latchkey: TestApp) -> None:
         assert find.owned_key(account.id, issued.key.id).dies_at == NOON_MS // 1000 + 30 * 86_400
 
 
-def test_revocation_is_told_and_felt_at_the_next_request(latchkey: TestApp) -> None:
-    """Once, with the key's name, which nobody can look up for long."""
+def test_revocation_is_recorded_once_and_marked(latchkey: TestApp) -> None:
+    """The event has the key's name, since the key is deleted later."""
     account = latchkey.account()
     issued = latchkey.key(account)
     for _ in range(2):
@@ -101,7 +101,7 @@ def test_revocation_is_told_and_felt_at_the_next_request(latchkey: TestApp) -> N
     assert stale_marks.is_marked(account.id, NOON_MS)
 
 
-def test_revocation_that_not_every_function_heard_of_is_to_be_repeated(latchkey: TestApp) -> None:
+def test_revocation_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
     """The key is revoked all the same."""
     account = latchkey.account()
     issued = latchkey.key(account)
@@ -110,20 +110,20 @@ def test_revocation_that_not_every_function_heard_of_is_to_be_repeated(latchkey:
     assert find.owned_key(account.id, issued.key.id).state == "revoked"
 
 
-def test_of_several_that_end_a_key_one_did(latchkey: TestApp) -> None:
-    """Whatever became of it since they read it; one that is gone is not found."""
+def test_concurrent_revocations_report_one_success(latchkey: TestApp) -> None:
+    """Whatever else has changed since the key was read; a deleted key is not found."""
     account = latchkey.account()
-    issued, rotated, gone = latchkey.key(account), latchkey.key(account), latchkey.key(account)
+    issued, rotated, deleted = latchkey.key(account), latchkey.key(account), latchkey.key(account)
     assert [end(issued.key) for _ in range(2)] == [True, False]
     rotate(verify(rotated.secret), rotated.key.id, 60)
     assert [end(rotated.key) for _ in range(2)] == [True, False]
-    gone.key.delete()
+    deleted.key.delete()
     with pytest.raises(errors.NotFound):
-        end(gone.key)
+        end(deleted.key)
 
 
-def test_key_of_a_vanished_account_is_not_said_to_have_ended(latchkey: TestApp) -> None:
-    """What refused it is no word about the key; nor is a fault of the database."""
+def test_other_failed_conditions_are_not_reported_as_revoked(latchkey: TestApp) -> None:
+    """That of a deleted account raises, as does a database error."""
     account = latchkey.account()
     issued = latchkey.key(account)
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
@@ -134,8 +134,8 @@ def test_key_of_a_vanished_account_is_not_said_to_have_ended(latchkey: TestApp) 
     assert Account.found(account.id) is None
 
 
-def test_token_is_ended_once_by_itself(latchkey: TestApp) -> None:
-    """It is told of with its application; one that never was doesn't come to be."""
+def test_access_token_is_revoked_once(latchkey: TestApp) -> None:
+    """The event has its application; a token that doesn't exist is not created."""
     account = latchkey.account()
     client = registered(latchkey, owner=account)
     secret = client.ask(CLIENT).json()["access_token"]

@@ -1,4 +1,4 @@
-"""When a credential ends, and how it stands."""
+"""Expiry and state of a credential."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ LATER, LATEST = NOON_MS + 1, NOON_MS + 2
     ("expires_at", "retires_at", "ends_at"),
     [(None, None, None), (LATER, None, LATER), (None, LATER, LATER), (LATER, LATEST, LATER), (LATEST, LATER, LATER)],
 )
-def test_key_ends_at_its_expiry_or_when_its_grace_is_over(
+def test_key_expires_at_its_expiry_or_after_its_grace_period(
     expires_at: int | None, retires_at: int | None, ends_at: int | None
 ) -> None:
-    """Whichever comes first; the account's list of live keys has 0 for none."""
+    """At the earlier of both; the account's active keys have 0 for never."""
     key = Credential("d", expires_at=expires_at, retires_at=retires_at)
     assert (key.ends_at, key.listed_end) == (ends_at, ends_at or 0)
 
@@ -37,15 +37,15 @@ def test_key_ends_at_its_expiry_or_when_its_grace_is_over(
         ({"revoked_at": NOON_MS, "retires_at": LATER}, "revoked"),
     ],
 )
-def test_state_is_told_by_its_times(latchkey: TestApp, times: dict[str, Any], state: str) -> None:
-    """Until the last millisecond before its end it is live; what was revoked is that, whatever else it is."""
+def test_state_follows_from_the_times(latchkey: TestApp, times: dict[str, Any], state: str) -> None:
+    """A key is live until the millisecond of its expiry; a revoked key is revoked even if it has expired."""
     key = Credential("d", **times)
     assert key.state == state
     assert key.is_live() == (state in ("live", "retiring"))
 
 
-def test_what_was_noticed_is_shown_for_seven_days(latchkey: TestApp) -> None:
-    """Then it is old, and before there is nothing."""
+def test_anomaly_is_shown_for_seven_days(latchkey: TestApp) -> None:
+    """Not longer, and not before there is one."""
     noticed = Credential("d", unusual="a new network", unusual_at=NOON_MS)
     assert Credential("d").unusual_of_late is None
     latchkey.clock.now_ms += 7 * DAY_MS - 1

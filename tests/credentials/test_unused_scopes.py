@@ -1,4 +1,4 @@
-"""Which scopes a key could do without: only what the record can say."""
+"""Advice on unused scopes, as far as usage is recorded."""
 
 from typing import Any
 
@@ -13,28 +13,28 @@ WEEK_S, MONTH_S = 7 * 86_400, 30 * 86_400
 ROUTES = {"GET /v1/users": ("read",), "GET /v1/keys": ("keys",), "PATCH /v1/users/me": ("write",)}
 
 
-def advised(*routes: str, complete: bool = True, age_s: int = WEEK_S, rotated: bool = False) -> Advice:
+def advice_for(*routes: str, complete: bool = True, age_s: int = WEEK_S, rotated: bool = False) -> Advice:
     """Return the advice for a key with read, write and keys that used `routes`."""
     used = Used(frozenset(route_name(route) for route in routes), complete)
     return advise({"write", "keys", "read"}, used, ROUTES, age_s=age_s, rotated=rotated)
 
 
 def test_scopes_of_used_routes_are_used() -> None:
-    """The rest is what the key can be narrowed by."""
-    advice = advised("GET /v1/users", "GET /v1/keys")
+    """The others can be removed."""
+    advice = advice_for("GET /v1/users", "GET /v1/keys")
     assert advice == Advice(["read", "keys"], ["write"], ["GET /v1/keys", "GET /v1/users"], complete=True)
     assert advice.narrower
 
 
-def test_key_that_used_everything_or_nothing_is_not_narrowed() -> None:
-    """There is nothing to take away, or nothing would be left."""
-    assert not advised(*ROUTES).narrower
-    assert not advised().narrower
+def test_key_with_only_used_or_only_unused_scopes_gets_no_advice() -> None:
+    """No scope could be removed, or none would remain."""
+    assert not advice_for(*ROUTES).narrower
+    assert not advice_for().narrower
 
 
-def test_key_that_was_rotated_in_long_ago_is_like_any_other() -> None:
-    """Nothing of what its predecessor did is within the 30 days."""
-    assert advised("GET /v1/users", age_s=MONTH_S, rotated=True).narrower
+def test_key_that_replaced_another_long_ago_gets_advice() -> None:
+    """Usage of its predecessor is older than 30 days."""
+    assert advice_for("GET /v1/users", age_s=MONTH_S, rotated=True).narrower
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_key_that_was_rotated_in_long_ago_is_like_any_other() -> None:
     ],
     ids=["an hour isn't complete", "young", "rotated", "a route that is no more"],
 )
-def test_nothing_is_promised_that_the_record_cant_say(more: list[str], record: dict[str, Any]) -> None:
-    """What was used is shown all the same."""
-    advice = advised("GET /v1/users", *more, **record)
+def test_incomplete_record_gives_no_advice(more: list[str], record: dict[str, Any]) -> None:
+    """Used scopes are listed all the same."""
+    advice = advice_for("GET /v1/users", *more, **record)
     assert (advice.complete, advice.narrower, advice.used) == (False, False, ["read"])

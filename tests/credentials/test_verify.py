@@ -1,4 +1,4 @@
-"""Is this secret good? Every kind of no, and what a yes tells."""
+"""Verification of a secret: every rejection, and the principal of a valid one."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -33,8 +33,8 @@ from tests.support.interleaving import sent
         "Bearer abc\n",
     ],
 )
-def test_bearer_is_found_in_any_spelling(authorization: str) -> None:
-    """RFC 9110 §11.1: the scheme is case-insensitive; spaces around scheme and token don't matter."""
+def test_bearer_token_is_parsed_in_any_spelling(authorization: str) -> None:
+    """RFC 9110 §11.1: the scheme is case-insensitive; spaces around scheme and token are ignored."""
     assert bearer(authorization) == "abc"
 
 
@@ -46,13 +46,13 @@ def test_bearer_is_found_in_any_spelling(authorization: str) -> None:
     ],
 )
 def test_other_authorization_is_a_missing_key(authorization: str) -> None:
-    """Another scheme, or none, or no token: no API key came."""
+    """Another scheme, or no scheme or token, is reported as a missing API key."""
     with pytest.raises(errors.MissingApiKey):
         bearer(authorization)
 
 
 def test_text_after_the_token_belongs_to_it() -> None:
-    """Nothing is cut off a credential to make it fit."""
+    """The token is not cut at a space."""
     assert bearer("Bearer abc def") == "abc def"
 
 
@@ -69,13 +69,13 @@ def test_text_after_the_token_belongs_to_it() -> None:
         *(("Bearer", "Bearer"), ("Bearer ", "Bearer"), ("Basic abc", "Basic abc"), ("", ""), (" \t\r\n", "")),
     ],
 )
-def test_secret_is_found_in_what_a_service_was_shown(text: str, secret: str) -> None:
-    """Alone, or as the whole value of a header; what is around it belongs to a file, and other schemes to the text."""
+def test_presented_secret_is_parsed(text: str, secret: str) -> None:
+    """Alone or as the value of a header, without surrounding whitespace; other schemes are part of the text."""
     assert presented(text) == secret
 
 
-def test_text_that_is_longer_than_a_secret_is_refused_before_it_is_looked_at(latchkey: TestApp) -> None:
-    """And every secret that there is is short enough."""
+def test_text_longer_than_a_secret_is_rejected_before_it_is_parsed(latchkey: TestApp) -> None:
+    """Every valid secret is short enough."""
     longest = Settings(brand="a" * 10)
     with settings.in_use(longest):
         assert max(len(secrets.mint(kind)) for kind in secrets.KINDS) == secrets.LENGTH_MAX
@@ -84,8 +84,8 @@ def test_text_that_is_longer_than_a_secret_is_refused_before_it_is_looked_at(lat
             verify(text)
 
 
-def test_good_key_tells_who_calls_and_what_it_may(latchkey: TestApp) -> None:
-    """A verdict is everything the middleware needs to know, dated back by the clocks' skew."""
+def test_valid_key_has_a_principal(latchkey: TestApp) -> None:
+    """It has all that the middleware needs; its verification time is set back by the clock skew."""
     account = latchkey.account(PRO)
     issued = latchkey.key(account, "read", "keys", expires_in_s=600)
     principal = verify(issued.secret)
@@ -95,35 +95,35 @@ def test_good_key_tells_who_calls_and_what_it_may(latchkey: TestApp) -> None:
     assert principal.verified_at_ms == stale_marks.verified_from(NOON_MS)
 
 
-def test_key_without_expiry_never_ends(latchkey: TestApp) -> None:
-    """0 stands for never."""
+def test_key_without_an_expiry_never_expires(latchkey: TestApp) -> None:
+    """0 is never."""
     assert verify(latchkey.key(latchkey.account()).secret).ends_at_ms == 0
 
 
 @pytest.mark.parametrize("kind", sorted({*secrets.KINDS} - {"live", "test", "at"}))
-def test_secret_of_another_kind_is_refused(latchkey: TestApp, kind: str) -> None:
-    """A refresh token, a session or a mail link opens no API, whatever the database says."""
+def test_secret_of_another_kind_is_rejected(latchkey: TestApp, kind: str) -> None:
+    """Refresh tokens, sessions and email links give no access to the API, whatever the database has."""
     with pytest.raises(errors.InvalidApiKey):
         verify(secrets.mint(kind))
 
 
 def test_unknown_key_is_invalid(latchkey: TestApp) -> None:
-    """A well-formed key that was never issued is refused."""
+    """A well-formed key that was never issued is rejected."""
     with pytest.raises(errors.InvalidApiKey):
         verify(secrets.mint("test"))
 
 
 @pytest.mark.parametrize("kind", secrets.API_KEY_KINDS)
 def test_key_of_either_kind_is_accepted(latchkey: TestApp, kind: str) -> None:
-    """`live` and `test` are names: what counts is that the key is stored here."""
+    """`live` and `test` are only names."""
     with settings.in_use(replace(settings.current(), key_kind=kind)):
         secret = latchkey.key(latchkey.account()).secret
     assert secrets.kind_of(secret) == kind
     assert verify(secret)
 
 
-def test_expired_key_is_refused_from_its_end_on(latchkey: TestApp) -> None:
-    """Until the last millisecond it works; at its end it is expired."""
+def test_key_is_rejected_from_its_expiry_on(latchkey: TestApp) -> None:
+    """It works until the millisecond before."""
     secret = latchkey.key(latchkey.account(), expires_in_s=60).secret
     latchkey.clock.forward(59.999)
     assert verify(secret)
@@ -132,8 +132,8 @@ def test_expired_key_is_refused_from_its_end_on(latchkey: TestApp) -> None:
         verify(secret)
 
 
-def test_revoked_key_is_invalid_even_when_it_is_expired_too(latchkey: TestApp) -> None:
-    """Revocation is the stronger word."""
+def test_revoked_and_expired_key_is_invalid(latchkey: TestApp) -> None:
+    """The error for a revoked key takes precedence."""
     account = latchkey.account()
     issued = latchkey.key(account, expires_in_s=60)
     revoke.revoke(account.id, issued.key.id)
@@ -143,7 +143,7 @@ def test_revoked_key_is_invalid_even_when_it_is_expired_too(latchkey: TestApp) -
 
 
 def test_key_of_a_suspended_account_is_invalid(latchkey: TestApp) -> None:
-    """Nothing of a suspended account works."""
+    """No credential of a suspended account is valid."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     account.update(actions=[Account.status.set("suspended")])
@@ -151,8 +151,8 @@ def test_key_of_a_suspended_account_is_invalid(latchkey: TestApp) -> None:
         verify(secret)
 
 
-def test_key_of_a_vanished_account_is_invalid(latchkey: TestApp) -> None:
-    """A key without an account speaks for nobody."""
+def test_key_of_a_missing_account_is_invalid(latchkey: TestApp) -> None:
+    """The account item was deleted."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     account.delete()
@@ -160,8 +160,8 @@ def test_key_of_a_vanished_account_is_invalid(latchkey: TestApp) -> None:
         verify(secret)
 
 
-def test_scopes_of_admins_end_with_the_flag(latchkey: TestApp) -> None:
-    """An account that is no admin any more has keys that can do no more than others'."""
+def test_admin_scopes_require_the_flag_of_the_account(latchkey: TestApp) -> None:
+    """An account that is no longer admin loses them on all keys."""
     account = latchkey.account(admin=True)
     secret = latchkey.key(account, "read", "admin", "verify").secret
     assert verify(secret).scopes == {"read", "admin", "verify"}
@@ -169,8 +169,8 @@ def test_scopes_of_admins_end_with_the_flag(latchkey: TestApp) -> None:
     assert verify(secret).scopes == {"read"}
 
 
-def test_lineage_of_a_key_is_the_first_of_its_rotations(latchkey: TestApp) -> None:
-    """However often it is rotated: what was asked for by the one is known to the other."""
+def test_lineage_of_a_key_is_its_first_predecessor(latchkey: TestApp) -> None:
+    """So that rotated keys share idempotent requests."""
     account = latchkey.account()
     keeper, first = latchkey.key(account), latchkey.key(account)
     second = rotate.rotate(verify(keeper.secret), first.key.id, 0)
@@ -179,7 +179,7 @@ def test_lineage_of_a_key_is_the_first_of_its_rotations(latchkey: TestApp) -> No
 
 
 def test_lineage_of_a_token_is_its_grant_or_its_client(latchkey: TestApp) -> None:
-    """A refreshed token is the same caller; so is a client in its own name, whichever token it has got."""
+    """A refreshed token is the same caller, as is each token of a client's own."""
     ada, client = someone(latchkey), registered(latchkey)
     token, refresh = ada.grant(client)
     later = client.refresh(refresh).json()["access_token"]
@@ -189,8 +189,8 @@ def test_lineage_of_a_token_is_its_grant_or_its_client(latchkey: TestApp) -> Non
     assert own == {client.id}
 
 
-def test_key_is_read_as_it_is_at_this_moment(latchkey: TestApp) -> None:
-    """The gateway would remember a wrong no for 300 s: two reads of a key, and its account with a token's origins."""
+def test_key_is_read_consistently(latchkey: TestApp) -> None:
+    """API Gateway would cache a wrong denial for 300 s; account, client and grant of a token are one batch."""
     ada, client = someone(latchkey), registered(latchkey)
     token, _ = ada.grant(client)
     key = latchkey.key(latchkey.account())
@@ -217,8 +217,10 @@ def test_key_is_read_as_it_is_at_this_moment(latchkey: TestApp) -> None:
     ],
     ids=["grant", "no grant", "client", "client's owner", "no client", "account", "no account"],
 )
-def test_token_ends_with_what_it_came_from(latchkey: TestApp, ending: Callable[[str], object]) -> None:
-    """Its grant, its client, the client's owner, and the account that it speaks for."""
+def test_token_is_invalid_without_an_active_grant_client_and_account(
+    latchkey: TestApp, ending: Callable[[str], object]
+) -> None:
+    """Also when the account of the client is suspended."""
     token, _ = someone(latchkey).grant(registered(latchkey))
     principal = verify(token)
     assert (principal.kind, principal.scopes) == ("token", frozenset({"read"}))
@@ -229,10 +231,8 @@ def test_token_ends_with_what_it_came_from(latchkey: TestApp, ending: Callable[[
 
 
 @pytest.mark.parametrize(("later_ms", "works"), [(0, True), (1, False)])
-def test_key_from_before_the_accounts_credentials_ended_is_invalid(
-    latchkey: TestApp, later_ms: int, works: bool
-) -> None:
-    """One made in that very millisecond is not from before."""
+def test_key_from_before_credentials_since_is_invalid(latchkey: TestApp, later_ms: int, works: bool) -> None:
+    """One of that very millisecond is valid."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     account.update(actions=[Account.credentials_since.set(NOON_MS + later_ms)])
@@ -240,8 +240,8 @@ def test_key_from_before_the_accounts_credentials_ended_is_invalid(
         verify(secret)
 
 
-def test_account_from_before_there_were_such_attributes_is_ordinary(latchkey: TestApp) -> None:
-    """It is no admin, and none of its credentials have ended."""
+def test_account_without_newer_attributes_is_ordinary(latchkey: TestApp) -> None:
+    """It is no admin, and all its credentials are valid."""
     account = latchkey.account()
     secret = latchkey.key(account, "read", "admin").secret
     account.update(actions=[Account.admin.remove(), Account.credentials_since.remove()])
@@ -255,10 +255,10 @@ FILES = "https://files.example.com"
     ("resources", "here", "there"),
     [(None, True, False), ([ISSUER], True, False), ([FILES], False, True), ([ISSUER, FILES], True, True)],
 )
-def test_token_is_good_for_the_resources_it_names_or_for_this_api(
+def test_token_is_valid_for_its_resources_or_for_this_api(
     latchkey: TestApp, resources: list[str] | None, here: bool, there: bool
 ) -> None:
-    """A key is good for all that is the owner's."""
+    """A key is valid for all of them."""
     with settings.in_use(replace(settings.current(), resources=FILES)):
         token, _ = someone(latchkey).grant(registered(latchkey), resource=resources)
     for resource, is_good in (("", here), (FILES, there)):
@@ -267,8 +267,8 @@ def test_token_is_good_for_the_resources_it_names_or_for_this_api(
     assert verify(latchkey.key(latchkey.account()).secret, FILES)
 
 
-def test_token_from_before_there_were_resources_is_for_this_api(latchkey: TestApp) -> None:
-    """And for no other."""
+def test_token_without_resources_is_valid_for_this_api(latchkey: TestApp) -> None:
+    """And for no other resource."""
     token, _ = someone(latchkey).grant(registered(latchkey))
     old = Credential(secrets.digest(token))
     old.update(actions=[Credential.for_this_api.remove(), Credential.resources.remove()])

@@ -8,8 +8,8 @@ from chalicelib.accounts import change
 from chalicelib.accounts.states import SUSPENDED
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock
-from chalicelib.endings import finish
 from chalicelib.oauth import clients, delete_client
+from chalicelib.termination import finish
 from tests.engine.holding import at_once
 from tests.oauth.flow import registered, someone
 from tests.support.console_client import logged_in

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.accounts import email_links, sessions
+from chalicelib.accounts import email_links, session_lifetime, sessions
 from chalicelib.accounts import find as find_accounts
 from chalicelib.accounts.tables import Account, Email, Session
 from chalicelib.core import randomness, settings
@@ -276,7 +276,7 @@ def test_log_out_during_a_page_view_is_not_undone_by_it(latchkey: TestApp, line:
     console = logged_in(latchkey, person())
     other_tab = ConsoleClient(latchkey, cookies=dict(console.cookies))
     form = console.filled(console.open("/settings/usage"), "/logout", {})
-    latchkey.clock.forward(sessions.SEEN_EVERY_MS / 1000)
+    latchkey.clock.forward(session_lifetime.SEEN_EVERY_MS / 1000)
     with line.holding(sessions_write("UpdateItem")) as held, ThreadPoolExecutor(1) as thread:
         view = thread.submit(lambda: other_tab.open("/settings/usage"))
         held.wait_for(1)
@@ -294,7 +294,7 @@ def test_page_views_and_log_out_20_at_once_leave_no_session(latchkey: TestApp) -
     console = logged_in(latchkey, person())
     form = console.filled(console.open("/settings/account"), "/logout", {})
     session = console.session
-    latchkey.clock.forward(sessions.SEEN_EVERY_MS / 1000)
+    latchkey.clock.forward(session_lifetime.SEEN_EVERY_MS / 1000)
     tabs = [ConsoleClient(latchkey, cookies=dict(console.cookies)) for _ in range(TWENTY - 1)]
     clicks: list[Callable[[], Page]] = [partial(tab.open, "/settings/account") for tab in tabs]
     clicks.append(partial(console.send, "/logout", form))
@@ -313,7 +313,7 @@ def test_sessions_ended_and_logged_out_everywhere_20_at_once_leave_none(latchkey
         clicks.append(partial(each.send, end, each.filled(each.open(end), end, {})))
     last = consoles[6]
     everywhere = last.filled(last.open(EVERYWHERE), EVERYWHERE, {})
-    latchkey.clock.forward(sessions.SEEN_EVERY_MS / 1000)
+    latchkey.clock.forward(session_lifetime.SEEN_EVERY_MS / 1000)
     clicks += [partial(each.open, PLACE) for each in consoles[7:]]
     clicks.append(partial(last.send, EVERYWHERE, everywhere))
     secrets = [each.session for each in consoles]

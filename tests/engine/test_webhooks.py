@@ -292,4 +292,4 @@ def test_form_sent_many_times_at_once_adds_one_webhook(latchkey: TestApp, town: 
     )
     conflicts = [str(each) for each in came if isinstance(each, errors.Conflict)]
     assert len(list(endpoints.of_account(account.id))) == 1
-    assert conflicts == ["This form was used already. Its webhook is in the list."] * 11
+    assert conflicts == ["This form was already submitted. Its webhook is in the list."] * 11

@@ -15,12 +15,12 @@ from chalicelib.credentials.change import change_key
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.detection import leak_policy
-from chalicelib.endings import reset
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import counter_items, tiers
 from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Client
+from chalicelib.termination import password_reset
 from chalicelib.uptime import incidents, states
 from chalicelib.webhooks import deliver, endpoint_lock, endpoints, fan_out
 from chalicelib.webhooks.states import BY_ACCOUNT
@@ -185,7 +185,7 @@ class Everything:
             someone(self.latchkey).grant(app)
             ada.grant(registered(self.latchkey))
             if is_killed:
-                reset.new(ada.account.id, chosen | {reset.CONNECTED}, by="digest").save()
+                password_reset.new(ada.account.id, chosen | {password_reset.CONNECTED}, by="digest").save()
                 continue
             ticket = email_links.new_link(
                 ada.account.id, email_links.SET_PASSWORD, email=ada.account.email, epoch=ada.account.session_epoch

@@ -17,8 +17,9 @@ import pytest
 from moto import mock_aws
 
 from chalicelib.accounts import email_sender
-from chalicelib.core import root_key, telemetry
+from chalicelib.core import telemetry
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.process_cache import CACHES
 from infra import stage_key as infra_stage_key
 from infra import template
 from tests.conftest import put_empty_tables_up
@@ -54,13 +55,13 @@ def seen(moto_url: str) -> Iterator[Recorder]:
         with recorded() as (recorder, gateway), house(mail_from="latchkey@example.com", stage_key_file="") as home:
             telemetry.write_to(io.StringIO())
             infra_stage_key.create(boto3.client("ssm"), "test")
-            root_key.forget()
+            CACHES["core.root_key"].clear()
             put_empty_tables_up()
             home.gateway = gateway
             Everything(home, recorder).happens()
             yield recorder
     email_sender._ses.cache_clear()
-    root_key.forget()
+    CACHES["core.root_key"].clear()
     dynamodb.forget_connection()
 
 

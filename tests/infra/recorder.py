@@ -9,8 +9,8 @@ import pytest
 from botocore.client import BaseClient
 
 from app import app
-from chalicelib.core import root_key
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.process_cache import CACHES
 from infra.standin import Answer, Gateway
 
 API, AUTHORIZER = "api", "authorizer"
@@ -44,7 +44,7 @@ class Recorder:
         """Take the calls of a `with` block for those of a function, which has read nothing for another one before."""
         before, self.function = self.function, function
         if before != function:
-            root_key.forget()
+            CACHES["core.root_key"].clear()
         try:
             yield
         finally:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import root_key
+from chalicelib.core.process_cache import CACHES
 from infra import rights
 from tests.infra.recorder import API, Need, recorded
 from tests.infra.test_manage import Command
@@ -51,7 +51,7 @@ def needs(latchkey: TestApp, command: Command) -> set[Need]:
     assert latchkey
     with recorded() as (recorder, _):
         for words in COMMANDS:
-            root_key.forget()
+            CACHES["core.root_key"].clear()
             with recorder.within(API):
                 command(*words)
     return recorder.needs[API]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.core import settings
+from chalicelib.core.process_cache import CACHES
 from chalicelib.limits import leases, local_cache
 from chalicelib.limits.admission import NEVER_STALE
 from chalicelib.limits.counter_items import Window, window_at
@@ -171,5 +172,5 @@ def test_number_of_callers_in_memory_is_bounded(latchkey: TestApp) -> None:
     assert held() == [True, True, False]
     leases.record(window(), counters[-1], NEVER_STALE, leases.Reservation(5), burst_used=5)
     assert held() == [False, True, True]
-    leases.forget()
+    CACHES["limits.leases"].clear()
     assert held() == [False, False, False]

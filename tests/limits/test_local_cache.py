@@ -3,6 +3,7 @@
 import pytest
 
 from chalicelib.core import telemetry
+from chalicelib.core.process_cache import CACHES
 from chalicelib.limits import counter_items, local_cache, rejection_counts
 from chalicelib.limits.admission import Refused, admit, recall
 from chalicelib.limits.tiers import FREE, Tier
@@ -164,7 +165,7 @@ def test_item_is_cached_as_it_was_returned(latchkey: TestApp) -> None:
     assert cached.recorded.names == {"fAAAAAAA"}
     assert cached.burst_used(window) == 3
     assert cached.burst_used(counter_items.window_at("acc_1", FREE, latchkey.clock.now_ms + 1_000)) == 0
-    local_cache.forget()
+    CACHES["limits.local_cache"].clear()
     assert local_cache.lookup(window) == local_cache.CachedItem()
 
 

@@ -8,6 +8,7 @@ import pytest
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.core.process_cache import CACHES
 from chalicelib.limits import counter_items, local_cache, recorded_usage, rejection_counts
 from chalicelib.limits.admission import Refused, admit
 from chalicelib.limits.counter_items import Window
@@ -173,7 +174,7 @@ def test_rejections_are_counted_in_total_and_by_credential(latchkey: TestApp) ->
     assert rejection_counts.pending(window(latchkey)) == rejection_counts.Counts(
         4, {"qAda0000": 2, "qApp0000": 1, "fAda0000": 2}
     )
-    rejection_counts.forget()
+    CACHES["limits.rejection_counts"].clear()
     assert rejection_counts.pending(window(latchkey)) is rejection_counts.NO_COUNTS
 
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from chalice.app import Request
 
-from chalicelib.accounts import email_address, passwords
+from chalicelib.accounts import email_address, password_rules
 from chalicelib.api import client_address, pagination
 from chalicelib.api import leaks as reported
 from chalicelib.api.authorizer import IDENTITY
@@ -193,8 +193,8 @@ PARSERS: dict[str, Work] = {
     "a fetched URL": lambda text: ssrf_safe_fetch.get(text, deadline_s=60, bytes_max=1, resolver=lambda *_: []),
     "an email address": lambda text: email_address.normalised(text),
     "a domain": lambda text: email_address.normalised(f"a@{text}"),
-    "a password": lambda text: passwords.accepted(text, email=text, name=text),
-    "a password compared with the user's data": lambda text: passwords.accepted(
+    "a password": lambda text: password_rules.validate(text, email=text, name=text),
+    "a password compared with the user's data": lambda text: password_rules.validate(
         "rT7-zebra vault", email=text, name=text
     ),
     "a client address": read_cdn_address,

@@ -18,13 +18,11 @@ from typing import Any
 from app import app
 from chalicelib.accounts.create import create_account
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, randomness, settings, telemetry
+from chalicelib.core import clock, process_cache, randomness, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.credentials import reverify
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
-from chalicelib.limits import counter_items, fail_open, leases, local_cache, rejection_counts, tiers
+from chalicelib.limits import counter_items, tiers
 from chalicelib.oauth import document_fetches
-from chalicelib.uptime import checks, days, report
 from infra.standin import Answer, Gateway
 from tests.support import conformance
 
@@ -143,15 +141,8 @@ def refusal(answer: Answer) -> tuple[int, str]:
 
 def forget_process() -> None:
     """Forget everything that a process remembers between requests."""
-    leases.forget()
-    local_cache.forget()
-    fail_open.forget()
-    rejection_counts.forget()
-    reverify.forget()
+    process_cache.forget()
     document_fetches.forget()
-    checks.forget()
-    days.forget()
-    report.forget()
 
 
 @lru_cache(maxsize=1)

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from chalicelib.core import clock
+from chalicelib.core import clock, process_cache
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import Unreachable
-from chalicelib.uptime import days, report
+from chalicelib.uptime import days
 from chalicelib.uptime import states as words
 from tests.support.harness import TestApp
 
@@ -16,7 +16,7 @@ def no_overdue_delivery(_now_ms: int) -> None:
 
 def read_status(latchkey: TestApp) -> dict[str, Any]:
     """Return the current public status, without the cache."""
-    report.forget()
+    process_cache.forget()
     response = latchkey.call("GET", "/status.json")
     assert response.status == 200, response.body
     body: dict[str, Any] = response.json()

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from chalicelib.core import clock, errors
-from chalicelib.uptime import incidents, report
+from chalicelib.core import clock, errors, process_cache
+from chalicelib.uptime import incidents
 from chalicelib.uptime import states as words
 from infra import manage
 from infra.failed import Mistake
@@ -52,7 +52,7 @@ def test_feed_is_valid_rss(latchkey: TestApp) -> None:
     incidents.open_one("Also slow", "Looking here, too.", [])
     latchkey.clock.forward(60)
     incidents.update(first.at, "Mended.", words.RESOLVED)
-    report.forget()
+    process_cache.forget()
     response = latchkey.call("GET", "/status.rss")
     assert response.header("Content-Type") == "application/rss+xml; charset=utf-8"
     root = ElementTree.fromstring(response.body)  # noqa: S314 - our own

@@ -6,7 +6,8 @@ import pytest
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
-from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.accounts.tables import Account
+from chalicelib.accounts.tables import OneTimeToken as Ticket
 from chalicelib.core import clock, errors, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import record

@@ -8,7 +8,7 @@ from chalicelib.api.console.entry import remember_device
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
 from chalicelib.api.schema.fields import Text
-from chalicelib.endings import finish
+from chalicelib.termination import finish
 
 NAME = Text(max_length=100)
 

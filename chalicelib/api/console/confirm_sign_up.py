@@ -1,7 +1,7 @@
 """Where the link of a sign-up leads: a button in the browser that signed up, elsewhere a form for a new password."""
 
-from chalicelib.accounts import password_attempts, passwords, pending_sign_up
-from chalicelib.accounts.tables import Ticket
+from chalicelib.accounts import password_attempts, password_rules, passwords, pending_sign_up
+from chalicelib.accounts.tables import OneTimeToken as Ticket
 from chalicelib.api.console.callers import caller_of, in_words
 from chalicelib.api.console.entry import NAME, after_log_in, let_in, to_log_in
 from chalicelib.api.console.outcomes import Redirect, Render
@@ -43,9 +43,9 @@ def chosen_password(request: PageRequest, password: str, *, email: str, name: st
     Raises InvalidRequest when it can't be used. It is counted as an attempt to log in first, for it costs as much, and
     who has one link may send its form as often as they like: Refused after too many.
     """
-    passwords.check_form(password)
+    password_rules.check_format(password)
     password_attempts.count_by_network(caller_of(request))
-    return passwords.hashed(passwords.accepted(password, email=email, name=name))
+    return passwords.hashed(password_rules.validate(password, email=email, name=name))
 
 
 def _signed_up_here(request: PageRequest, ticket: Ticket) -> bool:

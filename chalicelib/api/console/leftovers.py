@@ -6,14 +6,15 @@ back.
 
 from dataclasses import dataclass
 
-from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.accounts.tables import Account
+from chalicelib.accounts.tables import OneTimeToken as Ticket
 from chalicelib.accounts.unfinished import Unfinished
 from chalicelib.api.console.page_request import PageRequest
 from chalicelib.credentials.find import keys_of
 from chalicelib.credentials.tables import Credential
-from chalicelib.endings import reset
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client
+from chalicelib.termination import password_reset
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
 
@@ -58,5 +59,5 @@ def ending_of_chosen(request: PageRequest, ticket: Ticket, there: Leftovers) -> 
     """Return the ending of what is ticked and was offered, not stored yet; None when that is nothing."""
     chosen = set(request.form.get(TICKED, ())) & there.ids
     if there.connected and request.text(CONNECTED):
-        chosen.add(reset.CONNECTED)
-    return reset.new(ticket.account_id, chosen, by=ticket.digest) if chosen else None
+        chosen.add(password_reset.CONNECTED)
+    return password_reset.new(ticket.account_id, chosen, by=ticket.digest) if chosen else None

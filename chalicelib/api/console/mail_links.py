@@ -4,14 +4,15 @@ from typing import TYPE_CHECKING
 
 from chalicelib.accounts import email_links, email_sender, emails, pending_sign_up
 from chalicelib.accounts.email_address import parsed
-from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.accounts.tables import Account
+from chalicelib.accounts.tables import OneTimeToken as Ticket
 from chalicelib.api.console import confirm_sign_up, leftovers
 from chalicelib.api.console.callers import in_words
 from chalicelib.api.console.entry import remember_device, to_log_in
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
 from chalicelib.core import errors
-from chalicelib.endings import finish
+from chalicelib.termination import finish
 
 if TYPE_CHECKING:
     from chalicelib.accounts.tables import Session

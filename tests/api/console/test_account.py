@@ -43,11 +43,11 @@ def test_password_is_changed_and_every_other_session_ends(latchkey: TestApp, box
 @pytest.mark.parametrize(
     ("action", "fields", "problem"),
     [
-        ("password", {"password": "wrong", "new_password": OTHER}, "The password is wrong."),
+        ("password", {"password": "wrong", "new_password": OTHER}, "Incorrect password."),
         ("password", {"password": PASSWORD, "new_password": "short"}, "Choose a password of 12 to 256 characters."),
-        ("email", {"password": "wrong", "email": "new@example.com"}, "The password is wrong."),
+        ("email", {"password": "wrong", "email": "new@example.com"}, "Incorrect password."),
         ("email", {"password": PASSWORD, "email": "new"}, "Email must be an address like name@example.com."),
-        ("delete", {"password": "wrong"}, "The password is wrong."),
+        ("delete", {"password": "wrong"}, "Incorrect password."),
         ("name", {"name": ""}, "Name must be a text of 1 to 100 characters on one line."),
     ],
 )

@@ -75,7 +75,7 @@ def test_wrong_log_in_keeps_the_address_and_says_one_thing(latchkey: TestApp) ->
     """The page doesn't say which of the two is wrong, and doesn't show the password."""
     person(email="ada@example.com")
     page = ConsoleClient(latchkey).log_in("ada@example.com", "not the password at all")
-    assert (page.status, page.problem) == (401, "Email or password is wrong.")
+    assert (page.status, page.problem) == (401, "Incorrect email or password.")
     assert page.value("/login", "email") == "ada@example.com"
     assert "not the password" not in page.html
 

@@ -64,7 +64,7 @@ def test_form_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
     form = console.filled(console.open(NEW), NEW, {"name": "CI"})
     assert console.send(NEW, form).status == 200
     again = console.send(NEW, form)
-    assert (again.status, again.problem) == (409, "This form was used already. Its key is in the list.")
+    assert (again.status, again.problem) == (409, "This form was already submitted. Its key is in the list.")
     assert again.secrets == []
     assert len(list(find.keys_of(account.id))) == 1
     assert console.send(NEW, console.filled(again, NEW, {"name": "CI"})).status == 200
@@ -88,7 +88,10 @@ def test_form_of_one_account_spends_none_of_another(latchkey: TestApp) -> None:
         ({"scopes": []}, "Select at least one scope."),
         ({"scopes": ["read", "fly"]}, NO_SCOPES),
         ({"scopes": ["read", "read"]}, NO_SCOPES),
-        ({"scopes": ["read", "admin"]}, "scopes may hold only what your own credential has; admin is not among it."),
+        (
+            {"scopes": ["read", "admin"]},
+            "scopes may contain only scopes of your own credential; it doesn't have admin.",
+        ),
         ({"expiry": "1000 years"}, "Expiry must be one of never, 7 days, 30 days, 90 days, 1 year."),
         ({"expiry": ""}, "Expiry must be one of never, 7 days, 30 days, 90 days, 1 year."),
     ],
@@ -131,7 +134,7 @@ def test_twenty_first_key_is_refused_in_words(latchkey: TestApp) -> None:
     for _ in range(20):
         latchkey.key(account)
     page = logged_in(latchkey, account).submit(NEW, name="One more")
-    assert (page.status, "at most 20 live keys" in page.problem) == (409, True)
+    assert (page.status, "at most 20 active keys" in page.problem) == (409, True)
 
 
 def test_key_is_renamed(latchkey: TestApp) -> None:
@@ -164,7 +167,7 @@ def test_key_is_narrowed_and_never_widened(latchkey: TestApp) -> None:
     none = console.send(f"{path}/narrow", {"csrf": csrf})
     assert (none.status, none.problem) == (400, "Select at least one scope.")
     widened = console.send(f"{path}/narrow", {"csrf": csrf, "scopes": ["read", "write"]})
-    assert (widened.status, "can only be narrowed" in widened.problem) == (400, True)
+    assert (widened.status, "can only be removed" in widened.problem) == (400, True)
 
 
 def test_policy_is_chosen(latchkey: TestApp) -> None:
@@ -300,7 +303,7 @@ def test_unproven_address_generates_no_key_where_mail_is_sent(latchkey: TestApp,
         assert ("Confirm your email address" in console.open("/settings/keys").text) is configured
         assert [shown.status, sent.status, made.status] == ([409, 409, 409] if configured else [200, 200, 201])
         if configured:
-            assert made.json()["message"] == "Confirm your email address first: Settings > Account sends you a link."
+            assert made.json()["message"] == "Confirm your email address first. Request a link in Settings > Account."
             assert latchkey.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret).status == 201
 
 

@@ -13,9 +13,9 @@ from chalicelib.accounts.unfinished import SETTLED_MS, SLICE
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import WireError
-from chalicelib.endings import finish
 from chalicelib.events import kinds, record
 from chalicelib.oauth import clients, consent, grants
+from chalicelib.termination import finish
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
 from tests.api.console.places import told_to_nobody

@@ -34,7 +34,7 @@ def test_spent_link_says_how_to_go_on(latchkey: TestApp) -> None:
     """The page says what may have happened, and what to do."""
     page = ConsoleClient(latchkey).open("/verify?ticket=nonsense")
     assert (page.status, page.heading) == (410, "This link is spent")
-    assert "Ask for another one." in page.text
+    assert "Request a new one." in page.text
 
 
 def test_bad_password_spends_no_link(latchkey: TestApp) -> None:

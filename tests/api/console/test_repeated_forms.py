@@ -26,7 +26,7 @@ def test_form_sent_again_registers_no_second_application(ada: ConsoleClient) -> 
     form = ada.filled(ada.open(NEW), NEW, APPLICATION)
     assert ada.send(NEW, form).status == 200
     again = ada.send(NEW, form)
-    assert (again.status, again.problem) == (409, "This form was used already. Its application is in the list.")
+    assert (again.status, again.problem) == (409, "This form was already submitted. Its application is in the list.")
     assert "lk_cs_" not in again.html
     assert len(ada.open(PLACE).rows) == 1 + 1
     assert ada.send(NEW, ada.filled(again, NEW, APPLICATION)).status == 200

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.accounts import sessions, user_agent
+from chalicelib.accounts import session_lifetime, sessions, user_agent
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors
 from chalicelib.events import kinds, record
@@ -34,7 +34,7 @@ def test_only_live_sessions_of_the_account_are_listed(latchkey: TestApp) -> None
     """Neither one that is over, nor a remembered device, nor somebody else's."""
     account = person()
     logged_in(latchkey, account)
-    latchkey.clock.forward(sessions.IDLE_MS // 1000)
+    latchkey.clock.forward(session_lifetime.IDLE_MS // 1000)
     console = logged_in(latchkey, account)
     sessions.remember_device(account)
     logged_in(latchkey, person(name="Eve"))

@@ -57,7 +57,7 @@ def test_form_sent_again_adds_no_second_webhook(ada: ConsoleClient) -> None:
     form = ada.filled(ada.open(NEW), NEW, {"name": "Ledger", "url": URL})
     assert ada.send(NEW, form).status == 200
     again = ada.send(NEW, form)
-    assert (again.status, again.problem) == (409, "This form was used already. Its webhook is in the list.")
+    assert (again.status, again.problem) == (409, "This form was already submitted. Its webhook is in the list.")
     assert "whsec_" not in again.html
     assert len(ada.open(PLACE).rows) == 1 + 1
     assert ada.send(NEW, ada.filled(again, NEW, {})).status == 200

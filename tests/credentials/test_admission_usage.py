@@ -1,4 +1,4 @@
-"""What an admission records of its caller, tells its account, and remembers of a secret that a service was shown."""
+"""Usage and quota events of an admission, and the cache of secrets that services present."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from chalicelib.core import errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import revoke
 from chalicelib.credentials.issue import Issued
-from chalicelib.credentials.reverify import Use, admit_caller, admit_presented, note_failure
+from chalicelib.credentials.revocation_check import Use, admit_caller, admit_presented, note_failure
 from chalicelib.credentials.verify import verify
 from chalicelib.events import actors, kinds, record
 from chalicelib.limits import counter_items, recorded_usage
@@ -19,20 +19,20 @@ NETWORK, ROUTE = "203.0.113.0/24", "GET /v1/users"
 
 
 def admit(issued: Issued, *, network: str = NETWORK, scopes: tuple[str, ...] = ("read",)) -> None:
-    """Let one request through."""
+    """Admit one request."""
     admit_caller(verify(issued.secret), f"Bearer {issued.secret}", use=Use(network, ROUTE, scopes))
 
 
 def item_of(issued: Issued) -> dict[str, Any]:
-    """Return the raw item of the account's counters."""
+    """Return the raw counter item of the account."""
     key = counter_items.item_key(issued.key.account_id, FREE, NOON_MS // 1000)
     request = {"TableName": settings.current().table(counter_items.TABLE), "Key": key, "ConsistentRead": True}
     item: dict[str, Any] = dynamodb.call("GetItem", request)["Item"]
     return item
 
 
-def test_admission_is_counted_and_recorded_under_its_credential(latchkey: TestApp) -> None:
-    """With the network that it came from and the route it was for."""
+def test_admission_is_recorded_for_its_credential(latchkey: TestApp) -> None:
+    """With its network and route."""
     issued = latchkey.key(latchkey.account(), "read")
     admit(issued)
     counter, item = counter_items.counter_of(issued.key.id), item_of(issued)
@@ -41,8 +41,8 @@ def test_admission_is_counted_and_recorded_under_its_credential(latchkey: TestAp
     assert recorded_usage.networks_of(item) == {recorded_usage.network_name(counter, NETWORK): counter}
 
 
-def test_route_that_the_scopes_dont_allow_is_not_used(latchkey: TestApp) -> None:
-    """The request is refused after its admission; where it came from is known all the same."""
+def test_route_that_the_scopes_dont_allow_is_not_recorded(latchkey: TestApp) -> None:
+    """The request is rejected after its admission; its network is recorded all the same."""
     issued = latchkey.key(latchkey.account(), "read")
     admit(issued, scopes=("read", "keys"))
     item = item_of(issued)
@@ -51,7 +51,7 @@ def test_route_that_the_scopes_dont_allow_is_not_used(latchkey: TestApp) -> None
 
 
 def test_failures_are_written_with_the_next_admission(latchkey: TestApp) -> None:
-    """By the credential's name."""
+    """They are counted for the credential."""
     issued = latchkey.key(latchkey.account(), "read")
     for _ in range(2):
         note_failure(verify(issued.secret))
@@ -64,10 +64,10 @@ def test_failures_are_written_with_the_next_admission(latchkey: TestApp) -> None
 
 @pytest.mark.parametrize(("used", "kind"), [(800, kinds.QUOTA_NEARLY_SPENT), (1_000, kinds.QUOTA_SPENT)])
 @pytest.mark.parametrize(("network", "source_ip"), [(NETWORK, "203.0.113.7"), ("", None)])
-def test_account_is_told_what_its_quota_has_come_to(
+def test_crossed_quota_threshold_is_recorded_as_an_event(
     latchkey: TestApp, network: str, source_ip: str | None, used: int, kind: str
 ) -> None:
-    """By whom and from where; where a service asks for its caller, the address is the service's and isn't told."""
+    """With credential and address; a service's own address is not recorded when it presents a secret."""
     issued = latchkey.key(latchkey.account())
     latchkey.clock.forward(1_800)
     latchkey.counted(issued.key.account_id, FREE, used=used - 1)
@@ -86,8 +86,8 @@ def test_account_is_told_what_its_quota_has_come_to(
 @pytest.mark.parametrize(
     ("seconds", "reads"), [(0, 0), (59.999, 0), (60, 2), (-8, 0), (-8.001, 2)], ids=lambda value: str(value)
 )
-def test_presented_secret_is_believed_for_60_seconds(latchkey: TestApp, seconds: float, reads: int) -> None:
-    """Then it is read anew, as where the clock was set back to before it was."""
+def test_presented_secret_is_cached_for_60_seconds(latchkey: TestApp, seconds: float, reads: int) -> None:
+    """It is read again afterwards, and after the clock was set back."""
     issued = latchkey.key(latchkey.account())
     admit_presented(issued.secret, "")
     latchkey.clock.forward(seconds)
@@ -96,8 +96,8 @@ def test_presented_secret_is_believed_for_60_seconds(latchkey: TestApp, seconds:
     assert [operation for operation, _ in calls.made].count("GetItem") == reads
 
 
-def test_presented_secret_is_believed_no_longer_than_until_something_changes(latchkey: TestApp) -> None:
-    """And for one resource, not for any other."""
+def test_presented_secret_is_verified_again_after_a_change(latchkey: TestApp) -> None:
+    """The cache is per resource."""
     issued = latchkey.key(latchkey.account())
     principal, left = admit_presented(issued.secret, "https://files.example.com")
     assert (principal.credential_id, left.quota_left) == (issued.key.id, 999)

@@ -1,11 +1,11 @@
-"""An account that is deleted and signed up again in the same hour goes on counting where it stopped."""
+"""A new account inherits the hour's used quota from a deleted account of the same address."""
 
 from collections.abc import Callable
 
 import pytest
 
-from chalicelib.accounts import create, predecessors, self_service, sessions
-from chalicelib.accounts.tables import Account, Ticket
+from chalicelib.accounts import create, quota_inheritance, self_service, sessions
+from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.core import clock, errors, telemetry
 from chalicelib.limits import tiers
 from tests.support.console_client import PASSWORD, SOMEWHERE, person
@@ -16,7 +16,7 @@ EMAIL = "ada@example.com"
 
 
 def left(latchkey: TestApp, used: int = 7, *, tier: tiers.Tier = tiers.FREE) -> Account:
-    """Delete an account that used so many requests of this hour, and return it."""
+    """Use so many requests of this hour, delete the account, and return it."""
     account = person(email=EMAIL, tier=tier)
     latchkey.counted(account.id, tier, used=used)
     console = sessions.session_of(sessions.open_session(account))
@@ -26,53 +26,55 @@ def left(latchkey: TestApp, used: int = 7, *, tier: tiers.Tier = tiers.FREE) -> 
 
 
 def used_by(latchkey: TestApp, account: Account) -> int:
-    """Return how many requests an account has used of this hour."""
+    """Return how many requests an account has used in this hour."""
     return latchkey.counters(account.id).get("used", 0)
 
 
-def test_next_account_of_the_address_goes_on_counting(latchkey: TestApp) -> None:
-    """In the same hour, whatever tier the last one had; another address begins anew."""
+def test_next_account_of_the_address_inherits_the_used_quota(latchkey: TestApp) -> None:
+    """In the same hour, whatever the tier was; another address starts with a full quota."""
     left(latchkey, 7, tier=tiers.PRO)
     assert used_by(latchkey, person(email="ADA@example.com")) == 7
     assert used_by(latchkey, person(email="eve@example.com")) == 0
 
 
-def test_deletion_leaves_one_item_until_the_hour_ends(latchkey: TestApp) -> None:
-    """It tells whose counters they are, and not the address."""
+def test_deletion_stores_one_item_until_the_hour_ends(latchkey: TestApp) -> None:
+    """It has the id of the account and a hash of the address."""
     latchkey.clock.forward(1_801)
     account = left(latchkey)
-    (item,) = [each for each in Ticket.scan() if each.kind == "left"]
+    (item,) = [each for each in OneTimeToken.scan() if each.kind == "left"]
     ends_s = NOON_MS // 1000 + 3_600
     assert (item.account_id, item.expires_at, item.dies_at) == (account.id, ends_s * 1000, ends_s)
     assert {item.email, item.name, item.purpose} == {None}
 
 
 @pytest.mark.parametrize(("after_s", "looks_further"), [(3_599.999, True), (3_600, False)])
-def test_nothing_is_carried_over_once_the_hour_has_ended(
-    latchkey: TestApp, after_s: float, looks_further: bool
-) -> None:
-    """Then it takes one read to see so, and nothing is written to the old account's counters."""
+def test_nothing_is_inherited_in_the_next_hour(latchkey: TestApp, after_s: float, looks_further: bool) -> None:
+    """One read shows that, and the old counters are not written."""
     left(latchkey)
     latchkey.clock.forward(after_s)
-    account = create.unstored(email=EMAIL, name="Ada", tier=tiers.FREE)
+    account = create.new_account(email=EMAIL, name="Ada", tier=tiers.FREE)
     with telemetry.calls_watched() as calls:
-        predecessors.take_over(account)
+        quota_inheritance.inherit(account)
     assert (len(calls.made) > 1) is looks_further
     create.store(account)
     assert used_by(latchkey, account) == (7 if looks_further else 0)
 
 
 def leaves_again(account_id: str) -> None:
-    """Let an account of the address that nobody has seen have left at this moment."""
+    """Create and delete an account of the address at this moment."""
     at_s = clock.now_s()
-    Ticket(
-        predecessors._digest(EMAIL), kind="left", account_id=account_id, expires_at=(at_s + 9) * 1000, dies_at=at_s + 9
+    OneTimeToken(
+        quota_inheritance._digest(EMAIL),
+        kind="left",
+        account_id=account_id,
+        expires_at=(at_s + 9) * 1000,
+        dies_at=at_s + 9,
     ).save()
 
 
 @pytest.mark.parametrize("earlier", ["nobody", "somebody"])
-def test_account_that_left_at_this_moment_is_asked_again(latchkey: TestApp, earlier: str) -> None:
-    """What was read before the new account's transaction must still be so in it."""
+def test_account_deleted_concurrently_is_taken_into_account(latchkey: TestApp, earlier: str) -> None:
+    """The transaction that creates the account checks what was read."""
     if earlier == "somebody":
         left(latchkey)
     latchkey.counted("acc_other", tiers.FREE, used=9)
@@ -83,16 +85,16 @@ def test_account_that_left_at_this_moment_is_asked_again(latchkey: TestApp, earl
 
 
 def always_another() -> Callable[[], None]:
-    """Return what lets another account of the address leave each time."""
+    """Return a function that creates and deletes another account of the address at each call."""
     number = iter(range(99))
     return lambda: leaves_again(f"acc_{next(number)}")
 
 
 @pytest.mark.parametrize(("times", "is_made"), [(2, True), (3, False)])
-def test_sign_up_is_tried_three_times_while_accounts_of_its_address_come_and_go(
+def test_sign_up_is_retried_three_times_if_accounts_of_its_address_are_deleted(
     latchkey: TestApp, times: int, is_made: bool
 ) -> None:
-    """Then it is said that it can't be known, and nothing is made."""
+    """It then raises Unavailable, and nothing is created."""
     with before("TransactWriteItems", always_another(), times=times):
         if is_made:
             person(email=EMAIL)

@@ -1,4 +1,4 @@
-"""What was there before an address was first proven is deleted, also when the function that began it is killed."""
+"""Everything from before the first verification of an address is deleted, even if the function is killed."""
 
 from typing import Any
 
@@ -7,22 +7,22 @@ import pytest
 from chalicelib.accounts import email_links, unfinished
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import find
-from chalicelib.endings import finish, reset
 from chalicelib.oauth import clients, delete_client, grants
 from chalicelib.oauth.tables import Grant
+from chalicelib.termination import finish, password_reset
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
-from tests.endings.test_account import Killed, finished
 from tests.oauth.flow import Person, registered, someone
 from tests.support.console_client import ConsoleClient
 from tests.support.harness import TestApp
+from tests.termination.test_account_deletion import Killed, run_pending
 
 PASSWORD = "harmonica wolverine custard"
 
 
 @pytest.fixture
 def squatter(latchkey: TestApp) -> Person:
-    """Somebody with an address that they never proved, and one of everything."""
+    """Return an account with an unverified address and one of everything."""
     eve = someone(latchkey, "Eve", verified=False)
     latchkey.key(eve.account)
     endpoints.create(eve.account.id, url="https://example.com/", name="Spy", types=None)
@@ -31,60 +31,60 @@ def squatter(latchkey: TestApp) -> Person:
     return eve
 
 
-def left(account_id: str) -> tuple[int, int, int]:
-    """Count the keys, webhooks and applications that aren't ended."""
+def count_active(account_id: str) -> tuple[int, int, int]:
+    """Count the keys, webhooks and applications that are active."""
     keys = [key for key in find.keys_of(account_id) if key.is_live()]
     hooks = list(Endpoint.query(account_id, Endpoint.id.startswith("whk_")))
     return len(keys), len(hooks), len(list(clients.owned_by(account_id)))
 
 
-def prove(latchkey: TestApp, owner: Person) -> None:
-    """Use the link in another browser, and choose a password there."""
+def verify(latchkey: TestApp, owner: Person) -> None:
+    """Open the link in another browser, and set a password there."""
     ticket = email_links.new_link(
         owner.account.id, email_links.VERIFY_EMAIL, email=owner.account.email, epoch=owner.account.session_epoch
     )
     assert ConsoleClient(latchkey).submit(f"/verify?ticket={ticket}", password=PASSWORD).status == 303
 
 
-def test_first_proof_deletes_what_was_there_before_it(latchkey: TestApp, squatter: Person) -> None:
+def test_first_verification_deletes_everything_from_before_it(latchkey: TestApp, squatter: Person) -> None:
     """In the same request."""
-    assert left(squatter.account.id) == (1, 1, 1)
-    prove(latchkey, squatter)
-    assert left(squatter.account.id) == (0, 0, 0)
+    assert count_active(squatter.account.id) == (1, 1, 1)
+    verify(latchkey, squatter)
+    assert count_active(squatter.account.id) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("after", range(0, 12, 3))
-def test_proof_that_is_killed_anywhere_is_finished_by_the_minutes_function(
+def test_killed_first_verification_is_finished_by_the_minutes_function(
     latchkey: TestApp, squatter: Person, after: int
 ) -> None:
-    """From its transaction on, whatever number of calls follows; a key of its owner's own from then on stays."""
-    by_wire, calls = dynamodb.sender(), -1
+    """After any number of calls from its transaction on; a key created afterwards stays."""
+    sender, calls = dynamodb.sender(), -1
 
     def until_killed(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         nonlocal calls
         if calls == after:
             raise Killed
-        answer = by_wire(operation, request)
+        answer = sender(operation, request)
         is_proof = operation == "TransactWriteItems" and "credentials_since" in str(request)
         calls += is_proof or calls >= 0
         return answer
 
     with dynamodb.sent_by(until_killed), pytest.raises(Killed):
-        prove(latchkey, squatter)
-    assert left(squatter.account.id) != (0, 0, 0)
+        verify(latchkey, squatter)
+    assert count_active(squatter.account.id) != (0, 0, 0)
     latchkey.clock.forward(30)
     own = latchkey.key(squatter.account)
-    finished()
-    assert left(squatter.account.id) == (1, 0, 0)
+    run_pending()
+    assert count_active(squatter.account.id) == (1, 0, 0)
     latchkey.clock.forward(60)
-    finished()
+    run_pending()
     assert latchkey.call("GET", "/v1/users/me", own.secret).status == 200
     assert list(unfinished.all_there_are()) == []
 
 
 @pytest.mark.parametrize("by", ["proof", "link"])
-def test_request_that_ends_many_applications_reaches_the_users_of_few(latchkey: TestApp, by: str) -> None:
-    """All are ended at once; the users of all but three hear of it by the minute's function, however many there are."""
+def test_termination_of_many_applications_reaches_the_users_of_three(latchkey: TestApp, by: str) -> None:
+    """All are deleted immediately; the minute's function marks the users of the others."""
     owner = someone(latchkey, "Eve", verified=by == "link")
     owned = [registered(latchkey, owner=owner.account) for _ in range(delete_client.WHOLE_AT_ONCE + 2)]
     given = [grants.new(latchkey.account().id, app.id, scopes={"read"}, resources=set()) for app in owned]
@@ -92,12 +92,12 @@ def test_request_that_ends_many_applications_reaches_the_users_of_few(latchkey: 
         grant.save()
     latchkey.clock.forward(1)
     if by == "proof":
-        prove(latchkey, owner)
+        verify(latchkey, owner)
     else:
-        ending = reset.new(owner.account.id, {app.id for app in owned}, by="link")
-        ending.save()
-        assert finish.first_slice(ending)
+        pending = password_reset.new(owner.account.id, {app.id for app in owned}, by="link")
+        pending.save()
+        assert finish.first_slice(pending)
     assert list(clients.owned_by(owner.account.id)) == []
     assert [Grant.get(grant.id).is_live() for grant in given] == [False] * delete_client.WHOLE_AT_ONCE + [True] * 2
-    finished()
+    run_pending()
     assert [grant.id for grant in given if Grant.get(grant.id).is_live()] == []

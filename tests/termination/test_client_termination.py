@@ -1,4 +1,4 @@
-"""A client lives only while its owner's account does, and an admin or the operator can end any of them for good."""
+"""Clients are active only while the account that registered them is, and admins and the operator can delete any."""
 
 from collections.abc import Callable
 
@@ -7,11 +7,11 @@ import pytest
 from chalicelib.accounts import change, states, unfinished
 from chalicelib.accounts.unfinished import SETTLED_MS, SLICE, Unfinished
 from chalicelib.core import clock, errors
-from chalicelib.endings import finish
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
 from chalicelib.oauth import clients, delete_client, end_client, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
+from chalicelib.termination import finish
 from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, PKCE, App, as_json, registered, someone, works
 from tests.support.harness import TestApp
 
@@ -34,8 +34,8 @@ End = Callable[[TestApp, App], None]
 
 
 @ENDS
-def test_tokens_of_an_ended_owners_client_stop_at_the_next_request(latchkey: TestApp, end: End) -> None:
-    """A user's token and the client's own are refused though the gateway has them cached as good."""
+def test_tokens_of_a_deactivated_client_are_invalid_at_the_next_request(latchkey: TestApp, end: End) -> None:
+    """Users' tokens and the client's own are rejected although API Gateway has them cached."""
     app, ada = registered(latchkey), someone(latchkey)
     token, _ = ada.grant(app)
     own = app.ask(CLIENT).json()["access_token"]
@@ -43,12 +43,12 @@ def test_tokens_of_an_ended_owners_client_stop_at_the_next_request(latchkey: Tes
     assert works(latchkey, own)
     end(latchkey, app)
     assert not works(latchkey, token)
-    assert not works(latchkey, own) or end is _delete  # its own token is counted on the owner it had
+    assert not works(latchkey, own) or end is _delete  # Its own token is counted for the account it had.
 
 
 @ENDS
-def test_ended_owners_client_is_issued_nothing(latchkey: TestApp, end: End) -> None:
-    """No refresh, no code redeemed, no token of its own, no device begun, polled or introspected for."""
+def test_deactivated_client_gets_no_token(latchkey: TestApp, end: End) -> None:
+    """No refresh, code exchange, client credentials, device flow or introspection."""
     app, ada = registered(latchkey), someone(latchkey)
     _, refresh = ada.grant(app)
     code = ada.code(app)
@@ -66,8 +66,8 @@ def test_ended_owners_client_is_issued_nothing(latchkey: TestApp, end: End) -> N
 
 
 @ENDS
-def test_ended_owners_client_can_ask_nobody(latchkey: TestApp, end: End) -> None:
-    """Its authorization page is an error that leads nowhere, though the user had said yes; so is its device's code."""
+def test_deactivated_client_gets_no_consent(latchkey: TestApp, end: End) -> None:
+    """Its authorization request is an error without a redirect, despite a remembered consent; so is its device code."""
     app, ada = registered(latchkey), someone(latchkey)
     ada.grant(app)
     typed = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
@@ -77,8 +77,8 @@ def test_ended_owners_client_can_ask_nobody(latchkey: TestApp, end: End) -> None
     assert ada.open(f"/device?user_code={typed}").status == 404
 
 
-def test_reinstated_owners_client_works_again(latchkey: TestApp) -> None:
-    """What was issued before works again where nothing remembers the refusal, and more is issued."""
+def test_client_of_a_reinstated_account_works_again(latchkey: TestApp) -> None:
+    """Earlier tokens are valid again once no cache has the denial, and new ones are issued."""
     app, ada = registered(latchkey), someone(latchkey)
     token, refresh = ada.grant(app)
     _suspend(latchkey, app)
@@ -90,15 +90,15 @@ def test_reinstated_owners_client_works_again(latchkey: TestApp) -> None:
 
 
 def test_suspended_account_registers_no_client(latchkey: TestApp) -> None:
-    """One that was checked while its owner was active isn't stored after the suspension, which couldn't end it."""
+    """Also when the registration was checked before the suspension."""
     owner = latchkey.account()
     change.set_standing(owner.id, tier=None, status=states.SUSPENDED, actor="operator")
     with pytest.raises(errors.NotFound):
         registered(latchkey, owner=owner)
 
 
-def test_client_that_the_index_did_not_show_is_ended_by_the_next_look(latchkey: TestApp) -> None:
-    """The index of an owner's clients may be behind when the account is suspended."""
+def test_client_missing_in_the_index_is_deactivated_by_the_next_run(latchkey: TestApp) -> None:
+    """The index of an account's clients may lag behind."""
     app = registered(latchkey)
     _suspend(latchkey, app)
     Client(app.id).update(actions=[Client.owner_suspended_at.remove()])
@@ -116,8 +116,8 @@ def _given(app: App, count: int, latchkey: TestApp) -> list[Grant]:
 
 
 @pytest.mark.parametrize("what", ["suspension", "end"])
-def test_ending_of_a_client_with_many_users_is_bounded_and_finished_later(latchkey: TestApp, what: str) -> None:
-    """A request reaches so many of them and no more; the minute's function goes on there, and then forgets it."""
+def test_termination_of_a_client_with_many_users_is_bounded_and_resumed(latchkey: TestApp, what: str) -> None:
+    """The request reaches one slice of them; the minute's function continues, then deletes the termination."""
     app = registered(latchkey)
     given = _given(app, SLICE + 3, latchkey)
     if what == "suspension":
@@ -134,8 +134,8 @@ def test_ending_of_a_client_with_many_users_is_bounded_and_finished_later(latchk
 
 
 @pytest.mark.parametrize("what", ["end", "deletion of its owner"])
-def test_consents_to_an_ended_client_go_with_it(latchkey: TestApp, what: str) -> None:
-    """Those without a grant that still lives, too: a slice of all that ends in the request, the rest by the minute."""
+def test_consents_to_a_deleted_client_are_deleted(latchkey: TestApp, what: str) -> None:
+    """Also those without an active grant: one slice in the request, the rest by the minute's function."""
     owner, other = someone(latchkey), registered(latchkey)
     app = registered(latchkey, owner=owner.account)
     for number in range(SLICE + 3):
@@ -154,8 +154,8 @@ def test_consents_to_an_ended_client_go_with_it(latchkey: TestApp, what: str) ->
     assert list(unfinished.all_there_are()) == []
 
 
-def test_ending_begun_anew_is_not_forgotten_with_the_old_one(latchkey: TestApp) -> None:
-    """A slice that ends after somebody began again leaves the new one standing."""
+def test_restarted_termination_is_not_deleted_with_the_old_one(latchkey: TestApp) -> None:
+    """A slice that finishes after the restart keeps the new termination."""
     app = registered(latchkey)
     _suspend(latchkey, app)
     (old,) = unfinished.all_there_are()
@@ -165,8 +165,8 @@ def test_ending_begun_anew_is_not_forgotten_with_the_old_one(latchkey: TestApp) 
     assert [each.began_at for each in unfinished.all_there_are()] == [clock.now_ms()]
 
 
-def test_ending_that_fails_keeps_no_other_from_being_finished(latchkey: TestApp) -> None:
-    """What nobody can read is left alone."""
+def test_failing_termination_doesnt_block_others(latchkey: TestApp) -> None:
+    """An item that can't be processed is left for later runs."""
     broken = unfinished.new("nonsense", "x")
     broken.save()
     app = registered(latchkey)
@@ -177,8 +177,8 @@ def test_ending_that_fails_keeps_no_other_from_being_finished(latchkey: TestApp)
     assert [each.at for each in unfinished.all_there_are()] == [broken.at]
 
 
-def test_operator_ends_a_client_that_registered_itself(latchkey: TestApp) -> None:
-    """It has no owner to be suspended: its tokens stop, nothing is issued to it, and it manages itself no longer."""
+def test_operator_deletes_a_client_that_registered_itself(latchkey: TestApp) -> None:
+    """It has no account to suspend; its tokens are invalid, it gets none, and it can't manage its registration."""
     body = as_json(
         latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": ["authorization_code"]}
     ).json()
@@ -194,8 +194,8 @@ def test_operator_ends_a_client_that_registered_itself(latchkey: TestApp) -> Non
     assert own.status == 401
 
 
-def test_ended_document_does_not_come_back_by_being_fetched(latchkey: TestApp) -> None:
-    """Known or never seen: its URL names no client any more, and nobody asks for it."""
+def test_deleted_client_document_is_not_fetched_again(latchkey: TestApp) -> None:
+    """Whether known or not, its URL identifies no client any more."""
     url = "https://client.example.com/metadata.json"
     for _ in range(2):
         ended = end_client.end(url, actor="operator")
@@ -206,16 +206,16 @@ def test_ended_document_does_not_come_back_by_being_fetched(latchkey: TestApp) -
     assert Client.get(url).deleted_at == ended.deleted_at
 
 
-def test_end_of_a_client_that_is_none_is_not_found(latchkey: TestApp) -> None:
-    """A misspelt id ends nothing and stores nothing."""
+def test_deletion_of_an_unknown_client_is_not_found(latchkey: TestApp) -> None:
+    """A misspelled id deletes and stores nothing."""
     for client_id in ("app_nonsense", "app_00000000000000000000", "https://client.example.com", "http://a.example/x"):
         with pytest.raises(errors.NotFound):
             end_client.end(client_id, actor="operator")
     assert list(Client.scan()) == []
 
 
-def test_end_of_a_client_is_told_to_its_owner_once(latchkey: TestApp) -> None:
-    """With who did it and why; ending it again tells nothing."""
+def test_deletion_of_a_client_is_recorded_once_for_its_account(latchkey: TestApp) -> None:
+    """With actor and reason; a repeated deletion records nothing."""
     app = registered(latchkey)
     for _ in range(2):
         end_client.end(app.id, actor="operator", reason="Phishing")

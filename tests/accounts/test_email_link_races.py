@@ -1,4 +1,4 @@
-"""One-time links: what was read before one is used must still be so when it is; what each use records and leaves."""
+"""One-time links: concurrent changes between reading and using one, recorded events, and remaining sessions."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,7 +7,7 @@ import pytest
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
 
 from chalicelib.accounts import email_links, find, invite, pending_sign_up, sessions, unfinished, unverified
-from chalicelib.accounts.tables import Account, Email, Session, Ticket
+from chalicelib.accounts.tables import Account, Email, OneTimeToken, Session
 from chalicelib.core import clock, errors, randomness, settings
 from chalicelib.events import record
 from chalicelib.limits import stale_marks, tiers
@@ -19,18 +19,18 @@ VERIFY, RESET, MOVE = email_links.VERIFY_EMAIL, email_links.SET_PASSWORD, email_
 NEW_EMAIL = "lovelace@example.com"
 
 
-def asked(account: Account, purpose: str, email: str = NEW_EMAIL) -> Ticket:
-    """Return the ticket of a link that was just asked for."""
+def token_of_new_link(account: Account, purpose: str, email: str = NEW_EMAIL) -> OneTimeToken:
+    """Return the token of a new link."""
     to = email if purpose == MOVE else account.email
     return email_links.looked_up(
         email_links.new_link(account.id, purpose, email=to, epoch=account.session_epoch), purpose
     )
 
 
-USES: dict[str, Callable[[Ticket, Account], unfinished.Unfinished | None]] = {
-    VERIFY: lambda ticket, account: email_links.verify_email(ticket, account),
-    RESET: lambda ticket, account: email_links.set_password(ticket, account, hash_of("another")),
-    MOVE: lambda ticket, account: email_links.change_email(ticket, account),
+USES: dict[str, Callable[[OneTimeToken, Account], unfinished.Unfinished | None]] = {
+    VERIFY: lambda token, account: email_links.verify_email(token, account),
+    RESET: lambda token, account: email_links.set_password(token, account, hash_of("another")),
+    MOVE: lambda token, account: email_links.change_email(token, account),
 }
 EACH = pytest.mark.parametrize("purpose", USES)
 
@@ -43,53 +43,53 @@ def session_of(account: Account) -> Session:
 
 
 def is_open(session: Session) -> bool:
-    """Tell whether a session is logged in."""
+    """Return whether a session is valid."""
     stored = Session.found(session.digest)
     return stored is not None and stored.epoch == Account.get(session.account_id).session_epoch
 
 
 @EACH
-def test_link_does_nothing_for_an_account_that_was_deleted_since_it_was_read(latchkey: TestApp, purpose: str) -> None:
-    """Not even a stump comes back."""
+def test_link_doesnt_recreate_an_account_deleted_since_it_was_read(latchkey: TestApp, purpose: str) -> None:
+    """No account item is written."""
     for verified in (True, False):
         account = person(verified=verified)
-        ticket = asked(account, purpose)
+        token = token_of_new_link(account, purpose)
         Account(account.id).update(actions=[Account.listed.remove()])
         before = Account.get(account.id).serialize()
         with pytest.raises(email_links.SpentLink):
-            USES[purpose](ticket, account)
+            USES[purpose](token, account)
         with pytest.raises(email_links.SpentLink):
-            email_links.account_of(ticket)
+            email_links.account_of(token)
         assert Account.get(account.id).serialize() == before
 
 
 @EACH
-def test_first_proof_is_made_of_what_still_stands(latchkey: TestApp, purpose: str) -> None:
-    """Verified, or its sessions ended, since the account was read: nothing is ended a second time, or by half."""
+def test_first_verification_requires_an_unchanged_account(latchkey: TestApp, purpose: str) -> None:
+    """If it was verified or its sessions ended in the meantime, nothing is invalidated again."""
     for meanwhile in (Account.email_verified_at.set(5), Account.session_epoch.add(1)):
         read = person(verified=False)
         Account(read.id).update(actions=[meanwhile])
-        ticket = asked(Account.get(read.id), purpose, f"{read.id}@example.com")
+        token = token_of_new_link(Account.get(read.id), purpose, f"{read.id}@example.com")
         with pytest.raises(email_links.SpentLink):
-            USES[purpose](ticket, read)
+            USES[purpose](token, read)
         assert Account.get(read.id).credentials_since == 0
 
 
 @pytest.mark.parametrize("purpose", [VERIFY, RESET])
-def test_link_to_an_address_that_was_left_since_is_void(latchkey: TestApp, purpose: str) -> None:
-    """Whether or not that was seen before."""
+def test_link_to_an_address_that_was_changed_is_invalid(latchkey: TestApp, purpose: str) -> None:
+    """Also when the change came after the read."""
     for verified in (True, False):
         account = person(verified=verified)
-        ticket = asked(account, purpose)
+        token = token_of_new_link(account, purpose)
         Account(account.id).update(actions=[Account.email.set("left@example.com")])
         with pytest.raises(email_links.SpentLink):
-            USES[purpose](ticket, account)
+            USES[purpose](token, account)
 
 
-def test_change_of_address_begins_from_the_address_that_was_read(latchkey: TestApp) -> None:
-    """Moved elsewhere since, the account stays there, and its claim too."""
+def test_email_change_requires_the_address_that_was_read(latchkey: TestApp) -> None:
+    """After a concurrent change the account keeps that address and its claim."""
     account = person()
-    late, first = asked(account, MOVE), asked(account, MOVE, "first@example.com")
+    late, first = token_of_new_link(account, MOVE), token_of_new_link(account, MOVE, "first@example.com")
     email_links.change_email(first, account)
     with pytest.raises(email_links.SpentLink):
         email_links.change_email(late, account)
@@ -97,47 +97,45 @@ def test_change_of_address_begins_from_the_address_that_was_read(latchkey: TestA
     assert [each.email for each in Email.scan()] == ["first@example.com"]
 
 
-def test_change_of_address_takes_nobody_elses_claim_away(latchkey: TestApp) -> None:
-    """Were the old address another account's by whatever fault, it would stay theirs."""
+def test_email_change_doesnt_delete_a_claim_of_another_account(latchkey: TestApp) -> None:
+    """Even if the old address is claimed by another account."""
     account = person()
-    ticket = asked(account, MOVE)
+    token = token_of_new_link(account, MOVE)
     Email(account.email, account_id="acc_other").save()
     with pytest.raises(email_links.SpentLink):
-        email_links.change_email(ticket, account)
+        email_links.change_email(token, account)
     assert [each.account_id for each in Email.scan()] == ["acc_other"]
 
 
 @pytest.mark.parametrize(("typed", "kept"), [("Love@example.com", "Love@example.com"), ("love@example.com", None)])
 @pytest.mark.parametrize("verified", [True, False])
-def test_new_address_is_verified_and_kept_as_it_was_typed(
+def test_new_address_is_verified_and_stored_as_it_was_typed(
     latchkey: TestApp, typed: str, kept: str | None, verified: bool
 ) -> None:
-    """Where that is another spelling than its claim; nothing is left of the old one's spelling."""
+    """If it differs from its claim; the old typed address is removed."""
     account = person(email="Ada@example.com", verified=verified)
     latchkey.clock.forward(60)
-    ending = email_links.change_email(asked(account, MOVE, typed), account, session_of(account))
+    pending = email_links.change_email(token_of_new_link(account, MOVE, typed), account, session_of(account))
     stored = Account.get(account.id)
     assert (stored.email, stored.typed_email, stored.email_verified_at) == ("love@example.com", kept, clock.now_ms())
-    assert (ending is None, stored.session_epoch) == (verified, 0 if verified else 1)
+    assert (pending is None, stored.session_epoch) == (verified, 0 if verified else 1)
 
 
 @EACH
 @pytest.mark.parametrize("verified", [True, False], ids=["verified", "first_proof"])
-def test_use_of_a_link_is_recorded_once_and_begins_an_ending_with_a_first_proof(
-    latchkey: TestApp, purpose: str, verified: bool
-) -> None:
-    """By which what was there before is deleted; a second proof of the same address records nothing at all."""
+def test_use_of_a_link_is_recorded_once(latchkey: TestApp, purpose: str, verified: bool) -> None:
+    """A first verification also stores a termination; a second one records nothing."""
     account = person(verified=verified)
     Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
     latchkey.clock.forward(60)
-    ending = USES[purpose](asked(account, purpose), account)
+    pending = USES[purpose](token_of_new_link(account, purpose), account)
     kinds = {VERIFY: "account.email_verified", RESET: "account.password_changed", MOVE: "account.email_changed"}
     is_moot = verified and purpose == VERIFY
     expected = ["account.created"] if is_moot else [kinds[purpose], "account.created"]
     assert [event.type for event in record.newest_first(account.id, 9)] == expected
     left = [(each.kind, each.subject, each.began_at) for each in unfinished.all_there_are()]
     assert left == ([] if verified else [("proof", account.id, clock.now_ms())])
-    assert (ending is None) is verified
+    assert (pending is None) is verified
     stored = Account.get(account.id)
     assert stored.live_keys.as_dict() == ({"key_1": 0} if verified else {})
     assert stored.credentials_since == (0 if verified else clock.now_ms())
@@ -145,98 +143,98 @@ def test_use_of_a_link_is_recorded_once_and_begins_an_ending_with_a_first_proof(
 
 
 @EACH
-def test_first_proof_takes_effect_at_the_next_request(latchkey: TestApp, purpose: str) -> None:
-    """Its mark is set after it."""
+def test_first_verification_sets_the_mark(latchkey: TestApp, purpose: str) -> None:
+    """So it applies at the next request."""
     account = person(verified=False)
     latchkey.clock.forward(1)
-    USES[purpose](asked(account, purpose), account)
+    USES[purpose](token_of_new_link(account, purpose), account)
     assert stale_marks.is_marked(account.id, clock.now_ms())
 
 
-def test_reset_returns_what_its_user_chose_to_end(latchkey: TestApp) -> None:
-    """Stored with it; with a first proof everything ends, so that takes its place."""
+def test_reset_returns_the_termination_of_the_selected_items(latchkey: TestApp) -> None:
+    """It is stored with the reset; after a first verification everything is terminated instead."""
     for verified, kind in ((True, "reset"), (False, "proof")):
         account = person(verified=verified)
         chosen = unfinished.new_choice(unfinished.OF_RESET, account.id, {"key_1"}, by="x")
-        ending = email_links.set_password(asked(account, RESET), account, "hash", chosen)
-        assert ending is not None
-        assert ending.kind == kind
+        pending = email_links.set_password(token_of_new_link(account, RESET), account, "hash", chosen)
+        assert pending is not None
+        assert pending.kind == kind
         assert kind in {each.kind for each in unfinished.all_there_are() if each.subject == account.id}
 
 
 @pytest.mark.parametrize("with_session", [True, False])
-def test_password_outlives_a_first_proof_only_in_the_browser_that_used_it(
-    latchkey: TestApp, with_session: bool
-) -> None:
-    """Its session goes on, and no other; without one the password may be somebody else's."""
+def test_password_is_kept_only_by_a_first_verification_with_a_session(latchkey: TestApp, with_session: bool) -> None:
+    """That session stays active and no other; without one, another user may have set the password."""
     account = person(verified=False)
     own, other = session_of(account), session_of(account)
-    email_links.verify_email(asked(account, VERIFY), account, own if with_session else None)
+    email_links.verify_email(token_of_new_link(account, VERIFY), account, own if with_session else None)
     stored = Account.get(account.id)
     assert (stored.password_hash is not None) is with_session
     assert (is_open(own), is_open(other)) == (with_session, False)
 
 
 @pytest.mark.parametrize("purpose", [VERIFY, MOVE])
-def test_session_that_was_logged_out_meanwhile_does_not_come_back(latchkey: TestApp, purpose: str) -> None:
-    """The link is not spent on it: who has it logs in and uses it there."""
+def test_session_that_was_ended_since_it_was_read_is_not_recreated(latchkey: TestApp, purpose: str) -> None:
+    """The link is not consumed, and can be used after a log-in."""
     account = person(verified=False)
-    session, ticket = session_of(account), asked(account, purpose)
+    session, token = session_of(account), token_of_new_link(account, purpose)
     Session(session.digest).delete()
     use = email_links.verify_email if purpose == VERIFY else email_links.change_email
     with pytest.raises(email_links.SpentLink):
-        use(ticket, account, session)
+        use(token, account, session)
     assert (Session.count(), Account.get(account.id).is_verified) == (0, False)
-    assert Ticket.get(ticket.digest).consumed_at is None
+    assert OneTimeToken.get(token.digest).consumed_at is None
 
 
 @pytest.mark.parametrize("purpose", [VERIFY, MOVE])
-def test_session_in_another_browser_goes_on_with_the_one_that_used_the_link(latchkey: TestApp, purpose: str) -> None:
-    """Only the one that is named: it has the epoch that the others lack."""
+def test_only_the_session_that_used_the_link_stays_active(latchkey: TestApp, purpose: str) -> None:
+    """Sessions in other browsers end."""
     account = person(verified=False)
     own, other = session_of(account), session_of(account)
-    (email_links.verify_email if purpose == VERIFY else email_links.change_email)(asked(account, purpose), account, own)
+    (email_links.verify_email if purpose == VERIFY else email_links.change_email)(
+        token_of_new_link(account, purpose), account, own
+    )
     assert (is_open(own), is_open(other)) == (True, False)
 
 
-def test_link_that_is_handed_over_is_recorded_and_proves_nothing(latchkey: TestApp) -> None:
-    """It came from the operator, not from a mailbox; for an account that is gone there is none."""
+def test_link_by_the_operator_is_recorded_and_verifies_nothing(latchkey: TestApp) -> None:
+    """It was not sent to the address; for a deleted account none is created."""
     account = person(verified=False)
-    ticket = email_links.looked_up(email_links.handed_over(account), RESET)
-    assert [ticket.email, ticket.epoch] == [None, 0]
+    token = email_links.looked_up(email_links.handed_over(account), RESET)
+    assert [token.email, token.epoch] == [None, 0]
     assert record.newest_first(account.id, 1)[0].type == "account.password_link_made"
-    assert email_links.set_password(ticket, email_links.account_of(ticket), "hash") is None
+    assert email_links.set_password(token, email_links.account_of(token), "hash") is None
     assert not Account.get(account.id).is_verified
     Account(account.id).update(actions=[Account.listed.remove()])
     with pytest.raises(errors.NotFound, match="no such user"):
         email_links.handed_over(account)
-    assert Ticket.count() == 1
+    assert OneTimeToken.count() == 1
 
 
-def test_link_of_nobody_is_void(latchkey: TestApp) -> None:
-    """One is stored for an address that no account has, since the time would tell."""
-    ticket = email_links.looked_up(email_links.new_link(find.NOBODY, RESET, email="a@b.example", epoch=0), RESET)
+def test_link_without_an_account_is_invalid(latchkey: TestApp) -> None:
+    """It is stored so that the time doesn't reveal that no account has the address."""
+    token = email_links.looked_up(email_links.new_link(find.NO_ACCOUNT, RESET, email="a@b.example", epoch=0), RESET)
     with pytest.raises(email_links.SpentLink) as spent:
-        email_links.account_of(ticket)
+        email_links.account_of(token)
     assert (spent.value.status, spent.value.error) == (410, "spent_link")
 
 
 @pytest.mark.parametrize("with_mail", [True, False])
 @pytest.mark.parametrize("verified", [True, False])
-def test_address_has_to_be_verified_where_mail_is_sent(latchkey: TestApp, with_mail: bool, verified: bool) -> None:
-    """Elsewhere nobody could."""
+def test_address_must_be_verified_if_email_is_configured(latchkey: TestApp, with_mail: bool, verified: bool) -> None:
+    """Without email it can't be."""
     account = person(verified=verified)
     with settings.in_use(replace(settings.current(), mail_from="a@example.com" if with_mail else "")):
         assert unverified.is_unproven(account) is (with_mail and not verified)
         if with_mail and not verified:
-            with pytest.raises(errors.Conflict, match="Settings > Account sends you a link"):
+            with pytest.raises(errors.Conflict, match="Request a link in Settings > Account"):
                 unverified.check_proven(account)
         else:
             unverified.check_proven(account)
 
 
-def test_no_secret_takes_the_place_of_another(latchkey: TestApp) -> None:
-    """By whatever chance two are the same: what was handed out first stays good, and stays its account's."""
+def test_token_doesnt_overwrite_another(latchkey: TestApp) -> None:
+    """Even if two random secrets are equal."""
     first, other = person(), person(name="Eve")
     with randomness.drawn_from(lambda _: 0):
         digest = email_links.looked_up(email_links.new_link(first.id, RESET, epoch=0), RESET).digest
@@ -251,16 +249,16 @@ def test_no_secret_takes_the_place_of_another(latchkey: TestApp) -> None:
         sessions.open_session(first)
         with pytest.raises(PynamoDBException):
             sessions.open_session(other)
-    assert [(each.digest, each.account_id) for each in Ticket.scan()] == [(digest, first.id)]
+    assert [(each.digest, each.account_id) for each in OneTimeToken.scan()] == [(digest, first.id)]
     assert [each.account_id for each in Session.scan()] == [first.id]
 
 
 @EACH
-def test_database_that_fails_is_not_called_a_spent_link(latchkey: TestApp, purpose: str) -> None:
-    """The link works when it does."""
+def test_database_error_is_not_reported_as_a_used_link(latchkey: TestApp, purpose: str) -> None:
+    """The link works afterwards."""
     account = person()
-    ticket = asked(account, purpose)
+    token = token_of_new_link(account, purpose)
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
-        USES[purpose](ticket, account)
-    USES[purpose](ticket, account)
-    assert [each.consumed_at for each in Ticket.scan()] == [clock.now_ms()]
+        USES[purpose](token, account)
+    USES[purpose](token, account)
+    assert [each.consumed_at for each in OneTimeToken.scan()] == [clock.now_ms()]

@@ -1,4 +1,4 @@
-"""What belonged to a deleted account is deleted: some in the request, the rest slice by slice, killed anywhere."""
+"""The data of a deleted account is deleted, partly in the request, even if any run is killed."""
 
 import json
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from chalicelib.accounts.unfinished import SETTLED_MS
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import Unreachable
-from chalicelib.endings import finish
 from chalicelib.events import kinds, record
 from chalicelib.oauth import clients, grants
+from chalicelib.termination import finish
 from chalicelib.webhooks import endpoints, fan_out
 from infra import data
 from tests.oauth.flow import Person, registered, someone, works
@@ -25,12 +25,12 @@ NAME = "Ada Augusta Byron"
 
 
 class Killed(BaseException):
-    """The function is gone, with nothing that it could still do about it."""
+    """The function was killed."""
 
 
 @pytest.fixture
-def leaving(latchkey: TestApp) -> Person:
-    """Somebody who has made one of everything, whose webhook was told of their name, and who leaves a minute ago."""
+def deleted(latchkey: TestApp) -> Person:
+    """Return an account with one of everything, deleted a minute ago."""
     ada = someone(latchkey)
     latchkey.key(ada.account)
     ada.grant(registered(latchkey))
@@ -50,8 +50,8 @@ def leaving(latchkey: TestApp) -> Person:
     return ada
 
 
-def left(account_id: str) -> dict[str, int]:
-    """Count the items that name an account, or hold what it was called, by table."""
+def count_items(account_id: str) -> dict[str, int]:
+    """Count the items that have the account's id or its name, by table."""
     found = {}
     for name in data.tables(settings.current().stage):
         items = dynamodb.call("Scan", {"TableName": name, "ConsistentRead": True})["Items"]
@@ -61,51 +61,51 @@ def left(account_id: str) -> dict[str, int]:
     return found
 
 
-def finished() -> None:
-    """Let the minute's function run."""
+def run_pending() -> None:
+    """Run the pending terminations."""
     finish.all_unfinished(clock.now_ms() + LATER_MS)
 
 
-def kept(account_id: str) -> dict[str, int]:
-    """Return what is left besides the account's stump and its counters."""
-    return {name: count for name, count in left(account_id).items() if name not in ("accounts", "windows")}
+def count_kept(account_id: str) -> dict[str, int]:
+    """Return what is left besides the account item and its counters."""
+    return {name: count for name, count in count_items(account_id).items() if name not in ("accounts", "windows")}
 
 
-def test_deletion_leaves_nothing_but_its_stump_its_counters_and_the_event_of_its_end(leaving: Person) -> None:
-    """No name, address, URI, key, grant, consent, session or delivery is left, also of a webhook deleted before."""
-    finished()
-    assert kept(leaving.account.id) == {"events": 1}
-    assert [event.type for event in record.newest_first(leaving.account.id, 10)] == [kinds.ACCOUNT_DELETED]
+def test_deletion_leaves_only_the_account_item_its_counters_and_the_deletion_event(deleted: Person) -> None:
+    """No name, address, URI, key, grant, consent, session or delivery is left, also of a deleted webhook."""
+    run_pending()
+    assert count_kept(deleted.account.id) == {"events": 1}
+    assert [event.type for event in record.newest_first(deleted.account.id, 10)] == [kinds.ACCOUNT_DELETED]
     assert list(unfinished.all_there_are()) == []
 
 
-def test_deletion_is_finished_however_often_it_is_killed(leaving: Person) -> None:
-    """Killed after any number of its calls, it goes on when the next function comes."""
-    by_wire, calls = dynamodb.sender(), 0
+def test_killed_deletion_is_resumed(deleted: Person) -> None:
+    """After any number of database calls, the next run continues."""
+    sender, calls = dynamodb.sender(), 0
 
     def until_killed(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         nonlocal calls
         calls += 1
         if calls % 7 == 0:
             raise Killed
-        return by_wire(operation, request)
+        return sender(operation, request)
 
     killed = 0
     with dynamodb.sent_by(until_killed):
         while killed < 200:
             try:
-                finished()
+                run_pending()
                 break
             except Killed:
                 killed += 1
     assert killed > 5
-    finished()
-    assert kept(leaving.account.id) == {"events": 1}
+    run_pending()
+    assert count_kept(deleted.account.id) == {"events": 1}
     assert list(unfinished.all_there_are()) == []
 
 
-def test_deletion_ends_what_others_granted_to_its_applications(latchkey: TestApp) -> None:
-    """Their tokens stop, and they are told that the application's access ended."""
+def test_deletion_revokes_grants_to_the_accounts_applications(latchkey: TestApp) -> None:
+    """Their tokens are invalid, and the revocation is recorded for their accounts."""
     owner, ada = someone(latchkey), someone(latchkey, "User")
     app = registered(latchkey, owner=owner.account)
     token, _ = ada.grant(app)
@@ -116,40 +116,38 @@ def test_deletion_ends_what_others_granted_to_its_applications(latchkey: TestApp
 
 
 def test_deletion_in_the_request_is_bounded(latchkey: TestApp) -> None:
-    """However much an account has, the request that deletes it does so much, and the minute's function the rest."""
+    """The request deletes one slice, the minute's function the rest."""
     ada = someone(latchkey)
     app = registered(latchkey)
     for _ in range(unfinished.SLICE + 1):
         grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
     ada.leaves()
-    assert left(ada.account.id)["grants"] > 0
+    assert count_items(ada.account.id)["grants"] > 0
     latchkey.clock.forward(SETTLED_MS / 1000)
-    finished()
-    assert kept(ada.account.id) == {"events": 1}
+    run_pending()
+    assert count_kept(ada.account.id) == {"events": 1}
 
 
 @pytest.fixture
 def lost_marks(latchkey: TestApp) -> Iterator[None]:
-    """No counter can be written."""
-    by_wire = dynamodb.sender()
+    """Make every write of a mark fail."""
+    sender = dynamodb.sender()
 
     def send(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         if operation == "UpdateItem" and "stale_at" in request["UpdateExpression"].partition(",")[0]:
             raise Unreachable("Timeout", "no answer", {})
-        return by_wire(operation, request)
+        return sender(operation, request)
 
     with dynamodb.sent_by(send):
         yield
 
 
-def test_deletion_whose_mark_is_lost_answers_503_and_is_finished_all_the_same(
-    latchkey: TestApp, lost_marks: None
-) -> None:
-    """Who leaves is told that keys may work for some minutes more; the account is deleted, and so is what it had."""
+def test_deletion_with_a_lost_mark_is_503_and_is_finished(latchkey: TestApp, lost_marks: None) -> None:
+    """The message says that keys may be accepted for some minutes; all data is deleted."""
     ada = someone(latchkey)
     page = ada.submit("/settings/account/delete", on="/settings/account", password=PASSWORD)
     assert page.status == 503
     assert "up to 5 more minutes" in page.text
     latchkey.clock.forward(SETTLED_MS / 1000)
-    finished()
-    assert kept(ada.account.id) == {"events": 1}
+    run_pending()
+    assert count_kept(ada.account.id) == {"events": 1}

@@ -1,6 +1,5 @@
-"""No cached verdict outlives a change: what holds is what is true at this request."""
+"""Revocation and changes apply at the next request, although API Gateway caches the principal."""
 
-from collections import OrderedDict
 from dataclasses import replace
 
 import pytest
@@ -11,7 +10,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import change as key_change
 from chalicelib.credentials import revoke
 from chalicelib.credentials.principal import Principal
-from chalicelib.credentials.reverify import admit_caller, remember, standing_of
+from chalicelib.credentials.revocation_check import admit_caller, newest_of
 from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import counter_items, stale_marks
@@ -21,31 +20,31 @@ from tests.support.interleaving import before
 
 
 class Caller:
-    """A caller whose verdict the gateway has cached."""
+    """A caller whose principal API Gateway has cached."""
 
     def __init__(self, latchkey: TestApp, *scopes: str) -> None:
-        """Verify a new key of a new account, and be admitted once."""
+        """Verify a new key of a new account, and admit one request."""
         self.account = latchkey.account()
         self.issued = latchkey.key(self.account, *scopes)
         self.cached = verify(self.issued.secret)
         self.call()
 
     def call(self) -> Principal:
-        """Be admitted under the cached verdict; return the one that holds."""
+        """Admit a request with the cached principal; return the current one."""
         principal, _ = admit_caller(self.cached, f"Bearer {self.issued.secret}")
         return principal
 
 
-def test_unchanged_verdict_holds(latchkey: TestApp) -> None:
-    """While nothing changes nothing is verified again."""
+def test_unchanged_principal_is_not_verified_again(latchkey: TestApp) -> None:
+    """Without a mark the cached principal is used."""
     caller = Caller(latchkey)
     with telemetry.calls_watched() as calls:
         assert caller.call() == caller.cached
     assert [operation for operation, _ in calls.made] == ["UpdateItem"]
 
 
-def test_revoked_key_is_refused_at_the_next_request(latchkey: TestApp) -> None:
-    """The gateway still says yes; we don't."""
+def test_revoked_key_is_rejected_at_the_next_request(latchkey: TestApp) -> None:
+    """API Gateway still has the principal in its cache."""
     caller = Caller(latchkey)
     revoke.revoke(caller.account.id, caller.issued.key.id)
     for _ in range(2):
@@ -53,15 +52,15 @@ def test_revoked_key_is_refused_at_the_next_request(latchkey: TestApp) -> None:
             caller.call()
 
 
-def test_narrowed_key_may_less_at_the_next_request(latchkey: TestApp) -> None:
-    """The scopes that hold are the narrow ones."""
+def test_removed_scope_is_missing_at_the_next_request(latchkey: TestApp) -> None:
+    """The current principal has the remaining scopes."""
     caller = Caller(latchkey)
     key_change.change_key(caller.account.id, caller.issued.key.id, name=None, wanted=["read"])
     assert caller.call().scopes == {"read"}
 
 
-def test_new_tier_holds_at_the_next_request(latchkey: TestApp) -> None:
-    """An upgraded account is admitted under its new quota, which is full."""
+def test_new_tier_applies_at_the_next_request(latchkey: TestApp) -> None:
+    """An upgraded account has the full quota of its new tier."""
     caller = Caller(latchkey)
     latchkey.counted(caller.account.id, FREE, used=1000)
     change.set_standing(caller.account.id, tier=PRO, status=None, actor="test")
@@ -69,8 +68,8 @@ def test_new_tier_holds_at_the_next_request(latchkey: TestApp) -> None:
     assert (principal.tier, left.quota_left) == (PRO, 9_999)
 
 
-def test_suspended_account_is_refused_and_a_reinstated_one_works(latchkey: TestApp) -> None:
-    """Both are felt at the next request."""
+def test_suspension_and_reinstatement_apply_at_the_next_request(latchkey: TestApp) -> None:
+    """A suspended account is rejected, a reinstated one admitted."""
     caller = Caller(latchkey)
     change.set_standing(caller.account.id, tier=None, status="suspended", actor="test")
     with pytest.raises(errors.InvalidApiKey):
@@ -79,8 +78,8 @@ def test_suspended_account_is_refused_and_a_reinstated_one_works(latchkey: TestA
     assert caller.call().account_id == caller.account.id
 
 
-def test_change_costs_one_verification_and_no_more(latchkey: TestApp) -> None:
-    """After the first request that notices, the process remembers what it verified."""
+def test_change_costs_one_verification(latchkey: TestApp) -> None:
+    """The process caches the principal that it verified."""
     caller = Caller(latchkey)
     change.set_standing(caller.account.id, tier=PRO, status=None, actor="test")
     with telemetry.calls_watched() as noticing:
@@ -91,16 +90,16 @@ def test_change_costs_one_verification_and_no_more(latchkey: TestApp) -> None:
     assert [operation for operation, _ in afterwards.made] == ["UpdateItem"]
 
 
-def test_change_of_one_key_leaves_the_others_as_they_are(latchkey: TestApp) -> None:
-    """All of an account's callers are verified again, and nothing else happens to them."""
+def test_change_of_one_key_leaves_the_others_valid(latchkey: TestApp) -> None:
+    """All keys of the account are verified again, with the same result."""
     caller = Caller(latchkey)
     other = latchkey.key(caller.account, "read")
     revoke.revoke(caller.account.id, other.key.id)
     assert caller.call().scopes == caller.cached.scopes
 
 
-def test_process_that_started_after_the_change_notices_too(latchkey: TestApp) -> None:
-    """A cold start remembers nothing and is told by the counter itself."""
+def test_new_process_finds_the_mark(latchkey: TestApp) -> None:
+    """Its cache is empty; the counter item has the mark."""
     caller = Caller(latchkey)
     revoke.revoke(caller.account.id, caller.issued.key.id)
     latchkey.forget()
@@ -108,8 +107,8 @@ def test_process_that_started_after_the_change_notices_too(latchkey: TestApp) ->
         caller.call()
 
 
-def test_change_in_the_last_second_of_an_hour_is_noticed_in_the_next(latchkey: TestApp) -> None:
-    """The next hour's counter carries the mark too."""
+def test_change_in_the_last_second_of_an_hour_is_found_in_the_next_hour(latchkey: TestApp) -> None:
+    """The next hour's counter item has the mark too."""
     latchkey.clock.forward(3_599)
     caller = Caller(latchkey)
     revoke.revoke(caller.account.id, caller.issued.key.id)
@@ -118,8 +117,8 @@ def test_change_in_the_last_second_of_an_hour_is_noticed_in_the_next(latchkey: T
         caller.call()
 
 
-def test_change_that_a_slow_clock_stamps_is_noticed(latchkey: TestApp) -> None:
-    """A change made by a function whose clock is behind is newer than a verification by a faster one."""
+def test_change_by_a_slow_clock_is_found(latchkey: TestApp) -> None:
+    """It counts as later than a verification by a faster clock."""
     caller = Caller(latchkey)
     latchkey.clock.forward(-6)
     revoke.revoke(caller.account.id, caller.issued.key.id)
@@ -128,8 +127,8 @@ def test_change_that_a_slow_clock_stamps_is_noticed(latchkey: TestApp) -> None:
         caller.call()
 
 
-def test_key_ends_with_a_grace_that_is_shorter_than_the_gateways_memory(latchkey: TestApp) -> None:
-    """A rotated key is over when its grace is, also where it was verified again within it."""
+def test_key_expires_after_a_grace_period_shorter_than_the_cache(latchkey: TestApp) -> None:
+    """Also when it was verified again during the grace period."""
     caller = Caller(latchkey)
     rotate(verify(caller.issued.secret), caller.issued.key.id, 10)
     assert caller.call()
@@ -138,8 +137,8 @@ def test_key_ends_with_a_grace_that_is_shorter_than_the_gateways_memory(latchkey
         caller.call()
 
 
-def test_key_ends_at_its_expiry_though_the_gateway_remembers_it(latchkey: TestApp) -> None:
-    """The verdict carries the end, so no read is needed to know it is over."""
+def test_cached_key_expires_without_a_read(latchkey: TestApp) -> None:
+    """The principal has the expiry."""
     account = latchkey.account()
     issued = latchkey.key(account, expires_in_s=60)
     cached = verify(issued.secret)
@@ -149,18 +148,18 @@ def test_key_ends_at_its_expiry_though_the_gateway_remembers_it(latchkey: TestAp
     assert calls.made == []
 
 
-def test_newest_verdict_holds(latchkey: TestApp) -> None:
-    """What this process verified anew, until the gateway hands in one that is newer still."""
+def test_latest_principal_is_used(latchkey: TestApp) -> None:
+    """That of this process, until API Gateway passes a later one."""
     caller = Caller(latchkey)
     key_change.change_key(caller.account.id, caller.issued.key.id, name=None, wanted=["read"])
     renewed = caller.call()
-    assert standing_of(caller.cached) == renewed != caller.cached
+    assert newest_of(caller.cached) == renewed != caller.cached
     newer = replace(caller.cached, verified_at_ms=renewed.verified_at_ms + 1)
-    assert standing_of(newer) == newer
+    assert newest_of(newer) == newer
 
 
-def test_account_that_changes_faster_than_it_can_be_verified_is_told_to_come_again(latchkey: TestApp) -> None:
-    """Rather than being admitted under what was true a moment ago."""
+def test_account_that_changes_faster_than_it_is_verified_is_unavailable(latchkey: TestApp) -> None:
+    """It is not admitted with an outdated principal."""
     caller = Caller(latchkey)
     stale_marks.mark(caller.account.id)
     marked = {
@@ -171,14 +170,6 @@ def test_account_that_changes_faster_than_it_can_be_verified_is_told_to_come_aga
     }
     with (
         before("UpdateItem", lambda: dynamodb.call("UpdateItem", marked), times=99),
-        pytest.raises(errors.Unavailable, match="being changed right now"),
+        pytest.raises(errors.Unavailable, match="being changed too often"),
     ):
         caller.call()
-
-
-def test_of_too_many_verdicts_the_first_is_forgotten(latchkey: TestApp) -> None:
-    """The last ones are kept."""
-    principal, kept = verify(latchkey.key(latchkey.account()).secret), OrderedDict[int, Principal]()
-    for number in range(4):
-        remember(kept, number, principal, most=2)
-    assert list(kept) == [2, 3]

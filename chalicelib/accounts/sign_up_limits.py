@@ -1,0 +1,21 @@
+"""Sign-up limits: sign-ups from one network, and sign-up emails to one address. The values are in `limits.tiers`."""
+
+from typing import TYPE_CHECKING
+
+from chalicelib.accounts import email_limits
+from chalicelib.limits.anonymous_limits import admit_networks
+from chalicelib.limits.tiers import KNOWN_ADDRESS_MAILS, SIGN_UPS, VERIFICATION_MAILS
+
+if TYPE_CHECKING:
+    from chalicelib.accounts.tables import Account
+
+
+def count_sign_up(networks: tuple[str, ...]) -> None:
+    """Count a sign-up by the networks it comes from; raise Refused when one has reached its hourly limit."""
+    admit_networks(networks, SIGN_UPS)
+
+
+def admit_email(account: "Account | None", address: str, networks: tuple[str, ...]) -> bool:
+    """Count the email of a sign-up, which depends on whether an account has the address; return whether to send it."""
+    tier = VERIFICATION_MAILS if account is None else KNOWN_ADDRESS_MAILS
+    return email_limits.admit_email(address, networks, tier)

@@ -1,0 +1,123 @@
+"""Admit a verified caller, unless its credential was revoked or changed since: then verify it again.
+
+API Gateway caches a verified principal for 300 s. A revocation marks it as stale (see `limits.stale_marks`), and the
+admission of the next request finds the mark, so a revoked credential is rejected at the next request.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from chalicelib.core import clock, errors, secrets
+from chalicelib.core.process_cache import ProcessCache
+from chalicelib.credentials.principal import Principal
+from chalicelib.credentials.verify import bearer, verify
+from chalicelib.limits import recorded_usage, rejection_counts
+from chalicelib.limits.admission import Stale, admit
+from chalicelib.limits.counter_items import window_at
+from chalicelib.limits.headers import Allowance
+from chalicelib.limits.stale_marks import CLOCK_SKEW_S
+
+CACHED_MAX = 4_096
+PRESENTED_MS = 60_000
+"""How long the principal of a secret that a service presents is cached."""
+ROUNDS_MAX = 40
+"""Each round is lost to one more change of the account; revoking all 20 keys in the console makes 20 changes."""
+
+_reverified: ProcessCache[str, Principal] = ProcessCache("credentials.reverified", CACHED_MAX)
+_presented: ProcessCache[tuple[str, str], Principal] = ProcessCache("credentials.presented", CACHED_MAX)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Network and route of a request, recorded with its admission; "" is not recorded."""
+
+    network: str = ""
+    route: str = ""
+    """Method and path pattern: `GET /v1/users/{user_id}`."""
+    scopes: tuple[str, ...] = ()
+    """Scopes that the route requires."""
+
+
+NO_USE = Use()
+
+
+def newest_of(cached: Principal) -> Principal:
+    """Return the most recently verified principal of a credential: `cached`, or the one this process verified later."""
+    renewed = _reverified.get(cached.credential_id)
+    return renewed if renewed is not None and renewed.verified_at_ms > cached.verified_at_ms else cached
+
+
+def admit_presented(secret: str, resource: str) -> tuple[Principal, Allowance]:
+    """Admit and count one request of the credential `secret`, which a service presents on behalf of its own caller.
+
+    The principal is cached for 60 s, and verified again when its account changes. Raises as `admit_caller` does, and
+    Unauthorized when the secret is invalid.
+    """
+    digest, now_ms = secrets.digest(secret), clock.now_ms()
+    cached = _presented.get((digest, resource))
+    if cached is None or not 0 <= now_ms - cached.verified_at_ms < PRESENTED_MS + CLOCK_SKEW_S * 1000:
+        cached = verify(secret, resource)
+        _presented[(digest, resource)] = cached
+    return admit_caller(cached, f"Bearer {secret}", resource)
+
+
+def admit_caller(
+    cached: Principal, authorization: str, resource: str = "", use: Use = NO_USE
+) -> tuple[Principal, Allowance]:
+    """Admit and count one request of a caller; return its current principal and remaining allowance.
+
+    `authorization` is its header, to verify it again when the `cached` principal is stale. `use` is recorded with the
+    admission, without a route that the scopes don't allow. Raises Unauthorized when the credential is no longer valid,
+    Refused when a limit is exceeded, Unavailable when the account changes faster than it can be verified.
+    """
+    principal = newest_of(cached)
+    if principal.is_expired(clock.now_ms()):
+        # API Gateway caches principals past their expiry: a grace period may end within its 300 s.
+        raise errors.TokenExpired
+    for _ in range(ROUNDS_MAX):
+        try:
+            left = admit(
+                principal.account_id,
+                principal.tier,
+                counter=principal.counter,
+                verified_at_ms=principal.verified_at_ms,
+                shown=_recorded(principal, use),
+            )
+        except Stale as stale:
+            # Verified after the mark was read, so it includes every change that the mark stands for, on any clock.
+            principal = verify(bearer(authorization), resource).verified_after(stale.stale_at_ms)
+            _reverified[principal.credential_id] = principal
+        else:
+            if left.crossed:
+                _record_thresholds(principal, left, use)
+            return principal, left
+    raise errors.Unavailable("This account is being changed too often right now. Try again in a moment.")
+
+
+def note_failure(principal: Principal) -> None:
+    """Count a 401 or 403 response to a known credential; a later admission writes the count."""
+    rejection_counts.note_failure(window_at(principal.account_id, principal.tier, clock.now_ms()), principal.counter)
+
+
+def _record_thresholds(principal: Principal, left: Allowance, use: Use) -> None:
+    """Record an event for each quota threshold that this request crossed."""
+    from chalicelib.events import actors, quota
+
+    hour = left.quota_resets_ms // 1000 - clock.HOUR_S
+    # Without a network, a service presented the secret, and the address is the service's.
+    ip = actors.current().ip if use.network else ""
+    for name in left.crossed:
+        used = left.limit - left.remaining
+        quota.tell(principal.account_id, principal.tier, hour, name, used=used, actor=principal.credential_id, ip=ip)
+
+
+def _recorded(principal: Principal, use: Use) -> recorded_usage.Traits:
+    # Scopes are checked after the admission, and a route that they don't allow was not used.
+    route = use.route if principal.scopes.issuperset(use.scopes) else ""
+    return _hashed(principal.counter, use.network, route)
+
+
+@lru_cache(maxsize=CACHED_MAX)
+def _hashed(counter: str, network: str, route: str) -> recorded_usage.Traits:
+    """Return the hashed attribute names, cached because they are the same at each request."""
+    return recorded_usage.shown_by(counter, network=network, route=route)

@@ -1,0 +1,166 @@
+"""Delete the data of a deleted account, in slices of 50 items.
+
+The deletion itself has invalidated all of it, by the status of the account and of its clients. The request deletes a
+slice of what other users can see; the rest follows after a minute, so that the webhooks deliver the deletion event.
+The account item remains with id, tier and times, its counters for 31 days, and the deletion event as long as any event.
+Tables without an index by account are scanned.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
+from typing import Any
+
+from pynamodb.models import Model
+
+from chalicelib.accounts.tables import OneTimeToken, Session
+from chalicelib.accounts.unfinished import SETTLED_MS, SLICE, Unfinished
+from chalicelib.core import clock
+from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.credentials.tables import Credential
+from chalicelib.detection.tables import Profiles
+from chalicelib.events import kinds
+from chalicelib.events.tables import Event
+from chalicelib.oauth import consent, grants
+from chalicelib.oauth.tables import Client, Consent, Grant
+from chalicelib.webhooks.tables import Delivery, Endpoint
+
+Step = Callable[[Unfinished, int], int]
+"""Deletes up to the given number of items; returns how many, fewer than that when none is left."""
+PAGE_COUNTS_AS = 10
+"""Scanning one page (up to 1 MB) of a table counts as deleting so many items."""
+
+
+def finish(pending: Unfinished) -> bool:
+    """Delete a slice of the account's data; return whether nothing is left."""
+    settled = clock.now_ms() - pending.began_at >= SETTLED_MS
+    steps = [name for name in _STEPS if settled or name in _IN_REQUEST]
+    left = SLICE
+    for name in steps[steps.index(pending.step) if pending.step in steps else 0 :]:
+        if name != pending.step:
+            pending.step, pending.after = name, None
+        left -= _STEPS[name](pending, left)
+        if left <= 0:
+            return False
+    if not settled:
+        # Start again after a minute, when the indexes are up to date.
+        pending.step = pending.after = None
+    return settled
+
+
+def _clients(pending: Unfinished, left: int) -> int:
+    """Revoke the grants to its clients, delete the consents, then delete the clients."""
+    done = 0
+    for client in Client.by_owner.query(pending.subject):
+        client_grants = list(islice(grants.of_client(client.client_id), left - done))
+        for grant in client_grants:
+            grants.revoke(grant)
+        done += len(client_grants)
+        done += len(consent.forget_client(client.client_id, left - done)) if done < left else 0
+        if done >= left:
+            break
+        client.delete()
+        done += 1
+    return done
+
+
+def _credentials(pending: Unfinished, left: int) -> int:
+    return _delete(Credential.by_account.query(pending.subject), left)
+
+
+def _grants(pending: Unfinished, left: int) -> int:
+    return _delete(Grant.by_account.query(pending.subject), left)
+
+
+def _consents(pending: Unfinished, left: int) -> int:
+    return _delete(Consent.query(pending.subject), left)
+
+
+def _webhooks(pending: Unfinished, left: int) -> int:
+    """Delete its endpoints, each after its deliveries, and the item that counts the endpoints."""
+    done = 0
+    for endpoint in Endpoint.query(pending.subject, consistent_read=True):
+        done += _delete(Delivery.query(endpoint.id), left - done)
+        if done >= left:
+            break
+        done += _delete([endpoint], 1)
+    return done
+
+
+def _events(pending: Unfinished, left: int) -> int:
+    """Delete its events except that of its deletion, and deliveries to deleted webhooks, whose ids only events have."""
+    done = 0
+    once = Event.query(f"{pending.subject}#once", consistent_read=True)
+    for event in chain(Event.query(pending.subject, consistent_read=True), once):
+        # Items of the `#once` partition have no type.
+        if event.attribute_values.get("type") == kinds.ACCOUNT_DELETED:
+            continue
+        webhook = event.changed.as_dict().get("webhook")
+        done += _delete(Delivery.query(webhook), left - done) if webhook else 0
+        if done >= left:
+            break
+        done += _delete([event], 1)
+    return done
+
+
+def _links(pending: Unfinished, left: int) -> int:
+    return _scan(OneTimeToken, pending, left)
+
+
+def _sessions(pending: Unfinished, left: int) -> int:
+    return _scan(Session, pending, left)
+
+
+def _profile(pending: Unfinished, left: int) -> int:
+    del left
+    Profiles(pending.subject).delete()
+    return 0
+
+
+_STEPS: dict[str, Step] = {
+    "clients": _clients,
+    "credentials": _credentials,
+    "grants": _grants,
+    "consents": _consents,
+    "webhooks": _webhooks,
+    "events": _events,
+    "links": _links,
+    "sessions": _sessions,
+    "profile": _profile,
+}
+_IN_REQUEST = ("clients", "credentials", "grants", "consents")
+
+
+def _delete(found: Any, left: int) -> int:
+    """Delete up to `left` of the found items; return how many."""
+    items: list[Model] = list(islice(found, left))
+    for item in items:
+        item.delete()
+    return len(items)
+
+
+def _scan(table: type[OneTimeToken] | type[Session], pending: Unfinished, left: int) -> int:
+    """Delete the account's items of a table without an index by account, a few pages at a time."""
+    scanned = 0
+    for digests, after in _pages(table, pending):
+        for digest in digests:
+            table(digest).delete()
+        pending.after, scanned = after, scanned + PAGE_COUNTS_AS
+        if after is not None and scanned >= left:
+            return left
+    return 0
+
+
+def _pages(table: type[OneTimeToken] | type[Session], pending: Unfinished) -> Iterator[tuple[list[str], str | None]]:
+    request = {
+        "TableName": table.Meta.table_name,
+        "FilterExpression": "account_id = :account",
+        "ProjectionExpression": "digest",
+        "ExpressionAttributeValues": {":account": {"S": pending.subject}},
+    }
+    after = pending.after
+    while True:
+        page = dynamodb.call("Scan", request | ({"ExclusiveStartKey": {"digest": {"S": after}}} if after else {}))
+        after = page.get("LastEvaluatedKey", {}).get("digest", {}).get("S")
+        yield [item["digest"]["S"] for item in page["Items"]], after
+        if after is None:
+            return

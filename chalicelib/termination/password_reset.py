@@ -1,0 +1,82 @@
+"""Revoke or delete what a user selected while resetting the password: keys, webhooks, applications, connected apps.
+
+The transaction that sets the password stores the selection, so none of it is lost. Ids of other accounts are ignored.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
+
+from chalicelib.accounts import unfinished
+from chalicelib.accounts.unfinished import SLICE, Unfinished
+from chalicelib.core import errors, telemetry
+from chalicelib.credentials import revoke
+from chalicelib.credentials.find import keys_of
+from chalicelib.limits import stale_marks
+from chalicelib.oauth import clients, consent, delete_client, grants
+from chalicelib.webhooks import endpoints
+
+CONNECTED = "connected"
+"""Selected instead of an id: all apps with access to the account."""
+
+
+def new(account_id: str, chosen: set[str], *, by: str) -> Unfinished:
+    """Return the pending termination of the `chosen` ids; `by` is the digest of the link that was used."""
+    return unfinished.new_choice(unfinished.OF_RESET, account_id, chosen, by=by)
+
+
+def finish(pending: Unfinished) -> bool:
+    """Terminate all selected items, but only a slice of the connected apps; return whether nothing is left.
+
+    The form limits the number of items. A failing step doesn't prevent the others.
+    """
+    chosen = set(pending.chosen or ())
+    done = [_is_done(step, pending, chosen) for step in (_keys, _webhooks, _applications, _connected)]
+    return all(done)
+
+
+Step = Callable[[Unfinished, set[str]], bool]
+
+
+def _is_done(step: Step, pending: Unfinished, chosen: set[str]) -> bool:
+    try:
+        return step(pending, chosen)
+    except Exception:  # A failing step must not block the others.
+        telemetry.error("ending_failed", kind=pending.kind, subject=pending.subject)
+        telemetry.count("BackgroundFaults", task="ending")
+        return False
+
+
+def _keys(pending: Unfinished, chosen: set[str]) -> bool:
+    chosen_keys = [key for key in keys_of(pending.subject) if key.id in chosen]
+    for key in chosen_keys:
+        if key.is_live():
+            revoke.end(key)
+    # Set the mark for revoked keys too: an earlier one may have been lost.
+    return not chosen_keys or stale_marks.mark(pending.subject)
+
+
+def _webhooks(pending: Unfinished, chosen: set[str]) -> bool:
+    for webhook_id in (each for each in chosen if each.startswith("whk_")):
+        with suppress(errors.NotFound):
+            endpoints.delete(endpoints.owned(pending.subject, webhook_id))
+    return True
+
+
+def _applications(pending: Unfinished, chosen: set[str]) -> bool:
+    owned = (clients.stored(each) for each in sorted(chosen) if each.startswith("app_"))
+    delete_client.delete_all([client for client in owned if client is not None and client.owner_id == pending.subject])
+    return True
+
+
+def _connected(pending: Unfinished, chosen: set[str]) -> bool:
+    """Delete a slice of the consents and revoke a slice of the grants."""
+    if CONNECTED not in chosen:
+        return True
+    # Include grants that an old session gave at the same moment, or with a fast clock.
+    until_ms = pending.began_at + stale_marks.CLOCK_SKEW_S * 1000
+    candidates = (grant for grant in grants.of_account(pending.subject) if grant.created_at <= until_ms)
+    to_revoke = list(islice(candidates, SLICE))
+    marked = [grants.revoke(grant) for grant in to_revoke]
+    forgotten = consent.forget_until(pending.subject, until_ms, SLICE)
+    return all(marked) and len(to_revoke) < SLICE and forgotten < SLICE

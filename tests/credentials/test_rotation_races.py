@@ -1,0 +1,203 @@
+"""Predecessor and successor of a rotated key, and rotations that lose a race."""
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import errors
+from chalicelib.credentials import change, find, revoke
+from chalicelib.credentials.issue import Issued
+from chalicelib.credentials.key_limit import LIVE_MAX
+from chalicelib.credentials.rotate import rotate
+from chalicelib.credentials.tables import Credential
+from chalicelib.credentials.verify import verify
+from chalicelib.limits import stale_marks
+from tests.support.harness import NOON_MS, TestApp
+from tests.support.interleaving import after, before, marks_lost, sent
+
+GRACE_S = 60
+
+
+def rotate_key(key: Issued, grace_s: int = GRACE_S, *, by: Issued | None = None) -> Issued:
+    """Rotate `key` with itself, or with another key."""
+    return rotate(verify((by or key).secret), key.key.id, grace_s)
+
+
+def stored(issued: Issued) -> Credential:
+    """Return the stored key."""
+    return find.owned_key(issued.key.account_id, issued.key.id)
+
+
+def links(issued: Issued) -> set[str]:
+    """Return the names of the attributes that link a key to its predecessor and successor."""
+    return {name for name in stored(issued).attribute_values if name.startswith(("predecessor", "successor"))}
+
+
+def active_keys(issued: Issued) -> dict[str, int]:
+    """Return the active keys of the key's account."""
+    ends: dict[str, int] = Account.get(issued.key.account_id).live_keys.as_dict()
+    return ends
+
+
+@pytest.mark.parametrize("grace_s", [0, GRACE_S])
+@pytest.mark.parametrize("expires_in_s", [None, 3_600])
+def test_rotated_keys_are_linked_with_their_expiries(latchkey: TestApp, grace_s: int, expires_in_s: int | None) -> None:
+    """Without a grace period the old key has expired on every clock, also on one that is behind."""
+    account = latchkey.account()
+    creator, old = latchkey.key(account), latchkey.key(account, expires_in_s=expires_in_s)
+    change.change_key(account.id, old.key.id, name=None, wanted=None, on_anomaly="narrow")
+    new = rotate_key(old, grace_s, by=creator)
+    left, came = stored(old), stored(new)
+    retires_at = NOON_MS + (grace_s * 1000 if grace_s else -stale_marks.CLOCK_SKEW_S * 1000)
+    expires_at = NOON_MS + expires_in_s * 1000 if expires_in_s else 0
+    assert (left.retires_at, left.dies_at) == (retires_at, retires_at // 1000 + 30 * 86_400)
+    assert (left.successor_id, left.successor_digest) == (new.key.id, new.key.digest)
+    assert left.successor_ends_at == expires_at
+    assert (came.predecessor_digest, came.predecessor_ends_at) == (old.key.digest, retires_at)
+    assert (came.lineage, came.on_anomaly, came.made_by) == (old.key.id, "narrow", creator.key.id)
+    assert (came.expires_at or 0, "retires_at" in came.attribute_values) == (expires_at, False)
+    kept = {old.key.id: retires_at} if grace_s else {}
+    assert active_keys(old) == {creator.key.id: 0, new.key.id: expires_at} | kept
+
+
+def test_revoked_predecessor_is_unlinked_from_its_successor(latchkey: TestApp) -> None:
+    """A revoked successor is unlinked from its predecessor, too."""
+    account = latchkey.account()
+    first, second = latchkey.key(account), latchkey.key(account)
+    new = rotate_key(first)
+    revoke.revoke(account.id, first.key.id)
+    assert links(new) == set()
+    lost = rotate_key(second)
+    revoke.revoke(account.id, lost.key.id)
+    assert links(second) == set()
+    assert stored(second).retires_at == NOON_MS + GRACE_S * 1000
+
+
+def test_expired_key_keeps_its_links(latchkey: TestApp) -> None:
+    """A revocation unlinks only keys that haven't expired, to the millisecond."""
+    account = latchkey.account()
+    first, second = latchkey.key(account), latchkey.key(account)
+    new, other = rotate_key(first), rotate_key(second)
+    latchkey.clock.forward(GRACE_S)
+    revoke.revoke(account.id, new.key.id)
+    assert stored(first).successor_id == new.key.id
+    revoke.revoke(account.id, second.key.id)
+    assert stored(other).predecessor_digest == second.key.digest
+
+
+def test_key_past_its_grace_period_is_not_rotated_after_its_successor_was_revoked(latchkey: TestApp) -> None:
+    """Within the grace period it can be."""
+    account = latchkey.account()
+    creator, old = latchkey.key(account), latchkey.key(account)
+    revoke.revoke(account.id, rotate_key(old, by=creator).key.id)
+    latchkey.clock.now_ms += GRACE_S * 1000 - 1
+    revoke.revoke(account.id, rotate_key(old, by=creator).key.id)
+    latchkey.clock.now_ms += 1
+    with pytest.raises(errors.Conflict, match="An expired or revoked key"):
+        rotate_key(old, by=creator)
+
+
+def test_rotation_overwrites_nothing(latchkey: TestApp) -> None:
+    """Each put requires that the item doesn't exist."""
+    key = latchkey.key(latchkey.account())
+    with sent() as calls:
+        rotate_key(key)
+    writes = [write for _, request in calls for write in request.get("TransactItems", ())]
+    puts = [write["Put"] for write in writes if "Put" in write]
+    assert len(puts) == 2
+    assert all("attribute_not_exists" in put.get("ConditionExpression", "") for put in puts)
+
+
+def test_rotation_with_a_lost_mark_is_reported(latchkey: TestApp) -> None:
+    """It is not an error: only this response has the new secret."""
+    account = latchkey.account()
+    creator, old, other = latchkey.key(account), latchkey.key(account), latchkey.key(account)
+    assert rotate_key(old, by=creator).told
+    assert stale_marks.is_marked(account.id, NOON_MS)
+    with marks_lost():
+        assert not rotate_key(other, by=creator).told
+
+
+def test_rotation_reads_concurrently_removed_scopes(latchkey: TestApp) -> None:
+    """The successor has the remaining scopes."""
+    account = latchkey.account()
+    creator, old = latchkey.key(account), latchkey.key(account)
+    with before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
+        assert rotate_key(old, by=creator).key.scopes == {"read"}
+
+
+def test_rotation_with_a_concurrent_change_succeeds_when_the_predecessor_has_expired(latchkey: TestApp) -> None:
+    """An expired predecessor is no reason for a conflict."""
+    account = latchkey.account()
+    creator, first = latchkey.key(account), latchkey.key(account)
+    old = rotate_key(first, by=creator)
+    latchkey.clock.forward(GRACE_S)
+    with before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
+        assert rotate_key(old, by=creator).key.scopes == {"read"}
+
+
+def test_rotation_with_a_concurrent_change_succeeds_when_the_successor_has_expired(latchkey: TestApp) -> None:
+    """An expired successor is no reason for a conflict."""
+    account = latchkey.account()
+    creator, brief, old = latchkey.key(account), latchkey.key(account, expires_in_s=GRACE_S), latchkey.key(account)
+    rotate_key(old, GRACE_S + 1, by=brief)
+    latchkey.clock.forward(GRACE_S)
+    with before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
+        assert rotate_key(old, by=creator).key.scopes == {"read"}
+
+
+def test_rotation_that_loses_a_race_names_the_successor(latchkey: TestApp) -> None:
+    """Of two concurrent rotations one creates a key."""
+    account = latchkey.account()
+    creator, old = latchkey.key(account), latchkey.key(account)
+    made: list[Issued] = []
+    with (
+        before("TransactWriteItems", lambda: made.append(rotate_key(old, by=creator))),
+        pytest.raises(errors.Conflict) as no,
+    ):
+        rotate_key(old, by=creator)
+    assert made[0].key.id in str(no.value)
+    assert len(list(find.keys_of(account.id))) == 3
+
+
+def test_rotation_that_read_the_key_before_its_grace_period_passes_on_the_rest_of_it(latchkey: TestApp) -> None:
+    """A concurrent rotation has started the grace period and its successor was revoked."""
+    account = latchkey.account()
+    creator, old = latchkey.key(account), latchkey.key(account)
+    with before("TransactWriteItems", lambda: revoke.revoke(account.id, rotate_key(old, by=creator).key.id)):
+        assert rotate_key(old, by=creator).key.expires_at == NOON_MS + GRACE_S * 1000
+
+
+def test_rotation_after_a_concurrent_revocation_is_rejected(latchkey: TestApp) -> None:
+    """A revoked key gets no successor."""
+    account = latchkey.account()
+    creator, old = latchkey.key(account), latchkey.key(account)
+    with (
+        before("TransactWriteItems", lambda: revoke.revoke(account.id, old.key.id)),
+        pytest.raises(errors.Conflict, match="An expired or revoked key"),
+    ):
+        rotate_key(old, by=creator)
+    assert len(list(find.keys_of(account.id))) == 2
+
+
+def test_key_that_expires_during_a_retry_is_rejected_as_expired(latchkey: TestApp) -> None:
+    """The account is full, so the rotation is retried, and the key is expired by then."""
+    account = latchkey.account()
+    creator, old = latchkey.key(account), latchkey.key(account, expires_in_s=60)
+    for _ in range(LIVE_MAX - 2):
+        latchkey.key(account)
+    with (
+        after("TransactWriteItems", lambda: latchkey.clock.forward(60)),
+        pytest.raises(errors.Conflict, match="An expired or revoked key"),
+    ):
+        rotate_key(old, by=creator)
+
+
+def test_successor_replaces_an_expired_key_among_the_active_keys(latchkey: TestApp) -> None:
+    """The rotation removes expired keys from a full account."""
+    account = latchkey.account()
+    creator, old = latchkey.key(account), latchkey.key(account)
+    for _ in range(LIVE_MAX - 2):
+        latchkey.key(account, expires_in_s=60)
+    latchkey.clock.forward(60)
+    new = rotate_key(old, by=creator)
+    assert active_keys(old).keys() == {creator.key.id, old.key.id, new.key.id}

@@ -1,0 +1,77 @@
+"""Private words stay out of code and documents: each idea has one name, which a search engine knows.
+
+docs/architecture.md has the vocabulary. A word is allowed where it is frozen or means something else, with the reason.
+"""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PRIVATE = {
+    r"whoever": "the caller, the client, the sender",
+    r"a stranger|strangers": "an anonymous caller",
+    r"a yes|said no|told no|says no": "approved, denied",
+    r"the (?:account's )?person|its person|people who": "the user; in OAuth the resource owner",
+    r"verdicts?": "principal; verification",
+    r"traits?|learnt|old news": "recorded usage; delta; already recorded",
+    r"letterbox|letters that": "mailbox, emails",
+    r"unproven|proven address": "unverified, verified",
+    r"visitors?": "client address; console client",
+    r"this house|the house|a house|houses": "the test app",
+    r"is none\b|are none\b": "say what it is instead",
+    r"of late": "recently",
+    r"by lot": "at random",
+    r"let go of|lets go": "release",
+    r"goes on(?! [a-z]+ing)": "continues",
+    r"lies? (?:in|there|at)\b|lives in|stands? (?:in|there|beside|for)\b": "is",
+    r"Tell whether": "Return whether",
+    r"courier|post office": "background process; fake SES",
+}
+"""What each word is replaced by."""
+FORBIDDEN = re.compile("|".join(rf"(?P<w{at}>\b(?:{words}))" for at, words in enumerate(PRIVATE)))
+ALLOWED: dict[str, str] = {}
+"""Reasons by `path: phrase`."""
+
+
+def sentences(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the prose of a file by line: of code its comments and texts, of any other file all of it."""
+    text = path.read_text()
+    if path.suffix != ".py":
+        yield from enumerate(text.splitlines(), 1)
+        return
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+            yield node.lineno, node.value
+
+
+def files() -> list[Path]:
+    """Return every file whose words are ours."""
+    kinds = ("*.py", "*.html", "*.md", "*.yaml")
+    folders = ("chalicelib", "infra", "tests", "docs")
+    found = [path for folder in folders for kind in kinds for path in (ROOT / folder).rglob(kind)]
+    return sorted([*found, ROOT / "README.md", ROOT / "app.py"])
+
+
+@pytest.mark.parametrize("folder", ["chalicelib", "infra", "tests", "docs", "README.md"])
+def test_private_words_stay_out(folder: str) -> None:
+    """A sentence that a newcomer has to decode is rewritten."""
+    found = []
+    for path in files():
+        name = str(path.relative_to(ROOT))
+        if not name.startswith(folder) or path == Path(__file__):
+            continue
+        for line, text in sentences(path):
+            for match in FORBIDDEN.finditer(text):
+                word = list(PRIVATE)[int((match.lastgroup or "w0")[1:])]
+                if f"{name}: {match[0]}" not in ALLOWED:
+                    found.append(f"{name}:{line}: {match[0]!r}: {PRIVATE[word]}")
+    assert found == []
