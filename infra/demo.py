@@ -55,7 +55,7 @@ def add_demo_accounts() -> list[Demo]:
 def add_demo_client() -> DemoClient:
     """Return the first application of the owner, made if there was none."""
     owner = find.account_by_email(log_in_of(OWNER.name)[0])
-    first = next(iter(clients.owned_by(owner.id)), None)
+    first = next(iter(clients.list_of_account(owner.id)), None)
     if first is not None:
         return DemoClient(first.client_id, ", ".join(first.redirect_uris), None)
     made = clients.register(
@@ -65,7 +65,7 @@ def add_demo_client() -> DemoClient:
         grant_types=set(clients.GRANT_TYPES),
         wanted=set(clients.GRANTABLE),
         registered_by="account",
-        owner_id=owner.id,
+        account_id=owner.id,
     )
     return DemoClient(made.client.client_id, REDIRECT_URI, made.secret)
 

@@ -217,9 +217,9 @@ def _reinstate(options: argparse.Namespace) -> None:
 
 
 def _application_end(options: argparse.Namespace) -> None:
-    from chalicelib.oauth import end_client
+    from chalicelib.oauth import delete_any_client
 
-    client = end_client.end(options.client_id, actor=OPERATOR, reason=options.reason or None)
+    client = delete_any_client.delete(options.client_id, actor=OPERATOR, reason=options.reason or None)
     print(f"{client.client_id} is ended: nothing is issued to it, and its tokens are refused. The minute's function")
     print("reaches those of its users whom this command hasn't.")
 

@@ -21,55 +21,55 @@ def page() -> str:
 
 
 def _lines() -> Iterator[str]:
-    told = outline(document(of_latchkey(), BASE_URL))
+    reference = outline(document(of_latchkey(), BASE_URL))
     yield "# API reference"
-    yield from ("", "<!-- Printed by `make reference` from the routes; what is changed here by hand is lost. -->")
-    for paragraph in told.introduction:
+    yield from ("", "<!-- Printed by `make reference` from the routes; manual changes are lost. -->")
+    for paragraph in reference.introduction:
         yield from ("", paragraph)
     yield from (
         "",
-        "A deployment shows the same at `/docs`, where requests can be tried, and at `/openapi.json`.",
+        "A deployment serves the same reference at `/docs`, where requests can be tried, and at `/openapi.json`.",
     )
-    for tag in told.tags:
+    for tag in reference.tags:
         yield from ("", f"## {tag.name}", "", tag.about)
         for operation in tag.operations:
             yield from _operation(operation)
     yield from ("", "## Errors", "")
-    codes = [(f"`{each['error']}`", str(each["status"]), each["about"]) for each in told.errors]
-    yield from _table(("code", "status", "what it means"), codes)
+    codes = [(f"`{each['error']}`", str(each["status"]), each["about"]) for each in reference.errors]
+    yield from _table(("code", "status", "description"), codes)
     yield from ("", "## Scopes", "")
-    yield from _table(("scope", "what it allows"), [(f"`{each['scope']}`", each["about"]) for each in told.scopes])
+    yield from _table(("scope", "description"), [(f"`{each['scope']}`", each["about"]) for each in reference.scopes])
     yield from ("", "## Tiers", "")
-    tiers = [(f"`{each['tier']}`", _amount(each["quota"]), _amount(each["burst"])) for each in told.tiers]
-    yield from _table(("tier", "requests an hour", "burst"), tiers)
+    tiers = [(f"`{each['tier']}`", _amount(each["quota"]), _amount(each["burst"])) for each in reference.tiers]
+    yield from _table(("tier", "requests per hour", "burst"), tiers)
     yield from ("", "## Headers", "")
-    yield from _table(("header", "what it says"), [(f"`{row.name}`", row.about) for row in told.headers])
+    yield from _table(("header", "description"), [(f"`{row.name}`", row.about) for row in reference.headers])
     yield from ("", "## Event types", "")
-    yield from _table(("type", "what happened"), [(f"`{each['type']}`", each["about"]) for each in told.event_types])
-    yield from ("", "## Shapes")
-    for shape in told.shapes:
-        yield from ("", f"### {shape.name}", "", shape.about)
-        yield from _rows(shape.rows, "may be absent")
+    yield from _table(("type", "description"), [(f"`{each['type']}`", each["about"]) for each in reference.event_types])
+    yield from ("", "## Schemas")
+    for schema in reference.schemas:
+        yield from ("", f"### {schema.name}", "", schema.about)
+        yield from _rows(schema.rows, "optional")
 
 
 def _operation(operation: Operation) -> Iterator[str]:
     yield from ("", f"### {operation.method} {operation.path}", "", f"{operation.summary}.")
     if operation.more:
         yield from ("", operation.more)
-    yield from ("", f"Needs {operation.needs}.")
+    yield from ("", f"Authentication: {operation.needs}.")
     for rows in (operation.in_path, operation.in_query, operation.in_headers, operation.fields):
         yield from _rows(rows, "optional")
     yield from ("", "```console", f"$ {operation.curl}", "```", "")
-    answers = [(each.status, " ".join((each.about, *map(_link, each.shapes)))) for each in operation.replies]
-    refusals = [(each.status, each.about) for each in operation.refusals]
-    yield from _table(("status", "answer"), [*answers, *refusals])
+    responses = [(each.status, " ".join((each.about, *map(_link, each.schemas)))) for each in operation.responses]
+    errors = [(each.status, each.about) for each in operation.errors]
+    yield from _table(("status", "response"), [*responses, *errors])
 
 
 def _rows(rows: tuple[Row, ...], absent: str) -> Iterator[str]:
     if rows:
         yield ""
         yield from _table(
-            ("name", "what it is", "takes"),
+            ("name", "description", "type"),
             [(f"`{row.name}`" + ("" if row.required else f" ({absent})"), row.about, row.kind) for row in rows],
         )
 
@@ -85,8 +85,8 @@ def _amount(number: int | None) -> str:
     return "unlimited" if number is None else f"{number:,}"
 
 
-def _link(shape: str) -> str:
-    return f"[{shape}](#{shape.lower()})"
+def _link(schema: str) -> str:
+    return f"[{schema}](#{schema.lower()})"
 
 
 if __name__ == "__main__":

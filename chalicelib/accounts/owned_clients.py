@@ -32,7 +32,7 @@ class ByOwner(GlobalSecondaryIndex["OwnedClient"]):
         index_name = "by_owner"
         projection = AllProjection()
 
-    owner_id = UnicodeAttribute(hash_key=True)
+    account_id = UnicodeAttribute(hash_key=True, attr_name="owner_id")
     client_id = UnicodeAttribute(range_key=True)
 
 
@@ -43,7 +43,7 @@ class OwnedClient(models.Table):
         table = "clients"
 
     client_id = UnicodeAttribute(hash_key=True)
-    owner_id = UnicodeAttribute(null=True)
+    account_id = UnicodeAttribute(null=True, attr_name="owner_id")
     created_at = models.Integer()
     deleted_at = models.Integer(null=True)
     owner_suspended_at = models.Integer(null=True)

@@ -16,9 +16,15 @@ from chalicelib.core import errors
 from chalicelib.events import actors
 from chalicelib.limits.tiers import CLIENT, DEVICE_STARTS
 from chalicelib.oauth import client_auth, clients, device, parameters, resources, revocation, token_endpoint
-from chalicelib.oauth.client_auth import Known
+from chalicelib.oauth.client_auth import AuthenticatedClient
 from chalicelib.oauth.errors import OAuthError, invalid_client, invalid_scope
-from chalicelib.oauth.parameters import ABOUT_A_TOKEN, OF_DEVICE_REQUEST, OF_TOKEN_REQUEST, Parameters, scope_of
+from chalicelib.oauth.parameters import (
+    DEVICE_PARAMETERS,
+    TOKEN_PARAMETERS,
+    TOKEN_QUERY_PARAMETERS,
+    Parameters,
+    parse_scope,
+)
 from chalicelib.oauth.token_request import TokenRequest
 
 
@@ -36,25 +42,25 @@ def _described(response: Shape, body: Form) -> Callable[[ViewT], ViewT]:
 @_described(shapes.TOKEN, shapes.TOKEN_ASKED)
 def token(context: RequestContext) -> Response:
     """Exchange a code, a refresh token, a device code or the client's own credentials for an access token."""
-    given, known = _authenticated(context, OF_TOKEN_REQUEST)
-    request = TokenRequest(given, known.client, known.ticket, client_address.base_url(context.request))
-    return uncached(token_endpoint.answer(request))
+    given, known = _authenticated(context, TOKEN_PARAMETERS)
+    request = TokenRequest(given, known.client, known.one_time_token, client_address.base_url(context.request))
+    return uncached(token_endpoint.respond(request))
 
 
 @_described(shapes.DEVICE_OPENED, shapes.DEVICE_ASKED)
 def device_authorization(context: RequestContext) -> Response:
     """Start a device authorization (RFC 8628)."""
-    given, known = _authenticated(context, OF_DEVICE_REQUEST)
+    given, known = _authenticated(context, DEVICE_PARAMETERS)
     if clients.DEVICE not in known.client.grant_types:
         raise OAuthError("unauthorized_client", "This client may not use the device flow.")
     base_url = client_address.base_url(context.request)
-    asked = scope_of(given)
+    asked = parse_scope(given)
     if not asked <= clients.GRANTABLE:
         raise invalid_scope()
     scopes = (asked or {"read"}) & set(known.client.scopes)
     if not scopes:
         raise invalid_scope()
-    wanted = resources.checked(given.every("resource"), base_url)
+    wanted = resources.validate(given.get_all("resource"), base_url)
     if known.subject is None:
         context.admit_networks(DEVICE_STARTS)
     return uncached(device.start(known.client, scopes=scopes, resources=wanted, base_url=base_url))
@@ -63,8 +69,8 @@ def device_authorization(context: RequestContext) -> Response:
 @_described(shapes.REVOKED, shapes.TOKEN_TOLD)
 def revoke(context: RequestContext) -> Response:
     """Revoke one of the client's own tokens (RFC 7009)."""
-    given, known = _authenticated(context, ABOUT_A_TOKEN)
-    given.required("token")
+    given, known = _authenticated(context, TOKEN_QUERY_PARAMETERS)
+    given.require("token")
     revocation.revoke(known.client, known.presented)
     return uncached({})
 
@@ -72,14 +78,14 @@ def revoke(context: RequestContext) -> Response:
 @_described(shapes.INTROSPECTED, shapes.TOKEN_TOLD)
 def introspect(context: RequestContext) -> Response:
     """Introspect one of the client's own tokens (RFC 7662)."""
-    given, known = _authenticated(context, ABOUT_A_TOKEN)
+    given, known = _authenticated(context, TOKEN_QUERY_PARAMETERS)
     if known.client.is_public:
         raise invalid_client("Only a client with a secret may introspect.")
-    given.required("token")
+    given.require("token")
     return uncached(revocation.introspect(known.client, known.presented, client_address.base_url(context.request)))
 
 
-def _authenticated(context: RequestContext, names: tuple[str, ...]) -> tuple[Parameters, Known]:
+def _authenticated(context: RequestContext, names: tuple[str, ...]) -> tuple[Parameters, AuthenticatedClient]:
     """Return the request's parameters and the authenticated client; count the request on the client or its network.
 
     Only the parameters in `names` are checked, since the endpoint reads no others.
@@ -103,16 +109,16 @@ def _authenticated(context: RequestContext, names: tuple[str, ...]) -> tuple[Par
     return given, known
 
 
-def _read(context: RequestContext, names: tuple[str, ...]) -> tuple[Parameters, Known]:
+def _read(context: RequestContext, names: tuple[str, ...]) -> tuple[Parameters, AuthenticatedClient]:
     request = context.request
-    given = parameters.of_body(request.raw_body, client_address.only(request, "content-type") or JSON)
+    given = parameters.parse_body(request.raw_body, client_address.only(request, "content-type") or JSON)
     if "grant_type" in names:
-        given = given.of_its_grant()
+        given = given.select_for_grant_type()
     given.check(names)
-    credentials = parameters.client_credentials(given, client_address.only(context.request, "authorization"))
+    credentials = parameters.parse_client_credentials(given, client_address.only(context.request, "authorization"))
     if credentials.secret is None:
         # Counted by network in any case, so a flood is rejected before anything is read. A client with a secret isn't
         # held to the limit of its network.
         context.recall_anonymous()
-    presented = given.get("token") if "token" in names else client_auth.presented(given)
+    presented = given.get("token") if "token" in names else client_auth.read_presented_secret(given)
     return given, client_auth.authenticate(credentials, presented)

@@ -44,7 +44,7 @@ def register(context: RequestContext) -> Response:
     """Register a client (RFC 7591)."""
     context.admit_anonymous()
     context.left = context.admit_networks(REGISTRATIONS)
-    registration.may_register(_authorization(context))
+    registration.check_may_register(_authorization(context))
     made = registration.register(context.request.raw_body, client_address.base_url(context.request))
     return uncached(made, status=201)
 
@@ -53,15 +53,15 @@ def register(context: RequestContext) -> Response:
 def show_registration(context: RequestContext, client_id: str) -> Response:
     """Return a client's metadata (RFC 7592 §2.1)."""
     context.admit_anonymous()
-    client, token = registration.authenticated(client_id, _authorization(context))
-    return uncached(registration.information(client, token, client_address.base_url(context.request)))
+    client, token = registration.authenticate(client_id, _authorization(context))
+    return uncached(registration.build_information(client, token, client_address.base_url(context.request)))
 
 
 @_managed(200, CLIENT, shapes.CLIENT_REPLACED)
 def replace_registration(context: RequestContext, client_id: str) -> Response:
     """Replace a client's metadata (RFC 7592 §2.2)."""
     context.admit_anonymous()
-    client, token = registration.authenticated(client_id, _authorization(context))
+    client, token = registration.authenticate(client_id, _authorization(context))
     base_url = client_address.base_url(context.request)
     return uncached(registration.replace(client, token, context.request.raw_body, base_url))
 
@@ -70,7 +70,7 @@ def replace_registration(context: RequestContext, client_id: str) -> Response:
 def delete_registration(context: RequestContext, client_id: str) -> Response:
     """Delete a client (RFC 7592 §2.3)."""
     context.admit_anonymous()
-    client, _ = registration.authenticated(client_id, _authorization(context))
+    client, _ = registration.authenticate(client_id, _authorization(context))
     delete_client.delete(client)
     return Response("", status_code=204, headers={"Cache-Control": "no-store"})
 

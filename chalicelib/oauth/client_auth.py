@@ -1,4 +1,4 @@
-"""Who asks, and about which token: both read in one call, and the client's secret checked (RFC 6749 §2.3)."""
+"""Client authentication (RFC 6749 §2.3): reads the client and the presented token in one call, checks the secret."""
 
 from dataclasses import dataclass
 
@@ -9,65 +9,65 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.oauth import clients
 from chalicelib.oauth.errors import invalid_client
 from chalicelib.oauth.parameters import ClientCredentials, Parameters
-from chalicelib.oauth.tables import Client, Ticket
+from chalicelib.oauth.tables import Client, OneTimeToken
 
-_PRESENTED_AS = {clients.CODE: "code", clients.REFRESH: "refresh_token", clients.DEVICE: "device_code"}
+_SECRET_PARAMETERS = {clients.CODE: "code", clients.REFRESH: "refresh_token", clients.DEVICE: "device_code"}
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """An authenticated client, and what lies under the secret that came with the request, if it is one of ours."""
+class AuthenticatedClient:
+    """An authenticated client, and the item of the code or token that the request presented, if there is one."""
 
     client: Client
-    presented: Credential | Ticket | None
+    presented: Credential | OneTimeToken | None
 
     @property
-    def ticket(self) -> Ticket | None:
-        """Return the ticket that was presented; an access token is none."""
-        return self.presented if isinstance(self.presented, Ticket) else None
+    def one_time_token(self) -> OneTimeToken | None:
+        """Return the presented code or refresh token; None for an access token."""
+        return self.presented if isinstance(self.presented, OneTimeToken) else None
 
     @property
     def subject(self) -> str | None:
-        """Return what the client is counted as, or None where its requests count for the network they come from.
+        """Return the key of the client's rate limit, or None when its requests are counted by network.
 
-        That is a public client's, as which anyone can pose, and one's without an owner: a caller could register a
-        client for every limit it wants to have.
+        By network are counted public clients, because anyone can use their client_id, and self-registered ones, because
+        a caller could register a client for every limit it wants.
         """
-        if self.client.is_public or self.client.owner_id is None:
+        if self.client.is_public or self.client.account_id is None:
             return None
         return f"client_{self.client.client_id}"
 
 
-def presented(parameters: Parameters) -> str:
-    """Return the secret of the ticket that a request's own grant type spends, "" when it spends none.
+def read_presented_secret(parameters: Parameters) -> str:
+    """Return the code or refresh token that the request's grant type consumes, "" when it consumes none.
 
-    No other is looked at: with client_credentials a code that came along would be spent unchecked.
+    Parameters of other grant types are ignored: a client_credentials request must not consume a code.
     """
-    name = _PRESENTED_AS.get(parameters.get("grant_type"))
+    name = _SECRET_PARAMETERS.get(parameters.get("grant_type"))
     return parameters.get(name) if name else ""
 
 
-def authenticate(given: ClientCredentials, presented: str = "") -> Known:
-    """Return the client that authenticates, and the ticket or access token whose secret is `presented`.
+def authenticate(credentials: ClientCredentials, presented: str = "") -> AuthenticatedClient:
+    """Authenticate a client, and read the code or token whose secret is `presented`.
 
-    Raises invalid_client when the client is unknown or ended, or its owner is, its secret is wrong, a confidential
-    client sends none or a public one sends any.
+    Raises invalid_client when the client is unknown or not active, its secret is wrong, a confidential client sends no
+    secret or a public one sends one.
     """
-    client, found = _read(given.client_id, presented)
+    client, found = _read(credentials.client_id, presented)
     if client is None or not client.is_active:
         raise invalid_client()
     if client.is_public:
-        if given.secret is not None:
+        if credentials.secret is not None:
             raise invalid_client("This client has no secret to authenticate with.")
-    elif given.secret is None or not clients.has_secret(client, given.secret):
+    elif credentials.secret is None or not clients.has_secret(client, credentials.secret):
         raise invalid_client()
-    return Known(client, found)
+    return AuthenticatedClient(client, found)
 
 
-def _read(client_id: str, presented: str) -> tuple[Client | None, Credential | Ticket | None]:
-    """Read both at once, the token where its own kind says. What can't be an id or a secret of ours isn't asked for."""
+def _read(client_id: str, presented: str) -> tuple[Client | None, Credential | OneTimeToken | None]:
+    """Read both in one call, the token from the table of its kind. Malformed ids and secrets are not looked up."""
     kind = secrets.kind_of(presented)
-    model: type[Credential | Ticket] = Credential if kind == secrets.ACCESS_TOKEN_KIND else Ticket
+    model: type[Credential | OneTimeToken] = Credential if kind == secrets.ACCESS_TOKEN_KIND else OneTimeToken
     keys: dict[type[models.Table], dynamodb.Json] = {}
     if clients.is_client_id(client_id):
         keys[Client] = Client.item(client_id=client_id)

@@ -1,7 +1,7 @@
-"""Clients named by a URL, at which a document says who they are (draft-ietf-oauth-client-id-metadata-document).
+"""Clients whose id is the URL of a metadata document (draft-ietf-oauth-client-id-metadata-document).
 
-Such a client is public and unverified. Its document is fetched when somebody is sent here with it, by anyone's wish: so
-only within an allowance, and neither again while it is fresh nor within minutes of a failure.
+Such a client is public and unverified. Any caller can cause a fetch of its document, so fetches are rate limited, and
+none is made while the document is fresh or within minutes of a failure.
 """
 
 import re
@@ -12,22 +12,23 @@ from urllib.parse import urlsplit
 from chalicelib.core import clock, ssrf_rule, ssrf_safe_fetch, telemetry
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.oauth import client_metadata, clients, document_fetches
-from chalicelib.oauth.document_lifetime import fresh_s
+from chalicelib.oauth.document_lifetime import freshness_s
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.tables import Client
 
 DEADLINE_S = 5.0
 BYTES_MAX = 64 * 1024
 UNUSED_KEPT_S = 2 * 86_400
-"""How long a client is kept that no account approves; longer than its document is fresh."""
-OFFERED = (clients.CODE, clients.REFRESH)
-"""The grant types of such a client, all of them unless its document says fewer."""
+"""Retention of a client that no account approved; longer than its document is fresh."""
+SUPPORTED_GRANT_TYPES = (clients.CODE, clients.REFRESH)
+"""The grant types of such a client, unless its document names fewer."""
 
-# RFC 3986's characters but `#`; what another program could read as a dot or a slash.
+# The characters of RFC 3986 except `#`.
 _PLAIN = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
-# A host is a name, an IPv4 address, or an IPv6 one in brackets; nothing of it is encoded. A `%` begins two hex digits,
-# and none that stand for a control character.
-_PLACE = re.compile(r"([A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]+\.?(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+# A name, an IPv4 address or an IPv6 address in brackets, and a port. Percent-encoding is not allowed.
+# `%` must precede two hex digits, and must not encode a control character, however often it is encoded.
+# Encoded dots and slashes that another program could decode.
+_HOST = re.compile(r"([A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]+\.?(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _BADLY_ENCODED = re.compile("%(?![0-9A-Fa-f]{2})|%(?:25)*(?:[01][0-9A-Fa-f]|7[Ff])")
 _ENCODED = (
     (re.compile("%(?:25)*2e", re.IGNORECASE), "."),
@@ -35,11 +36,11 @@ _ENCODED = (
 )
 
 Admit = Callable[[], object]
-"""Counts one fetch for whoever causes it; raises errors.RateLimited when it caused enough."""
+"""Counts a fetch for the caller; raises errors.RateLimited beyond the limit."""
 
 
 class BadDocument(Exception):
-    """The document can't be used; the message says why."""
+    """The URL or the document can't be used; the message says why."""
 
 
 def find_client(
@@ -49,30 +50,30 @@ def find_client(
     resolver: ssrf_rule.Resolve = ssrf_rule.resolve,
     tls: ssl.SSLContext | None = None,
 ) -> Client | None:
-    """Return a client by its id, fetching its document if that is what the id names and it isn't known fresh.
+    """Return a client by its id; fetch its metadata document if the id is a URL and no fresh copy is stored.
 
-    `admit` is called before a fetch; without it nothing is fetched. `resolver` and `tls` are arguments for tests. None
-    when there is no such client, its document can't be used, or clients can't register themselves here.
+    `admit` is called before a fetch; without it nothing is fetched. `resolver` and `tls` are arguments for tests.
+    Return None when there is no such client, its document can't be used, or registration isn't open.
     """
     if not _is_document(client_id):
         return clients.find(client_id)
-    if not clients.documents_are_taken():
+    if not clients.allows_metadata_documents():
         return None
     stored = Client.found(client_id)
     if stored is not None and (stored.deleted_at is not None or _is_fresh(stored)):
         return stored if stored.deleted_at is None else None
-    if admit is None or not _is_fetchable(client_id) or document_fetches.has_failed(client_id):
+    if admit is None or not _is_fetchable(client_id) or document_fetches.has_recently_failed(client_id):
         return None
     admit()
-    with document_fetches.alone(client_id) as came_first:
-        if not came_first:
+    with document_fetches.single_flight(client_id) as is_first:
+        if not is_first:
             return find_client(client_id)
-        return _fetched(client_id, resolver, tls)
+        return _fetch_and_store(client_id, resolver, tls)
 
 
-def problem(client_id: str) -> str:
-    """Return why a URL can't name a client, "" where that isn't what is wrong with it."""
-    if not _is_document(client_id) or not clients.documents_are_taken():
+def url_problem(client_id: str) -> str:
+    """Return why a URL can't be a client id, "" when it can be or isn't a URL."""
+    if not _is_document(client_id) or not clients.allows_metadata_documents():
         return ""
     try:
         check_url(client_id)
@@ -81,9 +82,9 @@ def problem(client_id: str) -> str:
     return ""
 
 
-def known_client(client_id: str) -> Client | None:
-    """Return a client by its id without fetching anything."""
-    return clients.find(client_id) if clients.documents_are_taken() or not _is_document(client_id) else None
+def find_stored_client(client_id: str) -> Client | None:
+    """Return a client by its id without fetching its document."""
+    return clients.find(client_id) if clients.allows_metadata_documents() or not _is_document(client_id) else None
 
 
 def _is_document(client_id: str) -> bool:
@@ -95,7 +96,7 @@ def _is_fresh(client: Client) -> bool:
 
 
 def _is_fetchable(client_id: str) -> bool:
-    """Return whether the URL may be a client's, before anything is counted or fetched."""
+    """Return whether the URL can be a client id; log why not."""
     try:
         check_url(client_id)
     except BadDocument as error:
@@ -104,43 +105,44 @@ def _is_fetchable(client_id: str) -> bool:
     return True
 
 
-def _fetched(client_id: str, resolver: ssrf_rule.Resolve, tls: ssl.SSLContext | None) -> Client | None:
+def _fetch_and_store(client_id: str, resolver: ssrf_rule.Resolve, tls: ssl.SSLContext | None) -> Client | None:
     try:
-        answer = ssrf_safe_fetch.get(client_id, deadline_s=DEADLINE_S, bytes_max=BYTES_MAX, resolver=resolver, tls=tls)
-        if answer.status != 200:
-            raise BadDocument("it isn't there")
-        described = _described(client_id, _document(client_id, answer.body))
+        response = ssrf_safe_fetch.get(
+            client_id, deadline_s=DEADLINE_S, bytes_max=BYTES_MAX, resolver=resolver, tls=tls
+        )
+        if response.status != 200:
+            raise BadDocument("the response status isn't 200")
+        metadata = _parse_metadata(client_id, _parse_document(client_id, response.body))
     except (BadDocument, ssrf_safe_fetch.FetchError, InvalidRequest, OAuthError) as error:
-        document_fetches.failed(client_id)
+        document_fetches.record_failure(client_id)
         _log(client_id, error)
         return None
-    client = _stored(described, fresh_ms=fresh_s(answer.headers) * 1000)
+    client = _store(metadata, fresh_ms=freshness_s(response.headers) * 1000)
     return client if client.deleted_at is None else None
 
 
 def _log(client_id: str, error: Exception) -> None:
-    # By hand: what isn't a URL is refused and logged, too.
+    # Split as text, because a malformed URL is logged too.
     host = client_id.split("/")[2].rpartition("@")[2]
     telemetry.warning("client_document_refused", host=host, reason=str(error))
 
 
-def _stored(described: Client, *, fresh_ms: int) -> Client:
-    """Store what a document says and return the client.
+def _store(metadata: Client, *, fresh_ms: int) -> Client:
+    """Store the metadata of a document and return the client.
 
-    One write, which leaves alone what else is known: since when it is there, that it ended, and until when it is kept
-    because an account approved it, even at this very moment.
+    A single update, so that concurrent writes of `created_at`, `deleted_at` and `kept_until` are preserved.
     """
     now_ms = clock.now_ms()
-    client = Client(described.client_id)
+    client = Client(metadata.client_id)
     client.update(
         actions=[
-            Client.name.set(described.name),
-            Client.redirect_uris.set(described.redirect_uris),
-            Client.grant_types.set(described.grant_types),
-            Client.scopes.set(described.scopes),
+            Client.name.set(metadata.name),
+            Client.redirect_uris.set(metadata.redirect_uris),
+            Client.grant_types.set(metadata.grant_types),
+            Client.scopes.set(metadata.scopes),
             Client.auth_method.set("none"),
             Client.registered_by.set("document"),
-            Client.uri.set(described.client_id),
+            Client.uri.set(metadata.client_id),
             Client.fresh_until.set(now_ms + fresh_ms),
             Client.created_at.set(Client.created_at | now_ms),
             Client.dies_at.set(Client.kept_until | now_ms // 1000 + UNUSED_KEPT_S),
@@ -150,52 +152,54 @@ def _stored(described: Client, *, fresh_ms: int) -> Client:
 
 
 def check_url(client_id: str) -> None:
-    """Raise BadDocument unless a URL can name a client.
+    """Raise BadDocument unless a URL can be a client id.
 
-    The draft's §3: a path, no dot segments however they are written, no fragment, no user information.
+    By §3 of the draft it has a path, no dot segments however they are encoded, no fragment and no user information.
     """
     try:
         parts = urlsplit(client_id)
-        port = parts.port  # one beyond 65535 is found only by asking for it
+        port = parts.port  # raises for a port above 65535
     except ValueError:
-        raise BadDocument("its client_id is no URL") from None
-    if port == 0 or not _PLACE.fullmatch(parts.netloc) or len(parts.hostname or "") > ssrf_safe_fetch.HOST_MAX:
-        raise BadDocument("a client_id URL has a host, and no user information")
+        raise BadDocument("client_id is not a valid URL") from None
+    if port == 0 or not _HOST.fullmatch(parts.netloc) or len(parts.hostname or "") > ssrf_safe_fetch.HOST_MAX:
+        raise BadDocument("a client_id URL must have a host and no user information")
     if _BADLY_ENCODED.search(client_id) or re.search(r"[\[\]]", f"{parts.path}{parts.query}"):
-        raise BadDocument("a client_id URL has no control characters, and a % begins two hex digits")
+        raise BadDocument("a client_id URL must not contain control characters or an invalid percent-encoding")
     if not _PLAIN.fullmatch(client_id) or _has_dot_segments(parts.path) or parts.path in ("", "/"):
-        raise BadDocument("a client_id URL is plain and has a path, and no fragment or dot segments")
+        raise BadDocument("a client_id URL must have a path, and no fragment, dot segments or special characters")
 
 
 def _has_dot_segments(path: str) -> bool:
-    """Return whether a server could read `.` or `..` in a path: encoded, however often, or before a `;`."""
+    """Return whether a server could decode a `.` or `..` segment: encoded, however often, or before a `;`."""
     for encoded, character in _ENCODED:
         path = encoded.sub(character, path)
     return any(segment.partition(";")[0] in (".", "..") for segment in path.split("/"))
 
 
-def _document(client_id: str, body: bytes) -> client_metadata.Fields:
-    document = client_metadata.fields_of(body)
+def _parse_document(client_id: str, body: bytes) -> client_metadata.Fields:
+    document = client_metadata.parse_fields(body)
     if document.get("client_id") != client_id:
-        raise BadDocument("it doesn't name itself as client_id")
+        raise BadDocument("its client_id is not its own URL")
     return document
 
 
-def _described(client_id: str, document: client_metadata.Fields) -> Client:
+def _parse_metadata(client_id: str, document: client_metadata.Fields) -> Client:
     name = document.get("client_name")
     if not isinstance(name, str) or client_metadata.name_problem(name.strip()):
         document = {field: value for field, value in document.items() if field != "client_name"}
-    described = client_metadata.read(document, offered=OFFERED, by_default=OFFERED, auth_method="none")
-    if described.auth_method != "none" or "client_secret" in document:
-        raise BadDocument("only public clients can be described by a document")
-    if clients.CODE not in described.grant_types:
-        raise BadDocument("grant_types must hold authorization_code")
-    clients.check_uris_for(set(described.grant_types), described.redirect_uris)
+    metadata = client_metadata.parse(
+        document, offered=SUPPORTED_GRANT_TYPES, by_default=SUPPORTED_GRANT_TYPES, auth_method="none"
+    )
+    if metadata.auth_method != "none" or "client_secret" in document:
+        raise BadDocument("a metadata document can only describe a public client")
+    if clients.CODE not in metadata.grant_types:
+        raise BadDocument("grant_types must include authorization_code")
+    clients.check_has_redirect_uri(set(metadata.grant_types), metadata.redirect_uris)
     return Client(
         client_id,
-        # Whoever is asked must read something true; the whole host, since the end of it says whose it is.
-        name=described.name or urlsplit(client_id).netloc,
-        redirect_uris=clients.checked_uris(described.redirect_uris),
-        grant_types=set(described.grant_types),
-        scopes=set(described.scopes),
+        # Without a usable name the consent page shows the whole host, whose end identifies its operator.
+        name=metadata.name or urlsplit(client_id).netloc,
+        redirect_uris=clients.validate_redirect_uris(metadata.redirect_uris),
+        grant_types=set(metadata.grant_types),
+        scopes=set(metadata.scopes),
     )

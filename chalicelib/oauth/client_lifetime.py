@@ -1,4 +1,4 @@
-"""How long a client is kept: one that is never approved is forgotten, one that is used stays."""
+"""Retention of clients: one that no account approves is deleted, one that is used is kept."""
 
 from pynamodb.expressions.update import Action
 
@@ -8,21 +8,21 @@ from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Client
 
 DOCUMENT_KEPT_S = 120 * 86_400
-"""How long the client of a metadata document is kept after an approval: longer than any grant lives, with a margin that
-spares most approvals the write."""
+"""Retention of a metadata document's client after an approval: longer than any grant is valid, with a margin that saves
+most approvals the write."""
 
 
 def keep(write: models.Transaction, client: Client) -> None:
-    """Add to the transaction of an approval: the client is used, so it isn't forgotten as one that nobody approved is.
+    """Extend a client's retention in the transaction of an approval.
 
-    One that registered itself is kept for good, since it can't register as the same again; a document can be fetched
-    again, so its client is kept as long as its grants.
+    A self-registered client is kept without limit, because it can't register under the same id again. A document can be
+    fetched again, so its client is kept as long as its grants.
     """
     until_s = clock.now_s() + DOCUMENT_KEPT_S
     actions: list[Action] = [Client.dies_at.remove()]
     if client.registered_by == "document":
         actions = [Client.dies_at.set(until_s), Client.kept_until.set(until_s)]
-        if client.kept_until is not None and client.kept_until >= clock.now_s() + grants.LIVES_MS // 1000:
+        if client.kept_until is not None and client.kept_until >= clock.now_s() + grants.LIFETIME_MS // 1000:
             return
     if client.dies_at is not None:
         condition = Client.created_at.exists() & Client.deleted_at.does_not_exist()

@@ -1,4 +1,4 @@
-"""Consents: a remembered yes to a client, and when it must be asked for again."""
+"""Remembered consents: when the consent page can be skipped, and how a consent is withdrawn."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -15,71 +15,77 @@ from chalicelib.core.dynamodb import models
 from chalicelib.credentials.scopes import joined
 from chalicelib.events import kinds, record
 from chalicelib.oauth import grants
-from chalicelib.oauth.redirect_uris import is_shared_with_other_apps, place
+from chalicelib.oauth.redirect_uris import is_shared_with_other_apps, recipient_of
 from chalicelib.oauth.tables import Client, Consent
 
 
-def lines(redirect_uri: str, scopes: Iterable[str], resources: Iterable[str]) -> set[str]:
-    """Return what a yes is to, as it is remembered (see `Consent.allowed`)."""
-    where = place(redirect_uri)
-    return {f"{where} {resource} {scope}" for resource in (set(resources) or {""}) for scope in scopes}
+def entries(redirect_uri: str, scopes: Iterable[str], resources: Iterable[str]) -> set[str]:
+    """Return the entries of a consent as they are stored (see `Consent.allowed`)."""
+    recipient = recipient_of(redirect_uri)
+    return {f"{recipient} {resource} {scope}" for resource in (set(resources) or {""}) for scope in scopes}
 
 
 def is_remembered(account: Account, client: Client, *, redirect_uri: str, allowed: set[str]) -> bool:
-    """Tell whether an account said yes to all of this before: these scopes, for these resources, at this place.
+    """Return whether an account consented to all of `allowed` before.
 
-    Never to a redirect that any app of a machine may listen on: another app could pose as the client (RFC 8252 §8.6).
+    Always false for a redirect URI that any app on the device can receive: another app could impersonate the client
+    (RFC 8252 §8.6).
     """
     if is_shared_with_other_apps(redirect_uri):
         return False
-    consent = _given(account, client)
+    consent = _find(account, client)
     return consent is not None and allowed <= consent.allowed
 
 
 def is_given_at(account: Account, client: Client, redirect_uri: str) -> bool:
-    """Return whether an account allowed a client anything with the answer going to this place."""
-    consent, where = _given(account, client), place(redirect_uri)
-    return consent is not None and any(line.startswith(f"{where} ") for line in consent.allowed)
+    """Return whether an account consented to any access with the response going to this redirect URI's recipient."""
+    consent, recipient = _find(account, client), recipient_of(redirect_uri)
+    return consent is not None and any(entry.startswith(f"{recipient} ") for entry in consent.allowed)
 
 
-def check_in(write: models.Transaction, account_id: str, client_id: str, allowed: set[str]) -> None:
-    """Add to a transaction: all of this is still remembered. So a yes that is taken back meanwhile is worth nothing."""
-    stands: Condition = Consent.given_at.exists()
-    for line in sorted(allowed):
-        stands &= Consent.allowed.contains(line)
-    write.condition_check(Consent, account_id, client_id, condition=stands)
+def require_remembered(write: models.Transaction, account_id: str, client_id: str, allowed: set[str]) -> None:
+    """Add to a transaction the condition that all of `allowed` is still remembered: a withdrawal may be concurrent."""
+    is_still_remembered: Condition = Consent.given_at.exists()
+    for entry in sorted(allowed):
+        is_still_remembered &= Consent.allowed.contains(entry)
+    write.condition_check(Consent, account_id, client_id, condition=is_still_remembered)
 
 
 def of_account(account: Account) -> Iterator[Consent]:
-    """Return what an account said yes to and has not taken back, whether or not it is made use of now."""
+    """Yield the remembered consents of an account, with or without a grant that is active now."""
     for consent in Consent.query(account.id, consistent_read=True):
         if not account.has_ended(consent.given_at):
             yield consent
 
 
-def was_refused(error: TransactWriteError, account_id: str, client_id: str) -> bool:
-    """Tell whether a transaction failed at what `check_in` added."""
+def was_withdrawn(error: TransactWriteError, account_id: str, client_id: str) -> bool:
+    """Return whether a transaction failed at the condition that `require_remembered` added."""
     return models.refused_write(error, Consent(account_id, client_id)) is not None
 
 
 def remember(account_id: str, client_id: str, allowed: set[str]) -> None:
-    """Remember a yes beside what was remembered before, or in place of what is over; two at once add up."""
+    """Remember a consent: add it to the account's earlier one, or replace one that is no longer valid.
+
+    Concurrent consents are merged.
+    """
     since_ms = Account.get(account_id, consistent_read=True).credentials_since
     actions: list[Action] = [Consent.allowed.add(allowed), Consent.given_at.set(clock.now_ms())]
-    told = {"application": client_id, "scopes": joined({line.rpartition(" ")[2] for line in allowed})}
-    over = Consent.given_at < since_ms
+    details = {"application": client_id, "scopes": joined({entry.rpartition(" ")[2] for entry in allowed})}
+    is_outdated = Consent.given_at < since_ms
     try:
-        _add(account_id, client_id, actions, told, only_if=~over)
+        _add(account_id, client_id, actions, details, only_if=~is_outdated)
     except TransactWriteError as error:
         if not models.refused(error):
             raise
-        _replace(Consent(account_id, client_id, allowed=allowed, given_at=clock.now_ms()), over, actions, told)
+        new = Consent(account_id, client_id, allowed=allowed, given_at=clock.now_ms())
+        _replace(new, is_outdated, actions, details)
 
 
 def withdraw(account_id: str, client_id: str) -> None:
-    """Forget a yes and end every grant that came from it: the client's tokens stop at the next request.
+    """Delete a consent and revoke the client's grants from this account: its tokens are invalid at the next request.
 
-    A slice of the grants ends here, and what is left, or what the index doesn't show yet, by the minute's function.
+    A slice of the grants is revoked here. The scheduled function revokes the others, and those that the index doesn't
+    contain yet.
     """
     by = secrets.digest(f"withdrawal {client_id}")
     ending = unfinished.new_choice(unfinished.OF_CONSENT, account_id, {client_id}, by=by)
@@ -91,7 +97,7 @@ def withdraw(account_id: str, client_id: str) -> None:
     except TransactWriteError as error:
         if not models.refused(error):
             raise
-        # Nothing is remembered, of a device say; its grants end all the same.
+        # A device's grant has no remembered consent, but is revoked all the same.
         if not any(grant.client_id == client_id for grant in grants.of_account(account_id)):
             return
         ending.save()
@@ -99,59 +105,59 @@ def withdraw(account_id: str, client_id: str) -> None:
 
 
 def finish_withdrawal(ending: Unfinished) -> bool:
-    """Revoke a slice of the grants that a client had when a yes to it was taken back; return whether none is left."""
+    """Revoke a slice of the grants that a client had when its consent was withdrawn; return whether all are revoked."""
     (client_id,) = ending.chosen
-    is_moment = unfinished.is_first_look(ending)
-    its_own = (grant for grant in grants.of_account(ending.subject) if grant.client_id == client_id)
-    given = list(islice((each for each in its_own if is_moment or each.created_at <= ending.began_at), SLICE))
-    marked = [grants.revoke(grant) for grant in given]
-    return all(marked) and len(given) < SLICE
+    is_first_run = unfinished.is_first_look(ending)
+    of_client = (grant for grant in grants.of_account(ending.subject) if grant.client_id == client_id)
+    found = list(islice((each for each in of_client if is_first_run or each.created_at <= ending.began_at), SLICE))
+    marked = [grants.revoke(grant) for grant in found]
+    return all(marked) and len(found) < SLICE
 
 
-def forget_until(account_id: str, at_ms: int, most: int) -> int:
-    """Forget what an account said yes to until a time (ms), at most so much of it; return how much was found."""
+def delete_until(account_id: str, at_ms: int, most: int) -> int:
+    """Delete at most `most` consents that an account gave until `at_ms`; return how many were found."""
     given = (consent for consent in Consent.query(account_id, consistent_read=True) if consent.given_at <= at_ms)
     found = list(islice(given, most))
     for consent in found:
         with models.may_be_refused(), models.transaction() as write:
-            # Not one that was given again meanwhile.
+            # Except one that was given again concurrently.
             write.delete(Consent(account_id, consent.client_id), condition=Consent.given_at == consent.given_at)
             record.add_to(write, account_id, kinds.CONSENT_WITHDRAWN, {"application": consent.client_id})
     return len(found)
 
 
-def forget_client(client_id: str, most: int, *, after: str | None = None) -> list[str]:
-    """Forget what was said yes to for a client that has ended, at most so much of it, from beyond an account's id.
+def delete_of_client(client_id: str, most: int, *, after: str | None = None) -> list[str]:
+    """Delete at most `most` consents to a deleted client, from the account id `after` on; return their accounts.
 
-    Return the accounts. Nobody can use such a consent, and its lines hold the client's addresses.
+    No request can use such a consent any more, and its entries contain the client's redirect URIs.
     """
-    beyond = Consent.account_id > after if after else None
-    found = [consent.account_id for consent in islice(Consent.by_client.query(client_id, beyond), most)]
+    is_after = Consent.account_id > after if after else None
+    found = [consent.account_id for consent in islice(Consent.by_client.query(client_id, is_after), most)]
     for account_id in found:
         Consent(account_id, client_id).delete()
     return found
 
 
-def _given(account: Account, client: Client) -> Consent | None:
+def _find(account: Account, client: Client) -> Consent | None:
     consent = Consent.found(account.id, client.client_id)
     return None if consent is None or account.has_ended(consent.given_at) else consent
 
 
 def _add(
-    account_id: str, client_id: str, actions: list[Action], told: dict[str, str], *, only_if: Condition | None = None
+    account_id: str, client_id: str, actions: list[Action], details: dict[str, str], *, only_if: Condition | None = None
 ) -> None:
     with models.transaction() as write:
         write.update(Consent(account_id, client_id), actions=actions, condition=only_if)
-        record.add_to(write, account_id, kinds.CONSENT_REMEMBERED, told)
+        record.add_to(write, account_id, kinds.CONSENT_REMEMBERED, details)
 
 
-def _replace(new: Consent, over: Condition, actions: list[Action], told: dict[str, str]) -> None:
-    """Put a consent in the place of one that is over; of two at once the second finds none, and adds to the first's."""
+def _replace(new: Consent, is_outdated: Condition, actions: list[Action], details: dict[str, str]) -> None:
+    """Replace a consent that is no longer valid. Of two concurrent calls the second adds to the first one's consent."""
     try:
         with models.transaction() as write:
-            write.save(new, condition=over)
-            record.add_to(write, new.account_id, kinds.CONSENT_REMEMBERED, told)
+            write.save(new, condition=is_outdated)
+            record.add_to(write, new.account_id, kinds.CONSENT_REMEMBERED, details)
     except TransactWriteError as error:
         if not models.refused(error):
             raise
-        _add(new.account_id, new.client_id, actions, told)
+        _add(new.account_id, new.client_id, actions, details)

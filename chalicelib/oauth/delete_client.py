@@ -1,6 +1,6 @@
-"""Deleting a client: it ends at the next request, its grants and consents in slices.
+"""Deleting a client: it is invalid at the next request; its grants and consents are deleted in slices.
 
-The client's own mark comes first, in one transaction that decides between two deletions at once.
+The client is marked as deleted first, in one transaction: of two concurrent deletions only one succeeds.
 """
 
 from collections.abc import Iterable
@@ -19,87 +19,88 @@ from chalicelib.oauth import clients, consent, grants
 from chalicelib.oauth.tables import Client
 
 DELETED_KEPT_S = 30 * clock.DAY_S
-WHOLE_AT_ONCE = 3
-"""Of so many applications that end together the first users are reached at once, of more by the minute's function."""
+IMMEDIATE_MAX = 3
+"""When an account's applications are deleted together, grants of this many are revoked in the request; the scheduled
+function revokes the others."""
 _CONSENTS = "consents"
-"""The second step of a client's ending."""
+"""The second step of deleting a client."""
 
 
 def delete(client: Client, *, actor: str = "", reason: str | None = None) -> None:
-    """End a client for good: its own tokens and every grant it was given end at the next request. Harmless to repeat.
+    """Delete a client permanently: its tokens and grants are invalid at the next request. Idempotent.
 
-    The client's own mark comes first: from then on nothing is issued to it and nothing of it is accepted. The grants
-    are revoked, and their accounts marked, in slices: the first of them here, the others by the minute's function.
-    `actor` does it, for `reason`, or else who acts now.
+    The client is marked as deleted first: from then on it gets no tokens, and none of its tokens is accepted. Its
+    grants are revoked, and their accounts' cached policies invalidated, in slices: the first one here, the others by
+    the scheduled function. The event names `actor`, by default the caller of the request, and `reason`.
     """
-    ending = begin_deleting(client, actor=actor, reason=reason)
+    ending = start_deletion(client, actor=actor, reason=reason)
     if ending is not None:
-        unfinished.settle(ending, is_finished=finish_ending(ending))
+        unfinished.settle(ending, is_finished=finish_deletion(ending))
 
 
-def begin_deleting(client: Client, *, actor: str = "", reason: str | None = None) -> Unfinished | None:
-    """End a client as `delete` does, and leave all its grants to the minute's function; None when it had ended."""
+def start_deletion(client: Client, *, actor: str = "", reason: str | None = None) -> Unfinished | None:
+    """Delete a client as `delete` does, but leave its grants to the scheduled function; None if already deleted."""
     ending = unfinished.new(unfinished.OF_CLIENT, client.client_id)
     is_document = client.registered_by == "document"
     actions: list[Action] = [
         Client.deleted_at.set(ending.began_at),
-        # A document could be fetched again, so that it was ended is remembered for good.
+        # A document could be fetched again, so its deletion is kept without limit.
         Client.dies_at.remove() if is_document else Client.dies_at.set(ending.began_at // 1000 + DELETED_KEPT_S),
         Client.ended_by.set(actor) if actor else Client.ended_by.remove(),
         Client.ended_because.set(reason) if reason else Client.ended_because.remove(),
     ]
     with models.may_be_refused():
         with models.transaction() as write:
-            # Of two deletions at once one gives the place back.
-            alive = Client.created_at.exists() & Client.deleted_at.does_not_exist()
-            write.update(Client(client.client_id), actions=actions, condition=alive)
+            # Of two concurrent deletions only one may decrement the account's number of clients.
+            is_undeleted = Client.created_at.exists() & Client.deleted_at.does_not_exist()
+            write.update(Client(client.client_id), actions=actions, condition=is_undeleted)
             write.save(ending)
-            _count_out(write, client)
+            _decrement_client_count(write, client)
             clients.record_event(write, client, kinds.APPLICATION_DELETED, actor=actor, reason=reason)
-        if client.owner_id is not None:
-            stale_marks.mark(client.owner_id)
+        if client.account_id is not None:
+            stale_marks.mark(client.account_id)
         return ending
     return None
 
 
 def delete_all(found: Iterable[Client]) -> None:
-    """Delete an account's applications: at most 50, whose users are any number.
+    """Delete an account's applications: at most 50, each with any number of users.
 
-    The first users of a few of them are reached here, and the others by the minute's function.
+    A slice of the grants of the first few is revoked here; the scheduled function revokes the others.
     """
     for number, client in enumerate(client for client in found if client.deleted_at is None):
-        end = delete if number < WHOLE_AT_ONCE else begin_deleting
-        end(client)
+        delete_one = delete if number < IMMEDIATE_MAX else start_deletion
+        delete_one(client)
 
 
-def delete_unverified(owner_id: str) -> None:
-    """Delete the applications from before an account's address was first verified."""
-    account = Account.get(owner_id, consistent_read=True)
-    delete_all([client for client in clients.owned_by(owner_id) if account.has_ended(client.created_at)])
+def delete_unverified(account_id: str) -> None:
+    """Delete the applications that an account registered before its email address was first verified."""
+    account = Account.get(account_id, consistent_read=True)
+    delete_all([client for client in clients.list_of_account(account_id) if account.has_ended(client.created_at)])
 
 
-def finish_ending(ending: Unfinished) -> bool:
-    """Revoke a slice of the grants of an ended client, then forget one of the consents; return whether none is left."""
+def finish_deletion(ending: Unfinished) -> bool:
+    """Revoke a slice of a deleted client's grants, then delete a slice of its consents; return whether none is left."""
     left = SLICE
     if ending.step != _CONSENTS:
-        given = list(islice(grants.of_client(ending.subject, after=ending.after), left))
-        for grant in given:
-            # A mark that is lost is set again by the stream, for the event of the revocation.
+        found = list(islice(grants.of_client(ending.subject, after=ending.after), left))
+        for grant in found:
+            # A failed mark is written again by the stream consumer, for the event of the revocation.
             grants.revoke(grant)
-        ending.after = given[-1].id if given else ending.after
-        left -= len(given)
+        ending.after = found[-1].id if found else ending.after
+        left -= len(found)
         if not left:
             return False
         ending.step, ending.after = _CONSENTS, None
-    forgotten = consent.forget_client(ending.subject, left, after=ending.after)
-    ending.after = forgotten[-1] if forgotten else ending.after
-    if len(forgotten) == left:
+    account_ids = consent.delete_of_client(ending.subject, left, after=ending.after)
+    ending.after = account_ids[-1] if account_ids else ending.after
+    if len(account_ids) == left:
         return False
-    # From the start once more when the indexes have settled, too.
+    # The next run starts over: the indexes are eventually consistent.
     ending.step = ending.after = None
     return True
 
 
-def _count_out(write: models.Transaction, client: Client) -> None:
-    if client.owner_id is not None:
-        write.update(Account(client.owner_id), actions=[Account.applications.add(-1)], condition=Account.id.exists())
+def _decrement_client_count(write: models.Transaction, client: Client) -> None:
+    if client.account_id is not None:
+        write.update(Account(client.account_id), actions=[Account.applications.add(-1)], condition=Account.id.exists())

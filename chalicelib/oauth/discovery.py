@@ -1,38 +1,38 @@
-"""What a client can find out by itself: the authorization server (RFC 8414) and the API it protects (RFC 9728)."""
+"""Discovery: the metadata of the authorization server (RFC 8414) and of the protected resource (RFC 9728)."""
 
 from chalicelib.core import settings
 from chalicelib.oauth import clients
 
 
-def server(issuer: str) -> dict[str, object]:
-    """Return the authorization server's metadata."""
-    open_to_some = settings.current().registration != "closed"
+def server_metadata(issuer: str) -> dict[str, object]:
+    """Return the authorization server metadata."""
+    has_registration = settings.current().registration != "closed"
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/oauth/authorize",
         "token_endpoint": f"{issuer}/oauth/token",
-        **({"registration_endpoint": f"{issuer}/oauth/register"} if open_to_some else {}),
+        **({"registration_endpoint": f"{issuer}/oauth/register"} if has_registration else {}),
         "revocation_endpoint": f"{issuer}/oauth/revoke",
         "introspection_endpoint": f"{issuer}/oauth/introspect",
         "device_authorization_endpoint": f"{issuer}/oauth/device_authorization",
         "scopes_supported": sorted(clients.GRANTABLE),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        # All that the token endpoint takes (RFC 8414 §2). Registration leaves client_credentials out: those are for
-        # clients that an account registered.
+        # All that the token endpoint supports (RFC 8414 §2), including client_credentials, which a self-registered
+        # client can't have.
         "grant_types_supported": [*clients.SELF_REGISTRABLE, clients.CLIENT_CREDENTIALS],
         "token_endpoint_auth_methods_supported": list(clients.AUTH_METHODS),
         "revocation_endpoint_auth_methods_supported": list(clients.AUTH_METHODS),
         "introspection_endpoint_auth_methods_supported": list(clients.CONFIDENTIAL_METHODS),
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
-        "client_id_metadata_document_supported": clients.documents_are_taken(),
+        "client_id_metadata_document_supported": clients.allows_metadata_documents(),
         "service_documentation": f"{issuer}/",
     }
 
 
-def protected_resource(resource: str, issuer: str) -> dict[str, object]:
-    """Return the metadata of this API, or of a path of it, as a resource."""
+def resource_metadata(resource: str, issuer: str) -> dict[str, object]:
+    """Return the protected resource metadata of this API or of one of its paths."""
     return {
         "resource": resource,
         "authorization_servers": [issuer],

@@ -1,7 +1,7 @@
-"""What this process knows of its fetches of client documents: which failed, and which are under way.
+"""Recent failures and current fetches of client metadata documents in this process.
 
-Kept in the process and bounded: stored, a stranger's bad addresses would fill a table. What other processes fetch is
-held down by the allowance of whoever causes it.
+Kept in memory and bounded: in a table, anonymous callers could store any number of invalid URLs. Fetches by other
+processes are limited by the callers' rate limit.
 """
 
 import threading
@@ -10,47 +10,47 @@ from contextlib import contextmanager
 
 from chalicelib.core import clock
 
-FAILED_MS = 5 * 60_000
-"""How long a document that couldn't be used isn't fetched again."""
-FAILED_MAX = 1_000
+FAILURE_KEPT_MS = 5 * 60_000
+"""A document that couldn't be used isn't fetched again for this long."""
+FAILURES_MAX = 1_000
 
 _failed_until: dict[str, int] = {}
-_under_way: dict[str, threading.Lock] = {}
+_in_progress: dict[str, threading.Lock] = {}
 _guard = threading.Lock()
 
 
-def failed(client_id: str) -> None:
-    """Remember that the document of a client can't be used; of too many the oldest is forgotten."""
+def record_failure(client_id: str) -> None:
+    """Record that a client's document can't be used; beyond the maximum the oldest record is dropped."""
     with _guard:
         _failed_until.pop(client_id, None)
-        _failed_until[client_id] = clock.now_ms() + FAILED_MS
-        if len(_failed_until) > FAILED_MAX:
+        _failed_until[client_id] = clock.now_ms() + FAILURE_KEPT_MS
+        if len(_failed_until) > FAILURES_MAX:
             del _failed_until[next(iter(_failed_until))]
 
 
-def has_failed(client_id: str) -> bool:
-    """Return whether the document of a client couldn't be used within the last minutes."""
+def has_recently_failed(client_id: str) -> bool:
+    """Return whether a client's document couldn't be used within the last FAILURE_KEPT_MS."""
     until_ms = _failed_until.get(client_id)
     return until_ms is not None and clock.now_ms() < until_ms
 
 
 @contextmanager
-def alone(client_id: str) -> Iterator[bool]:
-    """Let one thread at a time fetch a document; the others wait, and get False: it has been fetched meanwhile."""
+def single_flight(client_id: str) -> Iterator[bool]:
+    """Yield True to the thread that is to fetch a document; block other threads meanwhile, then yield them False."""
     with _guard:
-        lock = _under_way.setdefault(client_id, threading.Lock())
-    came_first = lock.acquire(blocking=False)
-    if not came_first:
+        lock = _in_progress.setdefault(client_id, threading.Lock())
+    is_first = lock.acquire(blocking=False)
+    if not is_first:
         lock.acquire()
     try:
-        yield came_first
+        yield is_first
     finally:
-        if came_first:
+        if is_first:
             with _guard:
-                del _under_way[client_id]
+                del _in_progress[client_id]
         lock.release()
 
 
 def forget() -> None:
-    """Forget every failure, as a cold start does."""
+    """Drop all recorded failures, as a cold start does."""
     _failed_until.clear()

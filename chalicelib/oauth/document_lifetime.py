@@ -1,34 +1,34 @@
-"""How long a fetched document may be used before it is fetched again: what its server says (RFC 9111), in bounds."""
+"""Freshness lifetime of a fetched metadata document (RFC 9111 §4.2), within a minimum and a maximum."""
 
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 
 from chalicelib.core import clock
 
-LEAST_S = 5 * 60
-"""However short-lived its server calls it: each look at a page must not be a fetch."""
-MOST_S = 24 * 3_600
-"""However long-lived its server calls it, and where it says nothing."""
+MIN_S = 5 * 60
+"""Overrides a shorter lifetime: not every view of a consent page may cause a fetch."""
+MAX_S = 24 * 3_600
+"""Overrides a longer lifetime, and applies when the response has none."""
 
 
-def fresh_s(headers: Mapping[str, str]) -> int:
-    """Return for how many seconds an answer with these headers (names in lower case) is fresh."""
-    said_s = _lifetime_s(headers)
-    return MOST_S if said_s is None else min(max(said_s, LEAST_S), MOST_S)
+def freshness_s(headers: Mapping[str, str]) -> int:
+    """Return for how many seconds a response with these headers (names in lower case) is fresh."""
+    lifetime_s = _lifetime_s(headers)
+    return MAX_S if lifetime_s is None else min(max(lifetime_s, MIN_S), MAX_S)
 
 
 def _lifetime_s(headers: Mapping[str, str]) -> int | None:
-    """Return what Cache-Control, or else Expires, says; None when neither says anything."""
-    names, said = set(), []
+    """Return the lifetime by Cache-Control, else by Expires; None when neither sets one."""
+    names, ages_s = set(), []
     for name, value in _directives(headers.get("cache-control", "")):
         names.add(name)
         if name in ("max-age", "s-maxage"):
-            said.append(_whole(value))
+            ages_s.append(_parse_seconds(value))
     if names & {"no-store", "no-cache"}:
-        return LEAST_S
-    if said:
-        # Where it is said twice, the shorter holds.
-        return min(said) - _whole(headers.get("age", "0"))
+        return MIN_S
+    if ages_s:
+        # If it is repeated, the shortest applies.
+        return min(ages_s) - _parse_seconds(headers.get("age", "0"))
     return _until_expires_s(headers) if "expires" in headers else None
 
 
@@ -38,14 +38,14 @@ def _directives(text: str) -> Iterator[tuple[str, str]]:
         yield name.strip().lower(), value.strip().strip('"')
 
 
-def _whole(digits: str) -> int:
-    """Return a number of seconds; what is none is 0, as an answer of unknown age is a stale one."""
+def _parse_seconds(digits: str) -> int:
+    """Return a number of seconds, 0 for malformed text: a response of unknown age is stale."""
     if not (digits.isascii() and digits.isdigit()):
         return 0
     try:
         return int(digits)
-    except ValueError:  # more digits than Python reads
-        return MOST_S
+    except ValueError:  # more digits than Python converts
+        return MAX_S
 
 
 def _until_expires_s(headers: Mapping[str, str]) -> int:
@@ -54,4 +54,4 @@ def _until_expires_s(headers: Mapping[str, str]) -> int:
         sent_s = parsedate_to_datetime(headers["date"]).timestamp() if "date" in headers else clock.now_s()
         return int(expires.timestamp() - sent_s)
     except (ValueError, OverflowError):
-        return LEAST_S
+        return MIN_S

@@ -1,8 +1,8 @@
-"""Exchanging a ticket for tokens: one transaction, in which the ticket is spent and the tokens are stored.
+"""Exchanging a code or refresh token for tokens: one transaction consumes it and stores the new tokens.
 
-Client, redirect URI, verifier and scope were checked before and spend nothing. The transaction decides the rest, where
-it can't be raced: the ticket is unspent and fresh, its grant and its account are active. Whether the client is, every
-use of the tokens asks again; a check here would make all exchanges of a busy client wait for each other.
+Client, redirect URI, verifier and scope are checked before and consume nothing. The transaction checks atomically that
+the code or token is unused and not expired, and its grant and account are active. It doesn't check the client, which
+each use of a token does: that would make concurrent exchanges of one client conflict.
 """
 
 from chalicelib.accounts.tables import Account
@@ -11,74 +11,79 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import Cancelled
 from chalicelib.oauth import clients, issuance, reuse
 from chalicelib.oauth.errors import invalid_grant
-from chalicelib.oauth.issuance import Answer, Issuance
-from chalicelib.oauth.tables import Grant, Ticket
+from chalicelib.oauth.issuance import Issuance, TokenResponse
+from chalicelib.oauth.tables import Grant, OneTimeToken
 
 
 class _AlreadySpentError(Exception):
-    """The ticket was spent before: expiry, or an ended grant, is no reuse."""
+    """The code or refresh token was consumed before; one that is only expired or revoked is not reused."""
 
 
-def redeem(ticket: Ticket, issued: Issuance) -> Answer:
-    """Spend a code, or an approved device code, on an access token and, if the client may have one, a refresh token.
+def redeem(code: OneTimeToken, issued: Issuance) -> TokenResponse:
+    """Exchange a code or an approved device code for an access token and, if the client may have one, a refresh token.
 
-    Raises invalid_grant. A code used twice also ends what its first use issued (RFC 6749 §4.1.2).
+    Raises invalid_grant. Reuse of a code also revokes the tokens that it was exchanged for (RFC 6749 §4.1.2).
     """
     access, secret = issuance.access_token(issued)
     puts, refresh_secret = [access], None
     if clients.REFRESH in issued.client.grant_types:
-        refresh, refresh_secret = issuance.refresh_token(issued, ticket)
-        puts.append(refresh)
+        successor, refresh_secret = issuance.refresh_token(issued, code)
+        puts.append(successor)
     try:
-        _commit(ticket, issued, puts)
+        _commit(code, issued, puts)
     except _AlreadySpentError:
-        reuse.end_grant(ticket)
+        reuse.revoke_grant(code)
         raise invalid_grant() from None
-    return issuance.answer(issued, secret, refresh_secret)
+    return issuance.build_response(issued, secret, refresh_secret)
 
 
-def rotate(ticket: Ticket, issued: Issuance, presented: str) -> Answer:
-    """Spend a refresh token, whose secret is `presented`, on an access token and its own successor.
+def rotate(refresh_token: OneTimeToken, issued: Issuance, presented: str) -> TokenResponse:
+    """Exchange a refresh token, whose secret is `presented`, for an access token and the next refresh token.
 
-    Raises invalid_grant. Used twice it revokes its grant (RFC 9700 §4.14.2), unless a client repeats its last refresh.
+    Raises invalid_grant. Reuse revokes the grant (RFC 9700 §4.14.2), except when a client retries its last refresh.
     """
-    if ticket.consumed_at is not None:
-        return reuse.repeated_refresh(ticket, issued, presented)
+    if refresh_token.consumed_at is not None:
+        return reuse.replay_refresh(refresh_token, issued, presented)
     access, secret = issuance.access_token(issued)
-    successor, successor_secret = issuance.refresh_token(issued, ticket)
-    answer = issuance.answer(issued, secret, successor_secret)
+    successor, successor_secret = issuance.refresh_token(issued, refresh_token)
+    response = issuance.build_response(issued, secret, successor_secret)
     try:
-        _commit(ticket, issued, [access, successor], reuse.kept_answer(answer, issued, presented))
+        _commit(refresh_token, issued, [access, successor], reuse.seal_response(response, issued, presented))
     except _AlreadySpentError:
-        spent = Ticket.get(ticket.digest, consistent_read=True)
-        return reuse.repeated_refresh(spent, issued, presented)
-    return answer
+        spent = OneTimeToken.get(refresh_token.digest, consistent_read=True)
+        return reuse.replay_refresh(spent, issued, presented)
+    return response
 
 
-def issue_to_client(issued: Issuance) -> Answer:
-    """Issue a token to a client in its own name, counted on its owner (RFC 6749 §4.4); it gets no refresh token."""
+def issue_to_client(issued: Issuance) -> TokenResponse:
+    """Issue an access token to a client in its own name (RFC 6749 §4.4), without a refresh token."""
     access, secret = issuance.access_token(issued)
     dynamodb.call("PutItem", access)
-    return issuance.answer(issued, secret, None)
+    return issuance.build_response(issued, secret, None)
 
 
-def _commit(ticket: Ticket, issued: Issuance, puts: list[dynamodb.Json], kept_answer: bytes | None = None) -> None:
-    """Spend the ticket and store the tokens, or neither; raise _AlreadySpentError, or invalid_grant."""
+def _commit(
+    one_time_token: OneTimeToken, issued: Issuance, puts: list[dynamodb.Json], sealed_response: bytes | None = None
+) -> None:
+    """Consume the code or token and store the new tokens atomically; raise _AlreadySpentError or invalid_grant."""
     now = {"N": str(clock.now_ms())}
-    spend = {"Update": _spend(ticket, now, kept_answer)}
-    checks = [{"ConditionCheck": _grant_is_live(issued, now)}, {"ConditionCheck": _account_is_active(ticket, issued)}]
-    writes = [*checks, *({"Put": put} for put in puts), spend]
+    consume = {"Update": _consume(one_time_token, now, sealed_response)}
+    checks = [
+        {"ConditionCheck": _grant_is_active(issued, now)},
+        {"ConditionCheck": _account_is_active(one_time_token, issued)},
+    ]
+    writes = [*checks, *({"Put": put} for put in puts), consume]
     try:
         dynamodb.call("TransactWriteItems", {"TransactItems": writes})
     except Cancelled as error:
         if not error.was_refused:
             raise
-        if "consumed_at" in error.reasons[writes.index(spend)].get("Item", {}):
+        if "consumed_at" in error.reasons[writes.index(consume)].get("Item", {}):
             raise _AlreadySpentError from None
         raise invalid_grant() from None
 
 
-def _grant_is_live(issued: Issuance, now: dynamodb.Json) -> dynamodb.Json:
+def _grant_is_active(issued: Issuance, now: dynamodb.Json) -> dynamodb.Json:
     return {
         "TableName": Grant.Meta.table_name,
         "Key": Grant.item(id=issued.grant_id),
@@ -87,29 +92,29 @@ def _grant_is_live(issued: Issuance, now: dynamodb.Json) -> dynamodb.Json:
     }
 
 
-def _account_is_active(ticket: Ticket, issued: Issuance) -> dynamodb.Json:
+def _account_is_active(one_time_token: OneTimeToken, issued: Issuance) -> dynamodb.Json:
     return {
         "TableName": Account.Meta.table_name,
         "Key": Account.item(id=issued.account_id),
-        # An account that is older than this attribute lacks it.
+        # Accounts created before this attribute existed don't have it.
         "ConditionExpression": "#status = :active"
         " AND (attribute_not_exists(credentials_since) OR credentials_since <= :granted)",
         "ExpressionAttributeNames": {"#status": "status"},
-        "ExpressionAttributeValues": {":active": {"S": "active"}, ":granted": {"N": str(ticket.granted_at)}},
+        "ExpressionAttributeValues": {":active": {"S": "active"}, ":granted": {"N": str(one_time_token.granted_at)}},
     }
 
 
-def _spend(ticket: Ticket, now: dynamodb.Json, kept_answer: bytes | None) -> dynamodb.Json:
+def _consume(one_time_token: OneTimeToken, now: dynamodb.Json, sealed_response: bytes | None) -> dynamodb.Json:
     values = {":now": now}
     update = "SET consumed_at = :now"
-    if kept_answer is not None:
-        values[":box"] = {"B": kept_answer}
+    if sealed_response is not None:
+        values[":box"] = {"B": sealed_response}
         update = "SET consumed_at = :now, sealed = :box"
     return {
-        "TableName": Ticket.Meta.table_name,
-        "Key": Ticket.item(digest=ticket.digest),
+        "TableName": OneTimeToken.Meta.table_name,
+        "Key": OneTimeToken.item(digest=one_time_token.digest),
         "UpdateExpression": update,
-        # Wins the race of any number of exchanges of one ticket: consumed_at is written once.
+        # Of any number of concurrent exchanges only one succeeds.
         "ConditionExpression": "attribute_not_exists(consumed_at) AND expires_at > :now",
         "ExpressionAttributeValues": values,
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",

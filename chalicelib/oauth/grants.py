@@ -1,4 +1,4 @@
-"""Grants: one approval's family of tokens. Revoking one ends every token that came from it, at the next request."""
+"""Grants: the tokens issued by one approval. Revoking a grant revokes all of them, effective at the next request."""
 
 from collections.abc import Iterator
 
@@ -9,13 +9,13 @@ from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
 from chalicelib.oauth.tables import Grant
 
-LIVES_MS = 90 * 24 * 3_600_000
-"""However often it is refreshed."""
+LIFETIME_MS = 90 * 24 * 3_600_000
+"""A grant expires after this time even if it is refreshed."""
 KEPT_S = 30 * 24 * 3_600
 
 
 def new(account_id: str, client_id: str, *, scopes: set[str], resources: set[str]) -> Grant:
-    """Return a grant that is not stored yet. Each approval opens its own, so that one device can be ended alone."""
+    """Return a new grant, not yet stored. Each approval has its own, so that one device can be revoked alone."""
     now_ms = clock.now_ms()
     return Grant(
         ids.new("gra"),
@@ -24,45 +24,45 @@ def new(account_id: str, client_id: str, *, scopes: set[str], resources: set[str
         scopes=scopes,
         resources=resources or None,
         created_at=now_ms,
-        expires_at=now_ms + LIVES_MS,
-        dies_at=(now_ms + LIVES_MS) // 1000 + KEPT_S,
+        expires_at=now_ms + LIFETIME_MS,
+        dies_at=(now_ms + LIFETIME_MS) // 1000 + KEPT_S,
     )
 
 
-def tell(write: models.Transaction, grant: Grant, kind: str, **more: str) -> None:
-    """Add to a transaction: this happened to a grant, told to the account that gave it."""
-    told = {"grant": grant.id, "application": grant.client_id, "scopes": scopes.joined(grant.scopes)}
-    record.add_to(write, grant.account_id, kind, told | more)
+def record_event(write: models.Transaction, grant: Grant, kind: str, **more: str) -> None:
+    """Add an event about a grant to a transaction, for the account that gave it."""
+    details = {"grant": grant.id, "application": grant.client_id, "scopes": scopes.joined(grant.scopes)}
+    record.add_to(write, grant.account_id, kind, details | more)
 
 
 def revoke(grant: Grant, kind: str = kinds.GRANT_REVOKED) -> bool:
-    """End a grant and all its tokens; harmless to repeat. Return False when not every function could be told."""
+    """Revoke a grant and all its tokens. Idempotent. Return False when cached policies couldn't be invalidated."""
     with models.may_be_refused(), models.transaction() as write:
-        # Wins against a redemption or refresh at the same moment: their transaction checks that the grant lives.
+        # A concurrent exchange fails: its transaction requires that the grant is not revoked.
         write.update(
             Grant(grant.id),
             actions=[Grant.revoked_at.set(clock.now_ms())],
             condition=Grant.account_id.exists() & Grant.revoked_at.does_not_exist(),
         )
-        tell(write, grant, kind)
+        record_event(write, grant, kind)
     return stale_marks.mark(grant.account_id)
 
 
 def revoke_by_id(grant_id: str, kind: str = kinds.GRANT_REVOKED) -> bool:
-    """End a grant that is known by its id only; one that is gone has ended. Return what `revoke` does."""
+    """Revoke a grant by its id, if it still exists. Return the same as `revoke`."""
     grant = Grant.found(grant_id)
     return grant is None or revoke(grant, kind)
 
 
 def of_client(client_id: str, *, after: str | None = None) -> Iterator[Grant]:
-    """Return the grants of a client that aren't revoked, oldest first, from beyond the id `after`."""
+    """Yield the grants of a client that aren't revoked, oldest first, from the id `after` on."""
     for grant in Grant.by_client.query(client_id, Grant.id > after if after else None):
         if grant.revoked_at is None:
             yield grant
 
 
 def of_account(account_id: str) -> Iterator[Grant]:
-    """Return the live grants that an account gave, oldest first."""
+    """Yield the active grants that an account gave, oldest first."""
     for grant in Grant.by_account.query(account_id):
-        if grant.is_live():
+        if grant.is_active():
             yield grant

@@ -1,6 +1,6 @@
-"""New tokens: what they carry, and the items under which they are stored (RFC 6749 §5.1).
+"""New access and refresh tokens: their items in DynamoDB and the token response (RFC 6749 §5.1).
 
-The items are in DynamoDB's own JSON: by models, an exchange would cost more to build than to send.
+The items are built as DynamoDB JSON, because building pynamodb models takes longer than the request itself.
 """
 
 from dataclasses import dataclass
@@ -13,35 +13,35 @@ from chalicelib.credentials.issue import KEPT_PAST_END_S
 from chalicelib.credentials.tables import Credential
 from chalicelib.oauth import grants
 from chalicelib.oauth.resources import serves_this_api
-from chalicelib.oauth.tables import Client, Ticket
+from chalicelib.oauth.tables import Client, OneTimeToken
 
 ACCESS_S = 3_600
 CODE_S = 60
 CODE_KIND, REFRESH_KIND = "ac", "rt"
 
-Answer = dict[str, object]
+TokenResponse = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Issuance:
-    """What is issued: to which client, for which account and grant, and what the access token may be used for."""
+    """The client, account and grant that tokens are issued for, and the access token's scopes and resources."""
 
     client: Client
     account_id: str
     grant_id: str | None
-    """None for a token that a client has in its own name."""
+    """None for a client's token in its own name."""
     scopes: set[str]
     resources: set[str]
     base_url: str
 
     @property
     def scope(self) -> str:
-        """Return the scopes as an answer names them."""
+        """Return the `scope` of the token response."""
         return scopes.joined(self.scopes)
 
 
 def access_token(issuance: Issuance) -> tuple[dynamodb.Json, str]:
-    """Return the write of a new access token, and its secret."""
+    """Return the PutItem request of a new access token, and its secret."""
     secret = secrets.mint(secrets.ACCESS_TOKEN_KIND)
     now_ms = clock.now_ms()
     item = Credential.item(
@@ -63,14 +63,14 @@ def access_token(issuance: Issuance) -> tuple[dynamodb.Json, str]:
     return _put(Credential, item), secret
 
 
-def refresh_token(issuance: Issuance, spent: Ticket) -> tuple[dynamodb.Json, str]:
-    """Return the write of the refresh token that comes with what `spent` is exchanged for, and its secret.
+def refresh_token(issuance: Issuance, spent: OneTimeToken) -> tuple[dynamodb.Json, str]:
+    """Return the PutItem request of the refresh token that replaces `spent`, and its secret.
 
-    It keeps the scopes and resources of the ticket, to whatever the access token is narrowed (RFC 6749 §6).
+    It keeps the scopes and resources of `spent`, even if the access token has fewer (RFC 6749 §6).
     """
     secret = secrets.mint(REFRESH_KIND)
-    ends_at = spent.granted_at + grants.LIVES_MS
-    item = Ticket.item(
+    ends_at = spent.granted_at + grants.LIFETIME_MS
+    item = OneTimeToken.item(
         digest=secrets.digest(secret),
         kind=REFRESH_KIND,
         client_id=issuance.client.client_id,
@@ -80,21 +80,21 @@ def refresh_token(issuance: Issuance, spent: Ticket) -> tuple[dynamodb.Json, str
         scopes=spent.scopes,
         resources=spent.resources,
         expires_at=ends_at,
-        # A spent ticket stays until its grant has ended: reuse is found as long as it could matter.
+        # Kept after its use until the grant has expired, so that reuse is detected.
         dies_at=ends_at // 1000 + grants.KEPT_S,
     )
-    return _put(Ticket, item), secret
+    return _put(OneTimeToken, item), secret
 
 
-def answer(issuance: Issuance, access_secret: str, refresh_secret: str | None) -> Answer:
-    """Return the answer with new tokens (RFC 6749 §5.1), and count it."""
+def build_response(issuance: Issuance, access_secret: str, refresh_secret: str | None) -> TokenResponse:
+    """Return the token response (RFC 6749 §5.1), and count it in the metrics."""
     telemetry.count("TokensIssued")
-    named: Answer = {"access_token": access_secret, "token_type": "Bearer", "expires_in": ACCESS_S}
+    response: TokenResponse = {"access_token": access_secret, "token_type": "Bearer", "expires_in": ACCESS_S}
     if refresh_secret is not None:
-        named["refresh_token"] = refresh_secret
-    return named | {"scope": issuance.scope}
+        response["refresh_token"] = refresh_secret
+    return response | {"scope": issuance.scope}
 
 
 def _put(table: type[models.Table], item: dynamodb.Json) -> dynamodb.Json:
-    """Return the write of a new item under the digest of its secret."""
+    """Return the PutItem request of a new item under the digest of its secret."""
     return {"TableName": table.Meta.table_name, "Item": item, "ConditionExpression": "attribute_not_exists(digest)"}

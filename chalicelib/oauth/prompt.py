@@ -1,23 +1,23 @@
-"""The parameter `prompt` of an authorization: whether the resource owner is asked (OpenID Connect Core §3.1.2.1)."""
+"""The `prompt` parameter: whether the consent page is shown (OpenID Connect Core §3.1.2.1)."""
 
 from chalicelib.oauth.errors import invalid_request
 from chalicelib.oauth.parameters import Parameters
 
-ASK, ASK_NOBODY = "consent", "none"
-ASKING = frozenset({ASK, "login", "select_account"})
-"""Prompts that mean a page. Which of them doesn't matter: the consent page names the account, and can be left."""
+CONSENT, NONE = "consent", "none"
+INTERACTIVE = frozenset({CONSENT, "login", "select_account"})
+"""Values that require a page. All show the consent page, which names the account and offers to switch it."""
 
 
-def asks_nobody(parameters: Parameters) -> bool:
-    """Return whether a request, right or wrong, wants no page to be shown."""
-    return ASK_NOBODY in parameters.as_sent("prompt").split(" ")
+def forbids_page(parameters: Parameters) -> bool:
+    """Return whether a request, valid or not, forbids showing a page."""
+    return NONE in parameters.get_unchecked("prompt").split(" ")
 
 
-def of(parameters: Parameters) -> str:
-    """Return ASK, ASK_NOBODY or "" for the prompts of a request."""
+def parse(parameters: Parameters) -> str:
+    """Return CONSENT, NONE or "" for the `prompt` of a request; raise invalid_request for an unknown value."""
     prompts = set(parameters.get("prompt").split(" ")) - {""}
-    if prompts == {ASK_NOBODY}:
-        return ASK_NOBODY
-    if not prompts <= ASKING:
-        raise invalid_request("prompt may be none, or any of consent, login and select_account.")
-    return ASK if prompts else ""
+    if prompts == {NONE}:
+        return NONE
+    if not prompts <= INTERACTIVE:
+        raise invalid_request("prompt must be none, or any of consent, login and select_account.")
+    return CONSENT if prompts else ""

@@ -1,8 +1,8 @@
-"""Which URI schemes of a redirect an application may call its own (RFC 8252 §7.1, §8.4).
+"""Private-use URI schemes: the schemes that a native app may use in a redirect URI (RFC 8252 §7.1, §8.4).
 
-The RFC asks for a domain name in reverse order. Editors, assistants and terminals get their codes at schemes without a
-dot, so every scheme is taken but those on which browsers, operating systems and well-known programs act by themselves.
-Consent is asked each time where such a scheme is used, since other apps may claim it too (§8.6).
+More lenient than the RFC, which requires a reversed domain name: editors, assistants and terminals use schemes without
+a dot. So every scheme is allowed except those that browsers, operating systems and well-known programs handle.
+Consent is asked for each time such a scheme is used, since other apps can claim it too (§8.6).
 """
 
 import re
@@ -15,7 +15,7 @@ _RUN_OR_SHOWN = """
     local macappstore macappstores mhtml mk mocha opener opera package powerpoint project publisher read reader
     res resource search shell terminal tv vbs visio vivaldi wasm webview word workflow wyciwyg
 """
-"""What browsers and systems run, or show as their own."""
+"""Executed by browsers and operating systems, or shown as their own content."""
 _FETCHED = """
     aaa aaas acap afp amqp amqps cap cifs coap coap+tcp coap+ws coaps coaps+tcp coaps+ws cvs dav davs dict dweb
     ed2k feed finger fish ftp ftps git git+ssh gopher gs hdfs http https httpx icap imaps ipfs ipn ipns ipp ipps
@@ -25,20 +25,20 @@ _FETCHED = """
     smb smtp smtps snews snmp soap soap.beep soap.beeps sqlite ssh svn svn+ssh telnet teredo tftp torrent udp unc
     unix uri vnc wais webdav webdavs ws wss xmlrpc.beep xmlrpc.beeps z39.50 z39.50r z39.50s
 """
-"""Protocols, by which something is fetched or sent."""
+"""Protocols that fetch or send data."""
 _PEOPLE_AND_PLACES = """
     acct aim bitcoin callto ethereum fax fb fb-messenger geo gtalk h323 hangouts im imap imessage instagram itms
     lightning linkedin mailto maps market message messages mid modem msnim msteams mumble payto pres sip sips
     skype slack sms smsto snapchat spotify ssb steam stun stuns teamspeak tel telegram tg ts3server turn turns
     twitter upi viber webcal webcals wechat weixin whatsapp wtai xmpp ymsgr zoom zoommtg zoomus
 """
-"""What calls, writes, pays or plays, or belongs to a program that everybody has."""
+"""Calls, messages, payments and media, and schemes of widely installed programs."""
 _NAMES = """
     apt cert crid dns doi dtn example go hdl iax info iotdisco jms lid mvn ni nih oid opaquelocktoken openid pack
     pkcs11 pwid reload secret-token service session swid swidpath tag tip tn3270 tool ui urn uuid vemmi xcon
     xcon-userid xfire xri
 """
-"""Names of things, and of protocols that identify somebody."""
+"""Identifiers of things and of users."""
 _DENIED = frozenset(" ".join((_RUN_OR_SHOWN, _FETCHED, _PEOPLE_AND_PLACES, _NAMES)).split())
 
 _FAMILIES = (
@@ -46,9 +46,9 @@ _FAMILIES = (
     "microsoft", "moz", "ms-", "onenote", "prefs", "safari", "search-", "shortcuts", "vbscript", "view-",
     "web+", "webkit", "x-",
 )  # fmt: skip
-"""How the schemes begin that websites may register for themselves, or that one program has a number of."""
+"""Prefixes of schemes that websites can register, or of which one program uses several."""
 
 
 def is_private_use(scheme: str) -> bool:
-    """Return whether an application may call a `scheme`, in lower case, its own."""
+    """Return whether an app may use `scheme`, in lower case, as a private-use scheme."""
     return _SCHEME.fullmatch(scheme) is not None and scheme not in _DENIED and not scheme.startswith(_FAMILIES)

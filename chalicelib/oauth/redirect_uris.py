@@ -1,7 +1,7 @@
-"""Where an authorization may lead: which redirect URIs can be registered, and when one that is asked for is the same.
+"""Redirect URIs: which can be registered, and when the one of a request matches.
 
-Compared to the letter (RFC 9700 §2.1), but for the port of a loopback address, which a native app can't know beforehand
-(RFC 8252 §7.3).
+They must match exactly (RFC 9700 §2.1), except for the port of a loopback address, which a native app can't know in
+advance (RFC 8252 §7.3).
 """
 
 import re
@@ -15,25 +15,25 @@ LENGTH_MAX = 2_000
 COUNT_MAX = 10
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-# RFC 3986 characters only: what a browser and a server could read differently can't be registered.
+# Only the characters of RFC 3986: browsers and servers could interpret any other differently.
 _PLAIN = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
-# A name or an address and maybe a port: this goes into a header, and urlsplit sees `::1` in `evil.example[::1]`.
-_PLACE = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
-# A place without a scheme, like localhost:3000/cb, whose name would be taken for one.
+# A name or an address and an optional port. It is sent in a header, and urlsplit finds `::1` in `evil.example[::1]`.
+_HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+# A host and port without a scheme, like localhost:3000/cb: urlsplit takes the host for the scheme.
 _SCHEMELESS = re.compile(r"[^:/?]*:[0-9]{1,5}([/?].*)?")
-# What stands before, in and after the port of a loopback address.
+# The parts of a loopback URI before, in and after the port.
 _LOOPBACK = re.compile(r"((?i:http://(?:127\.0\.0\.1|\[::1\]|localhost)))(?::([0-9]{1,5}))?((?:[/?].*)?)")
 
 
 class BadRedirectURI(errors.InvalidRequest):
-    """A redirect URI that can't be registered, or too many or too few of them."""
+    """A redirect URI that can't be registered, or too many or too few."""
 
 
-def registrable(uri: str) -> str:
-    """Return `uri` when it may be registered.
+def validate(uri: str) -> str:
+    """Return `uri` if it can be registered, else raise BadRedirectURI.
 
-    Raises BadRedirectURI: https anywhere, http on loopback only, or a scheme that is an application's own (see
-    `redirect_schemes`); no fragment (RFC 6749 §3.1.2), no user information.
+    Allowed are https, http on a loopback address, and private-use schemes (see `redirect_schemes`), without a fragment
+    (RFC 6749 §3.1.2) and without user information.
     """
     parts = _split(uri)
     if parts is None:
@@ -50,37 +50,37 @@ def registrable(uri: str) -> str:
     )
 
 
-def is_one_of(asked: str, registered: Iterable[str]) -> bool:
-    """Return whether the redirect URI `asked` for is among those that are `registered`."""
-    return any(matches(asked, each) for each in registered)
+def matches_any(requested: str, registered: Iterable[str]) -> bool:
+    """Return whether the `requested` redirect URI matches one of the `registered` ones."""
+    return any(matches(requested, each) for each in registered)
 
 
-def matches(asked: str, registered: str) -> bool:
-    """Tell whether the redirect URI `asked` for is the `registered` one."""
-    if asked == registered:
+def matches(requested: str, registered: str) -> bool:
+    """Return whether the `requested` redirect URI matches the `registered` one."""
+    if requested == registered:
         return True
-    left, right = _LOOPBACK.fullmatch(asked), _LOOPBACK.fullmatch(registered)
-    if left is None or right is None or _split(asked) is None or not _is_port(left[2]):
+    left, right = _LOOPBACK.fullmatch(requested), _LOOPBACK.fullmatch(registered)
+    if left is None or right is None or _split(requested) is None or not _is_port(left[2]):
         return False
     return (left[1], left[3]) == (right[1], right[3])
 
 
 def is_shared_with_other_apps(uri: str) -> bool:
-    """Tell whether any app of a machine may listen there: consent is then asked each time (RFC 8252 §8.6)."""
+    """Return whether any app on the device can receive the redirect: consent isn't remembered then (RFC 8252 §8.6)."""
     parts = urlsplit(uri)
     return parts.scheme != "https"
 
 
 def origin(uri: str) -> str:
-    """Return what a person is told of the place: an origin, or a private scheme."""
+    """Return the origin, or the private-use scheme, that the consent page shows."""
     parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"
 
 
-def place(uri: str) -> str:
-    """Return who is answered at a redirect URI, for telling whether that changed.
+def recipient_of(uri: str) -> str:
+    """Return the recipient of a redirect, on which a remembered consent depends.
 
-    An origin; without the port on loopback, where it may be any; the whole URI where a scheme has no origins.
+    This is the origin, on a loopback address without the port, which varies; the whole URI for a private-use scheme.
     """
     parts = urlsplit(uri)
     if parts.scheme == "https":
@@ -89,20 +89,20 @@ def place(uri: str) -> str:
 
 
 def _split(uri: str) -> SplitResult | None:
-    """Return the parts of an absolute URI without user information and fragment, None of anything else."""
+    """Return the parts of an absolute URI without user information and fragment, None for any other text."""
     if len(uri) > LENGTH_MAX or not _PLAIN.fullmatch(uri):
         return None
     try:
         parts = urlsplit(uri)
-        _ = parts.port  # one beyond 65535 is found only by asking for it
+        _ = parts.port  # raises for a port above 65535
     except ValueError:
         return None
-    plain = not parts.netloc or _PLACE.fullmatch(parts.netloc)
+    plain = not parts.netloc or _HOST.fullmatch(parts.netloc)
     return parts if parts.scheme and plain else None
 
 
 def _is_port(digits: str | None) -> bool:
-    """Return whether a port, if there is one, is written as every program writes it, and can be listened on."""
+    """Return whether a port, if there is one, has no leading zero and is at most 65535."""
     return digits is None or (digits[0] != "0" and int(digits) < 65_536)
 
 

@@ -1,21 +1,21 @@
-"""The last answer of a refresh, kept for a client whose connection broke: sealed under the refresh token itself."""
+"""The last refresh response, kept for a client that lost it: encrypted under the refresh token itself."""
 
 import json
 
 from chalicelib.core import sealed
 
-_PURPOSE = "latchkey sealed refresh answer, version 1"
+_PURPOSE = "latchkey sealed refresh response, version 1"
 
 
-def seal(answer: dict[str, object], secret: str) -> bytes:
-    """Return `answer` encrypted under a key derived from `secret`."""
-    return sealed.seal(json.dumps(answer).encode(), secret, purpose=_PURPOSE)
+def seal(response: dict[str, object], secret: str) -> bytes:
+    """Return `response` encrypted under a key derived from `secret`."""
+    return sealed.seal(json.dumps(response).encode(), secret, purpose=_PURPOSE)
 
 
-def opened(box: bytes, secret: str) -> dict[str, object] | None:
-    """Return what `seal` was given, or None when `secret` isn't the one it was sealed with."""
+def unseal(box: bytes, secret: str) -> dict[str, object] | None:
+    """Return the response that `seal` encrypted, or None when `secret` is not the one that it was encrypted under."""
     plain = sealed.opened(box, secret, purpose=_PURPOSE)
     if plain is None:
         return None
-    answer: dict[str, object] = json.loads(plain)
-    return answer
+    response: dict[str, object] = json.loads(plain)
+    return response

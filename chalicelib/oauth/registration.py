@@ -1,6 +1,7 @@
-"""Clients that register themselves (RFC 7591) and manage what they registered (RFC 7592).
+"""Dynamic client registration (RFC 7591) and its management (RFC 7592).
 
-Such a client is unverified: the consent page says so. One that nobody ever approves is forgotten after a week.
+A self-registered client is unverified, and the consent page says so. One that no account approves is deleted after a
+week.
 """
 
 import hmac
@@ -18,90 +19,93 @@ UNUSED_KEPT_S = 7 * 86_400
 BODY_BYTES_MAX = 64 * 1024
 REGISTRATION_KIND = "ra"
 _TOKEN_MAX = 1_000
-"""The initial token is the operator's own text: longer than a secret of ours, but no one's is longer than this."""
+"""The operator chooses the initial access token, so it may be longer than a generated secret."""
 UNNAMED = "Unnamed application"
-NEVER_REPLACED = (
+READ_ONLY_FIELDS = (
     "registration_access_token",
     "registration_client_uri",
     "client_secret_expires_at",
     "client_id_issued_at",
 )
-"""What a replacement must not hold (RFC 7592 §2.2): it is the server's to say."""
+"""Fields that an update request must not contain (RFC 7592 §2.2): only the server sets them."""
 
 
-def may_register(authorization: str) -> None:
-    """Raise OAuthError unless whoever asks may register a client: anybody, nobody, or holders of the initial token."""
+def check_may_register(authorization: str) -> None:
+    """Raise OAuthError unless the caller may register a client, by the setting `registration`.
+
+    That allows every caller, none, or those with the initial access token (RFC 7591 §3).
+    """
     setting = settings.current().registration
     if setting == "open":
         return
-    token = _bearer(authorization)
-    # No token is none, also where the setting is the digest of an empty text.
+    token = _read_bearer(authorization)
+    # A missing token is rejected even if the setting is the digest of an empty text.
     if setting == "closed" or not token or not hmac.compare_digest(secrets.digest(token), setting):
-        raise _no_token()
+        raise _invalid_token()
 
 
 def register(raw: bytes | str, base_url: str) -> dict[str, object]:
-    """Store a client as it describes itself and return its information, secrets included this once."""
-    described = _described(_fields(raw))
+    """Register a client and return the client information response (RFC 7591 §3.2.1), with its secrets."""
+    metadata = _read(_fields(raw))
     token = secrets.mint(REGISTRATION_KIND)
     try:
-        made = clients.register(
-            name=described.name or UNNAMED,
-            uris=described.redirect_uris,
-            auth_method=described.auth_method,
-            grant_types=set(described.grant_types),
-            wanted=set(described.scopes),
-            uri=described.uri,
+        new = clients.register(
+            name=metadata.name or UNNAMED,
+            uris=metadata.redirect_uris,
+            auth_method=metadata.auth_method,
+            grant_types=set(metadata.grant_types),
+            wanted=set(metadata.scopes),
+            uri=metadata.uri,
             registered_by="self",
             registration_digest=secrets.digest(token),
             dies_at=clock.now_s() + UNUSED_KEPT_S,
         )
     except InvalidRequest as error:
-        raise client_metadata.refusal_of(error) from None
-    answer = information(made.client, token, base_url)
-    if made.secret is not None:
-        answer |= {"client_secret": made.secret, "client_secret_expires_at": 0}
-    return answer
+        raise client_metadata.to_oauth_error(error) from None
+    response = build_information(new.client, token, base_url)
+    if new.secret is not None:
+        response |= {"client_secret": new.secret, "client_secret_expires_at": 0}
+    return response
 
 
-def authenticated(client_id: str, authorization: str) -> tuple[Client, str]:
-    """Return the client that a registration token manages, its own and no other (RFC 7592 §2), and that token."""
-    client, token = clients.find(client_id), _bearer(authorization)
+def authenticate(client_id: str, authorization: str) -> tuple[Client, str]:
+    """Return the client with this id, and the registration access token that authenticates it (RFC 7592 §2)."""
+    client, token = clients.find(client_id), _read_bearer(authorization)
     stored = client.registration_digest if client else None
     if client is None or stored is None or not hmac.compare_digest(stored, secrets.digest(token)):
-        raise _no_token()
+        raise _invalid_token()
     return client, token
 
 
 def replace(client: Client, token: str, raw: bytes | str, base_url: str) -> dict[str, object]:
-    """Put another description in place of the client's (RFC 7592 §2.2). Whether it is public can't change."""
-    given = _fields(raw)
-    _check_own(client, given)
-    described = _described(given)
-    if (described.auth_method == "none") != client.is_public:
-        raise _invalid("token_endpoint_auth_method can't change between none and a secret.")
+    """Replace a client's metadata (RFC 7592 §2.2). A public client can't become confidential, nor the reverse."""
+    fields = _fields(raw)
+    _check_identity(client, fields)
+    metadata = _read(fields)
+    if (metadata.auth_method == "none") != client.is_public:
+        raise _invalid("token_endpoint_auth_method can't change from or to none.")
     try:
-        clients.check_uris_for(set(described.grant_types), described.redirect_uris)
-        uris = clients.checked_uris(described.redirect_uris)
+        clients.check_has_redirect_uri(set(metadata.grant_types), metadata.redirect_uris)
+        uris = clients.validate_redirect_uris(metadata.redirect_uris)
     except InvalidRequest as error:
-        raise client_metadata.refusal_of(error) from None
-    with models.refused_as(_no_token()):
+        raise client_metadata.to_oauth_error(error) from None
+    with models.refused_as(_invalid_token()):
         client.update(
             actions=[
-                Client.name.set(described.name or UNNAMED),
+                Client.name.set(metadata.name or UNNAMED),
                 Client.redirect_uris.set(uris),
-                Client.grant_types.set(set(described.grant_types)),
-                Client.scopes.set(set(described.scopes)),
-                Client.auth_method.set(described.auth_method),
-                Client.uri.set(described.uri) if described.uri else Client.uri.remove(),
+                Client.grant_types.set(set(metadata.grant_types)),
+                Client.scopes.set(set(metadata.scopes)),
+                Client.auth_method.set(metadata.auth_method),
+                Client.uri.set(metadata.uri) if metadata.uri else Client.uri.remove(),
             ],
             condition=Client.deleted_at.does_not_exist() & Client.created_at.exists(),
         )
-    return information(client, token, base_url)
+    return build_information(client, token, base_url)
 
 
-def information(client: Client, token: str, base_url: str) -> dict[str, object]:
-    """Return what is known of a client to the holder of its registration token (RFC 7591 §3.2.1, RFC 7592 §3)."""
+def build_information(client: Client, token: str, base_url: str) -> dict[str, object]:
+    """Return the client information response (RFC 7591 §3.2.1, RFC 7592 §3)."""
     information: dict[str, object] = {
         "client_id": client.client_id,
         "client_id_issued_at": client.created_at // 1000,
@@ -120,29 +124,32 @@ def information(client: Client, token: str, base_url: str) -> dict[str, object]:
 def _fields(raw: bytes | str) -> Fields:
     if len(raw) > BODY_BYTES_MAX:
         raise _invalid("The body is too long.")
-    return client_metadata.fields_of(raw)
+    return client_metadata.parse_fields(raw)
 
 
-def _described(given: Fields) -> Metadata:
-    """Return the described client, the defaults of RFC 7591 §2 filled in."""
-    return client_metadata.read(
-        given, offered=clients.SELF_REGISTRABLE, by_default=(clients.CODE,), auth_method=clients.CONFIDENTIAL_METHODS[0]
+def _read(fields: Fields) -> Metadata:
+    """Return the metadata with the defaults of RFC 7591 §2."""
+    return client_metadata.parse(
+        fields,
+        offered=clients.SELF_REGISTRABLE,
+        by_default=(clients.CODE,),
+        auth_method=clients.CONFIDENTIAL_METHODS[0],
     )
 
 
-def _check_own(client: Client, given: Fields) -> None:
-    """Raise OAuthError unless a replacement names this very client, and nothing that isn't its to say."""
-    if given.get("client_id") != client.client_id:
-        raise _invalid("client_id must be the client's own.")
-    forbidden = [name for name in NEVER_REPLACED if name in given]
+def _check_identity(client: Client, fields: Fields) -> None:
+    """Raise OAuthError unless an update request names this client, and contains no read-only field."""
+    if fields.get("client_id") != client.client_id:
+        raise _invalid("client_id must be the id of this client.")
+    forbidden = [name for name in READ_ONLY_FIELDS if name in fields]
     if forbidden:
-        raise _invalid(f"{forbidden[0]} can't be replaced: leave it out.")
-    secret = given.get("client_secret")
+        raise _invalid(f"{forbidden[0]} can't be changed. Leave it out.")
+    secret = fields.get("client_secret")
     if secret is not None and not (isinstance(secret, str) and clients.has_secret(client, secret)):
-        raise _invalid("client_secret must be the client's own, or left out.")
+        raise _invalid("client_secret must be the current secret or left out.")
 
 
-def _bearer(authorization: str) -> str:
+def _read_bearer(authorization: str) -> str:
     scheme, token = http_syntax.credentials(authorization)
     return token if scheme == "bearer" and token.isascii() and len(token) <= _TOKEN_MAX else ""
 
@@ -151,8 +158,8 @@ def _invalid(description: str) -> OAuthError:
     return OAuthError("invalid_client_metadata", description)
 
 
-def _no_token() -> OAuthError:
+def _invalid_token() -> OAuthError:
     challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
     return OAuthError(
-        "invalid_token", "A registration token is needed, and this is none.", status=401, headers=challenge
+        "invalid_token", "The registration access token is missing or invalid.", status=401, headers=challenge
     )

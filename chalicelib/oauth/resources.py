@@ -1,4 +1,4 @@
-"""Resources (RFC 8707): what an access token is for. This API, or another that the owner names in the settings."""
+"""Resource indicators (RFC 8707): an access token is for this API or for others that the operator configured."""
 
 from collections.abc import Iterable
 
@@ -6,22 +6,22 @@ from chalicelib.core import settings
 from chalicelib.oauth.errors import invalid_target
 
 
-def checked(asked: Iterable[str], base_url: str) -> set[str]:
-    """Return the resources asked for; raise invalid_target for one that isn't ours."""
-    resources = set(asked)
+def validate(requested: Iterable[str], base_url: str) -> set[str]:
+    """Return the requested resources; raise invalid_target for an unknown one."""
+    resources = set(requested)
     for resource in resources:
         if not is_this_api(resource, base_url) and resource not in settings.current().other_resources:
             raise invalid_target()
     return resources
 
 
-def narrowed(asked: Iterable[str], granted: set[str], base_url: str) -> set[str]:
-    """Return the resources of an access token: all that were granted, or those asked for (RFC 8707 §2.2).
+def select_granted(requested: Iterable[str], granted: set[str], base_url: str) -> set[str]:
+    """Return the resources of an access token: the requested ones, by default all that were granted (RFC 8707 §2.2).
 
-    Raises invalid_target for any that is not ours, or was not granted.
+    Raises invalid_target for a resource that is unknown or was not granted.
     """
-    wanted = checked(asked, base_url)
-    # Consent to no resource by name was consent to this API, not to the owner's others.
+    wanted = validate(requested, base_url)
+    # A consent that names no resource covers this API, not the others.
     within = wanted <= granted if granted else all(is_this_api(each, base_url) for each in wanted)
     if not within:
         raise invalid_target("The resource was not granted.")
@@ -29,11 +29,11 @@ def narrowed(asked: Iterable[str], granted: set[str], base_url: str) -> set[str]
 
 
 def is_this_api(resource: str, base_url: str) -> bool:
-    """Tell whether a resource is this API, or a path of it."""
+    """Return whether a resource is this API or one of its paths."""
     return "#" not in resource and (resource == base_url or resource.startswith(f"{base_url}/"))
 
 
 def serves_this_api(resources: Iterable[str], base_url: str) -> bool:
-    """Tell whether a token with these resources may call this API; one that names none may."""
+    """Return whether a token with these resources may call this API. One without resources may."""
     named = list(resources)
     return not named or any(is_this_api(resource, base_url) for resource in named)

@@ -1,4 +1,4 @@
-"""Giving tokens back (RFC 7009) and asking about one's own (RFC 7662)."""
+"""Token revocation (RFC 7009) and token introspection (RFC 7662)."""
 
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock
@@ -11,37 +11,37 @@ from chalicelib.limits import stale_marks
 from chalicelib.oauth import grants
 from chalicelib.oauth.errors import OAuthError, invalid_grant
 from chalicelib.oauth.issuance import REFRESH_KIND
-from chalicelib.oauth.tables import Client, Grant, Ticket
+from chalicelib.oauth.tables import Client, Grant, OneTimeToken
 
-Token = Credential | Ticket | None
-"""What lies under the secret that was presented."""
+Token = Credential | OneTimeToken | None
+"""The item of the presented token."""
 
 
 def revoke(client: Client, found: Token) -> None:
-    """End a token of the client's: an access token by itself, a refresh token with its whole grant.
+    """Revoke a token of the client: an access token alone, a refresh token with its whole grant.
 
-    An unknown token is as good as revoked (RFC 7009 §2.2). Raises invalid_grant for another client's.
+    An unknown token counts as revoked (RFC 7009 §2.2). Raises invalid_grant for another client's token.
     """
-    token = _of_access_or_refresh(found)
+    token = _only_access_or_refresh(found)
     if token is None:
         return
     if token.client_id != client.client_id:
         raise invalid_grant("The token belongs to another client.")
-    told = _end_token(token) if isinstance(token, Credential) else grants.revoke_by_id(str(token.grant_id))
-    if not told:
+    is_marked = _revoke_token(token) if isinstance(token, Credential) else grants.revoke_by_id(str(token.grant_id))
+    if not is_marked:
         raise OAuthError(
-            "temporarily_unavailable", "The token is revoked but may work for 5 minutes. Repeat.", status=503
+            "temporarily_unavailable", "The token is revoked but may work for 5 minutes. Try again.", status=503
         )
 
 
 def introspect(client: Client, found: Token, issuer: str) -> dict[str, object]:
-    """Return what a token of the client's is good for; of any other only that it isn't active (RFC 7662 §2.2)."""
-    token = _of_access_or_refresh(found)
-    if token is None or token.client_id != client.client_id or not _is_live(token):
+    """Return the metadata of an active token of this client; any other is reported as inactive (RFC 7662 §2.2)."""
+    token = _only_access_or_refresh(found)
+    if token is None or token.client_id != client.client_id or not _is_active(token):
         return {"active": False}
-    # token_type is how a token is sent to a resource (RFC 6749 §7.1): a refresh token isn't.
+    # token_type describes how a token is sent to a resource (RFC 6749 §7.1), so a refresh token has none.
     kind = {"token_type": "Bearer"} if isinstance(token, Credential) else {}
-    answer: dict[str, object] = {
+    response: dict[str, object] = {
         "active": True,
         "scope": scopes.joined(token.scopes or ()),
         "client_id": token.client_id,
@@ -51,18 +51,18 @@ def introspect(client: Client, found: Token, issuer: str) -> dict[str, object]:
         "iss": issuer,
     }
     if isinstance(token, Credential):
-        answer["iat"] = token.created_at // 1000
+        response["iat"] = token.created_at // 1000
     if token.resources:
-        answer["aud"] = sorted(token.resources)
-    return answer
+        response["aud"] = sorted(token.resources)
+    return response
 
 
-def _of_access_or_refresh(found: Token) -> Credential | Ticket | None:
-    """Codes aren't to be asked about, nor given back."""
+def _only_access_or_refresh(found: Token) -> Credential | OneTimeToken | None:
+    """Return the token unless it is a code: codes can't be revoked or introspected."""
     return found if isinstance(found, Credential) or (found is not None and found.kind == REFRESH_KIND) else None
 
 
-def _is_live(found: Credential | Ticket) -> bool:
+def _is_active(found: Credential | OneTimeToken) -> bool:
     if isinstance(found, Credential):
         if not found.is_live():
             return False
@@ -72,16 +72,16 @@ def _is_live(found: Credential | Ticket) -> bool:
     if found.grant_id:
         keys[Grant] = Grant.item(id=found.grant_id)
     read = models.found_at_once(keys)
-    if Account not in read or not _allows(read[Account], found):
+    if Account not in read or not _is_account_active(read[Account], found):
         return False
-    return not found.grant_id or (Grant in read and read[Grant].is_live())
+    return not found.grant_id or (Grant in read and read[Grant].is_active())
 
 
-def _allows(account: Account, found: Credential | Ticket) -> bool:
+def _is_account_active(account: Account, found: Credential | OneTimeToken) -> bool:
     since_ms = found.created_at if isinstance(found, Credential) else found.granted_at
     return account.status == "active" and not account.has_ended(since_ms)
 
 
-def _end_token(token: Credential) -> bool:
+def _revoke_token(token: Credential) -> bool:
     end_token(token)
     return stale_marks.mark(token.account_id)

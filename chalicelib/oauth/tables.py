@@ -1,4 +1,4 @@
-"""Where clients, consents, grants and tickets lie. Times are epoch milliseconds, but for the TTL."""
+"""Tables of clients, consents, grants and one-time tokens. Times are epoch milliseconds, except those for the TTL."""
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, ListAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
@@ -7,14 +7,14 @@ from chalicelib.core import clock
 from chalicelib.core.dynamodb import models
 
 
-class ByOwner(GlobalSecondaryIndex["Client"]):
+class ClientsByAccount(GlobalSecondaryIndex["Client"]):
     """The clients that an account registered, oldest first."""
 
     class Meta:
         index_name = "by_owner"
         projection = AllProjection()
 
-    owner_id = UnicodeAttribute(hash_key=True)
+    account_id = UnicodeAttribute(hash_key=True, attr_name="owner_id")
     client_id = UnicodeAttribute(range_key=True)
 
 
@@ -30,39 +30,39 @@ class Client(models.Table):
     grant_types = UnicodeSetAttribute()
     scopes = UnicodeSetAttribute()
     auth_method = UnicodeAttribute()
-    """`none` for a public client, else how it says it sends its secret."""
+    """`none` for a public client, else the method it registered (RFC 7591 §2)."""
     registered_by = UnicodeAttribute()
     """`account`, `self` (RFC 7591) or `document` (client ID metadata document)."""
     created_at = models.Integer()
-    owner_id = UnicodeAttribute(null=True)
+    account_id = UnicodeAttribute(null=True, attr_name="owner_id")
     secret_digest = UnicodeAttribute(null=True)
     secret_hint = UnicodeAttribute(null=True)
     registration_digest = UnicodeAttribute(null=True)
     uri = UnicodeAttribute(null=True)
     pkce_required = BooleanAttribute(null=True)
-    """What its owner chose for a confidential client; others must use PKCE whatever stands here."""
+    """The choice of a confidential client's account; other clients must always use PKCE."""
     deleted_at = models.Integer(null=True)
-    # Who ended it, if that was an admin or the operator, and why.
+    # The admin or operator that deleted the client, and the reason.
     ended_by = UnicodeAttribute(null=True)
     ended_because = UnicodeAttribute(null=True)
-    # Since when its owner's account is suspended or deleted (see `accounts.owned_clients`).
+    # The time since which the client's account is suspended or deleted (see `accounts.owned_clients`).
     owner_suspended_at = models.Integer(null=True)
     fresh_until = models.Integer(null=True)
-    """Of a document: when it is to be fetched again."""
+    """The end of a metadata document's freshness lifetime."""
     dies_at = models.DiesAt(null=True)
     kept_until = models.Integer(null=True)
-    """Of a document that an account approved: the epoch second until which it is kept at least."""
+    """The minimum retention, as an epoch second, of a document's client that an account approved."""
 
-    by_owner = ByOwner()
+    by_account = ClientsByAccount()
 
     @property
     def is_public(self) -> bool:
-        """Tell whether it keeps no secret (RFC 6749 §2.1)."""
+        """Return whether this is a public client (RFC 6749 §2.1)."""
         return self.auth_method == "none"
 
     @property
-    def only_redirect_uri(self) -> str | None:
-        """Return where it is answered if a request names no redirect URI: only one that has a single one may do so."""
+    def default_redirect_uri(self) -> str | None:
+        """Return the redirect URI of a request that names none; None unless exactly one is registered."""
         match list(self.redirect_uris):
             case [uri]:
                 return uri
@@ -70,21 +70,21 @@ class Client(models.Table):
 
     @property
     def is_active(self) -> bool:
-        """Tell whether anything may be issued to it, and what it was issued works."""
+        """Return whether the client may get tokens, and its tokens are accepted."""
         return self.deleted_at is None and self.owner_suspended_at is None
 
     @property
     def must_use_pkce(self) -> bool:
-        """Return whether an authorization request without PKCE is refused.
+        """Return whether an authorization request without PKCE is an error.
 
-        More lenient than OAuth 2.1: a confidential client that an account registered may leave it out, as the published
-        authorization flow does, unless its owner requires it.
+        More lenient than OAuth 2.1: a confidential client that an account registered may omit PKCE, as the published
+        authorization flow does, unless the account requires it.
         """
         return self.is_public or self.registered_by != "account" or bool(self.pkce_required)
 
 
 class ConsentsByClient(GlobalSecondaryIndex["Consent"]):
-    """The accounts that have a remembered yes to a client: for its end."""
+    """The accounts with a remembered consent to a client, for its deletion."""
 
     class Meta:
         index_name = "by_client"
@@ -95,7 +95,7 @@ class ConsentsByClient(GlobalSecondaryIndex["Consent"]):
 
 
 class Consent(models.Table):
-    """An account's remembered yes to a client."""
+    """An account's remembered consent to a client."""
 
     class Meta(models.Meta):
         table = "consents"
@@ -103,9 +103,9 @@ class Consent(models.Table):
     account_id = UnicodeAttribute(hash_key=True)
     client_id = UnicodeAttribute(range_key=True)
     allowed = UnicodeSetAttribute()
-    """What was said yes to, a line each: the place that is answered, the resource ("" for none named), the scope.
+    """Entries of the redirect's recipient, the resource ("" if none was named) and the scope, separated by spaces.
 
-    Not scopes, resources and places apart: a yes to one scope here and to another there is none to both in one place.
+    The three are not stored separately: a scope that was allowed to one recipient isn't allowed to another.
     """
     given_at = models.Integer()
 
@@ -113,8 +113,8 @@ class Consent(models.Table):
 
     @property
     def scopes(self) -> set[str]:
-        """Return every scope that was allowed, wherever and for whatever."""
-        return {line.rpartition(" ")[2] for line in self.allowed}
+        """Return all allowed scopes, for any recipient and resource."""
+        return {entry.rpartition(" ")[2] for entry in self.allowed}
 
 
 class GrantsByAccount(GlobalSecondaryIndex["Grant"]):
@@ -129,7 +129,7 @@ class GrantsByAccount(GlobalSecondaryIndex["Grant"]):
 
 
 class GrantsByClient(GlobalSecondaryIndex["Grant"]):
-    """The grants that a client was given, oldest first."""
+    """The grants to a client, oldest first."""
 
     class Meta:
         index_name = "by_client"
@@ -140,7 +140,7 @@ class GrantsByClient(GlobalSecondaryIndex["Grant"]):
 
 
 class Grant(models.Table):
-    """One approval's family of tokens."""
+    """The tokens issued by one approval."""
 
     class Meta(models.Meta):
         table = "grants"
@@ -158,13 +158,13 @@ class Grant(models.Table):
     by_account = GrantsByAccount()
     by_client = GrantsByClient()
 
-    def is_live(self) -> bool:
-        """Tell whether its tokens may still work."""
+    def is_active(self) -> bool:
+        """Return whether the grant is neither revoked nor expired."""
         return self.revoked_at is None and self.expires_at > clock.now_ms()
 
 
-class Ticket(models.Table):
-    """A one-time secret exchanged for tokens: authorization code, refresh token, device code."""
+class OneTimeToken(models.Table):
+    """An authorization code, refresh token or device code: it can be exchanged for tokens once."""
 
     class Meta(models.Meta):
         table = "tickets"
@@ -181,9 +181,9 @@ class Ticket(models.Table):
     consumed_at = models.Integer(null=True)
     redirect_uri = UnicodeAttribute(null=True)
     code_challenge = UnicodeAttribute(null=True)
-    # A rotated refresh token: its last answer, sealed with a key that only its holder can derive (see `sealed`).
+    # Of a rotated refresh token: the response, encrypted under a key derived from the token (see `refresh_replay`).
     sealed = BinaryAttribute(null=True, legacy_encoding=False)
-    # A device code: what the person is asked to type, how it was decided, and how often the device may ask.
+    # Of a device code: the user code, the decision, the last poll and the minimum time between polls.
     user_code = UnicodeAttribute(null=True)
     device_digest = UnicodeAttribute(null=True)
     decision = UnicodeAttribute(null=True)
@@ -193,8 +193,8 @@ class Ticket(models.Table):
 
     @property
     def is_expired(self) -> bool:
-        """Return whether its time is over and it was never spent.
+        """Return whether it expired unused.
 
-        One that was spent counts however old it is: its second use is reuse whenever it comes (RFC 6749 §4.1.2).
+        False once it was used, however long ago: a second use is reuse at any time (RFC 6749 §4.1.2).
         """
         return self.consumed_at is None and bool(self.expires_at <= clock.now_ms())

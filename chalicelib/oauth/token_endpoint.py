@@ -1,14 +1,14 @@
-"""The token endpoint: each grant type is a function in a file of its own (RFC 6749 §3.2)."""
+"""The token endpoint (RFC 6749 §3.2): selects the function of a request's grant type."""
 
 from collections.abc import Callable
 
 from chalicelib.oauth import clients
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.grant_types import authorization_code, client_credentials, device_code, refresh_token
-from chalicelib.oauth.issuance import Answer
+from chalicelib.oauth.issuance import TokenResponse
 from chalicelib.oauth.token_request import TokenRequest
 
-GRANTS: dict[str, Callable[[TokenRequest], Answer]] = {
+GRANTS: dict[str, Callable[[TokenRequest], TokenResponse]] = {
     clients.CODE: authorization_code.redeem,
     clients.REFRESH: refresh_token.refresh,
     clients.CLIENT_CREDENTIALS: client_credentials.issue,
@@ -16,9 +16,9 @@ GRANTS: dict[str, Callable[[TokenRequest], Answer]] = {
 }
 
 
-def answer(request: TokenRequest) -> Answer:
-    """Return the tokens that a request is answered with; raise OAuthError for the first thing that is wrong (§5.2)."""
-    grant = GRANTS.get(request.parameters.required("grant_type"))
+def respond(request: TokenRequest) -> TokenResponse:
+    """Return the token response; raise OAuthError for an invalid request (§5.2)."""
+    grant = GRANTS.get(request.parameters.require("grant_type"))
     if grant is None:
-        raise OAuthError("unsupported_grant_type", "grant_type is unknown here.")
+        raise OAuthError("unsupported_grant_type", "grant_type is not supported.")
     return grant(request)

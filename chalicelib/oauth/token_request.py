@@ -1,37 +1,37 @@
-"""A token request whose client has authenticated: what every grant type starts from (RFC 6749 §3.2)."""
+"""A token request of an authenticated client, the input of every grant type (RFC 6749 §3.2)."""
 
 from dataclasses import dataclass
 
 from chalicelib.oauth import resources
 from chalicelib.oauth.issuance import Issuance
 from chalicelib.oauth.parameters import Parameters
-from chalicelib.oauth.tables import Client, Ticket
+from chalicelib.oauth.tables import Client, OneTimeToken
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """The parameters, who sent them, and the ticket whose secret is among them."""
+    """The parameters, the client, and the item of the code or refresh token that the parameters contain."""
 
     parameters: Parameters
     client: Client
-    ticket: Ticket | None
+    one_time_token: OneTimeToken | None
     base_url: str
 
-    def own_ticket(self, kind: str) -> Ticket | None:
-        """Return the presented ticket, None unless it is of this kind and was issued to this client."""
-        ticket = self.ticket
-        if ticket is None or ticket.kind != kind or ticket.client_id != self.client.client_id:
+    def get_own(self, kind: str) -> OneTimeToken | None:
+        """Return the presented code or token, None unless it is of this kind and was issued to this client."""
+        one_time_token = self.one_time_token
+        if one_time_token is None or one_time_token.kind != kind or one_time_token.client_id != self.client.client_id:
             return None
-        return ticket
+        return one_time_token
 
-    def issuance(self, ticket: Ticket, scopes: set[str]) -> Issuance:
-        """Return what `ticket` is exchanged for; raise invalid_target for a resource that was not granted."""
-        asked = self.parameters.every("resource")
+    def issuance(self, one_time_token: OneTimeToken, scopes: set[str]) -> Issuance:
+        """Return the content of the tokens to issue; raise invalid_target for a resource that was not granted."""
+        requested = self.parameters.get_all("resource")
         return Issuance(
             client=self.client,
-            account_id=str(ticket.account_id),
-            grant_id=ticket.grant_id,
+            account_id=str(one_time_token.account_id),
+            grant_id=one_time_token.grant_id,
             scopes=scopes,
-            resources=resources.narrowed(asked, set(ticket.resources or ()), self.base_url),
+            resources=resources.select_granted(requested, set(one_time_token.resources or ()), self.base_url),
             base_url=self.base_url,
         )

@@ -1,4 +1,4 @@
-"""Static files under names that carry a hash of what is in them, so that a browser may keep each for a year."""
+"""Static files, named by a hash of their content so that browsers can cache them for a year."""
 
 import hashlib
 from functools import lru_cache
@@ -14,7 +14,7 @@ def path(name: str) -> str:
 
 
 def find(hashed_name: str) -> tuple[str, str] | None:
-    """Return type and text of a file by its hashed name, or None when there is no such file."""
+    """Return the content type and the text of a file by its hashed name, or None for an unknown name."""
     name = _names().get(hashed_name)
     if name is None:
         return None

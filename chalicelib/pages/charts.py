@@ -1,4 +1,4 @@
-"""Bars for a page: where each stands in an SVG of fixed size. People read the numbers in the table beside it."""
+"""Geometry of the bars of a usage chart, in an SVG of fixed size. A table on the page has the numbers."""
 
 from dataclasses import dataclass
 
@@ -8,40 +8,40 @@ GAP = 2
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar: the admitted part, and on top of it the refused one."""
+    """One bar: the admitted requests, with the rejected ones on top."""
 
     x: float
     width: float
     used_y: float
     used_height: float
-    refused_y: float
-    refused_height: float
+    rejected_y: float
+    rejected_height: float
     title: str
 
 
 def bars(values: list[tuple[str, int, int]]) -> tuple[list[Bar], int]:
-    """Return the bars of (title, used, refused) from left to right, and the number that the top edge stands for."""
-    top = _round_up(max((used + refused for _, used, refused in values), default=0))
+    """Return the bars of (title, admitted, rejected) from left to right, and the value at the top edge."""
+    top = _round_up(max((used + rejected for _, used, rejected in values), default=0))
     step = WIDTH / max(1, len(values))
     return [_bar(at, step, top, *value) for at, value in enumerate(values)], top
 
 
-def _bar(at: int, step: float, top: int, title: str, used: int, refused: int) -> Bar:
+def _bar(at: int, step: float, top: int, title: str, used: int, rejected: int) -> Bar:
     used_height = round(HEIGHT * used / top, 1)
-    refused_height = round(HEIGHT * refused / top, 1)
+    rejected_height = round(HEIGHT * rejected / top, 1)
     return Bar(
         x=round(at * step + GAP / 2, 1),
         width=round(step - GAP, 1),
         used_y=round(HEIGHT - used_height, 1),
         used_height=used_height,
-        refused_y=round(HEIGHT - used_height - refused_height, 1),
-        refused_height=refused_height,
+        rejected_y=round(HEIGHT - used_height - rejected_height, 1),
+        rejected_height=rejected_height,
         title=title,
     )
 
 
 def _round_up(number: int) -> int:
-    """Return the next number that a person calls round, and half of which is round too, from 10 up."""
+    """Return the next round number; from 10 up its half is an integer, too."""
     power = 1
     while True:
         for tenths in (10, 12, 16, 20, 30, 40, 50, 60, 80):

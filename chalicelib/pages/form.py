@@ -1,4 +1,4 @@
-"""A form that was refused, as its page shows it again: with what was typed, and what is wrong beside the field."""
+"""A submitted form that was rejected: its page shows the submitted values again, and the error at its field."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -8,61 +8,61 @@ from chalicelib.core import errors
 from chalicelib.pages import labels
 
 NEVER_REPEATED = ("password", "secret", "csrf", "ticket")
-"""What a field's name holds whose value no page repeats."""
+"""A field whose name contains one of these is never shown again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """What was sent to `action`, and why that was refused."""
+class RejectedForm:
+    """The values that were sent to `action`, and the error."""
 
     action: str
-    typed: Mapping[str, Sequence[str]] = dataclasses.field(repr=False)
+    values: Mapping[str, Sequence[str]] = dataclasses.field(repr=False)
     field: str
     """The field that the message is about; "" when it is about the whole form."""
     message: str
     shown_at: list[str] = dataclasses.field(default_factory=list)
-    """The fields at which a page has shown the message by now: one whose form is no longer there shows it on top."""
+    """The fields that have shown the message so far. A page without the field shows the message at the top."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One form of a page: as it stands there first, or as it was refused."""
+    """One form of a page, with its initial values or as it was rejected."""
 
     action: str
-    refused: Refused | None
+    rejected_form: RejectedForm | None
 
-    def value(self, name: str, at_first: object = "") -> object:
-        """Return what stands in a field: what was typed, or else what stood there at first."""
-        return self.refused.typed.get(name, [at_first])[-1] if self.refused else at_first
+    def value(self, name: str, initial: object = "") -> object:
+        """Return the value of a field: the submitted one, or else the initial one."""
+        return self.rejected_form.values.get(name, [initial])[-1] if self.rejected_form else initial
 
-    def values(self, name: str, at_first: Sequence[str]) -> Sequence[str]:
-        """Return which of several boxes of one name are ticked."""
-        return self.refused.typed.get(name, ()) if self.refused else at_first
+    def values(self, name: str, initial: Sequence[str]) -> Sequence[str]:
+        """Return the selected checkboxes of one name."""
+        return self.rejected_form.values.get(name, ()) if self.rejected_form else initial
 
     def problem(self, name: str = "") -> str:
-        """Return what is wrong with a field, or with the whole form; "" for nothing."""
-        if self.refused is None or self.refused.field != name:
+        """Return the error of a field, or of the whole form; "" for none."""
+        if self.rejected_form is None or self.rejected_form.field != name:
             return ""
-        self.refused.shown_at.append(name)
-        return self.refused.message
+        self.rejected_form.shown_at.append(name)
+        return self.rejected_form.message
 
 
-def refused(action: str, typed: Mapping[str, Sequence[str] | str], error: errors.LatchkeyError) -> Refused:
-    """Return a form that was refused; what must not be repeated is left out of it."""
+def reject(action: str, values: Mapping[str, Sequence[str] | str], error: errors.LatchkeyError) -> RejectedForm:
+    """Return a form that was rejected, without the values that are never shown again."""
     kept = {
-        name: [values] if isinstance(values, str) else list(values)
-        for name, values in typed.items()
+        name: [given] if isinstance(given, str) else list(given)
+        for name, given in values.items()
         if not any(part in name for part in NEVER_REPEATED)
     }
-    return Refused(action, kept, error.field, in_readers_words(error))
+    return RejectedForm(action, kept, error.field, message_of(error))
 
 
-def in_readers_words(error: errors.LatchkeyError) -> str:
-    """Return a message with the label of its field for its name in the API; of a limit, when to come back."""
+def message_of(error: errors.LatchkeyError) -> str:
+    """Return the message of an error for a page: with the label of its field, and a wait in minutes."""
     if isinstance(error, errors.RateLimited):
         minutes = -(-error.retry_after_s // 60)
-        return f"Too many attempts. Come back in {minutes} minute{'s' if minutes > 1 else ''}."
+        return f"Too many attempts. Try again in {minutes} minute{'s' if minutes > 1 else ''}."
     prefix = f"{error.field} "
     if error.field in labels.FIELDS and error.message.startswith(prefix):
         return f"{labels.FIELDS[error.field]} {error.message.removeprefix(prefix)}"
-    return labels.in_one_second(error.message)
+    return labels.with_singular(error.message)

@@ -1,67 +1,67 @@
-"""What pages call things: scopes and states in words, what to choose from, and what is said after each action."""
+"""Texts of the pages: labels of scopes, states and fields, the options of forms, and the notice after each action."""
 
 from fnmatch import fnmatchcase
 
 SCOPES = {
-    "read": ("Read", "See users, your own record and your limits."),
+    "read": ("Read", "View users, your own details and your limits."),
     "write": ("Write", "Change your own name."),
-    "keys": ("Manage keys", "Make, rename, narrow, rotate and revoke API keys."),
-    "events": ("Activity", "See what happened to your account and your keys."),
-    "webhooks": ("Webhooks", "Add, change and delete webhooks, and see what was sent."),
-    "admin": ("Administer", "Create accounts, set tiers, suspend and reinstate anyone."),
-    "verify": ("Verify", "Ask, as a service of yours, whether somebody's secret is good, and count a request on them."),
+    "keys": ("Manage keys", "Create, rename, rotate and revoke API keys, and remove their scopes."),
+    "events": ("Activity", "View the events of your account and your keys."),
+    "webhooks": ("Webhooks", "Add, change and delete webhooks, and view their deliveries."),
+    "admin": ("Administer", "Create accounts, set their tiers, suspend and reinstate them."),
+    "verify": ("Verify", "Let your own service verify the keys and tokens of its callers, and count their requests."),
 }
 
 CONSENTS = {
-    "read": "See users, your own record and your limits",
+    "read": "View users, your own details and your limits",
     "write": "Change your own name",
 }
-"""What a client may do, said to the person who decides."""
+"""Permissions of an OAuth client, as the consent page lists them."""
 
 EXPIRIES = {"never": None, "7 days": 7, "30 days": 30, "90 days": 90, "1 year": 365}
-"""In days."""
+"""Days until a new key expires."""
 
-GRACES = {"at once": 0, "in 1 hour": 3_600, "in 24 hours": 86_400, "in 7 days": 604_800}
-"""In seconds: when a rotated key stops."""
+GRACES = {"immediately": 0, "in 1 hour": 3_600, "in 24 hours": 86_400, "in 7 days": 604_800}
+"""Seconds until a rotated key stops working."""
 
 POLICIES = {
-    "tell": ("Tell me", "It works on. What was noticed stands here and in the list of your keys for seven days."),
-    "narrow": ("Narrow it to Read", "It can still read. If it may not read, it is revoked."),
-    "revoke": ("Revoke it", "It stops working, for good."),
+    "tell": ("Notify me", "The key keeps working. The alert is shown here and in the list of keys for 7 days."),
+    "narrow": ("Reduce it to Read", "The key keeps only the Read scope. A key without the Read scope is revoked."),
+    "revoke": ("Revoke it", "The key stops working. This can't be undone."),
 }
-"""What can be done with a key by itself when something is unusual."""
+"""Responses to unusual activity of a key."""
 
-STATES = {"live": "Live", "retiring": "Rotated out", "expired": "Expired", "revoked": "Revoked"}
+STATES = {"live": "Active", "retiring": "Rotated", "expired": "Expired", "revoked": "Revoked"}
 
 WEBHOOK_STATES = {"enabled": ("live", "Enabled"), "disabled": ("revoked", "Disabled")}
 DELIVERY_STATES = {
-    "pending": ("retiring", "Waiting"),
+    "pending": ("retiring", "Pending"),
     "delivered": ("live", "Delivered"),
-    "failed": ("revoked", "Given up"),
+    "failed": ("revoked", "Failed"),
 }
-"""What it looks like, and what it is called."""
+"""CSS class and label of each state."""
 
 DISABLED_BECAUSE = {
     "account": "You disabled this webhook.",
-    "gone": "It answered 410, which says that it wants no more, and was disabled.",
-    "failing": "Every attempt failed for a day, and it was disabled.",
+    "gone": "This webhook was disabled because your server responded with 410 Gone.",
+    "failing": "This webhook was disabled because every attempt failed for 24 hours.",
 }
 
 UPTIME = {
-    "up": ("live", "Up"),
+    "up": ("live", "Operational"),
     "degraded": ("retiring", "Degraded"),
     "down": ("revoked", "Down"),
-    "unknown": ("expired", "Not known"),
+    "unknown": ("expired", "Unknown"),
 }
-"""How a component is: what it looks like, and what it is called."""
+"""CSS class and label of each state of a component."""
 
 OVERALL = {
-    "up": "Everything is up.",
-    "partly_checked": "What is checked is up; some parts are not checked.",
-    "incident": "The checks find nothing wrong; read below what they don't see.",
-    "degraded": "Something is slower, or later, than it should be.",
-    "down": "Something is down.",
-    "unknown": "Nobody has checked for some minutes.",
+    "up": "All systems operational.",
+    "partly_checked": "All checked systems operational. Some systems aren't checked.",
+    "incident": "All systems operational; ongoing incident below.",
+    "degraded": "Some systems are degraded.",
+    "down": "Some systems are down.",
+    "unknown": "No recent checks.",
 }
 
 INCIDENTS = {
@@ -73,10 +73,10 @@ INCIDENTS = {
 
 REGISTERED_BY = {
     "account": "By an account",
-    "self": "By itself (dynamic client registration)",
-    "document": "By a client ID metadata document",
+    "self": "Dynamic client registration",
+    "document": "Client ID metadata document",
 }
-"""How an OAuth client was registered."""
+"""Ways in which an OAuth client can be registered."""
 
 TIERS = {"free": "Free", "pro": "Pro", "enterprise": "Enterprise"}
 
@@ -88,63 +88,63 @@ FIELDS = {
     "url": "URL",
     "types": "Events",
     "redirect_uris": "Redirect URIs",
-    "kind": "Kind",
+    "kind": "Type",
     "scopes": "Scopes",
     "expiry": "Expiry",
     "grace": "Grace period",
-    "on_anomaly": "Reaction",
+    "on_anomaly": "Response",
     "tier": "Tier",
     "reason": "Reason",
     "user_code": "Code",
-    "find": "Email or account id",
-    "client_id": "Client id",
+    "find": "Email or account ID",
+    "client_id": "Client ID",
 }
-"""What the fields of forms are called, where an error is about one."""
+"""Labels of form fields, as error messages name them."""
 
 
 def choices(described: dict[str, tuple[str, str]]) -> list[tuple[str, str, str]]:
-    """Return what to choose from as value, title and explanation."""
+    """Return options as value, title and description."""
     return [(name, title, about) for name, (title, about) in described.items()]
 
 
-def in_one_second(message: str) -> str:
-    """Return a message for people; programs are sent the published sentence, which knows no singular."""
+def with_singular(message: str) -> str:
+    """Return an API message for a page: the published sentence has the plural for 1 second, too."""
     return message.replace(" in 1 seconds.", " in 1 second.")
 
 
 NOTICES = {
     "logged-out": "You are logged out.",
     "logged-out-everywhere": "You are logged out everywhere.",
-    "session-ended": "The session has ended.",
-    "key-revoked": "The key is revoked. It stops working with the next request.",
-    "password-set": "Your password is set. Log in with it.",
-    "password-set-not-all-ended": "Your password is set, and you are logged out everywhere. Not all that you selected"
-    " could be ended yet; we try again every minute. Log in, and check in Settings that nothing is left.",
-    "password-changed": "Your password is changed. Every other session was ended.",
-    "verified": "Your email address is confirmed. Log in to go on.",
-    "verified-with-password": "Your email address is confirmed. Log in with your new password.",
-    "confirmed": "Your email address is confirmed.",
-    "email-changed": "Your email address is changed.",
-    "email-sent": "If no other account has the new address, we have sent a link there. It works for one hour.",
-    "verification-sent": "We have sent you another link. It works for one hour.",
-    "renamed": "The name is changed.",
-    "narrowed": "The scopes are narrowed, from the next request on.",
+    "session-ended": "Session ended.",
+    "key-revoked": "Key revoked. It stops working from the next request.",
+    "password-set": "Password set. Log in with your new password.",
+    "password-set-not-all-ended": "Password set, and you are logged out everywhere. Some of the selected items couldn't"
+    " be removed yet; we try again every minute. Log in, and check in Settings that they are gone.",
+    "password-changed": "Password changed. All other sessions have ended.",
+    "verified": "Email address confirmed. Log in to continue.",
+    "verified-with-password": "Email address confirmed. Log in with your new password.",
+    "confirmed": "Email address confirmed.",
+    "email-changed": "Email address changed.",
+    "email-sent": "If no other account has the new address, we have sent a link to it. It expires in 1 hour.",
+    "verification-sent": "We have sent you a new link. It expires in 1 hour.",
+    "renamed": "Name changed.",
+    "narrowed": "Scopes removed. The change applies from the next request.",
     "taken-for-usual": "Dismissed. We'll alert you again if it recurs.",
     "policy-chosen": "Saved.",
-    "revoked": "The key is revoked. It stops working with the next request.",
-    "application-changed": "The application is changed.",
-    "application-deleted": "The application is deleted. Its tokens stop working with the next request.",
-    "application-ended": "The application is ended. Its tokens stop working with the next request.",
-    "disconnected": "The application is disconnected. Its tokens stop working with the next request.",
-    "webhook-changed": "The webhook is changed.",
-    "webhook-enabled": "The webhook is enabled. It is sent what happens from now on.",
-    "webhook-disabled": "The webhook is disabled. What happens from now on isn't sent to it.",
-    "webhook-deleted": "The webhook is deleted.",
-    "webhook-resent": "It was sent again.",
+    "revoked": "Key revoked. It stops working from the next request.",
+    "application-changed": "Application saved.",
+    "application-deleted": "Application deleted. Its tokens stop working from the next request.",
+    "application-ended": "Application ended. Its tokens stop working from the next request.",
+    "disconnected": "App disconnected. Its tokens stop working from the next request.",
+    "webhook-changed": "Webhook saved.",
+    "webhook-enabled": "Webhook enabled. It receives events from now on.",
+    "webhook-disabled": "Webhook disabled. It receives no more events.",
+    "webhook-deleted": "Webhook deleted.",
+    "webhook-resent": "Message sent again.",
     "deleted": "Your account is deleted.",
-    "standing": "The account is changed, from its next request on.",
+    "standing": "Account changed. The change applies from its next request.",
 }
-"""What a page says has been done."""
+"""Notices after an action, by the `done` parameter of the page's URL."""
 NOTICE_PAGES = {
     "logged-out": "/login",
     "logged-out-everywhere": "/login",
@@ -176,9 +176,9 @@ NOTICE_PAGES = {
     "deleted": "/login",
     "standing": "/admin/accounts/*",
 }
-"""The pages that each is made for: whoever sends a link mustn't choose what another page says."""
+"""The page of each notice, so that the sender of a link can't show a notice on any other page."""
 
 
 def notice(name: str, path: str) -> str | None:
-    """Return what the page at `path` says was done; None where that is no notice of this page."""
+    """Return the text of a notice, or None when the page at `path` doesn't have this notice."""
     return NOTICES[name] if name in NOTICES and fnmatchcase(path, NOTICE_PAGES[name]) else None

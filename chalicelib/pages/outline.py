@@ -1,20 +1,18 @@
-"""The reference in the order in which people read it: made from the OpenAPI document."""
+"""The API reference as pages show it, built from the OpenAPI document."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
-from chalicelib.pages import schema_labels
+from chalicelib.pages import curl_examples, schema_labels
 
 Schema = dict[str, Any]
-FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A parameter, or a field of a body or a shape."""
+    """A parameter, or a field of a body or a schema."""
 
     name: str
     kind: str
@@ -24,50 +22,50 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """One status that a request may be answered with."""
+class Response:
+    """One status with which the API can respond to an operation."""
 
     status: str
     about: str
-    shapes: tuple[str, ...]
-    """The names of what is in its body."""
+    schemas: tuple[str, ...]
+    """The names of the schemas of its body."""
     example: str
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One request that can be made."""
+    """One operation of the API."""
 
     id: str
     method: str
     path: str
     summary: str
     more: str
-    """What its description says beyond the summary, "" for nothing."""
+    """The description without the summary, "" for none."""
     needs: str
-    """What it takes to be let in, in words."""
+    """The required authentication, as text."""
     takes_key: bool
     in_path: tuple[Row, ...]
     in_query: tuple[Row, ...]
     in_headers: tuple[Row, ...]
     media: str
-    """The first media type of its body, "" without one."""
+    """The first media type of its body, "" for no body."""
     fields: tuple[Row, ...]
     body: str
     """An example of its body."""
-    replies: tuple[Reply, ...]
-    refusals: tuple[Reply, ...]
+    responses: tuple[Response, ...]
+    errors: tuple[Response, ...]
     curl: str
 
     @property
     def can_be_tried(self) -> bool:
-        """Tell whether a key, or nothing, is all that it takes: for signing, and for OAuth, one has programs."""
-        return self.takes_key or self.needs == NOTHING
+        """Return whether a page can send it: with an API key or no authentication, not with OAuth or a signature."""
+        return self.takes_key or self.needs == NONE
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """What belongs together."""
+    """A group of operations."""
 
     name: str
     about: str
@@ -75,13 +73,13 @@ class Tag:
 
     @property
     def id(self) -> str:
-        """Return where it stands on the page."""
+        """Return the HTML id of its heading."""
         return f"tag-{self.name.lower().replace(' ', '-')}"
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """A named shape and its fields."""
+class NamedSchema:
+    """A named schema and its fields."""
 
     name: str
     about: str
@@ -90,11 +88,11 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """Everything, in order."""
+    """The whole reference, in order."""
 
     introduction: tuple[str, ...]
     tags: tuple[Tag, ...]
-    shapes: tuple[Shape, ...]
+    schemas: tuple[NamedSchema, ...]
     errors: tuple[Schema, ...]
     scopes: tuple[Schema, ...]
     event_types: tuple[Schema, ...]
@@ -102,12 +100,12 @@ class Outline:
     headers: tuple[Row, ...]
 
 
-NOTHING = "nothing: it is open to anyone"
+NONE = "none"
 _NEEDS = {
-    "client": "the client's id and secret, by HTTP Basic or in the body; a public client's id alone",
-    "registration": "the client's registration token as Bearer",
-    "sender": "a signature of the body, in the headers below: GitHub's, or that of a sender who holds our secret",
-    "initial": "nothing, or the owner's initial token as Bearer where registration isn't open",
+    "client": "client ID and secret, by HTTP Basic or in the body; a public client sends only its ID",
+    "registration": "the client's registration access token, as Bearer",
+    "sender": "a signature of the body, in the headers below, by GitHub or a sender with the shared secret",
+    "initial": "none, or the operator's initial access token, as Bearer, where registration isn't open",
 }
 
 
@@ -119,72 +117,75 @@ def outline(document: Schema) -> Outline:
             Tag(tag["name"], tag["description"], tuple(_operations_of(document, tag["name"])))
             for tag in document["tags"]
         ),
-        shapes=tuple(
-            Shape(name, shape["description"], _rows(shape)) for name, shape in document["components"]["schemas"].items()
+        schemas=tuple(
+            NamedSchema(name, schema["description"], _rows(schema))
+            for name, schema in document["components"]["schemas"].items()
         ),
         errors=tuple(document["x-errors"]),
         scopes=tuple(document["x-scopes"]),
         event_types=tuple(document["x-event-types"]),
         tiers=tuple(document["x-tiers"]),
         headers=tuple(
-            Row(name, schema_labels.kind_of(told["schema"]), told["description"], told["required"], "")
-            for name, told in document["components"]["headers"].items()
+            Row(name, schema_labels.kind_of(header["schema"]), header["description"], header["required"], "")
+            for name, header in document["components"]["headers"].items()
         ),
     )
 
 
 def _operations_of(document: Schema, tag: str) -> Iterator[Operation]:
     for path, operations in document["paths"].items():
-        for method, told in operations.items():
-            if tag in told["tags"]:
-                yield _operation(document, method.upper(), path, told)
+        for method, operation in operations.items():
+            if tag in operation["tags"]:
+                yield _operation(document, method.upper(), path, operation)
 
 
-def _operation(document: Schema, method: str, path: str, told: Schema) -> Operation:
-    content: Schema = told.get("requestBody", {}).get("content", {})
+def _operation(document: Schema, method: str, path: str, described: Schema) -> Operation:
+    content: Schema = described.get("requestBody", {}).get("content", {})
     media = next(iter(content), "")
     body: Schema = content.get(media, {})
-    replies = [_reply(document, status, response) for status, response in told["responses"].items()]
+    responses = [_response(document, status, response) for status, response in described["responses"].items()]
     example = body.get("example")
-    parameters = told.get("parameters", [])
+    parameters = described.get("parameters", [])
     in_path = tuple(_parameter(each) for each in parameters if each["in"] == "path")
-    needs, flags = _needs(told)
+    needs, flags = _needs(described)
     return Operation(
-        id=told["operationId"],
+        id=described["operationId"],
         method=method,
         path=path,
-        summary=told["summary"],
-        more=_beyond(told["description"], told["summary"]),
+        summary=described["summary"],
+        more=_more(described),
         needs=needs,
-        takes_key="bearer" in _schemes(told),
+        takes_key="bearer" in _schemes(described),
         in_path=in_path,
         in_query=tuple(_parameter(each) for each in parameters if each["in"] == "query"),
         in_headers=tuple(_parameter(each) for each in parameters if each["in"] == "header"),
         media=media,
         fields=_rows(_one_of(body.get("schema", {}))),
-        body="" if example is None else json.dumps(example, indent=2, ensure_ascii=False),
-        replies=tuple(reply for reply in replies if reply.status < "400"),
-        refusals=tuple(reply for reply in replies if reply.status >= "400"),
-        curl=_curl(document["servers"][0]["url"] + _filled(path, in_path), method, flags, media, example),
+        body="" if example is None else _json(example),
+        responses=tuple(response for response in responses if response.status < "400"),
+        errors=tuple(response for response in responses if response.status >= "400"),
+        curl=curl_examples.command(
+            document["servers"][0]["url"] + _filled(path, in_path), method, flags, media, example
+        ),
     )
 
 
 def _one_of(schema: Schema) -> Schema:
-    """Return what a body is, or what each is that it lists."""
+    """Return the schema of a body, or of the items of a list."""
     each: Schema = schema.get("items", schema)
     return each
 
 
-def _schemes(told: Schema) -> list[str]:
-    return [name for choice in told["security"] for name in choice]
+def _schemes(described: Schema) -> list[str]:
+    return [name for choice in described["security"] for name in choice]
 
 
-def _needs(told: Schema) -> tuple[str, str]:
-    """Return what an operation needs in words, and how curl is given it."""
-    schemes = _schemes(told)
+def _needs(described: Schema) -> tuple[str, str]:
+    """Return the required authentication as text, and the flags that give it to curl."""
+    schemes = _schemes(described)
     if "bearer" in schemes:
-        token = " or an access token" if "oauth" in schemes else ""
-        return f"an API key{token} with the scope `{told['x-required-scope']}`", '-H "Authorization: Bearer $API_KEY"'
+        token = " or access token" if "oauth" in schemes else ""
+        return f"API key{token} with the scope `{described['x-required-scope']}`", '-H "Authorization: Bearer $API_KEY"'
     if "client" in schemes:
         return _NEEDS["client"], '-u "$CLIENT_ID:$CLIENT_SECRET"'
     if "sender" in schemes:
@@ -193,19 +194,29 @@ def _needs(told: Schema) -> tuple[str, str]:
         return _NEEDS["initial"], ""
     if "registration" in schemes:
         return _NEEDS["registration"], '-H "Authorization: Bearer $REGISTRATION_TOKEN"'
-    return NOTHING, ""
+    return NONE, ""
 
 
-def _beyond(description: str, summary: str) -> str:
-    """Return what a description says that the summary and the line about scopes don't."""
-    whole = description.removeprefix(summary).lstrip(". \n")
-    return "\n\n".join(part for part in whole.split("\n\n") if part and not part.startswith("Needs a credential"))
+def _more(described: Schema) -> str:
+    """Return the description without the summary, and without its last paragraph where that names the scope."""
+    text = described["description"].removeprefix(described["summary"]).lstrip(". \n")
+    paragraphs = [paragraph for paragraph in text.split("\n\n") if paragraph]
+    scope = described.get("x-required-scope")
+    if scope and paragraphs and f"`{scope}`" in paragraphs[-1]:
+        del paragraphs[-1]
+    return "\n\n".join(paragraphs)
 
 
-def _parameter(told: Schema) -> Row:
-    schema = told["schema"]
+def _parameter(parameter: Schema) -> Row:
+    schema = parameter["schema"]
     example = str(schema.get("examples", [schema.get("default", "")])[0])
-    return Row(told["name"], schema_labels.kind_of(schema), told.get("description", ""), told["required"], example)
+    return Row(
+        parameter["name"],
+        schema_labels.kind_of(schema),
+        parameter.get("description", ""),
+        parameter["required"],
+        example,
+    )
 
 
 def _rows(schema: Schema) -> tuple[Row, ...]:
@@ -216,32 +227,21 @@ def _rows(schema: Schema) -> tuple[Row, ...]:
     )
 
 
-def _reply(document: Schema, status: str, response: Schema) -> Reply:
+def _response(document: Schema, status: str, response: Schema) -> Response:
     if "$ref" in response:
         response = document["components"]["responses"][response["$ref"].rpartition("/")[2]]
     media: Schema = next(iter(response.get("content", {}).values()), {})
-    shown = [media["example"]] if "example" in media else [each["value"] for each in media.get("examples", {}).values()]
-    example = "\n".join(json.dumps(each, indent=2, ensure_ascii=False) for each in shown[:1] if each)
-    return Reply(status, response["description"], tuple(schema_labels.shapes_of(media.get("schema", {}))), example)
+    named = [each["value"] for each in media.get("examples", {}).values()]
+    example = media.get("example", named[0] if named else None)
+    schemas = tuple(schema_labels.schemas_of(media.get("schema", {})))
+    return Response(status, response["description"], schemas, _json(example) if example else "")
+
+
+def _json(example: Any) -> str:
+    return json.dumps(example, indent=2, ensure_ascii=False)
 
 
 def _filled(path: str, rows: tuple[Row, ...]) -> str:
     for row in rows:
         path = path.replace(f"{{{row.name}}}", row.example or f"{{{row.name}}}")
     return path
-
-
-def _curl(url: str, method: str, flags: str, media: str, example: Any) -> str:
-    lines = [f'curl {"" if method == "GET" else f"-X {method} "}"{url}"']
-    if flags:
-        lines.append(flags)
-    if example and media == FORM:
-        lines.append(f"-d '{urlencode(_plain(example))}'")
-    elif example:
-        told = json.dumps(example, ensure_ascii=False).replace("'", "'\\''")
-        lines += [f'-H "Content-Type: {media}"', f"-d '{told}'"]
-    return " \\\n  ".join(lines)
-
-
-def _plain(example: Mapping[str, Any]) -> dict[str, str]:
-    return {name: value for name, value in example.items() if isinstance(value, str)}

@@ -1,4 +1,4 @@
-"""Turning a template and what it shows into a page. Everything is escaped; nothing here decides anything."""
+"""Render templates. Every value is escaped, and no decision is made here."""
 
 import re
 from dataclasses import dataclass
@@ -11,37 +11,37 @@ from markupsafe import Markup, escape
 from chalicelib.core import clock
 from chalicelib.limits import tiers
 from chalicelib.pages import assets, labels
-from chalicelib.pages.form import Form, Refused
+from chalicelib.pages.form import Form, RejectedForm
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What every page shows around its own matter."""
+    """The values that the layout of every page needs."""
 
     root: str
-    """The path under which all pages live: empty, or a stage like `/api`."""
+    """The path prefix of all pages: empty, or a stage like `/api`."""
     base_url: str
     csrf: str
     email: str | None
-    """Who is logged in."""
+    """The email of the user who is logged in."""
     is_admin: bool
     notice: str | None
     here: str
-    """The page's own path, to mark it in the navigation."""
-    refused: Refused | None = None
-    """The form that was sent, where it was refused."""
+    """The path of the page, to mark it in the navigation."""
+    rejected_form: RejectedForm | None = None
 
     @property
-    def homeless_problem(self) -> str:
-        """Return what is wrong with a form that isn't on the page, as far as it is rendered; "" for nothing."""
-        return self.refused.message if self.refused and not self.refused.shown_at else ""
+    def problem_without_field(self) -> str:
+        """Return the error of a rejected form that no field of the rendered page has shown; "" for none."""
+        return self.rejected_form.message if self.rejected_form and not self.rejected_form.shown_at else ""
 
     def form(self, path: str = "") -> Form:
         """Return the form of this page that is sent to `path`, or its only one."""
-        return Form(path, self.refused if self.refused and path in ("", self.refused.action) else None)
+        is_rejected = self.rejected_form is not None and path in ("", self.rejected_form.action)
+        return Form(path, self.rejected_form if is_rejected else None)
 
 
-def page(template: str, frame: Frame, **shown: Any) -> str:
+def page(template: str, frame: Frame, **values: Any) -> str:
     """Return the HTML of a page."""
 
     def url(path: str) -> str:
@@ -50,7 +50,7 @@ def page(template: str, frame: Frame, **shown: Any) -> str:
     def asset(name: str) -> str:
         return url(assets.path(name))
 
-    return _environment().get_template(f"{template}.html").render(frame=frame, url=url, asset=asset, **shown)
+    return _environment().get_template(f"{template}.html").render(frame=frame, url=url, asset=asset, **values)
 
 
 @lru_cache(maxsize=1)
@@ -63,21 +63,21 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"iso": clock.iso, "date": _date, "moment": _moment, "ago": _ago, "amount": _amount}
-    environment.filters |= {"coded": _coded, "unused": _unused, "pair": _pair}
-    environment.globals["words"] = labels
+    environment.filters |= {"coded": _coded, "unused": _unused, "option": _option}
+    environment.globals["labels"] = labels
     return environment
 
 
 def _date(at_ms: int | None) -> str:
-    return "never" if at_ms is None else clock.iso(at_ms)[:10]
+    return "Never" if at_ms is None else clock.iso(at_ms)[:10]
 
 
 def _moment(at_ms: int | None) -> str:
-    return "never" if at_ms is None else clock.iso(at_ms)[:16].replace("T", " ") + " UTC"
+    return "Never" if at_ms is None else clock.iso(at_ms)[:16].replace("T", " ") + " UTC"
 
 
 def _ago(hour_ms: int) -> str:
-    """Say how long ago an hour began, as exactly as one cares to know."""
+    """Return the time since an hour began, in hours or days."""
     hours = (clock.hour_of(clock.now_s()) - hour_ms // 1000) // clock.HOUR_S
     if hours <= 0:
         return "this hour"
@@ -86,20 +86,20 @@ def _ago(hour_ms: int) -> str:
 
 
 def _unused(since_ms: int, used: str = "") -> str:
-    """Say of what there is since then that nobody knows of a use, as far as anybody can: counters go after a month."""
+    """Return "never", or "not in 31 days" when the key or grant is older than the counters that record its use."""
     kept_s = tiers.FREE.kept_s
-    is_all_known = clock.now_s() - since_ms // 1000 < kept_s
-    return f"never{used}" if is_all_known else f"not{used} in {kept_s // clock.DAY_S} days"
+    is_complete = clock.now_s() - since_ms // 1000 < kept_s
+    return f"never{used}" if is_complete else f"not{used} in {kept_s // clock.DAY_S} days"
 
 
-def _pair(word: str) -> tuple[str, str]:
-    """Return a choice that is called what it is."""
-    return word, word
+def _option(value: str) -> tuple[str, str]:
+    """Return an option whose label is its value, capitalised."""
+    return value, value.capitalize()
 
 
 def _coded(text: str) -> Markup:
-    """Return a text with what stands in backticks as code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped a moment ago
+    """Return a text with the parts in backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - the text is escaped
 
 
 def _amount(number: int) -> str:

@@ -50,12 +50,12 @@ def finish(pending: Unfinished) -> bool:
 def _clients(pending: Unfinished, left: int) -> int:
     """Revoke the grants to its clients, delete the consents, then delete the clients."""
     done = 0
-    for client in Client.by_owner.query(pending.subject):
+    for client in Client.by_account.query(pending.subject):
         client_grants = list(islice(grants.of_client(client.client_id), left - done))
         for grant in client_grants:
             grants.revoke(grant)
         done += len(client_grants)
-        done += len(consent.forget_client(client.client_id, left - done)) if done < left else 0
+        done += len(consent.delete_of_client(client.client_id, left - done)) if done < left else 0
         if done >= left:
             break
         client.delete()

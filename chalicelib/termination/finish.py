@@ -14,7 +14,7 @@ from chalicelib.termination import account_deletion, first_verification, passwor
 
 SLICES: dict[str, Callable[[Unfinished], bool]] = {
     unfinished.OF_OWNER: owned_clients.finish,
-    unfinished.OF_CLIENT: delete_client.finish_ending,
+    unfinished.OF_CLIENT: delete_client.finish_deletion,
     unfinished.OF_ACCOUNT: account_deletion.finish,
     unfinished.OF_CONSENT: consent.finish_withdrawal,
     unfinished.OF_PROOF: first_verification.finish,

@@ -64,8 +64,10 @@ def _webhooks(pending: Unfinished, chosen: set[str]) -> bool:
 
 
 def _applications(pending: Unfinished, chosen: set[str]) -> bool:
-    owned = (clients.stored(each) for each in sorted(chosen) if each.startswith("app_"))
-    delete_client.delete_all([client for client in owned if client is not None and client.owner_id == pending.subject])
+    owned = (clients.find_any(each) for each in sorted(chosen) if each.startswith("app_"))
+    delete_client.delete_all(
+        [client for client in owned if client is not None and client.account_id == pending.subject]
+    )
     return True
 
 
@@ -78,5 +80,5 @@ def _connected(pending: Unfinished, chosen: set[str]) -> bool:
     candidates = (grant for grant in grants.of_account(pending.subject) if grant.created_at <= until_ms)
     to_revoke = list(islice(candidates, SLICE))
     marked = [grants.revoke(grant) for grant in to_revoke]
-    forgotten = consent.forget_until(pending.subject, until_ms, SLICE)
+    forgotten = consent.delete_until(pending.subject, until_ms, SLICE)
     return all(marked) and len(to_revoke) < SLICE and forgotten < SLICE

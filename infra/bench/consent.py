@@ -3,7 +3,7 @@
 from urllib.parse import parse_qs, urlsplit
 
 from chalicelib.oauth import authorize
-from chalicelib.oauth.parameters import of_query
+from chalicelib.oauth.parameters import parse_query
 
 CALLBACK = "https://app.example.com/cb"
 ISSUER = "https://api.example.com"
@@ -18,6 +18,6 @@ def code(account_id: str, client_id: str, **more: str) -> str:
         "scope": "read write",
         **more,
     }
-    asking = authorize.read(of_query({name: [value] for name, value in asked.items()}), ISSUER)
+    asking = authorize.parse(parse_query({name: [value] for name, value in asked.items()}), ISSUER)
     location = authorize.approve(asking, account_id, ISSUER)
     return parse_qs(urlsplit(location).query)["code"][0]

@@ -12,7 +12,7 @@ from chalicelib.events import actors, record
 from chalicelib.limits import stale_marks
 from chalicelib.limits.tiers import ENTERPRISE, PRO
 from chalicelib.oauth import grants
-from tests.oauth.flow import registered
+from tests.oauth.flow import register_client
 from tests.support.harness import TestApp
 
 
@@ -138,7 +138,7 @@ def test_only_a_suspension_stores_a_pending_termination(latchkey: TestApp) -> No
 def test_suspension_marks_users_of_the_accounts_clients_in_the_request(latchkey: TestApp) -> None:
     """Their cached principals become stale, and the progress is saved."""
     owner, user = latchkey.account(name="Owner"), latchkey.account(name="User")
-    app = registered(latchkey, owner=owner)
+    app = register_client(latchkey, owner=owner)
     grants.new(user.id, app.id, scopes={"read"}, resources=set()).save()
     latchkey.clock.forward(1)
     change.set_standing(owner.id, tier=None, status="suspended", actor="operator")

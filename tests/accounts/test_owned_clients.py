@@ -16,7 +16,7 @@ from chalicelib.core.dynamodb.models import Table
 from chalicelib.limits import stale_marks
 from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Client, Grant
-from tests.oauth.flow import registered
+from tests.oauth.flow import register_client
 from tests.support.harness import TestApp
 from tests.support.interleaving import before, failing
 
@@ -24,7 +24,7 @@ from tests.support.interleaving import before, failing
 def owner_with(latchkey: TestApp, clients: int = 1) -> tuple[Account, list[str]]:
     """Return an account and the ids of its clients, in order."""
     owner = latchkey.account(name="Owner")
-    return owner, sorted(registered(latchkey, owner=owner).id for _ in range(clients))
+    return owner, sorted(register_client(latchkey, owner=owner).id for _ in range(clients))
 
 
 def create_grants(client_id: str, number: int) -> list[Grant]:

@@ -23,7 +23,7 @@ from infra.routes import of_latchkey
 from infra.standin import Answer
 from tests.api.console.places import Place, place
 from tests.detection.signing import by_partner
-from tests.oauth.flow import CALLBACK, REFRESH, App, as_json, registered
+from tests.oauth.flow import CALLBACK, REFRESH, App, as_json, register_client
 from tests.support.console_client import FORM, PASSWORD, logged_in, person
 from tests.support.every_parameter import Parameter, in_place
 from tests.support.harness import TestApp
@@ -203,7 +203,7 @@ def sweep(latchkey: TestApp) -> Iterator[Sweep]:
     """One of everything; each of its requests is admitted, and what was read is remembered until something changes."""
     with dynamodb.sent_by(Remembering()):
         there = place(latchkey)
-        app = registered(latchkey, owner=there.admin)
+        app = register_client(latchkey, owner=there.admin)
         secret = latchkey.key(there.admin, "read", "write", "keys", "webhooks", "events", "admin", "verify").secret
         made = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK]}).json()
         ids = {"account_id": person(name="Bob").id, "user_id": person(name="Eve").id, "client_id": made["client_id"]}
@@ -257,7 +257,7 @@ def test_rubbish_in_any_parameter_is_no_fault(sweep: Sweep, at: str) -> None:
     assert [sweep.call("GET", path).status for path in ("/settings/keys", "/v1/users/me")] == [200, 200]
 
 
-@pytest.mark.parametrize("name", [cookies.SESSION, cookies.DEVICE, cookies.VISIT, cookies.EMAIL])
+@pytest.mark.parametrize("name", [cookies.SESSION, cookies.DEVICE, cookies.BROWSER, cookies.EMAIL])
 def test_rubbish_in_any_cookie_is_no_fault(sweep: Sweep, name: str) -> None:
     """Also twice, to pages for anybody, to those for somebody, and to a form."""
     cookie = sweep.there.console.cookie_name(name)

@@ -14,7 +14,7 @@ from chalicelib.events import record
 from chalicelib.limits import tiers
 from infra.routes import of_latchkey
 from tests.api.console.places import place
-from tests.oauth.flow import registered, someone
+from tests.oauth.flow import new_user, register_client
 from tests.support.harness import TestApp, refusal
 
 GOT = sorted(path for path, methods in of_latchkey().items() if "GET" in methods)
@@ -90,13 +90,13 @@ def test_reference_leaves_head_out() -> None:
 
 def test_head_of_an_authorization_makes_no_grant(latchkey: TestApp) -> None:
     """A link that a scanner looks at is not followed for its person, even where consent is remembered."""
-    ada, client = someone(latchkey), registered(latchkey)
+    ada, client = new_user(latchkey), register_client(latchkey)
     ada.grant(client)
     asked_before = list(record.newest_first(ada.account.id, 50))
     cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in ada.cookies.items())}
-    assert latchkey.call("HEAD", client.asking(), headers=cookies).status == 200
+    assert latchkey.call("HEAD", client.authorization_path(), headers=cookies).status == 200
     assert [event.id for event in record.newest_first(ada.account.id, 50)] == [event.id for event in asked_before]
-    assert latchkey.call("GET", client.asking(), headers=cookies).status == 303
+    assert latchkey.call("GET", client.authorization_path(), headers=cookies).status == 303
 
 
 @pytest.mark.parametrize("path", ["/verify", "/password"])

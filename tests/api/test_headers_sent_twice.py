@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.core import telemetry
 from infra.standin import Answer
-from tests.oauth.flow import registered
+from tests.oauth.flow import register_client
 from tests.support.console_client import FORM, ORIGIN, logged_in, person
 from tests.support.harness import TestApp
 
@@ -58,7 +58,7 @@ def test_two_credentials_are_counted_where_they_come_from(latchkey: TestApp) -> 
 
 def test_two_credentials_of_a_client_are_refused(latchkey: TestApp) -> None:
     """In the form of OAuth's own errors."""
-    app = registered(latchkey)
+    app = register_client(latchkey)
     right = base64.b64encode(f"{app.id}:{app.secret}".encode()).decode()
     lines: Lines = [("Content-Type", FORM), ("Authorization", f"Basic {right}")]
     body = b"grant_type=client_credentials"

@@ -10,7 +10,7 @@ import pytest
 from chalicelib.api import authorizer
 from chalicelib.core import secrets, telemetry
 from chalicelib.limits import tiers
-from tests.oauth.flow import CLIENT, registered, someone
+from tests.oauth.flow import CLIENT, new_user, register_client
 from tests.support.failing_view import gateway_with_fault
 from tests.support.harness import TestApp
 
@@ -87,7 +87,7 @@ def test_every_line_with_metrics_is_of_the_embedded_format(latchkey: TestApp, li
     latchkey.call("GET", "/v1/limits", latchkey.key(latchkey.account()).secret)
     latchkey.call("GET", "/v1/limits", "nonsense")
     latchkey.call("GET", "/health")
-    someone(latchkey).grant(registered(latchkey))
+    new_user(latchkey).grant(register_client(latchkey))
     telemetry.count("LimiterUnavailable")
     measured = [line for line in lines() if "_aws" in line]
     assert {"request", "verified", "denied", "counted"} <= {line["message"] for line in measured}
@@ -160,7 +160,7 @@ def test_cold_start_of_the_authorizer_is_counted_once(
 
 def test_tokens_are_counted_as_they_are_issued(latchkey: TestApp, lines: Lines) -> None:
     """By code, by refresh, to a client itself; not those refused, nor an answer given again."""
-    ada, app = someone(latchkey), registered(latchkey)
+    ada, app = new_user(latchkey), register_client(latchkey)
     code = ada.code(app)
     lines()
     tokens = app.redeem(code).json()
@@ -177,7 +177,7 @@ def test_tokens_are_counted_as_they_are_issued(latchkey: TestApp, lines: Lines) 
 
 def test_reuse_is_counted(latchkey: TestApp, lines: Lines) -> None:
     """One alarm rings on it."""
-    ada, app = someone(latchkey), registered(latchkey)
+    ada, app = new_user(latchkey), register_client(latchkey)
     code = ada.code(app)
     app.redeem(code)
     lines()

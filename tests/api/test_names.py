@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from infra.standin import Answer
-from tests.oauth.flow import CALLBACK, Person, registered, someone
+from tests.oauth.flow import CALLBACK, User, new_user, register_client
 from tests.oauth.test_client_documents import DOCUMENT, found, publish
 from tests.support.fake_internet import Internet, connected_to_nothing_else
 from tests.support.harness import TestApp
@@ -22,32 +22,32 @@ def internet() -> Iterator[Internet]:
         yield made
 
 
-def api(method: str, path: str, *scopes: str, **others: object) -> Callable[[TestApp, Person, str], bool]:
+def api(method: str, path: str, *scopes: str, **others: object) -> Callable[[TestApp, User, str], bool]:
     """Return what sends a name to the API and tells whether it was taken."""
 
-    def give(latchkey: TestApp, ada: Person, name: str) -> bool:
+    def give(latchkey: TestApp, ada: User, name: str) -> bool:
         secret = latchkey.key(ada.account, *scopes).secret
         return taken(latchkey.call(method, path, secret, json_body={"name": name, **others}))
 
     return give
 
 
-def console(action: str, page: str, **others: str | list[str]) -> Callable[[TestApp, Person, str], bool]:
+def console(action: str, page: str, **others: str | list[str]) -> Callable[[TestApp, User, str], bool]:
     """Return what sends a name by a form of the console and tells whether it was taken."""
 
-    def give(_home: TestApp, ada: Person, name: str) -> bool:
+    def give(_home: TestApp, ada: User, name: str) -> bool:
         return taken(ada.submit(action, on=page, name=name, **others).answer)
 
     return give
 
 
-def renamed(latchkey: TestApp, ada: Person, name: str) -> bool:
+def renamed(latchkey: TestApp, ada: User, name: str) -> bool:
     """Give an application another name in the console."""
-    path = f"/settings/applications/{registered(latchkey, owner=ada.account).id}"
+    path = f"/settings/applications/{register_client(latchkey, owner=ada.account).id}"
     return taken(ada.submit(f"{path}/change", on=path, name=name, redirect_uris=CALLBACK).answer)
 
 
-def registration(latchkey: TestApp, _ada: Person, name: str) -> bool:
+def registration(latchkey: TestApp, _ada: User, name: str) -> bool:
     """Register a client."""
     body = {"client_name": name, "redirect_uris": [CALLBACK]}
     return taken(latchkey.call("POST", "/oauth/register", json_body=body))
@@ -81,9 +81,9 @@ ENTRIES = {
 
 
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
-def test_name_is_judged_by_one_rule(latchkey: TestApp, entry: Callable[[TestApp, Person, str], bool]) -> None:
+def test_name_is_judged_by_one_rule(latchkey: TestApp, entry: Callable[[TestApp, User, str], bool]) -> None:
     """Joined emoji, special spaces and marks of direction are taken; what can't be seen or turns the text isn't."""
-    ada, judged = someone(latchkey), {}
+    ada, judged = new_user(latchkey), {}
     for name in (*GOOD, *BAD):
         latchkey.clock.forward(1)
         judged[name] = entry(latchkey, ada, name)

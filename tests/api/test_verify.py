@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.core import settings, telemetry
 from chalicelib.limits import tiers
-from tests.oauth.flow import registered, someone
+from tests.oauth.flow import new_user, register_client
 from tests.support.harness import TestApp
 
 SHOP, OTHER = "https://shop.example.com", "https://other.example.com"
@@ -130,7 +130,7 @@ def test_token_is_good_for_the_resource_it_was_issued_for_alone(latchkey: TestAp
     """A service that names itself isn't taken in by a token for another one, nor by one for this API (RFC 8707)."""
     service = _service(latchkey)
     with settings.in_use(replace(settings.current(), resources=f"{SHOP} {OTHER}")):
-        ada, app = someone(latchkey), registered(latchkey)
+        ada, app = new_user(latchkey), register_client(latchkey)
         for_shop, _ = ada.grant(app, resource=SHOP)
         for_api, _ = ada.grant(app)
         told = _ask(latchkey, service, for_shop, resource=SHOP)

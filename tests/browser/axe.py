@@ -1,4 +1,4 @@
-"""axe-core from npm, installed once into `.local/`, and what it has against a page."""
+"""Runs axe-core, installed once from npm into `.local/`, on a page."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -15,9 +15,9 @@ _RUN = """async within => {
 
 
 def violations(page: Page, *, within: str | None = None) -> list[str]:
-    """Return what axe finds wrong with a page right now, or with what is `within` it (a selector).
+    """Return the violations that axe finds on a page, or in the part of it that the selector `within` matches.
 
-    Every rule is asked, best practices included.
+    All rules are enabled, including best practices.
     """
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(_source())

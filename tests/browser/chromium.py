@@ -1,4 +1,4 @@
-"""Debian's Chromium, for Playwright to drive: found, or installed where that is possible.
+"""Finds Debian's Chromium for Playwright, or installs it where possible.
 
 Playwright's own browsers are never downloaded.
 """
@@ -25,13 +25,13 @@ INSTALL = "apt-get update && apt-get install --yes --no-install-recommends chrom
 
 
 class NoChromium(Exception):
-    """There is no Chromium and none can be installed; the message says what to run."""
+    """Chromium is missing and can't be installed; the message has the command to run."""
 
 
 def path() -> str:
-    """Return where Chromium is, installing it first where we are root and have apt-get.
+    """Return the path of Chromium, installing it first as root with apt-get.
 
-    Raises NoChromium where there is none and it can't be installed.
+    Raises NoChromium if it is missing and can't be installed.
     """
     if _found() is None and shutil.which("apt-get") and os.geteuid() == 0:
         _install()

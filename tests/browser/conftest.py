@@ -1,4 +1,4 @@
-"""One Chromium for all browser tests of a process, and a fresh profile for each."""
+"""One Chromium for all browser tests of a process, and a clean profile for each test."""
 
 from collections.abc import Iterator
 
@@ -7,8 +7,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser import chromium
 from tests.browser.browser_users import BrowserUsers, Profiles
+from tests.browser.cast import Cast
 from tests.browser.console import Console, served
-from tests.browser.page_catalog import Cast
 
 # A machine that runs other tests too may be slow; nothing waits longer than it must.
 expect.set_options(timeout=20_000)
@@ -26,7 +26,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """An empty page of a profile of its own."""
+    """An empty page in a new profile."""
     context = browser.new_context()
     yield context.new_page()
     context.close()
@@ -34,27 +34,27 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture(scope="session")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """A console on a database of its own, where 3 attempts to log in are enough."""
+    """A console with its own database and a limit of 3 log-in attempts."""
     with served(tmp_path_factory.mktemp("console"), LATCHKEY_LOG_IN_ATTEMPTS_PER_EMAIL="3") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def cast(console: Console) -> Cast:
-    """The people whose pages are looked at."""
+    """The users whose pages are tested."""
     return Cast(console)
 
 
 @pytest.fixture(scope="session")
 def profiles(browser: Browser) -> Profiles:
-    """The profiles that tests use one after another."""
+    """The profiles that tests reuse."""
     return Profiles(browser)
 
 
 @pytest.fixture
 def users(profiles: Profiles, console: Console) -> Iterator[BrowserUsers]:
-    """People with browsers of their own, at the console; afterwards, that nothing went wrong on any page they saw."""
-    came = BrowserUsers(profiles, console)
-    yield came
-    came.leave()
-    assert came.faults == []
+    """Users with browsers at the console; afterwards, their pages must have reported no fault."""
+    users = BrowserUsers(profiles, console)
+    yield users
+    users.leave()
+    assert users.faults == []

@@ -1,4 +1,4 @@
-"""Starts the server of `server.py` on an engine of its own, asks it for people to be, and reads their mail."""
+"""Starts `server.py` with its own database engine, creates users on it, and reads their emails."""
 
 import re
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ PASSWORD = "violet harbour tin whistle"
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """Someone with an account and the password PASSWORD."""
+class User:
+    """A user with an account and the password PASSWORD."""
 
     id: str
     email: str
@@ -40,7 +40,7 @@ class Console:
     mail: Path
     process: subprocess_server.Program
 
-    def person(
+    def user(
         self,
         name: str = "Ada",
         *,
@@ -49,45 +49,45 @@ class Console:
         admin: bool = False,
         verified: bool = True,
         password: str | None = PASSWORD,
-    ) -> Person:
-        """Return someone with a new account."""
+    ) -> User:
+        """Return a user with a new account."""
         email = email or f"{randomness.base62(8).lower()}@example.com"
-        asked = {"email": email, "name": name, "tier": tier, "admin": admin, "verified": verified}
-        return Person(subprocess_server.ask(self.process, do="account", password=password, **asked)["id"], email, name)
+        fields = {"email": email, "name": name, "tier": tier, "admin": admin, "verified": verified}
+        return User(subprocess_server.ask(self.process, do="account", password=password, **fields)["id"], email, name)
 
-    def session(self, person: Person) -> str:
-        """Return the secret of a new session, as its cookie carries it."""
-        return str(subprocess_server.ask(self.process, do="session", account_id=person.id)["session"])
+    def session(self, user: User) -> str:
+        """Return the cookie value of a new session."""
+        return str(subprocess_server.ask(self.process, do="session", account_id=user.id)["session"])
 
-    def key(self, person: Person, *scopes: str, name: str = "Test key") -> Key:
-        """Return a new key of a person, with read and write unless other scopes are named."""
+    def key(self, user: User, *scopes: str, name: str = "Test key") -> Key:
+        """Return a new key of a user, by default with the scopes read and write."""
         return Key(
             **subprocess_server.ask(
-                self.process, do="key", account_id=person.id, name=name, scopes=scopes or ["read", "write"]
+                self.process, do="key", account_id=user.id, name=name, scopes=scopes or ["read", "write"]
             )
         )
 
-    def unusual(self, person: Person, key_id: str, why: str) -> None:
-        """Let something unusual be noticed about a key."""
-        subprocess_server.ask(self.process, do="unusual", account_id=person.id, key_id=key_id, why=why)
+    def unusual(self, user: User, key_id: str, why: str) -> None:
+        """Create an alert for a key."""
+        subprocess_server.ask(self.process, do="unusual", account_id=user.id, key_id=key_id, why=why)
 
     def leaked(self, key: Key) -> None:
         """Report a key as found in a place that isn't public."""
         subprocess_server.ask(self.process, do="leaked", secret=key.secret)
 
-    def demo(self, person: Person) -> dict[str, str]:
-        """Give a person keys of every state and a month of usage; return the ids of the keys by name."""
-        keys: dict[str, str] = subprocess_server.ask(self.process, do="demo", account_id=person.id)["keys"]
+    def demo(self, user: User) -> dict[str, str]:
+        """Give a user keys of every state and a month of usage; return the ids of the keys by name."""
+        keys: dict[str, str] = subprocess_server.ask(self.process, do="demo", account_id=user.id)["keys"]
         return keys
 
     def status(self, secret: str) -> int:
-        """Return with which status the API answers a key or an access token."""
+        """Return the status of an API request with a key or an access token."""
         headers = {"Authorization": f"Bearer {secret}"}
         return requests.get(f"{self.url}/v1/users/me", headers=headers, timeout=60).status_code
 
     @contextmanager
     def crowded(self) -> Iterator[None]:
-        """Refuse every page for the length of a `with` block: this second's burst is used up."""
+        """Reject every page in a `with` block by using up this second's burst."""
         subprocess_server.ask(self.process, do="crowd")
         yield
         self.forward(1)
@@ -96,25 +96,25 @@ class Console:
         """Move the server's clock."""
         subprocess_server.ask(self.process, do="forward", seconds=seconds)
 
-    def letters(self, to: str) -> list[str]:
-        """Return the mail that came to an address, the newest last."""
+    def emails(self, to: str) -> list[str]:
+        """Return the emails to an address, newest last."""
         files = sorted(self.mail.glob("*.txt"), key=lambda file: file.stat().st_mtime_ns)
         return [text for text in (file.read_text() for file in files) if text.startswith(f"To: {to}\n")]
 
     def link(self, to: str) -> str:
-        """Return the link in the newest mail to an address."""
-        found = re.search(r"https?://\S+", self.letters(to)[-1])
+        """Return the link in the newest email to an address."""
+        found = re.search(r"https?://\S+", self.emails(to)[-1])
         assert found, "The newest letter holds no link."
         return found.group()
 
 
 @contextmanager
 def served(folder: Path, **environment: str) -> Iterator[Console]:
-    """Serve for the length of a `with` block, with `environment` added; log, data and mail lie in `folder`."""
+    """Serve in a `with` block, with `environment` added; `folder` holds log, data and emails."""
     database = engine.start(folder / "console.db", say=False)
-    told = {"AWS_ENDPOINT_URL": database.url, "LATCHKEY_MAIL_FOLDER": str(folder / "mail"), **environment}
+    settings = {"AWS_ENDPOINT_URL": database.url, "LATCHKEY_MAIL_FOLDER": str(folder / "mail"), **environment}
     try:
-        with subprocess_server.running("tests.browser.server", folder / "server.log", **told) as process:
+        with subprocess_server.running("tests.browser.server", folder / "server.log", **settings) as process:
             yield Console(subprocess_server.said(process)["url"], folder / "mail", process)
     finally:
         database.stop()

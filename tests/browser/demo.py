@@ -1,4 +1,4 @@
-"""A month in the life of an account: keys of every state, and counters as a service with office hours leaves them."""
+"""Demo data of an account: keys in every state, and a month of counters of a service with office hours."""
 
 import math
 import random
@@ -18,13 +18,13 @@ from tests.support.harness import Clock
 DAY_S = 24 * clock.HOUR_S
 HOURS = 30 * 24
 BATCH = 25
-"""As many items as DynamoDB takes at once."""
+"""Items in a BatchWriteItem request, at most."""
 
 
 def add_history(account_id: str, moved: Clock) -> dict[str, str]:
     """Give an account its keys and the usage of 30 days; return the ids of the keys by name."""
     now_ms = moved.now_ms
-    made = {
+    created = {
         "Old dashboard": _made(account_id, moved, days_ago=64, name="Old dashboard", scopes=["read"]),
         "Trial": _made(account_id, moved, days_ago=31, name="Trial", scopes=["read"], lives_days=30),
         "Nightly export": _made(account_id, moved, days_ago=48, name="Nightly export", scopes=["read"]),
@@ -36,16 +36,16 @@ def add_history(account_id: str, moved: Clock) -> dict[str, str]:
     }
     moved.now_ms = now_ms
     moved.forward(-3 * clock.HOUR_S)
-    revoke.revoke(account_id, made["Old dashboard"].key.id)
-    rotated = rotate.rotate(_owner(account_id), made["Storefront"].key.id, DAY_S)
+    revoke.revoke(account_id, created["Old dashboard"].key.id)
+    rotated = rotate.rotate(_owner(account_id), created["Storefront"].key.id, DAY_S)
     moved.now_ms = now_ms
-    counters = {name: counter_items.counter_of(issued.key.id) for name, issued in made.items()}
+    counters = {name: counter_items.counter_of(issued.key.id) for name, issued in created.items()}
     _write(list(_hours(account_id, counters, counter_items.counter_of(rotated.key.id))))
-    return {name: issued.key.id for name, issued in made.items()} | {"Storefront, rotated": rotated.key.id}
+    return {name: issued.key.id for name, issued in created.items()} | {"Storefront, rotated": rotated.key.id}
 
 
 def add_checks() -> None:
-    """Give the status page 60 days of checks, not all of them good, and an incident of each kind."""
+    """Give the status page 60 days of checks with some failures, and an open and a resolved incident."""
     for ago in reversed(range(60)):
         at_s = clock.now_s() - ago * DAY_S
         found = dict.fromkeys(states.COMPONENTS, "up")
@@ -71,7 +71,7 @@ def _made(
 
 
 def _hours(account_id: str, counters: dict[str, str], successor: str) -> Iterator[dict[str, Any]]:
-    """Return one item an hour: a storefront with office hours and week-ends, a nightly export, now and then a 429."""
+    """Return one item per hour: a storefront with office hours and weekends, a nightly export, occasional 429s."""
     dice = random.Random(20260507)  # noqa: S311 - fixed on purpose
     tier = tiers.BY_NAME[Account.get(account_id).tier]
     quota = tier.quota or 0

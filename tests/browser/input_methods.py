@@ -1,4 +1,4 @@
-"""Two ways to use a page, one interface: with a mouse, and with the keyboard alone."""
+"""One interface to use a page with a mouse or with the keyboard only."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -6,32 +6,32 @@ from typing import Literal, Protocol
 from playwright.sync_api import Locator, Page
 
 STOPS_MAX = 80
-"""More than any page has places where the Tab key stops."""
+"""More than the tab stops of any page."""
 
 
 class InputMethod(Protocol):
-    """Whoever uses the page."""
+    """A way to use a page."""
 
     @property
     def page(self) -> Page:
-        """What they look at."""
+        """The page."""
 
     def follow(self, link: str) -> None:
         """Follow the first link of this name."""
 
     def press(self, button: str) -> None:
-        """Press the first button of this name, in the page's own matter."""
+        """Press the first button of this name, preferably in the main content."""
 
     def fill(self, label: str, text: str) -> None:
         """Write into the field with this label."""
 
     def tick(self, label: str) -> None:
-        """Tick the box with this label."""
+        """Select the checkbox with this label."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mouse:
-    """Points and clicks."""
+    """Clicks with a mouse."""
 
     page: Page
 
@@ -50,13 +50,13 @@ class Mouse:
 
 @dataclass(frozen=True, slots=True)
 class Keyboard:
-    """Has no mouse: reaches everything by Tab."""
+    """Uses only the keyboard and reaches everything with Tab."""
 
     page: Page
 
     def follow(self, link: str) -> None:
         self._reach(_named(self.page, "link", link))
-        # A click waits for the page that it leads to, a key doesn't; and the page before may have the next link, too.
+        # Unlike a click, a key press doesn't wait for the navigation; the current page may have the next link, too.
         with self.page.expect_navigation():
             self.page.keyboard.press("Enter")
 
@@ -82,7 +82,7 @@ class Keyboard:
 
 
 def _named(page: Page, role: Literal["link", "button"], name: str) -> Locator:
-    # A page's own matter goes before the links around it; the words may be followed by what is beside them.
+    # The main content goes before the navigation.
     inside = page.get_by_role("main").get_by_role(role, name=name, exact=True)
     return inside.or_(page.get_by_role(role, name=name, exact=True)).first
 

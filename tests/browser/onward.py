@@ -1,4 +1,4 @@
-"""A client's callback that sends people on, from origin to origin, as a server behind a server does."""
+"""A client's callback that redirects across several origins."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 from tests.support.serving import CrowdServer
 
 HOSTS = ("127.0.0.1", "localhost", "127.0.0.1")
-"""A host of its own for each hop: `localhost` is another site than `127.0.0.1`, not only another port."""
+"""The host of each hop: `localhost` and `127.0.0.1` are different sites, not only different origins."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -30,7 +30,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Hop(CrowdServer):
-    """An origin that redirects to `onward`, or shows a page where that is empty."""
+    """An origin that redirects to `onward`, or shows a page if that is empty."""
 
     def __init__(self, host: str, onward: str) -> None:
         """Listen on a free port of loopback."""
@@ -42,7 +42,7 @@ class Hop(CrowdServer):
 
 @contextmanager
 def chain() -> Iterator[list[Hop]]:
-    """Serve origins that lead from the first to the last, for the length of a `with` block."""
+    """Serve a chain of redirecting origins in a `with` block."""
     with ExitStack() as until_done:
         hops: list[Hop] = []
         for host in reversed(HOSTS):

@@ -1,4 +1,4 @@
-"""`make screenshots`: two pages of the console, with a month of demo data, as the README shows them."""
+"""`make screenshots`: takes the README's pictures of two console pages with a month of demo data."""
 
 import sys
 import tempfile
@@ -13,13 +13,13 @@ from tests.browser.console import served
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
 SHOTS = {"api-keys": ("/settings/keys", 625), "usage": ("/settings/usage", 1075)}
-"""The path of each, and how many pixels of it are shown."""
+"""Path and height in pixels of each picture."""
 WIDTH, SCALE = 1280, 1.5
 BYTES_MAX = 200_000
 
 
 def main() -> int:
-    """Write the images; return 1 with one sentence on standard error when it can't be done."""
+    """Write the images; on failure, print an error to standard error and return 1."""
     try:
         _take()
     except (chromium.NoChromium, EngineError) as error:
@@ -32,7 +32,7 @@ def _take() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     executable = chromium.path()
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as console, sync_playwright() as playwright:
-        ada = console.person("Ada Lovelace", email="ada@example.com", tier="pro")
+        ada = console.user("Ada Lovelace", email="ada@example.com", tier="pro")
         console.demo(ada)
         browser = playwright.chromium.launch(executable_path=executable, args=[*chromium.ARGUMENTS])
         for name, (path, height) in SHOTS.items():

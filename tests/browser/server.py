@@ -1,8 +1,8 @@
-"""A whole Latchkey with its console in a process of its own, for a browser to look at. Run it as a module.
+"""Latchkey with its console in a separate process for browser tests. Run it as a module.
 
-It prints its URL, then answers each line of JSON on standard input with one on standard output: new accounts, sessions,
-keys, demo data. Its clock stands still but for a moment that each request takes, so that no hour strikes and no burst
-fills while a test looks. It ends when standard input does.
+It prints its URL, then responds to each JSON line on standard input with one on standard output: new accounts,
+sessions, keys, demo data. Its clock advances only a little with each request, so that no hour ends and no burst is used
+up during a test. It stops at the end of standard input.
 """
 
 import json
@@ -32,23 +32,23 @@ HOST = "127.0.0.1"
 AFTERNOON_MS = 1_778_163_720_000
 """2026-05-07T14:22:00Z, a Thursday."""
 REQUEST_TAKES_S = 0.025
-"""So 40 requests fit into a second: fewer than the burst that a stranger has."""
+"""This allows 40 requests per second, fewer than the burst limit of an anonymous caller."""
 
 
 @dataclass
 class Gateway(standin.Gateway):
-    """The stand-in gateway, and a clock that its requests move."""
+    """The stand-in gateway with a clock that its requests advance."""
 
     clock: Clock = field(default_factory=lambda: Clock(AFTERNOON_MS))
 
     def handle(self, *request: Any, **more: Any) -> standin.Answer:
-        """Answer after the moment that a request takes."""
+        """Advance the clock and handle the request."""
         self.clock.forward(REQUEST_TAKES_S)
         return super().handle(*request, **more)
 
 
 class Server(server.Server):
-    """The local server, silent: standard output is for answers to commands."""
+    """The local server without output: standard output is for command responses."""
 
     gateway: Gateway
 
@@ -120,7 +120,7 @@ def _demo(moved: Clock, account_id: str) -> dict[str, Any]:
 
 
 def _crowd(moved: Clock) -> dict[str, Any]:
-    """Use up this second's burst of whoever isn't logged in here."""
+    """Use up this second's burst of anonymous callers."""
     moved.now_ms += -moved.now_ms % 1000
     window = counter_items.window_at(f"ip_{HOST}", tiers.ANONYMOUS, moved.now_ms)
     request = {
@@ -150,8 +150,8 @@ COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
-def _say(answer: dict[str, Any]) -> None:
-    print(json.dumps(answer), flush=True)
+def _say(response: dict[str, Any]) -> None:
+    print(json.dumps(response), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A web site of one page on a port of its own: for the API, another origin."""
+"""A web site with one page on its own port, which is another origin than the API's."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ _PAGE = """<!doctype html>
 <title>A page of another origin</title>
 <pre></pre>
 <script>
-  // A bundler puts these in; a person sees what is printed.
+  // A bundler defines these; the page shows the printed text.
   globalThis.process = {{ env: {environment} }};
   const shown = document.querySelector("pre");
   console.log = console.error = (...words) => shown.append(words.join(" ") + "\\n");
@@ -50,13 +50,13 @@ class Site(CrowdServer):
         self.origin = f"http://127.0.0.1:{self.server_port}"
 
     def show(self, program: str, environment: dict[str, str]) -> None:
-        """Show a page that runs `program`, a module, and everything it prints."""
+        """Serve a page that runs the module `program` and shows its output."""
         self.page = _PAGE.format(environment=json.dumps(environment), program=program)
 
 
 @contextmanager
 def site() -> Iterator[Site]:
-    """Serve a site for the length of a `with` block."""
+    """Serve a site in a `with` block."""
     with Site() as serving:
         threading.Thread(target=serving.serve_forever, args=(0.05,), daemon=True).start()
         try:

@@ -1,20 +1,20 @@
-"""What people do with their accounts: links by mail, passwords, leaving. The main ways are gone without JavaScript."""
+"""Account pages in a browser: links in emails, passwords, deletion. The main flows also run without JavaScript."""
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.browser_users import BrowserUsers, log_in, session_of, set_session
+from tests.browser.cast import Cast
 from tests.browser.console import PASSWORD, Console
-from tests.browser.page_catalog import Cast
 
 pytestmark = pytest.mark.xdist_group("browser")
 
 OTHER_PASSWORD = "seven quiet lanterns dancing"
 
 
-def test_link_by_mail_confirms_the_address_once(users: BrowserUsers, console: Console) -> None:
-    """Looking at the link spends nothing; its button does, says so, and works no second time."""
-    page = users.guest(javascript=False)
+def test_link_in_an_email_confirms_the_address_once(users: BrowserUsers, console: Console) -> None:
+    """Opening the link doesn't consume it; its button does, once."""
+    page = users.anonymous(javascript=False)
     email = "grace.hopper@example.com"
     page.goto("/signup")
     page.get_by_label("Email").fill(email)
@@ -27,80 +27,80 @@ def test_link_by_mail_confirms_the_address_once(users: BrowserUsers, console: Co
         page.goto(link)
         expect(page.get_by_role("main")).to_contain_text(email)
     page.get_by_role("button", name="Confirm").click()
-    expect(page.get_by_role("status")).to_have_text("Your email address is confirmed.")
+    expect(page.get_by_role("status")).to_have_text("Email address confirmed.")
     page.goto("/settings/account")
     expect(page.get_by_text("Confirmed", exact=True)).to_be_visible()
     page.goto(link)
-    expect(page.get_by_role("heading", level=1)).to_have_text("This link is spent")
-    expect(page.get_by_role("main")).to_contain_text("Ask for another one.")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Link no longer valid")
+    expect(page.get_by_role("main")).to_contain_text("Request a new one.")
 
 
 def test_link_sent_again_confirms_too(users: BrowserUsers, console: Console) -> None:
-    """Who lost the first mail asks for another on the account's page."""
-    person = console.person(verified=False)
-    page = users.member(person)
+    """A user who lost the first email requests another on the account page."""
+    user = console.user(verified=False)
+    page = users.logged_in(user)
     page.goto("/settings/account")
-    page.get_by_role("button", name="Send a link to confirm it").click()
-    expect(page.get_by_role("status")).to_contain_text("another link")
-    page.goto(console.link(person.email))
+    page.get_by_role("button", name="Send confirmation link").click()
+    expect(page.get_by_role("status")).to_contain_text("a new link")
+    page.goto(console.link(user.email))
     page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("status")).to_contain_text("confirmed")
 
 
-def test_forgotten_password_is_replaced_by_a_link(users: BrowserUsers, console: Console) -> None:
-    """The link leads to a form, the form to the log-in, and only the new password opens the account."""
-    person = console.person()
-    page = users.guest(javascript=False)
+def test_forgotten_password_is_reset_by_a_link(users: BrowserUsers, console: Console) -> None:
+    """The link leads to a form and then to log-in, where only the new password works."""
+    user = console.user()
+    page = users.anonymous(javascript=False)
     page.goto("/login")
     page.get_by_role("link", name="Forgot your password?").click()
-    page.get_by_label("Email").fill(person.email)
-    page.get_by_role("button", name="Send the link").click()
-    expect(page.get_by_role("status")).to_contain_text(person.email)
-    page.goto(console.link(person.email))
+    page.get_by_label("Email").fill(user.email)
+    page.get_by_role("button", name="Send reset link").click()
+    expect(page.get_by_role("status")).to_contain_text(user.email)
+    page.goto(console.link(user.email))
     page.get_by_role("textbox", name="New password").fill(OTHER_PASSWORD)
-    page.get_by_role("button", name="Set the password").click()
-    expect(page.get_by_role("status")).to_have_text("Your password is set. Log in with it.")
-    log_in(page, person.email)
+    page.get_by_role("button", name="Set password").click()
+    expect(page.get_by_role("status")).to_have_text("Password set. Log in with your new password.")
+    log_in(page, user.email)
     expect(page.get_by_role("alert")).to_have_text("Incorrect email or password.")
-    expect(page.get_by_label("Email")).to_have_value(person.email)
-    log_in(page, person.email, OTHER_PASSWORD)
+    expect(page.get_by_label("Email")).to_have_value(user.email)
+    log_in(page, user.email, OTHER_PASSWORD)
     expect(page.get_by_role("heading", level=1)).to_have_text("API Keys")
 
 
-def test_forgotten_password_of_nobody_is_answered_alike(users: BrowserUsers, console: Console) -> None:
-    """The page says the same of an address that nobody has, and sends nothing."""
-    page = users.guest()
-    said = []
-    for email in (console.person().email, "nobody.at.all@example.com"):
+def test_password_reset_of_an_unknown_address_looks_the_same(users: BrowserUsers, console: Console) -> None:
+    """The page is the same, and no email is sent."""
+    page = users.anonymous()
+    texts = []
+    for email in (console.user().email, "nobody.at.all@example.com"):
         page.goto("/forgot")
         page.get_by_label("Email").fill(email)
-        page.get_by_role("button", name="Send the link").click()
-        said.append(page.get_by_role("status").inner_text().replace(email, "…"))
-    assert said[0] == said[1]
-    assert console.letters("nobody.at.all@example.com") == []
+        page.get_by_role("button", name="Send reset link").click()
+        texts.append(page.get_by_role("status").inner_text().replace(email, "…"))
+    assert texts[0] == texts[1]
+    assert console.emails("nobody.at.all@example.com") == []
 
 
 def test_changed_password_ends_the_other_session(users: BrowserUsers, console: Console) -> None:
-    """This browser goes on; the other one has to log in again, and gets a letter to know why."""
-    person = console.person()
-    here, there = users.member(person, javascript=False), users.member(person)
+    """This browser stays logged in, the other has to log in again, and the user gets an email."""
+    user = console.user()
+    here, there = users.logged_in(user, javascript=False), users.logged_in(user)
     there.goto("/settings/usage")
     expect(there.get_by_role("heading", level=1)).to_have_text("Usage")
     here.goto("/settings/account")
     here.get_by_label("Current password").fill(PASSWORD)
     here.get_by_role("textbox", name="New password").fill(OTHER_PASSWORD)
     here.get_by_role("button", name="Change password").click()
-    expect(here.get_by_role("status")).to_have_text("Your password is changed. Every other session was ended.")
+    expect(here.get_by_role("status")).to_have_text("Password changed. All other sessions have ended.")
     there.reload()
     expect(there.get_by_role("heading", level=1)).to_have_text("Log in")
     here.reload()
     expect(here.get_by_role("heading", level=1)).to_have_text("Account")
-    assert "your password was changed" in console.letters(person.email)[-1]
+    assert "our password was changed" in console.emails(user.email)[-1]
 
 
-def test_wrong_password_changes_nothing_and_says_so_where_it_was_asked(users: BrowserUsers, console: Console) -> None:
-    """The sentence stands in the form that was refused, and in no other."""
-    page = users.member(console.person())
+def test_wrong_password_shows_its_error_in_its_form_only(users: BrowserUsers, console: Console) -> None:
+    """Nothing is changed."""
+    page = users.logged_in(console.user())
     page.goto("/settings/account")
     card = page.locator("section").filter(has=page.get_by_role("heading", name="Delete account"))
     card.get_by_label("Your password").fill("not the one")
@@ -109,41 +109,41 @@ def test_wrong_password_changes_nothing_and_says_so_where_it_was_asked(users: Br
     expect(page.get_by_role("alert")).to_have_count(1)
 
 
-def test_new_address_counts_when_its_link_is_used(users: BrowserUsers, console: Console) -> None:
-    """A link goes to the new address; when it is used the account moves there, and the old address hears of it."""
-    person = console.person()
-    page = users.member(person)
+def test_address_changes_when_its_link_is_used(users: BrowserUsers, console: Console) -> None:
+    """The new address gets the link; after its use the old address gets an email."""
+    user = console.user()
+    page = users.logged_in(user)
     page.goto("/settings/account")
-    page.get_by_label("New email").fill(f"new.{person.email}")
+    page.get_by_label("New email").fill(f"new.{user.email}")
     page.locator("#email-password").fill(PASSWORD)
     page.get_by_role("button", name="Change email").click()
-    expect(page.get_by_role("status")).to_contain_text("we have sent a link there.")
-    expect(page.get_by_role("banner")).to_contain_text(person.email)
-    page.goto(console.link(f"new.{person.email}"))
+    expect(page.get_by_role("status")).to_contain_text("we have sent a link to it.")
+    expect(page.get_by_role("banner")).to_contain_text(user.email)
+    page.goto(console.link(f"new.{user.email}"))
     page.get_by_role("button", name="Confirm").click()
-    expect(page.get_by_role("status")).to_have_text("Your email address is changed.")
-    expect(page.get_by_role("banner")).to_contain_text(f"new.{person.email}")
-    assert f"changed to new.{person.email}" in console.letters(person.email)[-1]
+    expect(page.get_by_role("status")).to_have_text("Email address changed.")
+    expect(page.get_by_role("banner")).to_contain_text(f"new.{user.email}")
+    assert f"changed to new.{user.email}" in console.emails(user.email)[-1]
 
 
-def test_deleted_account_is_gone_with_its_keys(users: BrowserUsers, console: Console) -> None:
-    """Its key stops, its session is over, and nobody can log in any more."""
-    person = console.person()
-    key = console.key(person)
+def test_deleted_account_and_its_keys_stop_working(users: BrowserUsers, console: Console) -> None:
+    """Its key and session are no longer valid, and the user can't log in."""
+    user = console.user()
+    key = console.key(user)
     assert console.status(key.secret) == 200
-    page = users.member(person, javascript=False)
+    page = users.logged_in(user, javascript=False)
     page.goto("/settings/account")
     page.locator("#delete-password").fill(PASSWORD)
     page.get_by_role("button", name="Delete my account").click()
     expect(page.get_by_role("status")).to_have_text("Your account is deleted.")
     assert console.status(key.secret) == 401
-    log_in(page, person.email)
+    log_in(page, user.email)
     expect(page.get_by_role("alert")).to_have_text("Incorrect email or password.")
 
 
-def test_log_out_ends_the_session_everywhere_it_was_copied_to(users: BrowserUsers, console: Console) -> None:
-    """The cookie is gone, the way back shows nothing, and the old cookie opens nothing in another browser."""
-    page = users.member(console.person())
+def test_log_out_invalidates_copies_of_the_session(users: BrowserUsers, console: Console) -> None:
+    """The cookie is deleted, going back shows no content, and a copied cookie doesn't work in another browser."""
+    page = users.logged_in(console.user())
     page.goto("/settings/account")
     secret = session_of(page)
     assert secret
@@ -152,57 +152,55 @@ def test_log_out_ends_the_session_everywhere_it_was_copied_to(users: BrowserUser
     assert session_of(page) is None
     page.go_back()
     expect(page.get_by_role("heading", level=1)).to_have_text("Log in")
-    thief = users.guest()
-    set_session(thief.context, console, secret)
-    thief.goto("/settings/account")
-    expect(thief.get_by_role("heading", level=1)).to_have_text("Log in")
+    attacker = users.anonymous()
+    set_session(attacker.context, console, secret)
+    attacker.goto("/settings/account")
+    expect(attacker.get_by_role("heading", level=1)).to_have_text("Log in")
 
 
-def test_log_in_leads_to_the_page_that_was_asked_for(users: BrowserUsers, console: Console) -> None:
-    """Who isn't logged in is asked to, and arrives where they wanted to be."""
-    person = console.person()
-    page = users.guest()
+def test_log_in_leads_to_the_requested_page(users: BrowserUsers, console: Console) -> None:
+    """An anonymous user is sent to log-in first."""
+    user = console.user()
+    page = users.anonymous()
     page.goto("/settings/account?done=renamed")
-    log_in(page, person.email)
+    log_in(page, user.email)
     expect(page.get_by_role("heading", level=1)).to_have_text("Account")
     assert page.url == f"{console.url}/settings/account?done=renamed"
 
 
-def test_too_many_attempts_say_when_to_come_back_and_lock_no_known_device_out(
-    users: BrowserUsers, console: Console
-) -> None:
-    """A stranger who guesses is told to wait; the owner, on a browser that logged in before, is let in."""
-    person = console.person()
-    at_home, stranger = users.guest(), users.guest()
+def test_too_many_attempts_show_the_wait_and_lock_no_known_device_out(users: BrowserUsers, console: Console) -> None:
+    """A guessing caller has to wait; the user can log in with a known device."""
+    user = console.user()
+    at_home, anonymous = users.anonymous(), users.anonymous()
     at_home.goto("/login")
-    log_in(at_home, person.email)
+    log_in(at_home, user.email)
     expect(at_home.get_by_role("heading", level=1)).to_have_text("API Keys")
     at_home.get_by_role("button", name="Log out").click()
-    stranger.goto("/login")
+    anonymous.goto("/login")
     for _ in range(3):
-        log_in(stranger, person.email, "guessed wrong again")
-        expect(stranger.get_by_role("alert")).to_be_visible()
-    expect(stranger.get_by_role("alert")).to_contain_text("Too many attempts. Come back in")
-    log_in(at_home, person.email)
+        log_in(anonymous, user.email, "guessed wrong again")
+        expect(anonymous.get_by_role("alert")).to_be_visible()
+    expect(anonymous.get_by_role("alert")).to_contain_text("Too many attempts. Try again in")
+    log_in(at_home, user.email)
     expect(at_home.get_by_role("heading", level=1)).to_have_text("API Keys")
 
 
-def test_usage_starts_with_what_to_do(users: BrowserUsers, console: Console) -> None:
-    """Nothing used yet: the page says how to begin."""
-    page = users.member(console.person())
+def test_unused_account_is_shown_how_to_start(users: BrowserUsers, console: Console) -> None:
+    """The page links to the keys."""
+    page = users.logged_in(console.user())
     page.goto("/settings/usage")
     page.get_by_role("link", name="Generate a key").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("API Keys")
 
 
-def test_plot_says_what_the_bar_under_the_pointer_stands_for(users: BrowserUsers, cast: Cast) -> None:
-    """With scripts the numbers stand below the plot at once; the table beside it has them all."""
+def test_chart_shows_the_values_of_the_bar_under_the_pointer(users: BrowserUsers, cast: Cast) -> None:
+    """They are shown below the chart; the table has all values."""
     assert cast.keys
-    page = users.member(cast.ada)
+    page = users.logged_in(cast.ada)
     page.goto("/settings/usage")
     day = page.locator("section").filter(has=page.get_by_role("heading", name="Last 24 hours"))
     day.locator("g").last.hover()
-    expect(day.locator(".readout")).to_have_text("14:00 UTC: 2,409 admitted, 0 refused")
-    day.get_by_text("As a table").click()
+    expect(day.locator(".readout")).to_have_text("14:00 UTC: 2,409 admitted, 0 rejected")
+    day.get_by_text("Show as a table").click()
     expect(day.get_by_role("row", name="14:00 UTC")).to_contain_text("2,409")
     expect(day.get_by_role("row")).to_have_count(25)

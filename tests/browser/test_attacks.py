@@ -1,4 +1,4 @@
-"""What strangers try through someone's browser: frames, scripts in names, redirects, planted cookies, forged forms."""
+"""Attacks through a user's browser: frames, scripts in names, redirects, planted cookies, forged forms."""
 
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -43,17 +43,17 @@ PLANTED = """() => [
 
 @pytest.fixture
 def evil() -> Iterator[Site]:
-    """A site on another port of the same host: another origin, to which browsers count our cookies as their own."""
+    """A site on another port of the same host: another origin, but for cookies the same site."""
     with site() as serving:
         yield serving
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_names_are_shown_as_they_are_written(name: str, users: BrowserUsers, console: Console) -> None:
-    """Markup and template syntax in names and reasons is text on every page that shows it, also an administrator's."""
-    person = console.person(name)
-    key = console.key(person, name=name)
-    page = users.member(person)
+def test_names_are_escaped(name: str, users: BrowserUsers, console: Console) -> None:
+    """Markup and template syntax in names and reasons is text on every page, including admin pages."""
+    user = console.user(name)
+    key = console.key(user, name=name)
+    page = users.logged_in(user)
     _watch(page)
     page.goto("/settings/keys")
     expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
@@ -74,9 +74,9 @@ def test_names_are_shown_as_they_are_written(name: str, users: BrowserUsers, con
         page.goto(path)
         _nothing_planted(page)
 
-    admin = users.member(console.person("Grace", admin=True))
+    admin = users.logged_in(console.user("Grace", admin=True))
     _watch(admin)
-    admin.goto(f"/admin/accounts/{person.id}")
+    admin.goto(f"/admin/accounts/{user.id}")
     expect(admin.locator("dd").filter(has_text=name)).to_be_visible()
     admin.locator("#tier-reason").fill(name)
     admin.get_by_role("button", name="Set tier").click()
@@ -85,9 +85,9 @@ def test_names_are_shown_as_they_are_written(name: str, users: BrowserUsers, con
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_names_of_applications_are_shown_as_they_are_written(name: str, users: BrowserUsers, console: Console) -> None:
-    """An application chooses its own name, and the people who are asked to allow it are not its makers."""
-    page = users.member(console.person())
+def test_names_of_applications_are_escaped(name: str, users: BrowserUsers, console: Console) -> None:
+    """A client chooses its own name, and other users see it."""
+    page = users.logged_in(console.user())
     _watch(page)
     applications.register(page, console, name)
     _nothing_planted(page)
@@ -98,7 +98,7 @@ def test_names_of_applications_are_shown_as_they_are_written(name: str, users: B
     expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
     _nothing_planted(page)
 
-    client_id = applications.register_itself(console, name)
+    client_id = applications.register_dynamically(console, name)
     page.goto(applications.authorize_url(console, client_id, "read"))
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Allow “{name}”?")
     _nothing_planted(page)
@@ -114,9 +114,9 @@ def test_names_of_applications_are_shown_as_they_are_written(name: str, users: B
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_what_a_form_or_a_link_brings_is_shown_as_it_is(text: str, users: BrowserUsers, console: Console) -> None:
-    """What is sent back in a form, or comes in a query, is text or isn't shown at all."""
-    page = users.guest()
+def test_values_of_forms_and_links_are_escaped(text: str, users: BrowserUsers, console: Console) -> None:
+    """Submitted values and query parameters are text or aren't shown."""
+    page = users.anonymous()
     _watch(page)
     query = quote(text)
     for path in (
@@ -143,9 +143,9 @@ def test_what_a_form_or_a_link_brings_is_shown_as_it_is(text: str, users: Browse
     expect(page.get_by_label("Your name")).to_have_value(text)
     _nothing_planted(page)
 
-    users.log_in_quietly(page, console.person(admin=True))
+    users.start_session(page, console.user(admin=True))
     page.goto(f"/admin?find={query}")
-    expect(page.get_by_label("Email or account id")).to_have_value(text)
+    expect(page.get_by_label("Email or account ID")).to_have_value(text)
     _nothing_planted(page)
     page.goto("/settings/keys/new")
     page.get_by_role("textbox", name="Name").fill(text * 3)
@@ -158,19 +158,19 @@ def test_what_a_form_or_a_link_brings_is_shown_as_it_is(text: str, users: Browse
 @pytest.mark.parametrize(
     "elsewhere", ["//evil.example", "/\\evil.example", "https:evil.example", "javascript:alert(1)"]
 )
-def test_log_in_leads_nowhere_else(elsewhere: str, users: BrowserUsers, console: Console) -> None:
-    """Whatever a link names as the way on after the log-in, a browser stays with us."""
-    page = users.guest()
+def test_log_in_never_redirects_to_another_site(elsewhere: str, users: BrowserUsers, console: Console) -> None:
+    """Any `next` in a link leads to the console."""
+    page = users.anonymous()
     _watch(page)
     page.goto(f"/login?next={quote(elsewhere)}")
-    log_in(page, console.person().email)
+    log_in(page, console.user().email)
     expect(page.get_by_role("heading", level=1)).to_have_text("API Keys")
     assert page.url == f"{console.url}/settings/keys"
 
 
-def test_log_in_of_someone_logged_in_leads_nowhere_else(users: BrowserUsers, console: Console) -> None:
-    """Who is logged in already goes on at once: to a page of ours, whatever the link says."""
-    page = users.member(console.person())
+def test_log_in_page_of_a_logged_in_user_never_redirects_to_another_site(users: BrowserUsers, console: Console) -> None:
+    """The redirect is immediate and leads to the console."""
+    page = users.logged_in(console.user())
     _watch(page)
     for elsewhere in ELSEWHERE:
         page.goto(f"/login?next={quote(elsewhere)}")
@@ -179,9 +179,9 @@ def test_log_in_of_someone_logged_in_leads_nowhere_else(users: BrowserUsers, con
 
 
 def test_pages_are_not_shown_in_frames(users: BrowserUsers, console: Console, evil: Site) -> None:
-    """A page of another origin that frames ours, to have its buttons clicked unseen, gets an error instead."""
-    users.friends.add(evil.origin)
-    page = users.member(console.person())
+    """A page of another origin that frames the console, for clickjacking, gets an error."""
+    users.allowed_origins.add(evil.origin)
+    page = users.logged_in(console.user())
     evil.show(
         f"""for (const path of ["/", "/login", "/settings/account"]) {{
             const frame = document.createElement("iframe");
@@ -196,13 +196,13 @@ def test_pages_are_not_shown_in_frames(users: BrowserUsers, console: Console, ev
     for frame in frames:
         frame.wait_for_url("chrome-error://chromewebdata/")
         assert frame.locator("form").count() == 0
-    assert ["frame-ancestors 'none'" in fault for fault in users.take_faults(page, 3)] == [True] * 3
+    assert ["frame-ancestors 'none'" in fault for fault in users.expect_faults(page, 3)] == [True] * 3
 
 
 def test_forged_form_changes_nothing(users: BrowserUsers, console: Console, evil: Site) -> None:
-    """A form that another origin sends with our cookies is refused, without our token and even with it."""
-    users.friends.add(evil.origin)
-    page = users.member(console.person("Ada"))
+    """A form from another origin with the user's cookies is rejected, with and without the CSRF token."""
+    users.allowed_origins.add(evil.origin)
+    page = users.logged_in(console.user("Ada"))
     page.goto("/settings/account")
     token = page.locator("[name=csrf]").first.input_value()
     for stolen in ("", token):
@@ -217,30 +217,30 @@ def test_forged_form_changes_nothing(users: BrowserUsers, console: Console, evil
         )
         page.goto(evil.origin)
         page.wait_for_url(f"{console.url}/**")
-        expect(page.get_by_role("main")).to_contain_text("This form is out of date, or came from elsewhere.")
+        expect(page.get_by_role("main")).to_contain_text("This form has expired or was sent from another site.")
     page.goto("/settings/account")
     expect(page.get_by_label("Your name")).to_have_value("Ada")
 
 
-def test_token_of_another_session_is_refused(users: BrowserUsers, console: Console) -> None:
-    """What an attacker's own pages carry opens no form of someone else's."""
-    theirs = users.member(console.person("Mallory"))
+def test_token_of_another_session_is_rejected(users: BrowserUsers, console: Console) -> None:
+    """A token from an attacker's page isn't valid for other users."""
+    theirs = users.logged_in(console.user("Mallory"))
     theirs.goto("/settings/account")
     token = theirs.locator("[name=csrf]").first.input_value()
-    page = users.member(console.person("Ada"))
+    page = users.logged_in(console.user("Ada"))
     page.goto("/settings/account")
     page.locator("[name=csrf]").evaluate_all("(fields, token) => fields.forEach(field => field.value = token)", token)
     page.get_by_label("Your name").fill("Mallory")
     page.get_by_role("button", name="Change name").click()
-    expect(page.get_by_role("main")).to_contain_text("This page was open for too long.")
+    expect(page.get_by_role("main")).to_contain_text("This page has expired.")
 
 
 @pytest.mark.parametrize("planted", exhaustive.after(1, ["the attacker's", "made up"]))
 def test_planted_session_is_not_the_one_after_log_in(planted: str, users: BrowserUsers, console: Console) -> None:
-    """Log-in always opens a new session, closes the planted one, and keeps its cookie from scripts."""
-    mallory, ada = console.person("Mallory"), console.person("Ada")
+    """Log-in starts a new session, closes the planted one, and its cookie is HttpOnly."""
+    mallory, ada = console.user("Mallory"), console.user("Ada")
     secret = console.session(mallory) if planted == "the attacker's" else "lk_se_planted"
-    page = users.guest()
+    page = users.anonymous()
     set_session(page.context, console, secret)
     page.goto("/login")
     if planted == "the attacker's":
@@ -254,16 +254,16 @@ def test_planted_session_is_not_the_one_after_log_in(planted: str, users: Browse
     assert session_of(page) not in (None, secret, "lk_se_planted")
     cookie = next(cookie for cookie in page.context.cookies() if cookie.get("name") == "latchkey")
     assert (cookie.get("httpOnly"), cookie.get("sameSite"), cookie.get("path")) == (True, "Lax", "/")
-    thief = users.guest()
-    set_session(thief.context, console, secret)
-    thief.goto("/settings/keys")
-    expect(thief.get_by_role("heading", level=1)).to_have_text("Log in")
+    attacker = users.anonymous()
+    set_session(attacker.context, console, secret)
+    attacker.goto("/settings/keys")
+    expect(attacker.get_by_role("heading", level=1)).to_have_text("Log in")
 
 
-def test_policy_lets_no_script_of_a_page_run(users: BrowserUsers, console: Console) -> None:
-    """Even where markup got through, no inline script, handler or foreign file would run or load."""
-    users.friends.add("https://evil.example")
-    page = users.member(console.person())
+def test_policy_blocks_injected_scripts(users: BrowserUsers, console: Console) -> None:
+    """Injected inline scripts, handlers and foreign files neither run nor load."""
+    users.allowed_origins.add("https://evil.example")
+    page = users.logged_in(console.user())
     page.goto("/settings/keys")
     page.evaluate(
         """() => {
@@ -279,20 +279,20 @@ def test_policy_lets_no_script_of_a_page_run(users: BrowserUsers, console: Conso
     )
     assert page.evaluate("window.ran") is None
     assert page.evaluate("getComputedStyle(document.body.lastChild).position") == "static"
-    faults = users.take_faults(page, 5)
+    faults = users.expect_faults(page, 5)
     for refused in ("script-src", "style-src", "img-src"):
         assert any(refused in fault for fault in faults), refused
 
 
-def test_redirect_carries_the_headers_of_a_page(console: Console) -> None:
-    """A redirect, an error and a page that isn't there carry the same policy as every page."""
+def test_redirect_has_the_headers_of_a_page(console: Console) -> None:
+    """Redirects, errors and unknown pages have the same policy as every page."""
     for path in ("/", "/settings/keys", "/login", "/verify?ticket=x", "/settings"):
-        answer = requests.get(console.url + path, allow_redirects=False, timeout=60)
-        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"], path
-        assert "default-src 'none'" in answer.headers["Content-Security-Policy"], path
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert answer.headers["Referrer-Policy"] == "same-origin"
-        assert answer.headers["Cache-Control"] == "no-store"
+        response = requests.get(console.url + path, allow_redirects=False, timeout=60)
+        assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"], path
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"], path
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Referrer-Policy"] == "same-origin"
+        assert response.headers["Cache-Control"] == "no-store"
 
 
 def _watch(page: Page) -> None:

@@ -1,4 +1,4 @@
-"""Pages of another origin call /v1 in a real browser: what they can read, and who may not.
+"""Pages of another origin call /v1 in a browser: readable responses and headers, and origins that are denied.
 
 Everything runs twice: with every origin allowed, and with exactly one.
 """
@@ -72,8 +72,8 @@ def test_guide_example_shows_data_and_limits(page: Page, ours: Site, api: Served
 def test_guide_example_with_a_refused_key_says_why(page: Page, ours: Site, api: Served) -> None:
     """A page reads a refusal as it is, where a missing header would make it a network error."""
     _open(page, ours, api, PROGRAMS["JavaScript"], "INVALID_KEY")
-    said = "401 invalid_api_key: The API key provided is invalid.\n0 of 0 requests left"
-    expect(page.locator("pre")).to_contain_text(said)
+    expected = "401 invalid_api_key: The API key provided is invalid.\n0 of 0 requests left"
+    expect(page.locator("pre")).to_contain_text(expected)
 
 
 def test_patch_passes_its_preflight(page: Page, ours: Site, api: Served) -> None:

@@ -1,4 +1,4 @@
-"""Reading the reference and trying requests from it, in a real browser."""
+"""The API reference and its request forms in a browser."""
 
 import json
 
@@ -28,88 +28,88 @@ UNDER_THE_HEADER = """(heading) => {
 
 
 def opened(page: Page, operation: str) -> Locator:
-    """Return the card of an operation, its "Try it" open."""
+    """Return the card of an operation with "Try it" open."""
     page.goto("/docs")
     card = page.locator("article", has=page.locator(f"#{operation}"))
     card.get_by_text("Try it").click()
     return card
 
 
-def test_request_is_tried_with_ones_own_key(users: BrowserUsers, console: Console) -> None:
-    """The status, the limits' headers and the body are shown."""
-    ada, page = console.person("Ada"), users.guest()
+def test_request_is_sent_with_the_users_key(users: BrowserUsers, console: Console) -> None:
+    """The response is shown with its status, limit headers and body."""
+    ada, page = console.user("Ada"), users.anonymous()
     card = opened(page, "show_me")
     page.get_by_label("Try it with your key").fill(console.key(ada).secret)
     card.get_by_role("button", name="Send").click()
-    answer = card.locator(".answer")
-    expect(answer).to_contain_text("200 OK")
-    expect(answer).to_contain_text("x-ratelimit-remaining: 999")
-    expect(answer).to_contain_text(ada.email)
+    response = card.locator(".response")
+    expect(response).to_contain_text("200 OK")
+    expect(response).to_contain_text("x-ratelimit-remaining: 999")
+    expect(response).to_contain_text(ada.email)
 
 
-def test_key_is_kept_nowhere(users: BrowserUsers, console: Console) -> None:
-    """Neither in storage, nor in a cookie or a URL, nor on the page after a reload."""
-    page = users.guest()
+def test_key_is_not_stored(users: BrowserUsers, console: Console) -> None:
+    """It is neither in storage nor in a cookie or URL, and the page loses it on reload."""
+    page = users.anonymous()
     urls: list[str] = []
     page.on("request", lambda request: urls.append(request.url))
     card = opened(page, "show_me")
-    before, secret = page.evaluate(KEPT), console.key(console.person("Bea")).secret
+    before, secret = page.evaluate(KEPT), console.key(console.user("Bea")).secret
     page.get_by_label("Try it with your key").fill(secret)
     card.get_by_role("button", name="Send").click()
-    expect(card.locator(".answer")).to_contain_text("200 OK")
+    expect(card.locator(".response")).to_contain_text("200 OK")
     assert page.evaluate(KEPT) == before
     assert not any(secret in url for url in urls)
     page.reload()
     expect(page.get_by_label("Try it with your key")).to_have_value("")
 
 
-def test_path_query_and_body_are_filled_in(users: BrowserUsers, console: Console) -> None:
-    """A key is made with the example as its body, listed one a page, and shown by its id."""
-    page, secret = users.guest(), console.key(console.person("Cleo"), "keys", "read").secret
+def test_path_query_and_body_are_sent(users: BrowserUsers, console: Console) -> None:
+    """A key is created from a body, listed with a page size, and shown by its id."""
+    page, secret = users.anonymous(), console.key(console.user("Cleo"), "keys", "read").secret
     card = opened(page, "create_key")
     page.get_by_label("Try it with your key").fill(secret)
     card.get_by_label("Body").fill(json.dumps({"name": "Made here", "scopes": ["read"]}))
     card.get_by_role("button", name="Send").click()
-    expect(card.locator(".answer")).to_contain_text("201 Created")
-    made = json.loads(card.get_by_role("group", name="Body").inner_text())
+    expect(card.locator(".response")).to_contain_text("201 Created")
+    created = json.loads(card.get_by_role("group", name="Body").inner_text())
 
     listed = page.locator("article", has=page.locator("#list_keys"))
     listed.get_by_text("Try it").click()
     listed.get_by_label("limit").fill("1")
     listed.get_by_role("button", name="Send").click()
-    expect(listed.locator(".answer")).to_contain_text("next_cursor")
+    expect(listed.locator(".response")).to_contain_text("next_cursor")
     assert len(json.loads(listed.get_by_role("group", name="Body").inner_text())["data"]) == 1
 
     shown = page.locator("article", has=page.locator("#show_key"))
     shown.get_by_text("Try it").click()
     shown.get_by_role("button", name="Send").click()
-    expect(shown.locator(".answer")).to_contain_text("Fill in key_id first.")
-    shown.get_by_label("key_id").fill(made["id"])
+    expect(shown.locator(".response")).to_contain_text("Enter key_id first.")
+    shown.get_by_label("key_id").fill(created["id"])
     shown.get_by_role("button", name="Send").click()
-    expect(shown.locator(".answer")).to_contain_text("Made here")
+    expect(shown.locator(".response")).to_contain_text("Made here")
 
 
-def test_refusal_is_shown_as_it_is(users: BrowserUsers) -> None:
-    """Without a key the answer is the 401 that a program would get."""
-    card = opened(users.guest(), "show_me")
+def test_error_response_is_shown(users: BrowserUsers) -> None:
+    """Without a key it is the 401 of the API."""
+    card = opened(users.anonymous(), "show_me")
     card.get_by_role("button", name="Send").click()
-    expect(card.locator(".answer")).to_contain_text("401 Unauthorized")
-    expect(card.locator(".answer")).to_contain_text("missing_api_key")
+    expect(card.locator(".response")).to_contain_text("401 Unauthorized")
+    expect(card.locator(".response")).to_contain_text("missing_api_key")
 
 
-def test_answer_is_shown_as_text(users: BrowserUsers, console: Console) -> None:
-    """Whatever an answer holds, it is no part of the page."""
-    page, secret = users.guest(), console.key(console.person("<img src=x onerror=alert(1)>")).secret
+def test_response_is_shown_as_text(users: BrowserUsers, console: Console) -> None:
+    """Markup in a response doesn't become part of the page."""
+    page, secret = users.anonymous(), console.key(console.user("<img src=x onerror=alert(1)>")).secret
     card = opened(page, "show_me")
     page.get_by_label("Try it with your key").fill(secret)
     card.get_by_role("button", name="Send").click()
-    expect(card.locator(".answer")).to_contain_text("<img src=x")
-    assert card.locator(".answer img").count() == 0
+    expect(card.locator(".response")).to_contain_text("<img src=x")
+    assert card.locator(".response img").count() == 0
 
 
-def test_reference_reads_without_javascript(users: BrowserUsers) -> None:
-    """Everything is there but what needs a script, of which nothing shows."""
-    page = users.guest(javascript=False, width=NARROW)
+def test_reference_works_without_javascript(users: BrowserUsers) -> None:
+    """Everything is shown except the parts that need a script."""
+    page = users.anonymous(javascript=False, width=NARROW)
     page.goto("/docs#create_key")
     expect(page.locator("#create_key")).to_be_in_viewport()
     expect(page.get_by_text("Try it", exact=True).first).to_be_hidden()
@@ -119,8 +119,8 @@ def test_reference_reads_without_javascript(users: BrowserUsers) -> None:
 @pytest.mark.parametrize("width", exhaustive.after(2, [NARROW, WIDE, 390, 768, 1055]))
 @pytest.mark.parametrize("logged_in", [False, True], ids=["guest", "member"])
 def test_nothing_covers_the_reference(users: BrowserUsers, console: Console, width: int, logged_in: bool) -> None:
-    """At any width nothing is fixed in front of the page, and every heading can be reached."""
-    page = users.member(console.person("Edda"), width=width) if logged_in else users.guest(width=width)
+    """At any width no element is fixed above the page, and every heading can be reached."""
+    page = users.logged_in(console.user("Edda"), width=width) if logged_in else users.anonymous(width=width)
     page.goto("/docs")
     for selector in ("h1", "#show_me", "#errors"):
         heading = page.locator(selector)
@@ -132,17 +132,17 @@ def test_nothing_covers_the_reference(users: BrowserUsers, console: Console, wid
 
 
 def test_every_menu_button_opens_a_menu(users: BrowserUsers, console: Console) -> None:
-    """On a narrow window a page either has a menu to open, or no button for one."""
-    page = users.member(console.person("Flora"), width=NARROW)
+    """On a narrow screen a page has a menu, or no button for one."""
+    page = users.logged_in(console.user("Flora"), width=NARROW)
     for path in ("/docs", "/settings/keys", "/status"):
         page.goto(path)
         for button in page.locator("[popovertarget]").all():
             assert page.locator(f"#{button.get_attribute('popovertarget')}").count() == 1, path
 
 
-def test_keyboard_is_enough(users: BrowserUsers, console: Console) -> None:
-    """The key is typed, a request opened and sent, and its answer reached, with no mouse."""
-    page, secret = users.guest(), console.key(console.person("Dora")).secret
+def test_reference_works_with_the_keyboard(users: BrowserUsers, console: Console) -> None:
+    """The key is typed, a request sent, and its response reached without a mouse."""
+    page, secret = users.anonymous(), console.key(console.user("Dora")).secret
     page.goto("/docs")
     page.get_by_label("Try it with your key").focus()
     page.keyboard.type(secret)
@@ -151,6 +151,6 @@ def test_keyboard_is_enough(users: BrowserUsers, console: Console) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(card.locator(".answer")).to_contain_text("200 OK")
+    expect(card.locator(".response")).to_contain_text("200 OK")
     page.keyboard.press("Tab")
     expect(card.get_by_role("group", name="Headers")).to_be_focused()

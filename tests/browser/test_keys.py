@@ -1,4 +1,4 @@
-"""The way of a developer through the console, from signing up to a key that is revoked, with the key in use."""
+"""A developer's path through the console, from sign-up to a revoked key, with requests by that key."""
 
 import re
 
@@ -19,17 +19,17 @@ SECRET = re.compile(r"lk_test_[0-9A-Za-z]{36}")
 
 @pytest.fixture(params=["mouse", "360 px", "keyboard", "no JavaScript"])
 def user(request: pytest.FixtureRequest, users: BrowserUsers) -> InputMethod:
-    """Someone who has just heard of the API."""
+    """A new user with one of four input methods."""
     if request.param == "keyboard":
-        return Keyboard(users.guest())
+        return Keyboard(users.anonymous())
     width = NARROW if request.param == "360 px" else WIDE
-    return Mouse(users.guest(width=width, javascript=request.param != "no JavaScript"))
+    return Mouse(users.anonymous(width=width, javascript=request.param != "no JavaScript"))
 
 
 def test_developer_gets_uses_rotates_and_revokes_a_key(
     user: InputMethod, console: Console, request: pytest.FixtureRequest
 ) -> None:
-    """Everything that the public contract promises works by mouse, at 360 px, by keyboard and without JavaScript."""
+    """The guide's steps work by mouse, at 360 px, by keyboard and without JavaScript."""
     page = user.page
     _sign_up(user, console, f"dev.{randomness.base62(8).lower()}@example.com")
 
@@ -44,7 +44,7 @@ def test_developer_gets_uses_rotates_and_revokes_a_key(
     _go_to(user, "Usage")
     expect(page.locator(".tile").first).to_contain_text("3 of 1,000")
     expect(page.get_by_role("row", name="Nightly export").last).to_contain_text("3")
-    expect(page.get_by_role("img", name="Last 24 hours: 3 admitted, 0 refused.")).to_be_visible()
+    expect(page.get_by_role("img", name="Last 24 hours: 3 admitted, 0 rejected.")).to_be_visible()
 
     _go_to(user, "API Keys")
     user.follow("Nightly export")
@@ -56,19 +56,19 @@ def test_developer_gets_uses_rotates_and_revokes_a_key(
     assert (console.status(first), console.status(second)) == (200, 200)
 
     user.follow("I have stored it")
-    expect(page.get_by_role("row").filter(has_text=first[-4:])).to_contain_text("Rotated out")
+    expect(page.get_by_role("row").filter(has_text=first[-4:])).to_contain_text("Rotated")
     user.follow("Nightly export")  # the newer one stands first
     expect(page.get_by_role("main")).to_contain_text(second[-4:])
     user.follow("Revoke…")
     user.press("Revoke key")
-    expect(page.get_by_role("status")).to_have_text("The key is revoked. It stops working with the next request.")
-    expect(page.get_by_role("table", name="Ended keys")).to_contain_text(second[-4:])
+    expect(page.get_by_role("status")).to_have_text("Key revoked. It stops working from the next request.")
+    expect(page.get_by_role("table", name="Inactive keys")).to_contain_text(second[-4:])
     assert (console.status(first), console.status(second)) == (200, 401)
 
 
 def test_reload_of_a_new_key_makes_no_second_one(users: BrowserUsers, console: Console) -> None:
-    """The form was spent with the key: sending it again shows where the key is, and no secret."""
-    page = users.member(console.person())
+    """The page reports that the form was used and shows no secret."""
+    page = users.logged_in(console.user())
     page.goto("/settings/keys/new")
     _name(page).fill("Storefront")
     page.get_by_role("button", name="Generate key").click()
@@ -81,10 +81,10 @@ def test_reload_of_a_new_key_makes_no_second_one(users: BrowserUsers, console: C
 
 
 def test_reload_of_a_rotated_key_makes_no_third_one(users: BrowserUsers, console: Console) -> None:
-    """A rotation that is sent again says that it was done."""
-    person = console.person()
-    page = users.member(person)
-    page.goto(f"/settings/keys/{console.key(person).id}")
+    """The page reports that the key was already rotated."""
+    user = console.user()
+    page = users.logged_in(user)
+    page.goto(f"/settings/keys/{console.key(user).id}")
     page.get_by_role("link", name="Rotate…").click()
     page.get_by_role("button", name="Rotate key").click()
     _shown(page)
@@ -94,9 +94,9 @@ def test_reload_of_a_rotated_key_makes_no_third_one(users: BrowserUsers, console
     expect(page.get_by_role("row").filter(has_text="Test key")).to_have_count(2)
 
 
-def test_secret_is_gone_with_its_page(users: BrowserUsers, console: Console) -> None:
-    """Neither the list nor the way back shows a secret again."""
-    page = users.member(console.person())
+def test_secret_is_only_on_its_page(users: BrowserUsers, console: Console) -> None:
+    """Neither the list nor the back button shows a secret again."""
+    page = users.logged_in(console.user())
     page.goto("/settings/keys/new")
     _name(page).fill("Storefront")
     page.get_by_role("button", name="Generate key").click()
@@ -108,9 +108,9 @@ def test_secret_is_gone_with_its_page(users: BrowserUsers, console: Console) -> 
         page.go_back()
 
 
-def test_copy_button_works_where_the_clipboard_is_closed(users: BrowserUsers, console: Console) -> None:
-    """On plain http a page has no clipboard: the button selects and copies as of old."""
-    page = users.member(console.person())
+def test_copy_button_works_without_the_clipboard_api(users: BrowserUsers, console: Console) -> None:
+    """On plain HTTP the button selects the text and uses execCommand."""
+    page = users.logged_in(console.user())
     page.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
     page.goto("/settings/keys/new")
     _name(page).fill("Storefront")
@@ -124,20 +124,20 @@ def test_copy_button_works_where_the_clipboard_is_closed(users: BrowserUsers, co
     page.context.close()
 
 
-def test_key_is_renamed_and_narrowed(users: BrowserUsers, console: Console) -> None:
-    """A new name and fewer scopes are confirmed and shown, and hold from the next request on."""
-    person = console.person()
-    key = console.key(person, "read", "write")
-    page = users.member(person)
+def test_key_is_renamed_and_loses_scopes(users: BrowserUsers, console: Console) -> None:
+    """Both changes are confirmed and apply from the next request."""
+    user = console.user()
+    key = console.key(user, "read", "write")
+    page = users.logged_in(user)
     page.goto(f"/settings/keys/{key.id}")
     _name(page).fill("Storefront")
     page.get_by_role("button", name="Rename").click()
-    expect(page.get_by_role("status")).to_have_text("The name is changed.")
+    expect(page.get_by_role("status")).to_have_text("Name changed.")
     expect(page.get_by_role("heading", level=1)).to_have_text("Storefront")
     page.get_by_role("checkbox", name="Write").uncheck()
-    page.get_by_role("button", name="Narrow…").click()
-    page.get_by_role("button", name="Narrow key").click()
-    expect(page.get_by_role("status")).to_have_text("The scopes are narrowed, from the next request on.")
+    page.get_by_role("button", name="Remove scopes…").click()
+    page.get_by_role("button", name="Remove scopes").click()
+    expect(page.get_by_role("status")).to_have_text("Scopes removed. The change applies from the next request.")
     changed = requests.patch(
         f"{console.url}/v1/users/me",
         json={"name": "Mallory"},
@@ -147,39 +147,39 @@ def test_key_is_renamed_and_narrowed(users: BrowserUsers, console: Console) -> N
     assert (changed.status_code, changed.json()["error"]) == (403, "insufficient_scope")
 
 
-def test_refused_form_says_why_and_keeps_what_was_written(users: BrowserUsers, console: Console) -> None:
-    """A form with a mistake comes back with a sentence and with everything that was filled in."""
-    page = users.member(console.person())
+def test_rejected_form_shows_its_error_and_keeps_its_values(users: BrowserUsers, console: Console) -> None:
+    """The form can be corrected and sent again."""
+    page = users.logged_in(console.user())
     page.goto("/settings/keys/new")
     _name(page).fill("Storefront")
     page.get_by_role("checkbox", name="Read").uncheck()
-    page.get_by_label("Expires after").select_option("1 year")
+    page.get_by_label("Expiry").select_option("1 year")
     page.get_by_role("button", name="Generate key").click()
     expect(page.get_by_role("alert")).to_contain_text("Select at least one scope.")
     expect(_name(page)).to_have_value("Storefront")
-    expect(page.get_by_label("Expires after")).to_have_value("1 year")
+    expect(page.get_by_label("Expiry")).to_have_value("1 year")
     page.get_by_role("checkbox", name="Write").check()
     page.get_by_role("button", name="Generate key").click()
     _shown(page)
 
 
-def test_someone_elses_key_is_not_there(users: BrowserUsers, console: Console) -> None:
-    """A key of another account looks like one that never was."""
-    key = console.key(console.person())
-    page = users.member(console.person())
+def test_key_of_another_account_is_not_found(users: BrowserUsers, console: Console) -> None:
+    """It looks like an unknown key."""
+    key = console.key(console.user())
+    page = users.logged_in(console.user())
     for path in (f"/settings/keys/{key.id}", f"/settings/keys/{key.id}/revoke", "/settings/keys/key_never"):
         page.goto(path)
         expect(page.get_by_role("main")).to_contain_text("There is no such key.")
         assert key.secret[-4:] not in page.content()
 
 
-def test_address_must_be_confirmed_before_a_key_where_mail_is_sent(
+def test_address_must_be_confirmed_before_a_key_where_email_is_sent(
     profiles: Profiles, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Where a sender is configured the list says what to do first, and the form for a key is not to be had."""
+    """The list shows what to do first, and the form for a key isn't available."""
     with served(tmp_path_factory.mktemp("strict"), LATCHKEY_MAIL_FROM="api@example.com") as strict:
         users = BrowserUsers(profiles, strict)
-        page = users.member(strict.person(verified=False))
+        page = users.logged_in(strict.user(verified=False))
         page.goto("/settings/keys")
         expect(page.get_by_role("main")).to_contain_text("Confirm your email address before you generate a key")
         expect(page.get_by_role("link", name="Generate New Key")).to_have_count(0)
@@ -196,7 +196,7 @@ def _name(page: Page) -> Locator:
 
 
 def _sign_up(user: InputMethod, console: Console, email: str) -> None:
-    """Come as a stranger and arrive at the list of keys."""
+    """Sign up as an anonymous user and arrive at the list of keys."""
     page = user.page
     page.goto("/")
     user.follow("Sign up")
@@ -210,14 +210,14 @@ def _sign_up(user: InputMethod, console: Console, email: str) -> None:
 
 
 def _go_to(user: InputMethod, page: str) -> None:
-    """Follow a link of the settings' menu, which a phone opens first."""
+    """Follow a link of the settings menu, which has to be opened first on a narrow screen."""
     if user.page.get_by_role("button", name="Menu").is_visible():
         user.press("Menu")
     user.follow(page)
 
 
 def _copied(user: InputMethod, *, javascript: bool) -> str:
-    """Return the secret from the clipboard, where the copy button put it; without JavaScript, from the page."""
+    """Return the secret from the clipboard after using the copy button; without JavaScript, from the page."""
     secret = _shown(user.page)
     button = user.page.get_by_role("button", name="Copy").first
     if not javascript:

@@ -1,4 +1,4 @@
-"""Every page in every state: accessible by axe's rules in light and dark, wide and narrow; nothing sticks out."""
+"""Every page state is accessible by axe's rules and fits its width, in light and dark, wide and narrow."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -8,8 +8,10 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import axe
 from tests.browser.browser_users import NARROW, WIDE, BrowserUsers, Profiles
+from tests.browser.cast import Cast
 from tests.browser.console import Console
-from tests.browser.page_catalog import BY_NAME, SIGHTS, Cast, Sight
+from tests.browser.page_catalog import BY_NAME, PAGE_STATES
+from tests.browser.page_state import PageState
 from tests.support import exhaustive
 
 pytestmark = pytest.mark.xdist_group("pages")
@@ -22,81 +24,85 @@ HIDDEN_STOP = """() => {
     const seen = box.bottom > 0 && box.top < innerHeight && drawn.some(style => style.outlineStyle === "solid");
     return [at.outerHTML.slice(0, 120), seen];
 }"""
-"""What has the focus, and whether that can be seen; null when the page has been walked through."""
+"""The focused element and whether its focus is visible; null at the end of the page."""
 CUT_OFF = """[...document.querySelectorAll("html, .card")]
     .filter(box => box.scrollWidth > box.clientWidth)
     .map(box => box.outerHTML.slice(0, 200))"""
-"""Parts whose matter is wider than they are."""
+"""Elements whose content is wider than they are."""
 STRAYED = """[...document.querySelectorAll("td[data-label] > *")].filter(part => {
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
     const [box, cell] = [part.getBoundingClientRect(), part.parentElement.getBoundingClientRect()];
     const isStretched = part.matches(".state") && box.right > cell.right - rem;
     return part.tagName !== "BR" && (box.left < cell.left + 6.5 * rem || isStretched);
 }).map(part => part.outerHTML.slice(0, 200))"""
-"""What stands in a table's cells, but not beside the label, or wider than it needs."""
+"""Elements in table cells that aren't beside the label, or that are stretched."""
 
 
-LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((WIDE, "light"), (NARROW, "dark"))
+VIEWS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((WIDE, "light"), (NARROW, "dark"))
 WITHOUT = """part => {
     const copy = document.documentElement.cloneNode(true);
     copy.querySelector(part).remove();
     return copy.innerHTML;
 }"""
-"""The page but for one part."""
+"""The page without one part."""
 
 
 @pytest.fixture(scope="module")
-def onlookers(profiles: Profiles, console: Console) -> Iterator[BrowserUsers]:
-    """Whoever looks at the page_catalog."""
-    came = BrowserUsers(profiles, console)
-    yield came
-    came.leave()
+def all_users(profiles: Profiles, console: Console) -> Iterator[BrowserUsers]:
+    """The users of the page catalog."""
+    users = BrowserUsers(profiles, console)
+    yield users
+    users.leave()
 
 
 @pytest.fixture
-def window(onlookers: BrowserUsers) -> Iterator[Page]:
-    """One window for all, without a session: another takes longer than to look. Afterwards nothing went wrong in it."""
-    came = onlookers
-    page = next((page for page, _ in came.pages if page not in came.led_out), None) or came.guest()
+def window(all_users: BrowserUsers) -> Iterator[Page]:
+    """One shared window without a session, since a new one takes longer than a check; it must report no fault."""
+    users = all_users
+    page = next((page for page, _ in users.pages if page not in users.opened_app), None) or users.anonymous()
     page.context.clear_cookies()
     page.set_viewport_size({"width": WIDE, "height": 800})
     yield page
-    page.evaluate("0")  # its answer comes after whatever the page reported
-    faults, came.faults[:] = list(came.faults), []
+    page.evaluate("0")  # its result arrives after all reports of the page
+    faults, users.faults[:] = list(users.faults), []
     assert faults == []
 
 
-@pytest.mark.parametrize("sight", SIGHTS, ids=lambda sight: sight.name)
-def test_page_is_accessible_and_fits(sight: Sight, window: Page, onlookers: BrowserUsers, cast: Cast) -> None:
-    """No rule of axe is broken and nothing is wider than the window.
+@pytest.mark.parametrize("page_state", PAGE_STATES, ids=lambda page_state: page_state.name)
+def test_page_is_accessible_and_fits(page_state: PageState, window: Page, all_users: BrowserUsers, cast: Cast) -> None:
+    """Axe finds no violation, and no element is wider than the window.
 
-    Colours are the theme's and places the width's, so each theme and each width is looked at, not every pair of them;
-    axe, which takes seconds, looks at every other page in the one and at the rest in the other.
+    Colours depend on the theme and layout on the width, so each page is checked in two combinations, not in four. Axe,
+    which takes seconds, checks one combination of each page, alternating between the two.
     """
-    closely = LOOKS if exhaustive.IS_ASKED_FOR else (LOOKS[SIGHTS.index(sight) % len(LOOKS)],)
-    if sight.who:
-        onlookers.log_in_quietly(window, getattr(cast, sight.who))
-    sight.open(window, cast)
-    for width, theme in LOOKS:
+    with_axe = VIEWS if exhaustive.IS_ASKED_FOR else (VIEWS[PAGE_STATES.index(page_state) % len(VIEWS)],)
+    if page_state.who:
+        all_users.start_session(window, getattr(cast, page_state.who))
+    page_state.open(window, cast)
+    for width, theme in VIEWS:
         window.set_viewport_size({"width": width, "height": 800})
         window.emulate_media(color_scheme=theme)
         assert window.evaluate("document.documentElement.scrollWidth") <= width
-        if (width, theme) in closely:
-            assert axe.violations(window, within=sight.part) == []
+        if (width, theme) in with_axe:
+            assert axe.violations(window, within=page_state.part) == []
 
 
-@pytest.mark.parametrize("sight", [sight for sight in SIGHTS if sight.part], ids=lambda sight: sight.name)
-def test_page_of_which_a_part_is_looked_at_is_otherwise_one_that_is_looked_at_whole(
-    sight: Sight, users: BrowserUsers, cast: Cast
+@pytest.mark.parametrize(
+    "page_state", [page_state for page_state in PAGE_STATES if page_state.part], ids=lambda page_state: page_state.name
+)
+def test_partly_checked_page_equals_a_fully_checked_one_elsewhere(
+    page_state: PageState, users: BrowserUsers, cast: Cast
 ) -> None:
-    """Nothing that differs is left out."""
-    rest, whole = (_opened(each, users, cast).evaluate(WITHOUT, sight.part) for each in (sight, BY_NAME[sight.like]))
+    """No difference is left unchecked."""
+    rest, whole = (
+        _opened(each, users, cast).evaluate(WITHOUT, page_state.part) for each in (page_state, BY_NAME[page_state.like])
+    )
     assert rest == whole
 
 
-def test_axe_would_find_a_fault(users: BrowserUsers) -> None:
-    """A field that loses its label is found: the rules do run."""
-    page = users.guest()
+def test_axe_finds_a_fault(users: BrowserUsers) -> None:
+    """A field without a label is reported, so the rules are active."""
+    page = users.anonymous()
     page.goto("/login")
     page.evaluate("document.querySelector('label').remove()")
     assert [fault.partition(":")[0] for fault in axe.violations(page)] == ["label"]
@@ -104,26 +110,28 @@ def test_axe_would_find_a_fault(users: BrowserUsers) -> None:
 
 @pytest.mark.parametrize("width", [320, 480, 735, 752, 1040, 1056, 1920])
 def test_no_width_cuts_a_table_off(width: int, users: BrowserUsers, cast: Cast) -> None:
-    """Tables keep inside their cards at either side of every width at which the layout changes."""
-    page = users.guest(width=width)
+    """Tables fit into their cards on both sides of every layout breakpoint."""
+    page = users.anonymous(width=width)
     for name in ("keys", "keys-unusual", "usage", "admin-account"):
-        users.log_in_quietly(page, getattr(cast, BY_NAME[name].who))
+        users.start_session(page, getattr(cast, BY_NAME[name].who))
         BY_NAME[name].open(page, cast)
         assert page.evaluate(CUT_OFF) == []
 
 
-def test_narrow_table_keeps_everything_beside_its_label(users: BrowserUsers, cast: Cast) -> None:
-    """On a phone each row is a card: nothing of a value stands under its label, and no pill is stretched."""
-    page = users.member(cast.ada, width=NARROW)
+def test_narrow_table_shows_values_beside_their_labels(users: BrowserUsers, cast: Cast) -> None:
+    """On a phone each row is a card, and pills aren't stretched."""
+    page = users.logged_in(cast.ada, width=NARROW)
     for name in ("keys", "activity", "webhook-delivery", "webhook", "webhooks"):
         BY_NAME[name].open(page, cast)
         assert page.locator("td[data-label]").count() > 0
         assert page.evaluate(STRAYED) == []
 
 
-@pytest.mark.parametrize("name", ["login", "keys", "key", "key-new", "key-made", "usage", "account", "admin-account"])
-def test_every_stop_of_the_tab_key_can_be_seen(name: str, users: BrowserUsers, cast: Cast) -> None:
-    """Who walks through a page with the Tab key sees at each stop where they are."""
+@pytest.mark.parametrize(
+    "name", ["login", "keys", "key", "key-new", "key-created", "usage", "account", "admin-account"]
+)
+def test_every_tab_stop_is_visible(name: str, users: BrowserUsers, cast: Cast) -> None:
+    """The focus is visible at each tab stop."""
     page = _opened(BY_NAME[name], users, cast)
     page.evaluate("document.activeElement.blur()")
     stops = []
@@ -138,8 +146,8 @@ def test_every_stop_of_the_tab_key_can_be_seen(name: str, users: BrowserUsers, c
 
 
 def test_skip_link_leads_past_the_navigation(users: BrowserUsers, cast: Cast) -> None:
-    """The first stop of the Tab key jumps to the page's own matter."""
-    page = users.member(cast.ada)
+    """The first tab stop jumps to the main content."""
+    page = users.logged_in(cast.ada)
     page.goto("/settings/usage")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -148,16 +156,16 @@ def test_skip_link_leads_past_the_navigation(users: BrowserUsers, cast: Cast) ->
     assert page.get_by_role("main").locator(":focus").count() == 1
 
 
-def test_nothing_moves_for_those_who_ask_for_it(users: BrowserUsers, cast: Cast) -> None:
-    """With reduced motion no element has a transition or an animation."""
-    page = users.member(cast.ada)
+def test_reduced_motion_disables_animations(users: BrowserUsers, cast: Cast) -> None:
+    """No element has a transition or an animation."""
+    page = users.logged_in(cast.ada)
     page.goto("/settings/keys")
     moving = """[...document.querySelectorAll('*')].map(element => getComputedStyle(element))
         .filter(style => style.transitionDuration !== '0s' || style.animationName !== 'none').length"""
     assert page.evaluate(moving) == 0
 
 
-def _opened(sight: Sight, users: BrowserUsers, cast: Cast) -> Page:
-    page = users.member(getattr(cast, sight.who)) if sight.who else users.guest()
-    sight.open(page, cast)
+def _opened(page_state: PageState, users: BrowserUsers, cast: Cast) -> Page:
+    page = users.logged_in(getattr(cast, page_state.who)) if page_state.who else users.anonymous()
+    page_state.open(page, cast)
     return page

@@ -21,7 +21,7 @@ from typing import Any
 from chalicelib.accounts import sessions
 from chalicelib.accounts.tables import Account
 from infra.standin import Answer
-from tests.oauth.flow import PKCE, App, Person, basic, registered
+from tests.oauth.flow import PKCE, App, User, basic, register_client
 from tests.support.harness import TestApp
 
 MADE = (
@@ -43,7 +43,7 @@ class Flow:
     ada: Account
     names: dict[str, str]
     app: App | None = None
-    browser: Person | None = None
+    browser: User | None = None
 
     @property
     def client(self) -> App:
@@ -52,10 +52,10 @@ class Flow:
         return self.app
 
     @property
-    def person(self) -> Person:
+    def person(self) -> User:
         """Return Ada's browser, in which she is logged in."""
         if self.browser is None:
-            self.browser = Person(self.latchkey, account=self.ada)
+            self.browser = User(self.latchkey, account=self.ada)
             secret = sessions.open_session(self.ada)
             self.browser.cookies[self.browser.cookie_name("latchkey")] = self.names["session"] = secret
         return self.browser
@@ -70,10 +70,10 @@ class Flow:
             case ["challenge"]:
                 self.client.proof = PKCE
             case ["logged", "in"]:
-                form = self.person.asked(self.client).read.forms[-1]
+                form = self.person.open_authorization(self.client).read.forms[-1]
                 self.names["csrf"] = dict(form.fields)["csrf"]
             case ["consent", *scopes]:
-                self.person.allows(self.client, scope=" ".join(scopes))
+                self.person.allow(self.client, scope=" ".join(scopes))
             case ["code", *scopes]:
                 self.names["code"] = self.person.code(self.client, scope=" ".join(scopes))
             case ["tokens", *scopes]:
@@ -89,7 +89,7 @@ class Flow:
         return True
 
     def _register(self, uris: list[str], *, public: bool) -> App:
-        app = registered(self.latchkey, *uris, owner=self.ada, public=public)
+        app = register_client(self.latchkey, *uris, owner=self.ada, public=public)
         self.names["client_id"] = app.id
         if app.secret:
             header = basic(app.id, app.secret)["Authorization"]

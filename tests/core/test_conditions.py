@@ -10,27 +10,27 @@ from chalicelib.core import clock, errors, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb import models
 from chalicelib.core.dynamodb.errors import Unreachable, is_outage
-from chalicelib.oauth.tables import Consent, Ticket
+from chalicelib.oauth.tables import Consent, OneTimeToken
 from tests.support.harness import TestApp
 
 MINE = errors.Conflict("mine")
 
 
-def ticket(digest: str = "there") -> Ticket:
+def ticket(digest: str = "there") -> OneTimeToken:
     """Return a ticket that isn't stored."""
-    return Ticket(digest, kind="device", client_id="app_1", expires_at=1)
+    return OneTimeToken(digest, kind="device", client_id="app_1", expires_at=1)
 
 
 def save_if_new() -> None:
     """Store a ticket that must not exist yet."""
-    ticket().save(condition=Ticket.digest.does_not_exist())
+    ticket().save(condition=OneTimeToken.digest.does_not_exist())
 
 
 def save_two_if_new() -> None:
     """Store two tickets in one transaction, the second of which must not exist yet."""
     with models.transaction() as write:
         write.save(ticket("other"))
-        write.save(ticket(), condition=Ticket.digest.does_not_exist())
+        write.save(ticket(), condition=OneTimeToken.digest.does_not_exist())
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_failed_condition_raises_the_callers_error(latchkey: TestApp, save: Any)
     """For a single write and a transaction; a successful write is stored."""
     with models.refused_as(MINE):
         save()
-    assert Ticket.found("there") is not None
+    assert OneTimeToken.found("there") is not None
     with pytest.raises(errors.Conflict) as raised, models.refused_as(MINE):
         save()
     assert raised.value is MINE
@@ -74,7 +74,7 @@ def test_unrelated_exception_passes_through() -> None:
 def test_client_error_reaches_pynamodb_in_botocores_form(without_table: TestApp) -> None:
     """It has DynamoDB's response, or a substitute if there was none."""
     with pytest.raises(GetError) as failed:
-        Ticket.get("there")
+        OneTimeToken.get("there")
     assert isinstance(failed.value.cause, ClientError)
     assert failed.value.cause_response_code == "ResourceNotFoundException"
 
@@ -86,7 +86,7 @@ def test_client_error_reaches_pynamodb_in_botocores_form(without_table: TestApp)
         clock.paused_by(lambda _seconds: None),
         pytest.raises(PynamoDBException) as unsent,
     ):
-        Ticket.get("there")
+        OneTimeToken.get("there")
     assert unsent.value.cause_response_code == "NoAnswer"
     assert unsent.value.cause_response_message == "NoAnswer: no connection"
     assert is_outage(unsent.value)
@@ -108,7 +108,7 @@ def test_found_reads_consistently_by_both_keys(latchkey: TestApp) -> None:
         assert found is not None
         assert found.allowed == {"a"}
         assert Consent.found("acc_1", "app_2") is None
-        assert Ticket.found("nothing") is None
+        assert OneTimeToken.found("nothing") is None
     assert [body["ConsistentRead"] for body in requests] == [True] * 3
     assert found.key() == {"account_id": {"S": "acc_1"}, "client_id": {"S": "app_1"}}
     assert ticket().key() == {"digest": {"S": "there"}}
@@ -118,13 +118,13 @@ def test_found_at_once_reads_several_tables_in_one_call(latchkey: TestApp) -> No
     """Existing items are returned as models; an empty request makes no call."""
     ticket().save()
     keys: dict[type[models.Table], dynamodb.Json] = {
-        Ticket: ticket().key(),
+        OneTimeToken: ticket().key(),
         Consent: Consent("acc_1", "app_1", allowed={"a"}, given_at=1).key(),
     }
     found = models.found_at_once(keys)
-    assert list(found) == [Ticket]
-    assert isinstance(found[Ticket], Ticket)
-    assert found[Ticket].client_id == "app_1"
+    assert list(found) == [OneTimeToken]
+    assert isinstance(found[OneTimeToken], OneTimeToken)
+    assert found[OneTimeToken].client_id == "app_1"
     assert models.found_at_once({}) == {}
 
 
@@ -139,8 +139,8 @@ def test_impossible_key_is_left_out_of_a_batch(account_id: str) -> None:
 
     impossible = {"account_id": {"S": account_id}, "client_id": {"S": "" if account_id else "app_1"}}
     with dynamodb.sent_by(send):
-        assert models.found_at_once({Consent: impossible, Ticket: {"digest": {"S": "there"}}}) == {}
-    assert [list(each) for each in requests] == [[Ticket.Meta.table_name]]
+        assert models.found_at_once({Consent: impossible, OneTimeToken: {"digest": {"S": "there"}}}) == {}
+    assert [list(each) for each in requests] == [[OneTimeToken.Meta.table_name]]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials.tables import Credential
 from chalicelib.oauth import clients
-from chalicelib.oauth.tables import Client, Consent, Ticket
+from chalicelib.oauth.tables import Client, Consent, OneTimeToken
 from tests.support.harness import TestApp
 
 ITEMS: list[tuple[type[models.Table], dict[str, Any]]] = [
@@ -26,7 +26,7 @@ ITEMS: list[tuple[type[models.Table], dict[str, Any]]] = [
     (Credential, {"digest": "d", "scopes": {"write", "read"}, "expires_at": 5, "for_this_api": False}),
     (Client, {"client_id": "app_1", "redirect_uris": ["https://a.example/1", "https://a.example/2"]}),
     (Client, {"client_id": "app_1", "grant_types": {"refresh_token"}}),
-    (Ticket, {"digest": "d", "sealed": b"\x00\xff", "consumed_at": 0}),
+    (OneTimeToken, {"digest": "d", "sealed": b"\x00\xff", "consumed_at": 0}),
 ]
 
 
@@ -71,35 +71,42 @@ def test_item_has_no_empty_or_unknown_attribute() -> None:
 @pytest.mark.usefixtures("latchkey")
 def test_failed_write_of_a_transaction_is_found_by_its_item() -> None:
     """It is found in any order of the writes, and beside other failed ones."""
-    Ticket("there", kind="device", client_id="app_1", expires_at=1).save()
+    OneTimeToken("there", kind="device", client_id="app_1", expires_at=1).save()
     write = models.transaction()
-    is_spent = Ticket.kind == "spent"
-    write.update(Ticket("there"), actions=[Ticket.consumed_at.set(1)], condition=is_spent, return_values="ALL_OLD")
-    write.update(Ticket("gone"), actions=[Ticket.consumed_at.set(1)], condition=Ticket.digest.exists())
-    write.save(Ticket("new", kind="device", client_id="app_1", expires_at=1), condition=Ticket.digest.does_not_exist())
-    write.delete(Ticket("old"))
+    is_spent = OneTimeToken.kind == "spent"
+    write.update(
+        OneTimeToken("there"), actions=[OneTimeToken.consumed_at.set(1)], condition=is_spent, return_values="ALL_OLD"
+    )
+    write.update(
+        OneTimeToken("gone"), actions=[OneTimeToken.consumed_at.set(1)], condition=OneTimeToken.digest.exists()
+    )
+    write.save(
+        OneTimeToken("new", kind="device", client_id="app_1", expires_at=1),
+        condition=OneTimeToken.digest.does_not_exist(),
+    )
+    write.delete(OneTimeToken("old"))
     with pytest.raises(TransactWriteError) as raised, write:
         pass
     assert models.refused(raised.value)
-    stood = models.refused_write(raised.value, Ticket("there"))
+    stood = models.refused_write(raised.value, OneTimeToken("there"))
     assert stood is not None
     assert stood["client_id"] == {"S": "app_1"}
-    assert models.refused_write(raised.value, Ticket("gone")) == {}
-    assert models.refused_write(raised.value, Ticket("new")) is None
-    assert models.refused_write(raised.value, Ticket("old")) is None
+    assert models.refused_write(raised.value, OneTimeToken("gone")) == {}
+    assert models.refused_write(raised.value, OneTimeToken("new")) is None
+    assert models.refused_write(raised.value, OneTimeToken("old")) is None
     with pytest.raises(ValueError, match="no write with this key"):
-        models.refused_write(raised.value, Ticket("another"))
+        models.refused_write(raised.value, OneTimeToken("another"))
 
 
 @pytest.mark.usefixtures("cut_off")
 def test_unsent_transaction_has_no_failed_write() -> None:
     """Another failure is no failed condition."""
     write = models.transaction()
-    write.delete(Ticket("old"))
+    write.delete(OneTimeToken("old"))
     with pytest.raises(TransactWriteError) as raised, write:
         pass
     assert not models.refused(raised.value)
-    assert models.refused_write(raised.value, Ticket("old")) is None
+    assert models.refused_write(raised.value, OneTimeToken("old")) is None
 
 
 IMPOSSIBLE = {
@@ -128,7 +135,7 @@ def test_impossible_key_is_not_found_without_a_call(latchkey: TestApp, text: str
         assert requests == []
         keys: dict[type[models.Table], dynamodb.Json] = {
             Client: Client.item(client_id="app_1"),
-            Ticket: {"digest": {"S": text}},
+            OneTimeToken: {"digest": {"S": text}},
         }
         assert list(models.found_at_once(keys)) == [Client]
 

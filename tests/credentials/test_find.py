@@ -5,14 +5,14 @@ import pytest
 from chalicelib.core import errors
 from chalicelib.credentials import find
 from chalicelib.credentials.tables import Credential
-from tests.oauth.flow import CLIENT, registered
+from tests.oauth.flow import CLIENT, register_client
 from tests.support.harness import TestApp
 
 
 def test_keys_are_the_accounts_own_oldest_first(latchkey: TestApp) -> None:
     """Keys of other accounts and access tokens are not among them."""
     account = latchkey.account()
-    assert registered(latchkey, owner=account).ask(CLIENT).status == 200
+    assert register_client(latchkey, owner=account).ask(CLIENT).status == 200
     latchkey.key(latchkey.account(name="Bea"))
     made = []
     for _ in range(3):
@@ -30,7 +30,7 @@ def test_key_is_found_by_its_own_id(latchkey: TestApp) -> None:
     keys = [latchkey.key(account) for _ in range(3)]
     for issued in keys:
         assert find.owned_key(account.id, issued.key.id).digest == issued.key.digest
-    assert registered(latchkey, owner=account).ask(CLIENT).status == 200
+    assert register_client(latchkey, owner=account).ask(CLIENT).status == 200
     (token,) = [each for each in Credential.by_account.query(account.id) if each.kind == "token"]
     for wrong in (token.id, f"{keys[0].key.id}0", keys[0].key.id[:-1], "", "key_~"):
         with pytest.raises(errors.NotFound, match="There is no such key"):

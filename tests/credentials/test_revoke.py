@@ -13,7 +13,7 @@ from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds
 from chalicelib.limits import stale_marks
 from tests.credentials.events import told
-from tests.oauth.flow import CLIENT, registered
+from tests.oauth.flow import CLIENT, register_client
 from tests.support.harness import NOON_MS, TestApp
 from tests.support.interleaving import failing, marks_lost
 
@@ -137,7 +137,7 @@ def test_other_failed_conditions_are_not_reported_as_revoked(latchkey: TestApp) 
 def test_access_token_is_revoked_once(latchkey: TestApp) -> None:
     """The event has its application; a token that doesn't exist is not created."""
     account = latchkey.account()
-    client = registered(latchkey, owner=account)
+    client = register_client(latchkey, owner=account)
     secret = client.ask(CLIENT).json()["access_token"]
     (token,) = [key for key in Credential.by_account.query(account.id) if key.kind == "token"]
     latchkey.clock.forward(1)

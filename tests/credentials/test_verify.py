@@ -15,7 +15,7 @@ from chalicelib.credentials.verify import bearer, presented, verify
 from chalicelib.limits import stale_marks
 from chalicelib.limits.tiers import PRO
 from chalicelib.oauth.tables import Client, Grant
-from tests.oauth.flow import CLIENT, ISSUER, registered, someone
+from tests.oauth.flow import CLIENT, ISSUER, new_user, register_client
 from tests.support.harness import NOON_MS, TestApp
 from tests.support.interleaving import sent
 
@@ -180,7 +180,7 @@ def test_lineage_of_a_key_is_its_first_predecessor(latchkey: TestApp) -> None:
 
 def test_lineage_of_a_token_is_its_grant_or_its_client(latchkey: TestApp) -> None:
     """A refreshed token is the same caller, as is each token of a client's own."""
-    ada, client = someone(latchkey), registered(latchkey)
+    ada, client = new_user(latchkey), register_client(latchkey)
     token, refresh = ada.grant(client)
     later = client.refresh(refresh).json()["access_token"]
     assert verify(token).lineage == verify(later).lineage
@@ -191,7 +191,7 @@ def test_lineage_of_a_token_is_its_grant_or_its_client(latchkey: TestApp) -> Non
 
 def test_key_is_read_consistently(latchkey: TestApp) -> None:
     """API Gateway would cache a wrong denial for 300 s; account, client and grant of a token are one batch."""
-    ada, client = someone(latchkey), registered(latchkey)
+    ada, client = new_user(latchkey), register_client(latchkey)
     token, _ = ada.grant(client)
     key = latchkey.key(latchkey.account())
     with sent() as calls:
@@ -221,7 +221,7 @@ def test_token_is_invalid_without_an_active_grant_client_and_account(
     latchkey: TestApp, ending: Callable[[str], object]
 ) -> None:
     """Also when the account of the client is suspended."""
-    token, _ = someone(latchkey).grant(registered(latchkey))
+    token, _ = new_user(latchkey).grant(register_client(latchkey))
     principal = verify(token)
     assert (principal.kind, principal.scopes) == ("token", frozenset({"read"}))
     assert principal.client_id.startswith("app_")
@@ -260,7 +260,7 @@ def test_token_is_valid_for_its_resources_or_for_this_api(
 ) -> None:
     """A key is valid for all of them."""
     with settings.in_use(replace(settings.current(), resources=FILES)):
-        token, _ = someone(latchkey).grant(registered(latchkey), resource=resources)
+        token, _ = new_user(latchkey).grant(register_client(latchkey), resource=resources)
     for resource, is_good in (("", here), (FILES, there)):
         with nullcontext() if is_good else pytest.raises(errors.InvalidApiKey):
             verify(token, resource)
@@ -269,7 +269,7 @@ def test_token_is_valid_for_its_resources_or_for_this_api(
 
 def test_token_without_resources_is_valid_for_this_api(latchkey: TestApp) -> None:
     """And for no other resource."""
-    token, _ = someone(latchkey).grant(registered(latchkey))
+    token, _ = new_user(latchkey).grant(register_client(latchkey))
     old = Credential(secrets.digest(token))
     old.update(actions=[Credential.for_this_api.remove(), Credential.resources.remove()])
     assert verify(token)

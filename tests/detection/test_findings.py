@@ -12,7 +12,7 @@ from chalicelib.events import kinds, record
 from chalicelib.limits import counter_items
 from tests.detection.current_hour import anomalies, key, now
 from tests.detection.planted import HOUR_S, NETWORK, item, writes_lost
-from tests.oauth.flow import App, Person, registered
+from tests.oauth.flow import App, User, register_client
 from tests.support.harness import TestApp
 
 __all__ = ["key"]
@@ -46,15 +46,15 @@ def test_planted_anomaly_is_recorded_once(
     assert len(anomalies(key)) == 1
 
 
-def test_client_is_named_by_id_and_name(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_client_is_named_by_id_and_name(latchkey: TestApp, ada: User, app: App) -> None:
     """As its account sees it, even when its token has expired since."""
-    other = registered(latchkey)
+    other = register_client(latchkey)
     counter = counter_items.counter_of(app.id)
     latchkey.clock.forward(10 * 24 * HOUR_S)
     hour = clock.hour_of(clock.now_s())
     for ago in range(1, 10 * 24):
         item(ada.account, hour - ago * HOUR_S, {counter: 40}, {NETWORK: counter})
-    ada.logs_in_again()
+    ada.log_in_again()
     for each in (app, other):
         ada.grant(each)
     item(ada.account, hour, {counter: 40}, {NETWORK: counter, "nBBBBBBBB": counter})

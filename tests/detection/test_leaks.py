@@ -11,7 +11,7 @@ from chalicelib.credentials.verify import verify
 from chalicelib.detection import leaks
 from tests.detection.leak_events import leak_events, unknown
 from tests.detection.signing import PUBLIC_PLACE, Signer, alert, known, report
-from tests.oauth.flow import App, Person
+from tests.oauth.flow import App, User
 from tests.support.harness import TestApp, refusal
 from tests.support.mailbox import kept_in
 
@@ -124,7 +124,7 @@ def test_inactive_key_is_true_positive(latchkey: TestApp, tmp_path: Path) -> Non
     assert {event["changed"]["acted"] for event in leak_events(account)} == {"told", "revoked"}
 
 
-def test_leaked_access_token_is_revoked(latchkey: TestApp, ada: Person, app: App, tmp_path: Path) -> None:
+def test_leaked_access_token_is_revoked(latchkey: TestApp, ada: User, app: App, tmp_path: Path) -> None:
     """Wherever it was found; its grant stays active, so its client gets another token."""
     token, refresh = ada.grant(app)
     with kept_in(tmp_path / "mail") as box:

@@ -12,7 +12,7 @@ from chalicelib.events import kinds
 from tests.detection.leak_events import leak_events
 from tests.detection.planted import writes_lost
 from tests.detection.signing import alert, report
-from tests.oauth.flow import App, Person
+from tests.oauth.flow import App, User
 from tests.support.harness import TestApp, refusal
 from tests.support.mailbox import kept_in
 
@@ -45,7 +45,7 @@ def test_concurrent_reports_are_recorded_once(latchkey: TestApp, tmp_path: Path)
 
 @pytest.mark.parametrize("is_token", [False, True])
 def test_repeated_report_after_failed_event_reports_revocation(
-    latchkey: TestApp, ada: Person, app: App, tmp_path: Path, is_token: bool
+    latchkey: TestApp, ada: User, app: App, tmp_path: Path, is_token: bool
 ) -> None:
     """The first report revoked the secret, so it does not count as inactive before."""
     secret = ada.grant(app)[0] if is_token else latchkey.key(ada.account).secret

@@ -11,7 +11,7 @@ from chalicelib.core import clock
 from chalicelib.oauth import clients, delete_client
 from chalicelib.termination import finish
 from tests.engine.holding import at_once
-from tests.oauth.flow import registered, someone
+from tests.oauth.flow import new_user, register_client
 from tests.support.console_client import logged_in
 from tests.support.harness import TestApp
 
@@ -23,28 +23,28 @@ NEW = "/settings/applications/new"
 def test_registrations_at_once_leave_50_applications(latchkey: TestApp) -> None:
     """Of twenty forms sent at once for the last five places five make an application, and fifteen say why not."""
     owner = latchkey.account()
-    for _ in range(clients.OWNED_MAX - 5):
-        registered(latchkey, owner=owner)
+    for _ in range(clients.PER_ACCOUNT_MAX - 5):
+        register_client(latchkey, owner=owner)
     console = logged_in(latchkey, owner)
     asked = {"name": ["Mine"], "kind": ["public"], "redirect_uris": ["https://app.example.com/cb"], "scopes": ["read"]}
     # Each form has a ticket of its own: one that is sent twice makes no second application anyway.
     forms = [console.filled(console.open(NEW), NEW, asked) for _ in range(TWENTY)]
     statuses = Counter(page.status for page in at_once([partial(console.send, NEW, form) for form in forms]))
     assert statuses == {200: 5, 409: 15}
-    assert len(list(clients.owned_by(owner.id))) == Account.get(owner.id).applications == clients.OWNED_MAX
+    assert len(list(clients.list_of_account(owner.id))) == Account.get(owner.id).applications == clients.PER_ACCOUNT_MAX
 
 
 def test_deletions_of_one_application_at_once_give_one_place_back(latchkey: TestApp) -> None:
     """However often it is deleted at the same moment."""
     owner = latchkey.account()
-    apps = [registered(latchkey, owner=owner) for _ in range(2)]
+    apps = [register_client(latchkey, owner=owner) for _ in range(2)]
     at_once([partial(delete_client.delete, apps[0].client)] * TWENTY)
-    assert len(list(clients.owned_by(owner.id))) == Account.get(owner.id).applications == 1
+    assert len(list(clients.list_of_account(owner.id))) == Account.get(owner.id).applications == 1
 
 
 def test_no_application_is_active_that_is_registered_while_its_owner_is_suspended(latchkey: TestApp) -> None:
     """However nineteen registrations and a suspension fall together, all that were made stand as their owner does."""
-    owner = someone(latchkey, "Owner").account
+    owner = new_user(latchkey, "Owner").account
     asked = {"name": ["Mine"], "kind": ["public"], "redirect_uris": ["https://app.example.com/cb"], "scopes": ["read"]}
     console = logged_in(latchkey, owner)
     forms = [console.filled(console.open(NEW), NEW, asked) for _ in range(TWENTY - 1)]
@@ -52,7 +52,7 @@ def test_no_application_is_active_that_is_registered_while_its_owner_is_suspende
     deeds: list[Callable[[], object]] = [*(partial(console.send, NEW, form) for form in forms), suspend]
     at_once(deeds)
     finish.all_unfinished(clock.now_ms() + LATER_MS)
-    made = list(clients.owned_by(owner.id))
+    made = list(clients.list_of_account(owner.id))
     assert [client.client_id for client in made if client.is_active] == []
     assert len(made) == (Account.get(owner.id).applications or 0)
     # And none can be made afterwards.

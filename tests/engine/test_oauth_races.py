@@ -18,7 +18,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import clock
 from chalicelib.limits import tiers
 from chalicelib.oauth import authorize, clients, consent, delete_client, device, grants, parameters
-from chalicelib.oauth.tables import Consent, Grant, Ticket
+from chalicelib.oauth.tables import Consent, Grant, OneTimeToken
 from infra.standin import Answer
 from tests.engine.faulty import Call, Rule, transaction
 from tests.engine.fleet import PUBLIC_URL, Fleet, Reply, Request, flat
@@ -65,7 +65,7 @@ class Registered:
             grant_types=kinds,
             wanted={"read", "write"},
             registered_by="account",
-            owner_id=latchkey.account(tiers.PRO).id,
+            account_id=latchkey.account(tiers.PRO).id,
         )
         self.latchkey, self.client, self.id = latchkey, made.client, made.client.client_id
         self.credentials = {"client_id": self.id} | ({"client_secret": made.secret} if made.secret else {})
@@ -84,8 +84,8 @@ class Registered:
 
     def approved(self, account: Account, authorization: Parameters) -> str:
         """Return where an account's yes leads."""
-        asked = parameters.of_query({name: [value] for name, value in authorization.items()})
-        return authorize.approve(authorize.read(asked, PUBLIC_URL), account.id, PUBLIC_URL)
+        asked = parameters.parse_query({name: [value] for name, value in authorization.items()})
+        return authorize.approve(authorize.parse(asked, PUBLIC_URL), account.id, PUBLIC_URL)
 
     def code(self, account: Account) -> str:
         """Return a code that an account's yes was worth."""
@@ -326,7 +326,7 @@ def test_device_code_polled_20_times_at_once_is_redeemed_once(
 ) -> None:
     """All find it approved and unspent; one gets tokens, the others invalid_grant."""
     device_code, user_code = app.device_code()
-    device.approve(device.pending(user_code), person().id)
+    device.approve(device.find_pending(user_code), person().id)
     answers = met(line, spending, [partial(app.spend, app.poll(device_code))] * TWENTY)
     assert Counter(map(said, answers)) == ONE_OF_TWENTY
 
@@ -337,7 +337,7 @@ def test_device_code_polled_by_four_processes_at_once_is_redeemed_once(
 ) -> None:
     """The same of functions that share nothing but the database."""
     device_code, user_code = app.device_code()
-    device.approve(device.pending(user_code), person().id)
+    device.approve(device.find_pending(user_code), person().id)
     replies = everywhere(latchkey, fleet, url, app.poll(device_code))
     assert Counter(map(said, replies)) == ONE_OF_TWENTY
 
@@ -416,7 +416,7 @@ def test_client_deleted_during_redemptions_leaves_no_working_token(latchkey: Tes
     with line.holding(spending) as held, ThreadPoolExecutor(4) as threads:
         redemptions = [threads.submit(app.spend, each) for each in asked]
         held.wait_for(len(asked))
-        delete_client.delete(clients.owned(str(app.client.owner_id), app.id))
+        delete_client.delete(clients.get_of_account(str(app.client.account_id), app.id))
         held.let_go()
         answers = [redemption.result() for redemption in redemptions]
     assert_nothing_works(app, issued(answers))
@@ -424,7 +424,7 @@ def test_client_deleted_during_redemptions_leaves_no_working_token(latchkey: Tes
 
 def test_client_deletion_and_redemptions_20_at_once_leave_no_working_token(latchkey: TestApp, app: Registered) -> None:
     """However they fall together, after the deletion nothing that the client was given works."""
-    owner = logged_in(latchkey, Account.get(str(app.client.owner_id)))
+    owner = logged_in(latchkey, Account.get(str(app.client.account_id)))
     path = f"/settings/applications/{app.id}"
     form = owner.filled(owner.open(f"{path}/delete"), f"{path}/delete", {})
     redemptions = [partial(app.spend, app.redemption(app.code(person()))) for _ in range(TWENTY - 2)]
@@ -518,7 +518,7 @@ def assert_one_successor(account: Account) -> None:
     """The account's only grant lives and has two refresh tokens: the spent one, and one successor."""
     (grant,) = Grant.by_account.query(account.id)
     assert grant.revoked_at is None
-    its_refresh_tokens = Ticket.scan((Ticket.grant_id == grant.id) & (Ticket.kind == "rt"))
+    its_refresh_tokens = OneTimeToken.scan((OneTimeToken.grant_id == grant.id) & (OneTimeToken.kind == "rt"))
     spent = Counter(ticket.consumed_at is not None for ticket in its_refresh_tokens)
     assert spent == {True: 1, False: 1}
 

@@ -15,7 +15,7 @@ from infra import costs, data, engine
 from infra.standin import Answer
 from tests.detection.planted import used_for_days
 from tests.engine.metered import Metered, metered, stored
-from tests.oauth.flow import CLIENT, ISSUER, App, Person, registered, someone
+from tests.oauth.flow import CLIENT, ISSUER, App, User, new_user, register_client
 from tests.support.harness import TestApp, house
 from tests.support.webhook_receiver import PUBLIC_URL, Receiver, listening
 from tests.webhooks.told import endpoint_of, happens, images
@@ -119,8 +119,8 @@ class Traffic:
         self._asks(issued.secret)
         return issued
 
-    def _connected(self) -> tuple[Person, App]:
-        return someone(self.latchkey), registered(self.latchkey)
+    def _connected(self) -> tuple[User, App]:
+        return new_user(self.latchkey), register_client(self.latchkey)
 
 
 @pytest.mark.parametrize("name", costs.SHAPES)
@@ -178,7 +178,11 @@ class Kept:
 
     def __post_init__(self) -> None:
         """Let there be somebody, and an application."""
-        self.account, self.ada, self.app = self.latchkey.account(), someone(self.latchkey), registered(self.latchkey)
+        self.account, self.ada, self.app = (
+            self.latchkey.account(),
+            new_user(self.latchkey),
+            register_client(self.latchkey),
+        )
 
     def of_account(self) -> Callable[[], object]:
         """Another account."""

@@ -8,7 +8,7 @@ from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
-from chalicelib.oauth.tables import Ticket
+from chalicelib.oauth.tables import OneTimeToken
 from tests.conftest import _tables as left
 from tests.support import stored_items
 from tests.support.harness import TestApp
@@ -37,7 +37,7 @@ def test_event_with_missing_or_extra_fields_is_detected(
 
 def test_item_with_too_early_deletion_time_is_detected(latchkey: TestApp) -> None:
     """A deletion time one second before the end of any item is an error."""
-    ticket = Ticket("digest", kind="dc", client_id="app_1", expires_at=5_000_999, dies_at=4_999)
+    ticket = OneTimeToken("digest", kind="dc", client_id="app_1", expires_at=5_000_999, dies_at=4_999)
     ticket.save()
     with pytest.raises(AssertionError, match="may be deleted at 4999, before 5000999"):
         stored_items.check(left.values())

@@ -15,7 +15,7 @@ from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
 from chalicelib.oauth import clients, grants
 from chalicelib.webhooks import deliver, endpoints, fan_out
-from tests.oauth.flow import someone
+from tests.oauth.flow import new_user
 from tests.support.console_client import ConsoleClient, logged_in, person
 from tests.support.harness import TestApp
 from tests.support.webhook_receiver import PUBLIC_URL, Receiver
@@ -134,7 +134,7 @@ def test_reason_of_operator_is_hidden(latchkey: TestApp) -> None:
 
 def test_deletion_of_client_hides_session_of_its_owner(latchkey: TestApp) -> None:
     """The events of revoked grants name the client, not the session and address of its owner."""
-    owner = someone(latchkey, "Owner")
+    owner = new_user(latchkey, "Owner")
     owner.ip = ADMINS_IP
     owner.submit(
         "/settings/applications/new", name="P", kind="public", redirect_uris="https://p.example.com/", scopes=["read"]

@@ -7,7 +7,7 @@ from chalicelib.accounts import change, email_links
 from chalicelib.accounts.states import SUSPENDED
 from chalicelib.accounts.unfinished import SLICE
 from chalicelib.api import background
-from chalicelib.api.console.routes import FORMS_ON, SHOWN_AT
+from chalicelib.api.console.routes import FORMS_ON, PAGE_OF_PATH
 from chalicelib.core import clock, secrets, settings
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import on_anomaly, rotate
@@ -39,8 +39,8 @@ from tests.oauth.flow import (
     REFRESH,
     App,
     as_json,
-    registered,
-    someone,
+    new_user,
+    register_client,
 )
 from tests.support.console_client import PASSWORD, ConsoleClient, Page, person
 from tests.support.harness import TestApp
@@ -108,7 +108,7 @@ class Everything:
         with settings.in_use(replace(settings.current(), security_contact="security@example.com")):
             ok(self.latchkey.call("GET", "/.well-known/security.txt"))
         nobody = dict.fromkeys(("key_id", "webhook_id", "message_id", "client_id", "account_id"), "none")
-        ok(*(self.latchkey.call("GET", path.format(**nobody)) for path in FORMS_ON if path not in SHOWN_AT))
+        ok(*(self.latchkey.call("GET", path.format(**nobody)) for path in FORMS_ON if path not in PAGE_OF_PATH))
         for kind in ("authorization-server", "protected-resource"):
             ok(self.latchkey.call("GET", f"/.well-known/oauth-{kind}"))
         ok(self.latchkey.call("GET", "/.well-known/oauth-protected-resource/v1"))
@@ -149,7 +149,7 @@ class Everything:
         public, elsewhere, before = (self.latchkey.key(person()) for _ in range(3))
         rotate.rotate(verify(before.secret), before.key.id, 60)
         change_key(elsewhere.key.account_id, elsewhere.key.id, name=None, wanted=None, on_anomaly="narrow")
-        token, _ = someone(self.latchkey).grant(registered(self.latchkey))
+        token, _ = new_user(self.latchkey).grant(register_client(self.latchkey))
         tokens = [alert(secret) for secret in (public.secret, before.secret, token, secrets.mint("test"))]
         ok(report(self.latchkey, *tokens, alert(elsewhere.secret, public=False)))
 
@@ -157,7 +157,7 @@ class Everything:
         """A service that is shown somebody's secret: a key's, a token's, a revoked one's."""
         admin = self.latchkey.account(tiers.ENTERPRISE, name="Service", admin=True)
         service = self.latchkey.key(admin, "verify").secret
-        token, _ = someone(self.latchkey).grant(registered(self.latchkey))
+        token, _ = new_user(self.latchkey).grant(register_client(self.latchkey))
         for secret in (self.latchkey.key(self.latchkey.account()).secret, token, "nonsense"):
             ok(self.latchkey.call("POST", "/v1/verify", service, json_body={"secret": secret}))
 
@@ -178,12 +178,12 @@ class Everything:
     def choosing_what_ends(self) -> None:
         """A password is set by a link and everything ticked; the function is killed, or ends what it can."""
         for is_killed in (True, False):
-            ada = someone(self.latchkey)
-            app = registered(self.latchkey, owner=ada.account)
+            ada = new_user(self.latchkey)
+            app = register_client(self.latchkey, owner=ada.account)
             hook = endpoints.create(ada.account.id, url="https://example.com/", name="Ledger", types=None)
             chosen = {self.latchkey.key(ada.account).key.id, app.id, hook.id}
-            someone(self.latchkey).grant(app)
-            ada.grant(registered(self.latchkey))
+            new_user(self.latchkey).grant(app)
+            ada.grant(register_client(self.latchkey))
             if is_killed:
                 password_reset.new(ada.account.id, chosen | {password_reset.CONNECTED}, by="digest").save()
                 continue
@@ -194,9 +194,9 @@ class Everything:
 
     def account_page(self) -> None:
         """Name, address, password."""
-        ada = someone(self.latchkey, verified=False)
+        ada = new_user(self.latchkey, verified=False)
         ok(ada.open("/settings"), ada.submit(f"{ACCOUNT}/verification", on=ACCOUNT), ada.submit(self.link()))
-        ada.logs_in_again()
+        ada.log_in_again()
         ok(ada.submit(f"{ACCOUNT}/name", on=ACCOUNT, name="Ada L"))
         ok(ada.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="l@example.com", password=PASSWORD))
         ok(ada.submit(self.link()))
@@ -204,12 +204,12 @@ class Everything:
         self.latchkey.clock.forward(3600)
         ok(ada.open(ACCOUNT), ada.open("/settings/usage"), ada.open("/settings/activity"))
         ok(ada.open(f"{ACCOUNT}/sessions"), ada.submit(f"{ACCOUNT}/sessions/{ada.session_id}/end"))
-        ada.logs_in_again()
+        ada.log_in_again()
         ok(ada.submit(f"{ACCOUNT}/log-out-everywhere"))
 
     def key_pages(self) -> None:
         """Keys, by hand."""
-        ada = someone(self.latchkey)
+        ada = new_user(self.latchkey)
         ok(ada.submit("/settings/keys/new", name="CI", scopes=["read", "write"]), ada.open("/settings/keys"))
         path = next(url for url in ada.open("/settings/keys").urls if "/settings/keys/key_" in url)
         ok(ada.submit(f"{path}/rename", on=path, name="Web"), ada.submit(f"{path}/narrow", on=path, scopes=["read"]))
@@ -220,7 +220,7 @@ class Everything:
 
     def webhook_pages(self) -> None:
         """Settings > Webhooks."""
-        ada = someone(self.latchkey)
+        ada = new_user(self.latchkey)
         place = "/settings/webhooks"
         ok(ada.open(place), ada.open(f"{place}/new"))
         with listening() as receiver, settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
@@ -237,7 +237,7 @@ class Everything:
 
     def admin_pages(self) -> None:
         """Other people's accounts."""
-        root, ada = someone(self.latchkey, "Root", admin=True), person()
+        root, ada = new_user(self.latchkey, "Root", admin=True), person()
         path = f"/admin/accounts/{ada.id}"
         ok(root.open("/admin"), root.open(f"/admin?find={ada.email}"), root.open(path))
         key = self.latchkey.key(ada)
@@ -250,11 +250,11 @@ class Everything:
     def admin_application_pages(self) -> None:
         """Anybody's OAuth client."""
         root, app, latchkey = (
-            someone(self.latchkey, "Root", admin=True),
-            registered(self.latchkey),
+            new_user(self.latchkey, "Root", admin=True),
+            register_client(self.latchkey),
             "/admin/applications",
         )
-        someone(self.latchkey).grant(app)
+        new_user(self.latchkey).grant(app)
         ok(
             root.open(latchkey),
             root.open(f"{latchkey}?client_id={app.id}"),
@@ -265,7 +265,7 @@ class Everything:
 
     def application_pages(self) -> None:
         """Applications, by hand."""
-        ada, new = someone(self.latchkey), "/settings/applications/new"
+        ada, new = new_user(self.latchkey), "/settings/applications/new"
         ok(ada.submit(new, name="Photos", redirect_uris=CALLBACK, kind="confidential", scopes=["read"]))
         path = next(url for url in ada.open("/settings/applications").urls if "/settings/applications/app_" in url)
         ok(ada.submit(f"{path}/change", on=path, name="Pictures", redirect_uris=CALLBACK))
@@ -273,28 +273,32 @@ class Everything:
 
     def code_flow(self) -> None:
         """Consent, remembered and refused; refreshed, asked about, given back; disconnected."""
-        ada, app = someone(self.latchkey), registered(self.latchkey)
+        ada, app = new_user(self.latchkey), register_client(self.latchkey)
         token, refresh = ada.grant(app)
-        ok(self.latchkey.call("GET", "/v1/users/me", token), ada.asked(app), ada.open("/settings/connected"))
-        ok(ada.decides(ada.asked(app, scope="read", prompt="consent"), "deny"))
+        ok(
+            self.latchkey.call("GET", "/v1/users/me", token),
+            ada.open_authorization(app),
+            ada.open("/settings/connected"),
+        )
+        ok(ada.decide(ada.open_authorization(app, scope="read", prompt="consent"), "deny"))
         later = app.refresh(refresh).json()
         ok(*(app.post("/oauth/introspect", token=each) for each in (token, later["refresh_token"])))
         ok(*(app.post("/oauth/revoke", token=each) for each in (token, later["refresh_token"])))
-        spa = registered(self.latchkey, LOOPBACK, public=True)
+        spa = register_client(self.latchkey, LOOPBACK, public=True)
         token, _ = ada.grant(spa)
         ok(self.latchkey.call("GET", "/v1/limits", token), ada.submit("/settings/connected", client_id=spa.id))
         assert self.latchkey.call("GET", "/v1/limits", token).status == 401
         # A yes that was said before the address was proven, when no mail was sent yet, is replaced.
-        eve = someone(self.latchkey, "Eve", verified=False)
+        eve = new_user(self.latchkey, "Eve", verified=False)
         with settings.in_use(replace(settings.current(), mail_from="")):
             eve.grant(app)
         self.latchkey.clock.forward(1)
-        eve.proves_address()
+        eve.verify_email()
         eve.grant(app)
 
     def reuse(self) -> None:
         """A lost answer, and what thieves do."""
-        ada, app = someone(self.latchkey), registered(self.latchkey)
+        ada, app = new_user(self.latchkey), register_client(self.latchkey)
         _, refresh = ada.grant(app)
         ok(app.refresh(refresh), app.refresh(refresh))
         self.latchkey.clock.forward(31)
@@ -305,7 +309,7 @@ class Everything:
 
     def device_flow(self) -> None:
         """A device waits, polls too fast, and gets a yes or a no."""
-        ada, app = someone(self.latchkey), registered(self.latchkey)
+        ada, app = new_user(self.latchkey), register_client(self.latchkey)
         for decision in ("allow", "deny"):
             started = app.post("/oauth/device_authorization", scope="read").json()
             polls = [app.ask(DEVICE, device_code=started["device_code"]).status for _ in range(2)]
@@ -318,7 +322,7 @@ class Everything:
 
     def client_for_itself(self) -> None:
         """A client in its own name."""
-        answer = registered(self.latchkey).ask(CLIENT)
+        answer = register_client(self.latchkey).ask(CLIENT)
         ok(answer, self.latchkey.call("GET", "/v1/limits", answer.json()["access_token"]))
 
     def registration(self) -> None:
@@ -330,28 +334,28 @@ class Everything:
         ok(made, self.latchkey.call("GET", path, token))
         changed = {**described, "client_id": body["client_id"], "client_name": "Renamed"}
         ok(self.latchkey.call("PUT", path, token, json_body=changed))
-        someone(self.latchkey).grant(
+        new_user(self.latchkey).grant(
             App(self.latchkey, Client.get(body["client_id"]), body["client_secret"], CALLBACK, PKCE)
         )
         ok(self.latchkey.call("DELETE", path, token))
 
     def leaving(self) -> None:
         """An account with a key, an application and a connection is deleted by its person."""
-        ada = someone(self.latchkey)
+        ada = new_user(self.latchkey)
         self.latchkey.key(ada.account)
-        ada.grant(registered(self.latchkey, owner=ada.account))
+        ada.grant(register_client(self.latchkey, owner=ada.account))
         endpoints.create(ada.account.id, url="https://example.com/", name="Ledger", types=None)
         fan_out.put(_events(ada.account.id))
         email_links.new_link(
             ada.account.id, email_links.CHANGE_EMAIL, email="next@example.com", epoch=ada.account.session_epoch
         )
         self.latchkey.clock.forward(1)
-        ada.leaves()
+        ada.delete_account()
         # Where others granted more than a slice, the minute's function goes on.
-        app = registered(self.latchkey)
+        app = register_client(self.latchkey)
         for _ in range(SLICE + 1):
             grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
-        change.set_standing(str(app.client.owner_id), tier=None, status=SUSPENDED, actor="operator")
+        change.set_standing(str(app.client.account_id), tier=None, status=SUSPENDED, actor="operator")
 
     def webhooks(self, receiver: Receiver) -> None:
         """The API of webhooks, and what of it people see."""

@@ -18,7 +18,7 @@ from chalicelib.limits import tiers
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client
 from infra import deployed, inputs, manage, stage_settings
-from tests.oauth.flow import registered
+from tests.oauth.flow import register_client
 from tests.support.harness import TestApp, stage_key_file
 
 URL = "https://api.example.com"
@@ -150,13 +150,13 @@ def test_password_link_is_for_the_deployed_url(
 
 def test_any_application_is_ended_by_a_command_with_its_reason(latchkey: TestApp, command: Command) -> None:
     """Nothing is issued to it any more; who ended it and why stands with it and in its owner's events."""
-    app = registered(latchkey)
+    app = register_client(latchkey)
     out = command("application-end", f"--client-id={app.id}", reason="Ticket 4711: phishing")
     assert f"{app.id} is ended: nothing is issued to it" in out
     client = Client.get(app.id)
     assert (client.ended_by, client.ended_because) == ("operator", "Ticket 4711: phishing")
     assert clients.find(app.id) is None
-    (event,) = record.newest_first(str(client.owner_id), 10, kind=kinds.APPLICATION_DELETED)
+    (event,) = record.newest_first(str(client.account_id), 10, kind=kinds.APPLICATION_DELETED)
     assert (event.actor, event.reason) == ("operator", "Ticket 4711: phishing")
 
 
@@ -270,7 +270,7 @@ def test_every_command_says_what_it_needs() -> None:
 
 def test_commands_print_no_log_line(latchkey: TestApp, command: Command) -> None:
     """What ends an application is logged as a warning, yet the terminal has the sentence alone."""
-    app = registered(latchkey)
+    app = register_client(latchkey)
     assert command("application-end", f"--client-id={app.id}").startswith(f"{app.id} is ended")
 
 

@@ -14,7 +14,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import WireError, meaning
 from infra import deployed, inputs, manage, reachable
 from tests.infra.test_manage import COMMANDS
-from tests.oauth.flow import registered
+from tests.oauth.flow import register_client
 from tests.support.harness import TestApp, stage_key_file
 
 ADA, NOBODY = "ada@example.com", "app_00000000000000000000"
@@ -48,7 +48,7 @@ def stage(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[l
     """A stage with an account and an application, and a command for each thing an operator can do to them."""
     monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", stage_key_file())
     monkeypatch.setenv("LATCHKEY_PUBLIC_URL", "https://api.example.com")
-    ada, app = latchkey.account(name="Ada").email, registered(latchkey)
+    ada, app = latchkey.account(name="Ada").email, register_client(latchkey)
     known = {
         "--email=ada@example.com": f"--email={ada}",
         "--client-id=app_00000000000000000000": f"--client-id={app.id}",

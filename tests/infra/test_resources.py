@@ -75,7 +75,8 @@ def test_keys_and_indexes_are_those_of_the_model(name: str) -> None:
             **({"NonKeyAttributes": projection.non_key_attributes} if projection.non_key_attributes else {}),
         }
         used |= set(declared_keys(index.Meta.attributes).values())
-    assert types == {attribute: model.get_attributes()[attribute].attr_type for attribute in used}
+    declared = {attribute.attr_name: attribute.attr_type for attribute in model.get_attributes().values()}
+    assert types == {name: declared[name] for name in used}
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))

@@ -35,7 +35,7 @@ from chalicelib.oauth import (
     redirect_uris,
     registration,
 )
-from chalicelib.oauth.document_lifetime import fresh_s
+from chalicelib.oauth.document_lifetime import freshness_s
 from chalicelib.pages import render
 from chalicelib.webhooks import endpoint_url, retry_schedule
 from tests.linear_time.growth import grows_faster_than_linearly
@@ -130,8 +130,8 @@ def read_cdn_address(text: str) -> None:
 def parse_registration(field: str, value: object) -> None:
     """Parse a registration with this text in one field."""
     raw = json.dumps({"redirect_uris": ["https://app.example.com/cb"]} | {field: value})
-    client_metadata.read(
-        client_metadata.fields_of(raw),
+    client_metadata.parse(
+        client_metadata.parse_fields(raw),
         offered=clients.SELF_REGISTRABLE,
         by_default=(clients.CODE,),
         auth_method="none",
@@ -141,8 +141,10 @@ def parse_registration(field: str, value: object) -> None:
 PARSERS: dict[str, Work] = {
     "Authorization": lambda text: verify.bearer(text),
     "Authorization at the gateway": lambda text: re.match(IDENTITY, text, re.DOTALL | re.ASCII),
-    "Authorization: Basic": lambda text: parameters.client_credentials(parameters.of_query({}), f"Basic {text}"),
-    "a registration's Authorization": lambda text: registration._bearer(text),
+    "Authorization: Basic": lambda text: parameters.parse_client_credentials(
+        parameters.parse_query({}), f"Basic {text}"
+    ),
+    "a registration's Authorization": lambda text: registration._read_bearer(text),
     "a presented credential": lambda text: verify.presented(text),
     "a secret": lambda text: secrets.kind_of(text),
     "a leaked secret": lambda text: secrets.found_in(text),
@@ -165,11 +167,11 @@ PARSERS: dict[str, Work] = {
     "a name": lambda text: Text(10**9).check("name", text),
     "a longer name": lambda text: Text(10**9, min_length=3).check("name", text),
     "a number in a query": lambda text: Integer(1, 9).read("n", text),
-    "a form": lambda text: parameters.of_body(text[:65_536], parameters.FORM),
-    "a form in JSON": lambda text: parameters.of_body(text[:65_536], parameters.JSON),
-    "a media type": lambda text: parameters.of_body("{}", text),
-    "scopes": lambda text: parameters.scope_of(parameters.of_query({"scope": [text]})),
-    "a registration": lambda text: client_metadata.fields_of(text),
+    "a form": lambda text: parameters.parse_body(text[:65_536], parameters.FORM),
+    "a form in JSON": lambda text: parameters.parse_body(text[:65_536], parameters.JSON),
+    "a media type": lambda text: parameters.parse_body("{}", text),
+    "scopes": lambda text: parameters.parse_scope(parameters.parse_query({"scope": [text]})),
+    "a registration": lambda text: client_metadata.parse_fields(text),
     **{
         f"a registration's {field}": functools.partial(parse_registration, field)
         for field in ("client_name", "client_uri", "scope", "redirect_uris", "grant_types")
@@ -179,16 +181,16 @@ PARSERS: dict[str, Work] = {
         for field in ("redirect_uris", "grant_types", "response_types")
     },
     "a scheme": redirect_schemes.is_private_use,
-    "a redirect URI's port": lambda text: redirect_uris.registrable(f"http://127.0.0.1:{text}"),
+    "a redirect URI's port": lambda text: redirect_uris.validate(f"http://127.0.0.1:{text}"),
     "a redirect URI with another port": lambda text: redirect_uris.matches(
         f"http://127.0.0.1:1/{text}", f"http://127.0.0.1:2/{text}"
     ),
-    "Cache-Control": lambda text: fresh_s({"cache-control": text}),
-    "Expires": lambda text: fresh_s({"expires": text}),
-    "a redirect URI": lambda text: redirect_uris.registrable(text),
+    "Cache-Control": lambda text: freshness_s({"cache-control": text}),
+    "Expires": lambda text: freshness_s({"expires": text}),
+    "a redirect URI": lambda text: redirect_uris.validate(text),
     "a requested redirect URI": lambda text: redirect_uris.matches(text, "http://127.0.0.1/a"),
     "a document's address": lambda text: client_documents.check_url(text),
-    "a document": lambda text: client_documents._described("https://a.example/b", {"redirect_uris": [text]}),
+    "a document": lambda text: client_documents._parse_metadata("https://a.example/b", {"redirect_uris": [text]}),
     "a webhook's address": lambda text: endpoint_url.check(text),
     "a fetched URL": lambda text: ssrf_safe_fetch.get(text, deadline_s=60, bytes_max=1, resolver=lambda *_: []),
     "an email address": lambda text: email_address.normalised(text),

@@ -1,30 +1,30 @@
-"""The people and clients of the flows."""
+"""Users and clients for the tests of flows."""
 
 import pytest
 
-from tests.oauth.flow import LOOPBACK, App, Person, registered, someone
+from tests.oauth.flow import LOOPBACK, App, User, new_user, register_client
 from tests.support.harness import TestApp
 
 
 @pytest.fixture
-def ada(latchkey: TestApp) -> Person:
-    """Somebody who is logged in."""
-    return someone(latchkey)
+def ada(latchkey: TestApp) -> User:
+    """A logged-in user."""
+    return new_user(latchkey)
 
 
 @pytest.fixture
 def app(latchkey: TestApp) -> App:
     """A confidential client."""
-    return registered(latchkey)
+    return register_client(latchkey)
 
 
 @pytest.fixture
 def spa(latchkey: TestApp) -> App:
     """A public client with an https redirect."""
-    return registered(latchkey, public=True)
+    return register_client(latchkey, public=True)
 
 
 @pytest.fixture
 def native(latchkey: TestApp) -> App:
-    """A public client on a machine of one's own."""
-    return registered(latchkey, LOOPBACK, public=True)
+    """A public client on the user's device."""
+    return register_client(latchkey, LOOPBACK, public=True)

@@ -1,4 +1,4 @@
-"""A client of the authorization server, and a person who decides about it: what every test of a flow starts from."""
+"""A test client of the authorization server, and a user who decides on its requests."""
 
 import base64
 import json
@@ -26,11 +26,11 @@ GRANT_TYPES = clients.GRANT_TYPES
 CODE, REFRESH, CLIENT, DEVICE = GRANT_TYPES
 
 Parameters = Mapping[str, str | Iterable[str] | None]
-"""What a request says; None leaves a parameter out, a list repeats it."""
+"""The parameters of a request; None omits one, a list repeats it."""
 
 
 def basic(client_id: str, secret: str) -> dict[str, str]:
-    """Return the header of HTTP Basic."""
+    """Return a Basic header."""
     return {"Authorization": "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()}
 
 
@@ -43,66 +43,66 @@ def post(
     ip: str = "203.0.113.7",
 ) -> Answer:
     """Send a form."""
-    body = urlencode(_given(parameters), doseq=True).encode()
+    body = urlencode(_present(parameters), doseq=True).encode()
     return latchkey.call("POST", path, body=body, headers={"Content-Type": FORM, **(headers or {})}, ip=ip)
 
 
-def refusal(answer: Answer) -> tuple[int, str]:
-    """Return the status and the `error` of an answer that must have the form of RFC 6749 §5.2."""
-    body = answer.json()
+def error_of(response: Answer) -> tuple[int, str]:
+    """Return the status and the `error` of a response, which must have the format of RFC 6749 §5.2."""
+    body = response.json()
     assert {"error", "error_description"} <= body.keys() <= {"error", "error_description", "message"}, body
-    assert answer.header("Cache-Control") == "no-store"
-    return answer.status, body["error"]
+    assert response.header("Cache-Control") == "no-store"
+    return response.status, body["error"]
 
 
 def query_of(location: str) -> dict[str, str]:
-    """Return the query of a redirect, in which nothing stands twice."""
+    """Return the query of a redirect, in which no parameter is repeated."""
     return {name: value for name, (value,) in parse_qs(urlsplit(location).query, keep_blank_values=True).items()}
 
 
-def works(latchkey: TestApp, token: str) -> bool:
-    """Tell whether the API takes a token."""
-    answer = latchkey.call("GET", "/v1/limits", token)
-    assert answer.status in (200, 401), answer.body
-    return answer.status == 200
+def is_accepted(latchkey: TestApp, token: str) -> bool:
+    """Return whether the API accepts a token."""
+    response = latchkey.call("GET", "/v1/limits", token)
+    assert response.status in (200, 401), response.body
+    return response.status == 200
 
 
 @dataclass
 class App:
-    """A client, as its makers see it."""
+    """A client with its credentials."""
 
     latchkey: TestApp
     client: Client
     secret: str | None = field(repr=False)
     redirect_uri: str
     proof: dict[str, str | None] = field(default_factory=dict)
-    """What of PKCE its authorization requests carry."""
+    """The PKCE parameters of its authorization requests."""
 
     @property
     def id(self) -> str:
-        """Return its id."""
+        """Return the client id."""
         return str(self.client.client_id)
 
     @property
     def credentials(self) -> dict[str, str]:
-        """Return what it authenticates with in a body."""
+        """Return the client's credentials as parameters of a body."""
         return {"client_id": self.id} | ({"client_secret": self.secret} if self.secret else {})
 
-    def asking(self, **changed: str | Iterable[str] | None) -> str:
-        """Return the target of an authorization request."""
-        asked = {"client_id": self.id, "redirect_uri": self.redirect_uri, "response_type": "code", "state": "xyz"}
-        return "/oauth/authorize?" + urlencode(_given({**asked, **self.proof, **changed}), doseq=True)
+    def authorization_path(self, **changed: str | Iterable[str] | None) -> str:
+        """Return the path and query of an authorization request."""
+        sent = {"client_id": self.id, "redirect_uri": self.redirect_uri, "response_type": "code", "state": "xyz"}
+        return "/oauth/authorize?" + urlencode(_present({**sent, **self.proof, **changed}), doseq=True)
 
     def post(self, path: str, **parameters: str | Iterable[str] | None) -> Answer:
-        """Send a request of its own, its credentials in the body."""
+        """Send a request with the client's credentials in the body."""
         return post(self.latchkey, path, {**self.credentials, **parameters})
 
     def ask(self, grant_type: str, **parameters: str | Iterable[str] | None) -> Answer:
         """Send a token request."""
-        answer = self.post("/oauth/token", grant_type=grant_type, **parameters)
-        if answer.status == 200:
-            self.latchkey.secrets += [value for name, value in answer.json().items() if name in SECRET]
-        return answer
+        response = self.post("/oauth/token", grant_type=grant_type, **parameters)
+        if response.status == 200:
+            self.latchkey.secrets += [value for name, value in response.json().items() if name in SECRET]
+        return response
 
     def redeem(self, code: str, **changed: str | Iterable[str] | None) -> Answer:
         """Send the token request for a code."""
@@ -118,7 +118,7 @@ SECRET = ("access_token", "refresh_token", "client_secret", "device_code", "regi
 PKCE: dict[str, str | None] = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
 
 
-def registered(
+def register_client(
     latchkey: TestApp,
     *uris: str,
     owner: Account | None = None,
@@ -126,33 +126,33 @@ def registered(
     scopes: Iterable[str] = ("read", "write"),
     grant_types: Iterable[str] | None = None,
 ) -> App:
-    """Register a client on behalf of an account, someone's unless it is named."""
+    """Register a client of `owner`, by default a new account."""
     by_default = {CODE, REFRESH, DEVICE} | (set() if public else {CLIENT})
-    made = clients.register(
+    new = clients.register(
         name="Photos",
         uris=list(uris) or [CALLBACK],
         auth_method="none" if public else "client_secret_post",
         grant_types=by_default if grant_types is None else set(grant_types),
         wanted=set(scopes),
         registered_by="account",
-        owner_id=(owner or latchkey.account(name="Owner")).id,
+        account_id=(owner or latchkey.account(name="Owner")).id,
     )
-    if made.secret:
-        latchkey.secrets.append(made.secret)
-    return App(latchkey, made.client, made.secret, (uris or (CALLBACK,))[0], PKCE if public else {})
+    if new.secret:
+        latchkey.secrets.append(new.secret)
+    return App(latchkey, new.client, new.secret, (uris or (CALLBACK,))[0], PKCE if public else {})
 
 
 @dataclass
-class Person(ConsoleClient):
-    """Somebody with an account, logged in, whom clients ask."""
+class User(ConsoleClient):
+    """A logged-in user, the resource owner of the flows."""
 
     account: Account = field(kw_only=True)
 
-    def asked(self, app: App, **changed: str | Iterable[str] | None) -> Page:
-        """Go where a client sends them."""
-        return self.open(app.asking(**changed))
+    def open_authorization(self, app: App, **changed: str | Iterable[str] | None) -> Page:
+        """Open the authorization request of a client."""
+        return self.open(app.authorization_path(**changed))
 
-    def decides(
+    def decide(
         self,
         page: Page,
         decision: str = "allow",
@@ -161,76 +161,76 @@ class Person(ConsoleClient):
         sent: Mapping[str, str] | None = None,
         **fields: str,
     ) -> Page:
-        """Press a button of a consent page; the headers `sent` go beside those of any form."""
+        """Submit a decision on a consent page; `sent` are additional headers."""
         (form,) = [form for form in page.read.forms if form.action.startswith("/oauth/authorize?")]
         filled = dict(form.fields) | {"decision": decision} | fields
         headers = {"Content-Type": FORM} | ({"Origin": self.origin if origin == "own" else origin} if origin else {})
         return self._exchanged("POST", form.action, headers | dict(sent or {}), urlencode(filled).encode())
 
-    def allows(self, app: App, **changed: str | Iterable[str] | None) -> str:
-        """Say yes, if asked at all; return where that leads."""
-        page = self.asked(app, **changed)
-        page = self.decides(page) if page.status == 200 else page
+    def allow(self, app: App, **changed: str | Iterable[str] | None) -> str:
+        """Approve a request, unless the consent is remembered; return the redirect location."""
+        page = self.open_authorization(app, **changed)
+        page = self.decide(page) if page.status == 200 else page
         assert page.status == 303, page.text
         return page.location
 
     def code(self, app: App, **changed: str | Iterable[str] | None) -> str:
-        """Return the code that a yes is worth."""
-        code = query_of(self.allows(app, **changed))["code"]
+        """Approve a request and return the code."""
+        code = query_of(self.allow(app, **changed))["code"]
         self.latchkey.secrets.append(code)
         return code
 
     def tokens(self, app: App, **changed: str | Iterable[str] | None) -> dict[str, Any]:
-        """Return the tokens that a yes is worth."""
-        answer = app.redeem(self.code(app, **changed), redirect_uri=changed.get("redirect_uri", app.redirect_uri))
-        assert answer.status == 200, answer.body
-        tokens: dict[str, Any] = answer.json()
+        """Approve a request, redeem the code and return the token response."""
+        response = app.redeem(self.code(app, **changed), redirect_uri=changed.get("redirect_uri", app.redirect_uri))
+        assert response.status == 200, response.body
+        tokens: dict[str, Any] = response.json()
         return tokens
 
     def grant(self, app: App, **changed: str | Iterable[str] | None) -> tuple[str, str]:
-        """Return the access token and the refresh token that a yes is worth."""
+        """Approve a request, redeem the code and return the access token and the refresh token."""
         tokens = self.tokens(app, **changed)
         return tokens["access_token"], tokens["refresh_token"]
 
-    def logs_in_again(self) -> None:
-        """Open another session, as after the old one ended."""
+    def log_in_again(self) -> None:
+        """Replace the session by a new one."""
         self.cookies = {self.cookie_name("latchkey"): sessions.open_session(Account.get(self.account.id))}
 
-    def proves_address(self) -> None:
-        """Follow the link that proves the account's address, and log in again."""
+    def verify_email(self) -> None:
+        """Open the link that verifies the account's email address, and log in again."""
         ticket = email_links.new_link(
             self.account.id, email_links.VERIFY_EMAIL, email=self.account.email, epoch=self.account.session_epoch
         )
         assert self.submit("/verify", on=f"/verify?ticket={ticket}").status == 303
-        self.logs_in_again()
+        self.log_in_again()
 
-    def suspended(self) -> None:
+    def suspend(self) -> None:
         """Have an admin suspend the account."""
         change.set_standing(self.account.id, tier=None, status=states.SUSPENDED, actor="acc_admin")
 
-    def leaves(self) -> None:
-        """Delete the account, on the page for that."""
+    def delete_account(self) -> None:
+        """Delete the account in the console."""
         assert self.submit("/settings/account/delete", on="/settings/account", password=PASSWORD).status == 303
 
-    def reinstated(self) -> None:
-        """Have an admin reinstate it."""
+    def reinstate(self) -> None:
+        """Have an admin reinstate the account."""
         change.set_standing(self.account.id, tier=None, status=states.ACTIVE, actor="acc_admin")
 
 
-def someone(latchkey: TestApp, name: str = "Ada", **kind: Any) -> Person:
-    """Return a new person, logged in."""
+def new_user(latchkey: TestApp, name: str = "Ada", **kind: Any) -> User:
+    """Create a user who is logged in."""
     account = person(name=name, **kind)
-    console = Person(latchkey, account=account)
-    console.logs_in_again()
-    return console
+    user = User(latchkey, account=account)
+    user.log_in_again()
+    return user
 
 
-def _given(parameters: Parameters) -> dict[str, str | Iterable[str]]:
+def _present(parameters: Parameters) -> dict[str, str | Iterable[str]]:
     return {name: value for name, value in parameters.items() if value is not None}
 
 
 def as_json(latchkey: TestApp, path: str, body: object, **headers: str) -> Answer:
-    """Send a JSON body of any form."""
+    """Send a JSON body."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return latchkey.call(
         "POST", path, body=json.dumps(body).encode(), headers={"Content-Type": "application/json", **named}

@@ -1,4 +1,4 @@
-"""The authorization endpoint: what may be asked, and what an answer to the client says."""
+"""The authorization endpoint: which requests are valid, and the response to the client."""
 
 from urllib.parse import urlencode
 
@@ -13,33 +13,33 @@ from tests.oauth.flow import (
     PKCE,
     VERIFIER,
     App,
-    Person,
+    User,
     as_json,
+    new_user,
     query_of,
-    registered,
-    someone,
+    register_client,
 )
 from tests.support.console_client import ConsoleClient
 from tests.support.harness import TestApp
 
 
-def test_yes_leads_back_with_a_code(ada: Person, app: App) -> None:
-    """RFC 6749 §4.1.2 and RFC 9207: the code, the client's state as it was, and who answers."""
-    location = ada.allows(app, state="a b&c=ü".encode().hex() + "~ &=%")
+def test_approval_redirects_with_a_code(ada: User, app: App) -> None:
+    """RFC 6749 §4.1.2 and RFC 9207: the response has the code, the exact state and the issuer."""
+    location = ada.allow(app, state="a b&c=ü".encode().hex() + "~ &=%")
     assert location.startswith(f"{CALLBACK}?code=lk_ac_")
     query = query_of(location)
     assert query.keys() == {"code", "state", "iss"}
     assert (query["state"], query["iss"]) == ("a b&c=ü".encode().hex() + "~ &=%", ISSUER)
 
 
-def test_answer_without_a_state_says_none(ada: Person, app: App) -> None:
-    """What wasn't sent isn't sent back."""
-    assert query_of(ada.allows(app, state=None)).keys() == {"code", "iss"}
+def test_response_has_no_state_when_none_was_sent(ada: User, app: App) -> None:
+    """The parameter is absent."""
+    assert query_of(ada.allow(app, state=None)).keys() == {"code", "iss"}
 
 
-def test_no_leads_back_with_an_error(ada: Person, app: App) -> None:
-    """access_denied, with state and issuer (RFC 6749 §4.1.2.1)."""
-    page = ada.decides(ada.asked(app), "deny")
+def test_denial_redirects_with_an_error(ada: User, app: App) -> None:
+    """access_denied with state and issuer (RFC 6749 §4.1.2.1)."""
+    page = ada.decide(ada.open_authorization(app), "deny")
     assert page.status == 303
     query = query_of(page.location)
     assert {name: query[name] for name in ("error", "state", "iss")} == {
@@ -48,7 +48,7 @@ def test_no_leads_back_with_an_error(ada: Person, app: App) -> None:
         "iss": ISSUER,
     }
     assert "code" not in query
-    assert ada.asked(app).status == 200
+    assert ada.open_authorization(app).status == 200
 
 
 WRONG = (
@@ -101,15 +101,15 @@ WRONG = (
 
 
 @pytest.mark.parametrize("kind", ["app", "spa"])
-def test_wrong_request_is_told_to_its_client(
-    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str
+def test_invalid_request_is_redirected_to_the_client(
+    latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str
 ) -> None:
-    """Once client and redirect are known, every error goes there, with state and issuer, and an RFC's own name."""
+    """Once client and redirect URI are valid, every error is redirected with its code, state and issuer."""
     app: App = request.getfixturevalue(kind)
     proof = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
     for changed, error in WRONG:
         latchkey.clock.forward(1)
-        page = ada.asked(app, **{**proof, **changed})
+        page = ada.open_authorization(app, **{**proof, **changed})
         assert (page.status, page.location.partition("?")[0]) == (303, CALLBACK), changed
         query = query_of(page.location)
         assert query.keys() == {"error", "error_description", "state", "iss"}
@@ -117,117 +117,117 @@ def test_wrong_request_is_told_to_its_client(
         assert not {'"', "\\"} & set(query["error_description"])
 
 
-def test_state_that_is_not_printable_ascii_is_invalid_and_comes_back_as_it_was(ada: Person, app: App) -> None:
-    """RFC 6749 appendix A.5: state is VSCHAR. The client hears of it with the exact value that it sent."""
+def test_malformed_state_is_invalid_and_returned_unchanged(ada: User, app: App) -> None:
+    """RFC 6749 appendix A.5: state is VSCHAR. The error response has the exact value that was received."""
     for state in ("été", "a\tb", "a\r\nb", "🗝", "\x7f"):
-        page = ada.asked(app, state=state)
+        page = ada.open_authorization(app, state=state)
         assert page.location.startswith(f"{CALLBACK}?error=invalid_request&"), state
         assert query_of(page.location)["state"] == state
 
 
-def test_state_that_is_sent_twice_is_invalid_and_comes_back_not_at_all(ada: Person, app: App) -> None:
-    """Which of the two is meant can't be known."""
-    page = ada.asked(app, state=["xyz", "abc"])
+def test_repeated_state_is_invalid_and_not_returned(ada: User, app: App) -> None:
+    """It is ambiguous which of the two the client expects."""
+    page = ada.open_authorization(app, state=["xyz", "abc"])
     assert page.location.startswith(f"{CALLBACK}?error=invalid_request&")
     assert query_of(page.location).keys() == {"error", "error_description", "iss"}
 
 
 @pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
-def test_client_or_redirect_that_is_sent_twice_leads_nowhere(ada: Person, app: App, name: str) -> None:
-    """Not even where both are the same: which is meant decides where the answer goes."""
+def test_repeated_client_id_or_redirect_uri_is_not_redirected(ada: User, app: App, name: str) -> None:
+    """Even if both values are equal."""
     for other in ({"client_id": app.id, "redirect_uri": CALLBACK}[name], "x"):
-        page = ada.open(f"{app.asking()}&{urlencode({name: other})}")
+        page = ada.open(f"{app.authorization_path()}&{urlencode({name: other})}")
         assert (page.status, page.location) == (400, "")
-        assert f"{name} is given twice" in page.text
+        assert f"{name} is repeated" in page.text
 
 
 @pytest.mark.parametrize("prompt", ["login", "select_account", "login consent", "consent  select_account", " login"])
-def test_prompt_that_means_a_page_asks_again(ada: Person, app: App, prompt: str) -> None:
-    """OpenID Connect Core §3.1.2.1: each of them is answered by the page that names the account and asks."""
-    ada.allows(app)
-    assert ada.asked(app, prompt=prompt).status == 200
-    assert query_of(ada.asked(app, prompt=" ").location).keys() == {"code", "state", "iss"}
+def test_prompt_requiring_a_page_asks_again(ada: User, app: App, prompt: str) -> None:
+    """OpenID Connect Core §3.1.2.1: each value shows the consent page, which names the account."""
+    ada.allow(app)
+    assert ada.open_authorization(app, prompt=prompt).status == 200
+    assert query_of(ada.open_authorization(app, prompt=" ").location).keys() == {"code", "state", "iss"}
 
 
-def test_response_mode_query_is_what_there_is(ada: Person, app: App) -> None:
-    """Named or not, the answer is in the query."""
+def test_response_mode_is_query_only(ada: User, app: App) -> None:
+    """Whether it is sent or not, the response is in the query."""
     for mode in ("query", "", None):
-        assert query_of(ada.allows(app, response_mode=mode)).keys() == {"code", "state", "iss"}
+        assert query_of(ada.allow(app, response_mode=mode)).keys() == {"code", "state", "iss"}
 
 
-def test_openid_connects_scopes_are_dropped(ada: Person, app: App) -> None:
-    """Many clients send them by habit; if nothing else is asked for, it is as if scope were left out."""
-    asked = {
+def test_openid_connect_scopes_are_ignored(ada: User, app: App) -> None:
+    """Many clients always send them; alone they are the same as no scope."""
+    expected = {
         "openid profile offline_access email": "read",
         "openid": "read",
         "address phone ": "read",
         "openid write": "write",
         "read openid write profile": "read write",
     }
-    assert {scope: ada.tokens(app, scope=scope)["scope"] for scope in asked} == asked
+    assert {scope: ada.tokens(app, scope=scope)["scope"] for scope in expected} == expected
 
 
 NO_PKCE: dict[str, str | None] = {"code_challenge": None, "code_challenge_method": None}
 
 
 @pytest.mark.parametrize("method", ["none", "client_secret_basic", "client_secret_post"])
-def test_client_that_registered_itself_must_use_pkce(latchkey: TestApp, ada: Person, method: str) -> None:
-    """OAuth 2.1 §7.5.1: of every client. A nonce is no substitute where no ID token carries it."""
+def test_self_registered_client_must_use_pkce(latchkey: TestApp, ada: User, method: str) -> None:
+    """OAuth 2.1 §7.5.1: every client. A nonce can't replace it, because there is no ID token."""
     described = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": method}
-    made = as_json(latchkey, "/oauth/register", described).json()
-    app = App(latchkey, Client.get(made["client_id"]), made.get("client_secret"), CALLBACK, PKCE)
+    created = as_json(latchkey, "/oauth/register", described).json()
+    app = App(latchkey, Client.get(created["client_id"]), created.get("client_secret"), CALLBACK, PKCE)
     for more in ({}, {"nonce": "n-0S6_WzA2Mj"}):
-        page = ada.asked(app, **NO_PKCE, **more)
+        page = ada.open_authorization(app, **NO_PKCE, **more)
         assert (page.status, "PKCE" in page.text) == (400, True)
     assert app.redeem(ada.code(app)).status == 200
 
 
-def test_owner_may_require_pkce_of_a_confidential_client(latchkey: TestApp, ada: Person) -> None:
-    """Without that the published flow, which has none, works to the letter; the page says and sets which it is."""
-    owner = someone(latchkey, "Owner")
-    app = registered(latchkey, owner=owner.account)
+def test_account_can_require_pkce_of_a_confidential_client(latchkey: TestApp, ada: User) -> None:
+    """By default the published flow without PKCE works; the page shows and changes the setting."""
+    owner = new_user(latchkey, "Owner")
+    app = register_client(latchkey, owner=owner.account)
     path = f"/settings/applications/{app.id}"
     form = {"name": "Photos", "redirect_uris": CALLBACK}
     assert "Optional" in owner.open(path).text
-    assert ada.allows(app).startswith(f"{CALLBACK}?code=")
+    assert ada.allow(app).startswith(f"{CALLBACK}?code=")
     assert owner.submit(f"{path}/change", on=path, **form, pkce="required").status == 303
     assert "Required" in owner.open(path).text
-    assert query_of(ada.asked(app).location)["error"] == "invalid_request"
+    assert query_of(ada.open_authorization(app).location)["error"] == "invalid_request"
     app.proof = PKCE
     assert app.redeem(ada.code(app)).status == 200
     sent = owner.filled(owner.open(path), f"{path}/change", form)
     assert sent.pop("pkce") == ["required"]
     assert owner.send(f"{path}/change", sent).status == 303
-    assert "code" in query_of(ada.allows(app, **NO_PKCE))
+    assert "code" in query_of(ada.allow(app, **NO_PKCE))
 
 
-def test_confidential_client_may_be_registered_with_pkce_required(latchkey: TestApp, ada: Person) -> None:
-    """The form for a new application has the same choice, and keeps it when something else is wrong."""
+def test_confidential_client_can_be_registered_with_pkce_required(latchkey: TestApp, ada: User) -> None:
+    """The form for a new application has the same setting, and keeps it after an error in another field."""
     new = "/settings/applications/new"
     form = {"name": "Photos", "kind": "confidential", "scopes": "read", "pkce": "required"}
     wrong = ada.submit(new, redirect_uris="nonsense", **form)
     assert (wrong.status, wrong.value(new, "pkce")) == (400, "required")
-    made = ada.submit(new, redirect_uris=CALLBACK, **form)
-    (client,) = clients.owned_by(ada.account.id)
-    assert (made.status, client.must_use_pkce, client.is_public) == (200, True, False)
+    created = ada.submit(new, redirect_uris=CALLBACK, **form)
+    (client,) = clients.list_of_account(ada.account.id)
+    assert (created.status, client.must_use_pkce, client.is_public) == (200, True, False)
 
 
-def test_public_client_must_use_pkce(ada: Person, spa: App) -> None:
-    """Without a challenge its code could be used by whoever sees it."""
-    page = ada.asked(spa, code_challenge=None, code_challenge_method=None)
+def test_public_client_must_use_pkce(ada: User, spa: App) -> None:
+    """Without a challenge anyone who sees the code could redeem it."""
+    page = ada.open_authorization(spa, code_challenge=None, code_challenge_method=None)
     assert query_of(page.location)["error"] == "invalid_request"
     assert "PKCE" in query_of(page.location)["error_description"]
 
 
-def test_client_that_may_not_use_codes_hears_so(latchkey: TestApp, ada: Person) -> None:
-    """It was registered for something else."""
-    app = registered(latchkey, grant_types=["refresh_token"])
-    assert query_of(ada.asked(app).location)["error"] == "unauthorized_client"
+def test_client_without_the_code_grant_is_unauthorized(latchkey: TestApp, ada: User) -> None:
+    """It wasn't registered for authorization_code."""
+    app = register_client(latchkey, grant_types=["refresh_token"])
+    assert query_of(ada.open_authorization(app).location)["error"] == "unauthorized_client"
 
 
-def test_scope_is_read_unless_more_is_asked_and_never_more_than_the_clients(latchkey: TestApp, ada: Person) -> None:
-    """RFC 6749 §3.3: the token's scope says what was granted."""
-    app, reader = registered(latchkey), registered(latchkey, scopes=["read"])
+def test_scope_defaults_to_read_and_is_limited_to_the_client(latchkey: TestApp, ada: User) -> None:
+    """RFC 6749 §3.3: the scope of the token response names the granted scopes."""
+    app, reader = register_client(latchkey), register_client(latchkey, scopes=["read"])
     granted = [
         ada.tokens(app)["scope"],
         ada.tokens(app, scope="write")["scope"],
@@ -235,50 +235,50 @@ def test_scope_is_read_unless_more_is_asked_and_never_more_than_the_clients(latc
         ada.tokens(reader, scope="read write")["scope"],
     ]
     assert granted == ["read", "write", "read write", "read"]
-    assert query_of(ada.asked(reader, scope="write").location)["error"] == "invalid_scope"
+    assert query_of(ada.open_authorization(reader, scope="write").location)["error"] == "invalid_scope"
 
 
-def test_admins_consent_grants_no_more_than_anyones(latchkey: TestApp) -> None:
-    """OAuth never grants keys or admin: a token can't make a key that outlives the consent, nor administer."""
-    root, app = someone(latchkey, "Root", admin=True), registered(latchkey)
+def test_consent_of_an_admin_grants_no_admin_scopes(latchkey: TestApp) -> None:
+    """OAuth never grants keys or admin: a token can't create a key that outlives the consent, nor administer."""
+    root, app = new_user(latchkey, "Root", admin=True), register_client(latchkey)
     for scope in ("admin", "keys", "verify", "read admin"):
-        assert query_of(root.asked(app, scope=scope).location)["error"] == "invalid_scope"
+        assert query_of(root.open_authorization(app, scope=scope).location)["error"] == "invalid_scope"
     token, _ = root.grant(app, scope="read write")
-    refused = [
+    rejected = [
         latchkey.call("GET", "/v1/keys", token),
         latchkey.call("POST", "/v1/keys", token, json_body={"name": "Mine", "scopes": ["read"]}),
         latchkey.call("POST", "/v1/users", token, json_body={"email": "eve@example.com", "name": "Eve"}),
     ]
-    assert [(answer.status, answer.json()["error"]) for answer in refused] == [(403, "insufficient_scope")] * 3
+    assert [(response.status, response.json()["error"]) for response in rejected] == [(403, "insufficient_scope")] * 3
 
 
-def test_silent_request_asks_nobody(latchkey: TestApp, ada: Person, app: App) -> None:
-    """prompt=none: login_required, or consent_required, and never a page."""
+def test_prompt_none_never_shows_a_page(latchkey: TestApp, ada: User, app: App) -> None:
+    """The response is login_required or consent_required."""
     for console, error in ((ConsoleClient(latchkey), "login_required"), (ada, "consent_required")):
-        page = console.open(app.asking(prompt="none"))
+        page = console.open(app.authorization_path(prompt="none"))
         assert page.location.startswith(CALLBACK)
         query = query_of(page.location)
         assert (query["error"], query["state"], query["iss"]) == (error, "xyz", ISSUER)
 
 
-def test_silent_request_succeeds_after_a_yes(ada: Person, app: App) -> None:
-    """What was consented to is given without a page; more isn't."""
-    ada.allows(app)
-    assert query_of(ada.asked(app, prompt="none").location).keys() == {"code", "state", "iss"}
-    assert query_of(ada.asked(app, prompt="none", scope="write").location)["error"] == "consent_required"
+def test_prompt_none_succeeds_with_remembered_consent(ada: User, app: App) -> None:
+    """Only for what was consented to."""
+    ada.allow(app)
+    assert query_of(ada.open_authorization(app, prompt="none").location).keys() == {"code", "state", "iss"}
+    assert query_of(ada.open_authorization(app, prompt="none", scope="write").location)["error"] == "consent_required"
 
 
-def test_each_yes_opens_a_grant_of_its_own(latchkey: TestApp, ada: Person, app: App) -> None:
-    """Remembered or not: reuse on one device ends only that device."""
-    ada.allows(app)
-    ada.allows(app)
+def test_each_approval_creates_its_own_grant(latchkey: TestApp, ada: User, app: App) -> None:
+    """With or without remembered consent: reuse on one device revokes only that device's grant."""
+    ada.allow(app)
+    ada.allow(app)
     assert len(list(Grant.by_account.query(ada.account.id))) == 2
 
 
-def test_issuer_is_what_discovery_says_wherever_the_api_lives(latchkey: TestApp, ada: Person, app: App) -> None:
-    """RFC 9207 §2.4: a client compares `iss` with the metadata's issuer to see through a mix-up."""
+def test_issuer_equals_the_one_in_discovery(latchkey: TestApp, ada: User, app: App) -> None:
+    """RFC 9207 §2.4: clients compare `iss` with the metadata's issuer to detect mix-up attacks."""
     issuer = latchkey.call("GET", "/.well-known/oauth-authorization-server").json()["issuer"]
-    refused = ada.asked(app, scope="nonsense").location
-    denied = ada.decides(ada.asked(app), "deny").location
-    silent = ada.asked(app, prompt="none").location
-    assert {query_of(location)["iss"] for location in (refused, denied, silent, ada.allows(app))} == {issuer}
+    rejected = ada.open_authorization(app, scope="nonsense").location
+    denied = ada.decide(ada.open_authorization(app), "deny").location
+    silent = ada.open_authorization(app, prompt="none").location
+    assert {query_of(location)["iss"] for location in (rejected, denied, silent, ada.allow(app))} == {issuer}

@@ -1,38 +1,38 @@
-"""The authorization endpoint's errors to the letter: which check comes first, and error and description of each."""
+"""The authorization endpoint's errors, byte-exact: the order of checks, and code and description of each error."""
 
 import pytest
 
-from tests.oauth.flow import CALLBACK, CHALLENGE, CLIENT, ISSUER, PKCE, App, Parameters, Person, query_of, registered
+from tests.oauth.flow import CALLBACK, CHALLENGE, CLIENT, ISSUER, PKCE, App, Parameters, User, query_of, register_client
 from tests.oauth.token_vectors import DENIED, EVIL
 from tests.support.harness import TestApp
 
-Refused = tuple[str, str]
+ErrorResponse = tuple[str, str]
 
 OTHER_GRANT = ("unauthorized_client", "This client may not use authorization_code.")
 NO_RESPONSE_TYPE = ("invalid_request", "response_type is missing.")
 UNKNOWN_RESPONSE_TYPE = ("unsupported_response_type", "response_type may be code only.")
 WRONG_SCOPE = ("invalid_scope", "The requested scope is invalid, unknown, or malformed.")
 WRONG_MODE = ("invalid_request", "response_mode may be query only.")
-WRONG_RESOURCE = ("invalid_target", "The resource is unknown here.")
-NO_CHALLENGE = ("invalid_request", "code_challenge is missing: this client must use PKCE.")
+WRONG_RESOURCE = ("invalid_target", "The resource is unknown.")
+NO_CHALLENGE = ("invalid_request", "code_challenge is missing. This client must use PKCE.")
 WRONG_METHOD = ("invalid_request", "code_challenge_method must be S256.")
-WRONG_CHALLENGE = ("invalid_request", "code_challenge must be a SHA-256 in base64url without padding.")
-WRONG_PROMPT = ("invalid_request", "prompt may be none, or any of consent, login and select_account.")
+WRONG_CHALLENGE = ("invalid_request", "code_challenge must be a SHA-256 digest in base64url without padding.")
+WRONG_PROMPT = ("invalid_request", "prompt must be none, or any of consent, login and select_account.")
 
-VECTORS: tuple[tuple[Parameters, Refused], ...] = (
+VECTORS: tuple[tuple[Parameters, ErrorResponse], ...] = (
     ({"response_type": None}, NO_RESPONSE_TYPE),
     ({"response_type": ""}, NO_RESPONSE_TYPE),
     ({"response_type": "token"}, UNKNOWN_RESPONSE_TYPE),
     ({"response_type": "code token"}, UNKNOWN_RESPONSE_TYPE),
     ({"response_type": "code code"}, UNKNOWN_RESPONSE_TYPE),
     ({"response_type": " code"}, UNKNOWN_RESPONSE_TYPE),
-    ({"response_type": ["code", "code"]}, ("invalid_request", "response_type is given twice.")),
+    ({"response_type": ["code", "code"]}, ("invalid_request", "response_type is repeated.")),
     ({"scope": "nonsense"}, WRONG_SCOPE),
     ({"scope": "read nonsense"}, WRONG_SCOPE),
     ({"scope": "read keys"}, WRONG_SCOPE),
     ({"scope": 're"ad'}, WRONG_SCOPE),
     ({"scope": "write"}, WRONG_SCOPE),
-    ({"scope": ["read", "read"]}, ("invalid_request", "scope is given twice.")),
+    ({"scope": ["read", "read"]}, ("invalid_request", "scope is repeated.")),
     ({"scope": "réad"}, ("invalid_request", "scope contains characters that are not allowed.")),
     ({"response_mode": "fragment"}, WRONG_MODE),
     ({"state": "é"}, ("invalid_request", "state contains characters that are not allowed.")),
@@ -58,25 +58,25 @@ VECTORS: tuple[tuple[Parameters, Refused], ...] = (
 )
 
 
-def test_authorization_is_refused_for_the_first_thing_that_is_wrong(latchkey: TestApp, ada: Person) -> None:
-    """RFC 6749 §4.1.2.1, of a public client that may have `read`."""
-    reader = registered(latchkey, public=True, scopes=["read"])
-    for changed, answer in VECTORS:
+def test_first_error_of_an_authorization_request_is_returned(latchkey: TestApp, ada: User) -> None:
+    """RFC 6749 §4.1.2.1, for a public client that may have `read`."""
+    reader = register_client(latchkey, public=True, scopes=["read"])
+    for changed, response in VECTORS:
         latchkey.clock.forward(1)
-        query = query_of(ada.asked(reader, **{**PKCE, **changed}).location)
-        assert (query["error"], query["error_description"]) == answer, changed
+        query = query_of(ada.open_authorization(reader, **{**PKCE, **changed}).location)
+        assert (query["error"], query["error_description"]) == response, changed
 
 
-def test_client_that_may_not_use_codes_is_refused_before_anything_else(latchkey: TestApp, ada: Person) -> None:
-    """RFC 6749 §4.1.2.1: unauthorized_client, whatever else is wrong."""
-    machine = registered(latchkey, CALLBACK, grant_types=[CLIENT])
+def test_client_without_the_code_grant_is_rejected_first(latchkey: TestApp, ada: User) -> None:
+    """RFC 6749 §4.1.2.1: unauthorized_client, whatever other errors there are."""
+    machine = register_client(latchkey, CALLBACK, grant_types=[CLIENT])
     for changed in ({}, {"response_type": "token", "scope": "nonsense"}):
-        query = query_of(ada.asked(machine, **changed).location)
+        query = query_of(ada.open_authorization(machine, **changed).location)
         assert (query["error"], query["error_description"]) == OTHER_GRANT
 
 
 @pytest.mark.parametrize(
-    ("may_have", "asked", "granted"),
+    ("registered", "requested", "granted"),
     [
         (["read", "write"], None, "read"),
         (["read", "write"], "", "read"),
@@ -88,23 +88,23 @@ def test_client_that_may_not_use_codes_is_refused_before_anything_else(latchkey:
         (["read"], "openid write read", "read"),
     ],
 )
-def test_scope_is_narrowed_to_what_the_client_may_have(
-    latchkey: TestApp, ada: Person, may_have: list[str], asked: str | None, granted: str
+def test_scope_is_limited_to_the_scopes_of_the_client(
+    latchkey: TestApp, ada: User, registered: list[str], requested: str | None, granted: str
 ) -> None:
-    """RFC 6749 §3.3: `read` when none is named; what isn't the client's is left out while something is left."""
-    app = registered(latchkey, scopes=may_have)
-    assert ada.tokens(app, scope=asked)["scope"] == granted
+    """RFC 6749 §3.3: `read` by default; other scopes are dropped unless none remains."""
+    app = register_client(latchkey, scopes=registered)
+    assert ada.tokens(app, scope=requested)["scope"] == granted
 
 
-def test_client_that_may_not_read_must_name_its_scope(latchkey: TestApp, ada: Person) -> None:
-    """RFC 6749 §3.3: what is meant where none is named isn't its own."""
-    writer = registered(latchkey, scopes=["write"])
-    query = query_of(ada.asked(writer).location)
+def test_client_without_read_must_request_a_scope(latchkey: TestApp, ada: User) -> None:
+    """RFC 6749 §3.3: the default scope isn't among its scopes."""
+    writer = register_client(latchkey, scopes=["write"])
+    query = query_of(ada.open_authorization(writer).location)
     assert (query["error"], query["error_description"]) == WRONG_SCOPE
     assert ada.tokens(writer, scope="write")["scope"] == "write"
 
 
-def test_denied_authorization_says_who_denied_it(ada: Person, app: App) -> None:
-    """RFC 6749 §4.1.2.1: access_denied, in the words that the token endpoint has for a device."""
-    query = query_of(ada.decides(ada.asked(app), "deny").location)
+def test_denied_authorization_names_the_resource_owner(ada: User, app: App) -> None:
+    """RFC 6749 §4.1.2.1: access_denied, with the description of the token endpoint."""
+    query = query_of(ada.decide(ada.open_authorization(app), "deny").location)
     assert (query["error"], query["error_description"]) == DENIED[1:]

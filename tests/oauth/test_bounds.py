@@ -1,4 +1,4 @@
-"""How much is fetched, kept and compared: each bound at both sides, as the guide has it."""
+"""Limits of fetching, caching and comparing, each tested on both sides of its bound."""
 
 import io
 import json
@@ -26,14 +26,14 @@ DAY_S = 86_400
 
 @pytest.fixture
 def internet() -> Iterator[Internet]:
-    """An internet with nothing in it."""
-    with connected_to_nothing_else() as made:
-        yield made
+    """An internet without any server."""
+    with connected_to_nothing_else() as internet:
+        yield internet
 
 
 @pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
-def test_document_has_at_most_64_kilobytes(latchkey: TestApp, internet: Internet, more: int, fits: bool) -> None:
-    """To the byte; and it is waited for as long as the guide says."""
+def test_document_of_64_kilobytes_is_the_largest(latchkey: TestApp, internet: Internet, more: int, fits: bool) -> None:
+    """Exact to the byte; the timeout is the documented one."""
     body = json.dumps(DOCUMENT | {"x": ""}).encode()
     body = body[:-2] + b"x" * (64 * 1024 + more - len(body)) + body[-2:]
     publish(internet, body)
@@ -42,8 +42,8 @@ def test_document_has_at_most_64_kilobytes(latchkey: TestApp, internet: Internet
     assert client_documents.DEADLINE_S == 5
 
 
-def test_client_of_a_document_is_stored_whole(latchkey: TestApp, internet: Internet) -> None:
-    """And fetched again it keeps since when it is there."""
+def test_client_of_a_document_is_stored_completely(latchkey: TestApp, internet: Internet) -> None:
+    """A later fetch keeps its creation time."""
     publish(internet, DOCUMENT | {"scope": "write"}, headers="Cache-Control: max-age=600\r\n")
     assert found(internet) is not None
     client = Client.get(URL)
@@ -59,31 +59,31 @@ def test_client_of_a_document_is_stored_whole(latchkey: TestApp, internet: Inter
     assert client.fresh_until == NOON_MS + (600 + DAY_S) * 1000
 
 
-def test_document_that_cant_be_used_is_logged_with_its_host_and_why(latchkey: TestApp, internet: Internet) -> None:
-    """Nobody but the operator hears it, and the address itself may hold a secret."""
+def test_unusable_document_is_logged_with_host_and_reason(latchkey: TestApp, internet: Internet) -> None:
+    """Only the operator sees the reason, and the log omits the path, which may contain a secret."""
     log = io.StringIO()
     telemetry.write_to(log)
     publish(internet, b"", status="404 Gone")
     assert found(internet) is None
     assert found(internet, "https://client.example/a/../secret") is None
-    said = [json.loads(line) for line in log.getvalue().splitlines()]
-    assert [(line["message"], line["host"], bool(line["reason"])) for line in said] == [
+    logged = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [(line["message"], line["host"], bool(line["reason"])) for line in logged] == [
         ("client_document_refused", urlsplit(URL).netloc, True),
         ("client_document_refused", "client.example", True),
     ]
     assert "secret" not in log.getvalue()
 
 
-def test_client_that_ends_while_its_document_is_fetched_is_none(latchkey: TestApp, internet: Internet) -> None:
-    """What it was ended for stays."""
+def test_client_deleted_during_a_fetch_is_not_returned(latchkey: TestApp, internet: Internet) -> None:
+    """The deletion and its reason are kept."""
     publish(internet, DOCUMENT)
     with before("UpdateItem", lambda: Client(URL).update(actions=[Client.deleted_at.set(NOON_MS)])):
         assert found(internet) is None
     assert Client.get(URL).deleted_at == NOON_MS
 
 
-def test_client_that_was_never_fetched_is_not_fresh(latchkey: TestApp, internet: Internet) -> None:
-    """As one that the operator ended and an admin brought back by hand would be."""
+def test_client_never_fetched_is_not_fresh(latchkey: TestApp, internet: Internet) -> None:
+    """Such a client exists when the operator deleted it before its first use and an admin restored it manually."""
     client = Client(URL, name="x", grant_types={"x"}, scopes={"read"}, auth_method="none", registered_by="document")
     client.created_at = NOON_MS
     client.save()
@@ -94,8 +94,8 @@ def test_client_that_was_never_fetched_is_not_fresh(latchkey: TestApp, internet:
 
 
 @pytest.mark.parametrize("registration", ["open", "closed"])
-def test_known_client_is_found_without_a_fetch(latchkey: TestApp, internet: Internet, registration: str) -> None:
-    """One of a document only where such are taken; one of ours always."""
+def test_stored_client_is_found_without_a_fetch(latchkey: TestApp, internet: Internet, registration: str) -> None:
+    """A metadata document's only while registration is open; any other always."""
     publish(internet, DOCUMENT)
     assert found(internet) is not None
     own = clients.register(
@@ -108,64 +108,62 @@ def test_known_client_is_found_without_a_fetch(latchkey: TestApp, internet: Inte
     ).client
     latchkey.clock.forward(2 * DAY_S)
     with settings.in_use(replace(settings.current(), registration=registration)):
-        assert (client_documents.known_client(URL) is not None) == (registration == "open")
-        assert client_documents.known_client(own.client_id) is not None
-        assert client_documents.known_client("x") is None
-        metadata = discovery.server(ISSUER)
+        assert (client_documents.find_stored_client(URL) is not None) == (registration == "open")
+        assert client_documents.find_stored_client(own.client_id) is not None
+        assert client_documents.find_stored_client("x") is None
+        metadata = discovery.server_metadata(ISSUER)
     assert ("registration_endpoint" in metadata) == (registration == "open")
     assert metadata["client_id_metadata_document_supported"] == (registration == "open")
     assert len(internet.requests) == 1
 
 
 def test_registration_with_an_initial_token_is_advertised(latchkey: TestApp) -> None:
-    """Who has one must find where to show it."""
+    """Holders of the token must be able to find the endpoint."""
     with settings.in_use(replace(settings.current(), registration="a" * 64)):
-        assert discovery.server(ISSUER)["registration_endpoint"] == f"{ISSUER}/oauth/register"
+        assert discovery.server_metadata(ISSUER)["registration_endpoint"] == f"{ISSUER}/oauth/register"
 
 
-def test_failure_is_remembered_for_five_minutes_from_the_last_one(latchkey: TestApp) -> None:
-    """To the millisecond; forgotten with the process."""
-    assert not document_fetches.has_failed(URL)
-    document_fetches.failed(URL)
+def test_failure_is_cached_for_five_minutes(latchkey: TestApp) -> None:
+    """From the last failure, exact to the millisecond, and in this process only."""
+    assert not document_fetches.has_recently_failed(URL)
+    document_fetches.record_failure(URL)
     latchkey.clock.now_ms += 299_999
-    assert document_fetches.has_failed(URL)
-    document_fetches.failed(URL)
+    assert document_fetches.has_recently_failed(URL)
+    document_fetches.record_failure(URL)
     latchkey.clock.now_ms += 299_999
-    assert document_fetches.has_failed(URL)
+    assert document_fetches.has_recently_failed(URL)
     latchkey.clock.now_ms += 1
-    assert not document_fetches.has_failed(URL)
-    document_fetches.failed(URL)
+    assert not document_fetches.has_recently_failed(URL)
+    document_fetches.record_failure(URL)
     document_fetches.forget()
-    assert not document_fetches.has_failed(URL)
+    assert not document_fetches.has_recently_failed(URL)
 
 
-def test_of_too_many_failures_the_one_that_is_longest_ago_is_forgotten(
-    latchkey: TestApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not the one that was first, if it failed again."""
-    monkeypatch.setattr(document_fetches, "FAILED_MAX", 2)
+def test_oldest_failure_is_dropped_beyond_the_maximum(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that failed again isn't the oldest."""
+    monkeypatch.setattr(document_fetches, "FAILURES_MAX", 2)
     for name in ("first", "second", "first", "third"):
-        document_fetches.failed(name)
-    assert [document_fetches.has_failed(name) for name in ("first", "second", "third")] == [True, False, True]
+        document_fetches.record_failure(name)
+    assert [document_fetches.has_recently_failed(name) for name in ("first", "second", "third")] == [True, False, True]
 
 
-def test_fetch_is_made_by_one_at_a_time_and_by_the_next_again(latchkey: TestApp) -> None:
-    """Who waited hears that it has been made; once it is, another may."""
+def test_concurrent_fetches_wait_for_the_first(latchkey: TestApp) -> None:
+    """A thread that waited gets False; afterwards a new fetch is possible."""
     heard: list[bool] = []
 
     def wait() -> None:
-        with document_fetches.alone(URL) as came_first:
-            heard.append(came_first)
+        with document_fetches.single_flight(URL) as is_first:
+            heard.append(is_first)
 
-    with document_fetches.alone(URL) as came_first:
-        assert came_first
-        with document_fetches.alone("https://other.example/") as other_came_first:
+    with document_fetches.single_flight(URL) as is_first:
+        assert is_first
+        with document_fetches.single_flight("https://other.example/") as other_came_first:
             assert other_came_first
-        waiting = Thread(target=wait, daemon=True)
-        waiting.start()
-        waiting.join(0.05)
+        second = Thread(target=wait, daemon=True)
+        second.start()
+        second.join(0.05)
         assert heard == []
-    waiting.join(30)
+    second.join(30)
     wait()
     assert heard == [False, True]
 
@@ -177,8 +175,8 @@ def test_fetch_is_made_by_one_at_a_time_and_by_the_next_again(latchkey: TestApp)
         *("com.example.app", "xn--p1ai.c", "irish.app", "ab", "a.b", "a" * 64),
     ],
 )
-def test_scheme_may_be_an_applications_own(scheme: str) -> None:
-    """With a dot or without: people use both."""
+def test_private_use_scheme_is_allowed(scheme: str) -> None:
+    """With or without a dot: both are in use."""
     assert redirect_schemes.is_private_use(scheme)
 
 
@@ -217,8 +215,8 @@ def test_scheme_may_be_an_applications_own(scheme: str) -> None:
         *("", "a", "1ab.c", ".com", "com.", "com..app", "ab c", "ab_c", "Cursor", "\u0430bc", "a" * 65, "ab\n"),
     ],
 )
-def test_scheme_on_which_others_act_is_no_applications_own(scheme: str) -> None:
-    """Browsers, systems and well-known programs; nor one that is no scheme."""
+def test_scheme_handled_by_other_programs_is_rejected(scheme: str) -> None:
+    """By browsers, operating systems or well-known programs; malformed schemes as well."""
     assert not redirect_schemes.is_private_use(scheme)
 
 
@@ -231,17 +229,17 @@ def test_scheme_on_which_others_act_is_no_applications_own(scheme: str) -> None:
         *(("https://a:65535/", True), ("https://a:65536/", False), ("https://a@b/", False), ("https://a;b/", False)),
     ],
 )
-def test_redirect_is_registrable(uri: str, good: bool) -> None:
-    """With TLS anywhere, without on this machine, or by a scheme of the application's own."""
+def test_redirect_uri_can_be_registered(uri: str, good: bool) -> None:
+    """Allowed are https, http on loopback, and private-use schemes."""
     if good:
-        assert redirect_uris.registrable(uri) == uri
+        assert redirect_uris.validate(uri) == uri
     else:
         with pytest.raises(InvalidRequest):
-            redirect_uris.registrable(uri)
+            redirect_uris.validate(uri)
 
 
 @pytest.mark.parametrize(
-    ("asked", "registered", "same"),
+    ("requested", "registered", "same"),
     [
         *(("http://127.0.0.1:10/", "http://127.0.0.1/", True), ("http://127.0.0.1:1/", "http://127.0.0.1:2/", True)),
         *(
@@ -254,13 +252,13 @@ def test_redirect_is_registrable(uri: str, good: bool) -> None:
         ("http://127.0.0.1:1/".ljust(2_001, "x"), "http://127.0.0.1/".ljust(1_999, "x"), False),
     ],
 )
-def test_port_alone_may_differ_on_loopback(asked: str, registered: str, same: bool) -> None:
-    """And be any that a program can listen on."""
-    assert redirect_uris.matches(asked, registered) == same
+def test_loopback_redirect_may_differ_in_its_port_only(requested: str, registered: str, same: bool) -> None:
+    """Any port that a program can listen on."""
+    assert redirect_uris.matches(requested, registered) == same
 
 
-def test_message_shows_so_much_of_a_bad_redirect() -> None:
-    """Eighty characters, in ASCII."""
-    with pytest.raises(InvalidRequest) as refused:
-        redirect_uris.registrable("http://é" + "x" * 73)
-    assert refused.value.message.endswith(r"'http://\xe9" + "x" * 72 + "'.")
+def test_error_quotes_the_start_of_a_bad_redirect_uri() -> None:
+    """Eighty characters in ASCII."""
+    with pytest.raises(InvalidRequest) as raised:
+        redirect_uris.validate("http://é" + "x" * 73)
+    assert raised.value.message.endswith(r"'http://\xe9" + "x" * 72 + "'.")

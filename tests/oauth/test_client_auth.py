@@ -1,4 +1,4 @@
-"""Who may pose as a client: whoever has its secret, and says so in one way."""
+"""Client authentication at the endpoints: the methods, and what a failed one reveals."""
 
 import base64
 import re
@@ -7,26 +7,26 @@ import pytest
 
 from chalicelib.core import secrets
 from chalicelib.oauth import clients, delete_client
-from tests.oauth.flow import CLIENT, CODE, REFRESH, App, Person, as_json, basic, post, refusal, registered
+from tests.oauth.flow import CLIENT, CODE, REFRESH, App, User, as_json, basic, error_of, post, register_client
 from tests.support.harness import TestApp
 
 ENDPOINTS = ("/oauth/token", "/oauth/device_authorization", "/oauth/revoke", "/oauth/introspect")
 OURS = {"grant_type": CLIENT, "token": "nothing"}
 
 
-def test_client_authenticates_by_basic_by_a_form_and_by_json(latchkey: TestApp, app: App) -> None:
-    """All three ways of sending the secret are the same."""
+def test_client_authenticates_by_basic_form_and_json(latchkey: TestApp, app: App) -> None:
+    """All three ways to send the secret are equivalent."""
     assert app.secret
-    answers = [
+    responses = [
         post(latchkey, "/oauth/token", OURS, headers=basic(app.id, app.secret)),
         post(latchkey, "/oauth/token", {**OURS, **app.credentials}),
         as_json(latchkey, "/oauth/token", {**OURS, **app.credentials}),
     ]
-    assert [answer.status for answer in answers] == [200, 200, 200]
+    assert [response.status for response in responses] == [200, 200, 200]
 
 
-def test_basic_credentials_that_were_encoded_first_are_the_same(latchkey: TestApp, app: App) -> None:
-    """RFC 6749 §2.3.1 has both form-encoded before they are joined; `_` may come as %5F."""
+def test_form_encoded_basic_credentials_are_accepted(latchkey: TestApp, app: App) -> None:
+    """RFC 6749 §2.3.1 form-encodes both before joining them; `_` may be sent as %5F."""
     assert app.secret
     encoded = basic(app.id.replace("_", "%5F"), app.secret.replace("_", "%5f"))
     assert post(latchkey, "/oauth/token", OURS, headers=encoded).status == 200
@@ -52,35 +52,35 @@ def test_basic_credentials_that_were_encoded_first_are_the_same(latchkey: TestAp
         "nonsense",
     ],
 )
-def test_authorization_that_cant_be_read_is_refused(latchkey: TestApp, header: str) -> None:
-    """Bad base64, bytes that are no UTF-8, no colon, nothing before or behind it, another scheme: invalid_client."""
+def test_malformed_authorization_header_is_invalid_client(latchkey: TestApp, header: str) -> None:
+    """Bad base64, invalid UTF-8, no colon, an empty part, another scheme."""
     for endpoint in ENDPOINTS:
-        answer = post(latchkey, endpoint, OURS, headers={"Authorization": header})
-        assert refusal(answer) == (401, "invalid_client")
-        assert answer.header("x-amzn-Remapped-WWW-Authenticate") == 'Basic realm="latchkey"'
+        response = post(latchkey, endpoint, OURS, headers={"Authorization": header})
+        assert error_of(response) == (401, "invalid_client")
+        assert response.header("x-amzn-Remapped-WWW-Authenticate") == 'Basic realm="latchkey"'
 
 
-def test_client_that_authenticates_twice_is_refused(latchkey: TestApp, app: App) -> None:
-    """A secret in the header and one in the body are one too many, though both are right."""
+def test_two_authentication_methods_are_invalid(latchkey: TestApp, app: App) -> None:
+    """A secret in the header and one in the body, even if both are correct."""
     assert app.secret
     for endpoint in ENDPOINTS:
-        answer = post(latchkey, endpoint, {**OURS, **app.credentials}, headers=basic(app.id, app.secret))
-        assert refusal(answer) == (400, "invalid_request")
+        response = post(latchkey, endpoint, {**OURS, **app.credentials}, headers=basic(app.id, app.secret))
+        assert error_of(response) == (400, "invalid_request")
 
 
-def test_client_id_beside_basic_may_only_repeat_it(latchkey: TestApp, app: App, spa: App) -> None:
-    """Another client's id in the body is a mismatch; one's own is not."""
+def test_client_id_in_the_body_must_match_basic(latchkey: TestApp, app: App, spa: App) -> None:
+    """Another client's id is an error; the same id isn't."""
     assert app.secret
     header = basic(app.id, app.secret)
     assert post(latchkey, "/oauth/token", {**OURS, "client_id": app.id}, headers=header).status == 200
-    answer = post(latchkey, "/oauth/token", {**OURS, "client_id": spa.id}, headers=header)
-    assert refusal(answer) == (400, "invalid_request")
+    response = post(latchkey, "/oauth/token", {**OURS, "client_id": spa.id}, headers=header)
+    assert error_of(response) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_wrong_or_missing_secret_is_refused(latchkey: TestApp, app: App, endpoint: str) -> None:
-    """An unknown secret, another client's, none, and an unknown client all look alike."""
-    other = registered(latchkey)
+def test_wrong_or_missing_secret_is_invalid_client(latchkey: TestApp, app: App, endpoint: str) -> None:
+    """An unknown secret, another client's, none, and an unknown client get the same response."""
+    other = register_client(latchkey)
     wrong: list[dict[str, str | None]] = [
         {"client_id": app.id, "client_secret": secrets.mint(clients.CLIENT_SECRET_KIND)},
         {"client_id": app.id, "client_secret": other.secret},
@@ -90,48 +90,51 @@ def test_wrong_or_missing_secret_is_refused(latchkey: TestApp, app: App, endpoin
         {"client_id": "app_" + "0" * 20, "client_secret": app.secret},
         {"client_id": "nobody", "client_secret": app.secret},
     ]
-    answers = [post(latchkey, endpoint, {**OURS, **credentials}) for credentials in wrong]
-    assert {refusal(answer) for answer in answers} == {(401, "invalid_client")}
-    assert len({answer.body for answer in answers}) == 1
+    responses = [post(latchkey, endpoint, {**OURS, **credentials}) for credentials in wrong]
+    assert {error_of(response) for response in responses} == {(401, "invalid_client")}
+    assert len({response.body for response in responses}) == 1
 
 
-def test_nobody_is_refused(latchkey: TestApp) -> None:
-    """A request that names no client is invalid_client."""
-    assert {refusal(post(latchkey, endpoint, OURS)) for endpoint in ENDPOINTS} == {(401, "invalid_client")}
+def test_request_without_a_client_is_invalid_client(latchkey: TestApp) -> None:
+    """The request names no client."""
+    assert {error_of(post(latchkey, endpoint, OURS)) for endpoint in ENDPOINTS} == {(401, "invalid_client")}
 
 
-def test_public_client_with_a_secret_is_refused(latchkey: TestApp, spa: App) -> None:
-    """Whoever shows a secret must be held to it; a public client has none."""
-    assert refusal(post(latchkey, "/oauth/token", {**spa.credentials, "client_secret": "x"})) == (401, "invalid_client")
-    assert refusal(post(latchkey, "/oauth/token", {}, headers=basic(spa.id, "x"))) == (401, "invalid_client")
+def test_public_client_with_a_secret_is_invalid_client(latchkey: TestApp, spa: App) -> None:
+    """A secret that is sent must be checked, and a public client has none."""
+    assert error_of(post(latchkey, "/oauth/token", {**spa.credentials, "client_secret": "x"})) == (
+        401,
+        "invalid_client",
+    )
+    assert error_of(post(latchkey, "/oauth/token", {}, headers=basic(spa.id, "x"))) == (401, "invalid_client")
 
 
-def test_rotated_secret_stops_at_once(latchkey: TestApp, ada: Person) -> None:
-    """The page shows another secret; the old one is none, and tokens that were issued go on."""
-    app = registered(latchkey, owner=ada.account)
+def test_rotated_secret_is_invalid_immediately(latchkey: TestApp, ada: User) -> None:
+    """The page shows the new secret; tokens that were issued stay valid."""
+    app = register_client(latchkey, owner=ada.account)
     _, refresh_token = ada.grant(app)
     page = ada.submit(f"/settings/applications/{app.id}/secret", on=f"/settings/applications/{app.id}")
     (new,) = set(re.findall(r"lk_cs_[0-9A-Za-z]{36}", page.html))
     assert new != app.secret
-    assert refusal(app.refresh(refresh_token)) == (401, "invalid_client")
+    assert error_of(app.refresh(refresh_token)) == (401, "invalid_client")
     app.secret = new
     assert app.refresh(refresh_token).status == 200
 
 
 def test_deleted_client_is_unknown(latchkey: TestApp, app: App) -> None:
-    """Its id and secret are worth nothing from the moment it is deleted."""
+    """Its id and secret are invalid from then on."""
     delete_client.delete(app.client)
-    assert refusal(app.ask(CLIENT)) == (401, "invalid_client")
+    assert error_of(app.ask(CLIENT)) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("grant_type", [CODE, REFRESH])
-def test_failed_authentication_spends_nothing(latchkey: TestApp, ada: Person, app: App, grant_type: str) -> None:
+def test_failed_authentication_consumes_nothing(latchkey: TestApp, ada: User, app: App, grant_type: str) -> None:
     """A thief without the client's secret can't use up its code or refresh token."""
     code = ada.code(app) if grant_type == CODE else ""
     refresh_token = "" if code else ada.grant(app)[1]
     secret, app.secret = app.secret, secrets.mint(clients.CLIENT_SECRET_KIND)
-    answer = app.redeem(code) if code else app.refresh(refresh_token)
-    assert refusal(answer) == (401, "invalid_client")
+    response = app.redeem(code) if code else app.refresh(refresh_token)
+    assert error_of(response) == (401, "invalid_client")
     app.secret = secret
-    answer = app.redeem(code) if code else app.refresh(refresh_token)
-    assert answer.status == 200
+    response = app.redeem(code) if code else app.refresh(refresh_token)
+    assert response.status == 200

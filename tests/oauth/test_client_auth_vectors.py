@@ -1,4 +1,4 @@
-"""Client authentication at the token endpoint, to the letter: what is read, what is refused, and in which words."""
+"""Client authentication at the token endpoint, byte-exact: the credentials that are accepted, and each error."""
 
 import hmac
 from base64 import b64encode
@@ -12,7 +12,7 @@ from chalicelib.oauth import clients
 from infra.standin import Answer
 from tests.oauth import token_vectors as vectors
 from tests.oauth.flow import CLIENT, App, Parameters, post
-from tests.oauth.token_vectors import Refused, refused
+from tests.oauth.token_vectors import ErrorResponse, error_response
 from tests.support.harness import TestApp
 
 CHALLENGE = "x-amzn-Remapped-WWW-Authenticate"
@@ -20,24 +20,24 @@ SECRET = "lk_cs_secret"
 
 
 def ask(latchkey: TestApp, authorization: str | None, **sent: str) -> Answer:
-    """Send a token request that is right but for its client."""
+    """Send a token request that is valid except for its client."""
     latchkey.clock.forward(0.5)
     headers = {} if authorization is None else {"Authorization": authorization}
     return post(latchkey, "/oauth/token", {"grant_type": CLIENT, **sent}, headers=headers)
 
 
 def basic(text: str) -> str:
-    """Return the credentials of HTTP Basic as they are, encoded in nothing but base64."""
+    """Return a Basic header whose parts are not form-encoded."""
     return f"Basic {b64encode(text.encode()).decode()}"
 
 
 def every_letter(text: str) -> str:
-    """Return a text with every letter percent-encoded."""
+    """Return a text with every character percent-encoded."""
     return "".join(f"%{ord(letter):02X}" for letter in text)
 
 
 def test_basic_credentials_are_form_decoded(latchkey: TestApp, app: App) -> None:
-    """RFC 6749 §2.3.1: id and secret apart, once, after the first colon has parted them."""
+    """RFC 6749 §2.3.1: id and secret separately, once, after splitting at the first colon."""
     secret = str(app.secret)
     for right in (
         basic(f"{app.id}:{secret}"),
@@ -59,11 +59,11 @@ def test_basic_credentials_are_form_decoded(latchkey: TestApp, app: App) -> None
         basic(f"{app.id}:{secret}%00"),
         basic(f"{app.id}:{secret[:-1]}%"),
     ):
-        assert refused(ask(latchkey, wrong)) == vectors.UNKNOWN_CLIENT, wrong
+        assert error_response(ask(latchkey, wrong)) == vectors.UNKNOWN_CLIENT, wrong
 
 
 @pytest.mark.parametrize(
-    ("authorization", "answer"),
+    ("authorization", "response"),
     [
         (None, vectors.NO_CLIENT),
         ("", vectors.NO_CLIENT),
@@ -81,17 +81,17 @@ def test_basic_credentials_are_form_decoded(latchkey: TestApp, app: App) -> None
         (basic(f"app_1:{SECRET}"), vectors.UNKNOWN_CLIENT),
     ],
 )
-def test_client_that_does_not_authenticate_is_challenged(
-    latchkey: TestApp, authorization: str | None, answer: Refused
+def test_unauthenticated_client_gets_a_challenge(
+    latchkey: TestApp, authorization: str | None, response: ErrorResponse
 ) -> None:
-    """RFC 6749 §5.2: 401 with the scheme of the challenge, whatever was sent or left out."""
-    said = ask(latchkey, authorization)
-    assert refused(said) == answer
-    assert said.header(CHALLENGE) == 'Basic realm="latchkey"'
+    """RFC 6749 §5.2: 401 with the scheme in WWW-Authenticate, whatever was sent."""
+    actual = ask(latchkey, authorization)
+    assert error_response(actual) == response
+    assert actual.header(CHALLENGE) == 'Basic realm="latchkey"'
 
 
-def test_client_that_fails_is_told_the_same_whatever_failed(latchkey: TestApp, app: App, spa: App) -> None:
-    """RFC 6749 §5.2: no id can be found out by trying; a public client alone hears that it has no secret."""
+def test_failed_authentication_does_not_reveal_the_reason(latchkey: TestApp, app: App, spa: App) -> None:
+    """RFC 6749 §5.2: client ids can't be probed; only the error of a public client says that it has no secret."""
     unknown = "app_" + "0" * 20
     for sent in (
         {"client_id": app.id},
@@ -102,16 +102,16 @@ def test_client_that_fails_is_told_the_same_whatever_failed(latchkey: TestApp, a
         {"client_id": unknown, "client_secret": str(app.secret)},
         {"client_id": "x" * 3_000, "client_secret": "x" * 3_000},
     ):
-        assert refused(ask(latchkey, None, **sent)) == vectors.UNKNOWN_CLIENT, sent
-    assert refused(ask(latchkey, None, client_id=spa.id, client_secret="x")) == vectors.NO_SECRET
-    assert refused(ask(latchkey, basic(f"{spa.id}:x"))) == vectors.NO_SECRET
+        assert error_response(ask(latchkey, None, **sent)) == vectors.UNKNOWN_CLIENT, sent
+    assert error_response(ask(latchkey, None, client_id=spa.id, client_secret="x")) == vectors.NO_SECRET
+    assert error_response(ask(latchkey, basic(f"{spa.id}:x"))) == vectors.NO_SECRET
 
 
-def test_client_authenticates_in_one_way(latchkey: TestApp, app: App, spa: App) -> None:
-    """RFC 6749 §2.3: the header or the body, both never, also where one of them is wrong; no challenge is due."""
+def test_client_uses_one_authentication_method(latchkey: TestApp, app: App, spa: App) -> None:
+    """RFC 6749 §2.3: header or body, never both, even if one of them is wrong; without a challenge."""
     secret = str(app.secret)
     header = basic(f"{app.id}:{secret}")
-    wrong: tuple[tuple[str, dict[str, str], Refused], ...] = (
+    wrong: tuple[tuple[str, dict[str, str], ErrorResponse], ...] = (
         (header, {"client_secret": secret}, vectors.TWICE),
         (header, {"client_id": app.id, "client_secret": secret}, vectors.TWICE),
         (header, {"client_id": spa.id, "client_secret": "x"}, vectors.TWICE),
@@ -119,37 +119,37 @@ def test_client_authenticates_in_one_way(latchkey: TestApp, app: App, spa: App) 
         (header, {"client_id": spa.id}, vectors.OTHER_ID),
         (basic("x:x"), {"client_id": app.id}, vectors.OTHER_ID),
     )
-    for authorization, sent, answer in wrong:
-        said = ask(latchkey, authorization, **sent)
-        assert (refused(said), said.header(CHALLENGE)) == (answer, None), sent
+    for authorization, sent, response in wrong:
+        actual = ask(latchkey, authorization, **sent)
+        assert (error_response(actual), actual.header(CHALLENGE)) == (response, None), sent
     for same in ({"client_id": app.id}, {"client_id": "", "client_secret": ""}, {"client_id": app.id}):
         assert ask(latchkey, header, **same).status == 200, same
     unreadable = {"client_id": app.id, "client_secret": secret}
-    assert refused(ask(latchkey, "Bearer x", **unreadable)) == vectors.OTHER_SCHEME
+    assert error_response(ask(latchkey, "Bearer x", **unreadable)) == vectors.OTHER_SCHEME
 
 
 @pytest.mark.parametrize(
-    ("sent", "answer"),
+    ("sent", "response"),
     [
-        ({"client_id": ["x", "x"]}, "client_id is given twice."),
-        ({"client_secret": ["x", "x"]}, "client_secret is given twice."),
+        ({"client_id": ["x", "x"]}, "client_id is repeated."),
+        ({"client_secret": ["x", "x"]}, "client_secret is repeated."),
         ({"client_id": "é", "client_secret": "é"}, "client_id contains characters that are not allowed."),
         ({"client_secret": "\x00"}, "client_secret contains characters that are not allowed."),
-        ({"grant_type": [CLIENT, CLIENT], "client_secret": "x"}, "grant_type is given twice."),
-        ({"scope": ["a", "b"], "client_secret": "x"}, "scope is given twice."),
+        ({"grant_type": [CLIENT, CLIENT], "client_secret": "x"}, "grant_type is repeated."),
+        ({"scope": ["a", "b"], "client_secret": "x"}, "scope is repeated."),
     ],
 )
-def test_request_is_read_before_its_client_is_looked_at(
-    latchkey: TestApp, app: App, sent: Parameters, answer: str
+def test_malformed_request_is_rejected_before_authentication(
+    latchkey: TestApp, app: App, sent: Parameters, response: str
 ) -> None:
-    """RFC 6749 §3.2: invalid_request for what can't be read, also of a client that would be refused."""
-    said = post(latchkey, "/oauth/token", {"grant_type": CLIENT, "client_id": app.id, **sent})
-    assert refused(said) == (400, "invalid_request", answer)
+    """RFC 6749 §3.2: invalid_request, even if the client would fail to authenticate."""
+    actual = post(latchkey, "/oauth/token", {"grant_type": CLIENT, "client_id": app.id, **sent})
+    assert error_response(actual) == (400, "invalid_request", response)
 
 
-def test_clients_secret_is_compared_in_constant_time(app: App) -> None:
-    """By `hmac.compare_digest`, of digests: how long it takes says nothing about the secret."""
+def test_client_secret_is_compared_in_constant_time(app: App) -> None:
+    """By `hmac.compare_digest` of digests, so timing reveals nothing about the secret."""
     app.secret = secrets.mint(clients.CLIENT_SECRET_KIND)
     with patch.object(hmac, "compare_digest", wraps=hmac.compare_digest) as compared:
-        assert refused(app.ask(CLIENT)) == vectors.UNKNOWN_CLIENT
+        assert error_response(app.ask(CLIENT)) == vectors.UNKNOWN_CLIENT
     compared.assert_any_call(app.client.secret_digest, secrets.digest(app.secret))

@@ -1,82 +1,82 @@
-"""A client in its own name: counted on its owner, for at most an hour, without a refresh token."""
+"""Client credentials: tokens of a client in its own name, counted on its account, without a refresh token."""
 
 from chalicelib.limits import tiers
 from chalicelib.oauth import delete_client
-from tests.oauth.flow import CLIENT, CODE, ISSUER, App, Person, refusal, registered, someone, works
+from tests.oauth.flow import CLIENT, CODE, ISSUER, App, User, error_of, is_accepted, new_user, register_client
 from tests.support.harness import TestApp
 
 
-def test_token_of_a_client_itself_acts_for_its_owner(latchkey: TestApp, app: App) -> None:
-    """There is no refresh token (RFC 6749 §4.4.3), and its requests are the owner's."""
+def test_client_token_acts_for_the_account_of_the_client(latchkey: TestApp, app: App) -> None:
+    """There is no refresh token (RFC 6749 §4.4.3), and requests count on the account."""
     body = app.ask(CLIENT).json()
     assert body.keys() == {"access_token", "token_type", "expires_in", "scope"}
-    assert latchkey.call("GET", "/v1/users/me", body["access_token"]).json()["id"] == app.client.owner_id
-    assert latchkey.counters(str(app.client.owner_id), tiers.FREE)["used"] == 1
+    assert latchkey.call("GET", "/v1/users/me", body["access_token"]).json()["id"] == app.client.account_id
+    assert latchkey.counters(str(app.client.account_id), tiers.FREE)["used"] == 1
 
 
-def test_scope_of_a_client_itself_is_read_unless_it_asks(latchkey: TestApp) -> None:
-    """What it may have at most was said when it was registered; more than that is left out, or refused if it's all."""
+def test_client_token_scope_defaults_to_read(latchkey: TestApp) -> None:
+    """Scopes that the client isn't registered for are dropped, or an error if none remains."""
     app, reader, writer = (
-        registered(latchkey),
-        registered(latchkey, scopes=["read"]),
-        registered(latchkey, scopes=["write"]),
+        register_client(latchkey),
+        register_client(latchkey, scopes=["read"]),
+        register_client(latchkey, scopes=["write"]),
     )
     assert app.ask(CLIENT).json()["scope"] == "read"
     assert app.ask(CLIENT, scope="write read").json()["scope"] == "read write"
     assert reader.ask(CLIENT, scope="read write").json()["scope"] == "read"
     assert writer.ask(CLIENT).json()["scope"] == "write"
-    assert refusal(reader.ask(CLIENT, scope="write")) == (400, "invalid_scope")
+    assert error_of(reader.ask(CLIENT, scope="write")) == (400, "invalid_scope")
 
 
-def test_scope_that_oauth_never_grants_is_refused(latchkey: TestApp) -> None:
-    """No token can make keys that outlive it, nor administer, whoever owns the client."""
-    app = registered(latchkey, owner=latchkey.account(admin=True))
+def test_client_token_scope_excludes_keys_and_admin(latchkey: TestApp) -> None:
+    """No token can create keys that outlive it, nor administer, whatever account registered the client."""
+    app = register_client(latchkey, owner=latchkey.account(admin=True))
     for scope in ("keys", "admin", "verify", "events", "webhooks", "read keys", "openid keys", 'read"', "READ"):
-        assert refusal(app.ask(CLIENT, scope=scope)) == (400, "invalid_scope"), scope
+        assert error_of(app.ask(CLIENT, scope=scope)) == (400, "invalid_scope"), scope
 
 
-def test_openid_connects_scopes_are_dropped(latchkey: TestApp) -> None:
-    """As if they weren't there: alone they are `read`, as without a scope."""
-    app = registered(latchkey)
+def test_openid_connect_scopes_are_ignored(latchkey: TestApp) -> None:
+    """Alone they are the same as no scope, which is `read`."""
+    app = register_client(latchkey)
     for scope, expected in (("openid profile offline_access email", "read"), ("openid write", "write")):
         assert app.ask(CLIENT, scope=scope).json()["scope"] == expected
 
 
-def test_public_client_has_no_token_of_its_own(latchkey: TestApp, spa: App) -> None:
-    """Anyone can pose as it."""
-    assert refusal(spa.ask(CLIENT)) == (400, "unauthorized_client")
+def test_public_client_gets_no_client_token(latchkey: TestApp, spa: App) -> None:
+    """Anyone can use its client_id."""
+    assert error_of(spa.ask(CLIENT)) == (400, "unauthorized_client")
 
 
-def test_client_without_the_grant_type_has_no_token_of_its_own(latchkey: TestApp) -> None:
-    """It may use what it was registered for."""
-    assert refusal(registered(latchkey, grant_types=[CODE]).ask(CLIENT)) == (400, "unauthorized_client")
+def test_client_without_the_grant_type_gets_no_client_token(latchkey: TestApp) -> None:
+    """It may only use the grant types that it was registered for."""
+    assert error_of(register_client(latchkey, grant_types=[CODE]).ask(CLIENT)) == (400, "unauthorized_client")
 
 
-def test_token_of_a_client_itself_may_name_its_resource(latchkey: TestApp, app: App) -> None:
-    """One for this API works here."""
-    assert works(latchkey, app.ask(CLIENT, resource=f"{ISSUER}/v1").json()["access_token"])
-    assert refusal(app.ask(CLIENT, resource="https://evil.example")) == (400, "invalid_target")
+def test_client_token_may_name_its_resource(latchkey: TestApp, app: App) -> None:
+    """One for this API is accepted here."""
+    assert is_accepted(latchkey, app.ask(CLIENT, resource=f"{ISSUER}/v1").json()["access_token"])
+    assert error_of(app.ask(CLIENT, resource="https://evil.example")) == (400, "invalid_target")
 
 
-def test_token_of_a_client_itself_stops_with_its_owner(latchkey: TestApp) -> None:
-    """Suspended: the tokens stop at the next request, though the gateway has them cached."""
-    owner = someone(latchkey)
-    token = registered(latchkey, owner=owner.account).ask(CLIENT).json()["access_token"]
-    assert works(latchkey, token)
-    owner.suspended()
-    assert not works(latchkey, token)
+def test_client_token_is_invalid_when_the_account_is_suspended(latchkey: TestApp) -> None:
+    """From the next request on, even if API Gateway has cached the policy."""
+    owner = new_user(latchkey)
+    token = register_client(latchkey, owner=owner.account).ask(CLIENT).json()["access_token"]
+    assert is_accepted(latchkey, token)
+    owner.suspend()
+    assert not is_accepted(latchkey, token)
 
 
-def test_token_of_a_client_itself_stops_with_the_client(latchkey: TestApp, app: App) -> None:
-    """Deleting a client ends the tokens it has in its own name, at the next request."""
+def test_client_token_is_invalid_when_the_client_is_deleted(latchkey: TestApp, app: App) -> None:
+    """From the next request on."""
     token = app.ask(CLIENT).json()["access_token"]
-    assert works(latchkey, token)
+    assert is_accepted(latchkey, token)
     delete_client.delete(app.client)
-    assert not works(latchkey, token)
+    assert not is_accepted(latchkey, token)
 
 
-def test_token_of_a_client_itself_is_not_ended_by_a_person(latchkey: TestApp, ada: Person, app: App) -> None:
-    """Who disconnects an app ends what it may do for them, no more."""
+def test_client_token_is_not_revoked_by_disconnecting(latchkey: TestApp, ada: User, app: App) -> None:
+    """A user who disconnects an app revokes only the access to their own account."""
     own, granted = app.ask(CLIENT).json()["access_token"], ada.grant(app)[0]
     ada.submit("/settings/connected", client_id=app.id)
-    assert (works(latchkey, own), works(latchkey, granted)) == (True, False)
+    assert (is_accepted(latchkey, own), is_accepted(latchkey, granted)) == (True, False)

@@ -1,4 +1,4 @@
-"""Clients named by a URL: the document that is fetched there decides, and one that can't be trusted is no client."""
+"""Clients by metadata document: when a document is accepted as a client, and when it is rejected."""
 
 import io
 import json
@@ -9,9 +9,9 @@ import pytest
 
 from chalicelib.core import telemetry
 from chalicelib.limits import tiers
-from chalicelib.oauth import client_documents, end_client
+from chalicelib.oauth import client_documents, delete_any_client
 from chalicelib.oauth.tables import Client
-from tests.oauth.flow import CALLBACK, LOOPBACK, PKCE, App, Person, post, query_of, refusal, works
+from tests.oauth.flow import CALLBACK, LOOPBACK, PKCE, App, User, error_of, is_accepted, post, query_of
 from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
 from tests.support.harness import TestApp
 
@@ -28,81 +28,79 @@ DOCUMENT: dict[str, object] = {
 
 @pytest.fixture
 def internet() -> Iterator[Internet]:
-    """An internet with nothing in it."""
-    with connected_to_nothing_else() as made:
-        yield made
+    """An internet without any server."""
+    with connected_to_nothing_else() as internet:
+        yield internet
 
 
 def found(internet: Internet, client_id: str = URL, address: str = ADDRESS) -> Client | None:
-    """Look for a client whose name leads to an address."""
+    """Look up a client whose host resolves to an address."""
     return client_documents.find_client(
         client_id, admit=lambda: None, resolver=lambda *_asked: [address], tls=internet.tls
     )
 
 
-def publish(internet: Internet, document: object, **answer: Any) -> None:
-    """Put a document where its client id leads."""
-    internet.answers(document if isinstance(document, bytes) else json.dumps(document).encode(), **answer)
+def publish(internet: Internet, document: object, **response: Any) -> None:
+    """Serve a document at the URL of its client id."""
+    internet.answers(document if isinstance(document, bytes) else json.dumps(document).encode(), **response)
 
 
-def known(latchkey: TestApp, internet: Internet) -> App:
-    """Return the client of DOCUMENT, once it was fetched."""
+def fetched_client(latchkey: TestApp, internet: Internet) -> App:
+    """Return the client of DOCUMENT after its first fetch."""
     publish(internet, DOCUMENT)
     client = found(internet)
     assert client
     return App(latchkey, client, None, CALLBACK, PKCE)
 
 
-def test_client_is_what_its_document_says(latchkey: TestApp, internet: Internet) -> None:
-    """Public, unverified, with the code flow and refresh tokens."""
-    client = known(latchkey, internet).client
+def test_client_has_the_metadata_of_its_document(latchkey: TestApp, internet: Internet) -> None:
+    """Public, unverified, with authorization codes and refresh tokens."""
+    client = fetched_client(latchkey, internet).client
     assert (client.client_id, client.name, client.uri) == (URL, "Editor", URL)
     assert (client.is_public, client.registered_by) == (True, "document")
     assert client.redirect_uris == [CALLBACK, LOOPBACK]
     assert set(client.grant_types) == {"authorization_code", "refresh_token"}
-    assert client.owner_id is None
+    assert client.account_id is None
 
 
-def test_client_of_a_document_goes_the_whole_way(latchkey: TestApp, ada: Person, internet: Internet) -> None:
-    """PKCE, no secret, refresh, revocation; the page marks it as unverified and names the URL."""
-    app = known(latchkey, internet)
-    page = ada.asked(app)
+def test_client_of_a_document_completes_the_flow(latchkey: TestApp, ada: User, internet: Internet) -> None:
+    """PKCE, no secret, refresh, revocation; the consent page marks it as unverified and shows the URL."""
+    app = fetched_client(latchkey, internet)
+    page = ada.open_authorization(app)
     assert ("Unverified" in page.text, URL in page.text, "Editor" in page.text) == (True, True, True)
     tokens = ada.tokens(app)
-    assert works(latchkey, tokens["access_token"])
+    assert is_accepted(latchkey, tokens["access_token"])
     tokens = app.refresh(tokens["refresh_token"]).json()
     assert app.post("/oauth/revoke", token=tokens["refresh_token"]).status == 200
-    assert not works(latchkey, tokens["access_token"])
+    assert not is_accepted(latchkey, tokens["access_token"])
 
 
-def test_client_whose_document_moves_its_redirect_is_asked_about_again(
-    latchkey: TestApp, ada: Person, internet: Internet
-) -> None:
-    """Whoever gets hold of the document must not get a code that was allowed to another place."""
-    app = known(latchkey, internet)
-    ada.allows(app)
-    assert "code" in query_of(ada.asked(app).location)
+def test_document_with_a_new_redirect_uri_needs_new_consent(latchkey: TestApp, ada: User, internet: Internet) -> None:
+    """An attacker who controls the document must not get a code that was allowed to another recipient."""
+    app = fetched_client(latchkey, internet)
+    ada.allow(app)
+    assert "code" in query_of(ada.open_authorization(app).location)
     publish(internet, DOCUMENT | {"redirect_uris": ["https://elsewhere.example/cb"]})
     latchkey.clock.forward(DAY_S)
-    ada.logs_in_again()
+    ada.log_in_again()
     assert found(internet)
-    assert ada.asked(app, redirect_uri="https://elsewhere.example/cb").status == 200
+    assert ada.open_authorization(app, redirect_uri="https://elsewhere.example/cb").status == 200
 
 
-def test_client_of_a_document_is_public_and_no_more(latchkey: TestApp, ada: Person, internet: Internet) -> None:
-    """It must use PKCE, has no secret, no token of its own, no device, nothing to introspect or manage."""
-    app = known(latchkey, internet)
-    page = ada.asked(app, code_challenge=None, code_challenge_method=None)
+def test_client_of_a_document_is_public_only(latchkey: TestApp, ada: User, internet: Internet) -> None:
+    """It must use PKCE, and has no secret, no client token, no device flow, no introspection and no management."""
+    app = fetched_client(latchkey, internet)
+    page = ada.open_authorization(app, code_challenge=None, code_challenge_method=None)
     assert (page.status, "PKCE" in page.text) == (400, True)
-    assert refusal(app.ask("client_credentials")) == (400, "unauthorized_client")
-    assert refusal(app.post("/oauth/device_authorization")) == (400, "unauthorized_client")
-    assert refusal(app.post("/oauth/introspect", token="x")) == (401, "invalid_client")
-    assert refusal(post(latchkey, "/oauth/token", {"client_id": URL, "client_secret": "x"})) == (401, "invalid_client")
+    assert error_of(app.ask("client_credentials")) == (400, "unauthorized_client")
+    assert error_of(app.post("/oauth/device_authorization")) == (400, "unauthorized_client")
+    assert error_of(app.post("/oauth/introspect", token="x")) == (401, "invalid_client")
+    assert error_of(post(latchkey, "/oauth/token", {"client_id": URL, "client_secret": "x"})) == (401, "invalid_client")
 
 
 def test_document_is_fetched_once_a_day(latchkey: TestApp, internet: Internet) -> None:
-    """What it said is good for 24 hours; then it is read again, and what changed holds."""
-    known(latchkey, internet)
+    """It is fresh for 24 hours, then it is fetched again and changes take effect."""
+    fetched_client(latchkey, internet)
     publish(internet, DOCUMENT | {"client_name": "Editor 2", "redirect_uris": [CALLBACK]})
     latchkey.clock.forward(DAY_S - 0.001)
     client = found(internet)
@@ -113,21 +111,21 @@ def test_document_is_fetched_once_a_day(latchkey: TestApp, internet: Internet) -
     assert len(internet.requests) == 2
 
 
-def test_document_that_is_gone_after_a_day_is_no_client(latchkey: TestApp, ada: Person, internet: Internet) -> None:
-    """Nobody is sent to it any more; tokens that were issued go on until they end."""
-    app = known(latchkey, internet)
+def test_document_missing_after_a_day_is_no_client(latchkey: TestApp, ada: User, internet: Internet) -> None:
+    """No authorization request succeeds any more; tokens that were issued are valid until they expire."""
+    app = fetched_client(latchkey, internet)
     access, refresh = ada.grant(app)
     publish(internet, b"", status="404 Not Found")
     latchkey.clock.forward(DAY_S)
     assert found(internet) is None
     assert app.refresh(refresh).status == 200
-    assert not works(latchkey, access)
+    assert not is_accepted(latchkey, access)
 
 
-def test_endpoints_for_clients_fetch_nothing(latchkey: TestApp, internet: Internet) -> None:
-    """Only somebody who is sent here with a client_id makes us look; a token request can't."""
+def test_token_endpoints_fetch_no_document(latchkey: TestApp, internet: Internet) -> None:
+    """Only an authorization request causes a fetch."""
     for endpoint in ("/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/device_authorization"):
-        assert refusal(post(latchkey, endpoint, {"client_id": URL, "token": "x"})) == (401, "invalid_client")
+        assert error_of(post(latchkey, endpoint, {"client_id": URL, "token": "x"})) == (401, "invalid_client")
     latchkey.call("GET", f"/login?next=/oauth/authorize?client_id={URL}")
     assert internet.connected == []
 
@@ -170,16 +168,16 @@ BAD: dict[str, object] = {
 
 
 @pytest.mark.parametrize("document", BAD.values(), ids=BAD)
-def test_document_that_cant_be_used_is_no_client(latchkey: TestApp, internet: Internet, document: object) -> None:
-    """And nothing of it is kept."""
+def test_unusable_document_is_no_client(latchkey: TestApp, internet: Internet, document: object) -> None:
+    """Nothing of it is stored."""
     publish(internet, document)
     assert found(internet) is None
     assert list(Client.scan()) == []
     assert len(internet.requests) == 1
 
 
-def test_answer_that_is_no_document_is_no_client(latchkey: TestApp, internet: Internet) -> None:
-    """An error, a redirect, a name that leads to our own network, silence: the operator hears why, nobody else."""
+def test_unusable_response_is_no_client(latchkey: TestApp, internet: Internet) -> None:
+    """An error, a redirect, a private address, a timeout: only the operator learns the reason."""
     log = io.StringIO()
     telemetry.write_to(log)
     for status in ("404 Not Found", "500 Oops", "201 Created", "204 No Content", "302 Found"):
@@ -190,9 +188,9 @@ def test_answer_that_is_no_document_is_no_client(latchkey: TestApp, internet: In
         assert found(internet, address=address) is None
         latchkey.clock.forward(FAILED_S)
     assert found(internet, address="8.8.8.8") is None
-    said = [json.loads(line) for line in log.getvalue().splitlines()]
-    assert {(line["message"], line["host"]) for line in said} == {("client_document_refused", NAME)}
-    assert len(said) == 10
+    logged = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert {(line["message"], line["host"]) for line in logged} == {("client_document_refused", NAME)}
+    assert len(logged) == 10
     assert {address for address, _ in internet.connected} == {ADDRESS, "8.8.8.8"}
 
 
@@ -234,20 +232,20 @@ def test_answer_that_is_no_document_is_no_client(latchkey: TestApp, internet: In
         f"https://{NAME}/" + "x" * 1_024,
     ],
 )
-def test_url_that_is_no_client_id_is_never_fetched(
-    latchkey: TestApp, ada: Person, internet: Internet, client_id: str
+def test_invalid_client_id_url_is_never_fetched(
+    latchkey: TestApp, ada: User, internet: Internet, client_id: str
 ) -> None:
-    """No path, a fragment, dot segments, user information, another scheme: nobody is asked, and the person is told."""
+    """No path, a fragment, dot segments, user information or another scheme: the user sees the reason."""
     publish(internet, DOCUMENT | {"client_id": client_id})
     assert found(internet, client_id) is None
-    page = ada.open(App(latchkey, Client(client_id), None, CALLBACK).asking())
+    page = ada.open(App(latchkey, Client(client_id), None, CALLBACK).authorization_path())
     assert (page.status, page.location) == (400, "")
     assert (internet.connected, internet.requests) == ([], [])
     assert latchkey.counters("document-fetches_203.0.113.7", tiers.DOCUMENT_FETCHES) == {}
 
 
-def test_document_may_have_dots_in_names_and_in_its_query(latchkey: TestApp, internet: Internet) -> None:
-    """Only whole segments of them lead elsewhere."""
+def test_document_url_may_contain_dots_in_names_and_query(latchkey: TestApp, internet: Internet) -> None:
+    """Only whole dot segments change the path."""
     for url in (f"https://{NAME}/.well-known/...json", f"https://{NAME}/a..b/%2e.c?x=/../", f"https://{NAME}/%20/a"):
         publish(internet, DOCUMENT | {"client_id": url})
         assert found(internet, url) is not None, url
@@ -263,32 +261,33 @@ def test_null_in_a_document_is_absent(latchkey: TestApp, internet: Internet) -> 
     assert set(client.grant_types) == {"authorization_code", "refresh_token"}
 
 
-def test_document_is_narrowed_to_what_is_supported(latchkey: TestApp, internet: Internet) -> None:
-    """As a registration is: what isn't ours is left out while something is left."""
-    asked = ["authorization_code", "urn:ietf:params:oauth:grant-type:jwt-bearer", "client_credentials"]
+def test_document_is_limited_to_supported_values(latchkey: TestApp, internet: Internet) -> None:
+    """As in a registration: unsupported values are dropped unless none remains."""
+    requested = ["authorization_code", "urn:ietf:params:oauth:grant-type:jwt-bearer", "client_credentials"]
     publish(
-        internet, DOCUMENT | {"grant_types": asked, "response_types": ["code", "none"], "scope": "openid read offline"}
+        internet,
+        DOCUMENT | {"grant_types": requested, "response_types": ["code", "none"], "scope": "openid read offline"},
     )
     client = found(internet)
     assert client
     assert (set(client.grant_types), set(client.scopes)) == ({"authorization_code"}, {"read"})
 
 
-def test_document_may_name_schemes_of_the_application(latchkey: TestApp, ada: Person, internet: Internet) -> None:
-    """Alone or beside others; consent is asked each time."""
+def test_document_may_use_private_use_schemes(latchkey: TestApp, ada: User, internet: Internet) -> None:
+    """Alone or with others; consent is asked for each time."""
     uri = "cursor://anysphere.cursor-mcp/oauth/callback"
     publish(internet, DOCUMENT | {"redirect_uris": [uri, CALLBACK, LOOPBACK]})
     client = found(internet)
     assert client
     app = App(latchkey, client, None, uri, PKCE)
     for _ in range(2):
-        page = ada.asked(app)
+        page = ada.open_authorization(app)
         assert page.status == 200
-        assert ada.decides(page).location.startswith(f"{uri}?code=")
+        assert ada.decide(page).location.startswith(f"{uri}?code=")
 
 
-def test_what_is_not_read_in_a_document_is_not_judged(latchkey: TestApp, internet: Internet) -> None:
-    """Nor stored; an address that is too long is dropped, and the id stays what people are shown."""
+def test_unknown_fields_of_a_document_are_ignored(latchkey: TestApp, internet: Internet) -> None:
+    """They aren't stored; an overlong client_uri is dropped, and the page shows the id."""
     unread = {"logo_uri": "javascript:x", "tos_uri": 7, "policy_uri": [], "contacts": "x", "jwks_uri": {}, "jwks": 1}
     publish(internet, DOCUMENT | unread | {"client_uri": "https://client.example/" + "x" * 200})
     client = found(internet)
@@ -296,8 +295,8 @@ def test_what_is_not_read_in_a_document_is_not_judged(latchkey: TestApp, interne
     assert client.uri == URL
 
 
-def test_document_may_have_a_query_and_a_port(latchkey: TestApp, internet: Internet) -> None:
-    """They are part of the id, to the letter."""
+def test_document_url_may_have_a_query_and_a_port(latchkey: TestApp, internet: Internet) -> None:
+    """They are part of the id."""
     url = f"https://{NAME}:8443/client?v=1"
     publish(internet, DOCUMENT | {"client_id": url}, port=8443)
     client = found(internet, url)
@@ -305,36 +304,36 @@ def test_document_may_have_a_query_and_a_port(latchkey: TestApp, internet: Inter
     assert client.client_id == url
 
 
-def test_longest_url_goes_the_whole_way(latchkey: TestApp, ada: Person, internet: Internet) -> None:
-    """What is taken as an id can be stored wherever ids are."""
+def test_longest_client_id_url_completes_the_flow(latchkey: TestApp, ada: User, internet: Internet) -> None:
+    """Every accepted id can be stored wherever ids are stored."""
     url = f"https://{NAME}/".ljust(1_024, "x")
     publish(internet, DOCUMENT | {"client_id": url})
     client = found(internet, url)
     assert client
-    assert works(latchkey, ada.grant(App(latchkey, client, None, CALLBACK, PKCE))[0])
+    assert is_accepted(latchkey, ada.grant(App(latchkey, client, None, CALLBACK, PKCE))[0])
     asks = f"/settings/connected/disconnect?client_id={url}"
     assert ada.submit("/settings/connected", on=asks, client_id=url).status == 303
 
 
 @pytest.mark.parametrize("name", [None, "", "  ", 7, ["Editor"], "two\nlines", "turned \u202e round", "x" * 101])
-def test_name_that_cant_be_shown_is_the_host(latchkey: TestApp, internet: Internet, name: object) -> None:
-    """A person must see something true."""
+def test_invalid_name_is_replaced_by_the_host(latchkey: TestApp, internet: Internet, name: object) -> None:
+    """The consent page must show something true."""
     publish(internet, DOCUMENT | {"client_name": name})
     client = found(internet)
     assert client
     assert client.name == NAME
 
 
-def test_host_is_shown_whole_however_long(latchkey: TestApp, internet: Internet) -> None:
-    """The end of it says whose it is."""
+def test_host_is_shown_in_full(latchkey: TestApp, internet: Internet) -> None:
+    """Its end identifies the operator of the host."""
     host = f"bank.example.{'a' * 60}.{'b' * 60}.evil.example"
-    described = client_documents._described(f"https://{host}/client", {"redirect_uris": [CALLBACK]})
+    described = client_documents._parse_metadata(f"https://{host}/client", {"redirect_uris": [CALLBACK]})
     assert described.name == host
-    assert end_client.end(f"https://{host}/client", actor="operator").name == host
+    assert delete_any_client.delete(f"https://{host}/client", actor="operator").name == host
 
 
-def test_own_ids_are_found_without_looking_anywhere(latchkey: TestApp, app: App, internet: Internet) -> None:
-    """Only https names a document."""
+def test_generated_ids_are_found_without_a_fetch(latchkey: TestApp, app: App, internet: Internet) -> None:
+    """Only an https id names a document."""
     client = found(internet, app.id)
     assert client
     assert client.client_id == app.id

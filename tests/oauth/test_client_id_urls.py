@@ -1,17 +1,17 @@
-"""Which URL can be a client id: what can't is refused with what is wrong, before anything is counted or fetched."""
+"""Client id URLs: which are valid, and the reason shown for an invalid one."""
 
 import pytest
 
 from chalicelib.oauth import client_documents, document_fetches
 from chalicelib.oauth.tables import Client
-from tests.oauth.flow import CALLBACK, App, Person
+from tests.oauth.flow import CALLBACK, App, User
 from tests.support.fake_internet import NAME
 from tests.support.harness import TestApp
 
-HOST = "a client_id URL has a host, and no user information"
-ENCODING = "a client_id URL has no control characters, and a % begins two hex digits"
-PLAIN = "a client_id URL is plain and has a path, and no fragment or dot segments"
-NO_URL = "its client_id is no URL"
+HOST = "a client_id URL must have a host and no user information"
+ENCODING = "a client_id URL must not contain control characters or an invalid percent-encoding"
+PLAIN = "a client_id URL must have a path, and no fragment, dot segments or special characters"
+NO_URL = "client_id is not a valid URL"
 
 
 PLACES = (
@@ -37,19 +37,19 @@ PORTS = ("0", "00", "", "65536", "-1", "+443", "x")
 
 @pytest.mark.parametrize("place", [NAME, f"{NAME}:8443", f"{NAME}.", "192.0.2.1", "[2001:db8::1]:1", "A-b_c"])
 @pytest.mark.parametrize("path", ["%20", "%c3%bc", "a;b=c", "c?v=1&w=%2F", "%E0", "a~b!c", "%252", "%25a0"])
-def test_url_of_a_document_can_be_a_client_id(place: str, path: str) -> None:
-    """A host, a path, and what is encoded of a text."""
+def test_valid_url_can_be_a_client_id(place: str, path: str) -> None:
+    """A host, a path, and percent-encoded text."""
     client_documents.check_url(f"https://{place}/{path}")
 
 
 @pytest.mark.parametrize(
     "place", [*PLACES, *(f"{NAME}:{port}" for port in PORTS), f"u@{NAME}", f"u:p@{NAME}", f"@{NAME}"]
 )
-def test_place_that_is_none_is_refused(place: str) -> None:
-    """No host, no name, no port, somebody's name before it; which of them Python's own parser finds is all the same."""
-    with pytest.raises(client_documents.BadDocument) as refused:
+def test_client_id_url_with_a_bad_host_is_rejected(place: str) -> None:
+    """No host, a bad host or port, user information; it doesn't matter which of them urlsplit detects."""
+    with pytest.raises(client_documents.BadDocument) as raised:
         client_documents.check_url(f"https://{place}/c")
-    assert str(refused.value) in (HOST, NO_URL)
+    assert str(raised.value) in (HOST, NO_URL)
 
 
 @pytest.mark.parametrize(
@@ -63,21 +63,19 @@ def test_place_that_is_none_is_refused(place: str) -> None:
         *((path, PLAIN) for path in ("", "/", "/a/../b", "/%2e", "/a#b", "/a b", "/\u00fc", "/a\\b")),
     ],
 )
-def test_path_that_is_none_is_refused_with_the_reason(path: str, why: str) -> None:
-    """Control characters, however often they are encoded, half an encoding, dot segments, a fragment."""
-    with pytest.raises(client_documents.BadDocument) as refused:
+def test_client_id_url_with_a_bad_path_is_rejected(path: str, why: str) -> None:
+    """Encoded control characters, a bad percent-encoding, dot segments, a fragment."""
+    with pytest.raises(client_documents.BadDocument) as raised:
         client_documents.check_url(f"https://{NAME}{path}")
-    assert str(refused.value) == why
+    assert str(raised.value) == why
 
 
 @pytest.mark.parametrize(
     ("client_id", "why"),
     [("https:///c", HOST), (f"https://{NAME}/c%00", ENCODING), (f"https://{NAME}/", PLAIN), (f"https://{NAME}/c", "")],
 )
-def test_developer_is_told_what_is_wrong_with_a_client_id(
-    latchkey: TestApp, ada: Person, client_id: str, why: str
-) -> None:
-    """By the page of the person, who is asked to pass it on; of one that isn't there nothing more is said."""
-    document_fetches.failed(client_id)
-    page = ada.open(App(latchkey, Client(client_id), None, CALLBACK).asking())
+def test_error_page_shows_why_a_client_id_is_invalid(latchkey: TestApp, ada: User, client_id: str, why: str) -> None:
+    """The user can report it to the developer; for a missing document no reason is shown."""
+    document_fetches.record_failure(client_id)
+    page = ada.open(App(latchkey, Client(client_id), None, CALLBACK).authorization_path())
     assert f"Contact its developer ({why or 'unknown client_id'})." in page.text

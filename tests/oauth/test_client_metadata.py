@@ -1,4 +1,4 @@
-"""What a client may say of itself, field by field, and what each refusal is."""
+"""Client metadata, field by field, and the error for each invalid one."""
 
 import json
 from typing import Any
@@ -15,16 +15,16 @@ from tests.oauth.flow import CALLBACK, CODE, DEVICE, REFRESH
 BAD_METADATA, BAD_REDIRECT = ("invalid_client_metadata", 400), ("invalid_redirect_uri", 400)
 
 
-def read(**given: object) -> Metadata:
-    """Return what a description says, of a client that may use codes, refresh tokens and devices."""
-    return client_metadata.read(given, offered=(CODE, REFRESH, DEVICE), by_default=(CODE,), auth_method="none")
+def read(**fields: object) -> Metadata:
+    """Return the metadata of a client that may use codes, refresh tokens and device codes."""
+    return client_metadata.parse(fields, offered=(CODE, REFRESH, DEVICE), by_default=(CODE,), auth_method="none")
 
 
-def refusal(given: dict[str, Any]) -> tuple[str, int, str]:
-    """Return how a description is refused."""
-    with pytest.raises(OAuthError) as refused:
-        read(**given)
-    return refused.value.error, refused.value.status, refused.value.message
+def error_of(fields: dict[str, Any]) -> tuple[str, int, str]:
+    """Return the error for some metadata."""
+    with pytest.raises(OAuthError) as raised:
+        read(**fields)
+    return raised.value.error, raised.value.status, raised.value.message
 
 
 @pytest.mark.parametrize(
@@ -35,23 +35,23 @@ def refusal(given: dict[str, Any]) -> tuple[str, int, str]:
         ('{"a": {"b": null}}', {"a": {"b": None}}),
     ],
 )
-def test_description_is_a_json_object_in_which_null_is_absent(raw: bytes | str, fields: dict[str, Any]) -> None:
+def test_metadata_is_a_json_object_in_which_null_is_absent(raw: bytes | str, fields: dict[str, Any]) -> None:
     """RFC 7591 §2."""
-    assert client_metadata.fields_of(raw) == fields
+    assert client_metadata.parse_fields(raw) == fields
 
 
 @pytest.mark.parametrize(
     "raw", ["", "{", "[]", "7", "null", '"x"', b"\xff", "[" * 100_000, '{"a": 1, "a": 1}', '{"a": {"b": 1, "b": 2}}']
 )
-def test_what_is_no_object_or_names_something_twice_is_refused(raw: bytes | str) -> None:
-    """Two readers could take it for two clients."""
-    with pytest.raises(OAuthError, match="must be a JSON object that names nothing twice") as refused:
-        client_metadata.fields_of(raw)
-    assert (refused.value.error, refused.value.status) == BAD_METADATA
+def test_body_that_is_no_object_or_repeats_a_name_is_invalid(raw: bytes | str) -> None:
+    """Two parsers could read two different clients."""
+    with pytest.raises(OAuthError, match="must be a JSON object without repeated names") as raised:
+        client_metadata.parse_fields(raw)
+    assert (raised.value.error, raised.value.status) == BAD_METADATA
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("fields", "expected"),
     [
         ({"redirect_uris": [CALLBACK, "x"]}, {"redirect_uris": [CALLBACK, "x"]}),
         ({"token_endpoint_auth_method": "client_secret_post"}, {"auth_method": "client_secret_post"}),
@@ -71,14 +71,14 @@ def test_what_is_no_object_or_names_something_twice_is_refused(raw: bytes | str)
         ({"client_uri": " "}, {"uri": None}),
     ],
 )
-def test_description_says_what_it_says(given: dict[str, Any], said: dict[str, Any]) -> None:
-    """What isn't ours is left out while something is left; everything else is as by default."""
+def test_supported_values_are_kept_and_defaults_applied(fields: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Unsupported values are dropped unless none remains."""
     whole: dict[str, Any] = {"name": None, "redirect_uris": [], "auth_method": "none", "grant_types": frozenset({CODE})}
-    assert read(**given) == Metadata(**whole | {"scopes": frozenset({"read", "write"}), "uri": None} | said)
+    assert read(**fields) == Metadata(**whole | {"scopes": frozenset({"read", "write"}), "uri": None} | expected)
 
 
 @pytest.mark.parametrize(
-    ("given", "about"),
+    ("fields", "about"),
     [
         *(
             ({"token_endpoint_auth_method": wrong}, "token_endpoint_auth_method")
@@ -93,28 +93,28 @@ def test_description_says_what_it_says(given: dict[str, Any], said: dict[str, An
         *(({"client_uri": f"https://{wrong}"}, "client_uri") for wrong in ("a/\u202e", "a/<", "a/\x7f")),
     ],
 )
-def test_field_that_cant_be_is_refused_by_name(given: dict[str, Any], about: str) -> None:
+def test_invalid_field_is_named_in_the_error(fields: dict[str, Any], about: str) -> None:
     """RFC 7591 §3.2.2."""
-    error, status, message = refusal(given)
+    error, status, message = error_of(fields)
     assert (error, status) == BAD_METADATA
     assert message.startswith(about)
 
 
 @pytest.mark.parametrize("wrong", [CALLBACK, 7, [7], [CALLBACK, None], {"0": CALLBACK}])
-def test_redirects_are_a_list_of_texts(wrong: object) -> None:
-    """Anything else has the code of a bad redirect."""
-    assert refusal({"redirect_uris": wrong}) == (*BAD_REDIRECT, "redirect_uris must be a list of strings.")
+def test_redirect_uris_must_be_a_list_of_strings(wrong: object) -> None:
+    """Anything else is invalid_redirect_uri."""
+    assert error_of({"redirect_uris": wrong}) == (*BAD_REDIRECT, "redirect_uris must be a list of strings.")
 
 
-def test_refusal_to_store_has_the_code_of_what_was_wrong() -> None:
-    """By its kind, not by its words."""
+def test_error_code_depends_on_the_kind_of_the_exception() -> None:
+    """Not on the text of its message."""
     for refused, expected in ((BadRedirectURI("x"), BAD_REDIRECT), (InvalidRequest("redirect URI"), BAD_METADATA)):
-        error = client_metadata.refusal_of(refused)
+        error = client_metadata.to_oauth_error(refused)
         assert (error.error, error.status, error.message) == (*expected, refused.message)
 
 
-def test_list_of_what_is_offered_is_in_the_refusal() -> None:
-    """So that the developer knows what to ask for."""
-    message = refusal({"grant_types": ["implicit"]})[2]
-    assert message == f"grant_types must hold one of {CODE}, {REFRESH}, {DEVICE}."
+def test_error_lists_the_supported_values() -> None:
+    """So that the developer knows what to request."""
+    message = error_of({"grant_types": ["implicit"]})[2]
+    assert message == f"grant_types must include one of {CODE}, {REFRESH}, {DEVICE}."
     assert json.dumps(message).isascii()

@@ -1,4 +1,4 @@
-"""Applications on the page: registering them, their secret shown once, and who loses when two change one at once."""
+"""Applications in the console: registering, rotating the secret, deleting, and concurrent changes."""
 
 import re
 
@@ -11,7 +11,7 @@ from chalicelib.events.tables import Event
 from chalicelib.oauth import authorize, clients, delete_client, parameters, registration
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.tables import Client
-from tests.oauth.flow import CALLBACK, CLIENT, ISSUER, LOOPBACK, PKCE, App, Person, refusal, registered, works
+from tests.oauth.flow import CALLBACK, CLIENT, ISSUER, LOOPBACK, PKCE, App, User, error_of, is_accepted, register_client
 from tests.support.console_client import Page
 from tests.support.harness import TestApp
 
@@ -19,50 +19,50 @@ NEW = "/settings/applications/new"
 SECRET = re.compile(r"lk_cs_[0-9A-Za-z]{36}")
 
 
-def register(person: Person, kind: str, *uris: str) -> Page:
-    """Fill in the form for a new application."""
-    return person.submit(NEW, name="Mine", redirect_uris="\r\n".join(uris), kind=kind, scopes=["read", "write"])
+def register(user: User, kind: str, *uris: str) -> Page:
+    """Submit the form for a new application."""
+    return user.submit(NEW, name="Mine", redirect_uris="\r\n".join(uris), kind=kind, scopes=["read", "write"])
 
 
-def test_confidential_application_is_registered_on_the_page(latchkey: TestApp, ada: Person) -> None:
-    """Id and secret are shown, the secret never again, and with them it goes the whole way."""
+def test_confidential_application_is_registered_in_the_console(latchkey: TestApp, ada: User) -> None:
+    """Id and secret are shown, the secret only once, and the flow works with them."""
     page = register(ada, "confidential", CALLBACK, f" {LOOPBACK} ", "")
-    (client,) = clients.owned_by(ada.account.id)
+    (client,) = clients.list_of_account(ada.account.id)
     (secret,) = set(SECRET.findall(page.html))
     assert (client.client_id in page.html, client.redirect_uris) == (True, [CALLBACK, LOOPBACK])
     app = App(latchkey, client, secret, CALLBACK)
-    assert works(latchkey, ada.grant(app)[0])
+    assert is_accepted(latchkey, ada.grant(app)[0])
     assert app.ask(CLIENT).status == 200
     for target in ("/settings/applications", f"/settings/applications/{client.client_id}"):
-        shown = ada.open(target).html
-        assert client.client_id in shown
-        assert not SECRET.search(shown)
+        html = ada.open(target).html
+        assert client.client_id in html
+        assert not SECRET.search(html)
 
 
-def test_public_application_is_registered_on_the_page(latchkey: TestApp, ada: Person) -> None:
-    """It has no secret, nor can it get one."""
+def test_public_application_is_registered_in_the_console(latchkey: TestApp, ada: User) -> None:
+    """It has no secret and can't get one."""
     page = register(ada, "public", LOOPBACK)
-    (client,) = clients.owned_by(ada.account.id)
+    (client,) = clients.list_of_account(ada.account.id)
     assert not SECRET.search(page.html)
-    assert works(latchkey, ada.grant(App(latchkey, client, None, LOOPBACK, PKCE))[0])
+    assert is_accepted(latchkey, ada.grant(App(latchkey, client, None, LOOPBACK, PKCE))[0])
     path = f"/settings/applications/{client.client_id}"
     fields = ada.filled(ada.open(path), f"{path}/change", {})
     assert ada.send(f"{path}/secret", fields).status == 409
 
 
-def test_application_that_cant_be_is_told_why(latchkey: TestApp, ada: Person) -> None:
-    """Without a redirect, a name, a kind or a scope there is none."""
+def test_invalid_application_form_shows_the_error(latchkey: TestApp, ada: User) -> None:
+    """A redirect URI, a name, a kind and a scope are required."""
     good = {"name": "Mine", "redirect_uris": CALLBACK, "kind": "public"}
     for wrong in ({"redirect_uris": ""}, {"name": " "}, {"kind": "secret"}, {"redirect_uris": "x"}):
         page = ada.submit(NEW, **{**good, **wrong}, scopes=["read"])
         assert (page.status, bool(page.problem)) == (400, True), wrong
     assert ada.submit(NEW, **good, scopes=["keys"]).status == 400
-    assert list(clients.owned_by(ada.account.id)) == []
+    assert list(clients.list_of_account(ada.account.id)) == []
 
 
-def test_account_has_at_most_50_applications(latchkey: TestApp, ada: Person) -> None:
-    """One that is deleted makes room."""
-    owned = [registered(latchkey, owner=ada.account) for _ in range(clients.OWNED_MAX)]
+def test_account_has_at_most_50_applications(latchkey: TestApp, ada: User) -> None:
+    """A deleted one doesn't count."""
+    owned = [register_client(latchkey, owner=ada.account) for _ in range(clients.PER_ACCOUNT_MAX)]
     page = register(ada, "public", CALLBACK)
     assert (page.status, "at most 50" in page.problem) == (409, True)
     delete_client.delete(owned[0].client)
@@ -70,9 +70,9 @@ def test_account_has_at_most_50_applications(latchkey: TestApp, ada: Person) -> 
     assert register(ada, "public", CALLBACK).status == 409
 
 
-def test_deleting_an_application_again_makes_no_more_room(latchkey: TestApp, ada: Person) -> None:
-    """Its place is given back once, and its owner is told once."""
-    owned = [registered(latchkey, owner=ada.account) for _ in range(clients.OWNED_MAX)]
+def test_deleting_an_application_twice_counts_once(latchkey: TestApp, ada: User) -> None:
+    """The number of applications is decremented once, and one event is recorded."""
+    owned = [register_client(latchkey, owner=ada.account) for _ in range(clients.PER_ACCOUNT_MAX)]
     for _ in range(3):
         delete_client.delete(owned[0].client)
     assert [register(ada, "public", CALLBACK).status for _ in range(2)] == [200, 409]
@@ -81,16 +81,16 @@ def test_deleting_an_application_again_makes_no_more_room(latchkey: TestApp, ada
 
 
 def test_suspended_account_registers_no_application(latchkey: TestApp) -> None:
-    """What is decided in the one write is that it is active, too."""
+    """The transaction itself requires an active account."""
     owner = latchkey.account()
     change.set_standing(owner.id, tier=None, status=states.SUSPENDED, actor="acc_admin")
     with pytest.raises(errors.NotFound):
-        registered(latchkey, owner=owner)
-    assert list(clients.owned_by(owner.id)) == []
+        register_client(latchkey, owner=owner)
+    assert list(clients.list_of_account(owner.id)) == []
 
 
-def test_second_of_two_rotations_at_once_is_refused(latchkey: TestApp, app: App) -> None:
-    """Its page must not show a secret that never works."""
+def test_second_of_two_concurrent_rotations_fails(latchkey: TestApp, app: App) -> None:
+    """Its page must not show a secret that never worked."""
     seen_by_both = Client.get(app.id)
     app.secret = clients.rotate_secret(app.client)
     with pytest.raises(errors.Conflict):
@@ -98,33 +98,33 @@ def test_second_of_two_rotations_at_once_is_refused(latchkey: TestApp, app: App)
     assert app.ask(CLIENT).status == 200
 
 
-def test_change_of_a_client_that_was_deleted_meanwhile_is_refused(latchkey: TestApp, app: App) -> None:
-    """Neither its name, its secret nor its description brings it back."""
+def test_change_of_a_concurrently_deleted_client_fails(latchkey: TestApp, app: App) -> None:
+    """Name, secret and metadata: no write recreates the item."""
     seen = Client.get(app.id)
     delete_client.delete(app.client)
     with pytest.raises(errors.NotFound):
-        clients.change(seen, name="Mine", uris=[CALLBACK])
+        clients.update(seen, name="Mine", uris=[CALLBACK])
     with pytest.raises(errors.Conflict):
         clients.rotate_secret(seen)
-    with pytest.raises(OAuthError, match="registration token"):
+    with pytest.raises(OAuthError, match="registration access token"):
         registration.replace(seen, "", f'{{"client_id": "{app.id}", "redirect_uris": ["{CALLBACK}"]}}', ISSUER)
     assert clients.find(app.id) is None
 
 
 @pytest.mark.parametrize("registered_by", ["account", "self"])
-def test_yes_to_a_client_that_was_deleted_meanwhile_is_worth_nothing(
-    latchkey: TestApp, ada: Person, app: App, registered_by: str
+def test_approval_of_a_concurrently_deleted_client_fails(
+    latchkey: TestApp, ada: User, app: App, registered_by: str
 ) -> None:
-    """One that may be forgotten is refused at once; of one that is kept the code is no good."""
+    """An unapproved client fails at the approval; a kept one at the exchange of the code."""
     if registered_by == "self":
         app.client.update(actions=[Client.dies_at.set(latchkey.clock.now_ms // 1000 + 60)])
-    asked = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]}
-    asking = authorize.read(parameters.of_query(asked), ISSUER)
+    sent = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]}
+    request = authorize.parse(parameters.parse_query(sent), ISSUER)
     delete_client.delete(app.client)
     if registered_by == "self":
-        with pytest.raises(authorize.NoSuchClient):
-            authorize.approve(asking, ada.account.id, ISSUER)
+        with pytest.raises(authorize.CannotRedirect):
+            authorize.approve(request, ada.account.id, ISSUER)
         return
-    location = authorize.approve(asking, ada.account.id, ISSUER)
+    location = authorize.approve(request, ada.account.id, ISSUER)
     code = location.partition("code=")[2].partition("&")[0]
-    assert refusal(app.redeem(code)) == (401, "invalid_client")
+    assert error_of(app.redeem(code)) == (401, "invalid_client")

@@ -1,4 +1,4 @@
-"""Clients as they are stored, changed and ended, without the pages."""
+"""Clients in DynamoDB: registering, changing and keeping them, without the console."""
 
 from typing import Any
 
@@ -23,39 +23,39 @@ NOON_S = NOON_MS // 1000
 DOCUMENT = "https://client.example/client.json"
 
 
-def register(**described: Any) -> clients.Registered:
-    """Register a client that says no more of itself than it must."""
+def register(**described: Any) -> clients.NewClient:
+    """Register a client with the required arguments only."""
     least = {"name": "Photos", "uris": [CALLBACK], "auth_method": "client_secret_basic", "grant_types": {CODE}}
     return clients.register(**{**least, "wanted": set[str](), "registered_by": "account", **described})
 
 
-def test_client_is_stored_as_it_was_described(latchkey: TestApp) -> None:
-    """Its secret by its digest and its last characters."""
+def test_client_is_stored_completely(latchkey: TestApp) -> None:
+    """The secret as its digest and preview."""
     owner = latchkey.account()
     latchkey.clock.forward(1)
-    made = register(owner_id=owner.id, uri="https://photos.example/", wanted={"write"}, pkce_required=True)
-    client = Client.get(made.client.client_id)
-    assert made.secret
+    new = register(account_id=owner.id, uri="https://photos.example/", wanted={"write"}, pkce_required=True)
+    client = Client.get(new.client.client_id)
+    assert new.secret
     assert (client.name, client.redirect_uris, client.auth_method) == ("Photos", [CALLBACK], "client_secret_basic")
     assert (client.grant_types, client.scopes, client.registered_by) == ({CODE}, {"write"}, "account")
-    assert (client.created_at, client.owner_id, client.uri) == (NOON_MS + 1000, owner.id, "https://photos.example/")
-    assert (client.secret_digest, client.secret_hint) == (secrets.digest(made.secret), secrets.hint(made.secret))
+    assert (client.created_at, client.account_id, client.uri) == (NOON_MS + 1000, owner.id, "https://photos.example/")
+    assert (client.secret_digest, client.secret_hint) == (secrets.digest(new.secret), secrets.hint(new.secret))
     assert client.pkce_required is True
-    assert clients.has_secret(client, made.secret)
-    assert not clients.has_secret(client, f"{made.secret}x")
-    assert repr(made) == f"Registered({client.client_id})"
+    assert clients.has_secret(client, new.secret)
+    assert not clients.has_secret(client, f"{new.secret}x")
+    assert repr(new) == f"NewClient({client.client_id})"
     assert told(owner.id) == [(kinds.APPLICATION_CREATED, {"application": client.client_id, "name": "Photos"})]
     assert Account.get(owner.id).applications == 1
 
 
-def test_client_that_says_the_least_has_the_rest_by_default(latchkey: TestApp) -> None:
-    """Both scopes; no secret for a public one; nothing that isn't known."""
-    made = register(auth_method="none", registered_by="self", registration_digest="d", dies_at=NOON_S + 9)
-    client = Client.get(made.client.client_id)
-    assert made.secret is None
+def test_client_with_minimal_metadata_has_defaults(latchkey: TestApp) -> None:
+    """Both scopes; no secret for a public client; unknown attributes are absent."""
+    new = register(auth_method="none", registered_by="self", registration_digest="d", dies_at=NOON_S + 9)
+    client = Client.get(new.client.client_id)
+    assert new.secret is None
     assert not clients.has_secret(client, "")
     assert (client.scopes, client.registration_digest, client.dies_at) == ({"read", "write"}, "d", NOON_S + 9)
-    unknown = {"owner_id", "secret_digest", "secret_hint", "uri", "pkce_required"}
+    unknown = {"account_id", "secret_digest", "secret_hint", "uri", "pkce_required"}
     assert client.attribute_values.keys().isdisjoint(unknown)
 
 
@@ -64,65 +64,65 @@ def test_client_that_says_the_least_has_the_rest_by_default(latchkey: TestApp) -
     [
         (
             {"auth_method": "none", "grant_types": {CODE, CLIENT_CREDENTIALS}},
-            "no credentials to use client_credentials",
+            "can't use client_credentials",
         ),
         ({"uris": []}, "needs a redirect URI"),
         ({"uris": ["https://a.example/#x"]}, "absolute and plain"),
         ({"uris": [f"https://a.example/{number}" for number in range(11)]}, "at most 10 redirect URIs"),
-        ({"wanted": {"read", "keys"}}, "scope may hold read and write only"),
+        ({"wanted": {"read", "keys"}}, "scope may only contain read and write"),
     ],
 )
-def test_client_that_cant_be_is_refused(latchkey: TestApp, described: dict[str, Any], why: str) -> None:
+def test_invalid_client_is_rejected(latchkey: TestApp, described: dict[str, Any], why: str) -> None:
     """Nothing is stored."""
     with pytest.raises(errors.InvalidRequest, match=why):
-        register(owner_id=latchkey.account().id, **described)
+        register(account_id=latchkey.account().id, **described)
     assert list(Client.scan()) == []
 
 
-def test_client_may_have_ten_redirects_and_without_the_code_flow_none(latchkey: TestApp) -> None:
-    """Those that stand there twice count once, and they keep their order."""
+def test_client_has_up_to_ten_redirect_uris(latchkey: TestApp) -> None:
+    """Duplicates count once, and the order is kept. Without the code flow none is needed."""
     uris = [f"https://a.example/{number}" for number in range(9, -1, -1)]
     owner = latchkey.account().id
-    assert register(owner_id=owner, uris=uris[:5] * 2).client.redirect_uris == uris[:5]
-    assert register(owner_id=owner, uris=uris).client.redirect_uris == uris
+    assert register(account_id=owner, uris=uris[:5] * 2).client.redirect_uris == uris[:5]
+    assert register(account_id=owner, uris=uris).client.redirect_uris == uris
     for grant_types in ({DEVICE}, {CLIENT_CREDENTIALS}, {REFRESH, DEVICE}):
-        assert register(owner_id=owner, uris=[], grant_types=grant_types).client.redirect_uris == []
-    assert not register(owner_id=owner, auth_method="none", grant_types={CODE, DEVICE}).secret
+        assert register(account_id=owner, uris=[], grant_types=grant_types).client.redirect_uris == []
+    assert not register(account_id=owner, auth_method="none", grant_types={CODE, DEVICE}).secret
 
 
-def test_redirects_that_are_refused_are_the_redirects_fault() -> None:
-    """Its field, and its kind."""
-    with pytest.raises(BadRedirectURI) as refused:
-        clients.check_uris_for({CODE}, [])
-    assert refused.value.field == "redirect_uris"
-    with pytest.raises(BadRedirectURI) as refused:
-        clients.checked_uris(["x"])
-    assert refused.value.field == "redirect_uris"
+def test_bad_redirect_uri_names_its_field() -> None:
+    """The exception has the field and the type of a bad redirect URI."""
+    with pytest.raises(BadRedirectURI) as raised:
+        clients.check_has_redirect_uri({CODE}, [])
+    assert raised.value.field == "redirect_uris"
+    with pytest.raises(BadRedirectURI) as raised:
+        clients.validate_redirect_uris(["x"])
+    assert raised.value.field == "redirect_uris"
 
 
-def test_account_has_at_most_50_applications_whatever_it_asks_with(latchkey: TestApp) -> None:
-    """A form that wasn't used is no reason; one that was says so; a fault of the database is neither."""
+def test_limit_of_50_applications_is_distinct_from_a_reused_form(latchkey: TestApp) -> None:
+    """A reused form has its own error, and so has a fault of the database."""
     owner = latchkey.account()
-    register(owner_id=owner.id, form="form 1")
+    register(account_id=owner.id, form="form 1")
     with pytest.raises(errors.Conflict, match="Its application is in the list"):
-        register(owner_id=owner.id, form="form 1")
+        register(account_id=owner.id, form="form 1")
     owner.update(actions=[Account.applications.set(49)])
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
-        register(owner_id=owner.id)
-    register(owner_id=owner.id)
+        register(account_id=owner.id)
+    register(account_id=owner.id)
     for form in (None, "form 2"):
         with pytest.raises(errors.Conflict, match="at most 50 applications"):
-            register(owner_id=owner.id, form=form)
+            register(account_id=owner.id, form=form)
     with pytest.raises(errors.NotFound, match="no such account"):
-        register(owner_id="acc_" + "0" * 20)
+        register(account_id="acc_" + "0" * 20)
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
         register(registered_by="self")
 
 
-def test_registration_overwrites_nothing(latchkey: TestApp) -> None:
-    """Each put is one where nothing stood."""
+def test_registration_overwrites_no_item(latchkey: TestApp) -> None:
+    """Each put requires that no item exists."""
     with sent() as calls:
-        register(owner_id=latchkey.account().id, form="form 1")
+        register(account_id=latchkey.account().id, form="form 1")
     puts = [write["Put"] for _, request in calls for write in request.get("TransactItems", ()) if "Put" in write]
     mine = [put for put in puts if put["TableName"].endswith(("-clients", "-tickets"))]
     assert len(mine) == 2
@@ -130,15 +130,15 @@ def test_registration_overwrites_nothing(latchkey: TestApp) -> None:
 
 
 def kept(client: Client) -> tuple[Client, int]:
-    """Return a client after an approval, and how many writes that took."""
+    """Return a client after an approval, and the number of writes."""
     with sent() as calls, models.transaction() as write:
         client_lifetime.keep(write, client)
     writes = [write for _, request in calls for write in request.get("TransactItems", ())]
     return Client.get(client.client_id), len(writes)
 
 
-def test_client_that_registered_itself_is_kept_for_good_once_it_is_used(latchkey: TestApp) -> None:
-    """One that is kept for good already needs no write."""
+def test_self_registered_client_is_kept_once_it_is_used(latchkey: TestApp) -> None:
+    """One that is already kept needs no write."""
     client = register(registered_by="self", dies_at=NOON_S + 9).client
     used, writes = kept(client)
     assert ("dies_at" in used.attribute_values, writes) == (False, 1)
@@ -146,44 +146,44 @@ def test_client_that_registered_itself_is_kept_for_good_once_it_is_used(latchkey
 
 
 @pytest.mark.parametrize(("kept_until", "writes"), [(None, 1), (90 * DAY_S - 1, 1), (90 * DAY_S, 0), (91 * DAY_S, 0)])
-def test_client_of_a_document_is_kept_as_long_as_a_grant_could_live(
+def test_client_of_a_document_is_kept_longer_than_a_grant(
     latchkey: TestApp, kept_until: int | None, writes: int
 ) -> None:
-    """For 120 days, written anew when that is less than the 90 of a grant."""
+    """For 120 days, extended when fewer than a grant's 90 days are left."""
     until = None if kept_until is None else NOON_S + kept_until
     client = register(registered_by="document", dies_at=NOON_S + 2 * DAY_S).client
     if until is not None:
         client.update(actions=[Client.kept_until.set(until), Client.dies_at.set(until)])
-    used, made = kept(client)
-    assert made == writes
+    used, new = kept(client)
+    assert new == writes
     if writes:
         assert used.kept_until == used.dies_at == NOON_S + 120 * DAY_S
     else:
         assert used.kept_until == used.dies_at == until
 
 
-def test_client_that_is_gone_is_not_kept(latchkey: TestApp) -> None:
-    """Neither one that was deleted nor one that was forgotten comes back by an approval."""
-    ended, gone = (register(registered_by="self", dies_at=NOON_S + 9).client for _ in range(2))
-    delete_client.delete(ended)
-    Client(gone.client_id).delete()
-    for client in (ended, gone):
+def test_missing_client_is_not_recreated_by_an_approval(latchkey: TestApp) -> None:
+    """Neither a deleted nor an expired one."""
+    deleted, expired = (register(registered_by="self", dies_at=NOON_S + 9).client for _ in range(2))
+    delete_client.delete(deleted)
+    Client(expired.client_id).delete()
+    for client in (deleted, expired):
         client.dies_at = NOON_S + 9
         with pytest.raises(TransactWriteError), models.transaction() as write:
             client_lifetime.keep(write, client)
-    assert Client.found(gone.client_id) is None
+    assert Client.found(expired.client_id) is None
 
 
-def test_rotated_secret_is_another_and_the_old_one_none(latchkey: TestApp) -> None:
-    """The object that it was done with knows it, too."""
+def test_rotation_replaces_the_secret(latchkey: TestApp) -> None:
+    """In the object that was passed as well."""
     owner = latchkey.account()
-    made = register(owner_id=owner.id)
+    new = register(account_id=owner.id)
     latchkey.clock.forward(1)
-    secret = clients.rotate_secret(made.client)
-    stored = Client.get(made.client.client_id)
-    for client in (made.client, stored):
+    secret = clients.rotate_secret(new.client)
+    stored = Client.get(new.client.client_id)
+    for client in (new.client, stored):
         assert clients.has_secret(client, secret)
-        assert not clients.has_secret(client, str(made.secret))
+        assert not clients.has_secret(client, str(new.secret))
         assert client.secret_hint == secrets.hint(secret)
     assert told(owner.id)[1:] == [
         (kinds.APPLICATION_SECRET_ROTATED, {"application": stored.client_id, "name": "Photos"})
@@ -191,12 +191,12 @@ def test_rotated_secret_is_another_and_the_old_one_none(latchkey: TestApp) -> No
 
 
 @pytest.mark.parametrize("pkce_required", [None, False, True])
-def test_change_gives_another_name_and_other_redirects(latchkey: TestApp, pkce_required: bool | None) -> None:
-    """And says whether PKCE is required where it is said; what isn't said stays."""
+def test_update_changes_name_and_redirect_uris(latchkey: TestApp, pkce_required: bool | None) -> None:
+    """And the PKCE requirement if it is passed; other attributes stay."""
     owner = latchkey.account()
-    client = register(owner_id=owner.id, pkce_required=True).client
+    client = register(account_id=owner.id, pkce_required=True).client
     latchkey.clock.forward(1)
-    clients.change(client, name="Albums", uris=["https://b.example/"], pkce_required=pkce_required)
+    clients.update(client, name="Albums", uris=["https://b.example/"], pkce_required=pkce_required)
     stored = Client.get(client.client_id)
     for changed in (client, stored):
         assert (changed.name, changed.redirect_uris) == ("Albums", ["https://b.example/"])
@@ -204,43 +204,43 @@ def test_change_gives_another_name_and_other_redirects(latchkey: TestApp, pkce_r
     assert told(owner.id)[1:] == [(kinds.APPLICATION_CHANGED, {"application": client.client_id, "name": "Albums"})]
 
 
-def test_client_that_never_was_is_not_changed(latchkey: TestApp) -> None:
-    """Nor does it come to be."""
+def test_unknown_client_is_not_changed(latchkey: TestApp) -> None:
+    """No item is created."""
     client = Client(ids.new("app"), name="Photos", registered_by="self", secret_digest="d")
     with pytest.raises(errors.NotFound):
-        clients.change(client, name="Albums", uris=[CALLBACK])
+        clients.update(client, name="Albums", uris=[CALLBACK])
     with pytest.raises(errors.Conflict):
         clients.rotate_secret(client)
-    assert delete_client.begin_deleting(client) is None
+    assert delete_client.start_deletion(client) is None
     assert Client.found(client.client_id) is None
 
 
-def test_owned_clients_are_the_accounts_own(latchkey: TestApp) -> None:
-    """Someone else's looks like one that never was."""
+def test_account_reads_only_its_own_clients(latchkey: TestApp) -> None:
+    """Another account's client is indistinguishable from a missing one."""
     owner, other = latchkey.account(), latchkey.account(name="Bea")
-    mine = register(owner_id=owner.id).client
-    assert clients.owned(owner.id, mine.client_id).client_id == mine.client_id
+    mine = register(account_id=owner.id).client
+    assert clients.get_of_account(owner.id, mine.client_id).client_id == mine.client_id
     for account, client_id in ((other.id, mine.client_id), (owner.id, "app_" + "0" * 20), (owner.id, "x")):
         with pytest.raises(errors.NotFound, match="no such application"):
-            clients.owned(account, client_id)
-    assert [each.client_id for each in clients.owned_by(owner.id)] == [mine.client_id]
-    assert list(clients.owned_by(other.id)) == []
+            clients.get_of_account(account, client_id)
+    assert [each.client_id for each in clients.list_of_account(owner.id)] == [mine.client_id]
+    assert list(clients.list_of_account(other.id)) == []
 
 
-def test_account_answers_for_a_client_while_it_is_active(latchkey: TestApp) -> None:
-    """Nobody does for one that registered itself, whatever it says."""
+def test_client_is_verified_while_its_account_is_active(latchkey: TestApp) -> None:
+    """A self-registered client never is, whatever its attributes."""
     owner = latchkey.account()
-    mine, alone = register(owner_id=owner.id).client, register(registered_by="self").client
-    posing = replace_in(alone, owner_id=owner.id)
-    assert [clients.has_active_owner(each) for each in (mine, alone, posing)] == [True, False, False]
+    mine, alone = register(account_id=owner.id).client, register(registered_by="self").client
+    posing = replace_in(alone, account_id=owner.id)
+    assert [clients.has_active_account(each) for each in (mine, alone, posing)] == [True, False, False]
     owner.update(actions=[Account.status.set("suspended")])
-    assert not clients.has_active_owner(mine)
+    assert not clients.has_active_account(mine)
     owner.delete()
-    assert not clients.has_active_owner(mine)
+    assert not clients.has_active_account(mine)
 
 
 def replace_in(client: Client, **values: Any) -> Client:
-    """Return another copy of a stored client with other values."""
+    """Return a copy of a stored client with other values."""
     copy = Client.get(client.client_id)
     for name, value in values.items():
         setattr(copy, name, value)
@@ -255,6 +255,6 @@ def replace_in(client: Client, **values: Any) -> Client:
         ("https://".ljust(1_025, "x"), False),
     ],
 )
-def test_client_id_is_ours_or_the_url_of_a_document(text: str, is_one: bool) -> None:
-    """As long as a sort key can be."""
+def test_client_id_is_generated_or_a_document_url(text: str, is_one: bool) -> None:
+    """Up to the length of a sort key."""
     assert clients.is_client_id(text) == is_one

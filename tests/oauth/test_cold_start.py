@@ -1,4 +1,4 @@
-"""The hot path's cold start doesn't pay for the authorization server, nor that for the pages."""
+"""Cold starts: an API request doesn't import the authorization server, nor a token request the pages."""
 
 import json
 import subprocess
@@ -41,21 +41,21 @@ FORGOTTEN = sorted({"app", "chalicelib", "infra", "pynamodb"} | PROTOCOL | PAGES
 
 
 def imported_by(method: str, target: str, status: int, body: bytes = b"") -> set[str]:
-    """Return what is imported once a new process has answered one request."""
+    """Return the modules that a new process has imported after one request."""
     script = FRESH.format(forgotten=FORGOTTEN, method=method, target=target, status=status, body=body)
     run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     return set(json.loads(run.stdout.splitlines()[-1]))
 
 
-def test_first_request_of_the_api_imports_no_cryptography() -> None:
-    """Nor templates, nor password hashing: an API call pays for none of them."""
+def test_first_api_request_imports_no_cryptography() -> None:
+    """Nor templates, nor password hashing."""
     imported = imported_by("GET", "/v1/users/me", 200)
     assert {"chalicelib", "chalice"} <= imported
     assert not imported & (PROTOCOL | PAGES)
 
 
 def test_first_token_request_imports_no_pages() -> None:
-    """A client waits for the protocol, not for what people look at."""
+    """Nothing that only the console needs."""
     imported = imported_by("POST", "/oauth/token", 401, b'{"client_id": "nobody"}')
     assert not imported & PAGES

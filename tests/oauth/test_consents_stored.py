@@ -1,4 +1,4 @@
-"""Consents as they are stored: what each is to, when it is over, and what ends with it."""
+"""Consents in DynamoDB: their entries, validity, withdrawal and deletion."""
 
 import pytest
 from pynamodb.exceptions import TransactWriteError
@@ -18,13 +18,13 @@ FILES = "https://files.example.com"
 APP, OTHER = "app_" + "1" * 20, "app_" + "2" * 20
 
 
-def lines(*scopes: str, uri: str = HERE) -> set[str]:
-    """Return what a yes to scopes is to, without a resource."""
-    return consent.lines(uri, scopes or ("read",), [])
+def entries(*scopes: str, uri: str = HERE) -> set[str]:
+    """Return the entries of a consent to scopes without a resource."""
+    return consent.entries(uri, scopes or ("read",), [])
 
 
-def given(account: Account, client_id: str = APP) -> Consent | None:
-    """Return what is remembered."""
+def find(account: Account, client_id: str = APP) -> Consent | None:
+    """Return the stored consent."""
     return Consent.found(account.id, client_id)
 
 
@@ -38,58 +38,60 @@ def given(account: Account, client_id: str = APP) -> Consent | None:
         (HERE, [], [FILES], set()),
     ],
 )
-def test_yes_is_to_a_scope_for_a_resource_at_a_place(
+def test_consent_has_an_entry_per_scope_resource_and_recipient(
     uri: str, scopes: list[str], resources: list[str], remembered: set[str]
 ) -> None:
-    """A line each; no resource by name is one, too."""
-    assert consent.lines(uri, scopes, resources) == remembered
+    """A request without a resource has an entry, too."""
+    assert consent.entries(uri, scopes, resources) == remembered
 
 
-def test_yes_is_remembered_as_long_as_it_is_not_over(latchkey: TestApp) -> None:
-    """For no more than it was to, there and for this client; never where any app of a machine may listen."""
+def test_consent_is_remembered_while_it_is_valid(latchkey: TestApp) -> None:
+    """For no more than it covers, this recipient and this client; never for a shared redirect URI."""
     account, client = latchkey.account(), Client(APP)
-    consent.remember(account.id, APP, lines("read", "write") | lines(uri="http://127.0.0.1/"))
+    consent.remember(account.id, APP, entries("read", "write") | entries(uri="http://127.0.0.1/"))
 
     def remembered(allowed: set[str], uri: str = HERE, client: Client = client) -> bool:
         return consent.is_remembered(account, client, redirect_uri=uri, allowed=allowed)
 
-    assert remembered(lines())
-    assert remembered(lines("read", "write"))
-    assert not remembered(lines("read", "keys"))
-    assert not remembered(lines(uri=THERE), THERE)
-    assert not remembered(lines(), client=Client(OTHER))
-    assert not remembered(lines(uri="http://127.0.0.1/"), "http://127.0.0.1/")
+    assert remembered(entries())
+    assert remembered(entries("read", "write"))
+    assert not remembered(entries("read", "keys"))
+    assert not remembered(entries(uri=THERE), THERE)
+    assert not remembered(entries(), client=Client(OTHER))
+    assert not remembered(entries(uri="http://127.0.0.1/"), "http://127.0.0.1/")
     assert consent.is_given_at(account, client, f"{HERE}/elsewhere")
     assert not consent.is_given_at(account, client, "https://a.exampl")
     assert not consent.is_given_at(account, Client(OTHER), HERE)
     account.credentials_since = NOON_MS
-    assert remembered(lines())
+    assert remembered(entries())
     account.credentials_since = NOON_MS + 1
-    assert not remembered(lines())
+    assert not remembered(entries())
     assert not consent.is_given_at(account, client, HERE)
     assert list(consent.of_account(account)) == []
 
 
-def test_consents_of_an_account_are_read_as_they_are(latchkey: TestApp) -> None:
+def test_consents_of_an_account_are_read_consistently(latchkey: TestApp) -> None:
     """All that it gave."""
     account = latchkey.account()
     for client_id in (APP, OTHER):
-        consent.remember(account.id, client_id, lines())
+        consent.remember(account.id, client_id, entries())
     with sent() as calls:
         assert [each.client_id for each in consent.of_account(account)] == [APP, OTHER]
     assert all(request["ConsistentRead"] for _, request in calls)
 
 
 @pytest.mark.parametrize(("since_ms", "allowed"), [(0, {"read", "write"}), (1, {"write"})])
-def test_yes_adds_to_what_holds_and_replaces_what_is_over(latchkey: TestApp, since_ms: int, allowed: set[str]) -> None:
-    """One that was given when the account's credentials ended holds; one from before is over."""
+def test_consent_extends_a_valid_one_and_replaces_an_invalid_one(
+    latchkey: TestApp, since_ms: int, allowed: set[str]
+) -> None:
+    """One from the very time since which the account's credentials are valid is valid; an earlier one isn't."""
     account = latchkey.account()
-    consent.remember(account.id, APP, lines())
+    consent.remember(account.id, APP, entries())
     account.update(actions=[Account.credentials_since.set(NOON_MS + since_ms)])
     latchkey.clock.now_ms += 5
     with sent() as calls:
-        consent.remember(account.id, APP, lines("write"))
-    stored = given(account)
+        consent.remember(account.id, APP, entries("write"))
+    stored = find(account)
     assert stored is not None
     assert (stored.scopes, stored.given_at) == (allowed, NOON_MS + 5)
     assert told(account.id) == [
@@ -99,93 +101,94 @@ def test_yes_adds_to_what_holds_and_replaces_what_is_over(latchkey: TestApp, sin
     assert all(request.get("ConsistentRead") for operation, request in calls if operation == "GetItem")
 
 
-def test_two_at_once_that_replace_what_is_over_add_up(latchkey: TestApp) -> None:
-    """The second finds a yes that holds."""
+def test_concurrent_replacements_are_merged(latchkey: TestApp) -> None:
+    """The second finds a valid consent and adds to it."""
     account = latchkey.account()
-    consent.remember(account.id, APP, lines("keys"))
+    consent.remember(account.id, APP, entries("keys"))
     account.update(actions=[Account.credentials_since.set(NOON_MS + 1)])
     latchkey.clock.forward(1)
-    # The first has been refused by the one that is over; before it replaces that, the other does.
-    with after("TransactWriteItems", lambda: consent.remember(account.id, APP, lines("write"))):
-        consent.remember(account.id, APP, lines())
-    stored = given(account)
+    # The first call failed on the outdated consent; before it replaces that one, the second call does.
+    with after("TransactWriteItems", lambda: consent.remember(account.id, APP, entries("write"))):
+        consent.remember(account.id, APP, entries())
+    stored = find(account)
     assert stored is not None
     assert stored.scopes == {"read", "write"}
     assert len(told(account.id)) == 3
 
 
-def test_fault_of_the_database_is_no_refusal(latchkey: TestApp) -> None:
-    """It is raised as it came, whichever write it was."""
+def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp) -> None:
+    """It is raised unchanged, for each of the writes."""
     account = latchkey.account()
     with failing("TransactWriteItems"):
         with pytest.raises(TransactWriteError):
-            consent.remember(account.id, APP, lines())
+            consent.remember(account.id, APP, entries())
         with pytest.raises(TransactWriteError):
             consent.withdraw(account.id, APP)
         with pytest.raises(TransactWriteError):
-            consent.forget_until(_remembered(latchkey, account), NOON_MS, 9)
-    assert given(account) is not None
+            consent.delete_until(_remembered(latchkey, account), NOON_MS, 9)
+    assert find(account) is not None
 
 
 def _remembered(latchkey: TestApp, account: Account) -> str:
-    """Store a yes by hand; return its account's id."""
-    Consent(account.id, APP, allowed=lines(), given_at=latchkey.clock.now_ms).save()
+    """Store a consent directly; return its account's id."""
+    Consent(account.id, APP, allowed=entries(), given_at=latchkey.clock.now_ms).save()
     return account.id
 
 
 @pytest.mark.parametrize(
-    ("allowed", "stands"), [(lines(), True), (lines("read", "write"), True), (lines("keys"), False), (set(), True)]
+    ("allowed", "stands"),
+    [(entries(), True), (entries("read", "write"), True), (entries("keys"), False), (set(), True)],
 )
-def test_transaction_may_depend_on_a_yes(latchkey: TestApp, allowed: set[str], stands: bool) -> None:
-    """On all of it, or at least on there being one; who is refused learns that it was that."""
+def test_transaction_can_require_a_consent(latchkey: TestApp, allowed: set[str], stands: bool) -> None:
+    """All of its entries, or just its existence; the failure is identified."""
     account = latchkey.account()
-    consent.remember(account.id, APP, lines("read", "write"))
+    consent.remember(account.id, APP, entries("read", "write"))
     refusals = []
     for client_id in (APP, OTHER):
         try:
             with models.transaction() as write:
-                consent.check_in(write, account.id, client_id, allowed)
+                consent.require_remembered(write, account.id, client_id, allowed)
                 write.update(Account(account.id), actions=[Account.name.set("Met")])
         except TransactWriteError as error:
-            refusals.append(consent.was_refused(error, account.id, client_id))
+            refusals.append(consent.was_withdrawn(error, account.id, client_id))
     assert refusals == [True] * (1 if stands else 2)
 
 
-def test_refusal_of_another_write_is_no_yes_that_was_taken_back(latchkey: TestApp) -> None:
-    """Where the yes stands, something else was in the way."""
+def test_failure_of_another_write_is_no_withdrawal(latchkey: TestApp) -> None:
+    """The consent exists, so another condition failed."""
     account = latchkey.account()
-    consent.remember(account.id, APP, lines())
-    never, refused = Account.id.does_not_exist(), []
+    consent.remember(account.id, APP, entries())
+    never, failures = Account.id.does_not_exist(), []
     try:
         with models.transaction() as write:
-            consent.check_in(write, account.id, APP, lines())
+            consent.require_remembered(write, account.id, APP, entries())
             write.update(Account(account.id), actions=[Account.name.set("Met")], condition=never)
     except TransactWriteError as error:
-        refused.append(consent.was_refused(error, account.id, APP))
-    assert (refused, Account.get(account.id).name) == ([False], "Ada")
+        failures.append(consent.was_withdrawn(error, account.id, APP))
+    assert (failures, Account.get(account.id).name) == ([False], "Ada")
 
 
 def grant(account: Account, client_id: str = APP) -> Grant:
     """Store a grant."""
-    made = grants.new(account.id, client_id, scopes={"read"}, resources=set())
-    made.save()
-    return made
+    stored_grants = grants.new(account.id, client_id, scopes={"read"}, resources=set())
+    stored_grants.save()
+    return stored_grants
 
 
-def live(*made: Grant) -> list[bool]:
-    """Return of each grant whether it lives."""
-    return [Grant.get(each.id).is_live() for each in made]
+def active_of(*stored_grants: Grant) -> list[bool]:
+    """Return for each grant whether it is active."""
+    return [Grant.get(each.id).is_active() for each in stored_grants]
 
 
-def test_withdrawn_yes_ends_the_clients_grants_and_no_others(latchkey: TestApp) -> None:
-    """It is told once, and looked at again for what the index didn't show yet."""
+def test_withdrawal_revokes_the_grants_of_the_client_only(latchkey: TestApp) -> None:
+    """One event is recorded, and grants missing in the index are revoked later."""
     account, other = latchkey.account(), latchkey.account(name="Bea")
-    consent.remember(account.id, APP, lines())
+    consent.remember(account.id, APP, entries())
     mine, others, elsewhere = grant(account), grant(account, OTHER), grant(other)
     latchkey.clock.forward(1)
     consent.withdraw(account.id, APP)
-    assert given(account) is None
-    assert live(mine, others, elsewhere) == [False, True, True]
+    assert find(account) is None
+    assert active_of(mine, others, elsewhere) == [False, True, True]
     assert told(account.id, but=1) == [
         (kinds.CONSENT_WITHDRAWN, {"application": APP}),
         (kinds.GRANT_REVOKED, {"grant": mine.id, "application": APP, "scopes": "read"}),
@@ -198,18 +201,18 @@ def test_withdrawn_yes_ends_the_clients_grants_and_no_others(latchkey: TestApp) 
     assert len(list(unfinished.all_there_are())) == 1
 
 
-def test_grants_of_a_device_end_though_no_yes_is_remembered(latchkey: TestApp) -> None:
-    """Nothing is told of a yes that never was."""
+def test_grants_of_a_device_are_revoked_without_a_consent(latchkey: TestApp) -> None:
+    """There is no event, because there was no consent."""
     account = latchkey.account()
     mine = grant(account)
     consent.withdraw(account.id, APP)
-    assert live(mine) == [False]
+    assert active_of(mine) == [False]
     assert [kind for kind, _ in told(account.id)] == [kinds.GRANT_REVOKED]
     assert len(list(unfinished.all_there_are())) == 1
 
 
-def test_withdrawals_of_two_clients_stand_beside_each_other(latchkey: TestApp) -> None:
-    """Neither takes the place of the other's ending."""
+def test_withdrawals_of_two_clients_are_independent(latchkey: TestApp) -> None:
+    """Neither overwrites the other's unfinished work."""
     account = latchkey.account()
     for client_id in (APP, OTHER):
         grant(account, client_id)
@@ -220,56 +223,54 @@ def test_withdrawals_of_two_clients_stand_beside_each_other(latchkey: TestApp) -
 @pytest.mark.parametrize(
     ("later_ms", "looked_ms", "ended"), [(0, 0, True), (5, 0, True), (0, 60_000, True), (1, 60_000, False)]
 )
-def test_grants_from_after_a_withdrawal_are_left_alone(
-    latchkey: TestApp, later_ms: int, looked_ms: int, ended: bool
-) -> None:
-    """Only at the very moment may one be dated after it: a function with a fast clock made it just before."""
+def test_grants_from_after_a_withdrawal_are_kept(latchkey: TestApp, later_ms: int, looked_ms: int, ended: bool) -> None:
+    """Except in the first run, since a function with a fast clock may have created one just before."""
     account = latchkey.account()
     ending = unfinished.new_choice(unfinished.OF_CONSENT, account.id, {APP}, by="x")
     latchkey.clock.now_ms += later_ms
-    made = grant(account)
+    stored_grants = grant(account)
     latchkey.clock.now_ms += looked_ms
     assert consent.finish_withdrawal(ending)
-    assert live(made) == [not ended]
+    assert active_of(stored_grants) == [not ended]
 
 
-def test_withdrawal_is_finished_when_a_slice_isnt_full(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And every function has heard of it."""
+def test_withdrawal_is_finished_when_a_slice_is_not_full(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And all cached policies are invalidated."""
     monkeypatch.setattr(consent, "SLICE", 2)
     account = latchkey.account()
-    made = [grant(account) for _ in range(3)]
+    stored_grants = [grant(account) for _ in range(3)]
     ending = unfinished.new_choice(unfinished.OF_CONSENT, account.id, {APP}, by="x")
     assert not consent.finish_withdrawal(ending)
-    assert live(*made).count(True) == 1
+    assert active_of(*stored_grants).count(True) == 1
     with failing("UpdateItem", "windows"):
         assert not consent.finish_withdrawal(ending)
-    assert live(*made) == [False] * 3
+    assert active_of(*stored_grants) == [False] * 3
     assert consent.finish_withdrawal(ending)
 
 
-def test_consents_are_forgotten_up_to_a_time_so_many_at_once(latchkey: TestApp) -> None:
-    """The time itself included; each is told."""
+def test_consents_are_deleted_up_to_a_time_in_slices(latchkey: TestApp) -> None:
+    """The time itself included; each has an event."""
     account = latchkey.account()
     for number in range(3):
-        Consent(account.id, f"app_{number}", allowed=lines(), given_at=NOON_MS + number).save()
+        Consent(account.id, f"app_{number}", allowed=entries(), given_at=NOON_MS + number).save()
     with sent() as calls:
-        assert consent.forget_until(account.id, NOON_MS + 1, 1) == 1
+        assert consent.delete_until(account.id, NOON_MS + 1, 1) == 1
     assert all(request.get("ConsistentRead") for operation, request in calls if operation == "Query")
     assert told(account.id) == [(kinds.CONSENT_WITHDRAWN, {"application": "app_0"})]
-    assert [consent.forget_until(account.id, NOON_MS + 1, 9) for _ in range(2)] == [1, 0]
+    assert [consent.delete_until(account.id, NOON_MS + 1, 9) for _ in range(2)] == [1, 0]
     assert [each.client_id for each in Consent.query(account.id)] == ["app_2"]
 
 
-def test_yes_that_is_given_again_meanwhile_is_not_forgotten(latchkey: TestApp) -> None:
-    """What was to be forgotten is another one."""
+def test_consent_given_again_meanwhile_is_not_deleted(latchkey: TestApp) -> None:
+    """The condition is on the consent that was read."""
     account = latchkey.account()
-    consent.remember(account.id, APP, lines())
+    consent.remember(account.id, APP, entries())
 
     def again() -> None:
         latchkey.clock.now_ms += 1
-        consent.remember(account.id, APP, lines("write"))
+        consent.remember(account.id, APP, entries("write"))
 
     with before("TransactWriteItems", again):
-        assert consent.forget_until(account.id, NOON_MS, 9) == 1
-    assert given(account) is not None
+        assert consent.delete_until(account.id, NOON_MS, 9) == 1
+    assert find(account) is not None
     assert [kind for kind, _ in told(account.id)] == [kinds.CONSENT_REMEMBERED] * 2

@@ -1,4 +1,4 @@
-"""A device authorization as it is stored, decided and polled, without the pages."""
+"""Device authorizations in DynamoDB: starting, deciding and polling, without the pages."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,34 +9,34 @@ from pynamodb.exceptions import TransactWriteError, UpdateError
 from chalicelib.core import errors, secrets
 from chalicelib.events import kinds
 from chalicelib.oauth import delete_client, device
-from chalicelib.oauth.tables import Client, Grant, Ticket
+from chalicelib.oauth.tables import Client, Grant, OneTimeToken
 from tests.credentials.events import told
 from tests.oauth.flow import ISSUER, App
 from tests.support.harness import NOON_MS, TestApp
 from tests.support.interleaving import after, failing, sent
 
 FILES = "https://files.example.com"
-LIVES_MS = 600_000
+LIFETIME_MS = 600_000
 
 
 def start(app: App, *, scopes: set[str] | None = None, resources: set[str] | None = None) -> dict[str, Any]:
-    """Open a device authorization."""
+    """Start a device authorization."""
     return device.start(app.client, scopes=scopes or {"read"}, resources=resources or set(), base_url=ISSUER)
 
 
-def ticket_of(answer: dict[str, Any]) -> Ticket:
-    """Return what is stored of it."""
-    return Ticket.get(secrets.digest(answer["device_code"]))
+def device_code_of(response: dict[str, Any]) -> OneTimeToken:
+    """Return its stored device code."""
+    return OneTimeToken.get(secrets.digest(response["device_code"]))
 
 
 @pytest.mark.parametrize("resources", [set[str](), {FILES}])
-def test_device_is_answered_and_stored_for_ten_minutes(latchkey: TestApp, app: App, resources: set[str]) -> None:
-    """RFC 8628 §3.2; what is stored overwrites nothing."""
+def test_device_authorization_is_stored_for_ten_minutes(latchkey: TestApp, app: App, resources: set[str]) -> None:
+    """RFC 8628 §3.2; the write overwrites no item."""
     with sent() as calls:
-        answer = start(app, scopes={"read", "write"}, resources=resources)
-    code = answer["user_code"]
-    assert answer == {
-        "device_code": answer["device_code"],
+        response = start(app, scopes={"read", "write"}, resources=resources)
+    code = response["user_code"]
+    assert response == {
+        "device_code": response["device_code"],
         "user_code": code,
         "verification_uri": f"{ISSUER}/device",
         "verification_uri_complete": f"{ISSUER}/device?user_code={code}",
@@ -45,158 +45,163 @@ def test_device_is_answered_and_stored_for_ten_minutes(latchkey: TestApp, app: A
     }
     assert (len(code), code[4]) == (9, "-")
     assert set(code) - {"-"} <= set("BCDFGHJKLMNPQRSTVWXZ")
-    ticket = ticket_of(answer)
-    assert (ticket.kind, ticket.client_id, ticket.scopes, ticket.interval_s) == ("dc", app.id, {"read", "write"}, 5)
-    assert (ticket.attribute_values.get("resources") or set()) == resources
-    assert (ticket.expires_at, ticket.dies_at) == (NOON_MS + LIVES_MS, (NOON_MS + LIVES_MS) // 1000)
-    (pointer,) = Ticket.scan(Ticket.kind == "uc")
-    assert (pointer.client_id, pointer.device_digest) == (app.id, ticket.digest)
-    assert (pointer.expires_at, pointer.dies_at) == (ticket.expires_at, ticket.dies_at)
+    device_code = device_code_of(response)
+    assert (device_code.kind, device_code.client_id, device_code.scopes, device_code.interval_s) == (
+        "dc",
+        app.id,
+        {"read", "write"},
+        5,
+    )
+    assert (device_code.attribute_values.get("resources") or set()) == resources
+    assert (device_code.expires_at, device_code.dies_at) == (NOON_MS + LIFETIME_MS, (NOON_MS + LIFETIME_MS) // 1000)
+    (pointer,) = OneTimeToken.scan(OneTimeToken.kind == "uc")
+    assert (pointer.client_id, pointer.device_digest) == (app.id, device_code.digest)
+    assert (pointer.expires_at, pointer.dies_at) == (device_code.expires_at, device_code.dies_at)
     puts = [write["Put"] for _, request in calls for write in request["TransactItems"]]
     assert all("attribute_not_exists" in put["ConditionExpression"] for put in puts)
 
 
-def test_fault_of_the_database_is_no_code_that_another_shows(latchkey: TestApp, app: App) -> None:
-    """It is raised, not tried again for ever."""
+def test_database_error_does_not_draw_another_code(latchkey: TestApp, app: App) -> None:
+    """It is raised, and not retried forever."""
     with failing("TransactWriteItems"), pytest.raises(TransactWriteError):
         start(app)
 
 
 @pytest.mark.parametrize(("before_it", "found"), [(0, True), (92, True), (93, False)])
-def test_so_much_of_what_is_typed_is_looked_at(latchkey: TestApp, app: App, before_it: int, found: bool) -> None:
+def test_entered_code_is_read_up_to_a_length(latchkey: TestApp, app: App, before_it: int, found: bool) -> None:
     """A hundred characters, of which a code has eight letters."""
     letters = start(app)["user_code"].replace("-", "")
     typed = "-" * before_it + letters.lower()
     if found:
-        assert device.pending(typed).user_code == f"{letters[:4]}-{letters[4:]}"
+        assert device.find_pending(typed).user_code == f"{letters[:4]}-{letters[4:]}"
     else:
-        with pytest.raises(errors.NotFound, match="No device waits"):
-            device.pending(typed)
+        with pytest.raises(errors.NotFound, match="This code is incorrect"):
+            device.find_pending(typed)
 
 
 @pytest.mark.parametrize("letter", ["ſ", "ⅽ", "A", "1"])
-def test_letter_that_no_device_shows_is_left_out(latchkey: TestApp, app: App, letter: str) -> None:
-    """Also one of another script that becomes one of ours as a capital."""
-    answer = start(app)
-    assert device.pending(f"{letter}{answer['user_code']}{letter}").user_code == answer["user_code"]
+def test_letters_outside_the_alphabet_are_ignored(latchkey: TestApp, app: App, letter: str) -> None:
+    """Including non-ASCII letters whose capital is in the alphabet."""
+    response = start(app)
+    assert device.find_pending(f"{letter}{response['user_code']}{letter}").user_code == response["user_code"]
 
 
-def test_decision_holds_for_all_that_the_page_says(latchkey: TestApp, app: App) -> None:
-    """Who asks, the code, and for what."""
-    waiting = device.pending(start(app, scopes={"read"}, resources={FILES})["user_code"])
+def test_decision_is_bound_to_the_content_of_the_page(latchkey: TestApp, app: App) -> None:
+    """The digest covers client, user code, scopes and resources."""
+    pending = device.find_pending(start(app, scopes={"read"}, resources={FILES})["user_code"])
     for name, value in {"user_code": "BBBBBBBB", "scopes": {"write"}, "resources": None}.items():
-        ticket = Ticket.get(waiting.ticket.digest)
-        setattr(ticket, name, value)
-        assert replace(waiting, ticket=ticket).shown != waiting.shown, name
+        device_code = OneTimeToken.get(pending.device_code.digest)
+        setattr(device_code, name, value)
+        assert replace(pending, device_code=device_code).page_digest != pending.page_digest, name
     client = Client.get(app.id)
     client.name = "Other"
-    assert replace(waiting, client=client).shown != waiting.shown
-    again = device.pending(waiting.user_code)
-    assert again.shown == waiting.shown
+    assert replace(pending, client=client).page_digest != pending.page_digest
+    again = device.find_pending(pending.user_code)
+    assert again.page_digest == pending.page_digest
 
 
-def test_approval_is_a_grant_of_what_was_asked_for(latchkey: TestApp, app: App) -> None:
-    """It is told to the account, and kept as long as the grant."""
+def test_approval_creates_a_grant_of_the_requested_scopes(latchkey: TestApp, app: App) -> None:
+    """The account gets an event, and the device code is kept as long as the grant."""
     account = latchkey.account()
-    answer = start(app, scopes={"write"}, resources={FILES})
-    waiting = device.pending(answer["user_code"])
+    response = start(app, scopes={"write"}, resources={FILES})
+    pending = device.find_pending(response["user_code"])
     latchkey.clock.forward(1)
     with sent() as calls:
-        device.approve(waiting, account.id)
+        device.approve(pending, account.id)
     (grant,) = Grant.by_account.query(account.id)
-    ticket = ticket_of(answer)
+    device_code = device_code_of(response)
     assert (grant.client_id, grant.scopes, grant.resources) == (app.id, {"write"}, {FILES})
-    assert (ticket.decision, ticket.account_id, ticket.grant_id) == ("approved", account.id, grant.id)
-    assert (ticket.granted_at, ticket.dies_at) == (NOON_MS + 1_000, grant.dies_at)
+    assert (device_code.decision, device_code.account_id, device_code.grant_id) == ("approved", account.id, grant.id)
+    assert (device_code.granted_at, device_code.dies_at) == (NOON_MS + 1_000, grant.dies_at)
     about = {"grant": grant.id, "application": app.id, "scopes": "write", "name": "Photos"}
     assert told(account.id) == [(kinds.GRANT_CREATED, about)]
     puts = [write["Put"] for _, request in calls for write in request["TransactItems"] if "Put" in write]
     assert all("attribute_not_exists" in put.get("ConditionExpression", "") for put in puts)
 
 
-def test_approval_keeps_a_client_that_registered_itself(latchkey: TestApp, app: App) -> None:
-    """As one on the consent page does; a no doesn't."""
+def test_approval_keeps_a_self_registered_client(latchkey: TestApp, app: App) -> None:
+    """As on the consent page; a denial doesn't."""
     app.client.update(actions=[Client.dies_at.set(NOON_MS // 1000 + 9)])
     codes = [start(app)["user_code"] for _ in range(2)]
-    device.deny(device.pending(codes[0]), latchkey.account().id)
+    device.deny(device.find_pending(codes[0]), latchkey.account().id)
     assert Client.get(app.id).dies_at == NOON_MS // 1000 + 9
-    device.approve(device.pending(codes[1]), latchkey.account().id)
+    device.approve(device.find_pending(codes[1]), latchkey.account().id)
     assert "dies_at" not in Client.get(app.id).attribute_values
 
 
-def test_denial_is_who_denied_and_when(latchkey: TestApp, app: App) -> None:
-    """No grant, nothing told, and it is kept no longer."""
+def test_denial_stores_account_and_time(latchkey: TestApp, app: App) -> None:
+    """No grant and no event, and the code isn't kept longer."""
     account = latchkey.account()
-    answer = start(app)
-    device.deny(device.pending(answer["user_code"]), account.id)
-    ticket = ticket_of(answer)
-    assert (ticket.decision, ticket.account_id, ticket.granted_at) == ("denied", account.id, NOON_MS)
-    assert ticket.dies_at == (NOON_MS + LIVES_MS) // 1000
+    response = start(app)
+    device.deny(device.find_pending(response["user_code"]), account.id)
+    device_code = device_code_of(response)
+    assert (device_code.decision, device_code.account_id, device_code.granted_at) == ("denied", account.id, NOON_MS)
+    assert device_code.dies_at == (NOON_MS + LIFETIME_MS) // 1000
     assert (list(Grant.scan()), told(account.id)) == ([], [])
 
 
-def test_device_is_decided_once_and_before_its_end(latchkey: TestApp, app: App) -> None:
-    """Of a yes and a no at the same moment the first stands; at its end it is too late for both."""
+def test_device_is_decided_once_and_before_it_expires(latchkey: TestApp, app: App) -> None:
+    """Of two concurrent decisions the first is final; an expired code can't be decided."""
     account = latchkey.account()
-    waiting, late = (device.pending(start(app)["user_code"]) for _ in range(2))
-    device.deny(waiting, account.id)
-    with pytest.raises(errors.NotFound, match="used or too old"):
-        device.approve(waiting, account.id)
-    with pytest.raises(errors.NotFound, match="used or too old"):
-        device.pending(waiting.user_code)
-    latchkey.clock.now_ms += LIVES_MS - 1
-    assert device.pending(late.user_code)
+    pending, late = (device.find_pending(start(app)["user_code"]) for _ in range(2))
+    device.deny(pending, account.id)
+    with pytest.raises(errors.NotFound, match="already used or has expired"):
+        device.approve(pending, account.id)
+    with pytest.raises(errors.NotFound, match="already used or has expired"):
+        device.find_pending(pending.user_code)
+    latchkey.clock.now_ms += LIFETIME_MS - 1
+    assert device.find_pending(late.user_code)
     latchkey.clock.now_ms += 1
     for decide in (device.approve, device.deny):
-        with pytest.raises(errors.NotFound, match="used or too old"):
+        with pytest.raises(errors.NotFound, match="already used or has expired"):
             decide(late, account.id)
-    with pytest.raises(errors.NotFound, match="used or too old"):
-        device.pending(late.user_code)
+    with pytest.raises(errors.NotFound, match="already used or has expired"):
+        device.find_pending(late.user_code)
     assert list(Grant.scan()) == []
 
 
-def test_device_of_a_client_that_has_ended_is_not_found(latchkey: TestApp, app: App) -> None:
-    """It is too late for it."""
+def test_device_of_a_deleted_client_is_not_found(latchkey: TestApp, app: App) -> None:
+    """It is treated as expired."""
     code = start(app)["user_code"]
     delete_client.delete(app.client)
-    with pytest.raises(errors.NotFound, match="used or too old"):
-        device.pending(code)
+    with pytest.raises(errors.NotFound, match="already used or has expired"):
+        device.find_pending(code)
 
 
-def test_device_that_polls_too_fast_waits_five_seconds_longer_for_good(latchkey: TestApp, app: App) -> None:
-    """RFC 8628 §3.5: its interval is kept, and each poll counts, also one that came too soon."""
-    answer = start(app)
-    said = []
+def test_polling_too_fast_increases_the_interval_by_five_seconds(latchkey: TestApp, app: App) -> None:
+    """RFC 8628 §3.5: the interval is stored, and every poll counts, including one that came too soon."""
+    response = start(app)
+    too_fast = []
     for wait_ms in (0, 5_000, 4_999, 10_000, 9_999, 15_000):
         latchkey.clock.now_ms += wait_ms
-        said.append(device.polls_too_fast(ticket_of(answer)))
-        assert ticket_of(answer).polled_at == latchkey.clock.now_ms
-    assert said == [False, False, True, False, True, False]
-    assert ticket_of(answer).interval_s == 15
+        too_fast.append(device.polls_too_fast(device_code_of(response)))
+        assert device_code_of(response).polled_at == latchkey.clock.now_ms
+    assert too_fast == [False, False, True, False, True, False]
+    assert device_code_of(response).interval_s == 15
 
 
-def test_device_that_is_forgotten_meanwhile_does_not_come_back(latchkey: TestApp, app: App) -> None:
-    """Half of an item would stay for good."""
-    gone = ticket_of(start(app))
-    gone.delete()
-    assert device.polls_too_fast(gone)
-    assert Ticket.found(gone.digest) is None
-    answer = start(app)
-    ticket = ticket_of(answer)
-    device.polls_too_fast(ticket)
-    with after("UpdateItem", ticket.delete):
-        assert device.polls_too_fast(ticket)
-    assert Ticket.found(ticket.digest) is None
+def test_device_code_deleted_during_a_poll_is_not_recreated(latchkey: TestApp, app: App) -> None:
+    """An incomplete item would never be deleted."""
+    deleted = device_code_of(start(app))
+    deleted.delete()
+    assert device.polls_too_fast(deleted)
+    assert OneTimeToken.found(deleted.digest) is None
+    response = start(app)
+    device_code = device_code_of(response)
+    device.polls_too_fast(device_code)
+    with after("UpdateItem", device_code.delete):
+        assert device.polls_too_fast(device_code)
+    assert OneTimeToken.found(device_code.digest) is None
 
 
-def test_fault_of_the_database_is_no_poll_that_came_too_soon(latchkey: TestApp, app: App) -> None:
-    """It is raised as it came."""
-    ticket = ticket_of(start(app))
+def test_database_error_is_not_taken_for_a_fast_poll(latchkey: TestApp, app: App) -> None:
+    """It is raised unchanged."""
+    device_code = device_code_of(start(app))
     with failing("UpdateItem", "tickets"), pytest.raises(UpdateError):
-        device.polls_too_fast(ticket)
-    assert ticket_of_interval(ticket) == 5
+        device.polls_too_fast(device_code)
+    assert interval_of(device_code) == 5
 
 
-def ticket_of_interval(ticket: Ticket) -> int:
-    """Return the interval that is stored."""
-    return Ticket.get(ticket.digest).interval_s
+def interval_of(device_code: OneTimeToken) -> int:
+    """Return the stored interval."""
+    return OneTimeToken.get(device_code.digest).interval_s

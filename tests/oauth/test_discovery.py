@@ -1,4 +1,4 @@
-"""What a client finds out by itself: the server's metadata (RFC 8414) and the protected API's (RFC 9728)."""
+"""Discovery: authorization server metadata (RFC 8414) and protected resource metadata (RFC 9728)."""
 
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -15,17 +15,17 @@ SERVER, RESOURCE = "/.well-known/oauth-authorization-server", "/.well-known/oaut
 
 
 def test_metadata_is_valid(latchkey: TestApp) -> None:
-    """Authlib's reading of RFC 8414 finds nothing wrong."""
+    """By Authlib's validation of RFC 8414."""
     document = latchkey.call("GET", SERVER).json()
     AuthorizationServerMetadata(document).validate()
 
 
-def test_metadata_says_what_there_is(latchkey: TestApp) -> None:
-    """To the letter: what a client may rely on."""
-    answer = latchkey.call("GET", SERVER)
-    assert (answer.status, answer.header("Content-Type")) == (200, "application/json")
-    assert answer.header("Cache-Control") == "public, max-age=3600"
-    assert answer.json() == {
+def test_metadata_is_complete(latchkey: TestApp) -> None:
+    """Byte-exact, since clients rely on it."""
+    response = latchkey.call("GET", SERVER)
+    assert (response.status, response.header("Content-Type")) == (200, "application/json")
+    assert response.header("Cache-Control") == "public, max-age=3600"
+    assert response.json() == {
         "issuer": ISSUER,
         "authorization_endpoint": f"{ISSUER}/oauth/authorize",
         "token_endpoint": f"{ISSUER}/oauth/token",
@@ -52,8 +52,8 @@ def test_metadata_says_what_there_is(latchkey: TestApp) -> None:
     }
 
 
-def test_every_endpoint_that_is_named_is_there(latchkey: TestApp) -> None:
-    """No link of the document leads nowhere."""
+def test_every_advertised_endpoint_exists(latchkey: TestApp) -> None:
+    """No URL of the document is not found."""
     named = {name: url for name, url in latchkey.call("GET", SERVER).json().items() if name.endswith("_endpoint")}
     for name, url in named.items():
         methods = app.routes[urlsplit(url).path]
@@ -61,11 +61,11 @@ def test_every_endpoint_that_is_named_is_there(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize(("path", "resource"), [("", ISSUER), ("/v1", f"{ISSUER}/v1")])
-def test_protected_resource_names_its_server(latchkey: TestApp, path: str, resource: str) -> None:
-    """The whole API, or the path that a client was told, each with the issuer to go to."""
-    answer = latchkey.call("GET", f"{RESOURCE}{path}")
-    assert (answer.status, answer.header("Content-Type")) == (200, "application/json")
-    assert answer.json() == {
+def test_protected_resource_names_its_issuer(latchkey: TestApp, path: str, resource: str) -> None:
+    """The whole API or one of its paths, each with the authorization server."""
+    response = latchkey.call("GET", f"{RESOURCE}{path}")
+    assert (response.status, response.header("Content-Type")) == (200, "application/json")
+    assert response.json() == {
         "resource": resource,
         "authorization_servers": [ISSUER],
         "scopes_supported": ["read", "write"],
@@ -73,15 +73,15 @@ def test_protected_resource_names_its_server(latchkey: TestApp, path: str, resou
     }
 
 
-def test_path_that_is_no_issuer_or_resource_is_not_found(latchkey: TestApp) -> None:
-    """A document that is found elsewhere than its issuer says would be refused by clients, rightly."""
+def test_other_paths_have_no_metadata(latchkey: TestApp) -> None:
+    """A client must reject a document whose issuer or resource doesn't match its URL."""
     for path in (f"{SERVER}/api", f"{SERVER}/api.example.com", f"{RESOURCE}/v2", f"{RESOURCE}/api.example.com"):
-        answer = latchkey.call("GET", path)
-        assert (answer.status, answer.json()["error"]) == (404, "not_found"), path
+        response = latchkey.call("GET", path)
+        assert (response.status, response.json()["error"]) == (404, "not_found"), path
 
 
 def test_issuer_with_a_path_is_found_in_both_forms(latchkey: TestApp) -> None:
-    """RFC 8414 §3.1 puts the issuer's path behind the well-known one; OpenID puts it before, where the stage is."""
+    """RFC 8414 §3.1 inserts `.well-known` before the path; OpenID Connect appends it, after the stage."""
     with settings.in_use(replace(settings.current(), public_url=f"{ISSUER}/auth")):
         inserted, appended = latchkey.call("GET", f"{SERVER}/auth"), latchkey.call("GET", SERVER)
         assert inserted.json() == appended.json()
@@ -92,8 +92,8 @@ def test_issuer_with_a_path_is_found_in_both_forms(latchkey: TestApp) -> None:
         assert latchkey.call("GET", f"{SERVER}/oth").status == 404
 
 
-def test_issuer_is_never_what_a_caller_says(latchkey: TestApp) -> None:
-    """Without a configured URL it is the gateway's own domain: no header of the request can name another."""
+def test_issuer_does_not_depend_on_request_headers(latchkey: TestApp) -> None:
+    """Without a configured URL it is API Gateway's domain."""
     lies = {
         "Host": "evil.example",
         "X-Forwarded-Host": "evil.example",

@@ -1,4 +1,4 @@
-"""When a client's document is fetched: within an allowance, not while it is fresh, not right after it failed, once."""
+"""When a metadata document is fetched: within the rate limit, not while fresh, not after a failure, once at a time."""
 
 import json
 from collections.abc import Iterator
@@ -14,52 +14,52 @@ import pytest
 from chalicelib.core import errors, settings
 from chalicelib.limits.tiers import DOCUMENT_FETCHES
 from chalicelib.oauth import client_documents, document_fetches
-from chalicelib.oauth.document_lifetime import fresh_s
+from chalicelib.oauth.document_lifetime import freshness_s
 from chalicelib.oauth.tables import Client
 from infra.standin import Answer
-from tests.oauth.flow import CALLBACK, PKCE, App, Person, refusal
-from tests.oauth.test_client_documents import DOCUMENT, URL, found, known, publish
+from tests.oauth.flow import CALLBACK, PKCE, App, User, error_of
+from tests.oauth.test_client_documents import DOCUMENT, URL, fetched_client, found, publish
 from tests.support.fake_internet import ADDRESS, NAME, Internet, connected_to_nothing_else
 from tests.support.harness import TestApp
 
 IP = "203.0.113.7"
 DAY_S, FAILED_S = 86_400, 300
 BY_ADDRESS = f"https://{ADDRESS}/client.json"
-"""A document that the system's own resolver leads to."""
+"""A document behind the system's own resolver."""
 
 
 @pytest.fixture
 def internet() -> Iterator[Internet]:
-    """An internet with nothing in it."""
-    with connected_to_nothing_else() as made:
-        yield made
+    """An internet without any server."""
+    with connected_to_nothing_else() as internet:
+        yield internet
 
 
 def send_there(latchkey: TestApp, client_id: str = BY_ADDRESS, ip: str = IP) -> Answer:
-    """Open the link that a client's makers would send somebody to."""
+    """Open an authorization link of the client."""
     return latchkey.call(
         "GET", "/oauth/authorize?" + urlencode({"client_id": client_id, "response_type": "code"}), ip=ip
     )
 
 
-def spent(latchkey: TestApp, network: str, times: int = 1) -> None:
-    """Have a network spend its allowance of fetches; that of a /48 is four times as much."""
+def use_up_fetches(latchkey: TestApp, network: str, times: int = 1) -> None:
+    """Use up a network's limit of fetches, or that of a /48, which is four times as much."""
     latchkey.counted(f"{DOCUMENT_FETCHES.name}_{network}", DOCUMENT_FETCHES, used=times * (DOCUMENT_FETCHES.quota or 0))
 
 
-def test_fetches_are_limited_by_network_before_they_are_made(latchkey: TestApp, internet: Internet) -> None:
-    """60 an hour; then the page says so, nobody is connected to, and another network goes on."""
-    spent(latchkey, IP)
-    answer = send_there(latchkey)
-    assert (answer.status, answer.header("Retry-After"), internet.connected) == (429, "3600", [])
+def test_fetches_are_limited_by_network(latchkey: TestApp, internet: Internet) -> None:
+    """60 an hour; beyond that the page says so, no connection is made, and other networks aren't affected."""
+    use_up_fetches(latchkey, IP)
+    response = send_there(latchkey)
+    assert (response.status, response.header("Retry-After"), internet.connected) == (429, "3600", [])
     assert send_there(latchkey, ip="203.0.113.8").status == 400
     assert internet.connected == [(ADDRESS, 443)]
 
 
 def test_fetches_of_an_ipv6_site_are_limited_together(latchkey: TestApp, internet: Internet) -> None:
-    """A /48 counts as a whole, and so does each /64 in it."""
-    spent(latchkey, "2001:db8:1::/48", times=4)
-    spent(latchkey, "2001:db8:2:1::/64")
+    """A /48 has a limit, and so does each /64 in it."""
+    use_up_fetches(latchkey, "2001:db8:1::/48", times=4)
+    use_up_fetches(latchkey, "2001:db8:2:1::/64")
     for ip in ("2001:db8:1:1::1", "2001:db8:1:2::1", "2001:db8:2:1::1"):
         assert send_there(latchkey, ip=ip).status == 429
     assert internet.connected == []
@@ -68,32 +68,32 @@ def test_fetches_of_an_ipv6_site_are_limited_together(latchkey: TestApp, interne
 
 
 def test_each_fetch_is_counted_by_network(latchkey: TestApp, internet: Internet) -> None:
-    """Once, whatever comes of it."""
+    """Once, whatever its result."""
     send_there(latchkey)
     assert latchkey.counters(f"{DOCUMENT_FETCHES.name}_{IP}", DOCUMENT_FETCHES)["used"] == 1
 
 
-def test_what_needs_no_fetch_costs_no_allowance(latchkey: TestApp, ada: Person, internet: Internet, app: App) -> None:
-    """A fresh document, a registered client and a URL that is no client's are answered when the allowance is spent."""
-    of_document = known(latchkey, internet)
+def test_request_without_a_fetch_does_not_count(latchkey: TestApp, ada: User, internet: Internet, app: App) -> None:
+    """A fresh document, a registered client and an invalid URL are handled even when the limit is reached."""
+    of_document = fetched_client(latchkey, internet)
     for ip in (ada.ip, IP):
-        spent(latchkey, ip)
-    assert [ada.asked(of_document).status, ada.asked(app).status] == [200, 200]
+        use_up_fetches(latchkey, ip)
+    assert [ada.open_authorization(of_document).status, ada.open_authorization(app).status] == [200, 200]
     assert send_there(latchkey, f"https://{NAME}/../client.json").status == 400
 
 
-def test_decision_is_limited_like_the_question(latchkey: TestApp, ada: Person, internet: Internet) -> None:
-    """A form that comes in when its document is stale fetches within the allowance, too."""
-    app = known(latchkey, internet)
-    page = ada.asked(app)
+def test_decision_is_limited_like_the_consent_page(latchkey: TestApp, ada: User, internet: Internet) -> None:
+    """A form for a stale document fetches it within the limit, too."""
+    app = fetched_client(latchkey, internet)
+    page = ada.open_authorization(app)
     Client(URL).update(actions=[Client.fresh_until.set(latchkey.clock.now_ms)])
-    spent(latchkey, ada.ip)
-    assert ada.decides(page).status == 429
+    use_up_fetches(latchkey, ada.ip)
+    assert ada.decide(page).status == 429
     assert len(internet.requests) == 1
 
 
-def test_document_that_failed_is_not_fetched_for_minutes(latchkey: TestApp, internet: Internet) -> None:
-    """Nor counted; after five minutes it is tried again."""
+def test_failed_document_is_not_fetched_for_five_minutes(latchkey: TestApp, internet: Internet) -> None:
+    """Nor counted; then it is tried again."""
     admitted: list[int] = []
 
     def find() -> Client | None:
@@ -111,25 +111,25 @@ def test_document_that_failed_is_not_fetched_for_minutes(latchkey: TestApp, inte
     assert (len(internet.requests), admitted) == (2, [1, 1])
 
 
-def test_memory_of_failures_is_bounded(latchkey: TestApp) -> None:
-    """Whoever has many addresses fail fills no memory: the oldest is forgotten."""
-    for number in range(document_fetches.FAILED_MAX + 1):
-        document_fetches.failed(f"https://{NAME}/{number}")
-    asked = (0, 1, document_fetches.FAILED_MAX)
-    failing = [document_fetches.has_failed(f"https://{NAME}/{number}") for number in asked]
+def test_cache_of_failures_is_bounded(latchkey: TestApp) -> None:
+    """Beyond the maximum the oldest entry is dropped."""
+    for number in range(document_fetches.FAILURES_MAX + 1):
+        document_fetches.record_failure(f"https://{NAME}/{number}")
+    requested = (0, 1, document_fetches.FAILURES_MAX)
+    failing = [document_fetches.has_recently_failed(f"https://{NAME}/{number}") for number in requested]
     assert failing == [False, True, True]
     assert Client.count() == 0
 
 
-def test_nothing_of_a_document_that_failed_is_stored(latchkey: TestApp, internet: Internet) -> None:
-    """A stranger's bad addresses fill no table."""
+def test_failed_document_is_not_stored(latchkey: TestApp, internet: Internet) -> None:
+    """Anonymous callers can't fill a table with invalid URLs."""
     publish(internet, b"nothing of use")
     assert found(internet) is None
     assert Client.count() == 0
 
 
-def test_fetch_that_is_refused_raises_what_refuses_it(latchkey: TestApp, internet: Internet) -> None:
-    """And a refused one is no failure of the document's."""
+def test_rate_limited_fetch_raises_the_limit(latchkey: TestApp, internet: Internet) -> None:
+    """And isn't recorded as a failure of the document."""
 
     def refuse() -> None:
         raise errors.RateLimited(7)
@@ -141,8 +141,8 @@ def test_fetch_that_is_refused_raises_what_refuses_it(latchkey: TestApp, interne
     assert found(internet) is not None
 
 
-def test_fetches_of_one_document_at_once_are_one(latchkey: TestApp, internet: Internet) -> None:
-    """Of eight who come with it at the same moment one fetches, and the others get what it got."""
+def test_concurrent_fetches_of_a_document_are_one(latchkey: TestApp, internet: Internet) -> None:
+    """Of eight concurrent requests one fetches, and the others use its result."""
     ready = Barrier(8)
 
     def serve(talk: object) -> None:
@@ -152,7 +152,7 @@ def test_fetches_of_one_document_at_once_are_one(latchkey: TestApp, internet: In
     internet.serves(serve)
 
     def find(_number: int) -> Client | None:
-        # Each is past every look at what is stored when the first fetch begins.
+        # All have read the stored client before the first fetch begins.
         return client_documents.find_client(
             URL, admit=lambda: ready.wait(30), resolver=lambda *_asked: [ADDRESS], tls=internet.tls
         )
@@ -164,7 +164,7 @@ def test_fetches_of_one_document_at_once_are_one(latchkey: TestApp, internet: In
 
 
 def at(seconds: int) -> str:
-    """Return an HTTP date, seconds after the house's clock began."""
+    """Return an HTTP date, some seconds after the test clock's start."""
     return format_datetime(datetime.fromtimestamp(1_639_994_400 + seconds, UTC), usegmt=True)
 
 
@@ -196,13 +196,13 @@ def at(seconds: int) -> str:
         ({"expires": at(3_600), "date": "yesterday"}, 300),
     ],
 )
-def test_document_is_fresh_as_long_as_its_server_says(latchkey: TestApp, headers: dict[str, str], seconds: int) -> None:
-    """Between five minutes and a day; a day where it says nothing (RFC 9111 §5.2, §5.3)."""
-    assert fresh_s(headers) == seconds
+def test_document_is_fresh_as_its_server_declares(latchkey: TestApp, headers: dict[str, str], seconds: int) -> None:
+    """Between five minutes and a day; a day by default (RFC 9111 §5.2, §5.3)."""
+    assert freshness_s(headers) == seconds
 
 
-def test_document_is_fetched_again_when_it_is_no_longer_fresh(latchkey: TestApp, internet: Internet) -> None:
-    """What Cache-Control says holds."""
+def test_stale_document_is_fetched_again(latchkey: TestApp, internet: Internet) -> None:
+    """By its Cache-Control header."""
     publish(internet, DOCUMENT, headers="Cache-Control: max-age=600\r\n")
     found(internet)
     latchkey.clock.forward(599.999)
@@ -214,43 +214,41 @@ def test_document_is_fetched_again_when_it_is_no_longer_fresh(latchkey: TestApp,
 
 
 @pytest.mark.parametrize("registration", ["closed", "a" * 64])
-def test_no_document_is_a_client_where_clients_cant_register_themselves(
-    latchkey: TestApp, ada: Person, internet: Internet, registration: str
+def test_documents_are_no_clients_unless_registration_is_open(
+    latchkey: TestApp, ada: User, internet: Internet, registration: str
 ) -> None:
-    """Closed, or with an initial token, which a document can't carry: nothing is fetched, and none is advertised."""
-    app = known(latchkey, internet)
-    ada.allows(app)
+    """If it is closed or requires an initial access token, nothing is fetched and the support isn't advertised."""
+    app = fetched_client(latchkey, internet)
+    ada.allow(app)
     metadata = "/.well-known/oauth-authorization-server"
     assert latchkey.call("GET", metadata).json()["client_id_metadata_document_supported"] is True
     with settings.in_use(replace(settings.current(), registration=registration)):
         assert latchkey.call("GET", metadata).json()["client_id_metadata_document_supported"] is False
-        assert ada.asked(app).status == 400
+        assert ada.open_authorization(app).status == 400
         assert send_there(latchkey).status == 400
     assert len(internet.connected) == 1
 
 
-def test_closing_registration_leaves_tokens_alone(latchkey: TestApp, ada: Person, internet: Internet) -> None:
-    """What was approved before goes on until it ends, as with clients that registered themselves."""
-    app = known(latchkey, internet)
+def test_closing_registration_keeps_tokens_valid(latchkey: TestApp, ada: User, internet: Internet) -> None:
+    """As for self-registered clients."""
+    app = fetched_client(latchkey, internet)
     _, refresh = ada.grant(app)
     with settings.in_use(replace(settings.current(), registration="closed")):
         assert app.refresh(refresh).status == 200
-        assert refusal(app.refresh("x")) == (400, "invalid_grant")
+        assert error_of(app.refresh("x")) == (400, "invalid_grant")
 
 
-def test_client_of_a_document_that_nobody_approves_is_forgotten_after_two_days(
-    latchkey: TestApp, internet: Internet
+def test_client_of_a_document_without_approval_is_deleted_after_two_days(latchkey: TestApp, internet: Internet) -> None:
+    """Any caller can cause it to be stored."""
+    assert fetched_client(latchkey, internet).client.dies_at == latchkey.clock.now_ms // 1000 + 2 * DAY_S
+
+
+def test_client_of_a_document_with_approval_is_kept_as_long_as_its_grants(
+    latchkey: TestApp, ada: User, internet: Internet
 ) -> None:
-    """What anybody can have us store goes soon."""
-    assert known(latchkey, internet).client.dies_at == latchkey.clock.now_ms // 1000 + 2 * DAY_S
-
-
-def test_client_of_a_document_that_somebody_approved_is_kept_as_long_as_its_grants(
-    latchkey: TestApp, ada: Person, internet: Internet
-) -> None:
-    """Fetching it again shortens nothing; a later approval makes it longer."""
-    app = known(latchkey, internet)
-    ada.allows(app)
+    """A later fetch doesn't shorten that, and a later approval extends it."""
+    app = fetched_client(latchkey, internet)
+    ada.allow(app)
     kept = latchkey.clock.now_ms // 1000 + 120 * DAY_S
     assert Client.get(URL).dies_at == kept
     latchkey.clock.forward(DAY_S)
@@ -260,18 +258,16 @@ def test_client_of_a_document_that_somebody_approved_is_kept_as_long_as_its_gran
     latchkey.clock.forward(40 * DAY_S)
     client = found(internet)
     assert client
-    ada.logs_in_again()
-    ada.allows(App(latchkey, client, None, CALLBACK, PKCE), prompt="consent")
+    ada.log_in_again()
+    ada.allow(App(latchkey, client, None, CALLBACK, PKCE), prompt="consent")
     assert Client.get(URL).dies_at == kept + 41 * DAY_S
 
 
-def test_client_of_a_document_that_ended_is_not_brought_back(
-    latchkey: TestApp, ada: Person, internet: Internet
-) -> None:
-    """Its document isn't asked again."""
-    app = known(latchkey, internet)
+def test_deleted_client_of_a_document_is_not_fetched_again(latchkey: TestApp, ada: User, internet: Internet) -> None:
+    """It stays deleted."""
+    app = fetched_client(latchkey, internet)
     Client(URL).update(actions=[Client.deleted_at.set(latchkey.clock.now_ms)])
     latchkey.clock.forward(DAY_S)
     assert found(internet) is None
-    assert ada.asked(app).status == 400
+    assert ada.open_authorization(app).status == 400
     assert len(internet.requests) == 1

@@ -1,8 +1,8 @@
-"""How long a document is fresh: the bounds, and what is read of a server that says something odd."""
+"""Freshness lifetime of a document: the bounds, and malformed headers."""
 
 import pytest
 
-from chalicelib.oauth.document_lifetime import fresh_s
+from chalicelib.oauth.document_lifetime import freshness_s
 from tests.support.harness import TestApp
 
 DAY_S = 86_400
@@ -33,6 +33,6 @@ DATE = "Mon, 20 Dec 2021 %s GMT"
         ({"expires": f"Mon, 20 Dec {'9' * 20} 11:00:00 GMT"}, 300),
     ],
 )
-def test_fresh_from_five_minutes_to_a_day(latchkey: TestApp, headers: dict[str, str], seconds: int) -> None:
-    """What can't be read is no time, an age of nothing, and never an error of ours."""
-    assert fresh_s(headers) == seconds
+def test_freshness_is_between_five_minutes_and_a_day(latchkey: TestApp, headers: dict[str, str], seconds: int) -> None:
+    """Malformed values count as zero and never raise."""
+    assert freshness_s(headers) == seconds

@@ -1,4 +1,4 @@
-"""OAuth's own refusals: the registered codes, with the status and the header that belong to each."""
+"""OAuth errors: the registered codes with their status and header."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from chalicelib.oauth.errors import OAuthError
 
 
 @pytest.mark.parametrize(
-    ("refusal", "error", "status"),
+    ("oauth_error", "error", "status"),
     [
         (errors.invalid_request("scope is missing."), "invalid_request", 400),
         (errors.invalid_client(), "invalid_client", 401),
@@ -19,20 +19,20 @@ from chalicelib.oauth.errors import OAuthError
         (OAuthError("temporarily_unavailable", "Later.", status=503), "temporarily_unavailable", 503),
     ],
 )
-def test_refusal_has_its_code_and_its_status(refusal: OAuthError, error: str, status: int) -> None:
-    """RFC 6749 §5.2: 400, but 401 with the scheme for a client that isn't authenticated; and each says why."""
-    assert (refusal.error, refusal.status) == (error, status)
-    assert refusal.headers == ({"WWW-Authenticate": 'Basic realm="latchkey"'} if status == 401 else {})
-    assert refusal.message
-    assert str(refusal) == refusal.message
+def test_error_has_its_code_and_status(oauth_error: OAuthError, error: str, status: int) -> None:
+    """RFC 6749 §5.2: 400, or 401 with the scheme for an unauthenticated client; each has a description."""
+    assert (oauth_error.error, oauth_error.status) == (error, status)
+    assert oauth_error.headers == ({"WWW-Authenticate": 'Basic realm="latchkey"'} if status == 401 else {})
+    assert oauth_error.message
+    assert str(oauth_error) == oauth_error.message
 
 
-def test_description_is_what_the_caller_says_of_it() -> None:
-    """Where nothing is said it is the sentence that is known for it."""
+def test_error_has_a_custom_or_a_default_description() -> None:
+    """The default applies when none is passed."""
     assert errors.invalid_client("No secret.").message == errors.invalid_grant("No secret.").message == "No secret."
     assert errors.invalid_request("x").message == "x"
 
 
-def test_description_holds_no_character_that_the_rfc_forbids() -> None:
-    """RFC 6749 §5.2: neither a quotation mark nor a backslash."""
+def test_description_has_no_forbidden_characters() -> None:
+    """RFC 6749 §5.2: no quotation mark and no backslash."""
     assert OAuthError("invalid_request", 'a "b" \\ c').message == "a 'b' / c"

@@ -1,59 +1,59 @@
-"""What is told of applications and grants: to the account that owns the one, or gave the other."""
+"""Events about applications and grants, for the account that registered the one or gave the other."""
 
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock
 from chalicelib.events import kinds, record
 from chalicelib.oauth import clients, consent, delete_client
-from tests.oauth.flow import App, Person
+from tests.oauth.flow import App, User
 from tests.support.harness import TestApp
 
 
-def told(account_id: str) -> list[tuple[str, str]]:
-    """Return type and actor of an account's events about OAuth, by time."""
+def events_of(account_id: str) -> list[tuple[str, str]]:
+    """Return type and actor of an account's OAuth events, in order."""
     events = record.newest_first(account_id, 100)
     return [(e.type, e.actor) for e in events if e.type.startswith(("grant.", "application."))][::-1]
 
 
-def test_yes_and_its_end_are_told_to_who_said_it(latchkey: TestApp, ada: Person, app: App) -> None:
-    """The client ended it by itself, so the client is the actor."""
+def test_grant_and_its_revocation_are_recorded_for_the_account(latchkey: TestApp, ada: User, app: App) -> None:
+    """The client revoked it, so the client is the actor."""
     _, refresh = ada.grant(app)
     latchkey.clock.forward(1)
     assert app.post("/oauth/revoke", token=refresh).status == 200
-    (given, by), ended = told(ada.account.id)
-    assert (given, by[:4]) == (kinds.GRANT_CREATED, "ses_")
-    assert ended == (kinds.GRANT_REVOKED, app.id)
+    (granted, by), revoked = events_of(ada.account.id)
+    assert (granted, by[:4]) == (kinds.GRANT_CREATED, "ses_")
+    assert revoked == (kinds.GRANT_REVOKED, app.id)
     newest = record.newest_first(ada.account.id, 1)[0]
     assert newest.changed.as_dict()["application"] == app.id
 
 
-def test_reuse_is_told_once(latchkey: TestApp, ada: Person, app: App) -> None:
-    """However often the thief comes back."""
+def test_reuse_is_recorded_once(latchkey: TestApp, ada: User, app: App) -> None:
+    """However often the token is reused."""
     _, refresh = ada.grant(app)
     app.refresh(refresh)
     latchkey.clock.forward(60)
     for _ in range(3):
         assert app.refresh(refresh).status == 400
-    assert [kind for kind, _ in told(ada.account.id)] == [kinds.GRANT_CREATED, kinds.REUSE_DETECTED]
+    assert [kind for kind, _ in events_of(ada.account.id)] == [kinds.GRANT_CREATED, kinds.REUSE_DETECTED]
 
 
-def test_life_of_an_application_is_told_to_its_owner(latchkey: TestApp, ada: Person) -> None:
+def test_changes_of_an_application_are_recorded_for_its_account(latchkey: TestApp, ada: User) -> None:
     """Without its secrets."""
-    made = clients.register(
+    new = clients.register(
         name="Reader",
         uris=["https://reader.example/cb"],
         auth_method="client_secret_basic",
         grant_types={clients.CODE},
         wanted=set(),
         registered_by="account",
-        owner_id=ada.account.id,
+        account_id=ada.account.id,
     )
     latchkey.clock.forward(1)
-    clients.change(made.client, name="Reader 2", uris=["https://reader.example/cb"])
+    clients.update(new.client, name="Reader 2", uris=["https://reader.example/cb"])
     latchkey.clock.forward(1)
-    secret = clients.rotate_secret(made.client)
+    secret = clients.rotate_secret(new.client)
     latchkey.clock.forward(1)
-    delete_client.delete(made.client)
-    assert [kind for kind, _ in told(ada.account.id)] == [
+    delete_client.delete(new.client)
+    assert [kind for kind, _ in events_of(ada.account.id)] == [
         kinds.APPLICATION_CREATED,
         kinds.APPLICATION_CHANGED,
         kinds.APPLICATION_SECRET_ROTATED,
@@ -61,22 +61,22 @@ def test_life_of_an_application_is_told_to_its_owner(latchkey: TestApp, ada: Per
     ]
     everything = str([event.serialize() for event in record.newest_first(ada.account.id, 100)])
     assert secret not in everything
-    assert str(made.secret) not in everything
+    assert str(new.secret) not in everything
     assert "Reader 2" in everything
 
 
-def test_yes_and_its_withdrawal_tell_to_which_application_and_what(latchkey: TestApp, ada: Person, app: App) -> None:
-    """Also where it takes the place of a yes from before the address was proven, or adds to an older one."""
+def test_consent_events_name_application_and_scopes(latchkey: TestApp, ada: User, app: App) -> None:
+    """Also for a consent that replaces one from before the email verification, or extends an earlier one."""
     for scopes, told_scopes in (({"read"}, "read"), ({"read", "write"}, "read write")):
         latchkey.clock.forward(1)
-        consent.remember(ada.account.id, app.id, consent.lines("https://app.example/", scopes, []))
+        consent.remember(ada.account.id, app.id, consent.entries("https://app.example/", scopes, []))
         (event,) = record.newest_first(ada.account.id, 1)
         assert event.type == kinds.CONSENT_REMEMBERED
         assert event.changed.as_dict() == {"application": app.id, "scopes": told_scopes}
     latchkey.clock.forward(60)
     Account(ada.account.id).update(actions=[Account.credentials_since.set(clock.now_ms())])
     latchkey.clock.forward(1)
-    consent.remember(ada.account.id, app.id, consent.lines("https://app.example/", ["write"], []))
+    consent.remember(ada.account.id, app.id, consent.entries("https://app.example/", ["write"], []))
     (event,) = record.newest_first(ada.account.id, 1)
     assert event.changed.as_dict() == {"application": app.id, "scopes": "write"}
     latchkey.clock.forward(1)

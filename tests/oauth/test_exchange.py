@@ -1,4 +1,4 @@
-"""What an exchange stores and answers, and what decides it at the last moment."""
+"""Exchanging codes and tokens: what is stored and returned, and the conditions of the transaction."""
 
 import io
 import json
@@ -15,10 +15,10 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds
 from chalicelib.oauth import exchange, grants
 from chalicelib.oauth.errors import OAuthError
-from chalicelib.oauth.issuance import REFRESH_KIND, Answer, Issuance
-from chalicelib.oauth.tables import Grant, Ticket
+from chalicelib.oauth.issuance import REFRESH_KIND, Issuance, TokenResponse
+from chalicelib.oauth.tables import Grant, OneTimeToken
 from tests.credentials.events import told
-from tests.oauth.flow import CODE, ISSUER, App, registered
+from tests.oauth.flow import CODE, ISSUER, App, register_client
 from tests.support.harness import NOON_MS, TestApp
 from tests.support.interleaving import before, failing, sent
 
@@ -26,11 +26,11 @@ DAY_S = 86_400
 FILES = "https://files.example.com"
 
 
-def asked(app: App, grant: Grant | None = None, **changed: Any) -> Issuance:
-    """Return what an exchange is about: for a grant, or for the client itself."""
+def issuance_for(app: App, grant: Grant | None = None, **changed: Any) -> Issuance:
+    """Return the issuance for a grant, or for the client itself."""
     whole: dict[str, Any] = {
         "client": app.client,
-        "account_id": grant.account_id if grant else app.client.owner_id,
+        "account_id": grant.account_id if grant else app.client.account_id,
         "grant_id": grant.id if grant else None,
         "scopes": {"read"},
         "resources": set(),
@@ -39,13 +39,15 @@ def asked(app: App, grant: Grant | None = None, **changed: Any) -> Issuance:
     return Issuance(**whole | changed)
 
 
-def approved(latchkey: TestApp, app: App, *, kind: str = "ac", secret: str = "", **more: Any) -> tuple[Ticket, Grant]:
-    """Store an approval, a minute old, and a code or a refresh token of it."""
+def approved(
+    latchkey: TestApp, app: App, *, kind: str = "ac", secret: str = "", **more: Any
+) -> tuple[OneTimeToken, Grant]:
+    """Store a grant from a minute ago, and a code or refresh token of it."""
     account = latchkey.account()
     grant = grants.new(account.id, app.id, scopes={"read", "write"}, resources=set())
     grant.save()
     latchkey.clock.forward(60)
-    ticket = Ticket(
+    one_time_token = OneTimeToken(
         secrets.digest(secret or secrets.mint(kind)),
         kind=kind,
         client_id=app.id,
@@ -56,31 +58,31 @@ def approved(latchkey: TestApp, app: App, *, kind: str = "ac", secret: str = "",
         expires_at=latchkey.clock.now_ms + 1,
         **more,
     )
-    ticket.save()
-    return ticket, grant
+    one_time_token.save()
+    return one_time_token, grant
 
 
-def spend(ticket: Ticket, asked: Issuance, secret: str) -> Answer:
-    """Exchange a ticket of any kind."""
-    if ticket.kind == REFRESH_KIND:
-        return exchange.rotate(ticket, asked, secret)
-    return exchange.redeem(ticket, asked)
+def exchange_any(one_time_token: OneTimeToken, issuance_for: Issuance, secret: str) -> TokenResponse:
+    """Exchange a code or token of any kind."""
+    if one_time_token.kind == REFRESH_KIND:
+        return exchange.rotate(one_time_token, issuance_for, secret)
+    return exchange.redeem(one_time_token, issuance_for)
 
 
-def stored(answer: Answer, name: str = "access_token") -> Any:
-    """Return what is stored of a token."""
-    table: Any = Credential if name == "access_token" else Ticket
-    return table.get(secrets.digest(str(answer[name])))
+def stored(response: TokenResponse, name: str = "access_token") -> Any:
+    """Return the stored item of a token."""
+    table: Any = Credential if name == "access_token" else OneTimeToken
+    return table.get(secrets.digest(str(response[name])))
 
 
-def test_redeemed_code_gives_both_tokens(latchkey: TestApp, app: App) -> None:
-    """RFC 6749 §5.1; each is stored whole, for its own time, where nothing stood."""
-    ticket, grant = approved(latchkey, app, resources={FILES})
+def test_code_exchange_returns_both_tokens(latchkey: TestApp, app: App) -> None:
+    """RFC 6749 §5.1; each is stored completely with its expiry, and overwrites no item."""
+    one_time_token, grant = approved(latchkey, app, resources={FILES})
     now_ms = latchkey.clock.now_ms
     with sent() as calls:
-        answer = exchange.redeem(ticket, asked(app, grant, resources={FILES}))
-    access, refresh = stored(answer), stored(answer, "refresh_token")
-    assert {**answer, "access_token": "", "refresh_token": ""} == {
+        response = exchange.redeem(one_time_token, issuance_for(app, grant, resources={FILES}))
+    access, refresh = stored(response), stored(response, "refresh_token")
+    assert {**response, "access_token": "", "refresh_token": ""} == {
         "access_token": "",
         "token_type": "Bearer",
         "expires_in": 3_600,
@@ -91,7 +93,7 @@ def test_redeemed_code_gives_both_tokens(latchkey: TestApp, app: App) -> None:
     assert (access.client_id, access.grant_id, access.hint) == (
         app.id,
         grant.id,
-        secrets.hint(str(answer["access_token"])),
+        secrets.hint(str(response["access_token"])),
     )
     assert (access.scopes, access.resources, access.for_this_api) == ({"read"}, {FILES}, False)
     assert (access.created_at, access.expires_at) == (now_ms, now_ms + 3_600_000)
@@ -101,158 +103,159 @@ def test_redeemed_code_gives_both_tokens(latchkey: TestApp, app: App) -> None:
     assert (refresh.scopes, refresh.resources) == ({"read", "write"}, {FILES})
     assert refresh.expires_at == NOON_MS + 90 * DAY_S * 1000
     assert refresh.dies_at == NOON_MS // 1000 + 120 * DAY_S
-    assert Ticket.get(ticket.digest).consumed_at == now_ms
+    assert OneTimeToken.get(one_time_token.digest).consumed_at == now_ms
     ((_, request),) = calls
     puts = [write["Put"] for write in request["TransactItems"] if "Put" in write]
     assert [put["ConditionExpression"] for put in puts] == ["attribute_not_exists(digest)"] * 2
 
 
-def test_redeemed_code_of_a_client_without_refresh_gives_one_token(latchkey: TestApp) -> None:
-    """No more is stored either; where no resource is named it is for this API."""
-    app = registered(latchkey, grant_types=[CODE])
-    ticket, grant = approved(latchkey, app)
-    answer = exchange.redeem(ticket, asked(app, grant))
-    assert answer.keys() == {"access_token", "token_type", "expires_in", "scope"}
-    access = stored(answer)
+def test_code_exchange_without_the_refresh_grant_returns_one_token(latchkey: TestApp) -> None:
+    """Only that one is stored; without a resource it is for this API."""
+    app = register_client(latchkey, grant_types=[CODE])
+    one_time_token, grant = approved(latchkey, app)
+    response = exchange.redeem(one_time_token, issuance_for(app, grant))
+    assert response.keys() == {"access_token", "token_type", "expires_in", "scope"}
+    access = stored(response)
     assert ("resources" in access.attribute_values, access.for_this_api) == (False, True)
-    assert list(Ticket.scan(Ticket.kind == "rt")) == []
+    assert list(OneTimeToken.scan(OneTimeToken.kind == "rt")) == []
 
 
-def test_token_of_a_client_itself_is_its_owners(latchkey: TestApp, app: App) -> None:
-    """Without a grant or a refresh token."""
-    answer = exchange.issue_to_client(asked(app, scopes={"write", "read"}))
-    access = stored(answer)
-    assert (access.account_id, access.scopes) == (app.client.owner_id, {"read", "write"})
+def test_client_token_belongs_to_the_account_of_the_client(latchkey: TestApp, app: App) -> None:
+    """It has no grant and no refresh token."""
+    response = exchange.issue_to_client(issuance_for(app, scopes={"write", "read"}))
+    access = stored(response)
+    assert (access.account_id, access.scopes) == (app.client.account_id, {"read", "write"})
     assert "grant_id" not in access.attribute_values
-    assert (answer["scope"], "refresh_token" in answer) == ("read write", False)
+    assert (response["scope"], "refresh_token" in response) == ("read write", False)
 
 
-def test_refresh_spends_its_token_and_seals_the_answer(latchkey: TestApp, app: App) -> None:
-    """Repeated in time it is answered the same, but for the seconds that are left."""
+def test_refresh_consumes_its_token_and_seals_the_response(latchkey: TestApp, app: App) -> None:
+    """A retry gets the same response with the remaining lifetime."""
     secret = secrets.mint("rt")
-    ticket, grant = approved(latchkey, app, kind="rt", secret=secret)
-    answer = exchange.rotate(ticket, asked(app, grant), secret)
-    assert stored(answer, "refresh_token").grant_id == grant.id
+    one_time_token, grant = approved(latchkey, app, kind="rt", secret=secret)
+    response = exchange.rotate(one_time_token, issuance_for(app, grant), secret)
+    assert stored(response, "refresh_token").grant_id == grant.id
     latchkey.clock.now_ms += 1_999
-    again = exchange.rotate(Ticket.get(ticket.digest), asked(app, grant), secret)
-    assert again == answer | {"expires_in": 3_599}
+    again = exchange.rotate(OneTimeToken.get(one_time_token.digest), issuance_for(app, grant), secret)
+    assert again == response | {"expires_in": 3_599}
     assert "resources" not in again
 
 
-def test_refresh_of_a_token_known_to_be_spent_writes_nothing(latchkey: TestApp, app: App) -> None:
-    """It was read before: its answer takes two reads, and no transaction that would fail."""
+def test_refresh_of_a_consumed_token_writes_nothing(latchkey: TestApp, app: App) -> None:
+    """The item was read before, so the response costs two reads and no failing transaction."""
     secret = secrets.mint("rt")
-    ticket, grant = approved(latchkey, app, kind="rt", secret=secret)
-    exchange.rotate(ticket, asked(app, grant), secret)
-    spent = Ticket.get(ticket.digest)
+    one_time_token, grant = approved(latchkey, app, kind="rt", secret=secret)
+    exchange.rotate(one_time_token, issuance_for(app, grant), secret)
+    consumed = OneTimeToken.get(one_time_token.digest)
     with sent() as calls:
-        exchange.rotate(spent, asked(app, grant), secret)
+        exchange.rotate(consumed, issuance_for(app, grant), secret)
     assert [operation for operation, _ in calls] == ["GetItem", "GetItem"]
 
 
-def test_two_refreshes_at_once_get_one_answer(latchkey: TestApp, app: App) -> None:
-    """The loser finds the token spent, and what was answered."""
+def test_concurrent_refreshes_get_the_same_response(latchkey: TestApp, app: App) -> None:
+    """The second finds the token consumed, and the sealed response."""
     secret = secrets.mint("rt")
-    ticket, grant = approved(latchkey, app, kind="rt", secret=secret)
-    answers: list[Answer] = []
+    one_time_token, grant = approved(latchkey, app, kind="rt", secret=secret)
+    responses: list[TokenResponse] = []
     with (
         sent() as calls,
-        before("TransactWriteItems", lambda: answers.append(exchange.rotate(ticket, asked(app, grant), secret))),
+        before(
+            "TransactWriteItems",
+            lambda: responses.append(exchange.rotate(one_time_token, issuance_for(app, grant), secret)),
+        ),
     ):
-        answers.append(exchange.rotate(ticket, asked(app, grant), secret))
-    assert answers[0] == answers[1]
+        responses.append(exchange.rotate(one_time_token, issuance_for(app, grant), secret))
+    assert responses[0] == responses[1]
     reads = [request.get("ConsistentRead") for operation, request in calls if operation == "GetItem"]
     assert reads
     assert all(reads)
     assert len(list(Credential.by_account.query(grant.account_id))) == 1
 
 
-def ended_grant(ticket: Ticket) -> None:
+def revoke_grant(one_time_token: OneTimeToken) -> None:
     """Revoke the grant."""
-    Grant(ticket.grant_id).update(actions=[Grant.revoked_at.set(NOON_MS)])
+    Grant(one_time_token.grant_id).update(actions=[Grant.revoked_at.set(NOON_MS)])
 
 
-def expired_grant(ticket: Ticket) -> None:
-    """Let the grant end at this moment."""
-    Grant(ticket.grant_id).update(actions=[Grant.expires_at.set(NOON_MS + 60_000)])
+def expire_grant(one_time_token: OneTimeToken) -> None:
+    """Let the grant expire now."""
+    Grant(one_time_token.grant_id).update(actions=[Grant.expires_at.set(NOON_MS + 60_000)])
 
 
-def expired_ticket(ticket: Ticket) -> None:
-    """Let the ticket end at this moment."""
-    Ticket(ticket.digest).update(actions=[Ticket.expires_at.set(NOON_MS + 60_000)])
+def expire_one_time_token(one_time_token: OneTimeToken) -> None:
+    """Let the code or token expire now."""
+    OneTimeToken(one_time_token.digest).update(actions=[OneTimeToken.expires_at.set(NOON_MS + 60_000)])
 
 
-def suspended(ticket: Ticket) -> None:
+def suspend_account(one_time_token: OneTimeToken) -> None:
     """Suspend the account."""
-    Account(ticket.account_id).update(actions=[Account.status.set("suspended")])
+    Account(one_time_token.account_id).update(actions=[Account.status.set("suspended")])
 
 
-def proven(ticket: Ticket) -> None:
-    """Let the account's address be proven a millisecond after the approval."""
-    Account(ticket.account_id).update(actions=[Account.credentials_since.set(NOON_MS + 1)])
+def verify_email(one_time_token: OneTimeToken) -> None:
+    """Verify the account's email a millisecond after the approval."""
+    Account(one_time_token.account_id).update(actions=[Account.credentials_since.set(NOON_MS + 1)])
 
 
 @pytest.mark.parametrize("kind", ["ac", "rt"])
-@pytest.mark.parametrize("happens", [ended_grant, expired_grant, expired_ticket, suspended, proven])
-def test_exchange_depends_on_what_is_true_at_its_own_moment(
-    latchkey: TestApp, app: App, kind: str, happens: Any
-) -> None:
-    """Whatever it read before; nothing is spent, stored or taken for reuse."""
+@pytest.mark.parametrize("happens", [revoke_grant, expire_grant, expire_one_time_token, suspend_account, verify_email])
+def test_exchange_checks_conditions_in_its_transaction(latchkey: TestApp, app: App, kind: str, happens: Any) -> None:
+    """Whatever was read before; nothing is consumed, stored or reported as reuse."""
     secret = secrets.mint("rt")
-    ticket, grant = approved(latchkey, app, kind=kind, secret=secret)
-    happens(ticket)
-    with pytest.raises(OAuthError, match="invalid, expired, used or not yours") as refused:
-        spend(ticket, asked(app, grant), secret)
-    assert refused.value.error == "invalid_grant"
-    assert "consumed_at" not in Ticket.get(ticket.digest).attribute_values
+    one_time_token, grant = approved(latchkey, app, kind=kind, secret=secret)
+    happens(one_time_token)
+    with pytest.raises(OAuthError, match="already used or issued to another client") as raised:
+        exchange_any(one_time_token, issuance_for(app, grant), secret)
+    assert raised.value.error == "invalid_grant"
+    assert "consumed_at" not in OneTimeToken.get(one_time_token.digest).attribute_values
     assert list(Credential.by_account.query(grant.account_id)) == []
     assert told(grant.account_id) == []
 
 
 @pytest.mark.parametrize("since_ms", [NOON_MS, None])
-def test_exchange_of_an_approval_from_after_the_proof_goes_on(
+def test_exchange_of_an_approval_after_the_verification_succeeds(
     latchkey: TestApp, app: App, since_ms: int | None
 ) -> None:
-    """Or of that very millisecond; and where the account is older than such proofs."""
-    ticket, grant = approved(latchkey, app)
+    """Also in the same millisecond, and for an account without a time of verification."""
+    one_time_token, grant = approved(latchkey, app)
     since = Account.credentials_since
     Account(grant.account_id).update(actions=[since.remove() if since_ms is None else since.set(since_ms)])
-    assert exchange.redeem(ticket, asked(app, grant))
+    assert exchange.redeem(one_time_token, issuance_for(app, grant))
 
 
 @pytest.mark.parametrize("kind", ["ac", "dc", "rt"])
-def test_second_use_revokes_the_grant_and_is_told(latchkey: TestApp, app: App, kind: str) -> None:
-    """To the operator with everything that is known but the secret, to the account once."""
+def test_reuse_revokes_the_grant_and_is_reported(latchkey: TestApp, app: App, kind: str) -> None:
+    """To the operator with all ids but no secret, and to the account once."""
     log = io.StringIO()
     telemetry.write_to(log)
     secret = secrets.mint(kind)
-    ticket, grant = approved(latchkey, app, kind=kind, secret=secret)
-    Ticket(ticket.digest).update(actions=[Ticket.consumed_at.set(NOON_MS)])
+    one_time_token, grant = approved(latchkey, app, kind=kind, secret=secret)
+    OneTimeToken(one_time_token.digest).update(actions=[OneTimeToken.consumed_at.set(NOON_MS)])
     for _ in range(2):
-        spent = Ticket.get(ticket.digest)
+        consumed = OneTimeToken.get(one_time_token.digest)
         with pytest.raises(OAuthError):
-            spend(spent, asked(app, grant), secret)
+            exchange_any(consumed, issuance_for(app, grant), secret)
     assert [what for what, _ in told(grant.account_id)] == [kinds.REUSE_DETECTED]
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
-    said = [line for line in lines if line["message"] == "token.reuse_detected"]
+    warnings = [line for line in lines if line["message"] == "token.reuse_detected"]
     about = {"grant_id": grant.id, "client_id": app.id, "account_id": grant.account_id, "kind": kind}
-    assert [about | line == line for line in said] == [True] * 2
+    assert [about | line == line for line in warnings] == [True] * 2
     counted = [line for line in lines if line.get("ReuseDetected")]
     assert [(line["ReuseDetected"], line["kind"]) for line in counted] == [(1, kind)] * 2
     assert secret not in log.getvalue()
 
 
-def test_fault_of_the_database_is_no_refusal(latchkey: TestApp, app: App) -> None:
-    """It is raised as it came, and nothing is taken for reuse."""
+def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp, app: App) -> None:
+    """It is raised unchanged, and isn't reported as reuse."""
     secret = secrets.mint("rt")
-    ticket, grant = approved(latchkey, app, kind="rt", secret=secret)
+    one_time_token, grant = approved(latchkey, app, kind="rt", secret=secret)
 
     def conflict() -> None:
         raise Cancelled("TransactionCanceledException", "", {"CancellationReasons": [{"Code": "ValidationError"}]})
 
-    exchanges: list[Callable[[], Answer]] = [
-        lambda: exchange.redeem(ticket, asked(app, grant)),
-        lambda: exchange.rotate(ticket, asked(app, grant), secret),
+    exchanges: list[Callable[[], TokenResponse]] = [
+        lambda: exchange.redeem(one_time_token, issuance_for(app, grant)),
+        lambda: exchange.rotate(one_time_token, issuance_for(app, grant), secret),
     ]
     for each in exchanges:
         with before("TransactWriteItems", conflict), pytest.raises(Cancelled):
@@ -262,17 +265,17 @@ def test_fault_of_the_database_is_no_refusal(latchkey: TestApp, app: App) -> Non
     assert told(grant.account_id) == []
 
 
-def test_tokens_are_counted_as_they_are_issued(latchkey: TestApp, app: App) -> None:
-    """Once a request that brings some."""
+def test_issued_tokens_are_counted(latchkey: TestApp, app: App) -> None:
+    """Once per request that issues any."""
     log = io.StringIO()
     telemetry.write_to(log)
-    exchange.issue_to_client(asked(app))
+    exchange.issue_to_client(issuance_for(app))
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [line["TokensIssued"] for line in lines if "TokensIssued" in line] == [1]
 
 
 @pytest.mark.parametrize(
-    ("granted", "asked_for", "given"),
+    ("granted", "requested", "expected"),
     [
         ({FILES, ISSUER}, [], {FILES, ISSUER}),
         ({FILES, ISSUER}, [FILES], {FILES}),
@@ -284,32 +287,32 @@ def test_tokens_are_counted_as_they_are_issued(latchkey: TestApp, app: App) -> N
         (None, [ISSUER, FILES], None),
     ],
 )
-def test_token_is_for_what_was_granted_or_for_less(
-    latchkey: TestApp, app: App, granted: set[str] | None, asked_for: list[str], given: set[str] | None
+def test_token_has_the_granted_resources_or_fewer(
+    latchkey: TestApp, app: App, granted: set[str] | None, requested: list[str], expected: set[str] | None
 ) -> None:
-    """RFC 8707 §2.2; a yes to no resource by name was one to this API."""
+    """RFC 8707 §2.2; a consent without a resource covers this API."""
     secret = secrets.mint("rt")
     approved(latchkey, app, kind="rt", secret=secret, resources=granted)
     with settings.in_use(replace(settings.current(), resources=FILES)):
-        answer = app.refresh(secret, resource=asked_for)
-    if given is None:
-        assert (answer.status, answer.json()["error"]) == (400, "invalid_target")
+        response = app.refresh(secret, resource=requested)
+    if expected is None:
+        assert (response.status, response.json()["error"]) == (400, "invalid_target")
     else:
-        assert (stored(answer.json()).attribute_values.get("resources") or set()) == given
+        assert (stored(response.json()).attribute_values.get("resources") or set()) == expected
 
 
 @pytest.mark.parametrize(
-    ("scope", "given"),
+    ("scope", "expected"),
     [(None, "read write"), ("read", "read"), ("write read", "read write"), ("openid", "read write"), ("keys", None)],
 )
-def test_token_has_the_scopes_that_were_granted_or_fewer(
-    latchkey: TestApp, app: App, scope: str | None, given: str | None
+def test_token_has_the_granted_scopes_or_fewer(
+    latchkey: TestApp, app: App, scope: str | None, expected: str | None
 ) -> None:
     """RFC 6749 §6."""
     secret = secrets.mint("rt")
     approved(latchkey, app, kind="rt", secret=secret)
-    answer = app.refresh(secret, scope=scope)
-    if given is None:
-        assert (answer.status, answer.json()["error"]) == (400, "invalid_scope")
+    response = app.refresh(secret, scope=scope)
+    if expected is None:
+        assert (response.status, response.json()["error"]) == (400, "invalid_scope")
     else:
-        assert answer.json()["scope"] == given
+        assert response.json()["scope"] == expected

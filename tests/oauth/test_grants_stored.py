@@ -1,4 +1,4 @@
-"""Grants as they are stored, told and revoked."""
+"""Grants in DynamoDB: creating, listing and revoking them, and their events."""
 
 from typing import Any
 
@@ -19,16 +19,16 @@ APP, FILES = "app_" + "1" * 20, "https://files.example.com"
 
 def stored(account_id: str, client_id: str = APP, **more: Any) -> Grant:
     """Store a grant."""
-    made = grants.new(account_id, client_id, scopes={"write", "read"}, resources=set())
+    new = grants.new(account_id, client_id, scopes={"write", "read"}, resources=set())
     for name, value in more.items():
-        setattr(made, name, value)
-    made.save()
-    return made
+        setattr(new, name, value)
+    new.save()
+    return new
 
 
 @pytest.mark.parametrize("resources", [set[str](), {FILES}])
-def test_grant_lives_for_90_days_and_is_kept_for_30_more(latchkey: TestApp, resources: set[str]) -> None:
-    """Each with an id of its own; no resources are absent."""
+def test_grant_is_valid_for_90_days_and_kept_for_30_more(latchkey: TestApp, resources: set[str]) -> None:
+    """Each has its own id; without resources the attribute is absent."""
     grant = grants.new("acc_1", APP, scopes={"read"}, resources=resources)
     assert (grant.account_id, grant.client_id, grant.scopes, grant.created_at) == ("acc_1", APP, {"read"}, NOON_MS)
     assert grant.expires_at == NOON_MS + 90 * DAY_S * 1000
@@ -38,8 +38,8 @@ def test_grant_lives_for_90_days_and_is_kept_for_30_more(latchkey: TestApp, reso
 
 
 @pytest.mark.parametrize("kind", [None, kinds.REUSE_DETECTED])
-def test_revoked_grant_is_told_once_and_felt_at_the_next_request(latchkey: TestApp, kind: str | None) -> None:
-    """Repeating it does no harm."""
+def test_revocation_is_recorded_once_and_effective_at_the_next_request(latchkey: TestApp, kind: str | None) -> None:
+    """Repeating it changes nothing."""
     account = latchkey.account()
     grant = stored(account.id)
     for _ in range(2):
@@ -51,8 +51,8 @@ def test_revoked_grant_is_told_once_and_felt_at_the_next_request(latchkey: TestA
     assert stale_marks.is_marked(account.id, NOON_MS)
 
 
-def test_revocation_says_whether_every_function_could_be_told(latchkey: TestApp) -> None:
-    """The grant is revoked all the same; one that is gone has ended."""
+def test_revocation_returns_whether_caches_were_invalidated(latchkey: TestApp) -> None:
+    """The grant is revoked all the same; a missing one counts as revoked."""
     account = latchkey.account()
     grant = stored(account.id)
     with marks_lost():
@@ -63,25 +63,25 @@ def test_revocation_says_whether_every_function_could_be_told(latchkey: TestApp)
     assert [kind for kind, _ in told(account.id)] == [kinds.GRANT_REVOKED]
 
 
-def test_grant_that_never_was_is_not_revoked(latchkey: TestApp) -> None:
-    """Nor does it come to be."""
+def test_unknown_grant_is_not_revoked(latchkey: TestApp) -> None:
+    """No item is created."""
     account = latchkey.account()
     assert grants.revoke(grants.new(account.id, APP, scopes={"read"}, resources=set()))
     assert (list(Grant.scan()), told(account.id)) == ([], [])
 
 
-def test_grants_are_listed_by_who_gave_and_who_was_given_them(latchkey: TestApp) -> None:
-    """Those that live of an account, those that aren't revoked of a client, beyond an id; oldest first."""
-    made = []
+def test_grants_are_listed_by_account_and_by_client(latchkey: TestApp) -> None:
+    """The active ones of an account, those not revoked of a client, after an id; oldest first."""
+    new = []
     for number in range(3):
-        made.append(stored(f"acc_{number % 2}").id)
+        new.append(stored(f"acc_{number % 2}").id)
         latchkey.clock.forward(1)
     stored("acc_0", "app_" + "2" * 20)
     revoked = stored("acc_0", revoked_at=NOON_MS)
     expired = stored("acc_0", expires_at=NOON_MS)
-    assert [each.id for each in grants.of_client(APP)] == [*made, expired.id]
-    assert [each.id for each in grants.of_client(APP, after=made[0])] == [*made[1:], expired.id]
-    assert [each.id for each in grants.of_account("acc_1")] == [made[1]]
+    assert [each.id for each in grants.of_client(APP)] == [*new, expired.id]
+    assert [each.id for each in grants.of_client(APP, after=new[0])] == [*new[1:], expired.id]
+    assert [each.id for each in grants.of_account("acc_1")] == [new[1]]
     listed = [each.id for each in grants.of_account("acc_0")]
-    assert listed[:2] == [made[0], made[2]]
+    assert listed[:2] == [new[0], new[2]]
     assert {revoked.id, expired.id}.isdisjoint(listed)

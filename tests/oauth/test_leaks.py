@@ -1,4 +1,4 @@
-"""No log line, traceback, repr or stored item holds a secret of the authorization server's: all of it is searched."""
+"""No log line, traceback, repr or stored item contains a secret of the authorization server."""
 
 import io
 import logging
@@ -11,10 +11,22 @@ from chalicelib.core import errors, secrets, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import WireError
 from chalicelib.oauth import client_auth, clients, parameters, token_endpoint
-from chalicelib.oauth.tables import Client, Ticket
+from chalicelib.oauth.tables import Client, OneTimeToken
 from chalicelib.oauth.token_request import TokenRequest
 from infra import data
-from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, ISSUER, App, Person, as_json, basic, post, registered, works
+from tests.oauth.flow import (
+    CALLBACK,
+    CLIENT,
+    DEVICE,
+    ISSUER,
+    App,
+    User,
+    as_json,
+    basic,
+    is_accepted,
+    post,
+    register_client,
+)
 from tests.support.harness import TestApp
 
 
@@ -24,16 +36,16 @@ def dump_of_all_tables() -> str:
     return "\n".join(repr(dynamodb.call("Scan", {"TableName": name})["Items"]) for name in names)
 
 
-def live_through_a_flow(latchkey: TestApp, ada: Person, app: App, spa: App) -> None:
-    """Do everything that touches a secret, well and badly."""
+def live_through_a_flow(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
+    """Run all flows that handle a secret, with and without errors."""
     for client in (app, spa):
         access, refresh = ada.grant(client)
-        works(latchkey, access)
+        is_accepted(latchkey, access)
         client.refresh(refresh, scope="read")
         client.refresh(refresh)
         latchkey.clock.forward(31)
         client.refresh(refresh)
-        works(latchkey, access)
+        is_accepted(latchkey, access)
         code = ada.code(client)
         client.redeem(code, code_verifier="x" * 50)
         client.redeem(code, redirect_uri="https://evil.example/")
@@ -42,8 +54,8 @@ def live_through_a_flow(latchkey: TestApp, ada: Person, app: App, spa: App) -> N
         client.post("/oauth/revoke", token=ada.grant(client)[1])
     token = app.ask(CLIENT).json()["access_token"]
     app.post("/oauth/introspect", token=token)
-    registered(latchkey).post("/oauth/introspect", token=token)
-    registered(latchkey).post("/oauth/revoke", token=token)
+    register_client(latchkey).post("/oauth/introspect", token=token)
+    register_client(latchkey).post("/oauth/revoke", token=token)
     post(latchkey, "/oauth/token", {"token": token}, headers=basic(app.id, str(app.secret) + "x"))
     post(latchkey, "/oauth/token", app.credentials, headers=basic(app.id, str(app.secret)))
     latchkey.call("POST", "/oauth/token", body=b'{"client_secret": "' + str(app.secret).encode())
@@ -53,14 +65,14 @@ def live_through_a_flow(latchkey: TestApp, ada: Person, app: App, spa: App) -> N
     app.ask(DEVICE, device_code=device["device_code"])
     ada.submit("/device", on=f"/device?user_code={device['user_code']}", decision="allow")
     app.ask(DEVICE, device_code=device["device_code"])
-    made = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK]}).json()
-    latchkey.secrets += [made["client_secret"], made["registration_access_token"]]
-    for held in (made["registration_access_token"], made["client_secret"], "x"):
-        latchkey.call("GET", f"/oauth/register/{made['client_id']}", held)
+    client = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK]}).json()
+    latchkey.secrets += [client["client_secret"], client["registration_access_token"]]
+    for held in (client["registration_access_token"], client["client_secret"], "x"):
+        latchkey.call("GET", f"/oauth/register/{client['client_id']}", held)
 
 
 def traceback_of(fails: Callable[[], object]) -> str:
-    """Return what a log would say of an exception."""
+    """Return the log output of an exception."""
     try:
         fails()
     except (errors.LatchkeyError, WireError):
@@ -68,30 +80,30 @@ def traceback_of(fails: Callable[[], object]) -> str:
     return pytest.fail("nothing was refused")
 
 
-def test_secrets_of_the_flows_are_nowhere_but_in_the_answers(
+def test_secrets_appear_only_in_responses(
     latchkey: TestApp,
-    ada: Person,
+    ada: User,
     app: App,
     spa: App,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Codes, tokens, client secrets, registration tokens: neither whole nor their random part, at DEBUG either."""
+    """Codes, tokens, client secrets: neither whole nor their random part, even at log level DEBUG."""
     caplog.set_level(logging.DEBUG)
     log = io.StringIO()
     telemetry.write_to(log)
     live_through_a_flow(latchkey, ada, app, spa)
 
     code = ada.code(app)
-    given = parameters.of_body(f"code={code}&grant_type=authorization_code", parameters.FORM)
+    parsed = parameters.parse_body(f"code={code}&grant_type=authorization_code", parameters.FORM)
     credentials = parameters.ClientCredentials(app.id, str(app.secret))
-    ticket = Ticket.get(secrets.digest(code))
-    asked = TokenRequest(given, app.client, ticket, ISSUER)
+    one_time_token = OneTimeToken.get(secrets.digest(code))
+    request = TokenRequest(parsed, app.client, one_time_token, ISSUER)
     seen = [
-        *map(repr, (given, credentials, ticket, app, Client.get(app.id), asked)),
-        repr(clients.Registered(app.client, app.secret)),
+        *map(repr, (parsed, credentials, one_time_token, app, Client.get(app.id), request)),
+        repr(clients.NewClient(app.client, app.secret)),
         traceback_of(lambda: client_auth.authenticate(parameters.ClientCredentials("x", app.secret), code)),
-        traceback_of(lambda: token_endpoint.answer(asked)),
+        traceback_of(lambda: token_endpoint.respond(request)),
     ]
     stored = dump_of_all_tables()
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("tickets")})

@@ -1,4 +1,4 @@
-"""PKCE by itself: which verifier proves which challenge, and which challenge may be asked with."""
+"""PKCE: which verifier matches which challenge, and which challenge is valid."""
 
 import hmac
 from unittest.mock import patch
@@ -15,7 +15,7 @@ CONFIDENTIAL = Client("app_2", auth_method="client_secret_basic", registered_by=
 OTHER = "a" * 43
 
 
-def test_challenge_of_the_rfc_comes_of_its_verifier() -> None:
+def test_verifier_of_the_rfc_has_its_challenge() -> None:
     """RFC 7636 appendix B."""
     assert pkce.s256(VERIFIER) == CHALLENGE
 
@@ -40,32 +40,32 @@ def test_challenge_of_the_rfc_comes_of_its_verifier() -> None:
         ("-._~" * 32, pkce.s256("-._~" * 32), PUBLIC, None),
     ],
 )
-def test_verifier_proves_the_challenge_that_was_made_of_it(
+def test_verifier_must_match_the_challenge(
     verifier: str, challenge: str | None, client: Client, error: str | None
 ) -> None:
-    """RFC 7636 §4.6; a confidential client alone may do without both (RFC 9700 §2.1.1)."""
+    """RFC 7636 §4.6; only a confidential client may omit both (RFC 9700 §2.1.1)."""
     if error is None:
         pkce.check_verifier(verifier, challenge, client)
     else:
-        with pytest.raises(OAuthError) as refused:
+        with pytest.raises(OAuthError) as raised:
             pkce.check_verifier(verifier, challenge, client)
-        assert (refused.value.error, refused.value.status) == (error, 400)
+        assert (raised.value.error, raised.value.status) == (error, 400)
 
 
 def test_challenge_is_compared_in_constant_time() -> None:
-    """By `hmac.compare_digest`: how long it takes says nothing about the challenge."""
+    """By `hmac.compare_digest`, so timing reveals nothing about the challenge."""
     with patch.object(hmac, "compare_digest", wraps=hmac.compare_digest) as compared:
         pkce.check_verifier(VERIFIER, CHALLENGE, PUBLIC)
     compared.assert_called_once_with(CHALLENGE, CHALLENGE)
 
 
 @pytest.mark.parametrize(("client", "needed"), [(PUBLIC, True), (CONFIDENTIAL, False)])
-def test_challenge_may_be_left_out_where_the_client_need_not_prove_anything(client: Client, needed: bool) -> None:
-    """More lenient than OAuth 2.1, for a confidential client alone."""
+def test_challenge_may_be_omitted_unless_the_client_needs_pkce(client: Client, needed: bool) -> None:
+    """More lenient than OAuth 2.1, for confidential clients only."""
     if needed:
-        with pytest.raises(OAuthError, match="this client must use PKCE"):
-            pkce.requested_challenge(parameters.of_query({}), client)
+        with pytest.raises(OAuthError, match="This client must use PKCE"):
+            pkce.requested_challenge(parameters.parse_query({}), client)
     else:
-        assert pkce.requested_challenge(parameters.of_query({}), client) is None
+        assert pkce.requested_challenge(parameters.parse_query({}), client) is None
     sent = {"code_challenge": [CHALLENGE], "code_challenge_method": ["S256"]}
-    assert pkce.requested_challenge(parameters.of_query(sent), client) == CHALLENGE
+    assert pkce.requested_challenge(parameters.parse_query(sent), client) == CHALLENGE

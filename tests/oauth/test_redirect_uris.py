@@ -1,4 +1,4 @@
-"""Which redirect URIs can be registered, and when one that is asked for is the same."""
+"""Redirect URIs: which can be registered, and when the one of a request matches."""
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +18,7 @@ _DENIED = """
     x-apple.systempreferences z39.50 z39.50r iris.beep soap.beep soap.beeps xmlrpc.beep 1.com
 """
 DENIED = _DENIED.split()
-"""Some schemes that browsers, systems, websites and protocols act on, and some of which nobody says whose they are."""
+"""Schemes that browsers, operating systems, websites and protocols handle, and some without a known owner."""
 GOOD = [
     "https://app.example.com/cb",
     "https://app.example.com",
@@ -61,11 +61,11 @@ BAD = [
     "https://app.example.com/cb#x",
     "https://app.example.com/cb#",
     "com.example.app:/cb#x",
-    # http on a host that others can be.
+    # http on a host that is not loopback.
     "http://app.example.com/cb",
     "http://192.0.2.1/cb",
     "http://10.0.0.1/cb",
-    # What looks like loopback.
+    # Hosts that resemble loopback.
     "http://127.0.0.1.evil.com/cb",
     "http://localhost.evil.com/cb",
     "http://evil.com/127.0.0.1",
@@ -90,7 +90,7 @@ BAD = [
     "https://user:password@app.example.com/cb",
     "https://@app.example.com/cb",
     "com.example.app://user@cb",
-    # Schemes that run, read, or belong to anybody.
+    # Schemes that execute or read something, or that other programs handle.
     "javascript:alert(1)",
     "javascript://app.example.com/%0aalert(1)",
     "JavaScript:alert(1)",
@@ -109,7 +109,7 @@ BAD = [
     "1app:/cb",
     "-app:/cb",
     "my_app:/cb",
-    # A place whose scheme was forgotten.
+    # A host without a scheme.
     "localhost:3000/cb",
     "app.example.com:8443/cb",
     "app.example.com:8443",
@@ -117,7 +117,7 @@ BAD = [
     ".com:/cb",
     "com..app:/cb",
     "urn:ietf:wg:oauth:2.0:oob",
-    # A place that is none, or would break out of the header it stands in.
+    # Not a host, or would inject into the header that contains it.
     "https://",
     "https:///cb",
     "https:/app.example.com/cb",
@@ -133,7 +133,7 @@ BAD = [
     "https://app.example.com:x/cb",
     "https://[::1/cb",
     "com.example.app://a;b/cb",
-    # Characters that two programs may read differently.
+    # Characters that two programs may interpret differently.
     "https://app.example.com/c b",
     "https://app.example.com/cb\n",
     "https://app.example.com/\tcb",
@@ -147,31 +147,31 @@ BAD = [
 
 
 @pytest.mark.parametrize("uri", GOOD)
-def test_good_redirect_can_be_registered(uri: str) -> None:
-    """An https URL anywhere, http on this machine, a scheme of the application's own."""
-    assert redirect_uris.registrable(uri) == uri
+def test_valid_redirect_uri_can_be_registered(uri: str) -> None:
+    """Allowed are https, http on loopback, and private-use schemes."""
+    assert redirect_uris.validate(uri) == uri
     assert redirect_uris.matches(uri, uri)
 
 
 @pytest.mark.parametrize("uri", BAD, ids=ascii)
-def test_bad_redirect_cant_be_registered(uri: str) -> None:
-    """And the refusal is plain ASCII, whatever was sent."""
-    with pytest.raises(InvalidRequest) as refused:
-        redirect_uris.registrable(uri)
-    assert refused.value.message.isascii()
-    assert refused.value.message.isprintable()
+def test_invalid_redirect_uri_cannot_be_registered(uri: str) -> None:
+    """The error is plain ASCII, whatever was sent."""
+    with pytest.raises(InvalidRequest) as raised:
+        redirect_uris.validate(uri)
+    assert raised.value.message.isascii()
+    assert raised.value.message.isprintable()
 
 
 @pytest.mark.parametrize("uri", GOOD)
-def test_no_other_uri_is_a_registered_one(uri: str) -> None:
-    """Exact comparison (RFC 9700 §2.1): nothing else of either list is the same."""
+def test_different_redirect_uris_do_not_match(uri: str) -> None:
+    """Exact comparison (RFC 9700 §2.1): no URI of one list matches one of the other."""
     others = [other for other in (*GOOD, *BAD) if other != uri and redirect_uris.matches(other, uri)]
     loopback = {"http://127.0.0.1/cb", "http://127.0.0.1:49152/cb"}
     assert set(others) | {uri} == (loopback if uri in loopback else {uri})
 
 
 def test_only_the_port_of_a_loopback_address_may_differ() -> None:
-    """RFC 8252 §7.3; the three names of this machine are three places."""
+    """RFC 8252 §7.3; the three loopback hosts are different hosts."""
     assert redirect_uris.matches("http://127.0.0.1:1/cb", "http://127.0.0.1:49152/cb")
     for asked in ("http://localhost:1/cb", "http://[::1]:1/cb", "http://127.0.0.1:1/cb/", "http://127.0.0.1:1/cb?x"):
         assert not redirect_uris.matches(asked, "http://127.0.0.1/cb"), asked
@@ -233,15 +233,15 @@ NOT_THE_SAME = {
 
 
 @pytest.mark.parametrize("registered", NOT_THE_SAME)
-def test_redirect_is_compared_to_the_letter(registered: str) -> None:
-    """No other case, no `?` more or less, no other way to write a port."""
+def test_redirect_uri_is_compared_exactly(registered: str) -> None:
+    """Case, `?` and the notation of the port matter."""
     same = [asked for asked in NOT_THE_SAME[registered] if redirect_uris.matches(asked, registered)]
     assert same == []
 
 
 @pytest.mark.parametrize("registered", LOOPBACK)
-def test_port_of_a_loopback_address_may_be_any_that_a_program_can_listen_on(registered: str) -> None:
-    """From 1 to 65535, or none, whatever port was registered; the rest is the same to the letter."""
+def test_port_of_a_loopback_address_may_be_any_valid_one(registered: str) -> None:
+    """From 1 to 65535 or absent, whatever port was registered; the rest must be equal."""
     host = registered.removeprefix("http://").partition("/")[0]
     for port in ("", ":1", ":8888", ":65535"):
         asked = registered.replace(host, host + port, 1)
@@ -260,13 +260,13 @@ def test_port_of_a_loopback_address_may_be_any_that_a_program_can_listen_on(regi
         ("com.example.app://cb", "com.example.app:"),
     ],
 )
-def test_place_is_called_by_its_origin_or_scheme(uri: str, source: str) -> None:
-    """An origin, or a private scheme with its colon."""
+def test_redirect_uri_is_shown_as_origin_or_scheme(uri: str, source: str) -> None:
+    """An origin, or a private-use scheme with its colon."""
     assert redirect_uris.origin(uri) == source
 
 
 @pytest.mark.parametrize(
-    ("uri", "place"),
+    ("uri", "recipient_of"),
     [
         ("https://app.example.com/cb?x", "https://app.example.com"),
         ("https://APP.example.com:8443", "https://app.example.com:8443"),
@@ -276,12 +276,12 @@ def test_place_is_called_by_its_origin_or_scheme(uri: str, source: str) -> None:
         ("com.example.app://cb", "com.example.app://cb"),
     ],
 )
-def test_place_is_who_is_answered_there(uri: str, place: str) -> None:
-    """An origin, but for loopback's port; a private scheme has none, so all of it."""
-    assert redirect_uris.place(uri) == place
+def test_recipient_is_the_origin_or_the_whole_uri(uri: str, recipient_of: str) -> None:
+    """An origin, on loopback without the port; the whole URI for a private-use scheme."""
+    assert redirect_uris.recipient_of(uri) == recipient_of
 
 
-def test_machine_and_scheme_are_shared_with_other_apps() -> None:
+def test_loopback_and_private_schemes_are_shared_with_other_apps() -> None:
     """Only an https address belongs to one app (RFC 8252 §8.6)."""
     shared = [uri for uri in GOOD if redirect_uris.is_shared_with_other_apps(uri)]
     assert shared == [uri for uri in GOOD if not uri.startswith("https:")]
@@ -295,10 +295,10 @@ def test_machine_and_scheme_are_shared_with_other_apps() -> None:
         st.text("[]@.:;,'*%1ab\\ ", max_size=30).map("https://{}/cb".format),
     )
 )
-def test_place_of_whatever_can_be_registered_is_one_plain_word(uri: str) -> None:
-    """Nothing that gets in says two things to the person who reads it."""
+def test_shown_origin_of_any_valid_uri_is_unambiguous(uri: str) -> None:
+    """No URI that can be registered is shown with spaces or markup."""
     try:
-        source = redirect_uris.origin(redirect_uris.registrable(uri))
+        source = redirect_uris.origin(redirect_uris.validate(uri))
     except InvalidRequest:
         return
     assert not set(source) & set(" ;,*'\"\\@#?\r\n")
@@ -306,10 +306,10 @@ def test_place_of_whatever_can_be_registered_is_one_plain_word(uri: str) -> None
 
 
 @pytest.mark.parametrize("start", ["https://app.example.com/", "com.example.app:/"])
-def test_redirect_of_two_thousand_characters_is_the_longest(start: str) -> None:
-    """Longer ones fit into no header everywhere, and are compared, stored and sent at each step."""
+def test_redirect_uri_of_two_thousand_characters_is_the_longest(start: str) -> None:
+    """Longer ones don't fit into headers everywhere, and are compared, stored and sent at each step."""
     longest = start.ljust(2_000, "x")
-    assert redirect_uris.registrable(longest) == longest
+    assert redirect_uris.validate(longest) == longest
     assert redirect_uris.matches(longest, longest)
     with pytest.raises(InvalidRequest):
-        redirect_uris.registrable(longest + "x")
+        redirect_uris.validate(longest + "x")

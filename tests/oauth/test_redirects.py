@@ -1,4 +1,4 @@
-"""No request leads anywhere but to a redirect URI that its client registered, nor there before somebody logged in."""
+"""No open redirector: redirects go only to registered URIs, and not before a user has logged in."""
 
 from itertools import cycle
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -11,10 +11,10 @@ from tests.oauth.flow import (
     LOOPBACK,
     PKCE,
     App,
-    Person,
+    User,
+    new_user,
     query_of,
-    registered,
-    someone,
+    register_client,
 )
 from tests.support.console_client import ConsoleClient
 from tests.support.harness import TestApp
@@ -40,13 +40,13 @@ UNKNOWN = (
         ("cursor://cb", "cursor://cb?code="),
     ],
 )
-def test_answer_is_joined_to_what_was_registered(latchkey: TestApp, ada: Person, uri: str, beginning: str) -> None:
-    """To the letter, and so that the first parameter isn't an empty one."""
-    assert ada.allows(registered(latchkey, uri)).startswith(beginning)
+def test_response_is_joined_to_the_registered_uri(latchkey: TestApp, ada: User, uri: str, beginning: str) -> None:
+    """The URI is unchanged, and no parameter is empty."""
+    assert ada.allow(register_client(latchkey, uri)).startswith(beginning)
 
 
-def test_unknown_client_leads_nowhere(latchkey: TestApp, ada: Person) -> None:
-    """Neither its redirect nor its state is used: the person is told (RFC 6749 §4.1.2.1)."""
+def test_unknown_client_is_not_redirected(latchkey: TestApp, ada: User) -> None:
+    """RFC 6749 §4.1.2.1: the user sees the error, and redirect URI and state aren't used."""
     for client_id in UNKNOWN:
         asked = {"client_id": client_id, "redirect_uri": "https://evil.example/", "response_type": "code"}
         page = ada.open(f"/oauth/authorize?{urlencode(asked)}")
@@ -102,42 +102,42 @@ UNREGISTERED = (
 )
 
 
-def test_unregistered_redirect_leads_nowhere(latchkey: TestApp, ada: Person, app: App) -> None:
-    """Only the registered string itself will do: no other path, query, port, case, encoding, slash or scheme."""
-    # With another error in the request, and without: neither is told to the redirect.
+def test_unregistered_redirect_uri_is_not_redirected(latchkey: TestApp, ada: User, app: App) -> None:
+    """Exact match only: no other path, query, port, case, encoding, slash or scheme."""
+    # With and without another error in the request: neither is redirected.
     others = cycle(({}, {"scope": "nonsense"}, {"prompt": "none"}))
     for redirect_uri in UNREGISTERED:
         latchkey.clock.forward(1)
-        page = ada.asked(app, redirect_uri=redirect_uri, **next(others))
+        page = ada.open_authorization(app, redirect_uri=redirect_uri, **next(others))
         assert (page.status, page.location) == (400, ""), redirect_uri
 
 
-def test_client_with_several_redirects_must_name_one(latchkey: TestApp, ada: Person) -> None:
-    """Which of them is meant can't be guessed."""
-    app = registered(latchkey, CALLBACK, "https://app.example.com/second")
-    assert ada.asked(app, redirect_uri=None).status == 400
-    assert ada.allows(app, redirect_uri="https://app.example.com/second").startswith("https://app.example.com/second?")
+def test_client_with_several_redirect_uris_must_name_one(latchkey: TestApp, ada: User) -> None:
+    """The intended one would be ambiguous."""
+    app = register_client(latchkey, CALLBACK, "https://app.example.com/second")
+    assert ada.open_authorization(app, redirect_uri=None).status == 400
+    assert ada.allow(app, redirect_uri="https://app.example.com/second").startswith("https://app.example.com/second?")
 
 
-def test_redirect_with_a_query_keeps_it(latchkey: TestApp, ada: Person) -> None:
-    """RFC 6749 §3.1.2: the answer is added behind, and what was registered stays to the letter."""
+def test_redirect_uri_with_a_query_keeps_it(latchkey: TestApp, ada: User) -> None:
+    """RFC 6749 §3.1.2: the response is appended, and the registered part is unchanged."""
     for uri in ("https://app.example.com/cb?tenant=a%2fb;c&x", "com.example.app:///cb"):
-        app = registered(latchkey, uri)
+        app = register_client(latchkey, uri)
         joint = "&" if "?" in uri else "?"
-        assert ada.allows(app).startswith(f"{uri}{joint}code=lk_ac_")
+        assert ada.allow(app).startswith(f"{uri}{joint}code=lk_ac_")
 
 
 @pytest.mark.parametrize(
     "registered_uri", [LOOPBACK, "http://localhost/cb", "http://[::1]/cb", "http://127.0.0.1:80/cb"]
 )
-def test_loopback_redirect_may_have_any_port(latchkey: TestApp, ada: Person, registered_uri: str) -> None:
-    """RFC 8252 §7.3: a native app listens where it can; everything but the port must be as registered."""
-    app = registered(latchkey, registered_uri, public=True)
+def test_loopback_redirect_uri_may_have_any_port(latchkey: TestApp, ada: User, registered_uri: str) -> None:
+    """RFC 8252 §7.3: a native app listens on any free port; the rest must be as registered."""
+    app = register_client(latchkey, registered_uri, public=True)
     host = str(urlsplit(registered_uri).hostname)
     host = f"[{host}]" if ":" in host else host
     for port in (":1", ":49152", ":65535", ""):
         uri = f"http://{host}{port}/cb"
-        assert ada.allows(app, redirect_uri=uri).startswith(f"{uri}?code=")
+        assert ada.allow(app, redirect_uri=uri).startswith(f"{uri}?code=")
     elsewhere = [
         f"http://{host}:49152/other",
         f"http://{host}:49152/cb?x",
@@ -157,19 +157,19 @@ def test_loopback_redirect_may_have_any_port(latchkey: TestApp, ada: Person, reg
     ]
     for uri in elsewhere:
         latchkey.clock.forward(1)
-        assert ada.asked(app, redirect_uri=uri).status == 400, uri
+        assert ada.open_authorization(app, redirect_uri=uri).status == 400, uri
 
 
-def test_https_redirect_must_have_its_port(latchkey: TestApp, ada: Person) -> None:
-    """Only loopback may vary."""
-    app = registered(latchkey, "https://app.example.com:8443/cb")
-    assert ada.asked(app, redirect_uri="https://app.example.com:8444/cb").status == 400
-    assert ada.asked(app, redirect_uri=CALLBACK).status == 400
+def test_https_redirect_uri_must_have_its_port(latchkey: TestApp, ada: User) -> None:
+    """Only a loopback address may have another one."""
+    app = register_client(latchkey, "https://app.example.com:8443/cb")
+    assert ada.open_authorization(app, redirect_uri="https://app.example.com:8444/cb").status == 400
+    assert ada.open_authorization(app, redirect_uri=CALLBACK).status == 400
 
 
-def test_stranger_is_sent_to_no_client_before_logging_in(latchkey: TestApp, app: App) -> None:
-    """Whoever may register clients could else make any link of ours lead anywhere (RFC 9700 §4.11.2)."""
-    stranger = ConsoleClient(latchkey)
+def test_anonymous_user_is_not_redirected_before_login(latchkey: TestApp, app: App) -> None:
+    """RFC 9700 §4.11.2: any caller can register a client, and so could turn links to this server into redirects."""
+    anonymous = ConsoleClient(latchkey)
     wrong: list[dict[str, str]] = [
         {},
         {"response_type": "token"},
@@ -177,10 +177,10 @@ def test_stranger_is_sent_to_no_client_before_logging_in(latchkey: TestApp, app:
         {"resource": "https://x.example"},
     ]
     for changed in wrong:
-        page = stranger.open(app.asking(**changed))
+        page = anonymous.open(app.authorization_path(**changed))
         assert page.location.startswith("/login?next="), changed
     target = parse_qs(urlsplit(page.location).query)["next"][0]
-    assert query_of(someone(latchkey).open(target).location)["error"]
+    assert query_of(new_user(latchkey).open(target).location)["error"]
 
 
 WRONG: tuple[dict[str, str | list[str] | None], ...] = (
@@ -201,23 +201,23 @@ WRONG: tuple[dict[str, str | list[str] | None], ...] = (
     {"code_challenge": "short"},
     {"code_challenge_method": "plain"},
 )
-"""All that is refused, or can't be done without a page, before anybody decides."""
+"""Requests with an error, or that need a page, before the user has decided."""
 STRANGERS = ("public", "confidential", "without-codes", "document", "of-a-suspended-account", "of-a-deleted-account")
 
 
-def stranger_client(latchkey: TestApp, kind: str) -> App:
-    """Return a client that nobody answers for: anybody may register one and choose where its errors lead."""
+def unverified_client(latchkey: TestApp, kind: str) -> App:
+    """Return an unverified client: any caller can register one and choose its redirect URIs."""
     if kind.startswith("of-a-"):
-        owner = someone(latchkey, "Owner")
-        app = registered(latchkey, owner=owner.account)
+        owner = new_user(latchkey, "Owner")
+        app = register_client(latchkey, owner=owner.account)
         app.proof = PKCE
         if kind == "of-a-suspended-account":
-            owner.suspended()
+            owner.suspend()
         else:
-            owner.leaves()
+            owner.delete_account()
         return app
     client = Client(
-        "https://client.example/id.json" if kind == "document" else registered(latchkey).id,
+        "https://client.example/id.json" if kind == "document" else register_client(latchkey).id,
         name="Stranger",
         redirect_uris=[CALLBACK],
         grant_types={"refresh_token"} if kind == "without-codes" else {"authorization_code", "refresh_token"},
@@ -232,13 +232,13 @@ def stranger_client(latchkey: TestApp, kind: str) -> App:
 
 
 @pytest.mark.parametrize("kind", STRANGERS)
-def test_nobody_is_sent_to_an_unknown_makers_client_before_deciding(latchkey: TestApp, ada: Person, kind: str) -> None:
-    """RFC 9700 §4.11.2: an error page, or our log-in first, whatever is wrong and whoever is logged in."""
-    app = stranger_client(latchkey, kind)
+def test_unverified_client_gets_no_redirect_before_a_decision(latchkey: TestApp, ada: User, kind: str) -> None:
+    """RFC 9700 §4.11.2: an error page or the login page, whatever the error and whether the user is logged in."""
+    app = unverified_client(latchkey, kind)
     for changed in WRONG:
         latchkey.clock.forward(1)
         for console in (ada, ConsoleClient(latchkey)):
-            page = console.open(app.asking(**changed))
+            page = console.open(app.authorization_path(**changed))
             assert not page.location or page.location.startswith("/login?next="), (changed, page.location)
             if console is ada or changed == {"prompt": "none"}:
                 assert (page.status, page.location) == (400, ""), changed
@@ -246,40 +246,40 @@ def test_nobody_is_sent_to_an_unknown_makers_client_before_deciding(latchkey: Te
 
 
 @pytest.mark.parametrize("kind", ["public", "confidential", "document"])
-def test_user_who_allowed_a_client_there_before_is_sent_back_with_an_error(
-    latchkey: TestApp, ada: Person, kind: str
+def test_user_with_consent_at_this_redirect_uri_is_redirected_with_an_error(
+    latchkey: TestApp, ada: User, kind: str
 ) -> None:
-    """The client hears what it did wrong; of a place that it took since then, nobody is sent to."""
-    app = stranger_client(latchkey, kind)
-    ada.allows(app)
+    """The client learns its error; a redirect URI that it registered since then gets nothing."""
+    app = unverified_client(latchkey, kind)
+    ada.allow(app)
     for changed in WRONG:
         latchkey.clock.forward(1)
-        location = ada.asked(app, **changed).location
+        location = ada.open_authorization(app, **changed).location
         assert location.startswith(f"{CALLBACK}?"), changed
     app.client.update(actions=[Client.redirect_uris.set(["https://elsewhere.example/cb"])])
     for changed in WRONG:
         latchkey.clock.forward(1)
-        page = ada.asked(app, redirect_uri="https://elsewhere.example/cb", **changed)
+        page = ada.open_authorization(app, redirect_uri="https://elsewhere.example/cb", **changed)
         assert (page.status, page.location) == (400, ""), changed
-    assert someone(latchkey, "Bea").asked(app, redirect_uri=None, scope="nonsense").status == 400
+    assert new_user(latchkey, "Bea").open_authorization(app, redirect_uri=None, scope="nonsense").status == 400
 
 
-def test_user_who_denies_is_sent_back_whoever_made_the_client(latchkey: TestApp, ada: Person) -> None:
-    """That is a decision; but not when the redirect moved while the page was open."""
-    app = stranger_client(latchkey, "public")
-    page = ada.asked(app, redirect_uri=None)
-    assert query_of(ada.decides(page, "deny").location)["error"] == "access_denied"
+def test_denying_user_is_redirected_to_any_client(latchkey: TestApp, ada: User) -> None:
+    """That is a decision; but not if the redirect URI changed while the page was open."""
+    app = unverified_client(latchkey, "public")
+    page = ada.open_authorization(app, redirect_uri=None)
+    assert query_of(ada.decide(page, "deny").location)["error"] == "access_denied"
     app.client.update(actions=[Client.redirect_uris.set(["https://elsewhere.example/cb"])])
-    moved = ada.decides(page, "deny")
+    moved = ada.decide(page, "deny")
     assert (moved.status, moved.location) == (400, "")
 
 
-def test_form_for_a_wrong_request_leads_to_no_unknown_makers_client(latchkey: TestApp, ada: Person) -> None:
-    """The page was right when it was opened; nobody has decided about what the request is now."""
-    app = stranger_client(latchkey, "public")
+def test_form_for_an_invalid_request_is_not_redirected_to_unverified_clients(latchkey: TestApp, ada: User) -> None:
+    """The request was valid when the page was opened, but the user hasn't decided about the current one."""
+    app = unverified_client(latchkey, "public")
     for decision in ("allow", "deny"):
-        page = ada.asked(app)
+        page = ada.open_authorization(app)
         app.client.update(actions=[Client.grant_types.set({"refresh_token"})])
-        wrong = ada.decides(page, decision)
+        wrong = ada.decide(page, decision)
         assert (wrong.status, wrong.location) == (400, ""), decision
         app.client.update(actions=[Client.grant_types.set({"authorization_code"})])

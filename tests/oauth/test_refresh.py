@@ -1,4 +1,4 @@
-"""A refresh token is worth one refresh, and what it was granted for 90 days at most; a second use ends its grant."""
+"""Refresh tokens: rotation, the grace period for retries, the lifetime of the grant, and reuse."""
 
 import io
 import json
@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.core import secrets, telemetry
 from chalicelib.oauth import delete_client
-from tests.oauth.flow import ISSUER, REFRESH, App, Person, as_json, refusal, registered, works
+from tests.oauth.flow import ISSUER, REFRESH, App, User, as_json, error_of, is_accepted, register_client
 from tests.support.harness import TestApp
 
 USED = (400, "invalid_grant")
@@ -15,39 +15,39 @@ DAY_S = 86_400
 KINDS = pytest.mark.parametrize("kind", ["app", "spa"])
 
 
-def test_refresh_gives_another_pair(latchkey: TestApp, ada: Person, spa: App) -> None:
-    """Both tokens are new, and the access token that was there goes on until its own end."""
+def test_refresh_returns_new_tokens(latchkey: TestApp, ada: User, spa: App) -> None:
+    """Both are new, and the earlier access token is valid until it expires."""
     access, refresh = ada.grant(spa, scope="read write")
     latchkey.clock.forward(1_800)
     body = spa.refresh(refresh).json()
     assert body.keys() == {"access_token", "token_type", "expires_in", "refresh_token", "scope"}
     assert (body["expires_in"], body["scope"]) == (3600, "read write")
     assert {access, refresh}.isdisjoint({body["access_token"], body["refresh_token"]})
-    assert works(latchkey, access)
+    assert is_accepted(latchkey, access)
     latchkey.clock.forward(1_800)
-    assert works(latchkey, body["access_token"])
+    assert is_accepted(latchkey, body["access_token"])
 
 
-def test_refresh_as_json_is_the_same(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_json_refresh_request_is_accepted(latchkey: TestApp, ada: User, app: App) -> None:
     """The published page sends token requests as JSON."""
     _, refresh = ada.grant(app)
     body = {"grant_type": "refresh_token", "refresh_token": refresh, **app.credentials}
     assert as_json(latchkey, "/oauth/token", body).status == 200
 
 
-def test_refresh_by_another_client_is_refused_and_spends_nothing(
-    latchkey: TestApp, ada: Person, app: App, spa: App
+def test_refresh_by_another_client_is_invalid_and_consumes_nothing(
+    latchkey: TestApp, ada: User, app: App, spa: App
 ) -> None:
-    """A refresh token that leaked to another client is worth nothing there, and goes on at home."""
-    for own, other in ((app, registered(latchkey)), (spa, registered(latchkey, public=True)), (spa, app)):
+    """A leaked refresh token is useless to another client, and stays valid for its own."""
+    for own, other in ((app, register_client(latchkey)), (spa, register_client(latchkey, public=True)), (spa, app)):
         access, refresh = ada.grant(own)
-        assert refusal(other.refresh(refresh)) == USED
-        assert works(latchkey, access)
+        assert error_of(other.refresh(refresh)) == USED
+        assert is_accepted(latchkey, access)
         assert own.refresh(refresh).status == 200
 
 
-def test_scope_can_shrink_but_the_refresh_token_keeps_it_all(latchkey: TestApp, ada: Person, app: App) -> None:
-    """RFC 6749 §6: less for one access token is no less for the next."""
+def test_refresh_with_fewer_scopes_keeps_the_granted_ones(latchkey: TestApp, ada: User, app: App) -> None:
+    """RFC 6749 §6: fewer scopes for one access token don't limit the next."""
     _, refresh = ada.grant(app, scope="read write")
     narrow = app.refresh(refresh, scope="read").json()
     assert narrow["scope"] == "read"
@@ -57,113 +57,111 @@ def test_scope_can_shrink_but_the_refresh_token_keeps_it_all(latchkey: TestApp, 
     assert latchkey.call("PATCH", "/v1/users/me", whole["access_token"], json_body={"name": "Ada L"}).status == 200
 
 
-def test_scope_cant_grow(ada: Person, app: App) -> None:
-    """More than was consented to is invalid_scope, though the client might have it, and the token isn't spent."""
+def test_refresh_with_more_scopes_is_invalid(ada: User, app: App) -> None:
+    """More than was consented to is invalid_scope, even if the client may have it, and the token isn't consumed."""
     _, refresh = ada.grant(app, scope="read")
     for scope in ("read write", "write", "keys", "admin", "read nonsense", 're"ad'):
-        assert refusal(app.refresh(refresh, scope=scope)) == (400, "invalid_scope"), scope
+        assert error_of(app.refresh(refresh, scope=scope)) == (400, "invalid_scope"), scope
     assert app.refresh(refresh, scope="read").json()["scope"] == "read"
 
 
-def test_openid_connects_scopes_are_dropped_from_a_refresh(ada: Person, app: App) -> None:
-    """As if they weren't there: alone they mean all that was granted."""
+def test_openid_connect_scopes_are_ignored_in_a_refresh(ada: User, app: App) -> None:
+    """Alone they are the same as no scope: all that was granted."""
     for scope, expected in (("openid profile offline_access", "read write"), ("openid read", "read")):
         _, refresh = ada.grant(app, scope="read write")
         assert app.refresh(refresh, scope=scope).json()["scope"] == expected
 
 
-def test_reuse_is_told_to_the_operator(latchkey: TestApp, ada: Person, spa: App) -> None:
-    """Nobody can tell the thief from the client: both are out, at once, and the log says whose grant it was."""
+def test_reuse_is_logged_for_the_operator(latchkey: TestApp, ada: User, spa: App) -> None:
+    """Thief and client can't be distinguished, so both lose access, and the log names the grant."""
     log = io.StringIO()
     telemetry.write_to(log)
     _, first = ada.grant(spa)
     after = spa.refresh(first).json()
     latchkey.clock.forward(10)
-    assert refusal(spa.refresh(first)) == USED
+    assert error_of(spa.refresh(first)) == USED
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
-    (said,) = [line for line in lines if line["message"] == "token.reuse_detected"]
-    assert (said["client_id"], said["account_id"], said["level"]) == (spa.id, ada.account.id, "WARNING")
-    assert not works(latchkey, after["access_token"])
+    (warning,) = [line for line in lines if line["message"] == "token.reuse_detected"]
+    assert (warning["client_id"], warning["account_id"], warning["level"]) == (spa.id, ada.account.id, "WARNING")
+    assert not is_accepted(latchkey, after["access_token"])
 
 
 GRACES = pytest.mark.parametrize(("kind", "grace_s"), [("app", 30), ("spa", 10)])
 
 
 @GRACES
-def test_refresh_repeated_within_its_grace_gets_the_same_answer(
-    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str, grace_s: int
+def test_refresh_retry_within_the_grace_period_gets_the_same_response(
+    latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str, grace_s: int
 ) -> None:
-    """30 s for a confidential client, 10 s for a public one: nothing new is issued, and nothing ends."""
+    """30 s for a confidential client, 10 s for a public one: nothing new is issued, and nothing is revoked."""
     app: App = request.getfixturevalue(kind)
     _, first = ada.grant(app)
-    answer = app.refresh(first).json()
+    response = app.refresh(first).json()
     latchkey.clock.forward(grace_s - 0.001)
     again = app.refresh(first).json()
-    assert again == answer | {"expires_in": 3600 - (grace_s - 1)}
-    assert works(latchkey, again["access_token"])
+    assert again == response | {"expires_in": 3600 - (grace_s - 1)}
+    assert is_accepted(latchkey, again["access_token"])
     assert app.refresh(again["refresh_token"]).status == 200
 
 
 @GRACES
-def test_refresh_repeated_after_its_grace_ends_the_grant(
-    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str, grace_s: int
+def test_refresh_retry_after_the_grace_period_revokes_the_grant(
+    latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str, grace_s: int
 ) -> None:
-    """A lost answer is asked for at once; what comes later is reuse."""
+    """A lost response is retried immediately; anything later is reuse."""
     app: App = request.getfixturevalue(kind)
     _, first = ada.grant(app)
-    answer = app.refresh(first).json()
-    assert works(latchkey, answer["access_token"])
+    response = app.refresh(first).json()
+    assert is_accepted(latchkey, response["access_token"])
     latchkey.clock.forward(grace_s)
-    assert refusal(app.refresh(first)) == USED
-    assert not works(latchkey, answer["access_token"])
-    assert refusal(app.refresh(answer["refresh_token"])) == USED
+    assert error_of(app.refresh(first)) == USED
+    assert not is_accepted(latchkey, response["access_token"])
+    assert error_of(app.refresh(response["refresh_token"])) == USED
 
 
 @KINDS
-def test_refresh_repeated_once_the_successor_was_used_ends_the_grant(
-    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str
+def test_refresh_retry_after_its_successor_was_used_revokes_the_grant(
+    latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str
 ) -> None:
-    """Whoever used the successor had the answer: a repeat comes from someone else."""
+    """The client had the response, so the retry is not from the client."""
     app: App = request.getfixturevalue(kind)
     _, first = ada.grant(app)
     second = app.refresh(first).json()["refresh_token"]
     third = app.refresh(second).json()
-    assert refusal(app.refresh(first)) == USED
-    assert not works(latchkey, third["access_token"])
-    assert refusal(app.refresh(third["refresh_token"])) == USED
+    assert error_of(app.refresh(first)) == USED
+    assert not is_accepted(latchkey, third["access_token"])
+    assert error_of(app.refresh(third["refresh_token"])) == USED
 
 
-def test_refresh_that_asks_for_something_else_within_the_grace_is_no_repetition(
-    latchkey: TestApp, ada: Person, app: App
-) -> None:
-    """It gets neither the other one's wider answer nor the grant's end: a client may have asked twice at once."""
+def test_different_refresh_within_the_grace_period_is_an_error(latchkey: TestApp, ada: User, app: App) -> None:
+    """It gets no response for other scopes, but revokes nothing: a client may send two requests concurrently."""
     _, refresh_token = ada.grant(app, scope="read write")
     first = app.ask(REFRESH, refresh_token=refresh_token)
     for more in ({"scope": "read"}, {"resource": f"{ISSUER}/v1"}):
-        assert refusal(app.ask(REFRESH, refresh_token=refresh_token, **more)) == (400, "invalid_grant")
+        assert error_of(app.ask(REFRESH, refresh_token=refresh_token, **more)) == (400, "invalid_grant")
     again = app.ask(REFRESH, refresh_token=refresh_token, scope="write read")
     assert again.json()["access_token"] == first.json()["access_token"]
-    assert works(latchkey, first.json()["access_token"])
+    assert is_accepted(latchkey, first.json()["access_token"])
 
 
-def test_refresh_repeated_after_its_grant_ended_is_refused(latchkey: TestApp, ada: Person, app: App) -> None:
-    """The grace brings nothing back that was revoked."""
+def test_refresh_retry_after_the_revocation_is_invalid(latchkey: TestApp, ada: User, app: App) -> None:
+    """The grace period doesn't restore a revoked grant."""
     _, first = ada.grant(app)
-    answer = app.refresh(first).json()
-    assert app.post("/oauth/revoke", token=answer["refresh_token"]).status == 200
-    assert refusal(app.refresh(first)) == USED
+    response = app.refresh(first).json()
+    assert app.post("/oauth/revoke", token=response["refresh_token"]).status == 200
+    assert error_of(app.refresh(first)) == USED
 
 
-def test_refresh_token_of_a_deleted_client_is_refused(latchkey: TestApp, ada: Person, app: App) -> None:
-    """The client can't even authenticate."""
+def test_refresh_token_of_a_deleted_client_is_invalid(latchkey: TestApp, ada: User, app: App) -> None:
+    """The client can't authenticate."""
     _, refresh = ada.grant(app)
     delete_client.delete(app.client)
-    assert refusal(app.refresh(refresh)) == (401, "invalid_client")
+    assert error_of(app.refresh(refresh)) == (401, "invalid_client")
 
 
 @KINDS
-def test_grant_ends_after_90_days(latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str) -> None:
-    """However often it is refreshed: people are asked again at least four times a year."""
+def test_grant_expires_after_90_days(latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str) -> None:
+    """However often it is refreshed, the user is asked for consent again."""
     app: App = request.getfixturevalue(kind)
     _, refresh = ada.grant(app)
     for _ in range(2):
@@ -172,33 +170,33 @@ def test_grant_ends_after_90_days(latchkey: TestApp, ada: Person, request: pytes
     latchkey.clock.forward(2 * DAY_S - 0.001)
     refresh = app.refresh(refresh).json()["refresh_token"]
     latchkey.clock.forward(0.001)
-    assert refusal(app.refresh(refresh)) == USED
+    assert error_of(app.refresh(refresh)) == USED
 
 
-def test_refresh_for_a_suspended_account_is_refused_and_spends_nothing(
-    latchkey: TestApp, ada: Person, app: App
+def test_refresh_for_a_suspended_account_is_invalid_and_consumes_nothing(
+    latchkey: TestApp, ada: User, app: App
 ) -> None:
-    """No tokens are made for it; after a reinstatement the client goes on."""
+    """After a reinstatement the client can use the token."""
     _, refresh = ada.grant(app)
-    ada.suspended()
-    assert refusal(app.refresh(refresh)) == USED
-    ada.reinstated()
+    ada.suspend()
+    assert error_of(app.refresh(refresh)) == USED
+    ada.reinstate()
     assert app.refresh(refresh).status == 200
 
 
-def test_refresh_for_a_deleted_account_is_refused(latchkey: TestApp, ada: Person, app: App) -> None:
-    """It is gone, and so is everything that was granted for it."""
+def test_refresh_for_a_deleted_account_is_invalid(latchkey: TestApp, ada: User, app: App) -> None:
+    """All its grants are deleted."""
     access, refresh = ada.grant(app)
-    assert works(latchkey, access)
-    ada.leaves()
-    assert refusal(app.refresh(refresh)) == USED
-    assert not works(latchkey, access)
+    assert is_accepted(latchkey, access)
+    ada.delete_account()
+    assert error_of(app.refresh(refresh)) == USED
+    assert not is_accepted(latchkey, access)
 
 
-def test_what_is_no_refresh_token_is_refused(latchkey: TestApp, ada: Person, app: App) -> None:
-    """An unknown one, a code, an access token, the client's own secret."""
+def test_other_secrets_are_not_refresh_tokens(latchkey: TestApp, ada: User, app: App) -> None:
+    """An unknown one, a code, an access token, the client secret."""
     access, _ = ada.grant(app)
     for other in (secrets.mint("rt"), ada.code(app), access, app.secret, "x", "lk_rt_" + "0" * 36):
-        assert refusal(app.refresh(str(other))) == USED
-    assert works(latchkey, access)
-    assert refusal(app.refresh("")) == (400, "invalid_request")
+        assert error_of(app.refresh(str(other))) == USED
+    assert is_accepted(latchkey, access)
+    assert error_of(app.refresh("")) == (400, "invalid_request")

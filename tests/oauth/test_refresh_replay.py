@@ -1,54 +1,54 @@
-"""The one secret that is kept: a refresh's last answer, which opens with the token that was presented and no other."""
+"""The sealed refresh response: only the refresh token that was presented decrypts it."""
 
 from chalicelib.core import secrets
 from chalicelib.oauth import refresh_replay
-from chalicelib.oauth.tables import Ticket
-from tests.oauth.flow import App, Person, registered
+from chalicelib.oauth.tables import OneTimeToken
+from tests.oauth.flow import App, User, register_client
 from tests.support.harness import TestApp
 
 ANSWER: dict[str, object] = {"access_token": "an access token", "expires_in": 3600, "refresh_token": "a refresh token"}
 
 
-def test_box_opens_with_the_secret_it_was_sealed_with(latchkey: TestApp) -> None:
-    """And gives back what was put in."""
+def test_sealed_response_opens_with_its_secret(latchkey: TestApp) -> None:
+    """And is returned unchanged."""
     secret = secrets.mint("rt")
-    assert refresh_replay.opened(refresh_replay.seal(ANSWER, secret), secret) == ANSWER
+    assert refresh_replay.unseal(refresh_replay.seal(ANSWER, secret), secret) == ANSWER
 
 
-def test_box_opens_with_nothing_else(latchkey: TestApp) -> None:
-    """Another token, the digest that stands beside it, a part, nothing."""
+def test_sealed_response_opens_with_no_other_secret(latchkey: TestApp) -> None:
+    """Another token, the stored digest, a part, an empty text."""
     secret = secrets.mint("rt")
-    box = refresh_replay.seal(ANSWER, secret)
+    sealed = refresh_replay.seal(ANSWER, secret)
     for other in (secrets.mint("rt"), secrets.digest(secret), secret[:-1], secret.lower(), ""):
-        assert refresh_replay.opened(box, other) is None
+        assert refresh_replay.unseal(sealed, other) is None
 
 
-def test_box_that_was_changed_doesnt_open(latchkey: TestApp) -> None:
-    """Not by a bit, wherever it is; nor when something is missing."""
+def test_modified_sealed_response_does_not_open(latchkey: TestApp) -> None:
+    """Any flipped bit, or any missing byte."""
     secret = secrets.mint("rt")
-    box = refresh_replay.seal(ANSWER, secret)
-    for at in (0, 11, 12, len(box) // 2, len(box) - 1):
-        changed = bytearray(box)
+    sealed = refresh_replay.seal(ANSWER, secret)
+    for at in (0, 11, 12, len(sealed) // 2, len(sealed) - 1):
+        changed = bytearray(sealed)
         changed[at] ^= 1
-        assert refresh_replay.opened(bytes(changed), secret) is None
-    for cut in (box[:-1], box[1:], box[:12]):
-        assert refresh_replay.opened(cut, secret) is None
+        assert refresh_replay.unseal(bytes(changed), secret) is None
+    for cut in (sealed[:-1], sealed[1:], sealed[:12]):
+        assert refresh_replay.unseal(cut, secret) is None
 
 
-def test_two_boxes_of_one_answer_differ(latchkey: TestApp) -> None:
+def test_sealing_twice_gives_different_results(latchkey: TestApp) -> None:
     """A nonce is never used twice with one key."""
     secret = secrets.mint("rt")
     assert refresh_replay.seal(ANSWER, secret) != refresh_replay.seal(ANSWER, secret)
 
 
-def test_table_holds_a_closed_box(latchkey: TestApp, ada: Person, app: App) -> None:
-    """It shows neither token, and opens with the presented one: for public clients as for confidential ones."""
-    for client in (app, registered(latchkey, public=True)):
+def test_table_contains_the_sealed_response(latchkey: TestApp, ada: User, app: App) -> None:
+    """It contains no token in plain text, and opens with the presented one, for public and confidential clients."""
+    for client in (app, register_client(latchkey, public=True)):
         _, presented = ada.grant(client)
-        answer = client.refresh(presented).json()
-        ticket = Ticket.get(secrets.digest(presented))
-        assert refresh_replay.opened(ticket.sealed, presented) == answer | {"resources": []}
-        for token in (answer["access_token"], answer["refresh_token"]):
-            assert token.encode() not in ticket.sealed
-            assert token not in repr(ticket.serialize())
-        assert refresh_replay.opened(ticket.sealed, ticket.digest) is None
+        response = client.refresh(presented).json()
+        item = OneTimeToken.get(secrets.digest(presented))
+        assert refresh_replay.unseal(item.sealed, presented) == response | {"resources": []}
+        for token in (response["access_token"], response["refresh_token"]):
+            assert token.encode() not in item.sealed
+            assert token not in repr(item.serialize())
+        assert refresh_replay.unseal(item.sealed, item.digest) is None

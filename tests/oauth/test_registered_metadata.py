@@ -1,4 +1,4 @@
-"""What a registration answers is what is stored: each field is kept whole, refused, or changed as the answer says."""
+"""The registration response equals what is stored: each field is kept, rejected, or replaced as the response says."""
 
 import json
 from typing import Any
@@ -37,11 +37,11 @@ ASKED: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "long home page": ({"client_uri": "https://photos.example/".ljust(101, "x")}, {"client_uri": None}),
     "what isn't read": ({"contacts": ["ada@example.com"], "logo_uri": "x"}, {"contacts": None, "logo_uri": None}),
 }
-"""What a client asks for, and what of it the server changes; None for what is left out."""
+"""Requested metadata, and the values that the server changes; None for a dropped one."""
 
 
 def stored(client: Client) -> dict[str, Any]:
-    """Return what is stored of a client's own description, by the names of RFC 7591."""
+    """Return the stored metadata of a client by the names of RFC 7591."""
     return {
         "client_name": client.name,
         "redirect_uris": client.redirect_uris,
@@ -53,15 +53,15 @@ def stored(client: Client) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("what", ASKED)
-def test_answer_names_all_that_the_server_changed(latchkey: TestApp, what: str) -> None:
-    """RFC 7591 §3.2.1: the answer holds what is registered, and nothing is altered that it doesn't show."""
+def test_response_contains_all_values_that_the_server_changed(latchkey: TestApp, what: str) -> None:
+    """RFC 7591 §3.2.1: it contains the registered metadata."""
     asked, changed = ASKED[what]
     body = registration.register(json.dumps({"redirect_uris": [CALLBACK], **asked}), ISSUER)
     for name, value in {**asked, **changed}.items():
         assert body.get(name) == value, name
     kept = stored(Client.get(str(body["client_id"])))
-    told = {name: body.get(name) for name in kept} | {"grant_types": sorted(map(str, body["grant_types"]))}  # type: ignore[call-overload]
-    assert told == kept
+    returned = {name: body.get(name) for name in kept} | {"grant_types": sorted(map(str, body["grant_types"]))}  # type: ignore[call-overload]
+    assert returned == kept
 
 
 @pytest.mark.parametrize(
@@ -78,15 +78,15 @@ def test_answer_names_all_that_the_server_changed(latchkey: TestApp, what: str) 
     ],
     ids=str,
 )
-def test_what_cant_be_registered_whole_is_refused(latchkey: TestApp, asked: dict[str, object]) -> None:
-    """Rather than cut, or left out while the rest is registered."""
+def test_unstorable_value_is_an_error(latchkey: TestApp, asked: dict[str, object]) -> None:
+    """It is neither cut nor dropped while the rest is registered."""
     with pytest.raises(OAuthError):
         registration.register(json.dumps({"redirect_uris": [CALLBACK], **asked}), ISSUER)
     assert list(Client.scan()) == []
 
 
-def test_default_of_each_field_is_in_the_answer(latchkey: TestApp) -> None:
-    """RFC 7591 §3.2.1: what the server itself puts in is told, too."""
+def test_default_of_each_field_is_in_the_response(latchkey: TestApp) -> None:
+    """RFC 7591 §3.2.1: defaults are part of the registered metadata."""
     body = registration.register(json.dumps({"redirect_uris": [CALLBACK]}), ISSUER)
     assert (body["client_name"], body["grant_types"], body["scope"]) == (registration.UNNAMED, [CODE], "read write")
     assert body["token_endpoint_auth_method"] == clients.CONFIDENTIAL_METHODS[0]

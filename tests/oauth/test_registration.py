@@ -1,18 +1,8 @@
-"""Clients that register themselves (RFC 7591), and manage what they registered (RFC 7592): their own, and no other."""
+"""Dynamic client registration (RFC 7591): who may register, and the flows of registered clients."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
-
-import pytest
-
-from chalicelib.core import secrets, settings
+from chalicelib.core import secrets
 from chalicelib.limits.tiers import REGISTRATIONS
-from chalicelib.oauth.registration import NEVER_REPLACED
-from chalicelib.oauth.tables import Client
-from infra.standin import Answer
+from tests.oauth.dynamic_registration import BAD_METADATA, NO_TOKEN, REGISTER, app_of, register, setting
 from tests.oauth.flow import (
     CALLBACK,
     CLIENT,
@@ -20,57 +10,17 @@ from tests.oauth.flow import (
     DEVICE,
     ISSUER,
     LOOPBACK,
-    PKCE,
     REFRESH,
-    App,
-    Person,
+    User,
     as_json,
-    refusal,
-    registered,
-    works,
+    error_of,
+    is_accepted,
 )
 from tests.support.harness import TestApp
 
-REGISTER = "/oauth/register"
-NO_TOKEN = (401, "invalid_token")
-BAD_METADATA = (400, "invalid_client_metadata")
-BAD_REDIRECT = (400, "invalid_redirect_uri")
 
-
-def register(latchkey: TestApp, **described: object) -> dict[str, Any]:
-    """Register a client and return its information."""
-    answer = as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], **described})
-    assert answer.status == 201, answer.body
-    assert answer.header("Cache-Control") == "no-store"
-    body: dict[str, Any] = answer.json()
-    latchkey.secrets += [
-        body["registration_access_token"],
-        *([body["client_secret"]] if "client_secret" in body else []),
-    ]
-    return body
-
-
-def app_of(latchkey: TestApp, body: dict[str, Any]) -> App:
-    """Return a registered client as its makers see it."""
-    client = Client.get(body["client_id"])
-    return App(latchkey, client, body.get("client_secret"), body["redirect_uris"][0], PKCE)
-
-
-def manage(latchkey: TestApp, method: str, client_id: str, token: str | None, body: object = None) -> Answer:
-    """Send a request of RFC 7592."""
-    raw = b"" if body is None else json.dumps(body).encode()
-    return latchkey.call(method, f"{REGISTER}/{client_id}", token, body=raw)
-
-
-@contextmanager
-def setting(registration: str) -> Iterator[None]:
-    """Have the owner decide who may register."""
-    with settings.in_use(replace(settings.current(), registration=registration)):
-        yield
-
-
-def test_client_with_a_redirect_alone_gets_the_defaults(latchkey: TestApp) -> None:
-    """RFC 7591 §2: code flow, HTTP Basic; a secret, and a token to manage it with."""
+def test_client_with_a_redirect_uri_only_gets_the_defaults(latchkey: TestApp) -> None:
+    """RFC 7591 §2: code flow, HTTP Basic; a secret, and a registration access token."""
     body = register(latchkey)
     now_s = latchkey.clock.now_ms // 1000
     assert body == {
@@ -90,8 +40,8 @@ def test_client_with_a_redirect_alone_gets_the_defaults(latchkey: TestApp) -> No
     assert (secrets.kind_of(body["client_secret"]), secrets.kind_of(body["registration_access_token"])) == ("cs", "ra")
 
 
-def test_public_client_gets_no_secret(latchkey: TestApp, ada: Person) -> None:
-    """And goes the whole way, as unverified."""
+def test_public_client_gets_no_secret(latchkey: TestApp, ada: User) -> None:
+    """It completes the flow, as unverified."""
     body = register(
         latchkey,
         redirect_uris=[LOOPBACK],
@@ -105,209 +55,40 @@ def test_public_client_gets_no_secret(latchkey: TestApp, ada: Person) -> None:
     assert not {"client_secret", "client_secret_expires_at", "software_id"} & body.keys()
     assert (body["scope"], body["client_name"], body["client_uri"]) == ("read", "Terminal", "https://terminal.example")
     app = app_of(latchkey, body)
-    page = ada.asked(app, scope="read write")
+    page = ada.open_authorization(app, scope="read write")
     assert "Terminal" in page.text
     assert "Unverified" in page.text
     tokens = ada.tokens(app, scope="read write")
-    assert (tokens["scope"], works(latchkey, tokens["access_token"])) == ("read", True)
+    assert (tokens["scope"], is_accepted(latchkey, tokens["access_token"])) == ("read", True)
     assert "Unverified" in ada.open("/settings/connected").text
 
 
-def test_confidential_client_goes_the_whole_way(latchkey: TestApp, ada: Person) -> None:
-    """Its secret works, its consent is remembered."""
+def test_confidential_client_completes_the_flow(latchkey: TestApp, ada: User) -> None:
+    """Its secret works, and its consent is remembered."""
     app = app_of(latchkey, register(latchkey, grant_types=[CODE, REFRESH, DEVICE], client_name="Server"))
     _, refresh = ada.grant(app)
     assert app.refresh(refresh).status == 200
     assert app.post("/oauth/device_authorization").status == 200
-    assert ada.asked(app).status == 303
+    assert ada.open_authorization(app).status == 303
 
 
-def test_client_that_nobody_stands_behind_has_no_token_of_its_own(latchkey: TestApp) -> None:
-    """Its requests could count on nobody: client_credentials can't be registered nor used."""
-    answer = as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "grant_types": [CLIENT]})
-    assert refusal(answer) == BAD_METADATA
-    assert refusal(app_of(latchkey, register(latchkey)).ask(CLIENT)) == (400, "unauthorized_client")
+def test_self_registered_client_gets_no_client_token(latchkey: TestApp) -> None:
+    """It has no account to count on, so client_credentials can be neither registered nor used."""
+    response = as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "grant_types": [CLIENT]})
+    assert error_of(response) == BAD_METADATA
+    assert error_of(app_of(latchkey, register(latchkey)).ask(CLIENT)) == (400, "unauthorized_client")
 
 
-def test_device_client_needs_no_redirect_and_no_response_type(latchkey: TestApp) -> None:
-    """RFC 7591 §2.1: without the code flow there is nothing to redirect."""
-    answer = as_json(
+def test_device_client_needs_no_redirect_uri(latchkey: TestApp) -> None:
+    """RFC 7591 §2.1: without the code flow it has no redirect URI and no response type."""
+    response = as_json(
         latchkey, REGISTER, {"grant_types": [DEVICE], "response_types": [], "token_endpoint_auth_method": "none"}
     )
-    assert (answer.status, answer.json()["response_types"], answer.json()["redirect_uris"]) == (201, [], [])
+    assert (response.status, response.json()["response_types"], response.json()["redirect_uris"]) == (201, [], [])
 
 
-BAD_URIS: tuple[object, ...] = (
-    [],
-    ["https://app.example.com/cb#fragment"],
-    ["http://app.example.com/cb"],
-    ["http://127.0.0.1.evil.com/cb"],
-    ["http://localhost.evil.com/cb"],
-    ["http://127.1/cb"],
-    ["https://user:password@app.example.com/cb"],
-    ["javascript:alert(1)"],
-    ["data:text/html,x"],
-    ["localhost:3000/cb"],
-    ["mailto:ada@example.com"],
-    [CALLBACK, "http://evil.example/"],
-    [f"https://app.example.com/{number}" for number in range(11)],
-    ["https://app.example.com/" + "x" * 2_000],
-    [7],
-    [None],
-    [[CALLBACK]],
-    [CALLBACK, {}],
-    [""],
-    ["\ud800"],
-    CALLBACK,
-    {"0": CALLBACK},
-    7,
-    None,
-)
-
-
-def test_client_with_a_bad_redirect_is_refused(latchkey: TestApp) -> None:
-    """RFC 7591 §3.2.2: invalid_redirect_uri, whatever is wrong with it."""
-    for uris in BAD_URIS:
-        latchkey.clock.forward(1)
-        assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": uris})) == BAD_REDIRECT, uris
-    assert list(Client.scan()) == []
-
-
-BAD_FIELDS: tuple[dict[str, object], ...] = (
-    {"grant_types": []},
-    {"grant_types": ["implicit"]},
-    {"grant_types": ["urn:ietf:params:oauth:grant-type:jwt-bearer", "password", CLIENT]},
-    {"grant_types": CODE},
-    {"grant_types": [7]},
-    {"grant_types": [[CODE]]},
-    {"grant_types": [CODE, None]},
-    {"grant_types": {CODE: True}},
-    {"response_types": ["token"]},
-    {"response_types": ["none", "id_token"]},
-    {"response_types": "code"},
-    {"response_types": [None]},
-    {"token_endpoint_auth_method": "private_key_jwt"},
-    {"token_endpoint_auth_method": ""},
-    {"token_endpoint_auth_method": ["none"]},
-    {"client_name": 7},
-    {"client_name": ["Photos"]},
-    {"client_name": "two\nlines"},
-    {"client_name": "turned \u202e round"},
-    {"client_name": "\ud800"},
-    {"client_name": "\u200b\u2060"},
-    {"client_name": "a\u2067b"},
-    {"client_uri": 7},
-    {"client_uri": "https://a\nb"},
-    {"client_uri": "javascript:alert(1)"},
-    {"client_uri": "javascript://app.example.com/%0aalert(1)"},
-    {"client_uri": "data:text/html,x"},
-    {"client_uri": "ftp://app.example.com/"},
-    {"client_uri": "app.example.com"},
-    {"client_uri": "//app.example.com/"},
-    {"client_uri": "https:"},
-    {"client_uri": "https://"},
-    {"client_uri": "https://[/"},
-    {"client_uri": "https://user:password@app.example.com/"},
-    {"client_uri": 'https://app.example.com/"><script>'},
-    {"client_uri": "javascript:" + "x" * 200},
-    {"scope": 7},
-    {"scope": ["read"]},
-    {"scope": "read\twrite\x00"},
-    {"client_name": "x" * 70_000},
-)
-
-
-def test_client_with_bad_metadata_is_refused(latchkey: TestApp) -> None:
-    """RFC 7591 §3.2.2: invalid_client_metadata, and nothing that is mistyped reaches further."""
-    for fields in BAD_FIELDS:
-        latchkey.clock.forward(1)
-        assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], **fields})) == BAD_METADATA, fields
-    for raw in (b"", b"{", b"[]", b'"x"', b"7", b"null", b"[" * 100_000, b"\xff", b'{"redirect_uris": ' + b"9" * 5_000):
-        assert (
-            refusal(latchkey.call("POST", REGISTER, body=raw, headers={"Content-Type": "application/json"}))
-            == BAD_METADATA
-        )
-    assert list(Client.scan()) == []
-
-
-PRIVATE = (
-    "cursor://anysphere.cursor-mcp/oauth/callback",
-    "vscode://vscode.github/cb",
-    "warp://mcp/cb",
-    "com.example.app:/cb",
-)
-
-
-@pytest.mark.parametrize("uris", [*([uri] for uri in PRIVATE), [*PRIVATE, LOOPBACK, CALLBACK]])
-def test_scheme_of_an_application_can_be_registered(latchkey: TestApp, ada: Person, uris: list[str]) -> None:
-    """Alone or beside others; consent is asked each time, since other apps can claim such a scheme."""
-    body = register(latchkey, redirect_uris=uris, token_endpoint_auth_method="none")
-    assert body["redirect_uris"] == uris
-    app = app_of(latchkey, body)
-    for _ in range(2):
-        page = ada.asked(app)
-        assert page.status == 200
-        assert ada.decides(page).location.startswith(f"{uris[0]}?code=")
-
-
-NARROWED: tuple[tuple[dict[str, object], list[str], list[str]], ...] = (
-    ({"grant_types": [CODE, "implicit", "password"]}, [CODE], ["code"]),
-    ({"grant_types": ["urn:ietf:params:oauth:grant-type:jwt-bearer", REFRESH, CODE]}, [CODE, REFRESH], ["code"]),
-    ({"grant_types": [CODE, CLIENT]}, [CODE], ["code"]),
-    ({"grant_types": [CODE, CODE]}, [CODE], ["code"]),
-    ({"response_types": ["code", "none"]}, [CODE], ["code"]),
-    ({"response_types": ["code id_token", "code", "token"]}, [CODE], ["code"]),
-    ({"response_types": []}, [CODE], ["code"]),
-    ({"grant_types": [DEVICE, "implicit"], "response_types": ["token"]}, [DEVICE], []),
-    ({"grant_types": [DEVICE], "response_types": ["code"]}, [DEVICE], []),
-)
-
-
-def test_what_isnt_supported_is_left_out_and_the_rest_is_echoed(latchkey: TestApp) -> None:
-    """RFC 7591 §3.2.1: the server may replace what was asked for, and says by what."""
-    for described, grant_types, response_types in NARROWED:
-        latchkey.clock.forward(1)
-        body = register(latchkey, **described)
-        assert (body["grant_types"], body["response_types"]) == (grant_types, response_types), described
-        assert set(Client.get(body["client_id"]).grant_types) == set(grant_types)
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["client_name", "client_uri", "grant_types", "response_types", "scope", "token_endpoint_auth_method", "logo_uri"],
-)
-def test_null_is_absent(latchkey: TestApp, name: str) -> None:
-    """RFC 7591 §2: as if the field weren't there."""
-    body = register(latchkey, **{name: None})
-    without = register(latchkey)
-    own = ("client_id", "client_secret", "registration_access_token", "registration_client_uri")
-    assert {**body, **dict.fromkeys(own)} == {**without, **dict.fromkeys(own)}
-
-
-def test_redirects_of_null_are_none(latchkey: TestApp) -> None:
-    """A client of the device flow needs none; one of the code flow does."""
-    assert register(latchkey, redirect_uris=None, grant_types=[DEVICE])["redirect_uris"] == []
-    assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": None})) == BAD_REDIRECT
-
-
-def test_what_is_not_read_is_not_judged(latchkey: TestApp) -> None:
-    """Nor stored, nor repeated."""
-    unread = {
-        "logo_uri": "javascript:alert(1)",
-        "tos_uri": 7,
-        "policy_uri": ["x"],
-        "contacts": "nobody",
-        "jwks_uri": {},
-        "jwks": [],
-        "software_statement": False,
-        "client_name#de": "\u202e",
-        "x": float("nan"),
-    }
-    assert not unread.keys() & register(latchkey, **unread).keys()
-
-
-def test_everything_that_is_advertised_can_be_registered(latchkey: TestApp) -> None:
-    """A client that asks for all it finds gets all but client_credentials, which only an account's own clients have."""
+def test_all_advertised_values_can_be_registered(latchkey: TestApp) -> None:
+    """A client that requests everything gets all except client_credentials."""
     metadata = latchkey.call("GET", "/.well-known/oauth-authorization-server").json()
     advertised = metadata["grant_types_supported"]
     assert set(register(latchkey, grant_types=advertised)["grant_types"]) == set(advertised) - {CLIENT}
@@ -322,49 +103,17 @@ def test_everything_that_is_advertised_can_be_registered(latchkey: TestApp) -> N
     assert register(latchkey, response_types=metadata["response_types_supported"])["response_types"] == ["code"]
 
 
-def test_error_code_of_a_bad_redirect_depends_on_no_sentence(latchkey: TestApp) -> None:
-    """A name that talks of redirect URIs is bad metadata, and too many redirects are bad redirects."""
-    assert (
-        refusal(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "redirect URI\n"}))
-        == BAD_METADATA
-    )
-    many = [f"https://app.example.com/{number}" for number in range(11)]
-    assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": many})) == BAD_REDIRECT
-
-
-def test_home_page_is_kept_whole_or_dropped(latchkey: TestApp) -> None:
-    """Half an address leads elsewhere."""
-    longest = "https://app.example.com/".ljust(100, "x")
-    assert register(latchkey, client_uri=longest)["client_uri"] == longest
-    for uri in (longest + "x", "https://app.example.com/".ljust(168, "x")):
-        assert "client_uri" not in register(latchkey, client_uri=uri)
-    assert "client_uri" not in register(latchkey, client_uri="")
-    assert register(latchkey, client_uri="http://app.example.com/a?b#c")["client_uri"] == "http://app.example.com/a?b#c"
-
-
-def test_name_is_registered_whole_or_refused(latchkey: TestApp) -> None:
-    """Half a name may be another's; an empty one is none, and the answer has the one that is shown instead."""
-    assert register(latchkey, client_name=" " + "x" * 100)["client_name"] == "x" * 100
-    assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "x" * 101})) == BAD_METADATA
-    body = register(latchkey, client_name="  ")
-    assert body["client_name"] == "Unnamed application"
-    longer = {"client_id": body["client_id"], "redirect_uris": [CALLBACK], "client_name": "x" * 101}
-    put = manage(latchkey, "PUT", body["client_id"], body["registration_access_token"], longer)
-    assert refusal(put) == BAD_METADATA
-    assert Client.get(body["client_id"]).name == "Unnamed application"
-
-
 def test_registration_can_be_closed(latchkey: TestApp) -> None:
-    """Then nobody registers, with whatever token; the discovery document doesn't name the endpoint."""
+    """Then no token is accepted, and the metadata doesn't name the endpoint."""
     with setting("closed"):
-        assert refusal(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
-        assert refusal(as_json(latchkey, REGISTER, {}, Authorization="Bearer closed")) == NO_TOKEN
-        assert refusal(as_json(latchkey, REGISTER, {}, Authorization="Bearer ")) == NO_TOKEN
+        assert error_of(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
+        assert error_of(as_json(latchkey, REGISTER, {}, Authorization="Bearer closed")) == NO_TOKEN
+        assert error_of(as_json(latchkey, REGISTER, {}, Authorization="Bearer ")) == NO_TOKEN
         assert "registration_endpoint" not in latchkey.call("GET", "/.well-known/oauth-authorization-server").json()
 
 
-def test_registration_can_need_an_initial_token(latchkey: TestApp) -> None:
-    """The owner's setting holds its SHA-256; whoever has the token registers, others don't (RFC 7591 §3.1)."""
+def test_registration_can_require_an_initial_token(latchkey: TestApp) -> None:
+    """The setting is its SHA-256 digest (RFC 7591 §3.1)."""
     token = "an initial token of the owner's"
     wanted = {"redirect_uris": [CALLBACK]}
     with setting(secrets.digest(token)):
@@ -377,160 +126,21 @@ def test_registration_can_need_an_initial_token(latchkey: TestApp) -> None:
             f"Bearer {secrets.digest(token)}",
             "Bearer é\ud800",
         ):
-            assert refusal(as_json(latchkey, REGISTER, wanted, Authorization=wrong)) == NO_TOKEN, wrong
-        answer = as_json(latchkey, REGISTER, wanted)
-        assert refusal(answer) == NO_TOKEN
-        assert answer.header("x-amzn-Remapped-WWW-Authenticate") == 'Bearer error="invalid_token"'
+            assert error_of(as_json(latchkey, REGISTER, wanted, Authorization=wrong)) == NO_TOKEN, wrong
+        response = as_json(latchkey, REGISTER, wanted)
+        assert error_of(response) == NO_TOKEN
+        assert response.header("x-amzn-Remapped-WWW-Authenticate") == 'Bearer error="invalid_token"'
         assert as_json(latchkey, REGISTER, wanted, Authorization=f"bearer {token}").status == 201
         assert latchkey.call("GET", "/.well-known/oauth-authorization-server").json()["registration_endpoint"]
 
 
-def test_registrations_are_limited_by_address(latchkey: TestApp) -> None:
-    """100 an hour from one network, refused ones included; another network goes on."""
+def test_registrations_are_limited_by_network(latchkey: TestApp) -> None:
+    """100 an hour, failed ones included; another network has its own limit."""
     latchkey.counted("registration_203.0.113.7", REGISTRATIONS, used=98)
     good = {"redirect_uris": [CALLBACK]}
     assert [as_json(latchkey, REGISTER, body).status for body in (good, {})] == [201, 400]
-    answer = as_json(latchkey, REGISTER, good)
-    assert refusal(answer) == (429, "rate_limit_exceeded")
-    assert answer.json()["message"] == answer.json()["error_description"]
-    assert (answer.header("Retry-After"), answer.header("X-RateLimit-Limit")) == ("3600", "100")
+    response = as_json(latchkey, REGISTER, good)
+    assert error_of(response) == (429, "rate_limit_exceeded")
+    assert response.json()["message"] == response.json()["error_description"]
+    assert (response.header("Retry-After"), response.header("X-RateLimit-Limit")) == ("3600", "100")
     assert latchkey.call("POST", REGISTER, json_body=good, ip="203.0.113.8").status == 201
-
-
-def test_client_is_shown_to_the_holder_of_its_token(latchkey: TestApp) -> None:
-    """RFC 7592 §2.1, §3: what is known of it, but its secret, and the presented token and its own address again."""
-    body = register(latchkey, client_name="Photos", client_uri="https://photos.example")
-    answer = manage(latchkey, "GET", body["client_id"], body["registration_access_token"])
-    assert (answer.status, answer.header("Cache-Control")) == (200, "no-store")
-    hidden = {"client_secret", "client_secret_expires_at"}
-    assert answer.json() == {name: value for name, value in body.items() if name not in hidden}
-
-
-def test_client_is_replaced_by_the_holder_of_its_token(latchkey: TestApp, ada: Person) -> None:
-    """RFC 7592 §2.2: what is left out goes back to its default; id and secret stay."""
-    body = register(latchkey, client_name="Photos", client_uri="https://photos.example", grant_types=[CODE, REFRESH])
-    token, client_id = body["registration_access_token"], body["client_id"]
-    other = "https://app.example.com/other"
-    answer = manage(
-        latchkey, "PUT", client_id, token, {"client_id": client_id, "redirect_uris": [other], "scope": "read"}
-    )
-    changed = answer.json()
-    assert answer.status == 200
-    assert (changed["client_name"], changed["redirect_uris"], changed["scope"]) == (
-        "Unnamed application",
-        [other],
-        "read",
-    )
-    assert (changed["grant_types"], "client_uri" in changed) == ([CODE], False)
-    app = app_of(latchkey, changed | {"client_secret": body["client_secret"]})
-    assert ada.asked(app, redirect_uri=CALLBACK).status == 400
-    assert ada.tokens(app, scope="read write")["scope"] == "read"
-
-
-@pytest.mark.parametrize("described", [{}, {"grant_types": [DEVICE], "response_types": [], "redirect_uris": []}])
-def test_client_can_send_back_what_it_was_told(latchkey: TestApp, described: dict[str, object]) -> None:
-    """RFC 7592 §2.2: every field of the information is part of a replacement, but for those that the server decides."""
-    body = register(latchkey, **described)
-    token, client_id = body["registration_access_token"], body["client_id"]
-    shown = manage(latchkey, "GET", client_id, token).json()
-    sent = {name: value for name, value in shown.items() if name not in NEVER_REPLACED}
-    assert manage(latchkey, "PUT", client_id, token, sent).json() == shown
-    assert manage(latchkey, "PUT", client_id, token, sent | {"client_secret": body["client_secret"]}).json() == shown
-    assert (
-        manage(latchkey, "PUT", client_id, token, sent | dict.fromkeys((*NEVER_REPLACED, "client_secret"))).json()
-        == shown
-    )
-
-
-def test_client_cant_be_replaced_by_what_couldnt_be_registered(latchkey: TestApp) -> None:
-    """Bad redirects, grant types that it can't have, another id, a change between public and confidential."""
-    body = register(latchkey)
-    token, client_id = body["registration_access_token"], body["client_id"]
-    before = manage(latchkey, "GET", client_id, token).json()
-    refused: tuple[tuple[dict[str, object], tuple[int, str]], ...] = (
-        ({}, BAD_REDIRECT),
-        ({"redirect_uris": ["http://evil.example/"]}, BAD_REDIRECT),
-        ({"redirect_uris": [CALLBACK], "grant_types": [CLIENT]}, BAD_METADATA),
-        ({"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}, BAD_METADATA),
-        ({"redirect_uris": [CALLBACK], "client_id": "app_" + "0" * 20}, BAD_METADATA),
-        ({"redirect_uris": [CALLBACK], "client_id": None}, BAD_METADATA),
-        ({"redirect_uris": [CALLBACK], "client_id": [client_id]}, BAD_METADATA),
-        ({"redirect_uris": [CALLBACK], "client_secret": "another"}, BAD_METADATA),
-        ({"redirect_uris": [CALLBACK], "client_secret": ""}, BAD_METADATA),
-        ({"redirect_uris": [CALLBACK], "client_secret": 7}, BAD_METADATA),
-        *(({"redirect_uris": [CALLBACK], name: body[name]}, BAD_METADATA) for name in NEVER_REPLACED),
-    )
-    for described, error in refused:
-        sent = {"client_id": client_id, **described}
-        assert refusal(manage(latchkey, "PUT", client_id, token, sent)) == error, described
-    without = {"redirect_uris": [CALLBACK]}
-    assert refusal(manage(latchkey, "PUT", client_id, token, without)) == BAD_METADATA
-    assert manage(latchkey, "GET", client_id, token).json() == before
-
-
-def test_client_is_deleted_by_the_holder_of_its_token(latchkey: TestApp, ada: Person) -> None:
-    """RFC 7592 §2.3: with its grants, at the next request; then it is as unknown as any."""
-    body = register(latchkey)
-    token, client_id = body["registration_access_token"], body["client_id"]
-    access = ada.tokens(app_of(latchkey, body))["access_token"]
-    assert works(latchkey, access)
-    answer = manage(latchkey, "DELETE", client_id, token)
-    assert (answer.status, answer.body, answer.header("Cache-Control")) == (204, b"", "no-store")
-    assert not works(latchkey, access)
-    for method in ("GET", "PUT", "DELETE"):
-        assert refusal(manage(latchkey, method, client_id, token, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
-
-
-def test_registration_token_manages_its_own_client_only(latchkey: TestApp, app: App) -> None:
-    """Another's token, a client's secret, a key, nothing: the same refusal as for a client that never was."""
-    mine, other = register(latchkey), register(latchkey)
-    key = latchkey.key(latchkey.account()).secret
-    tokens = (None, "", "x", "é", other["registration_access_token"], mine["client_secret"], key, app.secret)
-    for client_id in (mine["client_id"], app.id, "app_" + "0" * 20, "nobody", "https:"):
-        latchkey.clock.forward(1)
-        for token in (*tokens, *([] if client_id == mine["client_id"] else [mine["registration_access_token"]])):
-            assert refusal(manage(latchkey, "GET", client_id, token)) == NO_TOKEN
-        assert refusal(manage(latchkey, "DELETE", client_id, "x")) == NO_TOKEN
-        assert refusal(manage(latchkey, "PUT", client_id, "x", {"redirect_uris": [CALLBACK]})) == NO_TOKEN
-    assert manage(latchkey, "GET", mine["client_id"], mine["registration_access_token"]).status == 200
-
-
-def test_redirect_that_cant_be_registered_cant_be_registered_on_the_page(latchkey: TestApp, ada: Person) -> None:
-    """People and programs meet the same rules, and the page says what is wrong."""
-    for uri in ("http://evil.example/cb", "javascript:alert(1)", "https://a.example/#x", "https://u@a.example/cb"):
-        page = ada.submit("/settings/applications/new", name="Mine", kind="public", scopes=["read"], redirect_uris=uri)
-        assert page.status == 400
-        assert "A redirect URI must" in page.problem
-    mine = registered(latchkey, owner=ada.account)
-    path = f"/settings/applications/{mine.id}"
-    assert ada.submit(f"{path}/change", on=path, name="Mine", redirect_uris="ftp://a.example/cb").status == 400
-    assert ada.submit(f"{path}/change", on=path, name="Mine", redirect_uris="https://b.example/cb").status == 303
-    assert Client.get(mine.id).redirect_uris == ["https://b.example/cb"]
-
-
-@pytest.mark.parametrize(
-    "uri", ["https://x.example/\u202e", "https://x.example:99999/", "https://x.example/\u200b\u2066"]
-)
-def test_home_page_that_cant_be_shown_or_opened_is_refused(latchkey: TestApp, uri: str) -> None:
-    """By the same rule as names, and with a port that there is."""
-    answer = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "client_uri": uri})
-    assert refusal(answer)[0] == 400
-
-
-@pytest.mark.parametrize("name", ["client_secret", "client_id", "redirect_uris", "grant_types", "scope", "client_uri"])
-def test_half_a_surrogate_pair_in_a_replacement_is_refused(latchkey: TestApp, name: str) -> None:
-    """Whichever field of a client's own description holds it, the answer is a 400 and nothing is changed."""
-    made = latchkey.call("POST", "/oauth/register", json_body={"redirect_uris": [CALLBACK]}).json()
-    bad = ["\ud800"] if name.endswith("s") else "\ud800"
-    fields = {"client_id": made["client_id"], "redirect_uris": [CALLBACK], name: bad}
-    target = f"/oauth/register/{made['client_id']}"
-    answer = latchkey.call("PUT", target, made["registration_access_token"], json_body=fields)
-    assert answer.status == 400
-    assert latchkey.call("GET", target, made["registration_access_token"]).json()["redirect_uris"] == [CALLBACK]
-
-
-def test_field_that_nobody_reads_may_hold_half_a_surrogate_pair(latchkey: TestApp) -> None:
-    """What isn't read isn't judged."""
-    assert (
-        latchkey.call("POST", "/oauth/register", json_body={"redirect_uris": [CALLBACK], "x": "\ud800"}).status == 201
-    )

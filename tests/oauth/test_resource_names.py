@@ -1,4 +1,4 @@
-"""Which resources are this API, and which an owner's others are."""
+"""Resource indicators: which denote this API, and which another that the operator configured."""
 
 from dataclasses import replace
 
@@ -21,25 +21,25 @@ FILES = "https://files.example.com"
         *((f"{ISSUER}x", False), (FILES, False), (ISSUER.upper(), False)),
     ],
 )
-def test_resource_is_this_api_or_a_path_of_it(resource: str, is_ours: bool) -> None:
-    """RFC 8707 §2: no fragment, and nothing that only begins alike."""
+def test_resource_is_this_api_or_one_of_its_paths(resource: str, is_ours: bool) -> None:
+    """RFC 8707 §2: no fragment, and no URL that merely starts the same."""
     assert resources.is_this_api(resource, ISSUER) == is_ours
 
 
 @pytest.mark.parametrize(
     ("named", "serves"), [([], True), ([FILES], False), ([ISSUER], True), ([FILES, f"{ISSUER}/v1"], True)]
 )
-def test_token_serves_this_api_if_it_names_it_or_nothing(named: list[str], serves: bool) -> None:
-    """One that is for others alone doesn't."""
+def test_token_is_valid_here_if_it_names_this_api_or_nothing(named: list[str], serves: bool) -> None:
+    """One that is only for other APIs isn't."""
     assert resources.serves_this_api(iter(named), ISSUER) == serves
 
 
-def test_resources_are_ours_or_the_owners(latchkey: TestApp) -> None:
-    """Any other is invalid_target, beside good ones too."""
+def test_unknown_resource_is_invalid_target(latchkey: TestApp) -> None:
+    """Even beside known ones."""
     with settings.in_use(replace(settings.current(), resources=FILES)):
-        assert resources.checked([FILES, f"{ISSUER}/v1", FILES], ISSUER) == {FILES, f"{ISSUER}/v1"}
-        assert resources.checked([], ISSUER) == set()
+        assert resources.validate([FILES, f"{ISSUER}/v1", FILES], ISSUER) == {FILES, f"{ISSUER}/v1"}
+        assert resources.validate([], ISSUER) == set()
         for wrong in (f"{FILES}/", "https://evil.example", f"{ISSUER}#x"):
-            with pytest.raises(OAuthError) as refused:
-                resources.checked([FILES, wrong], ISSUER)
-            assert (refused.value.error, refused.value.status) == ("invalid_target", 400)
+            with pytest.raises(OAuthError) as raised:
+                resources.validate([FILES, wrong], ISSUER)
+            assert (raised.value.error, raised.value.status) == ("invalid_target", 400)

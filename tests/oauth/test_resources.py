@@ -1,4 +1,4 @@
-"""Resources (RFC 8707): a token is for what was named and consented to, and one for elsewhere is no credential here."""
+"""Resource indicators (RFC 8707): a token is valid for the resources that were requested and consented to."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.core import settings
-from tests.oauth.flow import CLIENT, ISSUER, App, Person, query_of, refusal, works
+from tests.oauth.flow import CLIENT, ISSUER, App, User, error_of, is_accepted, query_of
 from tests.support.harness import TestApp
 
 V1, USERS = f"{ISSUER}/v1", f"{ISSUER}/v1/users"
@@ -16,32 +16,32 @@ UNGRANTED = (400, "invalid_target")
 
 @pytest.fixture
 def elsewhere(latchkey: TestApp) -> Iterator[None]:
-    """The owner has two other APIs that take our tokens."""
+    """Configure two other APIs that accept tokens of this server."""
     with settings.in_use(replace(settings.current(), resources=f"{FILES} {MAPS}")):
         yield
 
 
 def audience(app: App, token: str) -> object:
-    """Return what a token says it is for."""
+    """Return the audience of a token."""
     return app.post("/oauth/introspect", token=token).json().get("aud")
 
 
-def test_resource_may_repeat(latchkey: TestApp, ada: Person, app: App) -> None:
-    """Each is kept, and the token works here."""
+def test_resource_may_be_repeated(latchkey: TestApp, ada: User, app: App) -> None:
+    """Each is kept, and the token is valid here."""
     token, _ = ada.grant(app, resource=[V1, USERS])
     assert audience(app, token) == [V1, USERS]
-    assert works(latchkey, token)
+    assert is_accepted(latchkey, token)
 
 
-def test_token_without_a_resource_is_for_this_api(latchkey: TestApp, ada: Person, app: App) -> None:
-    """And says nothing of an audience."""
+def test_token_without_a_resource_is_for_this_api(latchkey: TestApp, ada: User, app: App) -> None:
+    """It has no audience."""
     token, _ = ada.grant(app)
     assert audience(app, token) is None
-    assert works(latchkey, token)
+    assert is_accepted(latchkey, token)
 
 
-def test_unknown_resource_is_refused(ada: Person, app: App) -> None:
-    """Somebody else's API, a lookalike of ours, a fragment, nothing."""
+def test_unknown_resource_is_rejected(ada: User, app: App) -> None:
+    """Another API, a similar URL, a fragment, an empty text."""
     for resource in (
         "https://evil.example",
         "https://api.example.com.evil.example/v1",
@@ -54,12 +54,14 @@ def test_unknown_resource_is_refused(ada: Person, app: App) -> None:
         "urn:x",
         FILES,
     ):
-        assert query_of(ada.asked(app, resource=resource).location)["error"] == "invalid_target", resource
-        assert query_of(ada.asked(app, resource=[V1, resource]).location)["error"] == "invalid_target", resource
-        assert refusal(app.ask(CLIENT, resource=resource)) == UNGRANTED
+        assert query_of(ada.open_authorization(app, resource=resource).location)["error"] == "invalid_target", resource
+        assert query_of(ada.open_authorization(app, resource=[V1, resource]).location)["error"] == "invalid_target", (
+            resource
+        )
+        assert error_of(app.ask(CLIENT, resource=resource)) == UNGRANTED
 
 
-def test_resource_can_be_narrowed_when_a_code_is_exchanged(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_code_exchange_may_request_fewer_resources(latchkey: TestApp, ada: User, app: App) -> None:
     """RFC 8707 §2.2: fewer for the access token, while the refresh token keeps all."""
     body = app.redeem(ada.code(app, resource=[V1, USERS]), resource=V1).json()
     assert audience(app, body["access_token"]) == [V1]
@@ -69,58 +71,60 @@ def test_resource_can_be_narrowed_when_a_code_is_exchanged(latchkey: TestApp, ad
     assert audience(app, app.refresh(body["refresh_token"]).json()["access_token"]) == [V1, USERS]
 
 
-def test_resource_cant_grow_after_the_consent(latchkey: TestApp, ada: Person, app: App) -> None:
-    """One that was not granted is invalid_target, at the exchange and at every refresh, and spends nothing."""
+def test_exchange_may_not_request_more_resources(latchkey: TestApp, ada: User, app: App) -> None:
+    """invalid_target at the exchange and at every refresh, and nothing is consumed."""
     code = ada.code(app, resource=V1)
-    assert refusal(app.redeem(code, resource=USERS)) == UNGRANTED
-    assert refusal(app.redeem(code, resource=[V1, USERS])) == UNGRANTED
+    assert error_of(app.redeem(code, resource=USERS)) == UNGRANTED
+    assert error_of(app.redeem(code, resource=[V1, USERS])) == UNGRANTED
     refresh = app.redeem(code).json()["refresh_token"]
-    assert refusal(app.refresh(refresh, resource=USERS)) == UNGRANTED
+    assert error_of(app.refresh(refresh, resource=USERS)) == UNGRANTED
     assert app.refresh(refresh).status == 200
 
 
 @pytest.mark.usefixtures("elsewhere")
-def test_token_for_another_api_only_is_no_credential_here(latchkey: TestApp, ada: Person, app: App) -> None:
-    """The other API can ask about it; if it leaks there, it opens nothing here."""
+def test_token_for_another_api_is_invalid_here(latchkey: TestApp, ada: User, app: App) -> None:
+    """The other API can introspect it; if it leaks, it isn't accepted here."""
     token, _ = ada.grant(app, resource=FILES)
     assert audience(app, token) == [FILES]
-    answer = latchkey.call("GET", "/v1/limits", token)
-    assert (answer.status, answer.json()["error"]) == (401, "invalid_api_key")
+    response = latchkey.call("GET", "/v1/limits", token)
+    assert (response.status, response.json()["error"]) == (401, "invalid_api_key")
 
 
 @pytest.mark.usefixtures("elsewhere")
-def test_token_for_this_api_and_another_works_here(latchkey: TestApp, ada: Person, app: App) -> None:
+def test_token_for_this_api_and_another_is_valid_here(latchkey: TestApp, ada: User, app: App) -> None:
     """It was granted for both."""
     token, _ = ada.grant(app, resource=[FILES, V1])
     assert audience(app, token) == [V1, FILES]
-    assert works(latchkey, token)
+    assert is_accepted(latchkey, token)
 
 
 @pytest.mark.usefixtures("elsewhere")
-def test_resource_of_another_api_must_be_consented_to(latchkey: TestApp, ada: Person, app: App) -> None:
-    """A yes that named no resource was one to this API: no exchange or refresh makes a token for another of it."""
-    ada.allows(app)
-    page = ada.asked(app, resource=FILES)
+def test_resource_of_another_api_needs_consent(latchkey: TestApp, ada: User, app: App) -> None:
+    """A consent without a resource covers this API only: no exchange or refresh returns a token for another."""
+    ada.allow(app)
+    page = ada.open_authorization(app, resource=FILES)
     assert (page.status, FILES in page.text) == (200, True)
     code = ada.code(app)
-    assert refusal(app.redeem(code, resource=FILES)) == UNGRANTED
+    assert error_of(app.redeem(code, resource=FILES)) == UNGRANTED
     refresh = app.redeem(code, resource=V1).json()["refresh_token"]
-    assert refusal(app.refresh(refresh, resource=[V1, MAPS])) == UNGRANTED
+    assert error_of(app.refresh(refresh, resource=[V1, MAPS])) == UNGRANTED
 
 
 @pytest.mark.usefixtures("elsewhere")
-def test_audience_of_another_api_can_be_told_from_ours(latchkey: TestApp, ada: Person, app: App) -> None:
-    """A token narrowed to the other API stops working here, though its grant was for both."""
+def test_token_limited_to_another_api_is_invalid_here(latchkey: TestApp, ada: User, app: App) -> None:
+    """Although its grant is for both."""
     _, refresh = ada.grant(app, resource=[V1, FILES])
     token = app.refresh(refresh, resource=FILES).json()["access_token"]
-    assert not works(latchkey, token)
+    assert not is_accepted(latchkey, token)
 
 
-def test_resource_in_json_may_be_a_list(latchkey: TestApp, ada: Person, app: App) -> None:
-    """A form repeats the name; JSON can't."""
+def test_json_resource_may_be_a_list(latchkey: TestApp, ada: User, app: App) -> None:
+    """A form repeats the name, which JSON can't."""
     code = ada.code(app, resource=[V1, USERS])
     body = {"grant_type": "authorization_code", "code": code, "redirect_uri": app.redirect_uri, **app.credentials}
-    answer = latchkey.call("POST", "/oauth/token", json_body={**body, "resource": [V1, USERS]})
-    assert audience(app, answer.json()["access_token"]) == [V1, USERS]
-    answer = latchkey.call("POST", "/oauth/token", json_body={**app.credentials, "grant_type": CLIENT, "resource": V1})
-    assert audience(app, answer.json()["access_token"]) == [V1]
+    response = latchkey.call("POST", "/oauth/token", json_body={**body, "resource": [V1, USERS]})
+    assert audience(app, response.json()["access_token"]) == [V1, USERS]
+    response = latchkey.call(
+        "POST", "/oauth/token", json_body={**app.credentials, "grant_type": CLIENT, "resource": V1}
+    )
+    assert audience(app, response.json()["access_token"]) == [V1]

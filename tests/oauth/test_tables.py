@@ -1,4 +1,4 @@
-"""What the stored client, consent and grant say of themselves."""
+"""Properties of stored clients, consents and grants."""
 
 from typing import Any
 
@@ -12,9 +12,18 @@ from tests.support.harness import NOON_MS, TestApp
 @pytest.mark.parametrize(
     ("uris", "only"), [([], None), (["https://a.example/"], "https://a.example/"), (["https://a/", "https://b/"], None)]
 )
-def test_redirect_uri_need_not_be_named_where_there_is_one(uris: list[str], only: str | None) -> None:
-    """Of several none is meant more than another."""
-    assert Client("app_1", redirect_uris=uris).only_redirect_uri == only
+def test_default_redirect_uri_requires_exactly_one(uris: list[str], only: str | None) -> None:
+    """With several the intended one would be ambiguous."""
+    assert Client("app_1", redirect_uris=uris).default_redirect_uri == only
+
+
+def test_account_of_a_client_is_stored_as_owner_id(latchkey: TestApp) -> None:
+    """The stored name is older than the Python name, and every way to write and read an item maps it."""
+    client = Client("app_1", account_id="acc_1", name="Photos", grant_types={"authorization_code"}, scopes={"read"})
+    stored = {"client_id": {"S": "app_1"}, "owner_id": {"S": "acc_1"}}
+    assert client.serialize(null_check=False)["owner_id"] == stored["owner_id"]
+    assert Client.item(client_id="app_1", account_id="acc_1") == stored
+    assert Client.from_raw_data(stored).account_id == "acc_1"
 
 
 @pytest.mark.parametrize(
@@ -29,8 +38,8 @@ def test_redirect_uri_need_not_be_named_where_there_is_one(uris: list[str], only
         ({"auth_method": "client_secret_post", "registered_by": "account", "pkce_required": True}, True),
     ],
 )
-def test_pkce_may_be_left_out_by_an_accounts_confidential_client_alone(described: dict[str, Any], must: bool) -> None:
-    """Unless its owner requires it."""
+def test_only_confidential_clients_of_accounts_may_omit_pkce(described: dict[str, Any], must: bool) -> None:
+    """Unless the account requires it."""
     client = Client("app_1", **described)
     assert (client.must_use_pkce, client.is_public) == (must, described["auth_method"] == "none")
 
@@ -38,29 +47,31 @@ def test_pkce_may_be_left_out_by_an_accounts_confidential_client_alone(described
 @pytest.mark.parametrize(
     "ended", [{"deleted_at": 1}, {"owner_suspended_at": 1}, {"deleted_at": 1, "owner_suspended_at": 1}]
 )
-def test_client_is_active_until_it_or_its_owner_is_over(ended: dict[str, Any]) -> None:
-    """Either is enough."""
+def test_client_is_inactive_when_deleted_or_suspended(ended: dict[str, Any]) -> None:
+    """Either of the two."""
     assert Client("app_1").is_active
     assert not Client("app_1", **ended).is_active
 
 
-def test_scopes_of_a_consent_are_those_of_all_its_lines() -> None:
-    """Wherever it is for, and for whatever resource."""
-    lines = {"https://a.example  read", "https://a.example https://files.example write", "app:/cb  read"}
-    assert Consent("acc_1", "app_1", allowed=lines).scopes == {"read", "write"}
+def test_scopes_of_a_consent_are_those_of_all_entries() -> None:
+    """For any recipient and resource."""
+    entries = {"https://a.example  read", "https://a.example https://files.example write", "app:/cb  read"}
+    assert Consent("acc_1", "app_1", allowed=entries).scopes == {"read", "write"}
 
 
 @pytest.mark.parametrize(
-    ("times", "lives"),
+    ("times", "is_active"),
     [
         ({"expires_at": NOON_MS + 1}, True),
         ({"expires_at": NOON_MS}, False),
         ({"expires_at": NOON_MS + 1, "revoked_at": NOON_MS}, False),
     ],
 )
-def test_grant_lives_until_its_end_or_its_revocation(latchkey: TestApp, times: dict[str, Any], lives: bool) -> None:
-    """Until the last millisecond."""
-    assert Grant("gra_1", **times).is_live() == lives
+def test_grant_is_active_until_it_expires_or_is_revoked(
+    latchkey: TestApp, times: dict[str, Any], is_active: bool
+) -> None:
+    """Exact to the millisecond."""
+    assert Grant("gra_1", **times).is_active() == is_active
 
 
 def test_grant_without_a_time_of_deletion_cannot_be_stored() -> None:

@@ -1,4 +1,4 @@
-"""The token endpoint's errors to the letter: which check comes first, and status, error and description of each."""
+"""The token endpoint's errors, byte-exact: the order of checks, and status, error and description of each."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.core import secrets, settings
-from chalicelib.oauth.tables import Ticket
+from chalicelib.oauth.tables import OneTimeToken
 from infra.standin import Answer
 from tests.oauth import token_vectors as vectors
 from tests.oauth.flow import (
@@ -20,23 +20,23 @@ from tests.oauth.flow import (
     VERIFIER,
     App,
     Parameters,
-    Person,
-    registered,
+    User,
+    register_client,
 )
 from tests.oauth.test_device import decide, started
-from tests.oauth.token_vectors import EVIL, Value, differing, refused
+from tests.oauth.token_vectors import EVIL, Value, differing, error_response
 from tests.support.harness import TestApp
 
 
 @pytest.fixture(autouse=True)
 def _files_are_a_resource(latchkey: TestApp) -> Iterable[None]:
-    """The owner has named another resource, which nobody asked for."""
+    """Another configured resource, which was not granted."""
     with settings.in_use(replace(settings.current(), resources=vectors.FILES)):
         yield
 
 
-def test_grant_type_that_is_missing_or_unknown_is_refused(latchkey: TestApp, app: App) -> None:
-    """RFC 6749 §5.2: invalid_request where there is none, unsupported_grant_type for any other than four."""
+def test_missing_or_unknown_grant_type_is_rejected(latchkey: TestApp, app: App) -> None:
+    """RFC 6749 §5.2: invalid_request if it is missing, unsupported_grant_type if it is unknown."""
 
     def ask(grant_type: Value, **more: Value) -> Answer:
         latchkey.clock.forward(1)
@@ -45,22 +45,25 @@ def test_grant_type_that_is_missing_or_unknown_is_refused(latchkey: TestApp, app
     assert differing(vectors.GRANT_TYPES, ask) == []
 
 
-def test_grant_type_that_was_not_registered_is_refused_before_its_parameters_are_read(latchkey: TestApp) -> None:
-    """RFC 6749 §5.2: unauthorized_client, whatever else is wrong; but a missing device code is noticed first."""
-    coder, machine = registered(latchkey, grant_types=[CODE]), registered(latchkey, grant_types=[CLIENT])
+def test_unregistered_grant_type_is_rejected_before_its_parameters(latchkey: TestApp) -> None:
+    """RFC 6749 §5.2: unauthorized_client, whatever else is wrong; only a missing device code comes first."""
+    coder, machine = register_client(latchkey, grant_types=[CODE]), register_client(latchkey, grant_types=[CLIENT])
     wrong = {"scope": "nonsense", "resource": EVIL}
     for app, grant_type in ((machine, CODE), (machine, REFRESH), (coder, CLIENT)):
         for more in ({}, wrong):
-            assert refused(app.ask(grant_type, **more)) == vectors.NOT_REGISTERED[grant_type]
-    assert refused(machine.ask(DEVICE, device_code="x", **wrong)) == vectors.NOT_REGISTERED[DEVICE]
-    assert refused(machine.ask(DEVICE)) == vectors.NO_DEVICE_CODE
+            assert error_response(app.ask(grant_type, **more)) == vectors.NOT_REGISTERED[grant_type]
+    assert error_response(machine.ask(DEVICE, device_code="x", **wrong)) == vectors.NOT_REGISTERED[DEVICE]
+    assert error_response(machine.ask(DEVICE)) == vectors.NO_DEVICE_CODE
 
 
 @pytest.mark.parametrize(("kind", "with_pkce"), [("app", False), ("app", True), ("spa", True)])
-def test_code_is_refused_for_the_first_thing_that_is_wrong_and_not_spent(
-    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str, with_pkce: bool
+def test_first_error_of_a_code_exchange_is_returned(
+    latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str, with_pkce: bool
 ) -> None:
-    """RFC 6749 §4.1.3 and RFC 7636 §4.6: code, then redirect URI, then verifier, then resource; a scope is not read."""
+    """RFC 6749 §4.1.3 and RFC 7636 §4.6: code, redirect URI, verifier, resource.
+
+    The code isn't consumed, and the scope isn't read.
+    """
     client: App = request.getfixturevalue(kind)
     client.proof = PKCE if with_pkce else {}
     right: Parameters = {
@@ -77,44 +80,40 @@ def test_code_is_refused_for_the_first_thing_that_is_wrong_and_not_spent(
     assert ask(scope="write").json()["scope"] == "read"
 
 
-def test_code_that_named_no_redirect_is_exchanged_with_a_registered_one_alone(ada: Person, app: App) -> None:
-    """RFC 6749 §4.1.3. Stricter than the RFC: another is refused, though none need be named."""
+def test_code_without_a_redirect_uri_accepts_only_a_registered_one(ada: User, app: App) -> None:
+    """RFC 6749 §4.1.3. Stricter than the RFC: another one is an error, although none is needed."""
     for named in ("https://evil.example/", f"{CALLBACK}/", "x"):
-        assert refused(app.redeem(ada.code(app, redirect_uri=None), redirect_uri=named)) == vectors.WRONG_CODE
+        assert error_response(app.redeem(ada.code(app, redirect_uri=None), redirect_uri=named)) == vectors.WRONG_CODE
     for right in (None, "", CALLBACK):
         assert app.redeem(ada.code(app, redirect_uri=None), redirect_uri=right).status == 200
 
 
-def test_code_that_is_not_the_clients_or_too_old_is_a_wrong_one(
-    latchkey: TestApp, ada: Person, app: App, spa: App
-) -> None:
-    """RFC 6749 §5.2: alike for another client's, another kind of ticket and an expired code."""
-    thief, device_code = registered(latchkey), started(app)[0]
+def test_foreign_or_expired_code_is_an_invalid_code(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
+    """RFC 6749 §5.2: the same error for another client's, another kind of token and an expired code."""
+    thief, device_code = register_client(latchkey), started(app)[0]
     _, refresh_token = ada.grant(app)
     for code in (ada.code(spa), refresh_token, device_code, secrets.mint("ac")):
-        assert refused(thief.redeem(code)) == refused(app.redeem(code)) == vectors.WRONG_CODE
+        assert error_response(thief.redeem(code)) == error_response(app.redeem(code)) == vectors.WRONG_CODE
     expired = ada.code(app)
     latchkey.clock.forward(60)
-    assert refused(app.redeem(expired)) == vectors.WRONG_CODE
+    assert error_response(app.redeem(expired)) == vectors.WRONG_CODE
 
 
-def test_spent_code_is_checked_like_any_before_it_counts_as_reuse(latchkey: TestApp, ada: Person, spa: App) -> None:
-    """RFC 6749 §4.1.2: only a request that a fresh code would satisfy ends the grant, however old the code is."""
+def test_consumed_code_is_checked_before_it_counts_as_reuse(latchkey: TestApp, ada: User, spa: App) -> None:
+    """RFC 6749 §4.1.2: only a request that is valid otherwise revokes the grant, however old the code is."""
     code = ada.code(spa)
     refresh_token = spa.redeem(code).json()["refresh_token"]
     latchkey.clock.forward(120)
-    assert refused(spa.redeem(code, redirect_uri=f"{CALLBACK}/")) == vectors.WRONG_REDIRECT
-    assert refused(spa.redeem(code, code_verifier=vectors.OTHER_VERIFIER)) == vectors.WRONG_VERIFIER
-    assert refused(spa.redeem(code, resource=EVIL)) == vectors.UNKNOWN_RESOURCE
+    assert error_response(spa.redeem(code, redirect_uri=f"{CALLBACK}/")) == vectors.WRONG_REDIRECT
+    assert error_response(spa.redeem(code, code_verifier=vectors.OTHER_VERIFIER)) == vectors.WRONG_VERIFIER
+    assert error_response(spa.redeem(code, resource=EVIL)) == vectors.UNKNOWN_RESOURCE
     refresh_token = spa.refresh(refresh_token).json()["refresh_token"]
-    assert refused(spa.redeem(code)) == vectors.SPENT
-    assert refused(spa.refresh(refresh_token)) == vectors.SPENT
+    assert error_response(spa.redeem(code)) == vectors.SPENT
+    assert error_response(spa.refresh(refresh_token)) == vectors.SPENT
 
 
-def test_refresh_is_refused_for_the_first_thing_that_is_wrong_and_spends_nothing(
-    latchkey: TestApp, ada: Person, app: App, spa: App
-) -> None:
-    """RFC 6749 §6: token, then scope, then resource."""
+def test_first_error_of_a_refresh_is_returned(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
+    """RFC 6749 §6: token, scope, resource. The token isn't consumed."""
     for client in (app, spa):
         _, token = ada.grant(client, scope="read")
 
@@ -126,23 +125,21 @@ def test_refresh_is_refused_for_the_first_thing_that_is_wrong_and_spends_nothing
         assert ask(scope=" read  read ").json()["scope"] == "read"
 
 
-def test_refresh_token_that_is_not_the_clients_or_too_old_is_a_wrong_one(
-    latchkey: TestApp, ada: Person, app: App
-) -> None:
-    """RFC 6749 §5.2: alike for another client's, another kind of ticket and an expired one, spent or not."""
-    thief, code = registered(latchkey), ada.code(app)
+def test_foreign_or_expired_refresh_token_is_an_invalid_one(latchkey: TestApp, ada: User, app: App) -> None:
+    """RFC 6749 §5.2: the same error for another client's, another kind of token and an expired one, used or not."""
+    thief, code = register_client(latchkey), ada.code(app)
     _, token = ada.grant(app)
-    assert refused(thief.refresh(token)) == vectors.WRONG_REFRESH_TOKEN
+    assert error_response(thief.refresh(token)) == vectors.WRONG_REFRESH_TOKEN
     for other in (code, started(app)[0], secrets.mint("rt")):
-        assert refused(app.refresh(other)) == vectors.WRONG_REFRESH_TOKEN
+        assert error_response(app.refresh(other)) == vectors.WRONG_REFRESH_TOKEN
     successor = app.refresh(token).json()["refresh_token"]
     latchkey.clock.forward(90 * 86_400)
-    assert refused(app.refresh(token)) == refused(app.refresh(successor)) == vectors.WRONG_REFRESH_TOKEN
+    assert error_response(app.refresh(token)) == error_response(app.refresh(successor)) == vectors.WRONG_REFRESH_TOKEN
 
 
-def test_client_credentials_are_refused_for_the_first_thing_that_is_wrong(latchkey: TestApp) -> None:
-    """RFC 6749 §4.4: a scope that OAuth grants nobody, then one that the client may not have, then the resource."""
-    reader = registered(latchkey, scopes=["read"])
+def test_first_error_of_client_credentials_is_returned(latchkey: TestApp) -> None:
+    """RFC 6749 §4.4: a scope that OAuth never grants, then one that the client may not have, then the resource."""
+    reader = register_client(latchkey, scopes=["read"])
 
     def ask(**sent: Value) -> Answer:
         latchkey.clock.forward(0.5)
@@ -152,49 +149,49 @@ def test_client_credentials_are_refused_for_the_first_thing_that_is_wrong(latchk
     assert ask(resource=[vectors.FILES, ISSUER], scope="read  write").json()["scope"] == "read"
 
 
-def test_device_code_is_refused_for_the_first_thing_that_is_wrong(latchkey: TestApp, ada: Person, app: App) -> None:
-    """RFC 8628 §3.5: whose it is, whether it has expired, what was decided, how often it polls, the resource."""
-    thief, (device_code, user_code) = registered(latchkey), started(app)
+def test_first_error_of_a_device_code_is_returned(latchkey: TestApp, ada: User, app: App) -> None:
+    """RFC 8628 §3.5: the client, the expiry, the decision, the interval, the resource."""
+    thief, (device_code, user_code) = register_client(latchkey), started(app)
     ask = app.ask
-    assert refused(ask(DEVICE, device_code="")) == refused(ask(DEVICE)) == vectors.NO_DEVICE_CODE
+    assert error_response(ask(DEVICE, device_code="")) == error_response(ask(DEVICE)) == vectors.NO_DEVICE_CODE
     for wrong in ("x", secrets.mint("dc"), user_code, ada.code(app)):
-        assert refused(ask(DEVICE, device_code=wrong, resource=EVIL)) == vectors.WRONG_DEVICE_CODE
-    assert refused(thief.ask(DEVICE, device_code=device_code)) == vectors.WRONG_DEVICE_CODE
-    assert refused(ask(DEVICE, device_code=device_code, resource=EVIL)) == vectors.PENDING
-    assert refused(ask(DEVICE, device_code=device_code)) == vectors.TOO_FAST
+        assert error_response(ask(DEVICE, device_code=wrong, resource=EVIL)) == vectors.WRONG_DEVICE_CODE
+    assert error_response(thief.ask(DEVICE, device_code=device_code)) == vectors.WRONG_DEVICE_CODE
+    assert error_response(ask(DEVICE, device_code=device_code, resource=EVIL)) == vectors.PENDING
+    assert error_response(ask(DEVICE, device_code=device_code)) == vectors.TOO_FAST
     decide(ada, user_code)
-    assert refused(ask(DEVICE, device_code=device_code, resource=EVIL)) == vectors.UNKNOWN_RESOURCE
-    assert refused(ask(DEVICE, device_code=device_code, resource=vectors.FILES)) == vectors.OTHER_RESOURCE
+    assert error_response(ask(DEVICE, device_code=device_code, resource=EVIL)) == vectors.UNKNOWN_RESOURCE
+    assert error_response(ask(DEVICE, device_code=device_code, resource=vectors.FILES)) == vectors.OTHER_RESOURCE
     assert ask(DEVICE, device_code=device_code, scope="write").json()["scope"] == "read"
-    assert refused(ask(DEVICE, device_code=device_code)) == vectors.SPENT
+    assert error_response(ask(DEVICE, device_code=device_code)) == vectors.SPENT
 
 
-def test_device_code_that_has_expired_is_too_old_unless_it_was_redeemed(
-    latchkey: TestApp, ada: Person, app: App
-) -> None:
-    """RFC 8628 §3.5: expired_token for one that was approved, denied or left alone; a redeemed one is reused."""
+def test_expired_device_code_is_expired_token_unless_consumed(latchkey: TestApp, ada: User, app: App) -> None:
+    """RFC 8628 §3.5: approved, denied or undecided; a consumed one is reuse."""
     codes = [started(app) for _ in range(4)]
     for (_, user_code), decision in zip(codes[1:], ("deny", "allow", "allow"), strict=True):
         decide(ada, user_code, decision)
-    assert refused(app.ask(DEVICE, device_code=codes[1][0])) == vectors.DENIED
+    assert error_response(app.ask(DEVICE, device_code=codes[1][0])) == vectors.DENIED
     refresh_token = app.ask(DEVICE, device_code=codes[2][0]).json()["refresh_token"]
     latchkey.clock.forward(600)
     left_alone, denied, redeemed, approved = (code for code, _ in codes)
     for code in (left_alone, denied, approved):
-        assert refused(app.ask(DEVICE, device_code=code)) == vectors.TOO_OLD
-    assert refused(app.ask(DEVICE, device_code=redeemed)) == vectors.SPENT
+        assert error_response(app.ask(DEVICE, device_code=code)) == vectors.TOO_OLD
+    assert error_response(app.ask(DEVICE, device_code=redeemed)) == vectors.SPENT
     assert app.refresh(refresh_token).status == 400
 
 
-@pytest.mark.parametrize(("kind", "answer"), [("app", vectors.SPENT), ("spa", vectors.NO_VERIFIER)])
-def test_code_without_a_challenge_needs_a_clients_secret(
-    latchkey: TestApp, ada: Person, request: pytest.FixtureRequest, kind: str, answer: vectors.Refused
+@pytest.mark.parametrize(("kind", "response"), [("app", vectors.SPENT), ("spa", vectors.NO_VERIFIER)])
+def test_code_without_a_challenge_requires_a_client_secret(
+    latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str, response: vectors.ErrorResponse
 ) -> None:
-    """RFC 9700 §2.1.1: the token endpoint looks for itself, however a public client came to have such a code."""
+    """RFC 9700 §2.1.1: the token endpoint checks it, however a public client obtained the code."""
     client: App = request.getfixturevalue(kind)
     code = ada.code(client)
-    Ticket(secrets.digest(code)).update(actions=[Ticket.code_challenge.remove(), Ticket.grant_id.set("gra_gone")])
-    assert refused(client.redeem(code, redirect_uri=None, code_verifier=None)) == vectors.WRONG_REDIRECT
-    assert refused(client.redeem(code, code_verifier=None)) == answer
+    OneTimeToken(secrets.digest(code)).update(
+        actions=[OneTimeToken.code_challenge.remove(), OneTimeToken.grant_id.set("gra_gone")]
+    )
+    assert error_response(client.redeem(code, redirect_uri=None, code_verifier=None)) == vectors.WRONG_REDIRECT
+    assert error_response(client.redeem(code, code_verifier=None)) == response
     if kind == "spa":
-        assert refused(client.redeem(code, code_verifier=VERIFIER)) == vectors.NO_CHALLENGE
+        assert error_response(client.redeem(code, code_verifier=VERIFIER)) == vectors.NO_CHALLENGE

@@ -1,7 +1,7 @@
-"""Runs a client's program on Node.js, and is the person whom it asks.
+"""Runs a client's program on Node.js, and does what its user has to do.
 
-A program writes one line of JSON for each thing that it asks, reads the answer from standard input, and says at last
-what came of it: the records that it read with its tokens, and the tokens that must be dead afterwards.
+A program writes each request to the user as a line of JSON and reads the reply from standard input. At the end it
+writes its results: the records that it read with its tokens, and the tokens that must be invalid afterwards.
 """
 
 import json
@@ -15,21 +15,21 @@ from typing import Any
 import requests
 
 from infra import pinned
-from tests.oauth_clients.someone import CALLBACK, Application, Someone
+from tests.oauth_clients.browser_user import CALLBACK, Application, BrowserUser
 
 HERE = Path(__file__).parent
-ENDS_WITHIN_S = 120
+TIMEOUT_S = 120
 
 Results = dict[str, Any]
 
 
-def run(program: str, someone: Someone, folder: Path, application: Application | None = None, **more: str) -> Results:
-    """Run a program in `folder`, for a client that is registered already or, without one, registers itself."""
+def run(program: str, user: BrowserUser, folder: Path, application: Application | None = None, **more: str) -> Results:
+    """Run a program in `folder` with a registered client; without one the program registers itself."""
     shutil.copytree(HERE / "programs", folder / "programs")
     (folder / "node_modules").symlink_to(pinned.node_modules(HERE, "oauth-clients"))
     given = {
-        "issuer": someone.issuer,
-        "me": someone.me,
+        "issuer": user.issuer,
+        "me": user.me,
         "redirectUri": CALLBACK,
         "clientId": application.client_id if application else None,
         "clientSecret": application.client_secret if application else None,
@@ -44,43 +44,43 @@ def run(program: str, someone: Someone, folder: Path, application: Application |
         stderr=subprocess.PIPE,
     ) as process:
         try:
-            return _conversation(process, someone)
+            return _conversation(process, user)
         finally:
             process.kill()
 
 
-def _conversation(process: "subprocess.Popen[str]", someone: Someone) -> Results:
+def _conversation(process: "subprocess.Popen[str]", user: BrowserUser) -> Results:
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
     for line in process.stdout:
-        said = json.loads(line)
-        if "done" in said:
-            results: Results = said["done"]
+        message = json.loads(line)
+        if "done" in message:
+            results: Results = message["done"]
             return results
-        answer = _ANSWERS[said["ask"]](someone, said["about"])
-        print(json.dumps(answer), file=process.stdin, flush=True)
+        reply = _REPLIES[message["ask"]](user, message["about"])
+        print(json.dumps(reply), file=process.stdin, flush=True)
     raise AssertionError(process.stderr.read())
 
 
-def _visits(someone: Someone, start: str) -> Any:
-    """Go to an app that sends the person on to the server, and come back to it with the answer."""
+def _visit(user: BrowserUser, start: str) -> Any:
+    """Open an app that redirects to the server, approve, and return the app's response to the redirect."""
     with requests.Session() as browser:
-        sent_on = browser.get(start, allow_redirects=False, timeout=ENDS_WITHIN_S).headers["Location"]
-        answer = browser.get(someone.allows(sent_on), timeout=ENDS_WITHIN_S)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+        location = browser.get(start, allow_redirects=False, timeout=TIMEOUT_S).headers["Location"]
+        response = browser.get(user.allow(location), timeout=TIMEOUT_S)
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
-def _waits(someone: Someone, seconds: float) -> None:
-    """Let the time pass, on the server's clock."""
-    someone.console.forward(seconds)
+def _wait(user: BrowserUser, seconds: float) -> None:
+    """Move the server's clock forward."""
+    user.console.forward(seconds)
 
 
-_ANSWERS: dict[str, Callable[[Someone, Any], Any]] = {
-    "allow": Someone.allows,
-    "deny": Someone.denies,
-    "connect": Someone.connects,
-    "visit": _visits,
-    "wait": _waits,
+_REPLIES: dict[str, Callable[[BrowserUser, Any], Any]] = {
+    "allow": BrowserUser.allow,
+    "deny": BrowserUser.deny,
+    "connect": BrowserUser.approve_device,
+    "visit": _visit,
+    "wait": _wait,
 }

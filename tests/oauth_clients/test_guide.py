@@ -1,4 +1,4 @@
-"""Every command in docs/oauth.md is taken from the file, run unchanged, and answers as the text says."""
+"""Every command in docs/oauth.md is run unchanged, and its output is as documented."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import requests
 from chalicelib.limits.tiers import ANONYMOUS, CLIENT, REGISTRATIONS
 from chalicelib.oauth import device, grants, issuance, reuse
 from tests.examples.blocks import ROOT, blocks_of
-from tests.oauth_clients.someone import CALLBACK, Someone, parameter
+from tests.oauth_clients.browser_user import CALLBACK, BrowserUser, parameter
 
 pytestmark = pytest.mark.xdist_group("oauth_clients")
 
@@ -23,21 +23,21 @@ BLOCKS = blocks_of(GUIDE)
 
 @dataclass
 class Reader:
-    """Somebody who follows the guide at a terminal. A command counts as read when it was run."""
+    """A reader of the guide with a terminal, who records which commands were run."""
 
-    someone: Someone
+    user: BrowserUser
     exported: dict[str, str] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
 
     def run(self, heading: str, nth: int = 0, **more: str) -> Any:
-        """Run a command and return what it printed, parsed if it is JSON."""
+        """Run a command and return its output, parsed if it is JSON."""
         code = _commands(heading)[nth]
         self.read.add(code)
         printed = _bash(code, {**os.environ, **self.exported, **more}).strip()
         return json.loads(printed) if printed.startswith("{") else printed
 
     def export(self, heading: str) -> None:
-        """Run commands that export variables, and keep them."""
+        """Run commands that export variables, and keep the variables."""
         (code,) = _commands(heading)
         self.read.add(code)
         printed = _bash(f"{code}env -0", {"PATH": os.environ["PATH"], **self.exported})
@@ -45,17 +45,17 @@ class Reader:
 
 
 @pytest.fixture
-def reader(someone: Someone) -> Reader:
-    """Somebody with a confidential application of their own."""
-    application = someone.registers()
+def reader(user: BrowserUser) -> Reader:
+    """A reader with a confidential application."""
+    application = user.register_client()
     assert application.client_secret is not None
     given = {"CLIENT_ID": application.client_id, "CLIENT_SECRET": application.client_secret}
-    return Reader(someone, {"BASE_URL": someone.issuer, "REDIRECT_URI": CALLBACK, **given})
+    return Reader(user, {"BASE_URL": user.issuer, "REDIRECT_URI": CALLBACK, **given})
 
 
 def test_commands_do_what_the_guide_says(reader: Reader) -> None:
-    """One after the other they go through all flows, and none is left out."""
-    someone = reader.someone
+    """In order they complete all flows, and every command is run."""
+    user = reader.user
     made = reader.run("Registering by program")
     assert _form(made) == _form(_answer("Registering by program"))
     managed = {"REGISTRATION_CLIENT_URI": made["registration_client_uri"]}
@@ -68,54 +68,54 @@ def test_commands_do_what_the_guide_says(reader: Reader) -> None:
     second = reader.run("Refreshing", REFRESH_TOKEN=first["refresh_token"])
     live = reader.run("Asking about a token", ACCESS_TOKEN=second["access_token"])
     assert _form(live) == _form(_answer("Asking about a token"))
-    assert live["sub"] == someone.person.id
+    assert live["sub"] == user.person.id
     assert reader.run("Giving tokens back", REFRESH_TOKEN=second["refresh_token"]) == {}
     assert reader.run("Asking about a token", ACCESS_TOKEN=second["access_token"]) == {"active": False}
-    assert someone.refuses(second["access_token"])
+    assert user.is_rejected(second["access_token"])
 
     again = _by_code(reader, 1)
-    assert someone.is_named_by(reader.run("4. Call the API", ACCESS_TOKEN=again["access_token"]))
+    assert user.is_described_by(reader.run("4. Call the API", ACCESS_TOKEN=again["access_token"]))
     own = reader.run("Acting for yourself")
-    assert someone.is_named_by(reader.run("4. Call the API", ACCESS_TOKEN=own["access_token"]))
+    assert user.is_described_by(reader.run("4. Call the API", ACCESS_TOKEN=own["access_token"]))
     assert own["scope"] == "read write"
 
     shown = reader.run("Devices")
     assert _form(shown) == _form(_answer("Devices"))
-    assert (shown["expires_in"], shown["interval"]) == (device.LIVES_S, device.INTERVAL_S)
-    someone.connects(shown["verification_uri_complete"])
+    assert (shown["expires_in"], shown["interval"]) == (device.EXPIRES_IN_S, device.INTERVAL_S)
+    user.approve_device(shown["verification_uri_complete"])
     connected = reader.run("Devices", 1, DEVICE_CODE=shown["device_code"])
-    assert someone.is_named_by(reader.run("4. Call the API", ACCESS_TOKEN=connected["access_token"]))
+    assert user.is_described_by(reader.run("4. Call the API", ACCESS_TOKEN=connected["access_token"]))
 
-    assert reader.run("Discovery")["issuer"] == someone.issuer
+    assert reader.run("Discovery")["issuer"] == user.issuer
     settings = {block.code for block in BLOCKS if block.heading in ("OAuth", "Registering an application")}
     assert reader.read | settings >= {block.code for block in BLOCKS if block.language == "bash"}
 
 
 def test_error_is_as_the_guide_shows_it(reader: Reader) -> None:
-    """The error body in the guide is what the server sends."""
+    """The documented error body is the one of the server."""
     asked = {"grant_type": "client_credentials", "client_id": reader.exported["CLIENT_ID"], "client_secret": "wrong"}
-    answer = requests.post(f"{reader.someone.issuer}/oauth/token", data=asked, timeout=30)
+    answer = requests.post(f"{reader.user.issuer}/oauth/token", data=asked, timeout=30)
     assert answer.text + "\n" == next(block.code for block in BLOCKS if block.heading == "Errors")
 
 
 def test_numbers_are_those_of_the_code() -> None:
-    """Lifetimes and limits in the guide are those that hold."""
+    """The documented lifetimes and limits are the constants of the code."""
     text = (ROOT / GUIDE).read_text()
     assert f"authorization code | {issuance.CODE_S} seconds" in text
     assert f"within {reuse.RETRY_MS // 1000} seconds" in text
     assert f"within {reuse.PUBLIC_RETRY_MS // 1000} seconds" in text
-    assert f"at most {grants.LIVES_MS // 86_400_000} days" in text
+    assert f"at most {grants.LIFETIME_MS // 86_400_000} days" in text
     assert f"{CLIENT.quota:,} requests an hour and a burst of {CLIENT.burst}" in text
     assert f"{ANONYMOUS.quota:,} an hour, a burst of {ANONYMOUS.burst}" in text
     assert f"limited to {REGISTRATIONS.quota} an hour" in text
 
 
 def _by_code(reader: Reader, way: int) -> Any:
-    """Go through the steps of the flow up to the tokens, by form or by JSON."""
+    """Complete the code flow, with a form or with JSON."""
     reader.export("1. Make a verifier and a state")
-    callback = reader.someone.allows(reader.run("2. Send the person to the server"))
+    callback = reader.user.allow(reader.run("2. Send the person to the server"))
     assert parameter(callback, "state") == reader.exported["STATE"]
-    assert parameter(callback, "iss") == reader.someone.issuer
+    assert parameter(callback, "iss") == reader.user.issuer
     return reader.run("3. Exchange the code", way, CODE=parameter(callback, "code"))
 
 
@@ -124,7 +124,7 @@ def _commands(heading: str) -> list[str]:
 
 
 def _answer(heading: str) -> Any:
-    """Return the answer that the guide shows under a heading."""
+    """Return the response that the guide shows under a heading."""
     (shown,) = (block.code for block in BLOCKS if (block.heading, block.language) == (heading, "json"))
     return json.loads(shown)
 
@@ -136,7 +136,7 @@ def _bash(code: str, environment: Mapping[str, str]) -> str:
 
 
 def _form(value: Any) -> Any:
-    """Return the names and kinds in `value`, without what they hold."""
+    """Return the names and types in `value` without its values."""
     if isinstance(value, dict):
         return {name: _form(held) for name, held in value.items()}
     return [_form(held) for held in value] if isinstance(value, list) else type(value)

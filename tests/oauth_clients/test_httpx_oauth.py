@@ -1,4 +1,4 @@
-"""httpx-oauth's client. It is for confidential clients only, and leaves PKCE's verifier to its caller."""
+"""The client httpx-oauth. It supports confidential clients only, and leaves the PKCE verifier to its caller."""
 
 import base64
 import hashlib
@@ -8,8 +8,8 @@ import pytest
 import requests
 from httpx_oauth.oauth2 import GetAccessTokenError, OAuth2
 
-from tests.oauth_clients.loop import finished
-from tests.oauth_clients.someone import CALLBACK, Someone, parameter
+from tests.oauth_clients.browser_user import CALLBACK, BrowserUser, parameter
+from tests.oauth_clients.coroutines import run_coroutine
 
 pytestmark = pytest.mark.xdist_group("oauth_clients")
 
@@ -20,59 +20,59 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_code_flow(someone: Someone, method: Method) -> None:
+def test_code_flow(user: BrowserUser, method: Method) -> None:
     """Code with PKCE, the API, refresh, revocation."""
-    finished(_whole_flow(someone, method))
+    run_coroutine(_whole_flow(user, method))
 
 
-def test_wrong_verifier_is_refused(someone: Someone) -> None:
-    """The client hears of it as its own error, and the code is still good with the right one."""
-    finished(_wrong_verifier(someone))
+def test_wrong_verifier_is_rejected(user: BrowserUser) -> None:
+    """The client raises its own error, and the code can still be redeemed with the right verifier."""
+    run_coroutine(_wrong_verifier(user))
 
 
-async def _whole_flow(someone: Someone, method: Method) -> None:
-    client = _client(someone, method)
+async def _whole_flow(user: BrowserUser, method: Method) -> None:
+    client = _client(user, method)
     url = await client.get_authorization_url(
         CALLBACK, state="af0ifjsldkj", scope=["read", "write"], code_challenge=CHALLENGE, code_challenge_method="S256"
     )
-    callback = someone.allows(url)
+    callback = user.allow(url)
     assert parameter(callback, "state") == "af0ifjsldkj"
     token = await client.get_access_token(parameter(callback, "code"), CALLBACK, VERIFIER)
     assert not token.is_expired()
-    assert _me(someone, token["access_token"])
+    assert _me(user, token["access_token"])
     refreshed = await client.refresh_token(token["refresh_token"])
-    assert _me(someone, refreshed["access_token"])
+    assert _me(user, refreshed["access_token"])
     await client.revoke_token(refreshed["refresh_token"], "refresh_token")
-    assert someone.refuses(refreshed["access_token"])
+    assert user.is_rejected(refreshed["access_token"])
 
 
-async def _wrong_verifier(someone: Someone) -> None:
-    client = _client(someone, "client_secret_post")
+async def _wrong_verifier(user: BrowserUser) -> None:
+    client = _client(user, "client_secret_post")
     url = await client.get_authorization_url(CALLBACK, code_challenge=CHALLENGE, code_challenge_method="S256")
-    code = parameter(someone.allows(url), "code")
+    code = parameter(user.allow(url), "code")
     with pytest.raises(GetAccessTokenError) as refused:
         await client.get_access_token(code, CALLBACK, VERIFIER[::-1])
     assert refused.value.response is not None
     assert refused.value.response.json()["error"] == "invalid_grant"
     token = await client.get_access_token(code, CALLBACK, VERIFIER)
-    assert _me(someone, token["access_token"])
+    assert _me(user, token["access_token"])
 
 
-def _client(someone: Someone, method: Method) -> OAuth2:
-    application = someone.registers(method)
+def _client(user: BrowserUser, method: Method) -> OAuth2:
+    application = user.register_client(method)
     assert application.client_secret is not None
     return OAuth2(
         application.client_id,
         application.client_secret,
-        f"{someone.issuer}/oauth/authorize",
-        f"{someone.issuer}/oauth/token",
-        f"{someone.issuer}/oauth/token",
-        f"{someone.issuer}/oauth/revoke",
+        f"{user.issuer}/oauth/authorize",
+        f"{user.issuer}/oauth/token",
+        f"{user.issuer}/oauth/token",
+        f"{user.issuer}/oauth/revoke",
         token_endpoint_auth_method=method,
         revocation_endpoint_auth_method=method,
     )
 
 
-def _me(someone: Someone, access_token: str) -> bool:
-    answer = requests.get(someone.me, headers={"Authorization": f"Bearer {access_token}"}, timeout=30)
-    return someone.is_named_by(answer.json())
+def _me(user: BrowserUser, access_token: str) -> bool:
+    answer = requests.get(user.me, headers={"Authorization": f"Bearer {access_token}"}, timeout=30)
+    return user.is_described_by(answer.json())

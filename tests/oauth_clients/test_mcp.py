@@ -1,4 +1,4 @@
-"""The MCP SDK's client: from nothing but the API's address to an answer, by discovery and registration."""
+"""The MCP SDK's client: discovery and registration, starting with the API's URL only."""
 
 from dataclasses import dataclass, field
 
@@ -9,8 +9,8 @@ from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuth
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 from pydantic import AnyUrl
 
-from tests.oauth_clients.loop import finished
-from tests.oauth_clients.someone import AT_CLIENT_METHODS, CALLBACK, Someone, parameter, with_parameter
+from tests.oauth_clients.browser_user import AT_CLIENT_METHODS, CALLBACK, BrowserUser, parameter, with_parameter
+from tests.oauth_clients.coroutines import run_coroutine
 
 pytestmark = pytest.mark.xdist_group("oauth_clients")
 
@@ -19,7 +19,7 @@ OTHER_ISSUER = "https://mix-up.example.com"
 
 @dataclass
 class Storage:
-    """Where the SDK keeps what it learns."""
+    """Storage for the SDK's client and tokens."""
 
     tokens: OAuthToken | None = None
     client: OAuthClientInformationFull | None = None
@@ -39,18 +39,18 @@ class Storage:
 
 @dataclass
 class Answered:
-    """What the person is asked, and how the client is answered."""
+    """The authorization URL that the user opens, and the response to the client."""
 
-    someone: Someone
+    user: BrowserUser
     asked: list[str] = field(default_factory=list)
     issuer: str = ""
-    """Put in place of the real one in the answer, if it is not empty."""
+    """Replaces the issuer of the response unless it is empty."""
 
     async def redirect(self, url: str) -> None:
         self.asked.append(url)
 
     async def callback(self) -> AuthorizationCodeResult:
-        url = self.someone.allows(self.asked[-1])
+        url = self.user.allow(self.asked[-1])
         if self.issuer:
             url = with_parameter(url, "iss", self.issuer)
         return AuthorizationCodeResult(
@@ -59,36 +59,36 @@ class Answered:
 
 
 @pytest.mark.parametrize("method", AT_CLIENT_METHODS)
-def test_discovery_registration_and_code_flow(someone: Someone, method: str) -> None:
-    """A 401 leads to the metadata, to a registration, to consent with PKCE and resource, and to the answer."""
-    finished(_whole_flow(someone, method))
+def test_discovery_registration_and_code_flow(user: BrowserUser, method: str) -> None:
+    """A 401 leads to the metadata, registration, consent with PKCE and resource, and the API's response."""
+    run_coroutine(_whole_flow(user, method))
 
 
-def test_answer_of_another_issuer_is_refused(someone: Someone) -> None:
-    """The metadata announce `iss`, so the client takes no answer with another one (RFC 9207)."""
+def test_response_of_another_issuer_is_rejected(user: BrowserUser) -> None:
+    """The metadata announces `iss`, so the client rejects a response with another one (RFC 9207)."""
     with pytest.raises(OAuthFlowError, match="iss"):
-        finished(_mixed_up(someone))
+        run_coroutine(_mixed_up(user))
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-def test_client_credentials(someone: Someone, method: str) -> None:
-    """A client of one's own needs nobody at a browser."""
-    finished(_by_itself(someone, method))
+def test_client_credentials(user: BrowserUser, method: str) -> None:
+    """A client in its own name needs no browser."""
+    run_coroutine(_by_itself(user, method))
 
 
-async def _whole_flow(someone: Someone, method: str) -> None:
-    storage, answered = Storage(), Answered(someone)
-    provider = _provider(someone, storage, answered, method)
+async def _whole_flow(user: BrowserUser, method: str) -> None:
+    storage, answered = Storage(), Answered(user)
+    provider = _provider(user, storage, answered, method)
     async with httpx2.AsyncClient(auth=provider) as client:
-        assert someone.is_named_by((await client.get(someone.me)).json())
+        assert user.is_described_by((await client.get(user.me)).json())
         first = storage.tokens
         assert first is not None
-        # The SDK refreshes before a request when it takes its token for old.
+        # The SDK refreshes before a request once its token has expired.
         provider.context.token_expiry_time = 1.0
-        assert someone.is_named_by((await client.get(someone.me)).json())
+        assert user.is_described_by((await client.get(user.me)).json())
     (url,) = answered.asked
     assert parameter(url, "code_challenge_method") == "S256"
-    assert parameter(url, "resource").rstrip("/") in (someone.issuer, f"{someone.issuer}/v1")
+    assert parameter(url, "resource").rstrip("/") in (user.issuer, f"{user.issuer}/v1")
     assert storage.client is not None
     assert (storage.client.token_endpoint_auth_method, storage.client.client_name) == (method, "MCP client")
     assert storage.tokens is not None
@@ -96,29 +96,29 @@ async def _whole_flow(someone: Someone, method: str) -> None:
     assert storage.tokens.refresh_token != first.refresh_token
 
 
-async def _mixed_up(someone: Someone) -> None:
-    answered = Answered(someone, issuer=OTHER_ISSUER)
-    async with httpx2.AsyncClient(auth=_provider(someone, Storage(), answered, "none")) as client:
-        await client.get(someone.me)
+async def _mixed_up(user: BrowserUser) -> None:
+    answered = Answered(user, issuer=OTHER_ISSUER)
+    async with httpx2.AsyncClient(auth=_provider(user, Storage(), answered, "none")) as client:
+        await client.get(user.me)
 
 
-async def _by_itself(someone: Someone, method: str) -> None:
-    application = someone.registers(method)
+async def _by_itself(user: BrowserUser, method: str) -> None:
+    application = user.register_client(method)
     assert application.client_secret is not None
     provider = ClientCredentialsOAuthProvider(
-        someone.me,
+        user.me,
         Storage(),
         application.client_id,
         application.client_secret,
         "client_secret_basic" if method == "client_secret_basic" else "client_secret_post",
         scope="read",
-        issuer=someone.issuer,
+        issuer=user.issuer,
     )
     async with httpx2.AsyncClient(auth=provider) as client:
-        assert someone.is_named_by((await client.get(someone.me)).json())
+        assert user.is_described_by((await client.get(user.me)).json())
 
 
-def _provider(someone: Someone, storage: Storage, answered: Answered, method: str) -> OAuthClientProvider:
+def _provider(user: BrowserUser, storage: Storage, answered: Answered, method: str) -> OAuthClientProvider:
     described = OAuthClientMetadata.model_validate(
         {
             "client_name": "MCP client",
@@ -127,4 +127,4 @@ def _provider(someone: Someone, storage: Storage, answered: Answered, method: st
             "token_endpoint_auth_method": method,
         }
     )
-    return OAuthClientProvider(someone.me, described, storage, answered.redirect, answered.callback)
+    return OAuthClientProvider(user.me, described, storage, answered.redirect, answered.callback)

@@ -1,4 +1,4 @@
-"""requests-oauthlib's session, and oauthlib's own client where the session offers nothing."""
+"""The session of requests-oauthlib, and oauthlib's own client where the session has no method."""
 
 import pytest
 import requests
@@ -6,22 +6,22 @@ from oauthlib.oauth2 import BackendApplicationClient, DeviceClient, WebApplicati
 from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
-from tests.oauth_clients.someone import AT_CLIENT_METHODS, CALLBACK, Application, Someone
+from tests.oauth_clients.browser_user import AT_CLIENT_METHODS, CALLBACK, Application, BrowserUser
 
 pytestmark = pytest.mark.xdist_group("oauth_clients")
 
 
 @pytest.fixture(autouse=True)
 def _without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What oauthlib's documentation names for a server on loopback."""
+    """Allow http on loopback with the variable that oauthlib documents."""
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
 
 
 @pytest.mark.parametrize("method", AT_CLIENT_METHODS)
-def test_code_flow(someone: Someone, method: str) -> None:
-    """Code with PKCE, the API, refresh by itself when the token is old, revocation."""
-    application = someone.registers(method)
-    token_url = f"{someone.issuer}/oauth/token"
+def test_code_flow(user: BrowserUser, method: str) -> None:
+    """Code with PKCE, the API, automatic refresh of an expired token, revocation."""
+    application = user.register_client(method)
+    token_url = f"{user.issuer}/oauth/token"
     refreshed: dict[str, str] = {}
     session = OAuth2Session(
         application.client_id,
@@ -32,57 +32,57 @@ def test_code_flow(someone: Someone, method: str) -> None:
         auto_refresh_kwargs={"client_id": application.client_id} | _secret(application),
         token_updater=refreshed.update,
     )
-    url, _ = session.authorization_url(f"{someone.issuer}/oauth/authorize")
+    url, _ = session.authorization_url(f"{user.issuer}/oauth/authorize")
     token = session.fetch_token(
         token_url,
-        authorization_response=someone.allows(url),
+        authorization_response=user.allow(url),
         client_secret=application.client_secret,
         include_client_id=method != "client_secret_basic",
     )
     assert token["scope"] == ["read", "write"]
-    assert someone.is_named_by(session.get(someone.me).json())
+    assert user.is_described_by(session.get(user.me).json())
     session.token = {**token, "expires_at": 1}
-    assert someone.is_named_by(session.get(someone.me).json())
+    assert user.is_described_by(session.get(user.me).json())
     assert refreshed["access_token"] != token["access_token"]
-    _revoke(someone, application, refreshed["refresh_token"])
-    assert someone.refuses(refreshed["access_token"])
+    _revoke(user, application, refreshed["refresh_token"])
+    assert user.is_rejected(refreshed["access_token"])
 
 
-def test_client_credentials(someone: Someone) -> None:
-    """The client's own token acts for its owner."""
-    application = someone.registers()
+def test_client_credentials(user: BrowserUser) -> None:
+    """The client's token acts for its account."""
+    application = user.register_client()
     session = OAuth2Session(client=BackendApplicationClient(application.client_id))
-    token = session.fetch_token(f"{someone.issuer}/oauth/token", client_secret=application.client_secret)
+    token = session.fetch_token(f"{user.issuer}/oauth/token", client_secret=application.client_secret)
     assert token["scope"] == ["read"]
-    assert someone.is_named_by(session.get(someone.me).json())
-    _revoke(someone, application, token["access_token"])
-    assert someone.refuses(token["access_token"])
+    assert user.is_described_by(session.get(user.me).json())
+    _revoke(user, application, token["access_token"])
+    assert user.is_rejected(token["access_token"])
 
 
-def test_device_flow(someone: Someone) -> None:
-    """The person types the code, and the device gets its tokens."""
-    application = someone.registers("none")
+def test_device_flow(user: BrowserUser) -> None:
+    """The user enters the code, and the device gets its tokens."""
+    application = user.register_client("none")
     client = DeviceClient(application.client_id)
     asked = {"client_id": application.client_id, "scope": "read"}
-    shown = requests.post(f"{someone.issuer}/oauth/device_authorization", data=asked, timeout=30).json()
-    someone.connects(shown["verification_uri_complete"])
+    shown = requests.post(f"{user.issuer}/oauth/device_authorization", data=asked, timeout=30).json()
+    user.approve_device(shown["verification_uri_complete"])
     body = client.prepare_request_body(shown["device_code"], include_client_id=True)
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = requests.post(f"{someone.issuer}/oauth/token", headers=headers, data=body, timeout=30)
+    answer = requests.post(f"{user.issuer}/oauth/token", headers=headers, data=body, timeout=30)
     client.parse_request_body_response(answer.text)
     session = OAuth2Session(client=client, token=client.token)
-    assert someone.is_named_by(session.get(someone.me).json())
+    assert user.is_described_by(session.get(user.me).json())
 
 
 def _secret(application: Application) -> dict[str, str]:
     return {} if application.client_secret is None else {"client_secret": application.client_secret}
 
 
-def _revoke(someone: Someone, application: Application, token: str) -> None:
-    """Revoke with the request that oauthlib prepares."""
+def _revoke(user: BrowserUser, application: Application, token: str) -> None:
+    """Send the revocation request that oauthlib prepares."""
     client = WebApplicationClient(application.client_id)
     url, headers, body = client.prepare_token_revocation_request(
-        f"{someone.issuer}/oauth/revoke", token, token_type_hint=None, client_id=application.client_id
+        f"{user.issuer}/oauth/revoke", token, token_type_hint=None, client_id=application.client_id
     )
     basic = None
     if application.client_secret is not None:

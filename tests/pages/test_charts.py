@@ -22,10 +22,10 @@ def test_bars_are_as_high_as_their_numbers(columns: list[tuple[int, int]]) -> No
     bars, top = charts.bars(titled(columns))
     for (used, refused), bar in zip(columns, bars, strict=True):
         assert abs(bar.used_height - charts.HEIGHT * used / top) <= 0.051
-        assert abs(bar.refused_height - charts.HEIGHT * refused / top) <= 0.051
+        assert abs(bar.rejected_height - charts.HEIGHT * refused / top) <= 0.051
         assert abs(bar.used_y + bar.used_height - charts.HEIGHT) < 0.01
-        assert abs(bar.refused_y + bar.refused_height - bar.used_y) < 0.101
-        assert -0.11 <= bar.refused_y <= bar.used_y <= charts.HEIGHT
+        assert abs(bar.rejected_y + bar.rejected_height - bar.used_y) < 0.101
+        assert -0.11 <= bar.rejected_y <= bar.used_y <= charts.HEIGHT
 
 
 @given(_columns)
@@ -54,7 +54,7 @@ def test_coordinates_are_short(columns: list[tuple[int, int]]) -> None:
     """One digit after the point, so that a page of bars stays small."""
     bars, _ = charts.bars(titled(columns))
     for bar in bars:
-        numbers = (bar.x, bar.width, bar.used_y, bar.used_height, bar.refused_y, bar.refused_height)
+        numbers = (bar.x, bar.width, bar.used_y, bar.used_height, bar.rejected_y, bar.rejected_height)
         assert all(round(number, 1) == number for number in numbers)
 
 
@@ -62,4 +62,4 @@ def test_nothing_is_a_plot_of_nothing() -> None:
     """No columns, or empty ones, are no division by zero."""
     assert charts.bars([]) == ([], 1)
     bars, top = charts.bars([("a", 0, 0)])
-    assert (top, bars[0].used_height, bars[0].refused_height) == (1, 0, 0)
+    assert (top, bars[0].used_height, bars[0].rejected_height) == (1, 0, 0)

@@ -66,7 +66,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
 @pytest.fixture(scope="module")
 def secret(api: Console) -> str:
     """A key that may manage keys."""
-    return api.key(api.person(), "read", "keys").secret
+    return api.key(api.user(), "read", "keys").secret
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.credentials import scopes
-from tests.browser.console import Console, Key, Person, served
+from tests.browser.console import Console, Key, User, served
 from tests.reference.player import Player, playing
 from tests.support import exhaustive
 
@@ -40,7 +40,7 @@ def player(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Player]:
 
 
 def fuzz(
-    api: Console, player: Player, person: Person, key: Key | None, held: tuple[str, ...], *, seed: int, phases: str
+    api: Console, player: Player, person: User, key: Key | None, held: tuple[str, ...], *, seed: int, phases: str
 ) -> None:
     """Let schemathesis play a caller; insist that it finds nothing."""
     api.forward(HOUR_S)  # strangers have their hour's quota anew, and clients may register again
@@ -58,24 +58,24 @@ def fuzz(
 
 def test_caller_who_may_do_everything_meets_nothing_undocumented(api: Console, player: Player) -> None:
     """An admin's key with every scope, on an account without a quota."""
-    root = api.person("Root", tier="enterprise", admin=True)
+    root = api.user("Root", tier="enterprise", admin=True)
     fuzz(api, player, root, api.key(root, *scopes.ALL), scopes.ALL, seed=1, phases=EVERY_PHASE)
 
 
 @pytest.mark.parametrize("scope", exhaustive.after(1, scopes.ALL))
 def test_caller_with_one_scope_gets_no_further(api: Console, player: Player, scope: str) -> None:
     """A key of each scope: what asks for another is refused as documented."""
-    root = api.person("Root", tier="enterprise", admin=True)
+    root = api.user("Root", tier="enterprise", admin=True)
     fuzz(api, player, root, api.key(root, scope), (scope,), seed=4, phases="examples")
 
 
 def test_caller_without_a_key_gets_nowhere(api: Console, player: Player) -> None:
     """Only what is open to anyone answers. What it takes was tried above, more thoroughly."""
-    fuzz(api, player, api.person("Eve"), None, (), seed=5, phases="examples")
+    fuzz(api, player, api.user("Eve"), None, (), seed=5, phases="examples")
 
 
 def test_schemathesis_would_find_a_scope_that_is_not_asked_for(api: Console, player: Player) -> None:
     """A key that may do more than its caller is known to have is found, whatever was run before."""
-    root = api.person("Root", tier="enterprise", admin=True)
+    root = api.user("Root", tier="enterprise", admin=True)
     with pytest.raises(AssertionError, match="answers a caller who lacks write"):
         fuzz(api, player, root, api.key(root, "write"), (), seed=4, phases="examples")

@@ -15,12 +15,13 @@ from chalicelib.api.console import routes
 from chalicelib.api.openapi.routes import DocumentedRoute, documented
 from chalicelib.api.routing import FORM
 from chalicelib.api.schema.body import Form
-from chalicelib.oauth.parameters import OF_AUTHORIZATION
+from chalicelib.oauth.parameters import AUTHORIZATION_PARAMETERS
 from infra.routes import of_latchkey
 
 CONSOLE = "chalicelib.api.console"
-IN_QUERY, IN_FORM = ("given", "chosen", "query"), ("given", "text", "check", "form")
-"""How a view reads a parameter: methods of the page request, and what it has by name."""
+IN_QUERY = ("text_or_parameter", "parameter_values", "query")
+IN_FORM = ("text_or_parameter", "text", "check", "form")
+"""Methods and attributes of PageRequest with which a view reads a parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def _read_by_page(method: str, route: str) -> Iterator[tuple[str, str]]:
         yield from (("form" if method == "POST" else "query", each) for each in _names(module, name, method))
         if route == "/oauth/authorize":
             # By a protocol of its own: from the address, whether it is shown or decided.
-            yield from (("query", each) for each in OF_AUTHORIZATION)
+            yield from (("query", each) for each in AUTHORIZATION_PARAMETERS)
 
 
 def _names(module: str, function: str, method: str) -> list[str]:

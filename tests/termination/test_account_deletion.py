@@ -16,7 +16,7 @@ from chalicelib.oauth import clients, grants
 from chalicelib.termination import finish
 from chalicelib.webhooks import endpoints, fan_out
 from infra import data
-from tests.oauth.flow import Person, registered, someone, works
+from tests.oauth.flow import User, is_accepted, new_user, register_client
 from tests.support.console_client import PASSWORD
 from tests.support.harness import TestApp
 
@@ -29,12 +29,12 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def deleted(latchkey: TestApp) -> Person:
+def deleted(latchkey: TestApp) -> User:
     """Return an account with one of everything, deleted a minute ago."""
-    ada = someone(latchkey)
+    ada = new_user(latchkey)
     latchkey.key(ada.account)
-    ada.grant(registered(latchkey))
-    someone(latchkey, "User").grant(registered(latchkey, owner=ada.account))
+    ada.grant(register_client(latchkey))
+    new_user(latchkey, "User").grant(register_client(latchkey, owner=ada.account))
     for hook in ("A", "B"):
         latchkey.clock.forward(1)
         made = endpoints.create(ada.account.id, url=f"https://example.com/{hook}", name=hook, types=None)
@@ -45,7 +45,7 @@ def deleted(latchkey: TestApp) -> Person:
         ada.account.id, email_links.CHANGE_EMAIL, email="byron@example.com", epoch=ada.account.session_epoch
     )
     sessions.remember_device(ada.account)
-    ada.leaves()
+    ada.delete_account()
     latchkey.clock.forward(SETTLED_MS / 1000)
     return ada
 
@@ -71,7 +71,7 @@ def count_kept(account_id: str) -> dict[str, int]:
     return {name: count for name, count in count_items(account_id).items() if name not in ("accounts", "windows")}
 
 
-def test_deletion_leaves_only_the_account_item_its_counters_and_the_deletion_event(deleted: Person) -> None:
+def test_deletion_leaves_only_the_account_item_its_counters_and_the_deletion_event(deleted: User) -> None:
     """No name, address, URI, key, grant, consent, session or delivery is left, also of a deleted webhook."""
     run_pending()
     assert count_kept(deleted.account.id) == {"events": 1}
@@ -79,7 +79,7 @@ def test_deletion_leaves_only_the_account_item_its_counters_and_the_deletion_eve
     assert list(unfinished.all_there_are()) == []
 
 
-def test_killed_deletion_is_resumed(deleted: Person) -> None:
+def test_killed_deletion_is_resumed(deleted: User) -> None:
     """After any number of database calls, the next run continues."""
     sender, calls = dynamodb.sender(), 0
 
@@ -106,22 +106,22 @@ def test_killed_deletion_is_resumed(deleted: Person) -> None:
 
 def test_deletion_revokes_grants_to_the_accounts_applications(latchkey: TestApp) -> None:
     """Their tokens are invalid, and the revocation is recorded for their accounts."""
-    owner, ada = someone(latchkey), someone(latchkey, "User")
-    app = registered(latchkey, owner=owner.account)
+    owner, ada = new_user(latchkey), new_user(latchkey, "User")
+    app = register_client(latchkey, owner=owner.account)
     token, _ = ada.grant(app)
-    owner.leaves()
-    assert not works(latchkey, token)
+    owner.delete_account()
+    assert not is_accepted(latchkey, token)
     assert record.newest_first(ada.account.id, 1)[0].type == kinds.GRANT_REVOKED
-    assert clients.stored(app.id) is None
+    assert clients.find_any(app.id) is None
 
 
 def test_deletion_in_the_request_is_bounded(latchkey: TestApp) -> None:
     """The request deletes one slice, the minute's function the rest."""
-    ada = someone(latchkey)
-    app = registered(latchkey)
+    ada = new_user(latchkey)
+    app = register_client(latchkey)
     for _ in range(unfinished.SLICE + 1):
         grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
-    ada.leaves()
+    ada.delete_account()
     assert count_items(ada.account.id)["grants"] > 0
     latchkey.clock.forward(SETTLED_MS / 1000)
     run_pending()
@@ -144,7 +144,7 @@ def lost_marks(latchkey: TestApp) -> Iterator[None]:
 
 def test_deletion_with_a_lost_mark_is_503_and_is_finished(latchkey: TestApp, lost_marks: None) -> None:
     """The message says that keys may be accepted for some minutes; all data is deleted."""
-    ada = someone(latchkey)
+    ada = new_user(latchkey)
     page = ada.submit("/settings/account/delete", on="/settings/account", password=PASSWORD)
     assert page.status == 503
     assert "up to 5 more minutes" in page.text

@@ -9,24 +9,24 @@ from chalicelib.accounts.unfinished import SETTLED_MS, SLICE, Unfinished
 from chalicelib.core import clock, errors
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
-from chalicelib.oauth import clients, delete_client, end_client, grants
+from chalicelib.oauth import clients, delete_any_client, delete_client, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
 from chalicelib.termination import finish
-from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, PKCE, App, as_json, registered, someone, works
+from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, PKCE, App, as_json, is_accepted, new_user, register_client
 from tests.support.harness import TestApp
 
 LATER_MS = 60_000
 
 
 def _suspend(latchkey: TestApp, app: App) -> None:
-    change.set_standing(str(app.client.owner_id), tier=None, status=states.SUSPENDED, actor="operator")
+    change.set_standing(str(app.client.account_id), tier=None, status=states.SUSPENDED, actor="operator")
 
 
 def _delete(latchkey: TestApp, app: App) -> None:
-    owner = someone(latchkey)
-    Client(app.id).update(actions=[Client.owner_id.set(owner.account.id)])
-    app.client.owner_id = owner.account.id
-    owner.leaves()
+    owner = new_user(latchkey)
+    Client(app.id).update(actions=[Client.account_id.set(owner.account.id)])
+    app.client.account_id = owner.account.id
+    owner.delete_account()
 
 
 ENDS = pytest.mark.parametrize("end", [_suspend, _delete], ids=["suspended", "deleted"])
@@ -36,20 +36,20 @@ End = Callable[[TestApp, App], None]
 @ENDS
 def test_tokens_of_a_deactivated_client_are_invalid_at_the_next_request(latchkey: TestApp, end: End) -> None:
     """Users' tokens and the client's own are rejected although API Gateway has them cached."""
-    app, ada = registered(latchkey), someone(latchkey)
+    app, ada = register_client(latchkey), new_user(latchkey)
     token, _ = ada.grant(app)
     own = app.ask(CLIENT).json()["access_token"]
-    assert works(latchkey, token)
-    assert works(latchkey, own)
+    assert is_accepted(latchkey, token)
+    assert is_accepted(latchkey, own)
     end(latchkey, app)
-    assert not works(latchkey, token)
-    assert not works(latchkey, own) or end is _delete  # Its own token is counted for the account it had.
+    assert not is_accepted(latchkey, token)
+    assert not is_accepted(latchkey, own) or end is _delete  # Its own token is counted for the account it had.
 
 
 @ENDS
 def test_deactivated_client_gets_no_token(latchkey: TestApp, end: End) -> None:
     """No refresh, code exchange, client credentials, device flow or introspection."""
-    app, ada = registered(latchkey), someone(latchkey)
+    app, ada = register_client(latchkey), new_user(latchkey)
     _, refresh = ada.grant(app)
     code = ada.code(app)
     device = app.post("/oauth/device_authorization", scope="read").json()["device_code"]
@@ -68,24 +68,24 @@ def test_deactivated_client_gets_no_token(latchkey: TestApp, end: End) -> None:
 @ENDS
 def test_deactivated_client_gets_no_consent(latchkey: TestApp, end: End) -> None:
     """Its authorization request is an error without a redirect, despite a remembered consent; so is its device code."""
-    app, ada = registered(latchkey), someone(latchkey)
+    app, ada = register_client(latchkey), new_user(latchkey)
     ada.grant(app)
     typed = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
     end(latchkey, app)
-    page = ada.asked(app)
+    page = ada.open_authorization(app)
     assert (page.status, page.location) == (400, "")
     assert ada.open(f"/device?user_code={typed}").status == 404
 
 
 def test_client_of_a_reinstated_account_works_again(latchkey: TestApp) -> None:
     """Earlier tokens are valid again once no cache has the denial, and new ones are issued."""
-    app, ada = registered(latchkey), someone(latchkey)
+    app, ada = register_client(latchkey), new_user(latchkey)
     token, refresh = ada.grant(app)
     _suspend(latchkey, app)
-    change.set_standing(str(app.client.owner_id), tier=None, status=states.ACTIVE, actor="operator")
+    change.set_standing(str(app.client.account_id), tier=None, status=states.ACTIVE, actor="operator")
     latchkey.forget()
     latchkey.gateway.cached.clear()
-    assert works(latchkey, token)
+    assert is_accepted(latchkey, token)
     assert app.refresh(refresh).status == 200
 
 
@@ -94,12 +94,12 @@ def test_suspended_account_registers_no_client(latchkey: TestApp) -> None:
     owner = latchkey.account()
     change.set_standing(owner.id, tier=None, status=states.SUSPENDED, actor="operator")
     with pytest.raises(errors.NotFound):
-        registered(latchkey, owner=owner)
+        register_client(latchkey, owner=owner)
 
 
 def test_client_missing_in_the_index_is_deactivated_by_the_next_run(latchkey: TestApp) -> None:
     """The index of an account's clients may lag behind."""
-    app = registered(latchkey)
+    app = register_client(latchkey)
     _suspend(latchkey, app)
     Client(app.id).update(actions=[Client.owner_suspended_at.remove()])
     finish.all_unfinished(clock.now_ms() + LATER_MS)
@@ -118,7 +118,7 @@ def _given(app: App, count: int, latchkey: TestApp) -> list[Grant]:
 @pytest.mark.parametrize("what", ["suspension", "end"])
 def test_termination_of_a_client_with_many_users_is_bounded_and_resumed(latchkey: TestApp, what: str) -> None:
     """The request reaches one slice of them; the minute's function continues, then deletes the termination."""
-    app = registered(latchkey)
+    app = register_client(latchkey)
     given = _given(app, SLICE + 3, latchkey)
     if what == "suspension":
         _suspend(latchkey, app)
@@ -130,14 +130,14 @@ def test_termination_of_a_client_with_many_users_is_bounded_and_resumed(latchkey
     assert finish.all_unfinished(clock.now_ms() + LATER_MS) == 1
     assert all(stale_marks.is_marked(grant.account_id, now_ms) for grant in given)
     assert list(unfinished.all_there_are()) == []
-    assert {Grant.get(each.id).is_live() for each in given} == {what == "suspension"}
+    assert {Grant.get(each.id).is_active() for each in given} == {what == "suspension"}
 
 
 @pytest.mark.parametrize("what", ["end", "deletion of its owner"])
 def test_consents_to_a_deleted_client_are_deleted(latchkey: TestApp, what: str) -> None:
     """Also those without an active grant: one slice in the request, the rest by the minute's function."""
-    owner, other = someone(latchkey), registered(latchkey)
-    app = registered(latchkey, owner=owner.account)
+    owner, other = new_user(latchkey), register_client(latchkey)
+    app = register_client(latchkey, owner=owner.account)
     for number in range(SLICE + 3):
         Consent(f"acc_{number}", app.id, allowed={f"{CALLBACK}  read"}, given_at=clock.now_ms()).save()
     Consent("acc_0", other.id, allowed={f"{CALLBACK}  read"}, given_at=clock.now_ms()).save()
@@ -145,7 +145,7 @@ def test_consents_to_a_deleted_client_are_deleted(latchkey: TestApp, what: str) 
     if what == "end":
         delete_client.delete(app.client)
     else:
-        owner.leaves()
+        owner.delete_account()
     assert len(list(Consent.scan())) == 1 + 3 + 2
     latchkey.clock.forward(SETTLED_MS / 1000)
     finish.all_unfinished(clock.now_ms() + LATER_MS)
@@ -156,7 +156,7 @@ def test_consents_to_a_deleted_client_are_deleted(latchkey: TestApp, what: str) 
 
 def test_restarted_termination_is_not_deleted_with_the_old_one(latchkey: TestApp) -> None:
     """A slice that finishes after the restart keeps the new termination."""
-    app = registered(latchkey)
+    app = register_client(latchkey)
     _suspend(latchkey, app)
     (old,) = unfinished.all_there_are()
     latchkey.clock.forward(SETTLED_MS / 1000)
@@ -169,7 +169,7 @@ def test_failing_termination_doesnt_block_others(latchkey: TestApp) -> None:
     """An item that can't be processed is left for later runs."""
     broken = unfinished.new("nonsense", "x")
     broken.save()
-    app = registered(latchkey)
+    app = register_client(latchkey)
     _given(app, SLICE + 1, latchkey)
     delete_client.delete(app.client)
     latchkey.clock.forward(SETTLED_MS / 1000)
@@ -183,13 +183,13 @@ def test_operator_deletes_a_client_that_registered_itself(latchkey: TestApp) -> 
         latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": ["authorization_code"]}
     ).json()
     app = App(latchkey, Client.get(body["client_id"]), body["client_secret"], CALLBACK, PKCE)
-    ada = someone(latchkey)
+    ada = new_user(latchkey)
     token = ada.tokens(app)["access_token"]
-    assert works(latchkey, token)
-    ended = end_client.end(app.id, actor="operator", reason="Phishing")
+    assert is_accepted(latchkey, token)
+    ended = delete_any_client.delete(app.id, actor="operator", reason="Phishing")
     assert (ended.ended_by, ended.ended_because) == ("operator", "Phishing")
-    assert not works(latchkey, token)
-    assert ada.asked(app).status == 400
+    assert not is_accepted(latchkey, token)
+    assert ada.open_authorization(app).status == 400
     own = latchkey.call("GET", f"/oauth/register/{app.id}", body["registration_access_token"])
     assert own.status == 401
 
@@ -198,10 +198,10 @@ def test_deleted_client_document_is_not_fetched_again(latchkey: TestApp) -> None
     """Whether known or not, its URL identifies no client any more."""
     url = "https://client.example.com/metadata.json"
     for _ in range(2):
-        ended = end_client.end(url, actor="operator")
+        ended = delete_any_client.delete(url, actor="operator")
         assert ended.deleted_at is not None
         assert ended.dies_at is None
-    page = someone(latchkey).open(f"/oauth/authorize?client_id={url}&response_type=code")
+    page = new_user(latchkey).open(f"/oauth/authorize?client_id={url}&response_type=code")
     assert page.status == 400
     assert Client.get(url).deleted_at == ended.deleted_at
 
@@ -210,15 +210,15 @@ def test_deletion_of_an_unknown_client_is_not_found(latchkey: TestApp) -> None:
     """A misspelled id deletes and stores nothing."""
     for client_id in ("app_nonsense", "app_00000000000000000000", "https://client.example.com", "http://a.example/x"):
         with pytest.raises(errors.NotFound):
-            end_client.end(client_id, actor="operator")
+            delete_any_client.delete(client_id, actor="operator")
     assert list(Client.scan()) == []
 
 
 def test_deletion_of_a_client_is_recorded_once_for_its_account(latchkey: TestApp) -> None:
     """With actor and reason; a repeated deletion records nothing."""
-    app = registered(latchkey)
+    app = register_client(latchkey)
     for _ in range(2):
-        end_client.end(app.id, actor="operator", reason="Phishing")
-    told = record.newest_first(str(app.client.owner_id), 10, kind=kinds.APPLICATION_DELETED)
+        delete_any_client.delete(app.id, actor="operator", reason="Phishing")
+    told = record.newest_first(str(app.client.account_id), 10, kind=kinds.APPLICATION_DELETED)
     assert [(event.actor, event.reason) for event in told] == [("operator", "Phishing")]
     assert Unfinished.count(unfinished.PARTITION) == 1

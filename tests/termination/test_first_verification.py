@@ -12,7 +12,7 @@ from chalicelib.oauth.tables import Grant
 from chalicelib.termination import finish, password_reset
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
-from tests.oauth.flow import Person, registered, someone
+from tests.oauth.flow import User, new_user, register_client
 from tests.support.console_client import ConsoleClient
 from tests.support.harness import TestApp
 from tests.termination.test_account_deletion import Killed, run_pending
@@ -21,12 +21,12 @@ PASSWORD = "harmonica wolverine custard"
 
 
 @pytest.fixture
-def squatter(latchkey: TestApp) -> Person:
+def squatter(latchkey: TestApp) -> User:
     """Return an account with an unverified address and one of everything."""
-    eve = someone(latchkey, "Eve", verified=False)
+    eve = new_user(latchkey, "Eve", verified=False)
     latchkey.key(eve.account)
     endpoints.create(eve.account.id, url="https://example.com/", name="Spy", types=None)
-    registered(latchkey, owner=eve.account)
+    register_client(latchkey, owner=eve.account)
     latchkey.clock.forward(1)
     return eve
 
@@ -35,10 +35,10 @@ def count_active(account_id: str) -> tuple[int, int, int]:
     """Count the keys, webhooks and applications that are active."""
     keys = [key for key in find.keys_of(account_id) if key.is_live()]
     hooks = list(Endpoint.query(account_id, Endpoint.id.startswith("whk_")))
-    return len(keys), len(hooks), len(list(clients.owned_by(account_id)))
+    return len(keys), len(hooks), len(list(clients.list_of_account(account_id)))
 
 
-def verify(latchkey: TestApp, owner: Person) -> None:
+def verify(latchkey: TestApp, owner: User) -> None:
     """Open the link in another browser, and set a password there."""
     ticket = email_links.new_link(
         owner.account.id, email_links.VERIFY_EMAIL, email=owner.account.email, epoch=owner.account.session_epoch
@@ -46,7 +46,7 @@ def verify(latchkey: TestApp, owner: Person) -> None:
     assert ConsoleClient(latchkey).submit(f"/verify?ticket={ticket}", password=PASSWORD).status == 303
 
 
-def test_first_verification_deletes_everything_from_before_it(latchkey: TestApp, squatter: Person) -> None:
+def test_first_verification_deletes_everything_from_before_it(latchkey: TestApp, squatter: User) -> None:
     """In the same request."""
     assert count_active(squatter.account.id) == (1, 1, 1)
     verify(latchkey, squatter)
@@ -55,7 +55,7 @@ def test_first_verification_deletes_everything_from_before_it(latchkey: TestApp,
 
 @pytest.mark.parametrize("after", range(0, 12, 3))
 def test_killed_first_verification_is_finished_by_the_minutes_function(
-    latchkey: TestApp, squatter: Person, after: int
+    latchkey: TestApp, squatter: User, after: int
 ) -> None:
     """After any number of calls from its transaction on; a key created afterwards stays."""
     sender, calls = dynamodb.sender(), -1
@@ -85,8 +85,8 @@ def test_killed_first_verification_is_finished_by_the_minutes_function(
 @pytest.mark.parametrize("by", ["proof", "link"])
 def test_termination_of_many_applications_reaches_the_users_of_three(latchkey: TestApp, by: str) -> None:
     """All are deleted immediately; the minute's function marks the users of the others."""
-    owner = someone(latchkey, "Eve", verified=by == "link")
-    owned = [registered(latchkey, owner=owner.account) for _ in range(delete_client.WHOLE_AT_ONCE + 2)]
+    owner = new_user(latchkey, "Eve", verified=by == "link")
+    owned = [register_client(latchkey, owner=owner.account) for _ in range(delete_client.IMMEDIATE_MAX + 2)]
     given = [grants.new(latchkey.account().id, app.id, scopes={"read"}, resources=set()) for app in owned]
     for grant in given:
         grant.save()
@@ -97,7 +97,7 @@ def test_termination_of_many_applications_reaches_the_users_of_three(latchkey: T
         pending = password_reset.new(owner.account.id, {app.id for app in owned}, by="link")
         pending.save()
         assert finish.first_slice(pending)
-    assert list(clients.owned_by(owner.account.id)) == []
-    assert [Grant.get(grant.id).is_live() for grant in given] == [False] * delete_client.WHOLE_AT_ONCE + [True] * 2
+    assert list(clients.list_of_account(owner.account.id)) == []
+    assert [Grant.get(grant.id).is_active() for grant in given] == [False] * delete_client.IMMEDIATE_MAX + [True] * 2
     run_pending()
-    assert [grant.id for grant in given if Grant.get(grant.id).is_live()] == []
+    assert [grant.id for grant in given if Grant.get(grant.id).is_active()] == []

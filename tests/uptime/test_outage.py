@@ -21,7 +21,7 @@ def test_page_is_readable_while_database_is_down(latchkey: TestApp) -> None:
         body = latchkey.call("GET", "/status.json").json()
         feed = latchkey.call("GET", "/status.rss")
     assert (page.status, feed.status) == (200, 200)
-    assert "Something is down." in page.text
+    assert "Some systems are down." in page.text
     assert "Slow answers" in page.text
     assert (body["state"], body["history"]) == ("down", "read")
     assert {each["id"]: each["state"] for each in body["components"]}["database"] == "down"
@@ -34,7 +34,7 @@ def test_new_process_without_database_has_no_history(latchkey: TestApp) -> None:
         page = ConsoleClient(latchkey).open("/status")
         body = latchkey.call("GET", "/status.json").json()
     assert page.status == 200
-    assert "can't be read right now" in page.text
+    assert "can't be loaded right now" in page.text
     assert (body["history"], body["components"][3]["state"]) == ("unreadable", "down")
 
 

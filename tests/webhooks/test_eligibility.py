@@ -11,7 +11,7 @@ from chalicelib.core import clock, errors, settings
 from chalicelib.events import kinds, record
 from chalicelib.webhooks import deliver, eligibility, endpoint_lock, endpoints, fan_out
 from chalicelib.webhooks.tables import Delivery, Endpoint
-from tests.oauth.flow import CLIENT, registered, someone
+from tests.oauth.flow import CLIENT, new_user, register_client
 from tests.support.console_client import PASSWORD, SOMEWHERE
 from tests.support.harness import TestApp
 from tests.support.webhook_receiver import Receiver
@@ -22,7 +22,7 @@ MAIL = "latchkey@example.com"
 
 def test_endpoint_from_before_verification_receives_nothing(local: TestApp, receiver: Receiver) -> None:
     """It receives neither later events nor pending deliveries, and is not listed."""
-    eve = someone(local, "Eve", verified=False)
+    eve = new_user(local, "Eve", verified=False)
     hook = endpoints.create(eve.account.id, url=receiver.url, name="Spy", types=None)
     fan_out.put(record.since(eve.account.id, "evt_"))
     local.clock.forward(1)
@@ -40,7 +40,7 @@ def test_endpoint_from_before_verification_receives_nothing(local: TestApp, rece
 
 def test_endpoint_of_suspended_account_receives_nothing(local: TestApp, receiver: Receiver) -> None:
     """Events from the suspension are never sent; events after the reinstatement are."""
-    account = someone(local).account
+    account = new_user(local).account
     hook = endpoints.create(account.id, url=receiver.url, name="Ledger", types=["account.renamed"])
     happens(local, account)
     change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
@@ -60,7 +60,7 @@ def test_endpoint_of_suspended_account_receives_nothing(local: TestApp, receiver
 
 def test_deletion_of_suspended_account_is_delivered(local: TestApp, receiver: Receiver) -> None:
     """The deletion of the account is the last event that its endpoints receive."""
-    account = someone(local).account
+    account = new_user(local).account
     endpoints.create(account.id, url=receiver.url, name="Ledger", types=[kinds.ACCOUNT_DELETED])
     for status in (states.SUSPENDED, states.ACTIVE):
         change.set_standing(account.id, tier=None, status=status, actor="operator")
@@ -73,11 +73,11 @@ def test_deletion_of_suspended_account_is_delivered(local: TestApp, receiver: Re
 
 def test_verification_deletes_earlier_endpoints_and_clients(latchkey: TestApp) -> None:
     """The owner sees their deletion in Activity, and the tokens of the client stop working."""
-    eve = someone(latchkey, "Eve", verified=False)
-    app = registered(latchkey, owner=eve.account)
+    eve = new_user(latchkey, "Eve", verified=False)
+    app = register_client(latchkey, owner=eve.account)
     hook = endpoints.create(eve.account.id, url="https://example.com/", name="Spy", types=None)
     latchkey.clock.forward(1)
-    eve.proves_address()
+    eve.verify_email()
     assert Endpoint.found(eve.account.id, hook.id) is None
     assert app.ask(CLIENT).status == 401
     told = [event.type for event in record.newest_first(eve.account.id, 20)]
@@ -97,7 +97,7 @@ DEEDS: dict[str, Callable[[Endpoint], object]] = {
 @pytest.mark.parametrize("deed", DEEDS)
 def test_unverified_account_may_only_disable_and_delete(latchkey: TestApp, deed: str) -> None:
     """Other changes raise Conflict with the reason while the address is unverified."""
-    account = someone(latchkey, verified=False).account
+    account = new_user(latchkey, verified=False).account
     hook = endpoints.create(account.id, url="https://example.com/", name="A", types=None)
     with settings.in_use(replace(settings.current(), mail_from=MAIL)):
         with pytest.raises(errors.Conflict, match="Confirm your email"):
@@ -108,7 +108,7 @@ def test_unverified_account_may_only_disable_and_delete(latchkey: TestApp, deed:
 
 def test_account_has_one_manual_send_at_a_time(local: TestApp, receiver: Receiver) -> None:
     """While one endpoint is tested, the test of another is rejected; afterwards it is accepted."""
-    account = someone(local).account
+    account = new_user(local).account
     first, second = (endpoints.create(account.id, url=receiver.url, name=name, types=None) for name in "AB")
     with endpoint_lock.hold_for_manual_send(first), pytest.raises(errors.Conflict):
         deliver.send_test(second)
@@ -119,7 +119,7 @@ def test_manual_sends_are_limited_by_network(local: TestApp, receiver: Receiver)
     """Several accounts do not raise the limit of one network."""
     statuses = []
     for _ in range(3):
-        account = someone(local).account
+        account = new_user(local).account
         hook = endpoints.create(account.id, url=receiver.url, name="A", types=None)
         secret = local.key(account, "webhooks").secret
         statuses += [local.call("POST", f"/v1/webhooks/{hook.id}/test", secret).status for _ in range(10)]

@@ -1,4 +1,4 @@
-"""Administration, for accounts with the admin flag: find an account, see how it stands, change that for a reason."""
+"""Admin pages, for accounts with the admin flag: find an account, show it, and change its tier or status."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,90 +23,90 @@ from chalicelib.limits.usage import Hour, by_hour, under_tier
 
 REASON = Text(max_length=200, min_length=3)
 TIER = Enum(tuple(tier.name for tier in tiers.OF_ACCOUNTS))
-BUSIEST_OF = 2_000
-SHOWN = 10
-LISTED = 25
-"""So many accounts, or events, stand on a page."""
-AT_ONCE = 16
+RANKED_MAX = 2_000
+SHORT_LIST = 10
+PAGE_SIZE = 25
+"""Accounts or events on a page."""
+THREADS = 16
 
 
 def show_accounts(request: PageRequest) -> Render | Redirect:
-    """List accounts, the newest first, or those whose email begins with what is looked for; and who was busiest."""
+    """List accounts, newest first, or those whose email starts with the search text; rank the busiest ones."""
     admin_of(request)
     wanted, after = request.query.get("find", "").strip()[:LENGTH_MAX], request.query.get("after", "")
     if wanted:
-        exact = _exactly(wanted)
+        exact = _exact_match(wanted)
         if exact is not None:
             return Redirect(f"/admin/accounts/{exact.id}")
         return _found(request, wanted, after)
-    found = list(find.newest_accounts(LISTED + 1, before=after if ids.is_id(after, "acc") else ""))
+    found = list(find.newest_accounts(PAGE_SIZE + 1, before=after if ids.is_id(after, "acc") else ""))
     first = not after
     ranked = _last_day() if first else []
-    by_use = sorted((each for each in ranked if each[1].used), key=lambda ranked: -ranked[1].used)[:SHOWN]
-    by_refusals = sorted((each for each in ranked if each[1].refused), key=lambda ranked: -ranked[1].refused)[:SHOWN]
-    matter = {
+    by_use = sorted((each for each in ranked if each[1].used), key=lambda each: -each[1].used)[:SHORT_LIST]
+    by_rejections = sorted((each for each in ranked if each[1].refused), key=lambda each: -each[1].refused)[:SHORT_LIST]
+    values = {
         "by_use": by_use,
-        "by_refusals": by_refusals,
-        "ranked_of": BUSIEST_OF if len(ranked) == BUSIEST_OF else 0,
+        "by_rejections": by_rejections,
+        "ranked_of": RANKED_MAX if len(ranked) == RANKED_MAX else 0,
     }
-    return Render("admin", {**_listing(found, "", last=lambda account: account.id), "first": first, **matter})
+    return Render("admin", {**_listing(found, "", last=lambda account: account.id), "first": first, **values})
 
 
 def _found(request: PageRequest, wanted: str, after: str) -> Render:
-    found = list(find.accounts_by_email(wanted, LISTED + 1, after=after))
-    nobody = {"first": False, "by_use": [], "by_refusals": [], "ranked_of": 0}
-    shown = Render("admin", {**_listing(found, wanted, last=lambda account: account.email), **nobody})
+    found = list(find.accounts_by_email(wanted, PAGE_SIZE + 1, after=after))
+    no_ranking = {"first": False, "by_use": [], "by_rejections": [], "ranked_of": 0}
+    page = Render("admin", {**_listing(found, wanted, last=lambda account: account.email), **no_ranking})
     if found:
-        return shown
-    nothing = errors.NotFound("No account has this id, or an email that begins so. Names can't be searched for.")
-    return request.refused_by(nothing.about("find"), shown)
+        return page
+    not_found = errors.NotFound("No account has this ID or an email that starts with this. Names can't be searched.")
+    return request.reject_form(not_found.about("find"), page)
 
 
 def show_account(request: PageRequest, account_id: str) -> Render:
-    """Show an account: tier, keys without their secrets, usage, and what happened to it last."""
+    """Show an account: its tier, keys without secrets, usage and latest events."""
     admin = admin_of(request)
     account = find.account_by_id(account_id)
     hours = by_hour(account.id, since_s=clock.hour_of(clock.now_s()) - clock.DAY_S)
     its_keys = list(find_keys.keys_of(account.id))
-    matter = {
+    values = {
         "account": account,
         "is_own": account.id == admin.id,
         "keys": its_keys,
         "used": sum(hours.values(), Hour()),
-        "events": _rows(record.newest_first(account.id, SHOWN), its_keys),
+        "events": _rows(record.newest_first(account.id, SHORT_LIST), its_keys),
     }
-    return Render("admin_account", matter)
+    return Render("admin_account", values)
 
 
 def show_events(request: PageRequest, account_id: str) -> Render:
-    """Show what happened to an account, with who did it, from where and why."""
+    """Show the events of an account with their actor, IP address and reason."""
     admin_of(request)
     account, before = find.account_by_id(account_id), request.query.get("before", "")
     before = before if ids.is_id(before, "evt") else ""
-    found = record.newest_first(account.id, LISTED + 1, before=before)
-    matter = {
+    found = record.newest_first(account.id, PAGE_SIZE + 1, before=before)
+    values = {
         "account": account,
-        "events": _rows(found[:LISTED], find_keys.keys_of(account.id)),
-        "older": found[LISTED - 1].id if len(found) > LISTED else None,
+        "events": _rows(found[:PAGE_SIZE], find_keys.keys_of(account.id)),
+        "older": found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else None,
         "before": before,
     }
-    return Render("admin_events", matter)
+    return Render("admin_events", values)
 
 
 def set_tier(request: PageRequest, account_id: str) -> Redirect:
-    """Set the tier."""
+    """Set the tier of an account."""
     return _change(request, account_id, status=None)
 
 
 def confirm_suspend(request: PageRequest, account_id: str) -> Render:
-    """Ask for the reason before an account is suspended."""
+    """Ask for a reason before an account is suspended."""
     admin_of(request)
     account, path = find.account_by_id(account_id), f"/admin/accounts/{account_id}"
     change.check_is_other(account.id)
     return confirm.ask(
         confirm.Question(
             heading=f"Suspend {account.email}?",
-            consequence="Its keys and tokens are refused from the next request on, and its sessions end.",
+            consequence="Its keys and tokens are rejected from the next request, and its sessions end.",
             about=account.id,
             action=f"{path}/suspend",
             button="Suspend",
@@ -128,7 +128,7 @@ def reinstate(request: PageRequest, account_id: str) -> Redirect:
 
 
 def confirm_revoke(request: PageRequest, account_id: str, key_id: str) -> Render:
-    """Ask for the reason before somebody's key is revoked."""
+    """Ask for a reason before a key of an account is revoked."""
     admin_of(request)
     account = find.account_by_id(account_id)
     key = find_keys.owned_key(account.id, key_id)
@@ -139,7 +139,7 @@ def confirm_revoke(request: PageRequest, account_id: str, key_id: str) -> Render
 
 def revoke_key(request: PageRequest, account_id: str, key_id: str) -> Redirect:
     """Revoke one key of an account."""
-    with for_a_reason(request):
+    with administrator_with_reason(request):
         revoke.revoke(find.account_by_id(account_id).id, key_id)
     return Redirect(f"/admin/accounts/{account_id}", "key-revoked")
 
@@ -158,23 +158,23 @@ def _change(request: PageRequest, account_id: str, *, status: str | None) -> Red
 
 
 @contextmanager
-def for_a_reason(request: PageRequest) -> Iterator[tuple[Account, str]]:
-    """Act as the administrator who looks, for the reason that the form gives: both are in every event recorded here."""
+def administrator_with_reason(request: PageRequest) -> Iterator[tuple[Account, str]]:
+    """Record the administrator and the form's reason in every event of the `with` block."""
     admin, reason = admin_of(request), str(request.check("reason", REASON))
     with actors.administrator(admin.id, reason):
         yield admin, reason
 
 
 def admin_of(request: PageRequest) -> Account:
-    """Return the admin who looks; to everyone else these pages aren't there."""
-    account = request.person.account
+    """Return the administrator who is logged in; for all other users these pages don't exist."""
+    account = request.user.account
     if not account.admin:
         raise errors.NotFound("There is nothing at this address. Check it for typing mistakes.")
     return account
 
 
-def _exactly(wanted: str) -> Account | None:
-    """Return the account of an id or of a whole address, None when it is neither."""
+def _exact_match(wanted: str) -> Account | None:
+    """Return the account with this id or exact email address, or None."""
     try:
         return find.account_by_id(wanted) if wanted.startswith("acc_") else find.account_by_email(wanted)
     except (errors.NotFound, errors.InvalidRequest):
@@ -182,11 +182,11 @@ def _exactly(wanted: str) -> Account | None:
 
 
 def _listing(found: list[Account], wanted: str, *, last: Callable[[Account], str]) -> dict[str, object]:
-    """Return a page of accounts, of which one more than fits was read, and where the next one starts."""
+    """Return a page of accounts and the start of the next one; `found` holds one account more than the page."""
     return {
-        "accounts": found[:LISTED],
+        "accounts": found[:PAGE_SIZE],
         "find": wanted,
-        "next": last(found[LISTED - 1]) if len(found) > LISTED else None,
+        "next": last(found[PAGE_SIZE - 1]) if len(found) > PAGE_SIZE else None,
     }
 
 
@@ -196,12 +196,12 @@ def _rows(events: list[Event], its_keys: Iterable[Credential]) -> list[Row]:
 
 
 def _last_day() -> list[tuple[Account, Hour]]:
-    """Return every account's last 24 hours, for the oldest 2,000 accounts: one small Query each, 16 at once."""
+    """Return the last 24 hours of the 2,000 oldest accounts: one small Query each, 16 in parallel."""
     since_s = clock.hour_of(clock.now_s()) - clock.DAY_S
-    accounts = list(find.accounts_after("", BUSIEST_OF))
+    accounts = list(find.accounts_after("", RANKED_MAX))
 
     def total(account: Account) -> Hour:
         return sum(under_tier(account.id, tiers.BY_NAME[account.tier], since_s=since_s).values(), Hour())
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         return list(zip(accounts, pool.map(total, accounts), strict=True))

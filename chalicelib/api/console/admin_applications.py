@@ -1,45 +1,45 @@
-"""Administration of OAuth clients: find any of them by its id, see what is known of it, and end it for a reason."""
+"""Admin pages for OAuth clients: find a client by its id, show it, and end it."""
 
 from urllib.parse import urlencode
 
 from chalicelib.api.console import confirm
-from chalicelib.api.console.admin import admin_of, for_a_reason
+from chalicelib.api.console.admin import admin_of, administrator_with_reason
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
 from chalicelib.core import errors
-from chalicelib.oauth import clients, end_client
+from chalicelib.oauth import clients, delete_any_client
 from chalicelib.oauth.tables import Client
 
 HOME = "/admin/applications"
 
 
 def show_application(request: PageRequest) -> Render:
-    """Show the form to find an OAuth client by its id, and the one of the id that was given."""
+    """Show the form to find an OAuth client by its id, and the client with the given id."""
     admin_of(request)
     wanted = request.query.get("client_id", "").strip()
-    client = clients.stored(wanted)
-    matter = {"client": client, "wanted": wanted, "can_end": _can_be_ended(client, wanted)}
-    shown = Render("admin_application", matter)
+    client = clients.find_any(wanted)
+    values = {"client": client, "wanted": wanted, "can_end": _can_be_ended(client, wanted)}
+    page = Render("admin_application", values)
     if client is None and wanted:
-        return request.refused_by(errors.NotFound("There is no such application.").about("client_id"), shown)
-    return shown
+        return request.reject_form(errors.NotFound("No application has this client ID.").about("client_id"), page)
+    return page
 
 
 def confirm_end(request: PageRequest) -> Render:
-    """Ask for the reason before a client is ended: it is for good.
+    """Ask for a reason before a client is ended, which can't be undone.
 
-    The URL of a metadata document that was never fetched can be ended, too.
+    The URL of a metadata document that hasn't been fetched yet can be ended, too.
     """
     admin_of(request)
-    client_id = request.given("client_id")
-    client = clients.stored(client_id)
+    client_id = request.text_or_parameter("client_id")
+    client = clients.find_any(client_id)
     if not _can_be_ended(client, client_id):
-        raise errors.NotFound("There is no such application, or it has ended already.")
+        raise errors.NotFound("No active application has this client ID.")
     return confirm.ask(
         confirm.Question(
             heading=f"End “{_name(client, client_id)}”?",
-            consequence="Nothing is issued to it any more. Everybody who allowed it is disconnected, and its tokens"
-            " stop with the next request. This can't be undone.",
+            consequence="It gets no more tokens, loses access to every connected account, and its tokens stop working"
+            " from the next request. This can't be undone.",
             about=client_id,
             action=f"{HOME}/end",
             hidden={"client_id": [client_id]},
@@ -53,13 +53,13 @@ def confirm_end(request: PageRequest) -> Render:
 
 def end(request: PageRequest) -> Redirect:
     """End the client, its grants and its tokens."""
-    with for_a_reason(request) as (admin, reason):
-        client = end_client.end(request.text("client_id"), actor=admin.id, reason=reason)
+    with administrator_with_reason(request) as (admin, reason):
+        client = delete_any_client.delete(request.text("client_id"), actor=admin.id, reason=reason)
     return Redirect(_path(client.client_id), "application-ended")
 
 
 def _can_be_ended(client: Client | None, client_id: str) -> bool:
-    return end_client.is_document_url(client_id) if client is None else client.deleted_at is None
+    return delete_any_client.is_document_url(client_id) if client is None else client.deleted_at is None
 
 
 def _name(client: Client | None, client_id: str) -> str:

@@ -1,4 +1,4 @@
-"""Who fills in a form, as limits see them, and what a page says of a refusal."""
+"""The caller of a form as rate limits identify it, and the message of an error."""
 
 from chalicelib.accounts.password_attempts import Caller
 from chalicelib.api import client_address
@@ -8,17 +8,17 @@ from chalicelib.core import errors
 
 
 def networks_of(request: PageRequest) -> tuple[str, ...]:
-    """Return every network that a visit is counted by."""
+    """Return every network by which a request is rate limited."""
     return client_address.networks(client_address.source_ip(request.exchange.request))
 
 
 def caller_of(request: PageRequest) -> Caller:
-    """Return where a visit comes from, and from which device."""
+    """Return the networks and the device of a request."""
     return Caller(networks_of(request), request.cookie(DEVICE))
 
 
-def in_words(error: errors.LatchkeyError) -> str:
-    """Return what a page says of an error."""
+def message_of(error: errors.LatchkeyError) -> str:
+    """Return the message of an error for a page."""
     from chalicelib.pages import form
 
-    return form.in_readers_words(error)
+    return form.message_of(error)

@@ -1,4 +1,4 @@
-"""Asking first: what can't be undone, or stops something that runs, has a page that says what it does, and a button."""
+"""The confirmation page of actions that can't be undone or that stop something in use."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +8,7 @@ from chalicelib.api.console.outcomes import Render
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked before something is done."""
+    """The texts and the form of a confirmation page."""
 
     heading: str
     consequence: str
@@ -16,17 +16,17 @@ class Question:
     """The path that the form is sent to."""
     button: str
     back: str
-    """The path that it was asked on, under its label."""
+    """The path of the page before, linked with its label."""
     back_label: str
     about: str = ""
-    """A hint or an id of what it is about, shown as code."""
+    """A key preview or an id, shown as code."""
     hidden: dict[str, list[str]] = field(default_factory=dict)
     asks_reason: bool = False
     graces: tuple[str, ...] = ()
-    """What to choose from, for when an old secret stops."""
+    """Options for when an old secret stops working."""
     is_danger: bool = True
 
 
 def ask(question: Question, **more: Any) -> Render:
-    """Return the page that asks; `row` is a key whose last use is worth knowing."""
+    """Return the confirmation page; `row` is a key whose last use it shows."""
     return Render("confirm", {"question": question, "row": None, **more})

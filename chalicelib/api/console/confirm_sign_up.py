@@ -1,65 +1,66 @@
-"""Where the link of a sign-up leads: a button in the browser that signed up, elsewhere a form for a new password."""
+"""Confirm a sign-up by its link: with a button in the browser that signed up, with a new password elsewhere."""
 
 from chalicelib.accounts import password_attempts, password_rules, passwords, pending_sign_up
 from chalicelib.accounts.tables import OneTimeToken as Ticket
-from chalicelib.api.console.callers import caller_of, in_words
-from chalicelib.api.console.entry import NAME, after_log_in, let_in, to_log_in
+from chalicelib.api.console.callers import caller_of, message_of
+from chalicelib.api.console.entry import NAME, next_path, redirect_to_log_in, start_session
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
 from chalicelib.core import errors
 
 
 def show_sign_up(request: PageRequest, secret: str, ticket: Ticket) -> Render:
-    """Show how to confirm: by a button, or by choosing a password of one's own."""
-    if _signed_up_here(request, ticket):
-        after_log_in(request, ticket.after or "")
+    """Show a button, or in another browser a form for a new password."""
+    if _is_same_browser(request, ticket):
+        next_path(request, ticket.after or "")
         return Render("verify", {"ticket": secret, "email": ticket.email, "choose": False, "problem": None})
-    return _choose_page(secret, ticket)
+    return _password_page(secret, ticket)
 
 
 def confirm_sign_up(request: PageRequest, secret: str, ticket: Ticket) -> Render | Redirect:
-    """Make the account, and log it in where it was signed up.
+    """Create the account, and start a session in the browser that signed up.
 
-    Anywhere else the password that was chosen at sign-up isn't carried over, and nobody is logged in by a link alone.
+    In another browser the password from the sign-up is discarded, and the link alone starts no session: the address may
+    belong to someone other than the user who signed up.
     """
-    if _signed_up_here(request, ticket):
-        after = after_log_in(request, ticket.after or "")
+    if _is_same_browser(request, ticket):
+        after = next_path(request, ticket.after or "")
         account = pending_sign_up.make_account(ticket, name=str(ticket.name), password_hash=str(ticket.password_hash))
-        let_in(request, account)
+        start_session(request, account)
         return Redirect(after, "confirmed" if after.startswith("/settings/") else "")
     name, email, password = request.text("name") or str(ticket.name), str(ticket.email), request.text("password")
     try:
         NAME.check("Your name", name)
-        password_hash = chosen_password(request, password, email=email, name=name)
+        password_hash = hash_password(request, password, email=email, name=name)
     except (errors.InvalidRequest, errors.RateLimited) as error:
-        return _choose_page(secret, ticket, name=name, error=error)
+        return _password_page(secret, ticket, name=name, error=error)
     account = pending_sign_up.make_account(ticket, name=name, password_hash=password_hash)
-    return to_log_in(request, account.mailbox, "verified-with-password")
+    return redirect_to_log_in(request, account.mailbox, "verified-with-password")
 
 
-def chosen_password(request: PageRequest, password: str, *, email: str, name: str) -> str:
-    """Return the form in which a password that was chosen at a link is stored.
+def hash_password(request: PageRequest, password: str, *, email: str, name: str) -> str:
+    """Return the hash of a password that was chosen with a one-time link.
 
-    Raises InvalidRequest when it can't be used. It is counted as an attempt to log in first, for it costs as much, and
-    who has one link may send its form as often as they like: Refused after too many.
+    Hashing costs as much as a log-in and the form can be sent any number of times, so each call counts as an attempt to
+    log in. Raises InvalidRequest for an unusable password, RateLimited after too many attempts.
     """
     password_rules.check_format(password)
     password_attempts.count_by_network(caller_of(request))
     return passwords.hashed(password_rules.validate(password, email=email, name=name))
 
 
-def _signed_up_here(request: PageRequest, ticket: Ticket) -> bool:
+def _is_same_browser(request: PageRequest, ticket: Ticket) -> bool:
     return pending_sign_up.is_same_browser(ticket, request.browser())
 
 
-def _choose_page(
+def _password_page(
     secret: str, ticket: Ticket, *, name: str | None = None, error: errors.LatchkeyError | None = None
 ) -> Render:
-    matter = {
+    values = {
         "ticket": secret,
         "email": ticket.email,
         "choose": True,
         "name": ticket.name if name is None else name,
-        "problem": in_words(error) if error else None,
+        "problem": message_of(error) if error else None,
     }
-    return Render("verify", matter, error.status, error.headers) if error else Render("verify", matter)
+    return Render("verify", values, error.status, error.headers) if error else Render("verify", values)

@@ -1,4 +1,4 @@
-"""Where people decide: the consent page of an authorization request, and the page for a device's code."""
+"""The consent page of an authorization request (RFC 6749 §4.1.1) and of a device code (RFC 8628 §3.3)."""
 
 from chalicelib.accounts import unverified
 from chalicelib.accounts.tables import Account
@@ -8,141 +8,150 @@ from chalicelib.core import errors
 from chalicelib.limits.tiers import DOCUMENT_FETCHES, Tier
 from chalicelib.oauth import authorize, device, prompt, redirect_uris
 from chalicelib.oauth.errors import OAuthError, access_denied
-from chalicelib.oauth.parameters import OF_AUTHORIZATION, Parameters, of_query
+from chalicelib.oauth.parameters import AUTHORIZATION_PARAMETERS, Parameters, parse_query
 
 DEVICE_TRIES = Tier("device-codes", 30, 10, kept_s=2 * 3_600)
-"""How many codes one account may try in an hour: guessing another's must not pay (RFC 8628 §5.1)."""
-CHANGED = "The application has changed since you opened this page. Read the request again before you decide."
+"""User codes that an account may enter in an hour, against guessing (RFC 8628 §5.1)."""
+CHANGED = "The app has changed since you opened this page. Review its request again before you decide."
 
 
 def show_authorize(request: PageRequest) -> Render | ExternalRedirect:
-    """Ask the person, or go straight back to the client when they said yes to all of it before."""
+    """Ask the resource owner for consent, or redirect to the client when consent covers the request already."""
     parameters = _parameters(request)
     try:
-        return _asked(request, _read(request, parameters), parameters)
-    except authorize.BackToClient as refused:
-        if request.logged_in is None and not prompt.asks_nobody(parameters):
-            # Whom nobody knows yet is sent nowhere: they may have allowed this client before, and then it is told.
+        return _respond(request, _parse(request, parameters), parameters)
+    except authorize.ErrorRedirect as back:
+        if request.user_or_none is None and not prompt.forbids_page(parameters):
+            # The redirect depends on earlier consent to this client, so an anonymous caller has to log in first.
             raise LogInFirst from None
-        return ExternalRedirect(refused.location_for(_account(request)), refused.client_name)
+        return ExternalRedirect(back.location_for(_account(request)), back.client_name)
 
 
 def decide(request: PageRequest) -> Render | ExternalRedirect:
-    """Take the person's decision back to the client. The request is read again: nothing of the form is trusted."""
-    account, parameters = request.person.account, _parameters(request)
+    """Redirect to the client with the decision. The request is parsed again: the form isn't trusted."""
+    account, parameters = request.user.account, _parameters(request)
     try:
-        asking = _read(request, parameters)
-    except authorize.BackToClient as refused:
-        # It was right when it was shown, or there was no button to press: nobody has decided about this one.
-        return ExternalRedirect(refused.location_for(account), refused.client_name)
-    was_shown = request.text("shown") == asking.shown
+        asking = _parse(request, parameters)
+    except authorize.ErrorRedirect as back:
+        # The page is only shown for a valid request, so this decision wasn't about this request.
+        return ExternalRedirect(back.location_for(account), back.client_name)
+    was_shown = request.text("shown") == asking.page_digest
     if request.text("decision") != "allow":
-        denied = authorize.refused(asking, request.base_url, access_denied())
+        denied = authorize.build_error_redirect(asking, request.base_url, access_denied())
         return ExternalRedirect(denied.location if was_shown else denied.location_for(account), denied.client_name)
     unverified.check_proven(account)
     if not was_shown:
-        # The client changed its name, its redirect URI or its scopes while the page was open.
+        # The client's name, redirect URI or scopes changed while the page was open.
         return _consent_page(request, asking, parameters, problem=CHANGED, status=409)
     return ExternalRedirect(authorize.approve(asking, account.id, request.base_url), asking.client.name)
 
 
 def show_device(request: PageRequest) -> Render:
-    """Ask for the code that a device shows; with a code, ask whether it may."""
-    account = request.person.account
-    typed = request.query.get("user_code", "")
-    if not typed:
+    """Ask for a user code; with a code, ask for consent."""
+    account = request.user.account
+    user_code = request.query.get("user_code", "")
+    if not user_code:
         return Render("device", {"code": ""})
     request.exchange.admit_as(f"device-codes_{account.id}", DEVICE_TRIES)
     try:
-        waiting = device.pending(typed)
+        pending = device.find_pending(user_code)
     except errors.NotFound as error:
-        return request.refused_by(error.about("user_code"), Render("device", {"code": typed[:20]}))
-    return _device_page(waiting)
+        return request.reject_form(error.about("user_code"), Render("device", {"code": user_code[:20]}))
+    return _device_page(pending)
 
 
 def decide_device(request: PageRequest) -> Render:
-    """Take the person's decision to the device."""
-    account = request.person.account
+    """Record the resource owner's decision for the device."""
+    account = request.user.account
     request.exchange.admit_as(f"device-codes_{account.id}", DEVICE_TRIES)
-    typed, allowed = request.text("user_code"), request.text("decision") == "allow"
+    user_code, is_allowed = request.text("user_code"), request.text("decision") == "allow"
     try:
-        waiting = device.pending(typed)
-        if allowed:
+        pending = device.find_pending(user_code)
+        if is_allowed:
             unverified.check_proven(account)
-            if request.text("shown") != waiting.shown:
-                return _device_page(waiting, problem=CHANGED, status=409)
-            device.approve(waiting, account.id)
+            if request.text("shown") != pending.page_digest:
+                return _device_page(pending, problem=CHANGED, status=409)
+            device.approve(pending, account.id)
         else:
-            device.deny(waiting, account.id)
+            device.deny(pending, account.id)
     except errors.NotFound as error:
-        return request.refused_by(error.about("user_code"), Render("device", {"code": typed[:20]}))
-    return Render("device_done", {"client": waiting.client, "allowed": allowed, "code": waiting.user_code})
+        return request.reject_form(error.about("user_code"), Render("device", {"code": user_code[:20]}))
+    return Render("device_done", {"client": pending.client, "allowed": is_allowed, "code": pending.user_code})
 
 
-def _device_page(waiting: device.Pending, *, problem: str = "", status: int = 200) -> Render:
-    matter = {
-        "client": waiting.client,
-        "scopes": sorted(waiting.ticket.scopes or ()),
-        "resources": sorted(waiting.ticket.resources or ()),
-        "code": waiting.user_code,
-        "shown": waiting.shown,
+def _device_page(pending: device.PendingAuthorization, *, problem: str = "", status: int = 200) -> Render:
+    values = {
+        "client": pending.client,
+        "scopes": sorted(pending.device_code.scopes or ()),
+        "resources": sorted(pending.device_code.resources or ()),
+        "code": pending.user_code,
+        "shown": pending.page_digest,
         "problem": problem,
     }
-    return Render("device_consent", matter, status)
+    return Render("device_consent", values, status)
 
 
-def _read(request: PageRequest, parameters: Parameters) -> authorize.Asking:
-    """Read a request; a client's document is fetched only within the allowance of the network that it comes from."""
+def _parse(request: PageRequest, parameters: Parameters) -> authorize.AuthorizationRequest:
+    """Parse an authorization request; fetching a client's metadata document counts against the network's limit."""
 
     def admit_fetch() -> None:
         request.exchange.admit_networks(DOCUMENT_FETCHES)
 
-    return authorize.read(parameters, request.base_url, admit_fetch=admit_fetch)
+    return authorize.parse(parameters, request.base_url, admit_fetch=admit_fetch)
 
 
-def _asked(request: PageRequest, asking: authorize.Asking, parameters: Parameters) -> Render | ExternalRedirect:
-    account, asks_nobody = _account(request), asking.prompt == prompt.ASK_NOBODY
+def _respond(
+    request: PageRequest, asking: authorize.AuthorizationRequest, parameters: Parameters
+) -> Render | ExternalRedirect:
+    account, is_silent = _account(request), asking.prompt == prompt.NONE
     if account is None:
-        if asks_nobody:
-            raise authorize.refused(asking, request.base_url, OAuthError("login_required", "Nobody is logged in."))
+        if is_silent:
+            raise authorize.build_error_redirect(
+                asking, request.base_url, OAuthError("login_required", "The user isn't logged in.")
+            )
         raise LogInFirst
     if asking.needs_consent(account) or unverified.is_unproven(account):
-        if asks_nobody:
-            raise authorize.refused(
-                asking, request.base_url, OAuthError("consent_required", "The person must be asked.")
+        if is_silent:
+            raise authorize.build_error_redirect(
+                asking, request.base_url, OAuthError("consent_required", "The user has to give consent.")
             )
         unverified.check_proven(account)
         return _consent_page(request, asking, parameters)
     if request.exchange.is_head:
-        # A grant and its code are made for whoever goes there, not for whoever looks where a link leads.
+        # A HEAD request must not create a grant or a code.
         return _consent_page(request, asking, parameters)
     try:
-        return ExternalRedirect(authorize.approve_again(asking, account.id, request.base_url), asking.client.name)
-    except authorize.TakenBack:
-        return _asked(request, asking, parameters)
+        return ExternalRedirect(authorize.approve_remembered(asking, account.id, request.base_url), asking.client.name)
+    except authorize.ConsentWithdrawn:
+        return _respond(request, asking, parameters)
 
 
 def _account(request: PageRequest) -> Account | None:
-    return request.logged_in.account if request.logged_in is not None else None
+    return request.user_or_none.account if request.user_or_none is not None else None
 
 
 def _parameters(request: PageRequest) -> Parameters:
     event = request.exchange.request.to_original_event()
-    return of_query(event.get("multiValueQueryStringParameters") or {})
+    return parse_query(event.get("multiValueQueryStringParameters") or {})
 
 
 def _consent_page(
-    request: PageRequest, asking: authorize.Asking, parameters: Parameters, *, problem: str = "", status: int = 200
+    request: PageRequest,
+    asking: authorize.AuthorizationRequest,
+    parameters: Parameters,
+    *,
+    problem: str = "",
+    status: int = 200,
 ) -> Render:
     request.forms_may_leave = True
-    pairs = [(name, value) for name in OF_AUTHORIZATION for value in parameters.every(name)]
-    matter = {
+    pairs = [(name, value) for name in AUTHORIZATION_PARAMETERS for value in parameters.get_all(name)]
+    values = {
         "client": asking.client,
         "scopes": sorted(asking.scopes),
         "resources": sorted(asking.resources),
         "redirect": redirect_uris.origin(asking.redirect_uri),
-        "shown": asking.shown,
+        "shown": asking.page_digest,
         "pairs": pairs,
         "problem": problem,
     }
-    return Render("consent", matter, status)
+    return Render("consent", values, status)

@@ -1,4 +1,4 @@
-"""Forms: read, and refused where another site sent one. CSRF is kept out by the Origin and a token of the browser's."""
+"""Parses forms and rejects those that another site sent, by their Origin and a token of this browser."""
 
 import hmac
 from urllib.parse import parse_qsl, urlsplit
@@ -10,42 +10,42 @@ from chalicelib.core import errors
 
 FORM_BYTES_MAX = 64 * 1024
 REPEATED_BYTES_MAX = 4 * FORM_BYTES_MAX
-"""What was typed into a form that is too long is shown again up to here."""
+"""A longer form is rejected without its values."""
 FIELDS_MAX = 100
 
 
 class Forged(errors.LatchkeyError):
-    """A form that wasn't filled in on our page, or on one that is too old."""
+    """A form from another site, or from a page that is too old."""
 
     status, error = 403, "forged"
 
     def __init__(self) -> None:
-        """Say how to go on."""
-        super().__init__("This form is out of date, or came from elsewhere. Open the page again and repeat it.")
+        """Set the message."""
+        super().__init__("This form has expired or was sent from another site. Open the page again and retry.")
 
 
 class Outdated(Forged):
-    """A form of our own page that is too old: its page is shown again, with what was typed into it."""
+    """A form from a page of this console that is too old: the page is shown again with the submitted values."""
 
     def __init__(self) -> None:
-        """Say how to go on."""
+        """Set the message."""
         super().__init__()
-        self.message = "This page was open for too long. Check what you typed, and send it again."
+        self.message = "This page has expired. Check your input and send the form again."
 
 
 class TooLong(errors.LatchkeyError):
-    """A form that holds more than any page here asks for."""
+    """A form that is longer than any page needs."""
 
     status, error = 413, "too_long"
 
     def __init__(self) -> None:
-        """Say how to go on."""
+        """Set the message."""
         most = f"{FORM_BYTES_MAX // 1024} KB"
-        super().__init__(f"This form is too long: it may hold {most}. Shorten what you typed, and send it again.")
+        super().__init__(f"This form is too long: the maximum is {most}. Shorten your input and send the form again.")
 
 
 def read_form(request: PageRequest) -> None:
-    """Read the form, and refuse one that another site sent: its Origin differs, or it lacks this browser's token."""
+    """Parse the form; raise Forged for another Origin, Outdated for a missing or wrong token of this browser."""
     sent = request.exchange.request
     origin = client_address.only(sent, "origin")
     own = urlsplit(request.base_url)
@@ -57,19 +57,17 @@ def read_form(request: PageRequest) -> None:
             request.form.setdefault(name, []).append(value)
     if len(raw) > FORM_BYTES_MAX:
         raise TooLong
-    bound_to = request.cookie(cookies.SESSION) or request.cookie(cookies.VISIT)
+    bound_to = request.cookie(cookies.SESSION) or request.cookie(cookies.BROWSER)
     if not bound_to or not hmac.compare_digest(request.text("csrf").encode(), request.csrf().encode()):
         raise Outdated
 
 
 def _pairs(raw: bytes | str) -> list[tuple[str, str]]:
-    """Return the fields of a form; raise InvalidRequest when it can't be read."""
+    """Return the fields of a form; raise InvalidRequest when it can't be parsed."""
     try:
         text = raw.decode() if isinstance(raw, bytes) else raw
         return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX)
     except UnicodeError:
-        raise errors.InvalidRequest("The form can't be read: it must be UTF-8.") from None
+        raise errors.InvalidRequest("The form must be encoded in UTF-8.") from None
     except ValueError:
-        raise errors.InvalidRequest(
-            f"The form has more than {FIELDS_MAX} fields, which no page here asks for."
-        ) from None
+        raise errors.InvalidRequest(f"The form must have at most {FIELDS_MAX} fields.") from None

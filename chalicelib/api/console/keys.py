@@ -1,6 +1,6 @@
-"""Settings > API Keys: list, generate, rename, narrow, rotate, revoke, choose what is done when something is unusual.
+"""Settings > API Keys: list, generate, rename, rotate and revoke keys, remove scopes, respond to unusual activity.
 
-A secret is in the one answer that made it.
+Only the response that creates a key has its secret.
 """
 
 from dataclasses import dataclass, replace
@@ -42,68 +42,69 @@ class Row:
 
 
 def show_keys(request: PageRequest) -> Render:
-    """List the account's keys, the newest first; ended ones below."""
-    account = request.person.account
+    """List the account's keys, newest first, with the expired and revoked ones below."""
+    account = request.user.account
     found = list(find.keys_of(account.id))
     used = last_used_hours(account.id, {counter_of(key.id) for key in found})
     advised = _advice(request, [key for key in found if key.state == "live"])
     rows = [replace(_row(key, used), advice=advised.get(key.id)) for key in reversed(found)]
     live = [row for row in rows if row.state in ("live", "retiring")]
-    ended = [row for row in rows if row.state not in ("live", "retiring")]
-    return Render("keys", {"live": live, "ended": ended, "unverified": unverified.is_unproven(account)})
+    inactive = [row for row in rows if row.state not in ("live", "retiring")]
+    return Render("keys", {"live": live, "inactive": inactive, "unverified": unverified.is_unproven(account)})
 
 
 def show_new_key(request: PageRequest) -> Render:
     """Show the form for a new key."""
-    account = request.person.account
+    account = request.user.account
     unverified.check_proven(account)
     offered = [scope for scope in labels.SCOPES if scope in scopes.held_by(scopes.ALL, admin=account.admin)]
     return Render("key_new", {"offered": offered, "ticket": randomness.base62(30)})
 
 
 def generate(request: PageRequest) -> Render:
-    """Make the key and show its secret, this once."""
-    unverified.check_proven(request.person.account)
+    """Create the key and show its secret once."""
+    unverified.check_proven(request.user.account)
     days = labels.EXPIRIES[request.check("expiry", EXPIRY)]
     issued = issue.issue_key(
-        maker(request),
+        session_principal(request),
         name=request.check("name", NAME),
         wanted=_wanted(request),
         expires_in_s=None if days is None else days * 86_400,
         form=request.text("ticket"),
     )
-    return Render("key_made", {"row": _row(issued.key, {}), "secret": issued.secret, "replaces": None})
+    return Render("key_created", {"row": _row(issued.key, {}), "secret": issued.secret, "replaces": None})
 
 
 def show_key(request: PageRequest, key_id: str) -> Render:
-    """Show one key and what can be done with it."""
+    """Show one key and its forms."""
     key, row = _owned(request, key_id)
     return Render("key", {"row": replace(row, advice=_advice(request, [key])[key.id])})
 
 
 def rename(request: PageRequest, key_id: str) -> Redirect:
-    """Give the key another name."""
-    change.change_key(request.person.account.id, key_id, name=request.check("name", NAME), wanted=None)
+    """Rename the key."""
+    change.change_key(request.user.account.id, key_id, name=request.check("name", NAME), wanted=None)
     return Redirect(f"{HOME}/{key_id}", "renamed")
 
 
 def confirm_narrow(request: PageRequest, key_id: str) -> Render | Redirect:
-    """Ask before scopes are taken away: they can't be given back."""
+    """Ask for confirmation before scopes are removed, which can't be undone."""
     if not request.query:
         return Redirect(f"{HOME}/{key_id}")
     key, row = _owned(request, key_id)
-    chosen = request.chosen("scopes")
+    chosen = request.parameter_values("scopes")
     left = [scope for scope in row.scopes if scope in chosen]
     if not left:
-        nothing = errors.InvalidRequest("Select at least one scope.").about("scopes")
-        return request.refused_by(nothing, show_key(request, key_id))
+        error = errors.InvalidRequest("Select at least one scope.").about("scopes")
+        return request.reject_form(error, show_key(request, key_id))
     return confirm.ask(
         confirm.Question(
-            heading=f"Narrow “{key.name}”?",
-            consequence=f"From the next request on it may {_listed(left)} only, and no longer"
-            f" {_listed([scope for scope in row.scopes if scope not in left])}. Scopes can't be given back.",
+            heading=f"Remove scopes from “{key.name}”?",
+            consequence="From the next request, the key loses these scopes:"
+            f" {_listed([scope for scope in row.scopes if scope not in left])}. It keeps: {_listed(left)}."
+            " Removed scopes can't be added back.",
             action=f"{HOME}/{key_id}/narrow",
-            button="Narrow key",
+            button="Remove scopes",
             back=f"{HOME}/{key_id}",
             back_label=key.name,
             hidden={"scopes": left},
@@ -112,33 +113,33 @@ def confirm_narrow(request: PageRequest, key_id: str) -> Render | Redirect:
 
 
 def narrow(request: PageRequest, key_id: str) -> Redirect:
-    """Take scopes away from the key."""
-    change.change_key(request.person.account.id, key_id, name=None, wanted=_wanted(request))
+    """Remove scopes from the key."""
+    change.change_key(request.user.account.id, key_id, name=None, wanted=_wanted(request))
     return Redirect(f"{HOME}/{key_id}", "narrowed")
 
 
 def choose_policy(request: PageRequest, key_id: str) -> Redirect:
-    """Choose what is done when the key behaves strangely."""
+    """Choose the response to unusual activity of the key."""
     chosen = request.check("on_anomaly", POLICY)
-    change.change_key(request.person.account.id, key_id, name=None, wanted=None, on_anomaly=chosen)
+    change.change_key(request.user.account.id, key_id, name=None, wanted=None, on_anomaly=chosen)
     return Redirect(f"{HOME}/{key_id}", "policy-chosen")
 
 
-def take_for_usual(request: PageRequest, key_id: str) -> Redirect:
-    """Show what was noticed about the key no longer: its person knows what it was."""
-    key = find.owned_key(request.person.account.id, key_id)
-    # Something else may have been noticed since the page was shown, and was not seen yet.
+def dismiss_alert(request: PageRequest, key_id: str) -> Redirect:
+    """Dismiss the alert of the key, which its user recognises."""
+    key = find.owned_key(request.user.account.id, key_id)
+    # A newer alert, which the page didn't show, stays.
     if key.unusual_at is not None and request.text("noted_at") == str(key.unusual_at):
         leak_policy.take_for_usual(key, key.unusual_at)
     return Redirect(f"{HOME}/{key_id}", "taken-for-usual")
 
 
 def confirm_rotate(request: PageRequest, key_id: str) -> Render:
-    """Ask when the old key is to stop, before there is a new one."""
+    """Ask when the old key stops working, before the key is rotated."""
     key, row = _owned(request, key_id)
     question = confirm.Question(
         heading=f"Rotate “{key.name}”?",
-        consequence="A new key takes over the name, the scopes and the expiry, and is shown once. The old one stops"
+        consequence="A new key with the same name, scopes and expiry is shown once. The old key stops working"
         " when you choose.",
         about=key.hint,
         action=f"{HOME}/{key_id}/rotate",
@@ -152,14 +153,14 @@ def confirm_rotate(request: PageRequest, key_id: str) -> Render:
 
 
 def rotate_key(request: PageRequest, key_id: str) -> Render:
-    """Replace the key and show the new one's secret, this once."""
-    issued = rotate.rotate(maker(request), key_id, labels.GRACES[request.check("grace", GRACE)])
+    """Rotate the key and show the secret of the new one once."""
+    issued = rotate.rotate(session_principal(request), key_id, labels.GRACES[request.check("grace", GRACE)])
     _, replaced = _owned(request, key_id)
-    return Render("key_made", {"row": _row(issued.key, {}), "secret": issued.secret, "replaces": replaced})
+    return Render("key_created", {"row": _row(issued.key, {}), "secret": issued.secret, "replaces": replaced})
 
 
 def confirm_revoke(request: PageRequest, key_id: str) -> Render:
-    """Ask before a key is revoked: it is for good."""
+    """Ask for confirmation before a key is revoked."""
     key, row = _owned(request, key_id)
     path = f"{HOME}/{key_id}"
     return confirm.ask(revocation(key, f"{path}/revoke", back=path, back_label=key.name), row=row)
@@ -168,10 +169,10 @@ def confirm_revoke(request: PageRequest, key_id: str) -> Render:
 def revocation(
     key: Credential, action: str, *, back: str, back_label: str, asks_reason: bool = False
 ) -> confirm.Question:
-    """Return what is asked before a key is revoked by the form that is sent to `action`."""
+    """Return the question before a key is revoked by the form that is sent to `action`."""
     return confirm.Question(
         heading=f"Revoke “{key.name}”?",
-        consequence="The key stops working with the next request, for good.",
+        consequence="The key stops working from the next request. This can't be undone.",
         about=key.hint,
         action=action,
         button="Revoke key",
@@ -183,13 +184,13 @@ def revocation(
 
 def revoke_key(request: PageRequest, key_id: str) -> Redirect:
     """Revoke the key."""
-    revoke.revoke(request.person.account.id, key_id)
+    revoke.revoke(request.user.account.id, key_id)
     return Redirect(HOME, "revoked")
 
 
-def maker(request: PageRequest) -> Principal:
-    """Return the person as a maker of keys: with every scope the account may have, and no end of its own."""
-    account, session = request.person.account, request.person.session
+def session_principal(request: PageRequest) -> Principal:
+    """Return the session as a principal that creates keys: with every scope of the account, and without expiry."""
+    account, session = request.user.account, request.user.session
     return Principal(
         account_id=account.id,
         credential_id=session.id,
@@ -198,22 +199,22 @@ def maker(request: PageRequest) -> Principal:
         tier=tiers.BY_NAME[account.tier],
         client_id="",
         ends_at_ms=0,
-        # The account as it was read has seen what ended credentials up to then, and nothing later.
+        # The account was read after every revocation up to this time.
         verified_at_ms=account.credentials_since,
         session_epoch=session.epoch,
     )
 
 
 def _owned(request: PageRequest, key_id: str) -> tuple[Credential, Row]:
-    """Return a key of the account and how it stands."""
-    key = find.owned_key(request.person.account.id, key_id)
+    """Return a key of the account and its row."""
+    key = find.owned_key(request.user.account.id, key_id)
     return key, _row(key, last_used_hours(key.account_id, {counter_of(key.id)}))
 
 
 def _advice(request: PageRequest, keys: list[Credential]) -> dict[str, Advice]:
-    """Return what each of `keys` has used in 30 days, by its id."""
+    """Return the recorded use of each of `keys` in 30 days, by key id."""
     since_s = clock.now_s() - LOOKED_BACK_S
-    used = routes_used(request.person.account.id, {counter_of(key.id) for key in keys}, since_s=since_s)
+    used = routes_used(request.user.account.id, {counter_of(key.id) for key in keys}, since_s=since_s)
     by_route = scopes_by_route(request.exchange.routes)
     return {
         key.id: advise(
@@ -228,7 +229,7 @@ def _advice(request: PageRequest, keys: list[Credential]) -> dict[str, Advice]:
 
 
 def _wanted(request: PageRequest) -> list[str]:
-    """Return the scopes that were chosen; raise InvalidRequest for none, and for what is no scope."""
+    """Return the selected scopes; raise InvalidRequest for none, or for an unknown one."""
     chosen = request.form.get("scopes", [])
     if not chosen:
         raise errors.InvalidRequest("Select at least one scope.").about("scopes")
@@ -236,7 +237,7 @@ def _wanted(request: PageRequest) -> list[str]:
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(labels.SCOPES[name][0].lower() if name in labels.SCOPES else name for name in names) or "nothing"
+    return ", ".join(labels.SCOPES[name][0] if name in labels.SCOPES else name for name in names) or "none"
 
 
 def _row(key: Credential, used: dict[str, int]) -> Row:

@@ -1,7 +1,6 @@
-"""What the page that sets a password by a link offers to end: whoever had the old password may have left it behind.
+"""Items that a user can remove while resetting a password: an attacker with the old one may have created them.
 
-A link that was handed over offers the same as one in mail: where no mail is sent, it is how somebody gets their account
-back.
+A link from an administrator offers the same as one in an email: without email, it is the way to recover an account.
 """
 
 from dataclasses import dataclass
@@ -19,45 +18,45 @@ from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
 
 TICKED, CONNECTED = "end", "connected"
-"""The fields of the form: the ids that are ticked, and whether connected apps are."""
+"""Form fields: the ids of the selected items, and whether to disconnect apps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """What there is to end: at most 20 keys, 50 applications and 10 webhooks, and connected apps."""
+    """Items to select: at most 20 keys, 50 applications and 10 webhooks, and connected apps."""
 
     keys: tuple[Credential, ...] = ()
     applications: tuple[Client, ...] = ()
     webhooks: tuple[Endpoint, ...] = ()
     connected: bool = False
-    """Whether to offer that sessions and connected apps end."""
+    """Whether to offer to disconnect apps."""
     ends_by_itself: bool = False
-    """Whether all of it ends in any case, since this link is the first proof of the address."""
+    """Whether everything is removed in any case, because this link verifies the address for the first time."""
 
     @property
     def ids(self) -> set[str]:
-        """Return the ids that can be ticked."""
-        its_own = {key.id for key in self.keys} | {webhook.id for webhook in self.webhooks}
-        return its_own | {client.client_id for client in self.applications}
+        """Return the ids that can be selected."""
+        ids = {key.id for key in self.keys} | {webhook.id for webhook in self.webhooks}
+        return ids | {client.client_id for client in self.applications}
 
 
 def offered(ticket: Ticket, account: Account) -> Leftovers:
-    """Return what a link offers to end; nothing for a first password, before which nobody was logged in."""
+    """Return the items that a link offers; none for a first password, before which no user could log in."""
     if account.password_hash is None:
         return Leftovers()
     if ticket.email is not None and not account.is_verified:
         return Leftovers(ends_by_itself=True)
     return Leftovers(
         keys=tuple(key for key in keys_of(account.id) if key.is_live() and not account.has_ended(key.created_at)),
-        applications=tuple(clients.owned_by(account.id)),
+        applications=tuple(clients.list_of_account(account.id)),
         webhooks=tuple(endpoints.of_account(account.id)),
         connected=True,
     )
 
 
-def ending_of_chosen(request: PageRequest, ticket: Ticket, there: Leftovers) -> Unfinished | None:
-    """Return the ending of what is ticked and was offered, not stored yet; None when that is nothing."""
-    chosen = set(request.form.get(TICKED, ())) & there.ids
-    if there.connected and request.text(CONNECTED):
+def ending_of_chosen(request: PageRequest, ticket: Ticket, items: Leftovers) -> Unfinished | None:
+    """Return the unsaved termination of the items that were offered and selected; None for no item."""
+    chosen = set(request.form.get(TICKED, ())) & items.ids
+    if items.connected and request.text(CONNECTED):
         chosen.add(password_reset.CONNECTED)
     return password_reset.new(ticket.account_id, chosen, by=ticket.digest) if chosen else None

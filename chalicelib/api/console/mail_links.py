@@ -1,4 +1,4 @@
-"""Where one-time links lead: a page with a button. Only the button spends the link, so a mail scanner can't."""
+"""Pages of one-time links. Only the button on the page consumes the link, so that a mail scanner can't."""
 
 from typing import TYPE_CHECKING
 
@@ -7,8 +7,8 @@ from chalicelib.accounts.email_address import parsed
 from chalicelib.accounts.tables import Account
 from chalicelib.accounts.tables import OneTimeToken as Ticket
 from chalicelib.api.console import confirm_sign_up, leftovers
-from chalicelib.api.console.callers import in_words
-from chalicelib.api.console.entry import remember_device, to_log_in
+from chalicelib.api.console.callers import message_of
+from chalicelib.api.console.entry import redirect_to_log_in, remember_device
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
 from chalicelib.core import errors
@@ -23,33 +23,33 @@ _FOR_EMAIL = (email_links.VERIFY_EMAIL, email_links.CHANGE_EMAIL, pending_sign_u
 
 
 def show_password(request: PageRequest) -> Render:
-    """Show the form to choose a password."""
-    secret = request.given("ticket")
+    """Show the form for a new password."""
+    secret = request.text_or_parameter("ticket")
     ticket, account = _opened(secret, email_links.SET_PASSWORD)
     return _password_page(secret, account, leftovers.offered(ticket, account))
 
 
 def set_password(request: PageRequest) -> Render | Redirect:
-    """Spend the link on the password, and end what was ticked."""
+    """Consume the link: set the password and remove the selected items."""
     secret, password = request.text("ticket"), request.text("password")
     ticket, account = _opened(secret, email_links.SET_PASSWORD)
     offered = leftovers.offered(ticket, account)
     try:
-        password_hash = confirm_sign_up.chosen_password(request, password, email=account.email, name=account.name)
+        password_hash = confirm_sign_up.hash_password(request, password, email=account.email, name=account.name)
     except (errors.InvalidRequest, errors.RateLimited) as error:
-        return request.refused_by(error, _password_page(secret, account, offered))
+        return request.reject_form(error, _password_page(secret, account, offered))
     had_one = account.password_hash is not None
     chosen = leftovers.ending_of_chosen(request, ticket, offered)
-    is_all_ended = _is_ended(email_links.set_password(ticket, account, password_hash, chosen))
+    is_complete = _run_termination(email_links.set_password(ticket, account, password_hash, chosen))
     remember_device(request, account, is_raised=True)
     if had_one:
         email_sender.send(emails.password_changed(account, f"{request.base_url}/forgot"))
-    return to_log_in(request, account.mailbox, "password-set" if is_all_ended else "password-set-not-all-ended")
+    return redirect_to_log_in(request, account.mailbox, "password-set" if is_complete else "password-set-not-all-ended")
 
 
 def show_verify(request: PageRequest) -> Render:
-    """Show the button that confirms an address, or the form that it takes in this browser."""
-    secret = request.given("ticket")
+    """Show the button that verifies an address, or in another browser the form for a new password."""
+    secret = request.text_or_parameter("ticket")
     ticket = email_links.looked_up(secret, *_FOR_EMAIL)
     if ticket.purpose == pending_sign_up.PURPOSE:
         return confirm_sign_up.show_sign_up(request, secret, ticket)
@@ -60,7 +60,7 @@ def show_verify(request: PageRequest) -> Render:
 
 
 def verify(request: PageRequest) -> Render | Redirect:
-    """Spend the link on the address."""
+    """Consume the link: verify the address."""
     secret = request.text("ticket")
     ticket = email_links.looked_up(secret, *_FOR_EMAIL)
     if ticket.purpose == pending_sign_up.PURPOSE:
@@ -68,25 +68,27 @@ def verify(request: PageRequest) -> Render | Redirect:
     account = email_links.account_of(ticket)
     if ticket.purpose == email_links.CHANGE_EMAIL:
         has_moved = account.email == parsed(str(ticket.email)).claim
-        _is_ended(email_links.change_email(ticket, account, _session_of(request, account)))
+        _run_termination(email_links.change_email(ticket, account, _session_of(request, account)))
         if not has_moved:
             email_sender.send(emails.email_changed(account, str(ticket.email)))
         return Redirect("/settings/account", "email-changed")
-    if not _takes_a_password(request, account):
+    if not _needs_password(request, account):
         own = _own_session(request, account)
-        _is_ended(email_links.verify_email(ticket, account, own))
-        return Redirect("/settings/account", "confirmed") if own else to_log_in(request, account.mailbox, "verified")
+        _run_termination(email_links.verify_email(ticket, account, own))
+        if own:
+            return Redirect("/settings/account", "confirmed")
+        return redirect_to_log_in(request, account.mailbox, "verified")
     try:
         chosen = request.text("password")
-        password_hash = confirm_sign_up.chosen_password(request, chosen, email=account.email, name=account.name)
+        password_hash = confirm_sign_up.hash_password(request, chosen, email=account.email, name=account.name)
     except (errors.InvalidRequest, errors.RateLimited) as error:
         return _verify_page(request, secret, ticket, account, error)
-    _is_ended(email_links.set_password(ticket, account, password_hash))
-    return to_log_in(request, account.mailbox, "verified-with-password")
+    _run_termination(email_links.set_password(ticket, account, password_hash))
+    return redirect_to_log_in(request, account.mailbox, "verified-with-password")
 
 
-def _is_ended(ending: "Unfinished | None") -> bool:
-    """Do the first slice of the ending that a link began, if any; return whether nothing is left to be ended."""
+def _run_termination(ending: "Unfinished | None") -> bool:
+    """Run the first part of the termination that a link began, if any; return whether it is complete."""
     return ending is None or finish.first_slice(ending)
 
 
@@ -100,27 +102,29 @@ def _opened(secret: str, purpose: str) -> tuple[Ticket, Account]:
 
 
 def _session_of(request: PageRequest, account: Account) -> "Session":
-    """Return the account's session in this browser; raise LogInFirst without one, Conflict when it is of another.
+    """Return the account's session in this browser; raise LogInFirst without one, Conflict for another account's.
 
-    An address moves in a browser of its account only. A stranger could ask that theirs be somebody else's: the link
-    comes to that person, and confirming it must not give their address to an account with the stranger's password.
+    Only a browser of the account can change its address. An attacker could request a change to another user's address:
+    that user gets the link, and confirming it must not move their address to the attacker's account.
     """
-    person = request.person
-    if person.account.id != account.id:
-        raise errors.Conflict("This link is for another account. Log out, then open it again and log in to that one.")
-    return person.session
+    user = request.user
+    if user.account.id != account.id:
+        raise errors.Conflict(
+            "This link is for another account. Log out, open the link again, and log in to that account."
+        )
+    return user.session
 
 
 def _own_session(request: PageRequest, account: Account) -> "Session | None":
-    person = request.logged_in
-    return person.session if person is not None and person.account.id == account.id else None
+    user = request.user_or_none
+    return user.session if user is not None and user.account.id == account.id else None
 
 
-def _takes_a_password(request: PageRequest, account: Account) -> bool:
-    """Return whether to confirm an address means to choose a password.
+def _needs_password(request: PageRequest, account: Account) -> bool:
+    """Return whether verifying an address requires a new password.
 
-    Who made an account while no mail was sent may be a stranger to its address. In a browser with its session it is its
-    person's own: the link came to the address, and the session shows who knows the password.
+    An account that was created without email may have someone else's address. In a browser with a session of the
+    account its user has both: the link was sent to the address, and the session proves knowledge of the password.
     """
     return not account.is_verified and _own_session(request, account) is None
 
@@ -128,11 +132,11 @@ def _takes_a_password(request: PageRequest, account: Account) -> bool:
 def _verify_page(
     request: PageRequest, secret: str, ticket: Ticket, account: Account, error: errors.LatchkeyError | None = None
 ) -> Render:
-    matter = {
+    values = {
         "ticket": secret,
         "email": ticket.email,
-        "choose": _takes_a_password(request, account) and ticket.purpose == email_links.VERIFY_EMAIL,
+        "choose": _needs_password(request, account) and ticket.purpose == email_links.VERIFY_EMAIL,
         "name": None,
-        "problem": in_words(error) if error else None,
+        "problem": message_of(error) if error else None,
     }
-    return Render("verify", matter, error.status, error.headers) if error else Render("verify", matter)
+    return Render("verify", values, error.status, error.headers) if error else Render("verify", values)

@@ -1,4 +1,4 @@
-"""What a page's view returns: a page to render, a path of the console, or a client's redirect URI."""
+"""Results of a view: a page to render, a redirect within the console, or a redirect to an OAuth client."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,17 +6,17 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Render:
-    """A page to show."""
+    """Render a template with these values."""
 
     template: str
-    matter: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Elsewhere: a path of this console, and what to say there."""
+    """Redirect to a path of the console, with a notice there."""
 
     path: str
     notice: str = ""
@@ -24,7 +24,7 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class ExternalRedirect:
-    """Out of the house: to a client's redirect URI, which was checked, and the client's name where it is known."""
+    """Redirect to the validated redirect URI of a client, with the client's name if it is known."""
 
     url: str
     client: str = ""

@@ -1,7 +1,7 @@
-"""Registers pages and their forms: who isn't logged in is led to log in, and a refused form is shown again.
+"""Registers the pages and forms of the console. A view takes a PageRequest and returns an outcome.
 
-A page's view takes a PageRequest and returns an outcome. Heavy imports (templates, argon2) wait until a page is asked
-for.
+Anonymous users are redirected to the log-in page, and the page of a rejected form is shown again with its values. Heavy
+modules (templates, argon2) are imported by the first request that needs them.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,65 +21,64 @@ from chalicelib.api.request_context import RequestContext
 from chalicelib.api.routing import FORM, Route, register
 from chalicelib.core import errors
 
-ON_ITS_FORM = (
+FORM_ERRORS = (
     *(errors.InvalidRequest, errors.Conflict, errors.InsufficientScope, errors.RateLimited, MailNotSent),
     *(csrf.Outdated, csrf.TooLong),
 )
-"""What is wrong with a form, or with when it is sent: its page is shown again. Any other error is a page of its own."""
+"""Errors that are shown on the page of the form; any other error has a page of its own."""
 HOME = "/settings/keys"
-"""Where people land after log-in."""
+"""The page after log-in."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A page: its path, and its view as `module.function` below `chalicelib.api.console`, imported when needed."""
+class View:
+    """A path and its view, as `module.function` below `chalicelib.api.console`, imported by its first request."""
 
     path: str
-    view: str
+    name: str
 
-    def show(self, request: PageRequest, parameters: dict[str, str]) -> "Render | Redirect | ExternalRedirect":
-        """Return what its view makes of a visit."""
-        module, _, name = self.view.rpartition(".")
-        shown: Render | Redirect | ExternalRedirect = getattr(import_module(f"chalicelib.api.console.{module}"), name)(
-            request, **parameters
-        )
-        return shown
+    def call(self, request: PageRequest, parameters: dict[str, str]) -> "Render | Redirect | ExternalRedirect":
+        """Return the outcome of the view."""
+        module, _, name = self.name.rpartition(".")
+        view = getattr(import_module(f"chalicelib.api.console.{module}"), name)
+        outcome: Render | Redirect | ExternalRedirect = view(request, **parameters)
+        return outcome
 
 
-def page(blueprint: Blueprint, method: str, here: Place, form: Place | None = None) -> None:
-    """Register a page, or what a form is sent to: `form` is the page on which that stands."""
+def register_page(blueprint: Blueprint, method: str, view: View, form_page: View | None = None) -> None:
+    """Register a view; `form_page` is the page with the form that is sent to it."""
 
-    def shown(exchange: RequestContext, **parameters: str) -> Response:
+    def respond(exchange: RequestContext, **parameters: str) -> Response:
         request = PageRequest(exchange, client_address.base_url(exchange.request), cookies.of_request(exchange))
         try:
-            with _shown_on_its_form(request, form, parameters):
+            with _show_errors_on_form(request, form_page, parameters):
                 if method == "POST":
                     csrf.read_form(request)
-                return render_response.respond(request, here.show(request, parameters))
-        except _ShownInstead as instead:
-            return render_response.respond(request, instead.page)
+                return render_response.respond(request, view.call(request, parameters))
+        except _FormRejected as rejected:
+            return render_response.respond(request, rejected.page)
         except LogInFirst:
-            # A form of the settings leads back to its page; a client sends its own request anew.
-            is_ours = form is not None and form.path.startswith(("/settings", "/admin"))
-            page_of_form = form.path.format(**parameters) if form is not None and is_ours else ""
-            back = _asked_for(exchange) if method == "GET" else page_of_form
-            return render_response.redirect(request, f"/login?{urlencode({'next': back})}" if back else "/login")
+            # After log-in, a settings form returns to its page; an OAuth client repeats its own request.
+            is_settings = form_page is not None and form_page.path.startswith(("/settings", "/admin"))
+            path_of_form = form_page.path.format(**parameters) if form_page is not None and is_settings else ""
+            after = _target(exchange) if method == "GET" else path_of_form
+            return render_response.redirect(request, f"/login?{urlencode({'next': after})}" if after else "/login")
         except errors.LatchkeyError as error:
             return render_response.error_page(request, error)
 
-    shown.__name__ = f"{method.lower()}_{here.view.rpartition('.')[2]}"
-    _register(blueprint, method, here.path, shown)
+    respond.__name__ = f"{method.lower()}_{view.name.rpartition('.')[2]}"
+    _register(blueprint, method, view.path, respond)
 
 
-def lead(blueprint: Blueprint, path: str, to: str) -> None:
-    """Lead whoever opens `path`, where only a form is sent to, to the page of that form."""
+def register_redirect(blueprint: Blueprint, path: str, to: str) -> None:
+    """Redirect GET requests for `path`, which only takes a form, to the page of the form."""
 
-    def led(exchange: RequestContext, **parameters: str) -> Response:
+    def redirect(exchange: RequestContext, **parameters: str) -> Response:
         request = PageRequest(exchange, client_address.base_url(exchange.request), {})
         return render_response.redirect(request, to.format(**parameters))
 
-    led.__name__ = f"lead_to_{to.strip('/').replace('/', '_') or 'start'}"
-    _register(blueprint, "GET", path, led)
+    redirect.__name__ = f"redirect_to_{to.strip('/').replace('/', '_') or 'start'}"
+    _register(blueprint, "GET", path, redirect)
 
 
 def _register(blueprint: Blueprint, method: str, path: str, view: Callable[..., Response]) -> None:
@@ -95,50 +94,50 @@ def _register(blueprint: Blueprint, method: str, path: str, view: Callable[..., 
     register(blueprint, [route])
 
 
-class _ShownInstead(Exception):
-    def __init__(self, page: "Render | Redirect | ExternalRedirect") -> None:
-        super().__init__("the page of the form")
+class _FormRejected(Exception):
+    def __init__(self, page: Render) -> None:
+        super().__init__("The form was rejected.")
         self.page = page
 
 
 @contextmanager
-def _shown_on_its_form(request: PageRequest, form: Place | None, parameters: dict[str, str]) -> Iterator[None]:
-    """Show the page of a form again that is refused, so that nothing that was typed is lost."""
+def _show_errors_on_form(request: PageRequest, form_page: View | None, parameters: dict[str, str]) -> Iterator[None]:
+    """Show the page of a rejected form again, so that its values aren't lost."""
     try:
         yield
-    except ON_ITS_FORM as error:
-        again = _page_of(request, form, parameters)
-        if again is None:
+    except FORM_ERRORS as error:
+        page = _render_form_page(request, form_page, parameters)
+        if page is None:
             raise
-        raise _ShownInstead(request.refused_by(error, again)) from error
+        raise _FormRejected(request.reject_form(error, page)) from error
 
 
-def _page_of(request: PageRequest, form: Place | None, parameters: dict[str, str]) -> Render | None:
-    """Return the page of a form; None where there is none, or nothing to show on it any more."""
+def _render_form_page(request: PageRequest, form_page: View | None, parameters: dict[str, str]) -> Render | None:
+    """Return the page of a form; None when the form has no page, or the page can't be shown any more."""
     try:
-        shown = form.show(request, parameters) if form is not None else None
+        outcome = form_page.call(request, parameters) if form_page is not None else None
     except errors.LatchkeyError:
         return None
-    return shown if isinstance(shown, Render) else None
+    return outcome if isinstance(outcome, Render) else None
 
 
-def _asked_for(exchange: RequestContext) -> str:
+def _target(exchange: RequestContext) -> str:
     event = exchange.request.to_original_event()
     query = urlencode(event.get("multiValueQueryStringParameters") or {}, doseq=True)
     return f"{event['path']}?{query}" if query else str(event["path"])
 
 
 def local_path(path: str) -> str:
-    """Return `path` when it leads to a page of this console, else to the keys: no redirect leaves the house."""
-    # `//host` is the only form of a path that could lead elsewhere: looked at by its characters alone, since what is no
-    # URL at all, like `//[`, is an error to a parser.
+    """Return `path` if it is a path of this console, else the path of the keys: prevents open redirects."""
+    # Only `//host` could leave the site. It is recognised by its characters, because a URL parser raises for some
+    # malformed paths, like `//[`.
     is_local = path.startswith("/") and not path.startswith("//")
     clean = path.isascii() and path.isprintable() and "\\" not in path
     return path if is_local and clean else HOME
 
 
-def seen_with(request: PageRequest) -> dict[str, str]:
-    """Return where a session is opened, as its account is shown it: the network around the address, and the browser."""
+def session_details(request: PageRequest) -> dict[str, str]:
+    """Return the network and the browser of a new session, as Settings > Sessions shows them."""
     from chalicelib.accounts import user_agent
 
     sent = request.exchange.request

@@ -1,4 +1,4 @@
-"""The API reference for people: the same document that /openapi.json gives, to read and to try."""
+"""/docs: the OpenAPI document of /openapi.json as a page, with forms to try requests."""
 
 from chalicelib.api.console.outcomes import Render
 from chalicelib.api.console.page_request import PageRequest
@@ -7,6 +7,6 @@ from chalicelib.pages.outline import outline
 
 
 def show_docs(request: PageRequest) -> Render:
-    """Show every request with what it takes and gives; its script sends one, with a key that the reader pastes."""
-    request.may_ask_the_api = True
+    """Show every operation; a script sends requests with the API key that the user pastes."""
+    request.may_call_api = True
     return Render("docs", {"reference": outline(document(request.exchange.routes, request.base_url))})

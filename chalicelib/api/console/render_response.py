@@ -14,36 +14,36 @@ from chalicelib.core import errors
 
 
 def respond(request: PageRequest, result: Render | Redirect | ExternalRedirect) -> Response:
-    """Return the response to a page request, from the outcome of its view."""
+    """Return the response for the outcome of a view."""
     if isinstance(result, ExternalRedirect):
         if result.url.startswith(("https:", "http:")) or not client_address.opens_a_page(request.exchange.request):
-            return _sent_to(request, result.url)
-        # An app takes over, and the browser stays where it is: not on the form, but on a page that leads there and says
-        # so. What is no browser gets the redirect of RFC 6749 §4.1.2 in any case.
-        return _html(request, "left", {"destination": result.url, "client": result.client}, 200, {})
+            return _redirect_to(request, result.url)
+        # The URL opens an app and the browser stays on its page: show one that links to the app instead of the form.
+        # Clients that aren't browsers get the redirect of RFC 6749 §4.1.2.
+        return _html(request, "app_opened", {"destination": result.url, "client": result.client}, 200, {})
     if isinstance(result, Redirect):
         notice = f"{'&' if '?' in result.path else '?'}done={quote(result.notice)}" if result.notice else ""
         return redirect(request, result.path + notice)
-    return _html(request, result.template, result.matter, result.status, result.headers)
+    return _html(request, result.template, result.values, result.status, result.headers)
 
 
 def redirect(request: PageRequest, path: str) -> Response:
     """Return a redirect (303) to a path of the console."""
-    return _sent_to(request, f"{request.root}{path}")
+    return _redirect_to(request, f"{request.root}{path}")
 
 
-def _sent_to(request: PageRequest, url: str) -> Response:
+def _redirect_to(request: PageRequest, url: str) -> Response:
     headers = security_headers.of_page(security_headers.FORMS_STAY, secure=request.secure)
     headers["Location"] = url
     return Response("", headers=_with_cookies(headers, request), status_code=303)
 
 
 def _html(
-    request: PageRequest, template: str, matter: dict[str, Any], status: int, headers: dict[str, str]
+    request: PageRequest, template: str, values: dict[str, Any], status: int, headers: dict[str, str]
 ) -> Response:
     from chalicelib.pages import labels, render
 
-    account = request.logged_in.account if request.logged_in else None
+    account = request.user_or_none.account if request.user_or_none else None
     frame = render.Frame(
         root=request.root,
         base_url=request.base_url,
@@ -52,42 +52,42 @@ def _html(
         is_admin=bool(account and account.admin),
         notice=labels.notice(request.query.get("done", ""), request.exchange.request.path),
         here=request.exchange.request.path,
-        refused=request.refused,
+        rejected_form=request.rejected_form,
     )
-    html = render.page(template, frame, **matter)
+    html = render.page(template, frame, **values)
     forms = security_headers.FORMS_MAY_LEAVE if request.forms_may_leave else security_headers.FORMS_STAY
     all_headers = security_headers.of_page(forms, secure=request.secure) | headers
-    if request.may_ask_the_api:
+    if request.may_call_api:
         all_headers["Content-Security-Policy"] += "; connect-src 'self'"
     return Response(html, headers=_with_cookies(all_headers, request), status_code=status)
 
 
 def error_page(request: PageRequest, error: errors.LatchkeyError) -> Response:
-    """Return an error as a page, with the navigation of who is logged in."""
+    """Return an error page, with the navigation of the user who is logged in."""
     from chalicelib.pages import labels
 
-    matter = {"title": _title(error.status), "message": labels.in_one_second(error.message)}
-    return _html(request, "error", matter, error.status, error.headers)
+    values = {"title": _title(error.status), "message": labels.with_singular(error.message)}
+    return _html(request, "error", values, error.status, error.headers)
 
 
 def plain_error_page(error: errors.LatchkeyError, exchange: RequestContext) -> Response:
-    """Return an error as a page without asking who looks: the limits, or a fault, have the word."""
+    """Return an error page without reading the session, for rate limits and failures."""
     from chalicelib.pages import labels
 
-    message = labels.in_one_second(error.message)
+    message = labels.with_singular(error.message)
     response = plain_page(exchange, "error", title=_title(error.status), message=message)
     response.headers.update(error.headers)
     response.status_code = error.status
     return response
 
 
-def plain_page(exchange: RequestContext, template: str, **matter: Any) -> Response:
-    """Return a page that is the same for everybody: nobody is asked who looks, and nothing is read for it."""
+def plain_page(exchange: RequestContext, template: str, **values: Any) -> Response:
+    """Return a page that is the same for all users and doesn't read the session."""
     from chalicelib.pages import render
 
     base_url = client_address.base_url(exchange.request)
     frame = render.Frame(urlsplit(base_url).path, base_url, "", None, is_admin=False, notice=None, here="")
-    html = render.page(template, frame, **matter)
+    html = render.page(template, frame, **values)
     return Response(
         html, headers=dict(security_headers.of_page(security_headers.FORMS_STAY, secure=base_url.startswith("https:")))
     )
@@ -100,8 +100,14 @@ def _with_cookies(headers: dict[str, str], request: PageRequest) -> dict[str, st
     return every
 
 
-_TITLES = {404: "Page not found", 410: "This link is spent", 429: "Too many requests"}
+_TITLES = {
+    403: "Access denied",
+    404: "Page not found",
+    409: "Action not possible",
+    410: "Link no longer valid",
+    429: "Too many requests",
+}
 
 
 def _title(status: int) -> str:
-    return _TITLES.get(status, "That didn't work" if status < 500 else "Something went wrong on our side")
+    return _TITLES.get(status, "Invalid request" if status < 500 else "Something went wrong on our side")

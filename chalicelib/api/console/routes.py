@@ -1,11 +1,11 @@
-"""Every page of the console and its view. Light: a view's module is imported when its page is asked for."""
+"""Paths and views of the console. The module of a view is imported by its first request."""
 
 from functools import partial
 
 from chalice.app import Blueprint
 
 from chalicelib.api.console import render_response
-from chalicelib.api.console.page import Place, lead, page
+from chalicelib.api.console.page import View, register_page, register_redirect
 from chalicelib.api.routing import Route, register
 
 blueprint = Blueprint(__name__)
@@ -33,7 +33,7 @@ PAGES = (
     ("GET", "/settings/keys/{key_id}/narrow", "keys.confirm_narrow"),
     ("POST", "/settings/keys/{key_id}/narrow", "keys.narrow"),
     ("POST", "/settings/keys/{key_id}/policy", "keys.choose_policy"),
-    ("POST", "/settings/keys/{key_id}/usual", "keys.take_for_usual"),
+    ("POST", "/settings/keys/{key_id}/usual", "keys.dismiss_alert"),
     ("GET", "/settings/keys/{key_id}/rotate", "keys.confirm_rotate"),
     ("POST", "/settings/keys/{key_id}/rotate", "keys.rotate_key"),
     ("GET", "/settings/keys/{key_id}/revoke", "keys.confirm_revoke"),
@@ -95,8 +95,8 @@ PAGES = (
     ("POST", "/admin/applications/end", "admin_applications.end"),
 )
 FORMS_ON = {
-    f"{shown}/{step}": shown
-    for shown, steps in (
+    f"{page_path}/{step}": page_path
+    for page_path, steps in (
         ("/settings/keys/{key_id}", ("rename", "narrow", "policy", "usual")),
         ("/settings/webhooks/{webhook_id}", ("change", "test")),
         ("/settings/webhooks/{webhook_id}/deliveries/{message_id}", ("resend",)),
@@ -106,17 +106,17 @@ FORMS_ON = {
     )
     for step in steps
 } | {"/logout": "/"}
-"""On which page a form stands that is sent to a path without a page of its own: who opens that path is led there."""
+"""The page of each form whose path has no page; a GET request for that path is redirected to the page."""
 
-SHOWN_AT = {path: Place(path, view) for method, path, view in PAGES if method == "GET"}
+PAGE_OF_PATH = {path: View(path, view) for method, path, view in PAGES if method == "GET"}
 
 for method, path, view in PAGES:
-    form = SHOWN_AT.get(FORMS_ON.get(path, path)) if method == "POST" else None
-    page(blueprint, method, Place(path, view), form)
+    form_page = PAGE_OF_PATH.get(FORMS_ON.get(path, path)) if method == "POST" else None
+    register_page(blueprint, method, View(path, view), form_page)
 
-for path, leads_to in FORMS_ON.items():
-    if path not in SHOWN_AT:
-        lead(blueprint, path, leads_to)
+for path, page_path in FORMS_ON.items():
+    if path not in PAGE_OF_PATH:
+        register_redirect(blueprint, path, page_path)
 
 _Uncounted = partial(Route, rate_limited=False, cross_origin=False, is_documented=False)
 

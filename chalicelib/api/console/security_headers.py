@@ -1,10 +1,10 @@
-"""The headers of every page: what it may load, where its forms may lead, who may frame it."""
+"""Security headers of every page, with its Content-Security-Policy."""
 
 FORMS_STAY, FORMS_MAY_LEAVE = " form-action 'self';", ""
-"""What a page's policy says of its forms.
+"""The `form-action` directive of a page.
 
-Chrome applies `form-action` to every redirect that follows a form, also to those of the client that a person is sent
-back to, and nobody can list these beforehand. So the pages from which a form may lead there have no such directive.
+Chrome applies `form-action` to every redirect after a form, including redirects by an OAuth client that can't be known
+in advance. Pages whose form redirects to a client therefore omit the directive.
 """
 
 

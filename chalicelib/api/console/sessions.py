@@ -1,4 +1,4 @@
-"""Settings > Account > Sessions: where the account is logged in, ending one, and logging out everywhere."""
+"""Settings > Account > Sessions: list the sessions, end one, and log out everywhere."""
 
 from chalicelib.accounts import sessions
 from chalicelib.api.console import confirm
@@ -8,26 +8,26 @@ from chalicelib.api.console.page_request import PageRequest
 from chalicelib.core import ids
 
 HOME = "/settings/account/sessions"
-SHOWN = 50
+PAGE_SIZE = 50
 
 
 def show_sessions(request: PageRequest) -> Render:
-    """List the account's live sessions, the newest first."""
+    """List the active sessions of the account, newest first."""
     before = request.query.get("before", "")
     before = before if ids.is_id(before, "ses") else ""
-    live, older = sessions.of_account(request.person.account, SHOWN, before=before)
-    own = request.person.session
+    live, older = sessions.of_account(request.user.account, PAGE_SIZE, before=before)
+    own = request.user.session
     return Render("sessions", {"sessions": live, "own_id": own.id, "before": before, "older": older})
 
 
 def confirm_end(request: PageRequest, session_id: str) -> Render:
-    """Ask before a session is ended."""
-    session = sessions.owned(request.person.account.id, session_id)
-    own = session.id == request.person.session.id
+    """Ask for confirmation before a session is ended."""
+    session = sessions.owned(request.user.account.id, session_id)
+    own = session.id == request.user.session.id
     return confirm.ask(
         confirm.Question(
             heading="Log out of this browser?" if own else "End this session?",
-            consequence="You have to log in again here." if own else "Whoever uses it has to log in again.",
+            consequence="You have to log in again in this browser." if own else "That browser has to log in again.",
             about=" · ".join(each for each in (session.browser, session.network) if each),
             action=f"{HOME}/{session_id}/end",
             button="Log out" if own else "End session",
@@ -39,22 +39,22 @@ def confirm_end(request: PageRequest, session_id: str) -> Render:
 
 def end(request: PageRequest, session_id: str) -> Redirect:
     """End one session."""
-    session = sessions.owned(request.person.account.id, session_id)
+    session = sessions.owned(request.user.account.id, session_id)
     sessions.end(session)
-    if session.id != request.person.session.id:
+    if session.id != request.user.session.id:
         return Redirect(HOME, "session-ended")
-    request.set_cookie(SESSION, "", lives_s=0)
+    request.set_cookie(SESSION, "", max_age_s=0)
     return Redirect("/login", "logged-out")
 
 
 def confirm_log_out_everywhere(request: PageRequest) -> Render:
-    """Ask before every session is ended, this one included."""
-    request.person  # noqa: B018 - asks for log-in
+    """Ask for confirmation before all sessions are ended, including this one."""
+    request.user  # noqa: B018 - requires log-in
     return confirm.ask(
         confirm.Question(
             heading="Log out everywhere?",
-            consequence="Every session ends, this one included, and links to confirm or to set a password that are on"
-            " their way stop working. API keys and connected apps go on working.",
+            consequence="All sessions end, including this one, and unused links to confirm an email address or to set a"
+            " password stop working. API keys and connected apps keep working.",
             action="/settings/account/log-out-everywhere",
             button="Log out everywhere",
             back=HOME,
@@ -65,6 +65,6 @@ def confirm_log_out_everywhere(request: PageRequest) -> Render:
 
 def log_out_everywhere(request: PageRequest) -> Redirect:
     """End every session of the account."""
-    sessions.end_all(request.person.account.id)
-    request.set_cookie(SESSION, "", lives_s=0)
+    sessions.end_all(request.user.account.id)
+    request.set_cookie(SESSION, "", max_age_s=0)
     return Redirect("/login", "logged-out-everywhere")

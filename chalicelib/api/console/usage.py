@@ -1,4 +1,4 @@
-"""Settings > Usage: this hour against the limits, the last 24 hours and 30 days as plots, by key, refusals apart."""
+"""Settings > Usage: this hour against the limits, and charts of 24 hours and 30 days, in total and by key."""
 
 from chalicelib.api.console.outcomes import Render
 from chalicelib.api.console.page_request import PageRequest
@@ -14,17 +14,17 @@ DAYS = 30
 
 
 def show_usage(request: PageRequest) -> Render:
-    """Show what the account used."""
-    account = request.person.account
+    """Show the usage of the account."""
+    account = request.user.account
     now_s = clock.now_s()
     this_hour = clock.hour_of(now_s)
     hours = by_hour(account.id, since_s=this_hour - DAYS * clock.DAY_S)
     tier = tiers.BY_NAME[account.tier]
-    # A new tier starts with a full quota: what was used under the old one is none of it.
+    # A new tier starts with a full quota: use under the old tier doesn't count.
     now = under_tier(account.id, tier, since_s=this_hour).get(this_hour, Hour())
     last_day = [(at, hours.get(at, Hour())) for at in range(this_hour - 23 * clock.HOUR_S, this_hour + 1, clock.HOUR_S)]
     days = _by_day(hours, now_s)
-    matter = {
+    values = {
         "tier": tier,
         "now": now,
         "resets_ms": (this_hour + clock.HOUR_S) * 1000,
@@ -32,7 +32,7 @@ def show_usage(request: PageRequest) -> Render:
         "month": _plot([(clock.iso(at * 1000)[:10], day) for at, day in days]),
         "by_key": _by_key(account.id, [hour for _, hour in days]),
     }
-    return Render("usage", matter)
+    return Render("usage", values)
 
 
 def _by_day(hours: dict[int, Hour], now_s: int) -> list[tuple[int, Hour]]:
@@ -47,24 +47,26 @@ def _by_day(hours: dict[int, Hour], now_s: int) -> list[tuple[int, Hour]]:
 
 def _plot(columns: list[tuple[str, Hour]]) -> dict[str, object]:
     values = [(label, column.used, column.refused) for label, column in columns]
-    titled = [(f"{label}: {used:,} admitted, {refused:,} refused", used, refused) for label, used, refused in values]
+    titled = [
+        (f"{label}: {used:,} admitted, {rejected:,} rejected", used, rejected) for label, used, rejected in values
+    ]
     bars, top = charts.bars(titled)
     return {
         "bars": bars,
         "top": top,
         "rows": values,
         "used": sum(used for _, used, _ in values),
-        "refused": sum(refused for _, _, refused in values),
+        "rejected": sum(rejected for _, _, rejected in values),
     }
 
 
 def _by_key(account_id: str, days: list[Hour]) -> list[tuple[str, str, int]]:
-    """Return (name, hint, requests) of each key and application that was used, the busiest first; the rest together."""
+    """Return (name, preview, requests) of each key and application with requests, busiest first, and of the rest."""
     total = sum(days, Hour())
     known = {counter_of(key.id): (key.name, key.hint) for key in find.keys_of(account_id)}
     if any(name.startswith("c") for name in total.by_counter):
         known |= _applications(account_id)
-    rows = [(*told, total.by_counter[name]) for name, told in known.items() if name in total.by_counter]
+    rows = [(*label, total.by_counter[name]) for name, label in known.items() if name in total.by_counter]
     rest = sum(count for name, count in total.by_counter.items() if name not in known)
     if rest:
         rows.append(("Other keys and applications", OTHER, rest))
@@ -72,9 +74,9 @@ def _by_key(account_id: str, days: list[Hour]) -> list[tuple[str, str, int]]:
 
 
 def _applications(account_id: str) -> dict[str, tuple[str, str]]:
-    """Return name and id of each application that is connected or the account's own, by its counter."""
+    """Return name and id of each application that is connected to the account or registered by it, by counter."""
     connected = {grant.client_id for grant in grants.of_account(account_id)}
-    own = {client.client_id: client for client in clients.owned_by(account_id)}
+    own = {client.client_id: client for client in clients.list_of_account(account_id)}
     found = own | {client_id: clients.find(client_id) for client_id in connected - own.keys()}
     return {
         counter_of(client_id): (client.name, client_id) for client_id, client in found.items() if client is not None

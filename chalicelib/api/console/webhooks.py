@@ -1,4 +1,4 @@
-"""Settings > Webhooks: where events are sent, what became of each, and sending again. A secret is shown once."""
+"""Settings > Webhooks: endpoints, their deliveries, and sending again. A secret is shown once."""
 
 import json
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ from chalicelib.webhooks.tables import Delivery, Endpoint
 NAME = Text(max_length=64)
 URL = Text(max_length=2_000)
 TYPES = EnumList(tuple(kinds.WORDS))
-SHOWN = 25
-"""So many deliveries stand on a page."""
+PAGE_SIZE = 25
+"""Deliveries on a page."""
 HOME = "/settings/webhooks"
 
 
@@ -29,61 +29,61 @@ class Row:
     """A delivery as the log shows it."""
 
     delivery: Delivery
-    what: str
+    event: str
     last_status: str
 
 
 def show_webhooks(request: PageRequest) -> Render:
     """List the account's webhooks."""
-    return Render("webhooks", {"webhooks": list(endpoints.of_account(request.person.account.id))})
+    return Render("webhooks", {"webhooks": list(endpoints.of_account(request.user.account.id))})
 
 
 def show_new_webhook(request: PageRequest) -> Render:
     """Show the form for a new webhook."""
-    unverified.check_proven(request.person.account)
+    unverified.check_proven(request.user.account)
     return Render("webhook_new", {"subjects": kinds.by_subject(), "ticket": randomness.base62(30)})
 
 
 def add(request: PageRequest) -> Render:
-    """Add a webhook and show its secret, this once."""
-    account = request.person.account
-    url, name, types = _filled_in(request)
+    """Add a webhook and show its secret once."""
+    account = request.user.account
+    url, name, types = _form_values(request)
     endpoint = endpoints.create(account.id, url=url, name=name, types=types, form=request.text("ticket"))
     return _secret(endpoint, rotated=False)
 
 
 def show_webhook(request: PageRequest, webhook_id: str) -> Render:
-    """Show one webhook, what can be done with it, and its log."""
+    """Show one webhook with its forms and deliveries."""
     endpoint = _owned(request, webhook_id)
     before = request.query.get("before", "")
-    # What is no id is the first page: a link that was cut needs no error.
+    # A malformed id shows the first page: a truncated link needs no error.
     before = before if ids.is_id(before, "evt") else ""
-    found = list(fan_out.of_endpoint(endpoint.id, SHOWN + 1, before=before))
-    matter = {
+    found = list(fan_out.of_endpoint(endpoint.id, PAGE_SIZE + 1, before=before))
+    values = {
         "webhook": endpoint,
-        "rows": [Row(each, _what(each.type), _last_status(each)) for each in found[:SHOWN]],
-        "older": found[SHOWN - 1].id if len(found) > SHOWN else None,
+        "rows": [Row(each, _event_label(each.type), _last_status(each)) for each in found[:PAGE_SIZE]],
+        "older": found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else None,
         "before": before,
         "kinds": kinds.WORDS,
         "subjects": kinds.by_subject(),
     }
-    return Render("webhook", matter)
+    return Render("webhook", values)
 
 
 def change(request: PageRequest, webhook_id: str) -> Redirect:
-    """Change where a webhook leads, its name or its types."""
+    """Change the URL, the name and the event types of a webhook."""
     endpoint = _owned(request, webhook_id)
-    url, name, types = _filled_in(request)
+    url, name, types = _form_values(request)
     endpoints.change(endpoint, url=url, name=name, types=types or [])
     return Redirect(f"{HOME}/{webhook_id}", "webhook-changed")
 
 
 def confirm_disable(request: PageRequest, webhook_id: str) -> Render:
-    """Ask before a webhook is disabled: what happens until it is enabled again is never sent to it."""
-    return _asked(
+    """Ask for confirmation before a webhook is disabled, because it misses events."""
+    return _ask(
         _owned(request, webhook_id),
         heading="Disable “{name}”?",
-        consequence="Nothing more is sent to it until you enable it again, and what happens until then never is.",
+        consequence="No events are sent until you enable it again. Events that happen until then are never sent.",
         step="status",
         button="Disable webhook",
         hidden={"status": [DISABLED]},
@@ -101,11 +101,11 @@ def set_status(request: PageRequest, webhook_id: str) -> Redirect:
 
 
 def confirm_rotate_secret(request: PageRequest, webhook_id: str) -> Render:
-    """Ask before a webhook gets another secret."""
-    return _asked(
+    """Ask for confirmation before the secret is rotated."""
+    return _ask(
         _owned(request, webhook_id),
         heading="Rotate the secret of “{name}”?",
-        consequence="A new secret is shown once. For 24 hours both secrets sign every message; then the old one stops.",
+        consequence="The new secret is shown once. Both secrets sign messages for 24 hours; then the old one stops.",
         step="secret",
         button="Rotate secret",
         is_danger=False,
@@ -113,23 +113,23 @@ def confirm_rotate_secret(request: PageRequest, webhook_id: str) -> Render:
 
 
 def rotate_secret(request: PageRequest, webhook_id: str) -> Render:
-    """Give a webhook another secret and show it, this once."""
+    """Rotate the secret of a webhook and show the new one once."""
     return _secret(endpoints.rotate_secret(_owned(request, webhook_id)), rotated=True)
 
 
 def test(request: PageRequest, webhook_id: str) -> Redirect:
-    """Send a test message and show what came of it."""
+    """Send a test message and show its delivery."""
     endpoint = _owned(request, webhook_id)
     admit_by_hand(request.exchange, endpoint.account_id)
     return Redirect(f"{HOME}/{webhook_id}/deliveries/{deliver.send_test(endpoint).id}")
 
 
 def confirm_delete(request: PageRequest, webhook_id: str) -> Render:
-    """Ask before a webhook is deleted: it is for good."""
-    return _asked(
+    """Ask for confirmation before a webhook is deleted."""
+    return _ask(
         _owned(request, webhook_id),
         heading="Delete “{name}”?",
-        consequence="What waits for it is dropped, and its secret is of no use any more. This can't be undone.",
+        consequence="Pending deliveries are dropped, and the secret becomes invalid. This can't be undone.",
         step="delete",
         button="Delete webhook",
     )
@@ -142,16 +142,16 @@ def delete(request: PageRequest, webhook_id: str) -> Redirect:
 
 
 def show_delivery(request: PageRequest, webhook_id: str, message_id: str) -> Render:
-    """Show one delivery: what is sent, and what each attempt was answered."""
+    """Show one delivery: its request and the response of each attempt."""
     endpoint = _owned(request, webhook_id)
     delivery = deliver.delivery_of(endpoint, message_id)
-    matter = {
+    values = {
         "webhook": endpoint,
         "delivery": delivery,
-        "what": _what(delivery.type),
+        "event": _event_label(delivery.type),
         "body": json.dumps(json.loads(payload.body_of(delivery)), indent=2, ensure_ascii=False),
     }
-    return Render("webhook_delivery", matter)
+    return Render("webhook_delivery", values)
 
 
 def resend(request: PageRequest, webhook_id: str, message_id: str) -> Redirect:
@@ -162,7 +162,7 @@ def resend(request: PageRequest, webhook_id: str, message_id: str) -> Redirect:
     return Redirect(f"{HOME}/{webhook_id}/deliveries/{message_id}", "webhook-resent")
 
 
-def _asked(endpoint: Endpoint, *, heading: str, consequence: str, step: str, button: str, **more: Any) -> Render:
+def _ask(endpoint: Endpoint, *, heading: str, consequence: str, step: str, button: str, **more: Any) -> Render:
     path = f"{HOME}/{endpoint.id}"
     return confirm.ask(
         confirm.Question(
@@ -179,10 +179,10 @@ def _asked(endpoint: Endpoint, *, heading: str, consequence: str, step: str, but
 
 
 def _secret(endpoint: Endpoint, *, rotated: bool) -> Render:
-    return Render("webhook_made", {"webhook": endpoint, "secret": signing.secret_of(endpoint), "rotated": rotated})
+    return Render("webhook_created", {"webhook": endpoint, "secret": signing.secret_of(endpoint), "rotated": rotated})
 
 
-def _what(kind: str) -> str:
+def _event_label(kind: str) -> str:
     return "Test message" if kind == states.TEST else kinds.WORDS.get(kind, kind)
 
 
@@ -193,16 +193,16 @@ def _last_status(delivery: Delivery) -> str:
     return str(last.status) if last.status is not None else str(last.problem)
 
 
-def _filled_in(request: PageRequest) -> tuple[str, str, list[str] | None]:
-    """Return URL, name and types as a form has them; raise InvalidRequest naming what is wrong."""
+def _form_values(request: PageRequest) -> tuple[str, str, list[str] | None]:
+    """Return URL, name and event types of a form; raise InvalidRequest with the label of an invalid field."""
     return request.check("url", URL), request.check("name", NAME), _types(request)
 
 
 def _types(request: PageRequest) -> list[str] | None:
-    """Return the types that were chosen, None for all: a form with nothing chosen means everything."""
+    """Return the selected event types; None, for all types, when none is selected."""
     chosen = request.form.get("types", [])
     return request.check("types", TYPES, chosen) if chosen else None
 
 
 def _owned(request: PageRequest, webhook_id: str) -> Endpoint:
-    return endpoints.owned(request.person.account.id, webhook_id)
+    return endpoints.owned(request.user.account.id, webhook_id)

@@ -36,7 +36,7 @@ SHOWN: dict[int, tuple[errors.LatchkeyError, ...]] = {
 }
 """Examples of each status."""
 OF_OAUTH = {
-    400: ("invalid_grant", "The code or token is invalid, expired, used or not yours."),
+    400: ("invalid_grant", "The code or token is invalid, expired, already used or issued to another client."),
     401: ("invalid_client", "The client is unknown, or its authentication failed."),
 }
 

@@ -71,8 +71,8 @@ class Table(Model):
         for name, default in _defaults(cls).items():
             setattr(model, name, default())
         attributes = cls.get_attributes()
-        for name, value in data.items():
-            attribute = attributes.get(name)
+        for stored_name, value in data.items():
+            attribute = attributes.get(name := cls._dynamo_to_python_attr(stored_name))
             if attribute is None or NULL in value:
                 continue
             found = attribute.deserialize(attribute.get_value(value))
@@ -91,9 +91,9 @@ class Table(Model):
         attributes = _serializers(cls)
         item = {}
         for name, value in values.items():
-            kind, serialize = attributes[name]
+            stored_name, kind, serialize = attributes[name]
             if value is not None and value != set():
-                item[name] = {kind: serialize(value)}
+                item[stored_name] = {kind: serialize(value)}
         return item
 
     def key(self) -> dynamodb.Json:
@@ -148,8 +148,8 @@ def _fits(text: str, bytes_max: int) -> bool:
 
 
 @cache
-def _serializers(model: type[Table]) -> dict[str, tuple[str, Callable[[Any], Any]]]:
-    return {name: (attribute.attr_type, attribute.serialize) for name, attribute in model.get_attributes().items()}
+def _serializers(model: type[Table]) -> dict[str, tuple[str, str, Callable[[Any], Any]]]:
+    return {name: (each.attr_name, each.attr_type, each.serialize) for name, each in model.get_attributes().items()}
 
 
 @cache

@@ -1,16 +1,16 @@
-"""The authorization code grant: a code is exchanged for tokens (RFC 6749 §4.1.3), bound by PKCE (RFC 7636 §4.5)."""
+"""The authorization code grant (RFC 6749 §4.1.3) with PKCE (RFC 7636 §4.5)."""
 
 from chalicelib.oauth import clients, exchange, pkce, redirect_uris
 from chalicelib.oauth.errors import invalid_grant, invalid_request, unauthorized_client
-from chalicelib.oauth.issuance import CODE_KIND, Answer
-from chalicelib.oauth.tables import Ticket
+from chalicelib.oauth.issuance import CODE_KIND, TokenResponse
+from chalicelib.oauth.tables import OneTimeToken
 from chalicelib.oauth.token_request import TokenRequest
 
 
-def redeem(request: TokenRequest) -> Answer:
-    """Return the tokens of a code; raise OAuthError for the first thing that is wrong.
+def redeem(request: TokenRequest) -> TokenResponse:
+    """Exchange a code for tokens; raise OAuthError for an invalid request.
 
-    A request that is refused spends nothing. A spent code is checked like any other, before it counts as reuse.
+    An invalid request doesn't consume the code. A used code counts as reuse only if the request is valid otherwise.
     """
     parameters, client = request.parameters, request.client
     if clients.CODE not in client.grant_types:
@@ -26,21 +26,21 @@ def redeem(request: TokenRequest) -> Answer:
     return exchange.redeem(code, request.issuance(code, set(code.scopes or ())))
 
 
-def _usable_code(request: TokenRequest) -> Ticket | None:
-    """Return the client's code, None when it has none that may be exchanged."""
-    code, named = request.own_ticket(CODE_KIND), request.parameters.get("redirect_uri")
+def _usable_code(request: TokenRequest) -> OneTimeToken | None:
+    """Return the client's code, None when it is unknown, another client's or expired."""
+    code, named = request.get_own(CODE_KIND), request.parameters.get("redirect_uri")
     if code is None:
         return None
-    if named and code.redirect_uri is None and not redirect_uris.is_one_of(named, request.client.redirect_uris):
-        # Stricter than the RFC: the authorization request named none, so only a registered one can be meant.
+    if named and code.redirect_uri is None and not redirect_uris.matches_any(named, request.client.redirect_uris):
+        # Stricter than the RFC: if only the token request contains redirect_uri, it must be a registered one.
         return None
     return None if code.is_expired else code
 
 
-def _repeats_redirect_uri(code: Ticket, named: str) -> bool:
-    """Return whether `named`, "" when it is absent, is what the authorization request named (RFC 6749 §4.1.3).
+def _repeats_redirect_uri(code: OneTimeToken, named: str) -> bool:
+    """Return whether `named`, "" when it is absent, repeats the authorization request's value (RFC 6749 §4.1.3).
 
-    OAuth 2.1 §10.2 leaves it out: with PKCE the verifier binds the code to who asked. A wrong one stays wrong.
+    With PKCE it may be absent, as in OAuth 2.1 §10.2, because the verifier binds the code to the client.
     """
     if code.redirect_uri is None or (not named and code.code_challenge is not None):
         return True

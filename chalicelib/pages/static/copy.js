@@ -1,5 +1,5 @@
 "use strict";
-// The copy buttons: hidden until this runs, since without JavaScript a person selects the text and copies it.
+// The copy buttons: hidden until this runs, because without JavaScript a user has to select and copy the text.
 const SHOWN_MS = 2000;
 
 for (const button of document.querySelectorAll("button[data-copies]")) {

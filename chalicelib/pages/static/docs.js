@@ -1,20 +1,20 @@
 "use strict";
 // "Try it": sends a request of the reference with the key that the reader pasted. Hidden until this runs.
-// The key lives in its field, without a name, and nowhere else: it is neither stored nor put into a URL.
+// The key is only in its field, which has no name: it is neither stored nor put into a URL.
 const key = document.getElementById("api-key");
-key.value = ""; // a browser may bring back what stood there before a reload
-for (const part of document.querySelectorAll(".asking, .trial")) part.hidden = false;
+key.value = ""; // a browser may restore the value after a reload
+for (const part of document.querySelectorAll(".key-form, .trial")) part.hidden = false;
 
 for (const form of document.querySelectorAll(".trial form")) {
-  const answer = form.querySelector(".answer");
+  const output = form.querySelector(".response");
   const button = form.querySelector("button");
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     button.disabled = true;
     try {
-      show(answer, await send(form));
+      show(output, await send(form));
     } catch (problem) {
-      answer.replaceChildren(element("p", problem.message));
+      output.replaceChildren(element("p", problem.message));
     } finally {
       button.disabled = false;
     }
@@ -38,7 +38,7 @@ function address(form) {
   for (const input of form.querySelectorAll("[data-in-path]")) {
     if (!input.value.trim()) {
       input.focus();
-      throw new Error(`Fill in ${input.dataset.inPath} first.`);
+      throw new Error(`Enter ${input.dataset.inPath} first.`);
     }
     path = path.replace(`{${input.dataset.inPath}}`, encodeURIComponent(input.value.trim()));
   }
@@ -49,9 +49,9 @@ function address(form) {
   return query.size ? `${path}?${query}` : path;
 }
 
-function show(answer, { response, text, tookMs }) {
+function show(output, { response, text, tookMs }) {
   const headers = [...response.headers].map((header) => header.join(": ")).join("\n");
-  answer.replaceChildren(
+  output.replaceChildren(
     element("p", `${response.status} ${response.statusText}, ${tookMs} ms`, response.ok ? "state live" : "state revoked"),
     block("Headers", headers),
     ...(text ? [block("Body", pretty(text))] : []),
@@ -75,8 +75,8 @@ function block(label, text) {
 }
 
 function element(name, text, kind = "") {
-  const made = document.createElement(name);
-  made.textContent = text;
-  made.className = kind;
-  return made;
+  const created = document.createElement(name);
+  created.textContent = text;
+  created.className = kind;
+  return created;
 }

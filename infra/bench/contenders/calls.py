@@ -113,7 +113,7 @@ def _client() -> Client:
         grant_types=set(clients.GRANT_TYPES),
         wanted=set(clients.GRANTABLE),
         registered_by="account",
-        owner_id=caller.account_id,
+        account_id=caller.account_id,
     )
     credentials = {"client_id": made.client.client_id, "client_secret": made.secret or ""}
     return Client(Gateway(app), caller.account_id, credentials)

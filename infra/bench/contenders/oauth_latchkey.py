@@ -146,7 +146,7 @@ def _client(owner_id: str) -> Client:
         grant_types={clients.CODE, clients.REFRESH, clients.CLIENT_CREDENTIALS},
         wanted=set(clients.GRANTABLE),
         registered_by="account",
-        owner_id=owner_id,
+        account_id=owner_id,
     )
     credentials = f"{made.client.client_id}:{made.secret}".encode()
     return Client(made.client.client_id, owner_id, f"Basic {base64.b64encode(credentials).decode()}")

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of pages: where mail goes."""
+"""Fixtures of the console tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +11,6 @@ from tests.support.mailbox import Mailbox, kept_in
 
 @pytest.fixture
 def box(latchkey: TestApp, tmp_path: Path) -> Iterator[Mailbox]:
-    """The folder that this house's mail falls into."""
+    """The folder of the emails that this TestApp sends."""
     with kept_in(tmp_path / "mail") as kept:
         yield kept

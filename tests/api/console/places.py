@@ -1,4 +1,4 @@
-"""Every page of the console, from the app itself: one that is added is tested with the others."""
+"""Every page of the console, from the routes of the app, so that new pages are tested automatically."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,8 @@ def _all(method: str) -> list[str]:
     return [
         route.path
         for route in routes
-        if route.error_response is render_response.plain_error_page and not route.view_name[1].startswith("lead_to_")
+        if route.error_response is render_response.plain_error_page
+        and not route.view_name[1].startswith("redirect_to_")
     ]
 
 
@@ -28,7 +29,7 @@ SHOWN, FORMS = _all("GET"), _all("POST")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A house with someone to look at: an admin, with a key and a link on the way."""
+    """An administrator with a key, a webhook delivery and unused links."""
 
     admin: Account
     console: ConsoleClient
@@ -36,13 +37,13 @@ class Place:
     tickets: dict[str, str]
 
     def path(self, route: str) -> str:
-        """Return a route with the ids of what there is in it, and the ticket that it takes."""
+        """Return a route with existing ids, and with its one-time token."""
         filled = route.format(**self.ids)
         return f"{filled}?ticket={self.tickets[filled]}" if filled in self.tickets else filled
 
 
 def place(latchkey: TestApp) -> Place:
-    """Return a place with something on every page."""
+    """Return an administrator for whom every page has content."""
     admin = person(name="Root", admin=True)
     key = latchkey.key(admin)
     tickets = {
@@ -53,7 +54,7 @@ def place(latchkey: TestApp) -> Place:
             admin.id, email_links.SET_PASSWORD, email=admin.email, epoch=admin.session_epoch
         ),
     }
-    sent = told_to_nobody(admin)
+    sent = failed_delivery(admin)
     console = logged_in(latchkey, admin)
     ids = {
         "key_id": key.key.id,
@@ -66,8 +67,8 @@ def place(latchkey: TestApp) -> Place:
     return Place(admin, console, ids, tickets)
 
 
-def told_to_nobody(account: Account, name: str = "Ledger") -> Delivery:
-    """Return a delivery that failed, to a webhook whose address nothing is ever sent to."""
-    made = endpoints.create(account.id, url="https://hooks.example.com/", name=name, types=None)
-    Endpoint(account.id, made.id).update(actions=[Endpoint.url.set("https://127.0.0.1/")])
-    return deliver.send_test(endpoints.owned(account.id, made.id))
+def failed_delivery(account: Account, name: str = "Ledger") -> Delivery:
+    """Return a failed delivery to a webhook whose address never gets a message."""
+    created = endpoints.create(account.id, url="https://hooks.example.com/", name=name, types=None)
+    Endpoint(account.id, created.id).update(actions=[Endpoint.url.set("https://127.0.0.1/")])
+    return deliver.send_test(endpoints.owned(account.id, created.id))

@@ -1,4 +1,4 @@
-"""Settings > Account: name, address, password, leaving."""
+"""Settings > Account: name, email address, password and deletion."""
 
 import pytest
 
@@ -12,28 +12,28 @@ ACCOUNT = "/settings/account"
 OTHER = "harmonica wolverine custard"
 
 
-def test_settings_lead_to_the_keys(latchkey: TestApp) -> None:
-    """The path that the guide names, Settings > API Keys, begins here."""
+def test_settings_redirect_to_the_keys(latchkey: TestApp) -> None:
+    """/settings redirects to API Keys, the page that the guide names."""
     assert logged_in(latchkey, person()).open("/settings").location == "/settings/keys"
 
 
 def test_name_is_changed_and_shown_to_the_api(latchkey: TestApp) -> None:
-    """With a confirmation on the page."""
+    """A new name is confirmed on the page and returned by the API."""
     account = person()
     console = logged_in(latchkey, account)
     page = console.follow(console.submit(f"{ACCOUNT}/name", on=ACCOUNT, name="  Ada Lovelace "))
-    assert page.notice == "The name is changed."
+    assert page.notice == "Name changed."
     assert page.value(f"{ACCOUNT}/name", "name") == "Ada Lovelace"
     assert latchkey.call("GET", "/v1/users/me", latchkey.key(account).secret).json()["name"] == "Ada Lovelace"
 
 
 def test_password_is_changed_and_every_other_session_ends(latchkey: TestApp, box: Mailbox) -> None:
-    """This browser goes on, the other is out, the old password opens nothing, and the owner is told by mail."""
+    """Only this session stays, the old password fails, and the user gets an email."""
     account = person()
     console, elsewhere = logged_in(latchkey, account), logged_in(latchkey, account)
     form = {"password": PASSWORD, "new_password": OTHER}
     page = console.follow(console.submit(f"{ACCOUNT}/password", on=ACCOUNT, **form))
-    assert page.notice == "Your password is changed. Every other session was ended."
+    assert page.notice == "Password changed. All other sessions have ended."
     assert elsewhere.open(ACCOUNT).status == 303
     assert ConsoleClient(latchkey).log_in(account.email).status == 401
     assert ConsoleClient(latchkey).log_in(account.email, OTHER).status == 303
@@ -51,10 +51,10 @@ def test_password_is_changed_and_every_other_session_ends(latchkey: TestApp, box
         ("name", {"name": ""}, "Name must be a text of 1 to 100 characters on one line."),
     ],
 )
-def test_what_is_wrong_is_said_and_changes_nothing(
+def test_invalid_form_shows_its_error_and_changes_nothing(
     latchkey: TestApp, box: Mailbox, action: str, fields: dict[str, str], problem: str
 ) -> None:
-    """The page stays, says what was wrong, and doesn't show what was typed as a password."""
+    """The page shows the error and no password, and the account stays as it was."""
     account = person()
     page = logged_in(latchkey, account).submit(f"{ACCOUNT}/{action}", on=ACCOUNT, **fields)
     assert (page.status, page.problem) == (400, problem)
@@ -64,31 +64,31 @@ def test_what_is_wrong_is_said_and_changes_nothing(
     assert box.take() == []
 
 
-def test_address_is_changed_by_a_link_sent_there(latchkey: TestApp, box: Mailbox) -> None:
-    """Nothing changes until the link is used; then the old address is told, and only the new one logs in."""
+def test_address_changes_when_its_link_is_used(latchkey: TestApp, box: Mailbox) -> None:
+    """Then the old address gets an email, and only the new address logs in."""
     account = person(email="old@example.com")
     console = logged_in(latchkey, account)
-    asked = console.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="New@example.com", password=PASSWORD)
+    response = console.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="New@example.com", password=PASSWORD)
     assert (
-        console.follow(asked).notice
-        == "If no other account has the new address, we have sent a link there. It works for one hour."
+        console.follow(response).notice
+        == "If no other account has the new address, we have sent a link to it. It expires in 1 hour."
     )
-    letter = box.take_one()
-    assert letter.to == "New@example.com"
-    shown = console.open(letter.target)
+    message = box.take_one()
+    assert message.to == "New@example.com"
+    shown = console.open(message.target)
     assert "New@example.com" in shown.text
     assert Account.get(account.id).email == "old@example.com"
     page = console.follow(console.send("/verify", console.filled(shown, "/verify", {})))
-    assert (page.target, page.notice) == (f"{ACCOUNT}?done=email-changed", "Your email address is changed.")
-    told = box.take_one()
-    assert (told.to, told.subject) == ("old@example.com", "Your email address was changed")
-    assert "New@example.com" in told.text
+    assert (page.target, page.notice) == (f"{ACCOUNT}?done=email-changed", "Email address changed.")
+    notification = box.take_one()
+    assert (notification.to, notification.subject) == ("old@example.com", "Your email address was changed")
+    assert "New@example.com" in notification.text
     assert ConsoleClient(latchkey).log_in("old@example.com").status == 401
     assert ConsoleClient(latchkey).log_in("new@example.com").status == 303
 
 
-def test_address_that_was_taken_meanwhile_is_said_to_be(latchkey: TestApp, box: Mailbox) -> None:
-    """Who was slower keeps the old address; nobody is told of a change there was not."""
+def test_address_that_another_account_took_meanwhile_is_a_conflict(latchkey: TestApp, box: Mailbox) -> None:
+    """The account keeps the old address, and no email is sent."""
     account = person()
     console = logged_in(latchkey, account)
     console.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="new@example.com", password=PASSWORD)
@@ -99,8 +99,8 @@ def test_address_that_was_taken_meanwhile_is_said_to_be(latchkey: TestApp, box: 
     assert box.take() == []
 
 
-def test_account_is_deleted(latchkey: TestApp) -> None:
-    """Its keys stop at the next request, its sessions are over, it is in no list, and its address signs up anew."""
+def test_deleted_account_loses_its_keys_and_sessions(latchkey: TestApp) -> None:
+    """Keys and sessions stop working, the account is in no list, and its address can sign up again."""
     account = person(email="ada@example.com")
     console, elsewhere = logged_in(latchkey, account), logged_in(latchkey, account)
     key, reader = latchkey.key(account), latchkey.key(person(name="Eve"))
@@ -119,12 +119,12 @@ def test_account_is_deleted(latchkey: TestApp) -> None:
     assert ConsoleClient(latchkey).log_in("ada@example.com").status == 303
 
 
-def test_verification_is_sent_again(latchkey: TestApp, box: Mailbox) -> None:
-    """Who lost the letter asks for another one; who is confirmed is sent none."""
+def test_verification_is_sent_again_until_the_address_is_verified(latchkey: TestApp, box: Mailbox) -> None:
+    """An unverified account can request another link; a verified one gets none."""
     account = person(verified=False)
     console = logged_in(latchkey, account)
     page = console.follow(console.submit(f"{ACCOUNT}/verification", on=ACCOUNT))
-    assert page.notice == "We have sent you another link. It works for one hour."
+    assert page.notice == "We have sent you a new link. It expires in 1 hour."
     assert console.submit(box.take_one().target).location == "/settings/account?done=confirmed"
     confirmed = logged_in(latchkey, Account.get(account.id))
     page = confirmed.open(ACCOUNT)

@@ -1,4 +1,4 @@
-"""Administration: for admins only, each change for a reason, and recorded with the change or not at all."""
+"""Admin pages: administrators only, and each change has a reason and is recorded in the same transaction."""
 
 import pytest
 
@@ -17,7 +17,7 @@ ADMIN = [route for route in (*SHOWN, *FORMS) if route.startswith("/admin")]
 
 
 def rankings(page: Page) -> list[list[tuple[str, ...]]]:
-    """Return the rows (address, tier, admitted, refused) of each ranking on the page, from top to bottom."""
+    """Return the rows (address, tier, admitted, rejected) of each ranking on the page, from top to bottom."""
     tables: list[list[tuple[str, ...]]] = []
     for row in page.rows:
         if row == ["Account", "Tier", "Admitted", "Rejected"]:
@@ -31,14 +31,14 @@ def rankings(page: Page) -> list[list[tuple[str, ...]]]:
     return tables
 
 
-def test_pages_of_admins_are_not_there_for_others(latchkey: TestApp) -> None:
-    """Every page and form of them is the same 404 that a wrong address is, whoever's account it names."""
-    somewhere = place(latchkey)
+def test_admin_pages_do_not_exist_for_others(latchkey: TestApp) -> None:
+    """Every admin page and form is the 404 of an unknown path, for every account id."""
+    site = place(latchkey)
     console = logged_in(latchkey, person(name="Eve"))
     csrf = console.open("/settings/account").value("/settings/account/name", "csrf")
     assert len(ADMIN) >= 5
     for route in ADMIN:
-        path = somewhere.path(route)
+        path = site.path(route)
         page = (
             console.open(path)
             if route in SHOWN
@@ -49,14 +49,14 @@ def test_pages_of_admins_are_not_there_for_others(latchkey: TestApp) -> None:
     assert list(Event.scan(Event.type == kinds.STANDING_CHANGED)) == []
 
 
-def test_stranger_is_led_to_log_in(latchkey: TestApp) -> None:
-    """Who isn't logged in learns nothing about who may what."""
+def test_anonymous_user_is_redirected_to_log_in(latchkey: TestApp) -> None:
+    """An anonymous user doesn't learn which users are administrators."""
     page = ConsoleClient(latchkey).open("/admin")
     assert page.location == "/login?next=%2Fadmin"
 
 
-def test_admin_who_is_none_any_more_is_out_at_once(latchkey: TestApp) -> None:
-    """The flag is read with every page."""
+def test_removed_admin_loses_access_immediately(latchkey: TestApp) -> None:
+    """The admin flag is read with every page."""
     account = person(admin=True)
     console = logged_in(latchkey, account)
     assert console.open("/admin").status == 200
@@ -66,7 +66,7 @@ def test_admin_who_is_none_any_more_is_out_at_once(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("by", ["email", "spelled_email", "id"])
 def test_account_is_found(latchkey: TestApp, by: str) -> None:
-    """By its address in any spelling, or by its id."""
+    """An account is found by its address in any spelling, or by its id."""
     account = person(email="ada@example.com")
     wanted = {"email": "ada@example.com", "spelled_email": "+ADA@Example.com+", "id": account.id}[by]
     console = logged_in(latchkey, person(name="Root", admin=True))
@@ -75,8 +75,8 @@ def test_account_is_found(latchkey: TestApp, by: str) -> None:
 
 
 @pytest.mark.parametrize("wanted", ["nobody@example.com", "acc_00000000000000000000", "nonsense", "<b>"])
-def test_account_that_is_not_found_is_said_to_be_none(latchkey: TestApp, wanted: str) -> None:
-    """The field keeps what was typed."""
+def test_unknown_account_is_not_found(latchkey: TestApp, wanted: str) -> None:
+    """The field keeps the search text."""
     page = logged_in(latchkey, person(admin=True)).open(f"/admin?find={wanted}")
     assert (page.status, page.problem != "") == (404, True)
     assert page.value("/admin", "find") == wanted
@@ -84,7 +84,7 @@ def test_account_that_is_not_found_is_said_to_be_none(latchkey: TestApp, wanted:
 
 
 def test_account_is_shown_without_its_secrets(latchkey: TestApp) -> None:
-    """Tier, state, keys by their hints, use, and what was done; neither a secret nor a hash stands in the page."""
+    """The page shows tier, state, key previews, usage and events, but no secret and no hash."""
     account = person(email="ada@example.com", tier=tiers.PRO)
     key = latchkey.key(account)
     latchkey.call("GET", "/v1/users/me", key.secret)
@@ -93,7 +93,7 @@ def test_account_is_shown_without_its_secrets(latchkey: TestApp) -> None:
         account.id,
         "Pro",
         "Active",
-        "1 admitted, 0 refused",
+        "1 admitted, 0 rejected",
         f"lk_test_…{key.secret[-4:]}",
         "Account created",
     ):
@@ -103,8 +103,8 @@ def test_account_is_shown_without_its_secrets(latchkey: TestApp) -> None:
     assert key.key.digest not in page.html
 
 
-def test_tier_is_set_for_a_reason(latchkey: TestApp) -> None:
-    """From the next request on, and recorded with who did it and why."""
+def test_tier_is_set_with_a_reason(latchkey: TestApp) -> None:
+    """The new tier applies from the next request, and the event has the administrator and the reason."""
     account, admin = person(), person(name="Root", admin=True)
     key = latchkey.key(account)
     latchkey.call("GET", "/v1/limits", key.secret)
@@ -116,14 +116,14 @@ def test_tier_is_set_for_a_reason(latchkey: TestApp) -> None:
     assert (event.type, event.actor, event.reason) == ("account.standing_changed", admin.id, "Paid by invoice 7")
     assert (event.changed.attribute_values, event.at) == ({"tier": "pro"}, latchkey.clock.now_ms)
     shown = console.follow(page)
-    assert shown.notice == "The account is changed, from its next request on."
+    assert shown.notice == "Account changed. The change applies from its next request."
     by_type = {row[0]: row[1:] for row in shown.rows}
     moment = "2021-12-20 10:00 UTC"
     assert by_type["Tier or status changed"] == ["tier: Pro", moment, admin.id, console.ip, "Paid by invoice 7"]
 
 
-def test_account_is_suspended_and_reinstated_for_a_reason(latchkey: TestApp) -> None:
-    """Its keys and sessions stop and, when it is reinstated, the keys work again; both stand in the record."""
+def test_account_is_suspended_and_reinstated_with_a_reason(latchkey: TestApp) -> None:
+    """Keys and sessions stop, the keys work again after reinstatement, and both changes are recorded."""
     account, admin = person(), person(name="Root", admin=True)
     key, inside = latchkey.key(account), logged_in(latchkey, account)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
@@ -140,30 +140,30 @@ def test_account_is_suspended_and_reinstated_for_a_reason(latchkey: TestApp) -> 
     ]
 
 
-@pytest.mark.parametrize("deed", ["tier", "suspend", "reinstate"])
+@pytest.mark.parametrize("action", ["tier", "suspend", "reinstate"])
 @pytest.mark.parametrize("reason", ["", "  ", "ok", "x" * 201, "a\nb"])
-def test_change_without_a_reason_is_not_made(latchkey: TestApp, deed: str, reason: str) -> None:
-    """The page asks for one; nothing has changed and nothing is recorded."""
+def test_change_without_a_reason_is_rejected(latchkey: TestApp, action: str, reason: str) -> None:
+    """The page asks for a reason; nothing is changed or recorded."""
     account = person()
     console, path = logged_in(latchkey, person(name="Root", admin=True)), f"/admin/accounts/{account.id}"
     csrf = console.open(path).value(f"{path}/tier", "csrf")
-    page = console.send(f"{path}/{deed}", {"csrf": csrf, "tier": "pro", "reason": reason})
+    page = console.send(f"{path}/{action}", {"csrf": csrf, "tier": "pro", "reason": reason})
     assert (page.status, page.problem) == (400, "Reason must be a text of 3 to 200 characters on one line.")
     after = Account.get(account.id)
     assert (after.tier, after.status) == ("free", "active")
     assert list(Event.scan(Event.type == kinds.STANDING_CHANGED)) == []
 
 
-def test_unknown_tier_is_refused_in_words(latchkey: TestApp) -> None:
-    """A form that was tampered with sets nothing."""
+def test_unknown_tier_is_rejected(latchkey: TestApp) -> None:
+    """A manipulated form changes nothing."""
     account = person()
     console, path = logged_in(latchkey, person(name="Root", admin=True)), f"/admin/accounts/{account.id}"
     page = console.submit(f"{path}/tier", on=path, tier="platinum", reason="Because")
     assert (page.status, page.problem) == (400, "Tier must be one of free, pro, enterprise.")
 
 
-def test_change_and_its_record_are_one_transaction(latchkey: TestApp) -> None:
-    """Neither can stand without the other: where the record can't be written, nothing changes."""
+def test_change_and_its_event_are_one_transaction(latchkey: TestApp) -> None:
+    """If the event can't be written, nothing changes."""
     account = person()
     with telemetry.calls_watched() as calls:
         change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator", reason="Paid")
@@ -175,8 +175,8 @@ def test_change_and_its_record_are_one_transaction(latchkey: TestApp) -> None:
     assert Account.get(account.id).tier == "pro"
 
 
-def test_change_of_an_unknown_account_is_a_404_and_leaves_no_record(latchkey: TestApp) -> None:
-    """An event is of an account that there is."""
+def test_change_of_an_unknown_account_is_a_404_without_an_event(latchkey: TestApp) -> None:
+    """An event belongs to an existing account."""
     console = logged_in(latchkey, person(name="Root", admin=True))
     csrf = console.open("/settings/account").value("/settings/account/name", "csrf")
     for account_id in ("acc_00000000000000000000", "nonsense"):
@@ -185,8 +185,8 @@ def test_change_of_an_unknown_account_is_a_404_and_leaves_no_record(latchkey: Te
     assert list(Event.scan(Event.type == kinds.STANDING_CHANGED)) == []
 
 
-def test_accounts_are_ranked_by_refusals_and_by_use(latchkey: TestApp) -> None:
-    """The last 24 hours, most first, ten of each; who did nothing, or did it earlier, is in neither."""
+def test_accounts_are_ranked_by_rejected_and_by_admitted_requests(latchkey: TestApp) -> None:
+    """Each ranking has the top ten of the last 24 hours, without accounts that have no such requests."""
     latchkey.counted(person(email="old@example.com").id, tiers.FREE, used=9_000, refused=9_000)
     latchkey.clock.forward(25 * 3_600)
     for number in range(12):
@@ -196,8 +196,8 @@ def test_accounts_are_ranked_by_refusals_and_by_use(latchkey: TestApp) -> None:
             latchkey.counted(account.id, tiers.PRO, refused=9 - number)
     latchkey.clock.forward(3_600)
     page = logged_in(latchkey, person(name="Root", admin=True)).open("/admin")
-    refused, busiest = rankings(page)
-    assert refused == [
+    rejected, busiest = rankings(page)
+    assert rejected == [
         ("n00@example.com", "Pro", "1,000", "9"),
         ("n01@example.com", "Pro", "1,001", "8"),
         ("n02@example.com", "Pro", "1,002", "7"),
@@ -206,16 +206,16 @@ def test_accounts_are_ranked_by_refusals_and_by_use(latchkey: TestApp) -> None:
 
 
 def test_empty_rankings_say_so(latchkey: TestApp) -> None:
-    """Nobody called, nobody was refused."""
+    """A ranking without requests has a text instead of a table."""
     page = logged_in(latchkey, person(admin=True)).open("/admin")
     assert rankings(page) == []
-    assert "No request was rejected." in page.text
-    assert "Nobody has called the API." in page.text
+    assert "No rejected requests." in page.text
+    assert "No requests." in page.text
 
 
 def test_accounts_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
-    """Twenty-five on a page, each account once."""
-    made = [person(email=f"n{number:02}@example.com") for number in range(60)]
+    """A page has 25 accounts, and each account is listed once."""
+    created = [person(email=f"n{number:02}@example.com") for number in range(60)]
     console = logged_in(latchkey, person(name="Root", email="root@example.com", admin=True))
     seen: list[str] = []
     target = "/admin"
@@ -224,12 +224,12 @@ def test_accounts_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
         page = console.open(target)
         seen += [row[0] for row in page.rows if row[0].endswith("@example.com") and len(row) == 5]
         target = next((url for url in page.urls if "after=" in url), "")
-    assert seen == ["root@example.com", *(account.email for account in reversed(made))]
+    assert seen == ["root@example.com", *(account.email for account in reversed(created))]
 
 
 @pytest.mark.parametrize("typed", ["ada", "ADA", " ada.l"])
-def test_accounts_are_found_by_the_beginning_of_their_email(latchkey: TestApp, typed: str) -> None:
-    """By an index, in pages, and those of others aren't among them."""
+def test_accounts_are_found_by_email_prefix(latchkey: TestApp, typed: str) -> None:
+    """The search uses an index, has pages, and returns only matching accounts."""
     for email in ("ada.lovelace@example.com", "ada.lamarr@example.com", "grace@example.com", "ad@example.com"):
         person(email=email)
     console = logged_in(latchkey, person(name="Root", email="root@example.com", admin=True))
@@ -241,8 +241,8 @@ def test_accounts_are_found_by_the_beginning_of_their_email(latchkey: TestApp, t
     assert page.value("/admin", "find") == typed.strip()
 
 
-def test_found_accounts_have_pages(latchkey: TestApp) -> None:
-    """The next page goes on with what was looked for."""
+def test_search_results_have_pages(latchkey: TestApp) -> None:
+    """The next page continues the same search."""
     for number in range(30):
         person(email=f"ada{number:02}@example.com")
     console = logged_in(latchkey, person(name="Root", email="root@example.com", admin=True))
@@ -251,8 +251,8 @@ def test_found_accounts_have_pages(latchkey: TestApp) -> None:
     assert [row[0] for row in following.rows[1:]] == [f"ada{number:02}@example.com" for number in range(25, 30)]
 
 
-def test_deleted_account_is_found_no_more(latchkey: TestApp) -> None:
-    """Neither in the list nor by what its email began with."""
+def test_deleted_account_is_not_found(latchkey: TestApp) -> None:
+    """It is neither in the list nor found by its former email."""
     account = person(email="ada.gone@example.com")
     logged_in(latchkey, account).submit("/settings/account/delete", on="/settings/account", password=PASSWORD)
     console = logged_in(latchkey, person(name="Root", admin=True))
@@ -260,14 +260,14 @@ def test_deleted_account_is_found_no_more(latchkey: TestApp) -> None:
     assert "ada.gone" not in console.open("/admin").text
 
 
-def test_one_key_of_an_account_is_revoked_for_a_reason(latchkey: TestApp) -> None:
-    """It stops at the next request; the event says who and why to administrators only."""
+def test_admin_revokes_a_key_with_a_reason(latchkey: TestApp) -> None:
+    """The key stops at the next request; only administrators see who revoked it and why."""
     account, admin = person(), person(name="Root", admin=True)
     key, other = latchkey.key(account), latchkey.key(account)
     console, path = logged_in(latchkey, admin), f"/admin/accounts/{account.id}"
     assert console.submit(f"{path}/keys/{key.key.id}/revoke", reason="x").status == 400
     page = console.submit(f"{path}/keys/{key.key.id}/revoke", reason="Found on a forum")
-    assert console.follow(page).notice == "The key is revoked. It stops working with the next request."
+    assert console.follow(page).notice == "Key revoked. It stops working from the next request."
     assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
     assert latchkey.call("GET", "/v1/users/me", other.secret).status == 200
     (event,) = record.newest_first(account.id, 10, kind=kinds.KEY_REVOKED)
@@ -277,7 +277,7 @@ def test_one_key_of_an_account_is_revoked_for_a_reason(latchkey: TestApp) -> Non
 
 
 def test_events_of_an_account_are_shown_with_reasons_in_pages(latchkey: TestApp) -> None:
-    """All of them, not only changes of tier and status."""
+    """The list has all events, not only changes of tier and status."""
     account, admin = person(), person(name="Root", admin=True)
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor=admin.id, reason="Paid by invoice 7")
     for number in range(30):

@@ -1,4 +1,4 @@
-"""Administration of OAuth clients: any of them is found by its id, and ended for a reason."""
+"""Admin pages for OAuth clients: every client can be found by its id and ended with a reason."""
 
 from urllib.parse import quote
 
@@ -8,7 +8,7 @@ from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client
-from tests.oauth.flow import CALLBACK, CODE, Person, as_json, registered, someone, works
+from tests.oauth.flow import CALLBACK, CODE, User, as_json, is_accepted, new_user, register_client
 from tests.support.console_client import logged_in, person
 from tests.support.harness import TestApp
 
@@ -16,20 +16,20 @@ HOME = "/admin/applications"
 DOCUMENT = "https://app.example.com/client.json"
 
 
-def root(latchkey: TestApp) -> Person:
-    """Return an administrator, logged in."""
-    return someone(latchkey, "Root", admin=True)
+def root(latchkey: TestApp) -> User:
+    """Return an administrator who is logged in."""
+    return new_user(latchkey, "Root", admin=True)
 
 
 def at(client_id: str, path: str = HOME) -> str:
-    """Return a page about a client."""
+    """Return the path of the page of a client."""
     return f"{path}?client_id={quote(client_id, safe='')}"
 
 
 def test_client_of_an_account_is_found_by_its_id(latchkey: TestApp) -> None:
-    """Its name, owner, redirect URIs and state are shown, and none of its secrets."""
+    """Its name, account, redirect URIs and state are shown, but none of its secrets."""
     owner = person()
-    app = registered(latchkey, owner=owner)
+    app = register_client(latchkey, owner=owner)
     page = root(latchkey).open(at(f" {app.id} "))
     assert (page.status, page.problem) == (200, "")
     for shown in (app.id, "Photos", "By an account", owner.id, CALLBACK, "Active"):
@@ -39,31 +39,33 @@ def test_client_of_an_account_is_found_by_its_id(latchkey: TestApp) -> None:
     assert str(app.client.secret_digest) not in page.html
 
 
-def test_client_that_registered_itself_is_found_and_ended(latchkey: TestApp) -> None:
-    """It has no account; who ended it and why stands with it, and nothing is issued to it any more."""
-    made = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": [CODE]}).json()
+def test_dynamically_registered_client_is_found_and_ended(latchkey: TestApp) -> None:
+    """It has no account; its page then shows the administrator and the reason, and it gets no more tokens."""
+    created = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": [CODE]}).json()
     console = root(latchkey)
-    page = console.open(at(made["client_id"]))
-    assert "By itself" in page.text
+    page = console.open(at(created["client_id"]))
+    assert "Dynamic client registration" in page.text
     assert not [url for url in page.urls if "/admin/accounts/" in url]
-    ended = console.submit(f"{HOME}/end", on=at(made["client_id"]), client_id=made["client_id"], reason="Phishing")
+    ended = console.submit(
+        f"{HOME}/end", on=at(created["client_id"]), client_id=created["client_id"], reason="Phishing"
+    )
     shown = console.follow(ended)
-    assert shown.notice == "The application is ended. Its tokens stop working with the next request."
+    assert shown.notice == "Application ended. Its tokens stop working from the next request."
     assert "Ended" in shown.text
-    client = Client.get(made["client_id"])
+    client = Client.get(created["client_id"])
     assert (client.ended_by, client.ended_because) == (console.account.id, "Phishing")
-    assert clients.find(made["client_id"]) is None
+    assert clients.find(created["client_id"]) is None
     assert not [url for url in shown.urls if "/end?" in url]
 
 
-def test_ended_client_s_tokens_stop_and_its_owner_sees_an_administrator(latchkey: TestApp) -> None:
-    """The event has the administrator and the reason for administrators; the account is shown the role only."""
-    owner, ada, console = person(), someone(latchkey), root(latchkey)
-    app = registered(latchkey, owner=owner)
+def test_tokens_of_an_ended_client_stop_and_its_account_sees_an_administrator(latchkey: TestApp) -> None:
+    """Administrators see the name and the reason in the event; the account sees the role only."""
+    owner, ada, console = person(), new_user(latchkey), root(latchkey)
+    app = register_client(latchkey, owner=owner)
     token, _ = ada.grant(app)
-    assert works(latchkey, token)
+    assert is_accepted(latchkey, token)
     assert console.submit(f"{HOME}/end", on=at(app.id), client_id=app.id, reason="Phishing").status == 303
-    assert not works(latchkey, token)
+    assert not is_accepted(latchkey, token)
     (event,) = record.newest_first(owner.id, 10, kind=kinds.APPLICATION_DELETED)
     assert (event.actor, event.reason) == (console.account.id, "Phishing")
     shown = record.shown(event)
@@ -71,33 +73,33 @@ def test_ended_client_s_tokens_stop_and_its_owner_sees_an_administrator(latchkey
 
 
 def test_document_that_was_never_fetched_can_be_ended_by_its_url(latchkey: TestApp) -> None:
-    """It isn't found, and a page asks for the reason; afterwards it is known as ended."""
+    """It isn't found, its page asks for a reason, and afterwards it is listed as ended."""
     console = root(latchkey)
     page = console.open(at(DOCUMENT))
-    assert (page.status, page.problem) == (404, "There is no such application.")
+    assert (page.status, page.problem) == (404, "No application has this client ID.")
     assert page.value(HOME, "client_id") == DOCUMENT
     assert console.submit(f"{HOME}/end", on=at(DOCUMENT), client_id=DOCUMENT, reason="Phishing").status == 303
-    assert "By a client ID metadata document" in console.open(at(DOCUMENT)).text
+    assert "Client ID metadata document" in console.open(at(DOCUMENT)).text
     assert clients.find(DOCUMENT) is None
 
 
 @pytest.mark.parametrize(
     "wanted", ["app_00000000000000000000", "nonsense", "<b>", "https://", "https://app.example.com"]
 )
-def test_client_that_is_not_found_is_said_to_be_none(latchkey: TestApp, wanted: str) -> None:
-    """The field keeps what was typed, and there is nothing to end."""
+def test_unknown_client_is_not_found(latchkey: TestApp, wanted: str) -> None:
+    """The field keeps the search text, and no client can be ended."""
     console = root(latchkey)
     page = console.open(at(wanted))
     assert (page.status, page.value(HOME, "client_id")) == (404, wanted)
-    assert page.problem == "There is no such application."
+    assert page.problem == "No application has this client ID."
     assert not [url for url in page.urls if "/end?" in url]
     assert console.open(at(wanted, f"{HOME}/end")).status == 404
 
 
 @pytest.mark.parametrize("reason", ["", "ok", "x" * 201, "a\nb"])
 def test_client_is_not_ended_without_a_reason(latchkey: TestApp, reason: str) -> None:
-    """The page asks again, and the client goes on."""
-    app, console = registered(latchkey), root(latchkey)
+    """The page asks again, and the client stays active."""
+    app, console = register_client(latchkey), root(latchkey)
     page = console.submit(f"{HOME}/end", on=at(app.id), client_id=app.id, reason=reason)
     assert (page.status, page.problem) == (400, "Reason must be a text of 3 to 200 characters on one line.")
     assert page.value(f"{HOME}/end", "client_id") == app.id
@@ -105,10 +107,10 @@ def test_client_is_not_ended_without_a_reason(latchkey: TestApp, reason: str) ->
     assert list(Event.scan(Event.type == kinds.APPLICATION_DELETED)) == []
 
 
-def test_pages_about_clients_are_not_there_for_others(latchkey: TestApp) -> None:
-    """Neither to find one nor to end it, also for its owner."""
-    ada = someone(latchkey)
-    app = registered(latchkey, owner=ada.account)
+def test_client_pages_do_not_exist_for_others(latchkey: TestApp) -> None:
+    """Users without the admin flag can neither find nor end a client, not even their own."""
+    ada = new_user(latchkey)
+    app = register_client(latchkey, owner=ada.account)
     csrf = ada.open("/settings/account").value("/settings/account/name", "csrf")
     assert [ada.open(at(app.id, path)).status for path in (HOME, f"{HOME}/end")] == [404, 404]
     assert ada.send(f"{HOME}/end", {"csrf": csrf, "client_id": app.id, "reason": "because"}).status == 404

@@ -1,11 +1,11 @@
-"""What can't be undone, or stops something that runs, is asked first, on a page that needs no script."""
+"""Actions that can't be undone or stop something in use have a confirmation page that works without JavaScript."""
 
 import pytest
 
 from chalicelib.accounts.tables import Account
 from chalicelib.credentials import find
 from chalicelib.oauth import clients, grants
-from tests.api.console.places import told_to_nobody
+from tests.api.console.places import failed_delivery
 from tests.support.console_client import ConsoleClient, logged_in, person
 from tests.support.harness import TestApp
 
@@ -43,33 +43,33 @@ ASKED = {
 
 
 def scene(latchkey: TestApp) -> tuple[ConsoleClient, dict[str, str]]:
-    """Return an administrator with one of everything, and the ids of it."""
+    """Return an administrator with one of everything, and the ids of these items."""
     account = person(name="Root", admin=True)
-    made = clients.register(
+    created = clients.register(
         name="Ledger",
         uris=["https://ledger.example.com/"],
         auth_method="client_secret_basic",
         grant_types={clients.CODE},
         wanted={"read"},
         registered_by="account",
-        owner_id=account.id,
+        account_id=account.id,
     )
-    grants.new(account.id, made.client.client_id, scopes={"read"}, resources=set()).save()
+    grants.new(account.id, created.client.client_id, scopes={"read"}, resources=set()).save()
     console = logged_in(latchkey, account)
     names = {
         "account": account.id,
         "other": person(name="Bob").id,
-        "app": made.client.client_id,
+        "app": created.client.client_id,
         "key": latchkey.key(account).key.id,
-        "webhook": told_to_nobody(account).endpoint_id,
+        "webhook": failed_delivery(account).endpoint_id,
         "session": console.session_id,
     }
     return console, names
 
 
 @pytest.mark.parametrize("what", ASKED)
-def test_it_asks_first(latchkey: TestApp, what: str) -> None:
-    """The page offers a link, no form; the page that it leads to says what happens, and has the only button."""
+def test_action_has_a_confirmation_page(latchkey: TestApp, what: str) -> None:
+    """The first page has a link, not a form; the confirmation page has the consequence and the only button."""
     console, names = scene(latchkey)
     offered, asked, button = (part.format(**names) for part in ASKED[what])
     latchkey.clock.forward(1)
@@ -85,12 +85,12 @@ def test_it_asks_first(latchkey: TestApp, what: str) -> None:
     assert offered in question.urls
 
 
-def test_narrowing_a_key_asks_first(latchkey: TestApp) -> None:
-    """Scopes can't be given back: what was ticked leads to a page that says what is lost."""
+def test_removing_scopes_asks_first(latchkey: TestApp) -> None:
+    """Removed scopes can't be added back: the confirmation page lists them."""
     account = person()
     console, path = logged_in(latchkey, account), f"/settings/keys/{latchkey.key(account).key.id}"
     page = console.open(f"{path}/narrow?ask=first&scopes=read")
-    assert "no longer write, manage keys" in page.text.lower() or "no longer" in page.text
+    assert "loses these scopes: Write, Manage keys. It keeps: Read." in page.text
     (key,) = find.keys_of(account.id)
     assert key.scopes == {"read", "write", "keys"}
     console.submit(f"{path}/narrow", on=f"{path}/narrow?ask=first&scopes=read")
@@ -98,8 +98,8 @@ def test_narrowing_a_key_asks_first(latchkey: TestApp) -> None:
     assert key.scopes == {"read"}
 
 
-def test_asking_changes_nothing(latchkey: TestApp) -> None:
-    """Opening each of the pages that ask does none of it."""
+def test_confirmation_pages_change_nothing(latchkey: TestApp) -> None:
+    """Opening each confirmation page changes nothing."""
     console, names = scene(latchkey)
     for _, asked, _ in ASKED.values():
         latchkey.clock.forward(1)
@@ -110,8 +110,8 @@ def test_asking_changes_nothing(latchkey: TestApp) -> None:
     assert console.open("/settings/keys").status == 200
 
 
-def test_path_that_only_takes_a_form_leads_to_its_page(latchkey: TestApp) -> None:
-    """Whoever opens such a path by hand, after an error for instance, is led to where the form stands."""
+def test_get_request_for_a_form_path_redirects_to_its_page(latchkey: TestApp) -> None:
+    """A user who opens such a path gets the page with the form."""
     console, names = scene(latchkey)
     for path, form in (
         ("/settings/account/name", "/settings/account"),

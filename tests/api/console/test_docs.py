@@ -1,4 +1,4 @@
-"""/docs shows people what /openapi.json tells programs, and lets them try it."""
+"""/docs shows the content of /openapi.json and lets users try requests."""
 
 from app import app
 from chalicelib.api.openapi.document import document
@@ -6,8 +6,8 @@ from tests.support.console_client import ConsoleClient, logged_in, person
 from tests.support.harness import TestApp
 
 
-def test_page_tells_everything_that_the_document_does(latchkey: TestApp) -> None:
-    """Each request, parameter and field, shape, code, event type, scope and header."""
+def test_page_has_everything_in_the_document(latchkey: TestApp) -> None:
+    """It has every operation, parameter, field, schema, error code, event type, scope and header."""
     whole, page = document(app.routes, "https://api.example.com"), ConsoleClient(latchkey).open("/docs")
     assert page.status == 200
     named = {
@@ -22,16 +22,16 @@ def test_page_tells_everything_that_the_document_does(latchkey: TestApp) -> None
     assert {name for name in named if name not in page.text} == set()
 
 
-def test_every_link_within_the_page_leads_somewhere(latchkey: TestApp) -> None:
-    """What is named in the contents, and every shape and status that is referred to."""
+def test_every_link_within_the_page_has_a_target(latchkey: TestApp) -> None:
+    """This holds for the contents and for every schema and status that is referenced."""
     page = ConsoleClient(latchkey).open("/docs")
     wanted = {url for url in page.urls if url.startswith("#")}
     assert len(wanted) > 60
     assert {url for url in wanted if f' id="{url[1:]}"' not in page.html} == set()
 
 
-def test_script_may_ask_this_api_and_nothing_else(latchkey: TestApp) -> None:
-    """The one page whose policy lets a script send requests; all others send none."""
+def test_scripts_can_only_send_requests_to_this_api(latchkey: TestApp) -> None:
+    """No other page has a policy that lets scripts send requests."""
     page = ConsoleClient(latchkey).open("/docs")
     policy = page.answer.header("Content-Security-Policy") or ""
     assert "connect-src 'self'" in policy
@@ -39,8 +39,8 @@ def test_script_may_ask_this_api_and_nothing_else(latchkey: TestApp) -> None:
     assert "connect-src" not in (ConsoleClient(latchkey).open("/").answer.header("Content-Security-Policy") or "")
 
 
-def test_key_can_not_reach_a_url(latchkey: TestApp) -> None:
-    """Its field has no name and stands in no form, so nothing a browser does by itself sends it."""
+def test_key_is_never_part_of_a_url(latchkey: TestApp) -> None:
+    """Its field has no name and is in no form, so browsers never submit it."""
     html = ConsoleClient(latchkey).open("/docs").html
     field = html[html.index('<input id="api-key"') :].partition(">")[0]
     assert "name=" not in field
@@ -49,21 +49,21 @@ def test_key_can_not_reach_a_url(latchkey: TestApp) -> None:
     assert 'autocomplete="off"' in field
 
 
-def test_only_what_a_key_is_enough_for_can_be_tried(latchkey: TestApp) -> None:
-    """What has to be signed, and what OAuth's clients send, can't be sent from a page."""
+def test_only_requests_with_an_api_key_can_be_tried(latchkey: TestApp) -> None:
+    """Signed requests and requests of OAuth clients can't be sent from the page."""
     page = ConsoleClient(latchkey).open("/docs")
     tried = [form.action for form in page.read.forms]
     assert 'data-path="/v1/keys"' in page.html
     assert 'data-path="/v1/leaks"' not in page.html
     assert 'data-path="/oauth/token"' not in page.html
-    assert "Needs a signature of the body" in page.text
+    assert "Authentication: a signature of the body" in page.text
     assert "Latchkey-Signature: v1=$SIGNATURE" in page.text
-    assert "every request below can be sent" not in page.text
+    assert "send the requests below that have" in page.text
     assert set(tried) == {""}
 
 
-def test_page_is_the_same_for_members(latchkey: TestApp) -> None:
-    """Who is logged in reads the same, and is led there from the console."""
+def test_page_is_the_same_for_logged_in_users(latchkey: TestApp) -> None:
+    """The console links to it."""
     member = logged_in(latchkey, person())
     assert "/docs" in member.open("/settings/keys").urls
     assert member.open("/docs").heading == "API reference"

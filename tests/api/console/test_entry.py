@@ -1,4 +1,4 @@
-"""The way in and out: sign up, log in, log out, and where one gets to afterwards."""
+"""Sign up, log in, log out, and the page after log-in."""
 
 from dataclasses import replace
 from urllib.parse import urlencode
@@ -31,18 +31,18 @@ OTHER = "harmonica wolverine custard"
 WITH_ROOM = "/settings/keys"
 
 
-def test_person_signs_up_confirms_and_is_logged_in(latchkey: TestApp, box: Mailbox) -> None:
-    """The whole way in, each step by what the page before it said."""
+def test_user_signs_up_confirms_and_is_logged_in(latchkey: TestApp, box: Mailbox) -> None:
+    """Each step follows the page or email before it."""
     console = ConsoleClient(latchkey)
     page = console.submit("/signup", email="Ada@Example.com", name="Ada", password=PASSWORD)
-    assert (page.status, page.heading) == (200, "Look at your mail")
+    assert (page.status, page.heading) == (200, "Check your email")
     assert "Ada@Example.com" in page.notice
     shown = console.open(box.take_one().target)
     assert (shown.heading, shown.status) == ("Confirm your email address", 200)
     confirmed = console.follow(console.send("/verify", console.filled(shown, "/verify", {})))
     assert (confirmed.target, confirmed.notice) == (
         "/settings/keys?done=confirmed",
-        "Your email address is confirmed.",
+        "Email address confirmed.",
     )
     assert (confirmed.heading, "No keys yet" in confirmed.text) == ("API Keys", True)
     assert ConsoleClient(latchkey).log_in("ada@example.com").location == "/settings/keys"
@@ -58,10 +58,10 @@ def test_person_signs_up_confirms_and_is_logged_in(latchkey: TestApp, box: Mailb
         ({"password": "passwordpassword"}, "This password is too easy to guess. Choose another."),
     ],
 )
-def test_sign_up_says_what_is_wrong_and_keeps_what_was_typed(
+def test_rejected_sign_up_shows_its_error_and_keeps_its_values(
     latchkey: TestApp, fields: dict[str, str], problem: str
 ) -> None:
-    """Name and address stand in the form again; the password doesn't."""
+    """The form keeps name and address, but not the password."""
     typed = {"email": "ada@example.com", "name": "Ada", "password": PASSWORD} | fields
     page = ConsoleClient(latchkey).submit("/signup", **typed)
     assert (page.status, page.problem) == (400, problem)
@@ -71,8 +71,8 @@ def test_sign_up_says_what_is_wrong_and_keeps_what_was_typed(
     assert typed["password"] not in page.html
 
 
-def test_wrong_log_in_keeps_the_address_and_says_one_thing(latchkey: TestApp) -> None:
-    """The page doesn't say which of the two is wrong, and doesn't show the password."""
+def test_wrong_log_in_keeps_the_address_and_does_not_name_the_wrong_field(latchkey: TestApp) -> None:
+    """The page doesn't show the password either."""
     person(email="ada@example.com")
     page = ConsoleClient(latchkey).log_in("ada@example.com", "not the password at all")
     assert (page.status, page.problem) == (401, "Incorrect email or password.")
@@ -81,34 +81,34 @@ def test_wrong_log_in_keeps_the_address_and_says_one_thing(latchkey: TestApp) ->
 
 
 @pytest.mark.parametrize(("seconds", "when"), [(0, "60 minutes"), (1_801, "30 minutes"), (3_550, "1 minute")])
-def test_page_says_when_to_come_back(latchkey: TestApp, seconds: int, when: str) -> None:
-    """Too many attempts: how long in words that a person counts in, rounded up, and for programs in seconds."""
+def test_page_shows_when_to_retry(latchkey: TestApp, seconds: int, when: str) -> None:
+    """The page shows minutes, rounded up; Retry-After has seconds."""
     latchkey.clock.forward(seconds)
     console = ConsoleClient(latchkey)
     with settings.in_use(replace(settings.current(), log_in_attempts_per_email=1)):
         assert console.log_in("ada@example.com", "wrong").status == 401
         page = console.log_in("ada@example.com", "wrong")
-    assert (page.status, page.problem) == (429, f"Too many attempts. Come back in {when}.")
+    assert (page.status, page.problem) == (429, f"Too many attempts. Try again in {when}.")
     assert page.answer.header("Retry-After") == str(3_600 - seconds)
 
 
-def test_device_that_logged_in_before_is_not_locked_out(latchkey: TestApp) -> None:
-    """Strangers spend the attempts of an address; its owner comes in where they did before, on no other browser."""
+def test_known_device_is_not_locked_out(latchkey: TestApp) -> None:
+    """Other callers use up the attempts of an address; its user can still log in, but only with the known device."""
     account = person()
     owner = ConsoleClient(latchkey)
     owner.log_in(account.email)
     owner.submit("/logout", on="/settings/account")
     with settings.in_use(replace(settings.current(), log_in_attempts_per_email=2)):
-        stranger = ConsoleClient(latchkey)
-        statuses = [stranger.log_in(account.email, "wrong").status for _ in range(2)]
+        anonymous = ConsoleClient(latchkey)
+        statuses = [anonymous.log_in(account.email, "wrong").status for _ in range(2)]
         assert statuses == [401, 429]
         assert ConsoleClient(latchkey).log_in(account.email).status == 429
         assert owner.log_in(account.email).status == 303
 
 
 @pytest.mark.parametrize("how", ["change", "reset"])
-def test_browser_that_set_another_password_is_not_locked_out(latchkey: TestApp, how: str) -> None:
-    """It is remembered anew, while every other device of the account is forgotten."""
+def test_browser_that_set_a_new_password_is_not_locked_out(latchkey: TestApp, how: str) -> None:
+    """This browser becomes a known device again; all others are forgotten."""
     account = person()
     owner, elsewhere = ConsoleClient(latchkey), ConsoleClient(latchkey)
     for console in (owner, elsewhere):
@@ -130,7 +130,7 @@ def test_browser_that_set_another_password_is_not_locked_out(latchkey: TestApp, 
 
 
 def test_network_is_the_64_of_an_ipv6_address(latchkey: TestApp) -> None:
-    """A household's, or an attacker's, whole /64 shares its attempts; the next one has its own."""
+    """Attempts are counted per /64; the next /64 has its own limit."""
     account = person()
     with settings.in_use(replace(settings.current(), log_in_attempts_per_network=1)):
         assert ConsoleClient(latchkey, ip="2001:db8:1:1::1").log_in(account.email, "wrong").status == 401
@@ -138,8 +138,8 @@ def test_network_is_the_64_of_an_ipv6_address(latchkey: TestApp) -> None:
         assert ConsoleClient(latchkey, ip="2001:db8:1:2::1").log_in(account.email).status == 303
 
 
-def test_log_in_takes_a_new_session_whatever_was_there(latchkey: TestApp) -> None:
-    """No session that someone planted, well-formed or not, nor the person's last one, is taken over."""
+def test_log_in_always_starts_a_new_session(latchkey: TestApp) -> None:
+    """Neither a planted session, valid or not, nor the user's previous one is reused."""
     account, attacker = person(), person(name="Eve")
     planted = sessions.open_session(attacker)
     console = ConsoleClient(latchkey)
@@ -156,8 +156,8 @@ def test_log_in_takes_a_new_session_whatever_was_there(latchkey: TestApp) -> Non
     assert found.account.id == account.id
 
 
-def test_log_in_again_from_a_known_device_remembers_no_second_one(latchkey: TestApp) -> None:
-    """The device's cookie stays the same."""
+def test_log_in_from_a_known_device_keeps_its_cookie(latchkey: TestApp) -> None:
+    """The device cookie stays the same."""
     account = person()
     console = ConsoleClient(latchkey)
     console.log_in(account.email)
@@ -168,8 +168,8 @@ def test_log_in_again_from_a_known_device_remembers_no_second_one(latchkey: Test
     assert console.cookies["__Host-latchkey-device"] == device
 
 
-def test_log_out_ends_the_session_and_says_so(latchkey: TestApp) -> None:
-    """The cookie is gone, and whoever copied it before is out, too."""
+def test_log_out_ends_the_session_with_a_notice(latchkey: TestApp) -> None:
+    """The cookie is deleted, and a copy of it is no longer valid."""
     console = logged_in(latchkey, person())
     copied = console.session
     page = console.submit("/logout", on="/settings/account")
@@ -179,8 +179,8 @@ def test_log_out_ends_the_session_and_says_so(latchkey: TestApp) -> None:
     assert sessions.session_of(copied) is None
 
 
-def test_page_for_people_inside_leads_back_after_log_in(latchkey: TestApp) -> None:
-    """Who asks for a page first is sent to log in and gets there afterwards, query included."""
+def test_log_in_returns_to_the_requested_page(latchkey: TestApp) -> None:
+    """An anonymous user is redirected to log-in and then to the page, with its query."""
     account = person()
     console = ConsoleClient(latchkey)
     sent = console.open("/settings/usage?a=1&a=ü&b=%2F")
@@ -191,8 +191,8 @@ def test_page_for_people_inside_leads_back_after_log_in(latchkey: TestApp) -> No
     assert console.follow(page).heading == "Usage"
 
 
-def test_form_of_someone_whose_session_is_over_leads_to_log_in(latchkey: TestApp) -> None:
-    """Nothing was done, and no form is repeated by itself."""
+def test_form_with_an_expired_session_redirects_to_log_in(latchkey: TestApp) -> None:
+    """The form is not processed, and not repeated automatically."""
     account = person()
     console = logged_in(latchkey, account)
     form = console.filled(console.open("/settings/account"), "/settings/account/name", {"name": "Eve"})
@@ -202,23 +202,23 @@ def test_form_of_someone_whose_session_is_over_leads_to_log_in(latchkey: TestApp
 
 
 @pytest.mark.parametrize("after", OUTSIDE)
-def test_no_redirect_leaves_the_house(latchkey: TestApp, after: str) -> None:
-    """Whatever `next` says, who is inside already is led to a page of ours, and the form to log in keeps only such."""
+def test_next_never_redirects_to_another_site(latchkey: TestApp, after: str) -> None:
+    """Any `next` leads to a page of the console, and the log-in form keeps only such paths."""
     target = f"/login?{urlencode({'next': after})}"
     assert logged_in(latchkey, person()).open(target).location == WITH_ROOM
     assert ConsoleClient(latchkey).open(target).value("/login", "next") == WITH_ROOM
 
 
-def test_no_redirect_leaves_the_house_after_log_in(latchkey: TestApp) -> None:
-    """The form's own field is no more to be believed than the query."""
+def test_next_of_the_form_never_redirects_to_another_site(latchkey: TestApp) -> None:
+    """The field of the form is checked like the query parameter."""
     account = person()
     for after in OUTSIDE[:4]:
         assert ConsoleClient(latchkey).log_in(account.email, next=after).location == WITH_ROOM
     assert ConsoleClient(latchkey).log_in(account.email, next="/settings/usage").location == "/settings/usage"
 
 
-def test_landing_page_shows_the_readers_own_base_url(latchkey: TestApp) -> None:
-    """The quick start can be copied as it stands; who is inside is shown the way on."""
+def test_landing_page_shows_the_base_url(latchkey: TestApp) -> None:
+    """The quick start can be copied; users who are logged in get a link to their keys."""
     page = ConsoleClient(latchkey).open("/")
     assert "https://api.example.com/v1/users/me" in page.text
     assert {"/signup", "/login"} <= set(page.urls)
@@ -227,22 +227,22 @@ def test_landing_page_shows_the_readers_own_base_url(latchkey: TestApp) -> None:
     assert "/signup" not in inside.urls
 
 
-def test_forgotten_password_is_replaced_by_mail(latchkey: TestApp, box: Mailbox) -> None:
-    """The whole way: ask, get a letter, choose another password, log in with it; the old one is out."""
+def test_forgotten_password_is_reset_by_email(latchkey: TestApp, box: Mailbox) -> None:
+    """The user requests a link, sets a new password and logs in with it; the old one fails."""
     account = person()
     console = ConsoleClient(latchkey)
-    asked = console.submit("/forgot", email=account.email)
-    assert (asked.status, account.email in asked.notice) == (200, True)
-    letter = box.take_one()
-    page = console.submit(letter.target, password="harmonica wolverine custard")
+    page_after = console.submit("/forgot", email=account.email)
+    assert (page_after.status, account.email in page_after.notice) == (200, True)
+    message = box.take_one()
+    page = console.submit(message.target, password="harmonica wolverine custard")
     assert (page.status, page.location) == (303, "/login?done=password-set")
     assert box.take_one().subject == "Your password was changed"
     assert ConsoleClient(latchkey).log_in(account.email).status == 401
     assert ConsoleClient(latchkey).log_in(account.email, "harmonica wolverine custard").status == 303
 
 
-def test_pages_are_counted_by_address_and_refused_as_pages(latchkey: TestApp) -> None:
-    """Fifty pages in a second from one address, then a page that says to wait; another address isn't held up."""
+def test_pages_are_rate_limited_by_client_address(latchkey: TestApp) -> None:
+    """An address gets 50 pages in a second, then a 429 page; other addresses aren't affected."""
     console = ConsoleClient(latchkey)
     statuses = [console.open("/login").status for _ in range(51)]
     assert statuses == [200] * 50 + [429]
@@ -251,8 +251,8 @@ def test_pages_are_counted_by_address_and_refused_as_pages(latchkey: TestApp) ->
     assert ConsoleClient(latchkey).open("/login").status == 200
 
 
-def test_session_table_is_asked_only_with_a_cookie(latchkey: TestApp) -> None:
-    """A stranger's look at the landing page costs the count of it and nothing else."""
+def test_session_table_is_read_only_with_a_cookie(latchkey: TestApp) -> None:
+    """An anonymous request for the landing page costs one counter write and no other call."""
     with telemetry.calls_watched() as calls:
         ConsoleClient(latchkey).open("/")
     assert calls.made == [("UpdateItem", "latchkey-test-windows")]
@@ -263,7 +263,7 @@ NOTICE_OF = {name: page.replace("*", "x") for name, page in labels.NOTICE_PAGES.
 
 
 def test_every_notice_is_shown_on_its_pages_only(latchkey: TestApp) -> None:
-    """Whoever sends a link chooses no other page to say that something was done, such as a deletion."""
+    """The sender of a link can't show a notice, such as that of a deletion, on any other page."""
     assert set(NOTICE_OF) == set(labels.NOTICES)
     for name, page in NOTICE_OF.items():
         assert labels.notice(name, page) == labels.NOTICES[name]

@@ -1,4 +1,4 @@
-"""Who has an account here, a stranger can't learn from any answer: known and unknown read the same, to the byte."""
+"""Responses don't reveal which addresses have an account: known and unknown ones get the same bytes."""
 
 from dataclasses import replace
 
@@ -14,13 +14,13 @@ KNOWN, UNKNOWN = "somebody@example.com", "whoeveris@example.com"
 
 
 def seen(page: Page, email: str) -> str:
-    """Return all that a stranger sees of an answer, but for the request's id and the address that was typed in."""
+    """Return everything visible of a response, without the request id and the submitted address."""
     headers = sorted(f"{name}: {value}" for name, value in page.answer.headers if name != "x-amzn-RequestId")
     return "\n".join((str(page.status), *headers, "", page.html)).replace(email, "…")
 
 
 def both(latchkey: TestApp, action: str, **fields: str) -> tuple[str, str]:
-    """Return what is seen of a form for a known address and for an unknown one, in one browser each time anew."""
+    """Return what is visible of a form for a known and an unknown address, each in a new browser."""
     answers = []
     for email in (KNOWN, UNKNOWN):
         console = ConsoleClient(latchkey, cookies={"__Host-latchkey-visit": "x" * 30})
@@ -30,7 +30,7 @@ def both(latchkey: TestApp, action: str, **fields: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize("state", ["active", "unverified", "suspended", "without_password"])
 def test_wrong_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp, state: str) -> None:
-    """Whatever is the matter with the account."""
+    """This holds for every state of the account."""
     if state == "without_password":
         latchkey.account(email=KNOWN)
     else:
@@ -42,8 +42,8 @@ def test_wrong_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp, st
     assert known.startswith("401\n")
 
 
-def test_refused_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp) -> None:
-    """Both run into the limit after as many attempts, and are told the same."""
+def test_rate_limited_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp) -> None:
+    """Both reach the limit after the same number of attempts, with the same response."""
     person(email=KNOWN)
     with settings.in_use(replace(settings.current(), log_in_attempts_per_email=1)):
         both(latchkey, "/login", password="not the password at all")
@@ -54,7 +54,7 @@ def test_refused_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp) 
 
 @pytest.mark.parametrize("password", [PASSWORD, "short"])
 def test_sign_up_reads_the_same_for_known_and_new(latchkey: TestApp, box: Mailbox, password: str) -> None:
-    """A good form and a bad one; only the letters differ, and those reach the owner of the address alone."""
+    """This holds for valid and invalid forms; only the emails differ, and those go to the address."""
     person(email=KNOWN)
     known, new = both(latchkey, "/signup", name="Ada", password=password)
     assert known == new
@@ -63,7 +63,7 @@ def test_sign_up_reads_the_same_for_known_and_new(latchkey: TestApp, box: Mailbo
 
 @pytest.mark.parametrize("state", ["active", "unverified", "suspended"])
 def test_reset_reads_the_same_for_known_and_unknown(latchkey: TestApp, box: Mailbox, state: str) -> None:
-    """The page promises a message if there is an account, and nothing else."""
+    """The page only says that a link was sent if the account exists."""
     account = person(email=KNOWN, verified=state != "unverified")
     if state == "suspended":
         change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
@@ -73,7 +73,7 @@ def test_reset_reads_the_same_for_known_and_unknown(latchkey: TestApp, box: Mail
 
 
 def test_change_to_a_taken_address_reads_the_same_as_to_a_free_one(latchkey: TestApp, box: Mailbox) -> None:
-    """Someone who has an account learns no more than a stranger."""
+    """A user who is logged in learns no more than an anonymous caller."""
     person(email=KNOWN)
     console = logged_in(latchkey, person())
     answers = []
@@ -82,12 +82,12 @@ def test_change_to_a_taken_address_reads_the_same_as_to_a_free_one(latchkey: Tes
         page = console.submit(action, on="/settings/account", email=email, password=PASSWORD)
         answers.append((page.status, page.location, console.follow(page).html))
     assert answers[0] == answers[1]
-    assert [letter.to for letter in box.take()] == [UNKNOWN]
+    assert [message.to for message in box.take()] == [UNKNOWN]
 
 
 @pytest.mark.parametrize("path", ["/verify", "/password"])
-def test_links_that_cant_be_used_read_the_same(latchkey: TestApp, path: str) -> None:
-    """Unknown, mistyped, used, too old, for something else, of an account that is gone: one page."""
+def test_unusable_links_read_the_same(latchkey: TestApp, path: str) -> None:
+    """Unknown, mistyped, used, expired and misused links and those of deleted accounts get the same page."""
     account = person()
     purpose = email_links.VERIFY_EMAIL if path == "/verify" else email_links.SET_PASSWORD
     other = email_links.SET_PASSWORD if path == "/verify" else email_links.VERIFY_EMAIL
@@ -113,8 +113,8 @@ def test_links_that_cant_be_used_read_the_same(latchkey: TestApp, path: str) -> 
     assert len(pages) == 1
 
 
-def test_someone_elses_key_reads_like_one_that_never_was(latchkey: TestApp) -> None:
-    """Pages and forms about a key answer alike for both."""
+def test_key_of_another_account_reads_like_an_unknown_one(latchkey: TestApp) -> None:
+    """Pages and forms respond alike to both."""
     theirs = latchkey.key(person(name="Eve")).key.id
     unknown = f"{theirs[:-12]}{'0' * 12}"
     console = logged_in(latchkey, person())
@@ -125,7 +125,7 @@ def test_someone_elses_key_reads_like_one_that_never_was(latchkey: TestApp) -> N
         assert pages[0].html == pages[1].html
     for deed in ("rename", "narrow", "rotate", "revoke"):
         latchkey.clock.forward(1)
-        fields = {"csrf": csrf, "name": "Mine", "scopes": "read", "grace": "at once"}
+        fields = {"csrf": csrf, "name": "Mine", "scopes": "read", "grace": "immediately"}
         pages = [console.send(f"/settings/keys/{key_id}/{deed}", fields) for key_id in (theirs, unknown)]
         assert [page.status for page in pages] == [404, 404], deed
         assert pages[0].html == pages[1].html

@@ -1,4 +1,4 @@
-"""What people type is shown as they typed it, and never read as HTML or as a template."""
+"""User text is shown as it was entered, and never interpreted as HTML or as a template."""
 
 import re
 from collections import Counter
@@ -9,7 +9,7 @@ import pytest
 from chalicelib.accounts import change
 from chalicelib.credentials import find
 from chalicelib.limits import tiers
-from tests.api.console.places import SHOWN, told_to_nobody
+from tests.api.console.places import SHOWN, failed_delivery
 from tests.support.console_client import PASSWORD, ConsoleClient, Page, logged_in, person
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
@@ -27,7 +27,7 @@ def tags(page: Page) -> Counter[str]:
 
 
 def assert_harmless(page: Page, payload: str) -> None:
-    """Check that nothing of a payload became a part of the page."""
+    """Check that no part of a payload became markup."""
     assert payload not in page.html or not re.search(r"[<>\"'&]", payload)
     assert "img" not in page.read.tags
     assert [name for name in page.read.attributes if name.startswith("on")] == []
@@ -35,13 +35,13 @@ def assert_harmless(page: Page, payload: str) -> None:
 
 
 def pages_of(latchkey: TestApp, name: str) -> list[Page]:
-    """Return every page of an admin, and of theirs about someone, where all that can be named is called `name`."""
+    """Return every page of an admin, and the admin pages of another account, with `name` in every text field."""
     account = person(name=name, email="ada@example.com", admin=True)
     console = logged_in(latchkey, account)
     console.submit("/settings/keys/new", name=name)
     (key,) = find.keys_of(account.id)
-    sent = told_to_nobody(account, name)
-    made = {
+    sent = failed_delivery(account, name)
+    created = {
         "key_id": key.id,
         "account_id": account.id,
         "client_id": "app_00000000000000000000",
@@ -54,13 +54,13 @@ def pages_of(latchkey: TestApp, name: str) -> list[Page]:
     shown = []
     for route in SHOWN:
         latchkey.clock.forward(1)
-        shown.append(console.open(route.format(**made)))
+        shown.append(console.open(route.format(**created)))
     return shown
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_stored_text_is_shown_as_it_was_typed(latchkey: TestApp, payload: str) -> None:
-    """Names of people and keys, reasons: wherever one is shown it is text."""
+def test_stored_text_is_escaped(latchkey: TestApp, payload: str) -> None:
+    """Names of users and keys and reasons are text on every page."""
     pages = pages_of(latchkey, payload)
     for page in pages:
         assert page.status < 500
@@ -69,7 +69,7 @@ def test_stored_text_is_shown_as_it_was_typed(latchkey: TestApp, payload: str) -
 
 
 def test_text_changes_no_element_of_a_page(latchkey: TestApp) -> None:
-    """A page with a payload in it has the elements of the same page with a plain name, one for one."""
+    """A page with a payload has the same elements as a page with a plain name."""
     seen = []
     for number, name in enumerate(("Plain", *PAYLOADS)):
         account = person(name=name, email=f"n{number}@example.com")
@@ -82,17 +82,17 @@ def test_text_changes_no_element_of_a_page(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_typed_text_comes_back_as_text(latchkey: TestApp, box: Mailbox, payload: str) -> None:
-    """Forms that are shown again, and queries, repeat what was typed without becoming it."""
-    stranger, admin = ConsoleClient(latchkey), logged_in(latchkey, person(admin=True))
+def test_submitted_text_is_escaped(latchkey: TestApp, box: Mailbox, payload: str) -> None:
+    """Rejected forms and queries show their values as text."""
+    anonymous, admin = ConsoleClient(latchkey), logged_in(latchkey, person(admin=True))
     key = latchkey.key(person())
     pages = [
-        stranger.submit("/signup", email=payload, name=payload, password="short"),
-        stranger.submit("/forgot", email=payload),
-        stranger.log_in(payload, "wrong"),
-        stranger.open(f"/login?{urlencode({'next': payload, 'done': payload})}"),
-        stranger.open(f"/signup?{urlencode({'next': '/' + payload})}"),
-        stranger.open(f"/verify?{urlencode({'ticket': payload})}"),
+        anonymous.submit("/signup", email=payload, name=payload, password="short"),
+        anonymous.submit("/forgot", email=payload),
+        anonymous.log_in(payload, "wrong"),
+        anonymous.open(f"/login?{urlencode({'next': payload, 'done': payload})}"),
+        anonymous.open(f"/signup?{urlencode({'next': '/' + payload})}"),
+        anonymous.open(f"/verify?{urlencode({'ticket': payload})}"),
         admin.open(f"/admin?{urlencode({'find': payload})}"),
         admin.submit("/settings/keys/new", name=payload + "x" * 64, scopes=[payload], expiry=payload),
         admin.submit("/settings/account/email", on="/settings/account", email=payload, password=PASSWORD),
@@ -103,7 +103,7 @@ def test_typed_text_comes_back_as_text(latchkey: TestApp, box: Mailbox, payload:
         assert_harmless(page, payload)
 
 
-def test_notice_is_one_of_ours(latchkey: TestApp) -> None:
-    """A link can't make the console say something: `done` names one of its own sentences or none."""
+def test_notice_is_a_known_one(latchkey: TestApp) -> None:
+    """A link can't show its own text: `done` selects one of the notices or none."""
     assert ConsoleClient(latchkey).open("/login?done=logged-out").notice == "You are logged out."
     assert ConsoleClient(latchkey).open("/login?done=Your+account+is+locked").notice == ""

@@ -1,4 +1,4 @@
-"""Forms: only those that a person filled in on our own page are read, and whatever they hold is answered."""
+"""Forms are accepted only from a page of the console, and every body gets a page as its response."""
 
 import json
 import re
@@ -38,7 +38,7 @@ NAMES = (
 
 
 def everything() -> str:
-    """Return all that is stored, but for the counters and the moment a session was last seen."""
+    """Return all stored items, without counters and the time a session was last seen."""
     chosen = settings.current()
     names = [name for name in dynamodb.call("ListTables", {})["TableNames"] if name != chosen.table("windows")]
     items: dict[str, Any] = {name: dynamodb.call("Scan", {"TableName": name})["Items"] for name in names}
@@ -48,14 +48,14 @@ def everything() -> str:
 
 
 def token(console: ConsoleClient, on: str) -> str:
-    """Return the token of the forms on a page."""
+    """Return the CSRF token of the forms on a page."""
     return dict(console.open(on).read.forms[0].fields)["csrf"]
 
 
-def test_form_without_this_browsers_token_is_refused(latchkey: TestApp) -> None:
-    """With everything right but the token, no account is deleted and no key revoked."""
-    somewhere = place(latchkey)
-    own = token(somewhere.console, "/settings/account")
+def test_form_without_this_browsers_token_is_rejected(latchkey: TestApp) -> None:
+    """With only the token wrong, no account is deleted and no key revoked."""
+    site = place(latchkey)
+    own = token(site.console, "/settings/account")
     tokens: dict[str, list[str]] = {
         "missing": [],
         "empty": [""],
@@ -69,52 +69,52 @@ def test_form_without_this_browsers_token_is_refused(latchkey: TestApp) -> None:
     for what, given_tokens in tokens.items():
         for route in ("/settings/account/delete", "/settings/keys/{key_id}/revoke"):
             fields = {"password": [PASSWORD], "csrf": given_tokens}
-            page = somewhere.console.send(somewhere.path(route), fields)
+            page = site.console.send(site.path(route), fields)
             assert page.status == 403, (what, route)
-            assert "This page was open for too long." in page.problem
+            assert "This page has expired." in page.problem
             assert PASSWORD not in page.html
     assert everything() == before
 
 
-def test_form_from_another_origin_is_refused(latchkey: TestApp) -> None:
-    """With everything right but where it was sent from, a form changes nothing."""
-    somewhere = place(latchkey)
+def test_form_from_another_origin_is_rejected(latchkey: TestApp) -> None:
+    """With only the Origin wrong, a form changes nothing."""
+    site = place(latchkey)
     before = everything()
-    fields = {"csrf": token(somewhere.console, "/settings/account"), "password": PASSWORD}
+    fields = {"csrf": token(site.console, "/settings/account"), "password": PASSWORD}
     for origin in (*FOREIGN, None):
-        page = somewhere.console.send("/settings/account/delete", fields, origin=origin)
+        page = site.console.send("/settings/account/delete", fields, origin=origin)
         assert page.status == 403, origin
     assert everything() == before
 
 
-def test_no_form_is_read_without_token_or_origin(latchkey: TestApp) -> None:
-    """Every form there is: with no token, and from another site, it changes nothing."""
-    somewhere = place(latchkey)
+def test_every_form_needs_token_and_origin(latchkey: TestApp) -> None:
+    """Without the token, or with another Origin, no form of the console changes anything."""
+    site = place(latchkey)
     fields = {"password": PASSWORD, "reason": "because"}
-    signed = fields | {"csrf": token(somewhere.console, "/settings/account")}
+    signed = fields | {"csrf": token(site.console, "/settings/account")}
     before = everything()
     for route in FORMS:
         latchkey.clock.forward(1)
-        target = somewhere.path(route)
-        assert somewhere.console.send(target, fields).status == 403, route
-        assert somewhere.console.send(target, signed, origin=FOREIGN[0]).status == 403, route
+        target = site.path(route)
+        assert site.console.send(target, fields).status == 403, route
+        assert site.console.send(target, signed, origin=FOREIGN[0]).status == 403, route
     assert everything() == before
 
 
 def test_form_sent_by_get_changes_nothing(latchkey: TestApp) -> None:
-    """A link or an image can't send a form: what changes something takes POST only."""
-    somewhere = place(latchkey)
-    fields = f"csrf={token(somewhere.console, '/settings/account')}&password={PASSWORD}&reason=because&name=Eve"
+    """A link or an image can't send a form: every change needs POST."""
+    site = place(latchkey)
+    fields = f"csrf={token(site.console, '/settings/account')}&password={PASSWORD}&reason=because&name=Eve"
     before = everything()
     for route in FORMS:
         latchkey.clock.forward(1)
-        answer = latchkey.call("GET", f"{somewhere.path(route).partition('?')[0]}?{fields}")
-        assert answer.status in (200, 303, 404, 410, 400), route
+        response = latchkey.call("GET", f"{site.path(route).partition('?')[0]}?{fields}")
+        assert response.status in (200, 303, 404, 410, 400), route
     assert everything() == before
 
 
-def test_token_dies_with_its_session(latchkey: TestApp) -> None:
-    """After logging in anew, a form that was open before is out of date."""
+def test_token_is_bound_to_its_session(latchkey: TestApp) -> None:
+    """A form that was open before a new log-in is rejected."""
     account = person()
     console = ConsoleClient(latchkey)
     before = token(console, "/login")
@@ -124,14 +124,14 @@ def test_token_dies_with_its_session(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data; boundary=x", ""])
-def test_form_in_another_form_is_not_read(latchkey: TestApp, kind: str) -> None:
-    """What a script of another site may send without asking leave, plain text or multipart, is no form here."""
+def test_form_of_another_media_type_is_rejected(latchkey: TestApp, kind: str) -> None:
+    """Other sites can send text/plain and multipart without a preflight; neither is accepted."""
     console = logged_in(latchkey, person())
     cookie = f"__Host-latchkey={console.session}"
     headers = {"Cookie": cookie, "Origin": ORIGIN} | ({"Content-Type": kind} if kind else {})
     body = f"csrf={token(console, '/settings/account')}&name=Eve".encode()
-    answer = latchkey.gateway.handle("POST", "/settings/account/name", headers.items(), body)
-    assert answer.status == 415
+    response = latchkey.gateway.handle("POST", "/settings/account/name", headers.items(), body)
+    assert response.status == 415
 
 
 @pytest.mark.parametrize(
@@ -148,39 +148,39 @@ def test_form_in_another_form_is_not_read(latchkey: TestApp, kind: str) -> None:
     ],
     ids=["no_utf8", "surrogate", "one_mb", "10000_fields", "101_fields", "punctuation", "nul", "json"],
 )
-def test_rubbish_is_refused_in_words(latchkey: TestApp, body: bytes) -> None:
-    """Whatever comes as a form, the answer is a page that says what happened."""
+def test_malformed_form_gets_an_error_page(latchkey: TestApp, body: bytes) -> None:
+    """Any malformed body gets a page with an error message."""
     console = logged_in(latchkey, person())
     csrf = token(console, "/settings/account").encode()
     page = console.send("/settings/account/name", {}, body=body + b"&csrf=" + csrf)
     assert page.status in (400, 403, 413)
-    assert page.problem or page.heading == "That didn't work"
+    assert page.problem or page.heading == "Invalid request"
 
 
-def test_form_of_64_kb_is_read(latchkey: TestApp) -> None:
-    """What a person can type is read, and its fault is named beside the field."""
+def test_form_of_64_kb_is_accepted(latchkey: TestApp) -> None:
+    """Its error is shown at the field."""
     console = logged_in(latchkey, person())
     page = console.submit("/settings/account/name", on="/settings/account", name="x" * 60_000)
     assert (page.status, page.problem) == (400, "Name must be a text of 1 to 100 characters on one line.")
 
 
-def test_form_of_70_kb_is_told_to_be_too_long_and_shown_again(latchkey: TestApp) -> None:
-    """Nothing that was typed is lost, and nothing is changed."""
+def test_form_of_70_kb_is_too_long_and_keeps_its_values(latchkey: TestApp) -> None:
+    """Nothing is changed."""
     console = logged_in(latchkey, person())
     page = console.submit("/settings/account/name", on="/settings/account", name="x" * 70_000)
     assert (page.status, "This form is too long" in page.html) == (413, True)
     assert "x" * 70_000 in page.html
 
 
-def test_form_of_120_fields_is_told_so(latchkey: TestApp) -> None:
-    """What is wrong with it is said as it is."""
+def test_form_of_120_fields_is_rejected(latchkey: TestApp) -> None:
+    """The message states the limit."""
     console = logged_in(latchkey, person())
     page = console.send("/settings/account/name", {f"f{number}": "1" for number in range(120)})
-    assert (page.status, "more than 100 fields" in page.html, "UTF-8" in page.html) == (400, True, False)
+    assert (page.status, "at most 100 fields" in page.html, "UTF-8" in page.html) == (400, True, False)
 
 
 def assert_answered(page: Page) -> None:
-    """Check that a page was answered, and not by accident."""
+    """Check that a page was rendered without a server error."""
     assert page.status < 500, (page.target, page.status, page.text)
 
 
@@ -192,7 +192,7 @@ _values = st.one_of(
             "read",
             "admin",
             "never",
-            "at once",
+            "immediately",
             "free",
             "00000000",
             "/settings",
@@ -207,24 +207,24 @@ _fields = st.dictionaries(st.sampled_from(NAMES), st.one_of(_values, st.lists(_v
 
 
 @pytest.mark.parametrize("route", FORMS)
-def test_any_form_is_answered(latchkey: TestApp, route: str) -> None:
-    """Whatever is filled in, several fields at once, a form is answered without a fault.
+def test_any_form_gets_a_page(latchkey: TestApp, route: str) -> None:
+    """No combination of field values causes a server error.
 
-    Each by itself is tried in `tests/api/test_every_parameter.py`.
+    `tests/api/test_every_parameter.py` tests each parameter separately.
     """
-    somewhere = place(latchkey)
-    target = somewhere.path(route).partition("?")[0]
-    inside = dict(somewhere.console.cookies)
-    csrf = token(somewhere.console, "/settings/account")
+    site = place(latchkey)
+    target = site.path(route).partition("?")[0]
+    inside = dict(site.console.cookies)
+    csrf = token(site.console, "/settings/account")
 
     @trying(max_examples=1 if route in SLOW else 3, deadline=None)
     @given(fields=_fields, with_ticket=st.booleans())
     def attempt(fields: dict[str, Any], with_ticket: bool) -> None:
         latchkey.clock.forward(1)
-        somewhere.console.cookies = dict(inside)
-        ticket = {"ticket": somewhere.tickets.get(target, "")} if with_ticket else {}
+        site.console.cookies = dict(inside)
+        ticket = {"ticket": site.tickets.get(target, "")} if with_ticket else {}
         text = {name: _writable(value) for name, value in (fields | ticket | {"csrf": csrf}).items()}
-        assert_answered(somewhere.console.send(target, text))
+        assert_answered(site.console.send(target, text))
 
     attempt()
 
@@ -238,10 +238,10 @@ def test_any_form_is_answered(latchkey: TestApp, route: str) -> None:
     query=st.dictionaries(st.sampled_from((*NAMES, "limit", "é")), _values, max_size=5),
     last=st.text(alphabet=st.characters(codec="utf-8", exclude_characters="/?#%"), min_size=1, max_size=30),
 )
-def test_any_query_and_path_is_answered(
+def test_any_query_and_path_gets_a_page(
     latchkey: TestApp, route: str, inside: bool, query: dict[str, str], last: str
 ) -> None:
-    """Whatever stands in the address, the page is answered without a fault."""
+    """No path or query causes a server error."""
     latchkey.clock.forward(1)
     path = re.sub(r"\{\w+\}", quote(last), route)
     console = logged_in(latchkey, person(admin=True)) if inside else ConsoleClient(latchkey)
@@ -249,7 +249,7 @@ def test_any_query_and_path_is_answered(
 
 
 def _writable(value: Any) -> Any:
-    """Return text that can stand in a body at all: a browser sends no half of a surrogate pair."""
+    """Return text that can be encoded in a body: without lone surrogates."""
     if isinstance(value, list):
         return [_writable(one) for one in value]
     return value.encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""What every page carries: the headers that keep a browser from being used against its person, and the cookies."""
+"""Security headers and cookies of every page."""
 
 import re
 from dataclasses import replace
@@ -31,27 +31,27 @@ LOOPBACK = "http://127.0.0.1:8000"
 
 
 def assert_guarded(page: Page) -> None:
-    """Check the headers of a page, each of them once. The reference may send requests, to its own origin."""
+    """Check the security headers of a page, each sent once. Only the reference may send requests, to its own origin."""
     asks = {"Content-Security-Policy": f"{POLICY}; connect-src 'self'"} if page.target == "/docs" else {}
     for name, value in (HEADERS | asks).items():
         assert [given for header, given in page.answer.headers if header == name] == [value], (page.target, name)
     assert page.answer.header("Access-Control-Allow-Origin") is None, page.target
 
 
-def test_every_page_is_guarded(latchkey: TestApp) -> None:
-    """Every page there is, seen by an admin and by a stranger, and every redirect, has exactly these headers."""
-    somewhere = place(latchkey)
-    stranger = ConsoleClient(latchkey)
+def test_every_page_has_the_security_headers(latchkey: TestApp) -> None:
+    """Every page and redirect has exactly these headers, for an administrator and for an anonymous user."""
+    site = place(latchkey)
+    anonymous = ConsoleClient(latchkey)
     for route in SHOWN:
         latchkey.clock.forward(1)
-        for console in (somewhere.console, stranger):
-            page = console.open(somewhere.path(route))
+        for console in (site.console, anonymous):
+            page = console.open(site.path(route))
             assert page.status < 500, page.target
             assert_guarded(page)
 
 
-def test_every_error_is_a_guarded_page(latchkey: TestApp) -> None:
-    """So are the pages that say what went wrong, whichever way it did."""
+def test_every_error_page_has_the_security_headers(latchkey: TestApp) -> None:
+    """This holds for every kind of error."""
     console = logged_in(latchkey, person())
     missing = console.open("/settings/keys/key_00000000000000000000")
     forged = console.send("/settings/account/name", {"name": "Eve"})
@@ -67,8 +67,8 @@ def test_every_error_is_a_guarded_page(latchkey: TestApp) -> None:
     assert limited.answer.header("Retry-After") == "3600"
 
 
-def test_fault_of_ours_is_a_guarded_page(latchkey: TestApp) -> None:
-    """A page that fails says so in words and quotes the request's id, without a traceback."""
+def test_server_error_page_has_the_security_headers(latchkey: TestApp) -> None:
+    """The page has a message and the request id, but no traceback."""
     console = logged_in(latchkey, person())
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("credentials")})
     page = console.open("/settings/keys")
@@ -78,20 +78,20 @@ def test_fault_of_ours_is_a_guarded_page(latchkey: TestApp) -> None:
     assert "Traceback" not in page.html
 
 
-def test_strict_transport_is_asked_for_over_https_only(latchkey: TestApp) -> None:
-    """On plain-http loopback there is no https to insist on."""
+def test_hsts_is_sent_over_https_only(latchkey: TestApp) -> None:
+    """Loopback uses plain HTTP."""
     with settings.in_use(replace(settings.current(), public_url=LOOPBACK)):
         page = ConsoleClient(latchkey, origin=LOOPBACK).open("/login")
     assert page.answer.header("Strict-Transport-Security") is None
     assert page.answer.header("Content-Security-Policy") == POLICY
 
 
-def test_no_page_needs_what_the_policy_forbids(latchkey: TestApp) -> None:
-    """No inline script, style or handler, no data: URL, and nothing from another host."""
-    somewhere = place(latchkey)
+def test_pages_comply_with_their_content_security_policy(latchkey: TestApp) -> None:
+    """No page has an inline script, style or handler, a data: URL, or a resource of another host."""
+    site = place(latchkey)
     for route in SHOWN:
         latchkey.clock.forward(1)
-        page = somewhere.console.open(somewhere.path(route))
+        page = site.console.open(site.path(route))
         assert not [name for name in page.read.attributes if name == "style" or name.startswith("on")], page.target
         assert not re.search(r"<style|javascript:|data:", page.html), page.target
         assert set(re.findall(r"<script[^>]*>(.*?)</script>", page.html, re.DOTALL)) <= {""}, page.target
@@ -100,7 +100,7 @@ def test_no_page_needs_what_the_policy_forbids(latchkey: TestApp) -> None:
 
 
 def test_cookies_over_https_are_bound_to_this_host(latchkey: TestApp) -> None:
-    """`__Host-`, for every path, over https only, out of reach of scripts, not sent by other sites' forms."""
+    """They have `__Host-`, `Path=/`, Secure, HttpOnly and SameSite=Lax."""
     account = person()
     console = ConsoleClient(latchkey)
     shown = console.open("/login")
@@ -121,7 +121,7 @@ def _masked(cookie: str) -> str:
 
 
 def test_cookies_on_loopback_do_without_https(latchkey: TestApp) -> None:
-    """On plain http a browser would drop `Secure` and `__Host-` cookies; the rest stays."""
+    """On plain HTTP browsers reject `Secure` and `__Host-` cookies; the other attributes stay."""
     account = person()
     with settings.in_use(replace(settings.current(), public_url=LOOPBACK)):
         console = ConsoleClient(latchkey, origin=LOOPBACK)
@@ -131,31 +131,31 @@ def test_cookies_on_loopback_do_without_https(latchkey: TestApp) -> None:
     assert session.partition("; ")[2] == "Path=/; HttpOnly; SameSite=Lax; Max-Age=1209600"
 
 
-def test_cookie_of_plain_http_is_none_over_https(latchkey: TestApp) -> None:
-    """A cookie that a neighbour on plain http could plant is not read where there is https."""
+def test_cookie_without_the_host_prefix_is_ignored_over_https(latchkey: TestApp) -> None:
+    """A neighbouring host can't plant a session from plain HTTP."""
     console = logged_in(latchkey, person())
     console.cookies = {"latchkey": console.session}
     assert console.open("/settings/account").status == 303
 
 
-def test_session_is_no_credential_of_the_api(latchkey: TestApp) -> None:
-    """No cookie opens /v1: another site's page can't use it, and no answer of /v1 sets one."""
+def test_session_cookie_is_no_credential_of_the_api(latchkey: TestApp) -> None:
+    """Another site's page can't use it for /v1, and no response of /v1 sets a cookie."""
     console = logged_in(latchkey, person())
     cookie = {"Cookie": f"__Host-latchkey={console.session}"}
     assert latchkey.call("GET", "/v1/users/me", headers=cookie).status == 401
     assert latchkey.call("GET", "/v1/users/me", console.session).status == 401
-    answer = latchkey.call("GET", "/v1/users/me", latchkey.key(person()).secret)
-    assert answer.header("Set-Cookie") is None
+    response = latchkey.call("GET", "/v1/users/me", latchkey.key(person()).secret)
+    assert response.header("Set-Cookie") is None
 
 
 @pytest.mark.parametrize("cookie", ["", ";;=;", "a=b; __Host-latchkey", "__Host-latchkey=" + "x" * 4_000, "é=ü; =; ;"])
-def test_any_cookie_header_is_read(latchkey: TestApp, cookie: str) -> None:
-    """Whatever else lies in the jar of a shared domain, the page is shown."""
+def test_any_cookie_header_is_accepted(latchkey: TestApp, cookie: str) -> None:
+    """The page is shown with any other cookies of a shared domain."""
     assert ConsoleClient(latchkey).open("/login", Cookie=cookie).status == 200
 
 
-def test_static_files_are_kept_for_a_year_and_cost_nothing(latchkey: TestApp) -> None:
-    """Their names carry a hash of what is in them; they are served unasked, uncounted, with the right type."""
+def test_static_files_are_cached_for_a_year_and_not_counted(latchkey: TestApp) -> None:
+    """Their names have a content hash; they are served with the right type and without a rate limit."""
     console = ConsoleClient(latchkey)
     files = [url for url in console.open("/").urls if url.startswith("/static/")]
     assert sorted(re.sub(r"\.[0-9a-f]{12}\.", ".", file) for file in files) == sorted(
@@ -163,12 +163,12 @@ def test_static_files_are_kept_for_a_year_and_cost_nothing(latchkey: TestApp) ->
     )
     with telemetry.calls_watched() as calls:
         for file in files:
-            answer = console.open(file).answer
-            assert answer.status == 200
-            assert answer.header("Cache-Control") == "public, max-age=31536000, immutable"
-            assert answer.header("X-Content-Type-Options") == "nosniff"
-            assert answer.header("Content-Type") == assets.TYPES["." + file.rpartition(".")[2]]
-            assert answer.header("Set-Cookie") is None
+            response = console.open(file).answer
+            assert response.status == 200
+            assert response.header("Cache-Control") == "public, max-age=31536000, immutable"
+            assert response.header("X-Content-Type-Options") == "nosniff"
+            assert response.header("Content-Type") == assets.TYPES["." + file.rpartition(".")[2]]
+            assert response.header("Set-Cookie") is None
     assert calls.made == []
 
 
@@ -176,8 +176,8 @@ def test_static_files_are_kept_for_a_year_and_cost_nothing(latchkey: TestApp) ->
     "name", ["latchkey.css", "latchkey.000000000000.css", "..%2f..%2fapp.py", "%2e%2e", "assets.py", "nothing.css"]
 )
 def test_unknown_static_file_is_not_found(latchkey: TestApp, name: str) -> None:
-    """Only a whole name opens a file: no old hash, no other folder."""
+    """Only a full current name is served: no old hash, no other folder."""
     with telemetry.calls_watched() as calls:
-        answer = ConsoleClient(latchkey).open(f"/static/{name}").answer
-    assert (answer.status, calls.made) == (404, [])
-    assert "immutable" not in str(answer.headers)
+        response = ConsoleClient(latchkey).open(f"/static/{name}").answer
+    assert (response.status, calls.made) == (404, [])
+    assert "immutable" not in str(response.headers)

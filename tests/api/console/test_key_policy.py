@@ -1,8 +1,8 @@
-"""Settings > API Keys: what is done when a key behaves strangely, and what was noticed."""
+"""Settings > API Keys: the response to unusual activity of a key, and its alerts."""
 
 from chalicelib.credentials import revoke
 from chalicelib.detection import leak_policy, leaks
-from tests.oauth.flow import someone
+from tests.oauth.flow import new_user
 from tests.support.harness import TestApp
 
 KEYS, ACCOUNT = "/settings/keys", "/settings/account"
@@ -10,7 +10,7 @@ KEYS, ACCOUNT = "/settings/keys", "/settings/account"
 
 def test_policy_is_chosen_on_the_page_of_the_key(latchkey: TestApp) -> None:
     """The page shows it afterwards, and so does the API."""
-    ada = someone(latchkey)
+    ada = new_user(latchkey)
     issued = latchkey.key(ada.account)
     path = f"{KEYS}/{issued.key.id}"
     assert 'value="tell" checked' in ada.open(path).html
@@ -21,9 +21,9 @@ def test_policy_is_chosen_on_the_page_of_the_key(latchkey: TestApp) -> None:
         assert latchkey.call("GET", f"/v1/keys/{issued.key.id}", issued.secret).json()["on_anomaly"] == chosen
 
 
-def test_policy_that_is_none_is_refused(latchkey: TestApp) -> None:
-    """And nobody chooses for someone else's key, or for one that has ended."""
-    ada, eve = someone(latchkey), someone(latchkey, "Eve")
+def test_invalid_policy_is_rejected(latchkey: TestApp) -> None:
+    """Neither a key of another account nor an expired or revoked key can be changed."""
+    ada, eve = new_user(latchkey), new_user(latchkey, "Eve")
     issued = latchkey.key(ada.account)
     path = f"{KEYS}/{issued.key.id}"
     assert ada.submit(f"{path}/policy", on=path, on_anomaly="ignore").status == 400
@@ -35,26 +35,26 @@ def test_policy_that_is_none_is_refused(latchkey: TestApp) -> None:
     assert ada.send(f"{path}/policy", late).status == 409
 
 
-def test_what_was_noticed_stands_in_the_list_and_on_the_page(latchkey: TestApp) -> None:
-    """With its day, as text; after seven days it is gone."""
-    ada = someone(latchkey)
+def test_alert_is_shown_in_the_list_and_on_the_page(latchkey: TestApp) -> None:
+    """It is shown as text with its date, for seven days."""
+    ada = new_user(latchkey)
     issued = latchkey.key(ada.account)
     leak_policy.act(ada.account.id, issued.key.id, why="requests from a <new> network")
     for path in (KEYS, f"{KEYS}/{issued.key.id}"):
         assert "Unusual: requests from a <new> network on 2021-12-20" in ada.open(path).text
     latchkey.clock.forward(7 * 86_400)
-    ada.logs_in_again()
+    ada.log_in_again()
     assert "Unusual" not in ada.open(KEYS).text
 
 
-def test_leaked_key_says_so(latchkey: TestApp) -> None:
-    """On its page, also when it is revoked already."""
-    ada = someone(latchkey)
+def test_page_of_a_leaked_key_has_a_warning(latchkey: TestApp) -> None:
+    """This also holds for a key that is already revoked."""
+    ada = new_user(latchkey)
     issued = latchkey.key(ada.account)
     path = f"{KEYS}/{issued.key.id}"
     leaks.follow_up([leaks.Alert(issued.secret, "key", public=False)])
     assert "Replace it now" in ada.open(path).text
     leaks.follow_up([leaks.Alert(issued.secret, "key")])
     page = ada.open(path).text
-    assert "found where others can read it" in page
+    assert "This key has leaked" in page
     assert "Replace it now" not in page

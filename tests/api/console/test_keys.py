@@ -1,4 +1,4 @@
-"""Settings > API Keys: generate, see, rename, narrow, rotate, revoke, as a person does it."""
+"""Settings > API Keys: generate, list, rename, rotate and revoke keys, and remove scopes, as a user does."""
 
 import re
 from dataclasses import replace
@@ -17,23 +17,23 @@ NO_SCOPES = f"Scopes must be a list of one or more different words of {', '.join
 
 
 def secret_on(page: Page) -> str:
-    """Return the one secret that a page shows: to copy it, and in a command to try."""
+    """Return the only secret on a page; it is shown to copy and in a command."""
     (secret,) = set(page.secrets)
     return secret
 
 
 def states(console: ConsoleClient) -> list[tuple[str, str]]:
-    """Return the keys of the list from top to bottom: the first word of the name and the state."""
+    """Return the keys of the list from top to bottom, as the first word of the name and the state."""
     rows = console.open("/settings/keys").rows
     return [(row[0].split()[0], row[-1]) for row in rows if row[-1] != "State"]
 
 
-def test_person_generates_a_key_and_uses_it(latchkey: TestApp) -> None:
-    """The page shows the secret once; the key does what was chosen, and appears in the list by its hint."""
+def test_user_generates_a_key_and_uses_it(latchkey: TestApp) -> None:
+    """The page shows the secret once; the key has the selected scopes and is listed with its preview."""
     console = logged_in(latchkey, person())
-    made = console.submit(NEW, name="Nightly export", scopes=["read", "write"], expiry="30 days")
-    assert (made.status, made.heading) == (200, "Your new key")
-    secret = secret_on(made)
+    created = console.submit(NEW, name="Nightly export", scopes=["read", "write"], expiry="30 days")
+    assert (created.status, created.heading) == (200, "Your new key")
+    secret = secret_on(created)
     key = latchkey.call("GET", "/v1/users/me", secret)
     assert key.status == 200
     assert refusal(latchkey.call("GET", "/v1/keys", secret)) == (403, "insufficient_scope")
@@ -43,22 +43,22 @@ def test_person_generates_a_key_and_uses_it(latchkey: TestApp) -> None:
         "read write",
         "2021-12-20",
         "2022-01-19",
-        "this hour",
-        "Live",
+        "This hour",
+        "Active",
     ]
     assert secret not in console.open("/settings/keys").html
 
 
-@pytest.mark.parametrize(("expiry", "shown"), [("never", "never"), ("7 days", "2021-12-27"), ("1 year", "2022-12-20")])
-def test_expiry_is_what_was_chosen(latchkey: TestApp, expiry: str, shown: str) -> None:
-    """Each choice means what it says."""
+@pytest.mark.parametrize(("expiry", "shown"), [("never", "Never"), ("7 days", "2021-12-27"), ("1 year", "2022-12-20")])
+def test_key_has_the_selected_expiry(latchkey: TestApp, expiry: str, shown: str) -> None:
+    """This holds for each option."""
     console = logged_in(latchkey, person())
     console.submit(NEW, name="CI", expiry=expiry)
     assert console.open("/settings/keys").rows[1][3] == shown
 
 
 def test_form_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
-    """A reload of the answer says that the form was used, shows no secret, and a new form works."""
+    """Reloading the response reports that the form was used and shows no secret; a new form works."""
     account = person()
     console = logged_in(latchkey, account)
     form = console.filled(console.open(NEW), NEW, {"name": "CI"})
@@ -71,8 +71,8 @@ def test_form_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
     assert len(list(find.keys_of(account.id))) == 2
 
 
-def test_form_of_one_account_spends_none_of_another(latchkey: TestApp) -> None:
-    """A ticket that someone else has seen is still good for the account it was made for."""
+def test_form_token_is_bound_to_its_account(latchkey: TestApp) -> None:
+    """Its use by another account doesn't affect this one."""
     one, other = logged_in(latchkey, person()), logged_in(latchkey, person(name="Eve"))
     ticket = one.open(NEW).value(NEW, "ticket")
     assert other.submit(NEW, name="Theirs", ticket=ticket).status == 200
@@ -96,10 +96,8 @@ def test_form_of_one_account_spends_none_of_another(latchkey: TestApp) -> None:
         ({"expiry": ""}, "Expiry must be one of never, 7 days, 30 days, 90 days, 1 year."),
     ],
 )
-def test_form_with_a_fault_is_shown_again_as_it_was(
-    latchkey: TestApp, fields: dict[str, str | list[str]], problem: str
-) -> None:
-    """What was typed stands there still; no key was made, and the form's ticket is new."""
+def test_rejected_form_keeps_its_values(latchkey: TestApp, fields: dict[str, str | list[str]], problem: str) -> None:
+    """No key is created, and the form gets a new one-time token."""
     account = person()
     console = logged_in(latchkey, account)
     typed: dict[str, str | list[str]] = {"name": "CI", "scopes": ["write"], "expiry": "7 days"}
@@ -112,7 +110,7 @@ def test_form_with_a_fault_is_shown_again_as_it_was(
 
 
 def test_scopes_of_admins_are_offered_to_admins_only(latchkey: TestApp) -> None:
-    """Nobody is offered what they would be refused."""
+    """The form has only the scopes that the account can have."""
     offered = re.findall(r'name="scopes" value="(\w+)"', logged_in(latchkey, person()).open(NEW).html)
     assert offered == list(scopes.ORDINARY)
     admin = logged_in(latchkey, person(admin=True))
@@ -120,16 +118,18 @@ def test_scopes_of_admins_are_offered_to_admins_only(latchkey: TestApp) -> None:
     assert admin.submit(NEW, name="Ops", scopes=["admin"]).status == 200
 
 
-def test_admin_generates_a_key_that_asks_about_secrets(latchkey: TestApp) -> None:
-    """A service of the owner's needs one, and nothing but the scope `verify` on it."""
+def test_admin_generates_a_key_to_verify_secrets(latchkey: TestApp) -> None:
+    """The admin's own service needs only the scope `verify`."""
     admin = logged_in(latchkey, person(admin=True))
     service = secret_on(admin.submit(NEW, name="Orders", scopes=["verify"]))
-    asked = latchkey.call("POST", "/v1/verify", service, json_body={"secret": latchkey.key(latchkey.account()).secret})
-    assert (asked.status, asked.json()["valid"]) == (200, True)
+    verification = latchkey.call(
+        "POST", "/v1/verify", service, json_body={"secret": latchkey.key(latchkey.account()).secret}
+    )
+    assert (verification.status, verification.json()["valid"]) == (200, True)
 
 
-def test_twenty_first_key_is_refused_in_words(latchkey: TestApp) -> None:
-    """The page says what to do about it."""
+def test_twenty_first_key_is_rejected(latchkey: TestApp) -> None:
+    """The message explains what to do."""
     account = person()
     for _ in range(20):
         latchkey.key(account)
@@ -138,27 +138,27 @@ def test_twenty_first_key_is_refused_in_words(latchkey: TestApp) -> None:
 
 
 def test_key_is_renamed(latchkey: TestApp) -> None:
-    """Under its page, with a confirmation; a bad name changes nothing."""
+    """The page confirms it; an invalid name changes nothing."""
     account = person()
     console = logged_in(latchkey, account)
     path = f"/settings/keys/{latchkey.key(account).key.id}"
     page = console.submit(f"{path}/rename", on=path, name="Web shop")
     assert page.location == f"{path}?done=renamed"
     shown = console.follow(page)
-    assert (shown.heading, shown.notice) == ("Web shop", "The name is changed.")
+    assert (shown.heading, shown.notice) == ("Web shop", "Name changed.")
     bad = console.submit(f"{path}/rename", on=path, name="")
     assert (bad.status, bad.heading) == (400, "Web shop")
 
 
-def test_key_is_narrowed_and_never_widened(latchkey: TestApp) -> None:
-    """From the next request on it may do less; what was taken can't be given back."""
+def test_scopes_are_removed_and_never_added(latchkey: TestApp) -> None:
+    """The change applies from the next request."""
     account = person()
     console = logged_in(latchkey, account)
     key = latchkey.key(account, "read", "write")
     path = f"/settings/keys/{key.key.id}"
     assert latchkey.call("PATCH", "/v1/users/me", key.secret, json_body={"name": "Ada"}).status == 200
     page = console.submit(f"{path}/narrow", on=path, scopes=["read"])
-    assert console.follow(page).notice == "The scopes are narrowed, from the next request on."
+    assert console.follow(page).notice == "Scopes removed. The change applies from the next request."
     assert refusal(latchkey.call("PATCH", "/v1/users/me", key.secret, json_body={"name": "Ada"})) == (
         403,
         "insufficient_scope",
@@ -171,7 +171,7 @@ def test_key_is_narrowed_and_never_widened(latchkey: TestApp) -> None:
 
 
 def test_policy_is_chosen(latchkey: TestApp) -> None:
-    """What is done when something is unusual; what is no policy is refused."""
+    """An unknown response to unusual activity is rejected."""
     account = person()
     console = logged_in(latchkey, account)
     key_id = latchkey.key(account).key.id
@@ -182,8 +182,8 @@ def test_policy_is_chosen(latchkey: TestApp) -> None:
     assert console.submit(f"{path}/policy", on=path, on_anomaly="panic").status == 400
 
 
-def test_what_was_noticed_is_taken_for_usual(latchkey: TestApp) -> None:
-    """By a button beside it, in the list, too; what was noticed after the page was shown stays."""
+def test_alert_is_dismissed(latchkey: TestApp) -> None:
+    """It disappears from the list, too; an alert that came after the page was shown stays."""
     account = person()
     console = logged_in(latchkey, account)
     key_id = latchkey.key(account).key.id
@@ -201,32 +201,32 @@ def test_what_was_noticed_is_taken_for_usual(latchkey: TestApp) -> None:
         assert console.send(f"{path}/usual", {"csrf": csrf, "noted_at": rubbish}).status == 303
 
 
-def test_key_is_rotated_with_the_grace_that_was_chosen(latchkey: TestApp) -> None:
-    """The new secret is shown once; the old key works until the moment the page names, and was last used then."""
+def test_key_is_rotated_with_the_selected_grace(latchkey: TestApp) -> None:
+    """The new secret is shown once; the old key works until the time on the page, which also has its last use."""
     account = person()
     console = logged_in(latchkey, account)
     key = latchkey.key(account)
     latchkey.call("GET", "/v1/users/me", key.secret)
     path = f"/settings/keys/{key.key.id}"
     latchkey.clock.forward(1)
-    made = console.submit(f"{path}/rotate", on=path, grace="in 1 hour")
-    assert (made.status, made.heading) == (200, "Your new key")
-    assert "2021-12-20 11:00 UTC" in made.text
-    assert "this hour" in made.text
-    assert states(console) == [("Test", "Live"), ("Test", "Rotated out")]
-    assert latchkey.call("GET", "/v1/users/me", secret_on(made)).status == 200
+    created = console.submit(f"{path}/rotate", on=path, grace="in 1 hour")
+    assert (created.status, created.heading) == (200, "Your new key")
+    assert "2021-12-20 11:00 UTC" in created.text
+    assert "this hour" in created.text
+    assert states(console) == [("Test", "Active"), ("Test", "Rotated")]
+    assert latchkey.call("GET", "/v1/users/me", secret_on(created)).status == 200
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
     latchkey.clock.forward(3_600)
     assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "token_expired")
-    assert states(console) == [("Test", "Live"), ("Test", "Expired")]
+    assert states(console) == [("Test", "Active"), ("Test", "Expired")]
 
 
 def test_rotation_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
-    """A reload says that the key was rotated already."""
+    """Reloading the response reports that the key was already rotated."""
     account = person()
     console = logged_in(latchkey, account)
     path = f"/settings/keys/{latchkey.key(account).key.id}"
-    form = console.filled(console.open(f"{path}/rotate"), f"{path}/rotate", {"grace": "at once"})
+    form = console.filled(console.open(f"{path}/rotate"), f"{path}/rotate", {"grace": "immediately"})
     assert console.send(f"{path}/rotate", form).status == 200
     again = console.send(f"{path}/rotate", form)
     assert again.status == 409
@@ -234,8 +234,8 @@ def test_rotation_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
     assert console.send(f"{path}/rotate", form | {"grace": "in 100 years"}).status == 400
 
 
-def test_key_is_revoked_after_a_question(latchkey: TestApp) -> None:
-    """The page asks first; then the key stops at the next request and stands below as revoked."""
+def test_key_is_revoked_after_a_confirmation(latchkey: TestApp) -> None:
+    """Then it stops at the next request and is listed as revoked."""
     account = person()
     console = logged_in(latchkey, account)
     key, other = latchkey.key(account), latchkey.key(account)
@@ -245,27 +245,27 @@ def test_key_is_revoked_after_a_question(latchkey: TestApp) -> None:
     page = console.follow(console.submit(f"{path}/revoke"))
     assert (page.target, page.notice) == (
         "/settings/keys?done=revoked",
-        "The key is revoked. It stops working with the next request.",
+        "Key revoked. It stops working from the next request.",
     )
     assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
     assert latchkey.call("GET", "/v1/users/me", other.secret).status == 200
-    assert states(console) == [("Test", "Live"), ("Test", "Revoked")]
+    assert states(console) == [("Test", "Active"), ("Test", "Revoked")]
     assert not [form for form in console.open(path).read.forms if "settings/keys" in form.action]
 
 
-def test_keys_are_listed_newest_first_and_ended_ones_below(latchkey: TestApp) -> None:
-    """What works stands on top."""
+def test_keys_are_listed_newest_first_and_inactive_ones_below(latchkey: TestApp) -> None:
+    """Active keys are at the top."""
     account = person()
     console = logged_in(latchkey, account)
     for name, expiry in (("First", "7 days"), ("Second", "never"), ("Third", "90 days")):
         console.submit(NEW, name=name, expiry=expiry)
         latchkey.clock.forward(60)
     latchkey.clock.forward(8 * 86_400)
-    assert states(logged_in(latchkey, account)) == [("Third", "Live"), ("Second", "Live"), ("First", "Expired")]
+    assert states(logged_in(latchkey, account)) == [("Third", "Active"), ("Second", "Active"), ("First", "Expired")]
 
 
 def test_last_use_is_shown_in_words(latchkey: TestApp) -> None:
-    """Never, this hour, hours ago, days ago."""
+    """It is shown as never, this hour, hours ago or days ago."""
     account = person()
     key = latchkey.key(account)
     shown = []
@@ -274,41 +274,43 @@ def test_last_use_is_shown_in_words(latchkey: TestApp) -> None:
         shown.append(logged_in(latchkey, account).open("/settings/keys").rows[1][4])
         if len(shown) == 1:
             latchkey.call("GET", "/v1/users/me", key.secret)
-    assert shown == ["never", "this hour", "5 hours ago", "3 days ago"]
+    assert shown == ["Never", "This hour", "5 hours ago", "3 days ago"]
 
 
-def test_use_that_is_long_ago_is_not_said_to_be_none(latchkey: TestApp) -> None:
-    """Counters are kept for 31 days: of what an older key did before, nobody knows."""
+def test_use_before_the_oldest_counter_is_not_shown_as_never(latchkey: TestApp) -> None:
+    """Counters are kept for 31 days, so the earlier use of an older key is unknown."""
     account = person()
     path = f"/settings/keys/{latchkey.key(account).key.id}"
     console = logged_in(latchkey, account)
     assert "It was never used." in console.open(f"{path}/revoke").text
     latchkey.clock.forward(31 * 86_400)
     console = logged_in(latchkey, account)
-    assert console.open("/settings/keys").rows[1][4] == "not in 31 days"
+    assert console.open("/settings/keys").rows[1][4] == "Not in 31 days"
     assert "It was not used in 31 days." in console.open(f"{path}/revoke").text
-    assert "never" not in console.open(path).text.partition("Last used")[2].partition("Rotate")[0]
+    assert "Never" not in console.open(path).text.partition("Last used")[2].partition("Rotate")[0]
 
 
 @pytest.mark.parametrize("configured", [True, False])
-def test_unproven_address_generates_no_key_where_mail_is_sent(latchkey: TestApp, configured: bool) -> None:
-    """By page and by API alike; where no mail leaves, nobody could prove anything, so nobody has to."""
+def test_unverified_address_generates_no_key_where_email_is_sent(latchkey: TestApp, configured: bool) -> None:
+    """Page and API agree; without email no address can be verified, so none has to be."""
     account = person(verified=False)
     key = latchkey.key(account)
     console = logged_in(latchkey, account)
     form = console.filled(console.open(NEW), NEW, {"name": "CI"})
     with settings.in_use(replace(settings.current(), mail_from="keys@example.com" if configured else "")):
         shown, sent = console.open(NEW), console.send(NEW, form)
-        made = latchkey.call("POST", "/v1/keys", key.secret, json_body={"name": "CI", "scopes": ["read"]})
+        created = latchkey.call("POST", "/v1/keys", key.secret, json_body={"name": "CI", "scopes": ["read"]})
         assert ("Confirm your email address" in console.open("/settings/keys").text) is configured
-        assert [shown.status, sent.status, made.status] == ([409, 409, 409] if configured else [200, 200, 201])
+        assert [shown.status, sent.status, created.status] == ([409, 409, 409] if configured else [200, 200, 201])
         if configured:
-            assert made.json()["message"] == "Confirm your email address first. Request a link in Settings > Account."
+            assert (
+                created.json()["message"] == "Confirm your email address first. Request a link in Settings > Account."
+            )
             assert latchkey.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret).status == 201
 
 
 def test_key_made_here_is_no_stronger_than_its_account(latchkey: TestApp) -> None:
-    """The tier is the account's, whichever of its keys asks."""
+    """Every key has the tier of its account."""
     console = logged_in(latchkey, person(tier=tiers.PRO))
     secret = secret_on(console.submit(NEW, name="CI"))
     assert latchkey.call("GET", "/v1/limits", secret).json()["tier"] == "pro"
@@ -318,8 +320,8 @@ def test_key_made_here_is_no_stronger_than_its_account(latchkey: TestApp) -> Non
     ("scope", "path"),
     [("read", "users/me"), ("keys", "keys"), ("events", "events"), ("webhooks", "webhooks"), ("write", None)],
 )
-def test_what_a_new_key_is_tried_with_is_what_it_may_ask_for(latchkey: TestApp, scope: str, path: str | None) -> None:
-    """The command on its page answers 200; a key that may ask for nothing has none."""
+def test_example_command_of_a_new_key_works(latchkey: TestApp, scope: str, path: str | None) -> None:
+    """The command on its page gets a 200; a key without a suitable scope has no command."""
     console = logged_in(latchkey, person())
     page = console.submit("/settings/keys/new", name="One", scopes=[scope])
     assert ("Try it" in page.text) is (path is not None)

@@ -1,4 +1,4 @@
-"""Setting a password by a link: what is ticked ends at the next request, and everything else goes on."""
+"""A password reset removes the selected items at the next request and keeps everything else."""
 
 import re
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from chalicelib.oauth import clients, consent, grants
 from chalicelib.termination import finish
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
-from tests.api.console.places import told_to_nobody
-from tests.oauth.flow import CLIENT, App, Person, registered, someone, works
+from tests.api.console.places import failed_delivery
+from tests.oauth.flow import CLIENT, App, User, is_accepted, new_user, register_client
 from tests.support.console_client import ConsoleClient, Page, person
 from tests.support.harness import TestApp
 
@@ -31,7 +31,7 @@ LATER_MS = 60_000
 class Leftover:
     """Two of everything in Ada's account: a key, an application with its token, a webhook; and two connected apps."""
 
-    ada: Person
+    ada: User
     keys: list[Any]
     apps: list[App]
     tokens: list[str]
@@ -39,17 +39,17 @@ class Leftover:
     connected: list[str]
 
 
-def left(latchkey: TestApp) -> Leftover:
-    """Return what stands in an account that somebody else was in."""
-    ada = someone(latchkey)
-    apps = [registered(latchkey, owner=ada.account) for _ in range(2)]
+def account_with_items(latchkey: TestApp) -> Leftover:
+    """Return an account whose password someone else knew, with its items."""
+    ada = new_user(latchkey)
+    apps = [register_client(latchkey, owner=ada.account) for _ in range(2)]
     return Leftover(
         ada,
         keys=[latchkey.key(ada.account) for _ in range(2)],
         apps=apps,
         tokens=[app.ask(CLIENT).json()["access_token"] for app in apps],
-        webhooks=[endpoints.owned(ada.account.id, told_to_nobody(ada.account).endpoint_id) for _ in range(2)],
-        connected=[ada.grant(registered(latchkey))[0] for _ in range(2)],
+        webhooks=[endpoints.owned(ada.account.id, failed_delivery(ada.account).endpoint_id) for _ in range(2)],
+        connected=[ada.grant(register_client(latchkey))[0] for _ in range(2)],
     )
 
 
@@ -61,80 +61,80 @@ def link(account: Account, *, mailed: bool = True) -> str:
 
 
 def ticked(page: Page) -> dict[str, bool]:
-    """Return every box of the page by its value, and whether it is ticked."""
+    """Return every checkbox of the page by its value, and whether it is selected."""
     boxes = re.findall(r'<input type="checkbox"[^>]*>', page.html)
     return {re.findall(r'value="([^"]+)"', box)[0]: " checked" in box for box in boxes}
 
 
 def minute_passes() -> None:
-    """Let the minute's function run."""
+    """Run the function that is scheduled every minute."""
     finish.all_unfinished(clock.now_ms() + LATER_MS)
 
 
 @pytest.mark.parametrize("mailed", [True, False])
-def test_link_offers_what_there_is_and_ticks_connected_apps_only(latchkey: TestApp, mailed: bool) -> None:
-    """Every key, application and webhook by its name, unticked; also by a link that was handed over."""
-    there = left(latchkey)
-    page = ConsoleClient(latchkey).open(link(there.ada.account, mailed=mailed))
-    ids = [key.key.id for key in there.keys] + [app.id for app in there.apps] + [hook.id for hook in there.webhooks]
+def test_link_offers_every_item_and_selects_connected_apps_only(latchkey: TestApp, mailed: bool) -> None:
+    """Every key, application and webhook is listed, also by a link from an administrator."""
+    items = account_with_items(latchkey)
+    page = ConsoleClient(latchkey).open(link(items.ada.account, mailed=mailed))
+    ids = [key.key.id for key in items.keys] + [app.id for app in items.apps] + [hook.id for hook in items.webhooks]
     assert ticked(page) == {"end": True} | dict.fromkeys(ids, False)
     assert "Log out everywhere and disconnect apps" in page.text
-    for shown in (there.keys[0].key.hint, there.apps[0].client.name, there.webhooks[0].name):
+    for shown in (items.keys[0].key.hint, items.apps[0].client.name, items.webhooks[0].name):
         assert shown in page.text, shown
     assert page.secrets == []
 
 
-def test_ticked_things_end_at_the_next_request_and_others_go_on(latchkey: TestApp) -> None:
-    """One key, one application and one webhook of two; the untouched box disconnects both apps; sessions are over."""
-    there = left(latchkey)
-    account, chosen = there.ada.account, [there.keys[0].key.id, there.apps[0].id, there.webhooks[0].id]
+def test_selected_items_stop_and_others_keep_working(latchkey: TestApp) -> None:
+    """One of two keys, applications and webhooks stops; the default disconnects both apps and ends all sessions."""
+    items = account_with_items(latchkey)
+    account, chosen = items.ada.account, [items.keys[0].key.id, items.apps[0].id, items.webhooks[0].id]
     assert all(
-        works(latchkey, token) for token in [*there.tokens, *there.connected, *(key.secret for key in there.keys)]
+        is_accepted(latchkey, token) for token in [*items.tokens, *items.connected, *(key.secret for key in items.keys)]
     )
     page = ConsoleClient(latchkey).submit(link(account), password=OTHER, end=chosen)
     assert page.location == "/login?done=password-set"
-    assert [works(latchkey, key.secret) for key in there.keys] == [False, True]
-    assert [works(latchkey, token) for token in there.tokens] == [False, True]
-    assert [works(latchkey, token) for token in there.connected] == [False, False]
-    assert [app.id for app in there.apps if clients.find(app.id)] == [there.apps[1].id]
-    assert [hook.id for hook in endpoints.of_account(account.id)] == [there.webhooks[1].id]
+    assert [is_accepted(latchkey, key.secret) for key in items.keys] == [False, True]
+    assert [is_accepted(latchkey, token) for token in items.tokens] == [False, True]
+    assert [is_accepted(latchkey, token) for token in items.connected] == [False, False]
+    assert [app.id for app in items.apps if clients.find(app.id)] == [items.apps[1].id]
+    assert [hook.id for hook in endpoints.of_account(account.id)] == [items.webhooks[1].id]
     assert list(consent.of_account(Account.get(account.id))) == []
-    assert sessions.session_of(there.ada.session) is None
+    assert sessions.session_of(items.ada.session) is None
 
 
-def test_unticked_box_leaves_apps_connected_and_ends_sessions(latchkey: TestApp) -> None:
-    """Nothing but the sessions ends, and nothing is left to be finished."""
-    there = left(latchkey)
-    page = ConsoleClient(latchkey).submit(link(there.ada.account), password=OTHER, connected="")
+def test_deselected_box_keeps_apps_connected_and_ends_sessions(latchkey: TestApp) -> None:
+    """Only the sessions end, and no termination stays pending."""
+    items = account_with_items(latchkey)
+    page = ConsoleClient(latchkey).submit(link(items.ada.account), password=OTHER, connected="")
     assert page.location == "/login?done=password-set"
     assert all(
-        works(latchkey, token) for token in [*there.tokens, *there.connected, *(key.secret for key in there.keys)]
+        is_accepted(latchkey, token) for token in [*items.tokens, *items.connected, *(key.secret for key in items.keys)]
     )
-    assert len(list(consent.of_account(there.ada.account))) == 2
-    assert sessions.session_of(there.ada.session) is None
+    assert len(list(consent.of_account(items.ada.account))) == 2
+    assert sessions.session_of(items.ada.session) is None
     assert list(unfinished.all_there_are()) == []
 
 
-def test_ids_of_another_account_end_nothing(latchkey: TestApp) -> None:
-    """A form that was tampered with names somebody else's key, application and webhook, and what is none."""
-    there, other = left(latchkey), left(latchkey)
+def test_ids_of_another_account_are_ignored(latchkey: TestApp) -> None:
+    """A manipulated form has ids of another account's items and invalid ids."""
+    items, other = account_with_items(latchkey), account_with_items(latchkey)
     foreign = [other.keys[0].key.id, other.apps[0].id, other.webhooks[0].id, "connected", "nonsense", ""]
     console = ConsoleClient(latchkey)
-    page = console.submit(link(there.ada.account), password=OTHER, end=foreign, connected="")
+    page = console.submit(link(items.ada.account), password=OTHER, end=foreign, connected="")
     assert page.location == "/login?done=password-set"
-    assert works(latchkey, other.keys[0].secret)
-    assert works(latchkey, other.tokens[0])
-    assert all(works(latchkey, token) for token in there.connected)
+    assert is_accepted(latchkey, other.keys[0].secret)
+    assert is_accepted(latchkey, other.tokens[0])
+    assert all(is_accepted(latchkey, token) for token in items.connected)
     assert len(list(endpoints.of_account(other.ada.account.id))) == 2
     assert list(unfinished.all_there_are()) == []
 
 
 @pytest.mark.parametrize("why", ["weak", "too_old"])
-def test_refused_form_keeps_what_was_ticked(latchkey: TestApp, why: str) -> None:
-    """A password that is too weak, or a page that was open for too long, ends nothing and unticks nothing."""
-    there = left(latchkey)
-    key, hook = there.keys[1].key.id, there.webhooks[0].id
-    console, target = ConsoleClient(latchkey), link(there.ada.account)
+def test_rejected_form_keeps_the_selection(latchkey: TestApp, why: str) -> None:
+    """A weak password or an expired page removes nothing and deselects nothing."""
+    items = account_with_items(latchkey)
+    key, hook = items.keys[1].key.id, items.webhooks[0].id
+    console, target = ConsoleClient(latchkey), link(items.ada.account)
     form = console.filled(console.open(target), "/password", {"password": "password1234", "end": [key, hook]})
     del form["connected"]
     if why == "too_old":
@@ -142,71 +142,71 @@ def test_refused_form_keeps_what_was_ticked(latchkey: TestApp, why: str) -> None
     page = console.send("/password", form)
     assert page.status == (400 if why == "weak" else 403)
     assert {value for value, is_ticked in ticked(page).items() if is_ticked} == {key, hook}
-    assert works(latchkey, there.keys[1].secret)
+    assert is_accepted(latchkey, items.keys[1].secret)
     again = console.filled(page, "/password", {"password": OTHER})
     assert console.send("/password", again).status == 303
-    assert not works(latchkey, there.keys[1].secret)
-    assert all(works(latchkey, token) for token in there.connected)
+    assert not is_accepted(latchkey, items.keys[1].secret)
+    assert all(is_accepted(latchkey, token) for token in items.connected)
 
 
-def test_spent_link_ends_nothing(latchkey: TestApp) -> None:
-    """Of two uses of a link only the first ends what was ticked with it."""
-    there = left(latchkey)
+def test_used_link_removes_nothing(latchkey: TestApp) -> None:
+    """Only the first use of a link removes the selected items."""
+    items = account_with_items(latchkey)
     first, second = ConsoleClient(latchkey), ConsoleClient(latchkey)
-    target = link(there.ada.account)
-    late = second.filled(second.open(target), "/password", {"password": OTHER, "end": [there.keys[0].key.id]})
+    target = link(items.ada.account)
+    late = second.filled(second.open(target), "/password", {"password": OTHER, "end": [items.keys[0].key.id]})
     assert first.submit(target, password=OTHER).status == 303
     assert second.send("/password", late).status == 410
-    assert works(latchkey, there.keys[0].secret)
+    assert is_accepted(latchkey, items.keys[0].secret)
 
 
-def test_first_password_offers_nothing(latchkey: TestApp) -> None:
-    """Nobody was logged in before, so there is nothing to be ended."""
+def test_first_password_offers_no_items(latchkey: TestApp) -> None:
+    """No user could log in before."""
     account = latchkey.account(name="Ada")
     assert ticked(ConsoleClient(latchkey).open(link(account))) == {}
 
 
-def test_first_proof_of_an_address_says_that_everything_ends(latchkey: TestApp) -> None:
-    """There is nothing to choose: whoever made the account before may have been somebody else."""
+def test_first_verification_announces_that_everything_is_removed(latchkey: TestApp) -> None:
+    """There is no selection: someone else may have created the account."""
     account = person(verified=False)
     latchkey.key(account)
     page = ConsoleClient(latchkey).open(link(account))
     assert ticked(page) == {}
-    assert "everything from before ends" in page.text
+    assert "Everything created before then is removed" in page.text
 
 
-def test_handed_over_link_ends_no_key_that_is_not_ticked(latchkey: TestApp) -> None:
-    """It proves no address, so what an unverified account has goes on."""
+def test_link_from_an_administrator_keeps_unselected_keys(latchkey: TestApp) -> None:
+    """It verifies no address, so an unverified account keeps its keys."""
     account = person(verified=False)
     kept, ended = latchkey.key(account), latchkey.key(account)
     page = ConsoleClient(latchkey).submit(link(account, mailed=False), password=OTHER, end=[ended.key.id])
     assert page.status == 303
-    assert (works(latchkey, kept.secret), works(latchkey, ended.secret)) == (True, False)
+    assert (is_accepted(latchkey, kept.secret), is_accepted(latchkey, ended.secret)) == (True, False)
 
 
-def test_more_connected_apps_than_a_request_can_end_are_ended_by_the_minutes_function(latchkey: TestApp) -> None:
-    """The page says that not all of it has ended yet; what is allowed afterwards goes on."""
-    ada = someone(latchkey)
-    app = registered(latchkey)
+def test_connected_apps_beyond_one_request_are_disconnected_by_the_scheduled_function(latchkey: TestApp) -> None:
+    """The page reports it, and consent that is given afterwards stays."""
+    ada = new_user(latchkey)
+    app = register_client(latchkey)
     for _ in range(SLICE + 1):
         grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
     console = ConsoleClient(latchkey)
     page = console.follow(console.submit(link(ada.account), password=OTHER))
-    assert "Not all that you selected could be ended yet" in page.notice
+    assert "Some of the selected items couldn't be removed yet" in page.notice
     latchkey.clock.forward(30)
-    ada.logs_in_again()
+    ada.log_in_again()
     token, _ = ada.grant(app)
     for _ in range(2):
         minute_passes()
         latchkey.clock.forward(SETTLED_MS / 1000)
     assert [grant.created_at for grant in grants.of_account(ada.account.id)] == [clock.now_ms() - 2 * SETTLED_MS]
-    assert works(latchkey, token)
+    assert is_accepted(latchkey, token)
     assert [each.client_id for each in consent.of_account(Account.get(ada.account.id))] == [app.id]
     assert list(unfinished.all_there_are()) == []
 
 
 def failing(table: str) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
-    """Return a wire on which no transaction that touches a table succeeds."""
+    """Return a DynamoDB client on which every transaction with a table fails."""
     by_wire = dynamodb.sender()
 
     def sent(operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -217,34 +217,34 @@ def failing(table: str) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
     return sent
 
 
-def test_what_can_not_be_ended_keeps_nothing_else_and_is_tried_again(latchkey: TestApp) -> None:
-    """While keys can't be revoked the rest ends, the log-in page says so, and a minute later the key ends, too."""
-    there = left(latchkey)
-    console, target = ConsoleClient(latchkey), link(there.ada.account)
-    chosen = [there.keys[0].key.id, there.apps[0].id, there.webhooks[0].id]
+def test_item_that_cannot_be_removed_is_retried(latchkey: TestApp) -> None:
+    """While keys can't be revoked, the rest is removed, the log-in page reports it, and a later run revokes the key."""
+    items = account_with_items(latchkey)
+    console, target = ConsoleClient(latchkey), link(items.ada.account)
+    chosen = [items.keys[0].key.id, items.apps[0].id, items.webhooks[0].id]
     form = console.filled(console.open(target), "/password", {"password": OTHER, "end": chosen})
     with dynamodb.sent_by(failing("credentials")):
         page = console.send("/password", form)
     assert page.location == "/login?done=password-set-not-all-ended"
-    assert console.follow(page).notice.startswith("Your password is set")
-    assert not works(latchkey, there.tokens[0])
-    assert len(list(endpoints.of_account(there.ada.account.id))) == 1
-    assert works(latchkey, there.keys[0].secret)
+    assert console.follow(page).notice.startswith("Password set")
+    assert not is_accepted(latchkey, items.tokens[0])
+    assert len(list(endpoints.of_account(items.ada.account.id))) == 1
+    assert is_accepted(latchkey, items.keys[0].secret)
     minute_passes()
-    assert not works(latchkey, there.keys[0].secret)
-    (event,) = record.newest_first(there.ada.account.id, 10, kind=kinds.KEY_REVOKED)
-    assert event.changed.as_dict()["key"] == there.keys[0].key.id
+    assert not is_accepted(latchkey, items.keys[0].secret)
+    (event,) = record.newest_first(items.ada.account.id, 10, kind=kinds.KEY_REVOKED)
+    assert event.changed.as_dict()["key"] == items.keys[0].key.id
 
 
-def test_fifty_applications_end_in_one_request(latchkey: TestApp) -> None:
-    """As many as an account can have, with keys and webhooks, fit into one form."""
-    ada = someone(latchkey)
-    apps = [registered(latchkey, owner=ada.account) for _ in range(clients.OWNED_MAX)]
+def test_fifty_applications_are_deleted_in_one_request(latchkey: TestApp) -> None:
+    """The maximum of an account, with keys and webhooks, fits into one form."""
+    ada = new_user(latchkey)
+    apps = [register_client(latchkey, owner=ada.account) for _ in range(clients.PER_ACCOUNT_MAX)]
     keys = [latchkey.key(ada.account) for _ in range(20)]
-    hooks = [told_to_nobody(ada.account).endpoint_id for _ in range(endpoints.ENDPOINTS_MAX)]
+    hooks = [failed_delivery(ada.account).endpoint_id for _ in range(endpoints.ENDPOINTS_MAX)]
     chosen = [app.id for app in apps] + [key.key.id for key in keys] + hooks
     page = ConsoleClient(latchkey).submit(link(ada.account), password=OTHER, end=chosen)
     assert page.location == "/login?done=password-set"
     assert [app.id for app in apps if clients.find(app.id)] == []
     assert list(endpoints.of_account(ada.account.id)) == []
-    assert not works(latchkey, keys[19].secret)
+    assert not is_accepted(latchkey, keys[19].secret)

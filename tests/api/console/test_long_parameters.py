@@ -1,4 +1,4 @@
-"""What stands in an address or a form may be longer than anything that is stored under it: the page says so."""
+"""Parameters that are longer than any stored key get an error page."""
 
 from urllib.parse import quote
 
@@ -17,16 +17,16 @@ def admin(latchkey: TestApp) -> ConsoleClient:
 
 
 @pytest.mark.parametrize("path", ["/admin/applications", "/admin/applications/end"])
-def test_id_that_no_application_can_have_is_not_found(admin: ConsoleClient, path: str) -> None:
-    """By whichever page it is asked for; what was typed isn't cut, which could make another's id of it."""
+def test_too_long_client_id_is_not_found(admin: ConsoleClient, path: str) -> None:
+    """The id isn't truncated, which could match another client."""
     page = admin.open(f"{path}?client_id={quote(LONG, safe='')}")
-    assert (page.status, "There is no such application" in page.html) == (404, True)
+    assert (page.status, "application has this client ID" in page.html) == (404, True)
     page = admin.open(f"{path}?client_id={quote('https://client.example/' + 'x' * 2_000, safe='')}")
-    assert (page.status, "There is no such application" in page.html) == (404, True)
+    assert (page.status, "application has this client ID" in page.html) == (404, True)
 
 
-def test_application_that_cant_be_is_not_ended(admin: ConsoleClient) -> None:
-    """The form that ends one is answered in words."""
+def test_too_long_client_id_is_not_ended(admin: ConsoleClient) -> None:
+    """The form gets a 404 page."""
     csrf = dict(admin.open("/settings/account").read.forms[0].fields)["csrf"]
     for client_id in ("", LONG, "x" * 5_000):
         page = admin.send("/admin/applications/end", {"csrf": csrf, "client_id": client_id, "reason": "because"})
@@ -34,8 +34,8 @@ def test_application_that_cant_be_is_not_ended(admin: ConsoleClient) -> None:
 
 
 @pytest.mark.parametrize("fields", [{}, {"client_id": ""}, {"client_id": LONG}, {"client_id": "x" * 3_000}])
-def test_disconnecting_nothing_is_not_found(admin: ConsoleClient, fields: dict[str, str]) -> None:
-    """Without an id, or with one that nothing can have, nothing is disconnected, and the page says so."""
+def test_disconnecting_an_invalid_client_id_is_not_found(admin: ConsoleClient, fields: dict[str, str]) -> None:
+    """A missing or invalid id disconnects nothing and gets an error page."""
     csrf = dict(admin.open("/settings/account").read.forms[0].fields)["csrf"]
     page = admin.send("/settings/connected", {"csrf": csrf, "password": PASSWORD, **fields})
     assert (page.status, "connected." in page.html) == (404, True)
@@ -51,6 +51,6 @@ def test_disconnecting_nothing_is_not_found(admin: ConsoleClient, fields: dict[s
     ],
     ids=["the end before the beginning", "a long place", "longer when folded", "a long address"],
 )
-def test_accounts_that_cant_be_are_not_found(admin: ConsoleClient, query: str) -> None:
-    """Whatever is looked for, and from wherever on."""
+def test_invalid_account_searches_find_nothing(admin: ConsoleClient, query: str) -> None:
+    """This holds for search texts and cursors."""
     assert admin.open(f"/admin?{query}").status == 404

@@ -1,4 +1,4 @@
-"""Where one-time links lead: a page with a button, and only the button spends the link."""
+"""Pages of one-time links: only their button consumes the link."""
 
 import pytest
 
@@ -15,8 +15,8 @@ OTHER = "harmonica wolverine custard"
 @pytest.mark.parametrize(
     ("path", "purpose"), [("/verify", email_links.VERIFY_EMAIL), ("/password", email_links.SET_PASSWORD)]
 )
-def test_looking_at_a_link_spends_nothing(latchkey: TestApp, path: str, purpose: str) -> None:
-    """A mail scanner opens it ten times; the person's button still works, once."""
+def test_opening_a_link_does_not_consume_it(latchkey: TestApp, path: str, purpose: str) -> None:
+    """A mail scanner opens it ten times, and the button still works, once."""
     account = person()
     target = (
         f"{path}?ticket={email_links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)}"
@@ -30,15 +30,15 @@ def test_looking_at_a_link_spends_nothing(latchkey: TestApp, path: str, purpose:
     assert console.open(target).status == 410
 
 
-def test_spent_link_says_how_to_go_on(latchkey: TestApp) -> None:
-    """The page says what may have happened, and what to do."""
+def test_used_link_explains_what_to_do(latchkey: TestApp) -> None:
+    """The page has possible reasons and the next step."""
     page = ConsoleClient(latchkey).open("/verify?ticket=nonsense")
-    assert (page.status, page.heading) == (410, "This link is spent")
+    assert (page.status, page.heading) == (410, "Link no longer valid")
     assert "Request a new one." in page.text
 
 
-def test_bad_password_spends_no_link(latchkey: TestApp) -> None:
-    """The form comes back with what was wrong, and the same link takes a better one."""
+def test_rejected_password_does_not_consume_the_link(latchkey: TestApp) -> None:
+    """The form shows the error, and the same link accepts another password."""
     account = person()
     console = ConsoleClient(latchkey)
     ticket = email_links.new_link(
@@ -51,23 +51,23 @@ def test_bad_password_spends_no_link(latchkey: TestApp) -> None:
     assert console.send("/password", console.filled(page, "/password", {"password": OTHER})).status == 303
 
 
-def test_first_password_is_told_to_nobody(latchkey: TestApp, box: Mailbox) -> None:
-    """Who was invited by an admin sets a first password: there was none to be changed.
+def test_first_password_sends_no_email(latchkey: TestApp, box: Mailbox) -> None:
+    """A user whose account an administrator created sets a first password: no password was changed.
 
-    The link was handed over, so it says nothing about whose the address is.
+    The administrator handed over the link, so it doesn't verify the address.
     """
     admin = latchkey.key(person(admin=True), "admin")
-    made = latchkey.call("POST", "/v1/users", admin.secret, json_body={"email": "ada@example.com", "name": "Ada"})
-    target = made.json()["set_password_url"].removeprefix("https://api.example.com")
+    created = latchkey.call("POST", "/v1/users", admin.secret, json_body={"email": "ada@example.com", "name": "Ada"})
+    target = created.json()["set_password_url"].removeprefix("https://api.example.com")
     assert ConsoleClient(latchkey).submit(target, password=OTHER).status == 303
     assert box.take() == []
-    assert Account.get(made.json()["id"]).email_verified_at is None
+    assert Account.get(created.json()["id"]).email_verified_at is None
     assert ConsoleClient(latchkey).log_in("ada@example.com", OTHER).status == 303
 
 
 @pytest.mark.parametrize("how", ["verify", "reset", "change_email"])
-def test_keys_from_before_the_first_proof_are_shown_as_ended(latchkey: TestApp, how: str) -> None:
-    """They are refused, and wherever keys are shown, by page, API and admin, they stand as revoked."""
+def test_keys_from_before_the_first_verification_are_shown_as_revoked(latchkey: TestApp, how: str) -> None:
+    """They are rejected, and console, API and admin pages show them as revoked."""
     account = person(verified=False)
     old = latchkey.key(account)
     squatter = logged_in(latchkey, account)
@@ -103,12 +103,12 @@ def test_keys_from_before_the_first_proof_are_shown_as_ended(latchkey: TestApp, 
     listed = latchkey.call("GET", "/v1/keys", new.secret).json()["data"]
     assert {key["id"]: key["state"] for key in listed} == {old.key.id: "revoked", new.key.id: "live"}
     admin = logged_in(latchkey, person(admin=True))
-    assert [row[-1] for row in admin.open(f"/admin/accounts/{account.id}").rows][:3] == ["State", "Revoked", "Live"]
+    assert [row[-1] for row in admin.open(f"/admin/accounts/{account.id}").rows][:3] == ["State", "Revoked", "Active"]
     assert refusal(latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", new.secret)) == (409, "conflict")
 
 
-def test_ended_keys_take_no_place(latchkey: TestApp) -> None:
-    """After the first proof the owner has all twenty places."""
+def test_revoked_keys_do_not_count_towards_the_limit(latchkey: TestApp) -> None:
+    """After the first verification the account can have twenty new keys."""
     account = person(verified=False)
     for _ in range(20):
         latchkey.key(account)
@@ -125,8 +125,8 @@ def test_ended_keys_take_no_place(latchkey: TestApp) -> None:
     assert len(live) == len(owner.live_keys.attribute_values) + 20
 
 
-def test_owner_moves_in_and_generates_a_key_at_once(latchkey: TestApp) -> None:
-    """What ended the squatter's keys doesn't hinder the owner a moment later."""
+def test_verified_user_generates_a_key_immediately(latchkey: TestApp) -> None:
+    """The revocation of earlier keys doesn't affect a key that is generated right after it."""
     account = person(verified=False)
     ticket = email_links.new_link(
         account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch
@@ -135,8 +135,8 @@ def test_owner_moves_in_and_generates_a_key_at_once(latchkey: TestApp) -> None:
     assert ConsoleClient(latchkey).submit(target, password=OTHER).status == 303
     console = ConsoleClient(latchkey)
     console.log_in(account.email, OTHER)
-    made = console.submit("/settings/keys/new", name="CI", scopes=["read", "keys"])
-    secret = made.secrets[0]
+    created = console.submit("/settings/keys/new", name="CI", scopes=["read", "keys"])
+    secret = created.secrets[0]
     assert latchkey.call("GET", "/v1/users/me", secret).status == 200
     body = {"name": "By API", "scopes": ["read"]}
     assert latchkey.call("POST", "/v1/keys", secret, json_body=body).status == 201

@@ -1,4 +1,4 @@
-"""Where to go after log-in: a path of this console; anything else, whatever it is, leads home."""
+"""`next` after log-in accepts paths of the console only; anything else leads to the keys."""
 
 from urllib.parse import quote
 
@@ -22,8 +22,8 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("after", ELSEWHERE)
-def test_what_is_no_path_leads_home(latchkey: TestApp, after: str) -> None:
-    """Also what no parser takes for a URL: nothing fails, before log-in, at it, and after it."""
+def test_invalid_next_leads_to_the_keys(latchkey: TestApp, after: str) -> None:
+    """This also holds for text that no URL parser accepts, before, during and after log-in."""
     account = person()
     for path in ("/login", "/signup"):
         assert ConsoleClient(latchkey).open(f"{path}?next={quote(after, safe='')}").status == 200
@@ -33,7 +33,7 @@ def test_what_is_no_path_leads_home(latchkey: TestApp, after: str) -> None:
 
 
 @pytest.mark.parametrize("after", ["/settings/usage", "/oauth/authorize?state=[", "/[", "/settings/keys?x=//["])
-def test_path_of_this_console_is_gone_to(latchkey: TestApp, after: str) -> None:
-    """Whatever else it holds."""
+def test_path_of_this_console_is_accepted(latchkey: TestApp, after: str) -> None:
+    """Any characters may follow."""
     account = person()
     assert logged_in(latchkey, account).open(f"/login?next={quote(after, safe='')}").location == after

@@ -1,4 +1,4 @@
-"""Under a stage, on a domain, behind whatever headers: every link, form, redirect and file is where it must be."""
+"""With a stage prefix, a custom domain or any headers, every link, form, redirect and file has the right path."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -41,7 +41,7 @@ class StagedGateway(Gateway):
 
 @pytest.fixture(params=["configured", "from_context"])
 def staged(latchkey: TestApp, request: pytest.FixtureRequest) -> Any:
-    """A house under `/api`: by its configured URL, or by what the gateway says of itself."""
+    """A TestApp under `/api`, by its configured URL or by the request context of API Gateway."""
     latchkey.gateway = StagedGateway(app, domain=DOMAIN)
     url = f"{STAGED}/api" if request.param == "configured" else ""
     with settings.in_use(replace(settings.current(), public_url=url)):
@@ -49,7 +49,7 @@ def staged(latchkey: TestApp, request: pytest.FixtureRequest) -> Any:
 
 
 def crawled(latchkey: TestApp, console: ConsoleClient, start: str = "/") -> dict[str, Page]:
-    """Open every page that can be reached by links from `start`; every path on the way must lie under the root."""
+    """Open every page that links from `start` reach; every path must be under the root."""
     seen: dict[str, Page] = {}
     ahead = [start]
     while ahead:
@@ -72,10 +72,10 @@ def crawled(latchkey: TestApp, console: ConsoleClient, start: str = "/") -> dict
     return seen
 
 
-def test_every_path_lies_under_the_stage(staged: TestApp) -> None:
-    """Whoever follows every link, as a stranger and inside, never leaves `/api/`, and each file is there."""
-    stranger = ConsoleClient(staged, STAGED, "/api")
-    assert {"/", "/login", "/signup", "/forgot"} <= crawled(staged, stranger).keys()
+def test_every_path_is_under_the_stage(staged: TestApp) -> None:
+    """No link leaves `/api/`, for anonymous and logged-in users, and every file exists."""
+    anonymous = ConsoleClient(staged, STAGED, "/api")
+    assert {"/", "/login", "/signup", "/forgot"} <= crawled(staged, anonymous).keys()
     account = person(admin=True)
     key = staged.key(account)
     inside = ConsoleClient(staged, STAGED, "/api")
@@ -87,24 +87,24 @@ def test_every_path_lies_under_the_stage(staged: TestApp) -> None:
     assert any(target.startswith("/static/") for target in seen)
 
 
-def test_whole_way_works_under_the_stage(staged: TestApp, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Sign up, confirm, log in, generate, rename, revoke, log out: each form and redirect arrives."""
+def test_all_forms_work_under_the_stage(staged: TestApp, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Sign up, confirm, log in, generate, rename, revoke and log out work with their redirects."""
     folder = tmp_path_factory.mktemp("mail")
     with settings.in_use(replace(settings.current(), mail_folder=str(folder))):
         console = ConsoleClient(staged, STAGED, "/api")
         console.submit("/signup", email="ada@example.com", name="Ada", password=PASSWORD)
-        letter = Mailbox(folder).take_one()
-        assert letter.link.startswith(f"{STAGED}/api/verify?ticket=")
-        assert console.follow(console.submit(letter.target.removeprefix("/api"))).heading == "API Keys"
+        message = Mailbox(folder).take_one()
+        assert message.link.startswith(f"{STAGED}/api/verify?ticket=")
+        assert console.follow(console.submit(message.target.removeprefix("/api"))).heading == "API Keys"
     console.submit("/logout", on="/settings/account")
     sent = console.open("/settings/usage")
     assert sent.location == "/api/login?next=%2Fsettings%2Fusage"
     form = console.open(console.local(sent.location))
     fields = console.filled(form, "/login", {"email": "ada@example.com", "password": PASSWORD})
     assert console.send("/login", fields).location == "/api/settings/usage"
-    made = console.submit("/settings/keys/new", name="CI")
-    assert f"{STAGED}/api/v1/users/me" in made.text
-    assert staged.call("GET", "/v1/users/me", made.secrets[0]).status == 200
+    created = console.submit("/settings/keys/new", name="CI")
+    assert f"{STAGED}/api/v1/users/me" in created.text
+    assert staged.call("GET", "/v1/users/me", created.secrets[0]).status == 200
     (key,) = find.keys_of(account_by_email("ada@example.com").id)
     path = f"/settings/keys/{key.id}"
     assert console.submit(f"{path}/rename", on=path, name="Web").location == f"/api{path}?done=renamed"
@@ -113,19 +113,19 @@ def test_whole_way_works_under_the_stage(staged: TestApp, tmp_path_factory: pyte
 
 
 def test_cookies_under_the_stage_are_for_the_whole_host(staged: TestApp) -> None:
-    """`__Host-` cookies must have `Path=/`; a browser would drop them otherwise."""
+    """Browsers reject `__Host-` cookies without `Path=/`."""
     for cookie in ConsoleClient(staged, STAGED, "/api").open("/login").set_cookies:
         assert cookie.startswith("__Host-")
         assert "; Path=/; " in cookie
 
 
 def test_quick_start_under_the_stage_can_be_copied(staged: TestApp) -> None:
-    """The landing page shows the URL that works."""
+    """The landing page shows the URL with the stage."""
     assert f"{STAGED}/api/v1/users/me" in ConsoleClient(staged, STAGED, "/api").open("/").text
 
 
-def test_errors_under_the_stage_are_whole_pages(staged: TestApp) -> None:
-    """Also the page that is shown without asking who looks finds its stylesheet."""
+def test_error_pages_under_the_stage_have_their_stylesheet(staged: TestApp) -> None:
+    """This includes pages that don't read the session."""
     console = ConsoleClient(staged, STAGED, "/api")
     pages = [console.open("/verify?ticket=nonsense"), *(console.open("/") for _ in range(51))]
     assert pages[-1].status == 429
@@ -136,8 +136,8 @@ def test_errors_under_the_stage_are_whole_pages(staged: TestApp) -> None:
 
 
 @pytest.mark.parametrize("how", ["configured", "from_context"])
-def test_headers_that_anyone_can_write_change_nothing(latchkey: TestApp, how: str) -> None:
-    """No link, form, redirect or letter is built from Host, X-Forwarded-* or Forwarded."""
+def test_request_headers_do_not_change_urls(latchkey: TestApp, how: str) -> None:
+    """No link, form, redirect or email is built from Host, X-Forwarded-* or Forwarded."""
     url = "https://api.example.com" if how == "configured" else ""
     latchkey.gateway = Gateway(app, domain="api.example.com")
     with settings.in_use(replace(settings.current(), public_url=url)):
@@ -149,8 +149,8 @@ def test_headers_that_anyone_can_write_change_nothing(latchkey: TestApp, how: st
             assert "evil" not in str(forged.answer.headers)
 
 
-def test_letters_are_not_built_from_headers(latchkey: TestApp, box: Mailbox) -> None:
-    """A stranger can't have a reset link sent that leads to a host of theirs."""
+def test_emails_are_not_built_from_request_headers(latchkey: TestApp, box: Mailbox) -> None:
+    """A caller can't send a reset link to their own host."""
     account = person()
     console = ConsoleClient(latchkey)
     form = console.filled(console.open("/forgot"), "/forgot", {"email": account.email})
@@ -161,8 +161,8 @@ def test_letters_are_not_built_from_headers(latchkey: TestApp, box: Mailbox) -> 
     assert box.take_one().link.startswith("https://api.example.com/password?ticket=")
 
 
-def test_origin_of_a_forged_host_is_refused(latchkey: TestApp) -> None:
-    """A form whose Origin agrees with its Host, and with nothing that we know, is another site's."""
+def test_origin_of_a_forged_host_is_rejected(latchkey: TestApp) -> None:
+    """An Origin that matches a forged Host header is another site."""
     console = ConsoleClient(latchkey)
     form = console.filled(console.open("/login"), "/login", {"email": "a@example.com", "password": PASSWORD})
     assert console.send("/login", form, origin="https://evil.example.net").status == 403

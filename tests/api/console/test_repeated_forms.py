@@ -1,4 +1,4 @@
-"""Forms that a browser sends again when their answer is loaded again: what they make, they make once."""
+"""Reloading a response sends its form again, which must create nothing a second time."""
 
 import pytest
 
@@ -17,12 +17,12 @@ APPLICATION = {
 
 @pytest.fixture
 def ada(latchkey: TestApp) -> ConsoleClient:
-    """Somebody who is logged in."""
+    """A user who is logged in."""
     return logged_in(latchkey, person())
 
 
 def test_form_sent_again_registers_no_second_application(ada: ConsoleClient) -> None:
-    """A reload of the answer says that the form was used, shows no secret, and a new form works."""
+    """Reloading the response reports that the form was used and shows no secret; a new form works."""
     form = ada.filled(ada.open(NEW), NEW, APPLICATION)
     assert ada.send(NEW, form).status == 200
     again = ada.send(NEW, form)
@@ -34,20 +34,20 @@ def test_form_sent_again_registers_no_second_application(ada: ConsoleClient) -> 
 
 
 def test_reload_of_a_new_secret_does_not_replace_it(latchkey: TestApp) -> None:
-    """The secret that was shown goes on, and the page says so; asked for anew it is rotated again."""
+    """The page reports it and the secret stays valid; a new form rotates it again."""
     account = person()
     ada = logged_in(latchkey, account)
     ada.submit(NEW, **APPLICATION)
-    (client,) = clients.owned_by(account.id)
+    (client,) = clients.list_of_account(account.id)
     path = f"{PLACE}/{client.client_id}"
     form = ada.filled(ada.open(f"{path}/secret"), f"{path}/secret", {})
     assert ada.send(f"{path}/secret", form).status == 200
-    kept = clients.owned(account.id, client.client_id).secret_digest
+    kept = clients.get_of_account(account.id, client.client_id).secret_digest
     again = ada.send(f"{path}/secret", form)
     assert (again.status, again.problem) == (
         409,
-        "The secret was rotated already. Rotate it again only if you lost the new one.",
+        "The secret has already been rotated. Rotate it again only if you lost the new one.",
     )
-    assert clients.owned(account.id, client.client_id).secret_digest == kept
+    assert clients.get_of_account(account.id, client.client_id).secret_digest == kept
     assert ada.submit(f"{path}/secret", on=path).status == 200
-    assert clients.owned(account.id, client.client_id).secret_digest != kept
+    assert clients.get_of_account(account.id, client.client_id).secret_digest != kept

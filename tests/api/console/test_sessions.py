@@ -1,4 +1,4 @@
-"""Settings > Account > Sessions: what is listed, ending one, logging out everywhere."""
+"""Settings > Account > Sessions: list sessions, end one, log out everywhere."""
 
 import pytest
 
@@ -14,7 +14,7 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.
 
 
 def test_sessions_are_listed_with_browser_network_and_times(latchkey: TestApp) -> None:
-    """The newest first, this one marked, and the address only as its network."""
+    """The newest is first, this session is marked, and the IP address is shown as its network."""
     account = person(email="ada@example.com")
     logged_in(latchkey, account)
     latchkey.clock.forward(60)
@@ -30,8 +30,8 @@ def test_sessions_are_listed_with_browser_network_and_times(latchkey: TestApp) -
     assert console.ip not in console.open(PLACE).text
 
 
-def test_only_live_sessions_of_the_account_are_listed(latchkey: TestApp) -> None:
-    """Neither one that is over, nor a remembered device, nor somebody else's."""
+def test_only_active_sessions_of_the_account_are_listed(latchkey: TestApp) -> None:
+    """Expired sessions, known devices and sessions of other accounts are not listed."""
     account = person()
     logged_in(latchkey, account)
     latchkey.clock.forward(session_lifetime.IDLE_MS // 1000)
@@ -42,7 +42,7 @@ def test_only_live_sessions_of_the_account_are_listed(latchkey: TestApp) -> None
 
 
 def test_list_has_pages(latchkey: TestApp) -> None:
-    """Fifty are looked at for one page, however many there are."""
+    """A page reads fifty sessions."""
     account = person()
     for _ in range(55):
         latchkey.clock.forward(1)
@@ -53,7 +53,7 @@ def test_list_has_pages(latchkey: TestApp) -> None:
 
 
 def test_one_session_is_ended(latchkey: TestApp) -> None:
-    """From its next page on; the others go on, and it stands in Activity."""
+    """It stops with its next request; the others stay, and Activity has the event."""
     account = person()
     console, other = logged_in(latchkey, account), logged_in(latchkey, account)
     ended = f"{PLACE}/{other.session_id}/end"
@@ -65,15 +65,15 @@ def test_one_session_is_ended(latchkey: TestApp) -> None:
     assert console.open(ended).status == 404
 
 
-def test_own_session_can_be_ended_there_too(latchkey: TestApp) -> None:
-    """It is a log-out."""
+def test_own_session_can_be_ended(latchkey: TestApp) -> None:
+    """This logs the user out."""
     console = logged_in(latchkey, person())
     assert console.submit(f"{PLACE}/{console.session_id}/end").location == "/login?done=logged-out"
     assert console.open(PLACE).location.startswith("/login")
 
 
-def test_session_of_somebody_else_can_not_be_ended(latchkey: TestApp) -> None:
-    """It is not found, like one that never was."""
+def test_session_of_another_account_cannot_be_ended(latchkey: TestApp) -> None:
+    """It is not found, like an unknown session."""
     console, other = logged_in(latchkey, person()), logged_in(latchkey, person(name="Eve"))
     csrf = console.open("/settings/account").value("/settings/account/name", "csrf")
     assert console.send(f"{PLACE}/{other.session_id}/end", {"csrf": csrf}).status == 404
@@ -83,7 +83,7 @@ def test_session_of_somebody_else_can_not_be_ended(latchkey: TestApp) -> None:
 
 
 def test_log_out_everywhere_ends_every_session(latchkey: TestApp) -> None:
-    """This one included; the keys go on working."""
+    """This includes the current session; the keys keep working."""
     account = person()
     console, other = logged_in(latchkey, account), logged_in(latchkey, account)
     key = latchkey.key(account)
@@ -97,7 +97,7 @@ def test_log_out_everywhere_ends_every_session(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "said"),
+    ("header", "expected"),
     [
         (FIREFOX, "Firefox on Linux"),
         ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/131.0 Safari/537.36 Edg/131.0", "Edge on Windows"),
@@ -108,6 +108,6 @@ def test_log_out_everywhere_ends_every_session(latchkey: TestApp) -> None:
         ("x" * 100_000 + "Firefox/1", ""),
     ],
 )
-def test_browser_is_named_in_a_few_words(header: str, said: str) -> None:
-    """A header that names none says nothing, and no more of it is read than a header needs."""
-    assert user_agent.in_words(header) == said
+def test_user_agent_is_shown_as_browser_and_system(header: str, expected: str) -> None:
+    """An unknown header gives an empty text, and only the beginning of a long one is read."""
+    assert user_agent.in_words(header) == expected

@@ -1,4 +1,4 @@
-"""From the form to sign up to a session: in the browser that signed up, in another one, and in a stranger's."""
+"""From the sign-up form to a session: in the same browser, in another one, and when an attacker signed up."""
 
 from dataclasses import replace
 
@@ -18,15 +18,15 @@ ACCOUNT = "/settings/account"
 
 
 def signed_up(latchkey: TestApp, email: str = ADA, **fields: str) -> ConsoleClient:
-    """Return the browser of somebody who has just signed up."""
+    """Return a browser that has just signed up."""
     console = ConsoleClient(latchkey)
     page = console.submit("/signup", **{"email": email, "name": "Ada", "password": PASSWORD} | fields)
     assert page.status == 200
     return console
 
 
-def test_no_session_is_opened_before_the_address_is_confirmed(latchkey: TestApp, box: Mailbox) -> None:
-    """Neither by signing up nor by logging in with what was chosen; only the link's button makes the account."""
+def test_no_session_starts_before_the_address_is_confirmed(latchkey: TestApp, box: Mailbox) -> None:
+    """Neither sign-up nor log-in starts one; only the button of the link creates the account."""
     console = signed_up(latchkey)
     assert console.session == ""
     assert console.log_in(ADA).status == 401
@@ -34,8 +34,8 @@ def test_no_session_is_opened_before_the_address_is_confirmed(latchkey: TestApp,
     assert (Account.count(), console.session) == (0, "")
 
 
-def test_browser_that_signed_up_is_logged_in_and_goes_on(latchkey: TestApp, box: Mailbox) -> None:
-    """To the page that it was going to; its visit is over, so the same cookie opens nothing again."""
+def test_browser_that_signed_up_is_logged_in_and_redirected(latchkey: TestApp, box: Mailbox) -> None:
+    """It gets the page it requested first; its browser cookie is deleted and can't be used again."""
     console = signed_up(latchkey, next="/settings/usage?a=1")
     page = console.submit(box.take_one().target)
     assert page.location == "/settings/usage?a=1&done=confirmed"
@@ -45,19 +45,19 @@ def test_browser_that_signed_up_is_logged_in_and_goes_on(latchkey: TestApp, box:
 
 
 @pytest.mark.parametrize(("length", "kept"), [(4_500, True), (8_192, True), (8_193, False)])
-def test_where_somebody_was_going_is_kept_whole_or_not_at_all(
+def test_path_after_sign_up_is_kept_completely_or_not_at_all(
     latchkey: TestApp, box: Mailbox, length: int, kept: bool
 ) -> None:
-    """A request to authorize with a long state reaches its page with its code challenge, or nobody is sent there."""
+    """A long authorization request keeps its code challenge, or there is no redirect."""
     begins, ends = "/oauth/authorize?client_id=app_1&state=", "&code_challenge=abc"
     after = begins + "s" * (length - len(begins) - len(ends)) + ends
     console = signed_up(latchkey, next=after)
     assert console.submit(box.take_one().target).location == (after if kept else "/settings/keys?done=confirmed")
 
 
-def test_stranger_who_signed_up_with_an_address_has_no_password_that_works(latchkey: TestApp, box: Mailbox) -> None:
-    """Its owner confirms in their own browser, chooses a password, and is logged in by nothing but that password."""
-    stranger = signed_up(latchkey, name="Mallory", next="/oauth/authorize?client_id=app_evil")
+def test_attacker_who_signed_up_with_an_address_has_no_working_password(latchkey: TestApp, box: Mailbox) -> None:
+    """The owner of the address confirms in another browser, sets a password and logs in with it."""
+    attacker = signed_up(latchkey, name="Mallory", next="/oauth/authorize?client_id=app_evil")
     target = box.take_one().target
     owner = ConsoleClient(latchkey)
     shown = owner.open(target)
@@ -66,14 +66,14 @@ def test_stranger_who_signed_up_with_an_address_has_no_password_that_works(latch
     assert (page.location, owner.session) == ("/login?done=verified-with-password", "")
     form = owner.follow(page)
     assert (form.value("/login", "email"), form.value("/login", "next")) == (ADA, "/settings/keys")
-    assert stranger.log_in(ADA).status == 401
+    assert attacker.log_in(ADA).status == 401
     assert owner.send("/login", owner.filled(form, "/login", {"password": OTHER})).location == "/settings/keys"
     assert [account.name for account in Account.scan()] == ["Ada L"]
-    assert stranger.open(target).status == 410
+    assert attacker.open(target).status == 410
 
 
 def test_link_alone_neither_logs_in_nor_confirms_in_another_browser(latchkey: TestApp, box: Mailbox) -> None:
-    """Its form comes back with what is missing, keeps the name that was typed, and the link stays good."""
+    """The form shows the missing field and keeps the name, and the link stays valid."""
     signed_up(latchkey)
     target = box.take_one().target
     console = ConsoleClient(latchkey)
@@ -84,16 +84,16 @@ def test_link_alone_neither_logs_in_nor_confirms_in_another_browser(latchkey: Te
     assert console.send("/verify", console.filled(page, "/verify", {"password": OTHER})).status == 303
 
 
-def test_planted_visit_of_another_form_is_no_browser_that_signed_up(latchkey: TestApp, box: Mailbox) -> None:
-    """An empty cookie, and one that is a digest's own text, are other browsers."""
+def test_planted_browser_cookie_does_not_match(latchkey: TestApp, box: Mailbox) -> None:
+    """An empty cookie and one with the text of the digest are other browsers."""
     signed_up(latchkey)
     target = box.take_one().target
     for cookies in ({}, {"__Host-latchkey-visit": ""}, {"__Host-latchkey-visit": "x" * 30}):
         assert "New password" in ConsoleClient(latchkey, cookies=dict(cookies)).open(target).text
 
 
-def test_second_token_says_that_the_address_has_an_account(latchkey: TestApp, box: Mailbox) -> None:
-    """Whoever was slower is told, and the account stays as it is."""
+def test_second_link_reports_that_the_address_has_an_account(latchkey: TestApp, box: Mailbox) -> None:
+    """The account stays as it is."""
     first, by_first = signed_up(latchkey), box.take_one()
     second, by_second = signed_up(latchkey), box.take_one()
     assert second.submit(by_second.target).status == 303
@@ -101,8 +101,8 @@ def test_second_token_says_that_the_address_has_an_account(latchkey: TestApp, bo
     assert (page.status, "already has an account" in page.text, first.session) == (409, True, "")
 
 
-def test_sign_up_while_logged_in_as_somebody_else_ends_that_session(latchkey: TestApp, box: Mailbox) -> None:
-    """The browser goes on as the one that it signed up."""
+def test_sign_up_while_logged_in_ends_the_other_session(latchkey: TestApp, box: Mailbox) -> None:
+    """The browser then has a session of the new account."""
     console = logged_in(latchkey, person())
     before = console.session
     console.submit("/signup", email=ADA, name="Ada", password=PASSWORD)
@@ -113,13 +113,13 @@ def test_sign_up_while_logged_in_as_somebody_else_ends_that_session(latchkey: Te
     assert sessions.session_of(before) is None
 
 
-def test_too_many_sign_ups_keep_what_was_typed(latchkey: TestApp, box: Mailbox) -> None:
-    """A page with the form, 429 and when to come back; the password isn't in it."""
+def test_rate_limited_sign_up_keeps_its_values(latchkey: TestApp, box: Mailbox) -> None:
+    """The page is a 429 with the form and the wait, without the password."""
     console = ConsoleClient(latchkey)
     latchkey.counted(f"sign-ups_{console.ip}", tiers.SIGN_UPS, used=30)
     page = console.submit("/signup", email=ADA, name="Ada", password=PASSWORD)
     assert (page.status, page.answer.header("Retry-After")) == (429, "3600")
-    assert page.problem == "Too many attempts. Come back in 60 minutes."
+    assert page.problem == "Too many attempts. Try again in 60 minutes."
     assert (page.value("/signup", "email"), page.value("/signup", "name")) == (ADA, "Ada")
     assert PASSWORD not in page.html
     latchkey.counted(f"mail-reset-network_{console.ip}", tiers.RESET_MAILS.network, used=30)
@@ -129,8 +129,8 @@ def test_too_many_sign_ups_keep_what_was_typed(latchkey: TestApp, box: Mailbox) 
 
 
 @pytest.mark.parametrize("path", ["/signup", "/settings/account/email"])
-def test_message_that_could_not_be_sent_is_said_and_keeps_what_was_typed(latchkey: TestApp, path: str) -> None:
-    """Instead of a page that says to open it; the password isn't in it."""
+def test_email_that_could_not_be_sent_is_reported_and_keeps_the_values(latchkey: TestApp, path: str) -> None:
+    """The page doesn't claim that an email was sent, and doesn't show the password."""
     typed = {"email": ADA, "password": PASSWORD} | ({"name": "Ada"} if path == "/signup" else {})
     with settings.in_use(replace(settings.current(), mail_from="unverified@example.com")):
         page = logged_in(latchkey, person()).submit(path, on=path.removesuffix("/email"), **typed)
@@ -140,7 +140,7 @@ def test_message_that_could_not_be_sent_is_said_and_keeps_what_was_typed(latchke
 
 
 def test_sign_ups_are_counted_by_48_too(latchkey: TestApp, box: Mailbox) -> None:
-    """Each new /64 of one /48 is refused once the /48 has made four times what one may."""
+    """Every new /64 of a /48 is rejected after four times the limit of one."""
     latchkey.counted("sign-ups_2001:db8:1::/48", tiers.SIGN_UPS, used=119)
     for network, status in ((1, 200), (2, 429)):
         console = ConsoleClient(latchkey, ip=f"2001:db8:1:{network}::1")
@@ -152,7 +152,7 @@ def test_sign_ups_are_counted_by_48_too(latchkey: TestApp, box: Mailbox) -> None
 
 
 def test_log_in_attempts_are_counted_by_48_too(latchkey: TestApp) -> None:
-    """Whoever has a /48 guesses no more often than four of its customers."""
+    """A caller with a /48 has no more attempts than four /64."""
     latchkey.counted("log-in-network_2001:db8:1::/48", tiers.hourly("log-in-network", 300), used=1_199)
     account = person()
     assert ConsoleClient(latchkey, ip="2001:db8:1:1::1").log_in(account.email, "wrong").status == 401
@@ -160,34 +160,36 @@ def test_log_in_attempts_are_counted_by_48_too(latchkey: TestApp) -> None:
     assert ConsoleClient(latchkey, ip="2001:db8:2:2::1").log_in(account.email).status == 303
 
 
-def test_first_proof_ends_the_password_of_an_account_made_without_mail(latchkey: TestApp, box: Mailbox) -> None:
-    """Elsewhere than in a browser with its session the link takes another password; the old one opens nothing."""
+def test_first_verification_discards_the_password_of_an_account_made_without_email(
+    latchkey: TestApp, box: Mailbox
+) -> None:
+    """Without a session of the account, the link requires a new password; the old one fails."""
     account = person(email=ADA, verified=False)
-    stranger, key = logged_in(latchkey, account), latchkey.key(account)
+    attacker, key = logged_in(latchkey, account), latchkey.key(account)
     latchkey.clock.forward(60)
-    assert stranger.submit(f"{ACCOUNT}/verification", on=ACCOUNT).status == 303
+    assert attacker.submit(f"{ACCOUNT}/verification", on=ACCOUNT).status == 303
     target = box.take_one().target
     owner = ConsoleClient(latchkey)
     assert owner.submit(target).status == 400
     page = owner.submit(target, password=OTHER)
     assert owner.follow(page).value("/login", "email") == ADA
-    assert [stranger.open(ACCOUNT).status, ConsoleClient(latchkey).log_in(ADA).status] == [303, 401]
+    assert [attacker.open(ACCOUNT).status, ConsoleClient(latchkey).log_in(ADA).status] == [303, 401]
     assert refusal(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
     assert ConsoleClient(latchkey).log_in(ADA, OTHER).status == 303
 
 
-def test_proof_in_ones_own_session_keeps_it_and_ends_the_others(latchkey: TestApp, box: Mailbox) -> None:
-    """The link came to the address, the session knows the password: this browser goes on, every other is out."""
+def test_verification_in_a_session_keeps_it_and_ends_the_others(latchkey: TestApp, box: Mailbox) -> None:
+    """The user controls the address and knows the password, so this session stays."""
     account = person(email=ADA, verified=False)
     own, elsewhere = logged_in(latchkey, account), logged_in(latchkey, account)
     own.submit(f"{ACCOUNT}/verification", on=ACCOUNT)
     page = own.follow(own.submit(box.take_one().target))
-    assert (page.heading, page.notice) == ("Account", "Your email address is confirmed.")
+    assert (page.heading, page.notice) == ("Account", "Email address confirmed.")
     assert elsewhere.open(ACCOUNT).status == 303
 
 
-def test_verification_without_a_session_ends_the_password_whoever_calls(latchkey: TestApp) -> None:
-    """The function itself carries no password over."""
+def test_verification_without_a_session_discards_the_password_for_every_caller(latchkey: TestApp) -> None:
+    """The function itself discards the password."""
     account = person(verified=False)
     ticket = email_links.looked_up(
         email_links.new_link(account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch),
@@ -198,32 +200,32 @@ def test_verification_without_a_session_ends_the_password_whoever_calls(latchkey
 
 
 def test_change_of_address_is_confirmed_in_a_browser_of_the_account_only(latchkey: TestApp, box: Mailbox) -> None:
-    """A stranger who asks that theirs be somebody else's address can't have that person confirm it."""
-    stranger = person(name="Mallory")
-    logged_in(latchkey, stranger).submit(f"{ACCOUNT}/email", on=ACCOUNT, email=ADA, password=PASSWORD)
-    letter = box.take_one()
-    assert "Mallory" not in letter.text
+    """An attacker can't have another user confirm the change to that user's address."""
+    attacker = person(name="Mallory")
+    logged_in(latchkey, attacker).submit(f"{ACCOUNT}/email", on=ACCOUNT, email=ADA, password=PASSWORD)
+    message = box.take_one()
+    assert "Mallory" not in message.text
     victim = ConsoleClient(latchkey)
-    assert victim.open(letter.target).location.startswith("/login?next=%2Fverify")
-    form = {"ticket": letter.ticket, "csrf": dict(victim.open("/login").form("/login").fields)["csrf"]}
+    assert victim.open(message.target).location.startswith("/login?next=%2Fverify")
+    form = {"ticket": message.ticket, "csrf": dict(victim.open("/login").form("/login").fields)["csrf"]}
     assert victim.send("/verify", form).location == "/login"
-    assert logged_in(latchkey, person()).open(letter.target).status == 409
-    assert Account.get(stranger.id).email == stranger.email
+    assert logged_in(latchkey, person()).open(message.target).status == 409
+    assert Account.get(attacker.id).email == attacker.email
 
 
-@pytest.mark.parametrize("deed", ["email", "password", "delete"])
-def test_guesses_inside_a_session_count_as_log_in_attempts(latchkey: TestApp, box: Mailbox, deed: str) -> None:
-    """After twenty guesses not even the right password is tried, in the session or at the form to log in."""
+@pytest.mark.parametrize("action", ["email", "password", "delete"])
+def test_guesses_inside_a_session_count_as_log_in_attempts(latchkey: TestApp, box: Mailbox, action: str) -> None:
+    """After twenty guesses the right password isn't checked, neither in the session nor at log-in."""
     account = person(email=ADA)
     console = logged_in(latchkey, account)
     fields = {"email": "new@example.com", "new_password": OTHER}
     for _ in range(20):
         latchkey.clock.forward(1)
-        assert console.submit(f"{ACCOUNT}/{deed}", on=ACCOUNT, password="wrong", **fields).status == 400
-    page = console.submit(f"{ACCOUNT}/{deed}", on=ACCOUNT, password=PASSWORD, **fields)
+        assert console.submit(f"{ACCOUNT}/{action}", on=ACCOUNT, password="wrong", **fields).status == 400
+    page = console.submit(f"{ACCOUNT}/{action}", on=ACCOUNT, password=PASSWORD, **fields)
     assert (page.status, page.problem[:18]) == (429, "Too many attempts.")
     assert page.answer.header("Retry-After") == "3580"
-    if deed == "email":
+    if action == "email":
         assert page.value(f"{ACCOUNT}/email", "email") == "new@example.com"
     assert ConsoleClient(latchkey).log_in(ADA).status == 429
     after = Account.get(account.id)
@@ -231,16 +233,16 @@ def test_guesses_inside_a_session_count_as_log_in_attempts(latchkey: TestApp, bo
     assert box.take() == []
 
 
-def test_verification_mails_have_an_end_that_is_said(latchkey: TestApp, box: Mailbox) -> None:
-    """No page says that a mail was sent which wasn't."""
+def test_verification_emails_have_a_limit(latchkey: TestApp, box: Mailbox) -> None:
+    """No page claims that an email was sent when none was."""
     console = logged_in(latchkey, person(verified=False))
     notices = [console.submit(f"{ACCOUNT}/verification", on=ACCOUNT).status for _ in range(6)]
     assert notices == [303] * 5 + [429]
     assert len(box.take()) == 5
 
 
-def test_account_signed_up_again_goes_on_counting(latchkey: TestApp) -> None:
-    """A deleted address' new account has used what the old one had, for the rest of the hour and no longer."""
+def test_new_account_of_a_deleted_address_keeps_its_usage(latchkey: TestApp) -> None:
+    """The usage of the deleted account counts for the rest of the hour."""
     used = 0
     for _ in range(3):
         account = person(email=ADA)
@@ -258,15 +260,15 @@ def test_account_signed_up_again_goes_on_counting(latchkey: TestApp) -> None:
     assert latchkey.call("GET", "/v1/limits", later.secret).json()["quota"]["remaining"] == 999
 
 
-def test_no_page_says_that_mail_was_sent_where_none_is(latchkey: TestApp) -> None:
-    """Sign-up, forgotten password, change of address and confirmation say what to do instead."""
+def test_no_page_claims_that_email_is_sent_where_none_is(latchkey: TestApp) -> None:
+    """Sign-up, reset, change of address and confirmation have other instructions."""
     account = person(email="known@example.com", verified=False)
     inside = logged_in(latchkey, account)
     csrf = dict(inside.open(ACCOUNT).form(f"{ACCOUNT}/name").fields)["csrf"]
-    stranger = ConsoleClient(latchkey)
+    attacker = ConsoleClient(latchkey)
     pages = [
-        stranger.submit("/signup", email=ADA, name="Ada", password=PASSWORD),
-        stranger.open("/forgot"),
+        attacker.submit("/signup", email=ADA, name="Ada", password=PASSWORD),
+        attacker.open("/forgot"),
         inside.open(ACCOUNT),
         inside.open("/settings/keys"),
         inside.send(f"{ACCOUNT}/email", {"csrf": csrf, "email": "new@example.com", "password": PASSWORD}),
@@ -278,11 +280,11 @@ def test_no_page_says_that_mail_was_sent_where_none_is(latchkey: TestApp) -> Non
     assert "Ask the operator of this API for a password link." in pages[1].text
     assert "ask the operator of this API" in pages[0].text
     assert (pages[4].status, "Ask the operator of this API" in pages[4].text) == (409, True)
-    assert stranger.log_in(ADA).status == 303
+    assert attacker.log_in(ADA).status == 303
 
 
-def test_sign_up_without_mail_reads_the_same_for_known_and_new(latchkey: TestApp) -> None:
-    """The page itself tells nothing."""
+def test_sign_up_without_email_reads_the_same_for_known_and_new(latchkey: TestApp) -> None:
+    """The page doesn't reveal whether the address has an account."""
     person(email="known@example.com")
     texts = set()
     for email in ("known@example.com", "other@example.com"):

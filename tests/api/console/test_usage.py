@@ -1,4 +1,4 @@
-"""Settings > Usage: the numbers are those of the counters, to the hour, the day and the key."""
+"""Settings > Usage shows the values of the counters by hour, day and key."""
 
 import re
 
@@ -17,7 +17,7 @@ Numbers = dict[str, tuple[int, int]]
 
 
 def columns(page: Page) -> tuple[Numbers, Numbers]:
-    """Return the tables under the two plots: (admitted, refused) by hour, and by day."""
+    """Return the tables under the two charts: (admitted, rejected) by hour and by day."""
     rows = [row for row in page.rows if len(row) == 3 and re.fullmatch(r"\d\d:\d\d UTC|\d{4}-\d\d-\d\d", row[0])]
     numbers = {row[0]: (int(row[1].replace(",", "")), int(row[2].replace(",", ""))) for row in rows}
     hours = {label: pair for label, pair in numbers.items() if "UTC" in label}
@@ -25,12 +25,12 @@ def columns(page: Page) -> tuple[Numbers, Numbers]:
 
 
 def busy(numbers: Numbers) -> Numbers:
-    """Return the columns in which something happened."""
+    """Return the columns with requests."""
     return {label: pair for label, pair in numbers.items() if pair != (0, 0)}
 
 
 def by_key(page: Page) -> dict[str, int]:
-    """Return the requests of each key, by the end of its hint or, for the rest, its name."""
+    """Return the requests of each key, by the end of its preview, or by name for the rest."""
     rows = page.rows[[row[0] for row in page.rows].index("Name") + 1 :]
     return {row[0].split()[-1][-4:]: int(row[1].replace(",", "")) for row in rows}
 
@@ -38,12 +38,12 @@ def by_key(page: Page) -> dict[str, int]:
 def use(
     latchkey: TestApp, account: Account, key: Issued, used: int, *, refused: int = 0, tier: tiers.Tier = tiers.FREE
 ) -> None:
-    """Count so many requests of a key in this hour."""
+    """Count requests of a key in this hour."""
     latchkey.counted(account.id, tier, used=used, refused=refused, **{counter_of(key.key.id): used})
 
 
-def test_requests_show_up_at_once(latchkey: TestApp) -> None:
-    """Three requests and a refused one, seen a second later: this hour against the quota, by hour, day and key."""
+def test_requests_are_shown_immediately(latchkey: TestApp) -> None:
+    """Three admitted requests and a rejected one are shown against the quota, by hour, day and key."""
     account = person()
     one, other = latchkey.key(account), latchkey.key(account)
     for key in (one, one, other):
@@ -54,14 +54,14 @@ def test_requests_show_up_at_once(latchkey: TestApp) -> None:
     latchkey.call("GET", "/v1/users/me", one.secret)
     page = logged_in(latchkey, account).open("/settings/usage")
     assert "This hour 4 of 1,000" in page.text
-    assert "50 a second" in page.text
+    assert "50 per second" in page.text
     hours, days = columns(page)
     assert (busy(hours), busy(days)) == ({"10:00 UTC": (4, 1)}, {"2021-12-20": (4, 1)})
     assert by_key(page) == {one.secret[-4:]: 3, other.secret[-4:]: 1}
 
 
-def test_hours_and_days_are_told_apart(latchkey: TestApp) -> None:
-    """The last 24 hours by hour and the last 30 days by day, in UTC; what is older than that is in neither."""
+def test_charts_have_24_hours_and_30_days(latchkey: TestApp) -> None:
+    """Both are in UTC and omit older requests."""
     account = person()
     key = latchkey.key(account)
     begun_ms = latchkey.clock.now_ms
@@ -75,18 +75,18 @@ def test_hours_and_days_are_told_apart(latchkey: TestApp) -> None:
     assert busy(hours) == {"10:00 UTC": (1, 1), "09:00 UTC": (2, 2), "23:00 UTC": (4, 4), "11:00 UTC": (8, 8)}
     assert busy(days) == {"2022-01-19": (3, 3), "2022-01-18": (28, 28), "2021-12-21": (32, 32)}
     assert by_key(page) == {key.secret[-4:]: 63}
-    assert "Last 24 hours 15 admitted 15 refused" in page.text
-    assert "Last 30 days 63 admitted 63 refused" in page.text
+    assert "Last 24 hours 15 admitted 15 rejected" in page.text
+    assert "Last 30 days 63 admitted 63 rejected" in page.text
 
 
-def test_use_across_a_tier_change_is_whole_and_this_hour_begins_anew(latchkey: TestApp) -> None:
-    """Nothing is lost of the hour; what is shown against the new quota is what the next answer's headers will say."""
+def test_tier_change_keeps_the_history_and_resets_this_hour(latchkey: TestApp) -> None:
+    """The value against the new quota matches the headers of the next response."""
     account = person()
     key = latchkey.key(account)
     use(latchkey, account, key, 900, refused=5)
     change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator")
-    answer = latchkey.call("GET", "/v1/limits", key.secret)
-    assert answer.json()["quota"]["remaining"] == 9_999
+    response = latchkey.call("GET", "/v1/limits", key.secret)
+    assert response.json()["quota"]["remaining"] == 9_999
     page = logged_in(latchkey, account).open("/settings/usage")
     assert "This hour 1 of 10,000" in page.text
     hours, days = columns(page)
@@ -94,17 +94,17 @@ def test_use_across_a_tier_change_is_whole_and_this_hour_begins_anew(latchkey: T
     assert by_key(page) == {key.secret[-4:]: 901}
 
 
-def test_enterprise_has_no_quota_to_show(latchkey: TestApp) -> None:
-    """Its burst is its limit."""
+def test_enterprise_has_no_quota(latchkey: TestApp) -> None:
+    """The page shows its burst limit only."""
     account = person(tier=tiers.ENTERPRISE)
     use(latchkey, account, latchkey.key(account), 123_456, tier=tiers.ENTERPRISE)
     page = logged_in(latchkey, account).open("/settings/usage")
-    assert "This hour 123,456 no quota" in page.text
-    assert "1,000 a second" in page.text
+    assert "This hour 123,456 requests, no quota" in page.text
+    assert "1,000 per second" in page.text
 
 
-def test_keys_that_are_gone_are_counted_together(latchkey: TestApp) -> None:
-    """The busiest stands first, and what has no key any more is not lost."""
+def test_deleted_keys_are_counted_together(latchkey: TestApp) -> None:
+    """The busiest key is first, and requests of deleted keys stay in the sum."""
     account = person()
     key = latchkey.key(account)
     latchkey.counted(account.id, tiers.FREE, used=60, kGONEAAA=20, cGONEBBB=10, **{counter_of(key.key.id): 30})
@@ -113,23 +113,23 @@ def test_keys_that_are_gone_are_counted_together(latchkey: TestApp) -> None:
     assert "Other keys and applications" in page.text
 
 
-def test_nothing_used_says_what_to_do(latchkey: TestApp) -> None:
-    """A new account is shown the way, not an empty plot."""
+def test_unused_account_is_shown_how_to_start(latchkey: TestApp) -> None:
+    """There is no empty chart."""
     page = logged_in(latchkey, person()).open("/settings/usage")
     assert "No requests in the last 30 days" in page.text
     assert "This hour 0 of 1,000" in page.text
     assert "/settings/keys" in page.urls
 
 
-def test_someone_elses_use_is_not_shown(latchkey: TestApp) -> None:
-    """Each account sees its own."""
+def test_usage_of_other_accounts_is_not_shown(latchkey: TestApp) -> None:
+    """Each account has its own usage."""
     other = person(name="Eve")
     use(latchkey, other, latchkey.key(other), 500)
     assert "500" not in logged_in(latchkey, person()).open("/settings/usage").text
 
 
-def test_use_costs_a_handful_of_reads(latchkey: TestApp) -> None:
-    """A month is one Query a tier; nothing is written but the count of the page."""
+def test_usage_page_needs_few_reads(latchkey: TestApp) -> None:
+    """A month is one Query per tier; the only write counts the page request."""
     account = person()
     use(latchkey, account, latchkey.key(account), 5)
     console = logged_in(latchkey, account)
@@ -141,10 +141,10 @@ def test_use_costs_a_handful_of_reads(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize("used", [1, 999, 1_000, 5_000])
-def test_plot_says_its_numbers_to_those_who_cant_see_it(latchkey: TestApp, used: int) -> None:
-    """The picture is named by its sums, each bar by its own, and the table has them all."""
+def test_chart_is_readable_by_screen_readers(latchkey: TestApp, used: int) -> None:
+    """The chart is labelled with its sums and each bar with its values; the table has all of them."""
     account = person()
     use(latchkey, account, latchkey.key(account), used, refused=7)
     page = logged_in(latchkey, account).open("/settings/usage")
-    assert f'aria-label="Last 24 hours: {used:,} admitted, 7 refused.' in page.html
-    assert f"<title>10:00 UTC: {used:,} admitted, 7 refused</title>" in page.html
+    assert f'aria-label="Last 24 hours: {used:,} admitted, 7 rejected.' in page.html
+    assert f"<title>10:00 UTC: {used:,} admitted, 7 rejected</title>" in page.html

@@ -1,4 +1,4 @@
-"""Settings > Webhooks: added, tried, changed, rotated, disabled, deleted; and a log that can be sent from again."""
+"""Settings > Webhooks: add, test, change, rotate, disable and delete webhooks, and send deliveries again."""
 
 import re
 from dataclasses import replace
@@ -10,7 +10,7 @@ from chalicelib.events import kinds
 from chalicelib.webhooks import deliver, endpoints, fan_out
 from chalicelib.webhooks.states import DISABLED, ENABLED
 from chalicelib.webhooks.tables import Endpoint
-from tests.api.console.places import told_to_nobody
+from tests.api.console.places import failed_delivery
 from tests.support.console_client import ConsoleClient, logged_in, person
 from tests.support.harness import TestApp
 from tests.support.webhook_receiver import PUBLIC_URL, Receiver
@@ -22,38 +22,38 @@ URL = "https://hooks.example.com/latchkey"
 
 @pytest.fixture
 def ada(latchkey: TestApp) -> ConsoleClient:
-    """Somebody who is logged in."""
+    """A user who is logged in."""
     return logged_in(latchkey, person())
 
 
 def path_of(ada: ConsoleClient) -> str:
-    """Return the path of the one webhook there is."""
+    """Return the path of the only webhook."""
     (path,) = {url for url in ada.open(PLACE).urls if f"{PLACE}/whk_" in url}
     return ada.local(path)
 
 
 def test_secret_is_shown_once(ada: ConsoleClient) -> None:
-    """On the page that adds it, and on none after."""
+    """Only the page after adding the webhook shows it."""
     assert "No webhooks yet" in ada.open(PLACE).text
-    made = ada.submit(NEW, name="Ledger", url=URL, types=["key.created", "key.revoked"])
-    assert made.status == 200
-    assert "whsec_" in made.html
+    created = ada.submit(NEW, name="Ledger", url=URL, types=["key.created", "key.revoked"])
+    assert created.status == 200
+    assert "whsec_" in created.html
     page = ada.open(path_of(ada))
     assert "whsec_" not in page.html
     assert ["key.created" in page.text, "key.renamed" in page.html, "2 types" in ada.open(PLACE).text] == [True] * 3
 
 
-def test_types_are_offered_by_what_they_are_about(ada: ConsoleClient) -> None:
-    """Each once; a group is open where something of it was chosen, so that what is chosen can be seen."""
+def test_event_types_are_grouped_by_subject(ada: ConsoleClient) -> None:
+    """Each type is listed once, and a group with a selected type is open."""
     page = ada.open(NEW)
     assert re.findall(r"<summary>(.*?)</summary>", page.html) == list(kinds.SUBJECTS)
     assert sorted(re.findall(r'name="types" value="(.*?)"', page.html)) == sorted(kinds.WORDS)
-    refused = ada.submit(NEW, name="Ledger", url="no", types=["key.created", "quota.spent"]).html
-    assert re.findall(r'<details class="types" open><summary>(.*?)</summary>', refused) == ["API keys", "Quota"]
+    rejected = ada.submit(NEW, name="Ledger", url="no", types=["key.created", "quota.spent"]).html
+    assert re.findall(r'<details class="types" open><summary>(.*?)</summary>', rejected) == ["API keys", "Quota"]
 
 
 def test_form_sent_again_adds_no_second_webhook(ada: ConsoleClient) -> None:
-    """A reload of the answer says that the form was used, shows no secret, and a new form works."""
+    """Reloading the response reports that the form was used and shows no secret; a new form works."""
     form = ada.filled(ada.open(NEW), NEW, {"name": "Ledger", "url": URL})
     assert ada.send(NEW, form).status == 200
     again = ada.send(NEW, form)
@@ -64,16 +64,16 @@ def test_form_sent_again_adds_no_second_webhook(ada: ConsoleClient) -> None:
     assert len(ada.open(PLACE).rows) == 1 + 2
 
 
-def test_form_with_a_fault_is_shown_again_as_it_was(ada: ConsoleClient) -> None:
-    """With what was wrong, and what was typed and chosen."""
+def test_rejected_form_keeps_its_values(ada: ConsoleClient) -> None:
+    """The page has the error, the values and the selection."""
     page = ada.submit(NEW, name="Ledger", url="http://example.com/", types=["key.created"])
     assert (page.status, page.problem) == (400, "URL must be an https URL, like https://example.com/hooks.")
     assert 'value="http://example.com/"' in page.html
     assert 'value="key.created" checked' in page.html
 
 
-def test_test_message_shows_what_came_of_it(latchkey: TestApp, receiver: Receiver) -> None:
-    """With the request, the answer, and a way to send it again."""
+def test_test_message_shows_its_delivery(latchkey: TestApp, receiver: Receiver) -> None:
+    """The page has the request, the response and a button to send it again."""
     with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
         local = logged_in(latchkey, person(), PUBLIC_URL)
         local.submit(NEW, name="Ledger", url=receiver.url)
@@ -91,8 +91,8 @@ def test_test_message_shows_what_came_of_it(latchkey: TestApp, receiver: Receive
         assert [row[0] for row in local.open(path).rows[1:]] == ["Test message"]
 
 
-def test_changed_rotated_disabled_enabled_deleted(ada: ConsoleClient) -> None:
-    """Each by one form, and each says what it did."""
+def test_webhook_is_changed_rotated_disabled_enabled_and_deleted(ada: ConsoleClient) -> None:
+    """Each form shows a notice."""
     ada.submit(NEW, name="Ledger", url=URL, types=["key.created"])
     path = path_of(ada)
     endpoint_id = path.rpartition("/")[2]
@@ -113,8 +113,8 @@ def test_changed_rotated_disabled_enabled_deleted(ada: ConsoleClient) -> None:
     assert "No webhooks yet" in ada.open(PLACE).text
 
 
-def test_bad_change_shows_the_page_with_what_was_wrong(ada: ConsoleClient) -> None:
-    """And what was typed; it changes nothing."""
+def test_rejected_change_shows_its_error(ada: ConsoleClient) -> None:
+    """The page keeps the values, and nothing is changed."""
     ada.submit(NEW, name="Ledger", url=URL)
     path = path_of(ada)
     page = ada.submit(f"{path}/change", on=path, name=" ", url=f"{URL}/2", types=["key.created"])
@@ -125,11 +125,11 @@ def test_bad_change_shows_the_page_with_what_was_wrong(ada: ConsoleClient) -> No
     assert (stands.heading, stands.value(f"{path}/change", "url")) == ("Ledger", URL)
 
 
-def test_delivery_that_is_being_sent_can_not_be_sent_again(latchkey: TestApp) -> None:
-    """It says so on its page."""
+def test_delivery_in_progress_cannot_be_sent_again(latchkey: TestApp) -> None:
+    """Its page shows the error."""
     account = person()
     ada = logged_in(latchkey, account)
-    sent = told_to_nobody(account)
+    sent = failed_delivery(account)
     place = f"{PLACE}/{sent.endpoint_id}/deliveries/{sent.id}"
     latchkey.clock.forward(70)
     assert deliver._claimed(endpoints.owned(account.id, sent.endpoint_id), sent.id) is not None
@@ -138,18 +138,18 @@ def test_delivery_that_is_being_sent_can_not_be_sent_again(latchkey: TestApp) ->
     assert "being sent" in str(page.problem)
 
 
-def test_someone_elses_is_not_found(latchkey: TestApp, ada: ConsoleClient) -> None:
-    """Like one that never was."""
-    sent = told_to_nobody(person(name="Bob"))
+def test_webhook_of_another_account_is_not_found(latchkey: TestApp, ada: ConsoleClient) -> None:
+    """It responds like an unknown webhook."""
+    sent = failed_delivery(person(name="Bob"))
     assert ada.open(f"{PLACE}/{sent.endpoint_id}").status == 404
     assert ada.open(f"{PLACE}/{sent.endpoint_id}/deliveries/{sent.id}").status == 404
 
 
-def test_log_has_pages(latchkey: TestApp) -> None:
-    """Twenty-five at a time."""
+def test_deliveries_have_pages(latchkey: TestApp) -> None:
+    """A page has 25 deliveries."""
     account = person()
     ada = logged_in(latchkey, account)
-    sent = told_to_nobody(account)
+    sent = failed_delivery(account)
     endpoint = endpoints.owned(account.id, sent.endpoint_id)
     for number in range(30):
         fan_out.new(endpoint, f"evt_{number:020}", "key.created", "{}", due_at=0).save()

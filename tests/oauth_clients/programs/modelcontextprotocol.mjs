@@ -1,9 +1,9 @@
-// The MCP SDK for TypeScript: from nothing but the API's address to an answer, by discovery and registration.
+// The MCP SDK for TypeScript: discovery and registration, starting with the API's URL only.
 import assert from 'node:assert/strict';
 import { auth } from '@modelcontextprotocol/sdk/client/auth.js';
 import { ClientCredentialsProvider } from '@modelcontextprotocol/sdk/client/auth-extensions.js';
 import { withOAuth } from '@modelcontextprotocol/sdk/client/middleware.js';
-import { allows, done, given } from './person.mjs';
+import { allow, done, given } from './user.mjs';
 
 const { issuer, clientId, clientSecret, method, redirectUri, me } = given;
 
@@ -36,7 +36,7 @@ async function byPerson() {
   assert.equal(url.searchParams.get('code_challenge_method'), 'S256');
   assert.ok(url.searchParams.get('resource').startsWith(issuer));
 
-  const callback = await allows(url);
+  const callback = await allow(url);
   assert.equal(callback.searchParams.get('state'), 'af0ifjsldkj');
   const authorizationCode = callback.searchParams.get('code');
   assert.equal(await auth(provider, { serverUrl: me, authorizationCode }), 'AUTHORIZED');

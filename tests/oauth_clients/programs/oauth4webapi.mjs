@@ -1,7 +1,7 @@
-// oauth4webapi: each step by itself, so each answer of the server is judged by its own function.
+// oauth4webapi: its functions validate each response of the server separately.
 import assert from 'node:assert/strict';
 import * as oauth from 'oauth4webapi';
-import { allows, ask, done, given, ofAnotherIssuer } from './person.mjs';
+import { allow, ask, done, given, ofAnotherIssuer } from './user.mjs';
 
 const { issuer, method, redirectUri, me } = given;
 const insecure = { [oauth.allowInsecureRequests]: true };
@@ -22,7 +22,7 @@ async function registered() {
   const described = {
     client_name: 'oauth4webapi',
     redirect_uris: [redirectUri],
-    // A client that nobody owns has nobody to act for by itself.
+    // A self-registered client has no account to act for in its own name.
     grant_types: as.grant_types_supported.filter((kind) => kind !== 'client_credentials'),
     token_endpoint_auth_method: method,
   };
@@ -59,7 +59,7 @@ url.search = new URLSearchParams({
 const refusal = new URL(await ask('deny', url.href));
 assert.throws(() => oauth.validateAuthResponse(as, client, refusal, state), { error: 'access_denied' });
 
-const callback = await allows(url);
+const callback = await allow(url);
 assert.throws(() => oauth.validateAuthResponse(as, client, ofAnotherIssuer(callback), state), /iss/);
 const parameters = oauth.validateAuthResponse(as, client, callback, state);
 

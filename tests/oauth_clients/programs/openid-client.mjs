@@ -1,7 +1,7 @@
-// openid-client, all that it offers for OAuth 2.
+// openid-client: all of its functions for OAuth 2.
 import assert from 'node:assert/strict';
 import * as client from 'openid-client';
-import { allows, ask, done, given, ofAnotherIssuer } from './person.mjs';
+import { allow, ask, done, given, ofAnotherIssuer } from './user.mjs';
 
 const { issuer, clientId, clientSecret, method, redirectUri, me } = given;
 const server = new URL(issuer);
@@ -36,7 +36,7 @@ const url = client.buildAuthorizationUrl(config, {
   state: expectedState,
   resource: `${issuer}/v1`,
 });
-const callback = await allows(url);
+const callback = await allow(url);
 const checks = { pkceCodeVerifier, expectedState };
 await assert.rejects(client.authorizationCodeGrant(config, ofAnotherIssuer(callback), checks), ({ cause }) => /iss/.test(cause.message));
 const tokens = await client.authorizationCodeGrant(config, callback, checks);
@@ -64,7 +64,7 @@ if (method !== 'none') {
 if (clientId) {
   const shown = await client.initiateDeviceAuthorization(config, { scope: 'read' });
   await ask('connect', shown.verification_uri_complete);
-  // The person has decided already, so the first question needn't wait.
+  // The user has decided already, so the first poll needn't wait.
   const polled = await client.pollDeviceAuthorizationGrant(config, { ...shown, interval: 0.01 });
   records.push(await record(polled.access_token));
 }

@@ -1,9 +1,9 @@
-// passport-oauth2 in an Express app, as its own documentation sets it up. The app listens, so the person comes back to it.
+// passport-oauth2 in an Express app, set up as documented. The app listens on loopback for the redirect.
 import express from 'express';
 import session from 'express-session';
 import passport from 'passport';
 import OAuth2Strategy from 'passport-oauth2';
-import { ask, done, given } from './person.mjs';
+import { ask, done, given } from './user.mjs';
 
 const { issuer, clientId, clientSecret, me } = given;
 

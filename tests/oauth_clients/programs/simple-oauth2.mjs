@@ -1,8 +1,8 @@
-// simple-oauth2, with nothing but the server's address: its default paths are ours.
+// simple-oauth2, configured with the server's URL only: its default paths are the server's.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { AuthorizationCode, ClientCredentials } from 'simple-oauth2';
-import { allows, done, given } from './person.mjs';
+import { allow, done, given } from './user.mjs';
 
 const { issuer, clientId, clientSecret, method, bodyFormat, redirectUri, me } = given;
 const config = {
@@ -18,7 +18,7 @@ async function record(token) {
 const client = new AuthorizationCode(config);
 const verifier = randomBytes(32).toString('base64url');
 const state = randomBytes(16).toString('base64url');
-const callback = await allows(
+const callback = await allow(
   client.authorizeURL({
     redirect_uri: redirectUri,
     scope: ['read', 'write'],

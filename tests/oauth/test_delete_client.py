@@ -1,4 +1,4 @@
-"""Clients that end, by whoever may end them, and what of theirs ends with them."""
+"""Deletion of clients by their account, an admin or the operator, with their grants and consents."""
 
 import io
 import json
@@ -10,9 +10,9 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import errors, ids, telemetry
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
-from chalicelib.oauth import clients, consent, delete_client, end_client, grants
+from chalicelib.oauth import clients, consent, delete_any_client, delete_client, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
-from tests.oauth.flow import registered
+from tests.oauth.flow import register_client
 from tests.oauth.test_clients_stored import register
 from tests.support.harness import NOON_MS, TestApp
 from tests.support.interleaving import sent
@@ -22,12 +22,12 @@ NOON_S = NOON_MS // 1000
 DOCUMENT = "https://client.example/client.json"
 
 
-def test_client_is_ended_once_and_kept_for_30_days(latchkey: TestApp) -> None:
-    """Its place is given back, its owner's callers are verified anew, and it is told by whom and why."""
+def test_client_is_deleted_once_and_kept_for_30_days(latchkey: TestApp) -> None:
+    """The number of clients is decremented, cached policies are invalidated, and the event has actor and reason."""
     owner = latchkey.account()
-    client = register(owner_id=owner.id).client
-    assert delete_client.begin_deleting(client, actor="acc_admin", reason="abuse") is not None
-    assert delete_client.begin_deleting(client, actor="acc_other", reason="again") is None
+    client = register(account_id=owner.id).client
+    assert delete_client.start_deletion(client, actor="acc_admin", reason="abuse") is not None
+    assert delete_client.start_deletion(client, actor="acc_other", reason="again") is None
     stored = Client.get(client.client_id)
     assert (stored.deleted_at, stored.dies_at) == (NOON_MS, NOON_S + 30 * DAY_S)
     assert (stored.ended_by, stored.ended_because) == ("acc_admin", "abuse")
@@ -37,12 +37,12 @@ def test_client_is_ended_once_and_kept_for_30_days(latchkey: TestApp) -> None:
     assert (event.actor, event.reason) == ("acc_admin", "abuse")
     assert event.changed.as_dict() == {"application": client.client_id, "name": "Photos"}
     assert [each.subject for each in unfinished.all_there_are()] == [client.client_id]
-    assert (clients.find(client.client_id), list(clients.owned_by(owner.id))) == (None, [])
+    assert (clients.find(client.client_id), list(clients.list_of_account(owner.id))) == (None, [])
 
 
-def test_client_ended_by_its_owner_says_no_more_of_it(latchkey: TestApp) -> None:
-    """And one of a document is remembered as ended for good, since it could be fetched again."""
-    own = register(owner_id=latchkey.account().id).client
+def test_client_deleted_by_its_account_has_no_actor_or_reason(latchkey: TestApp) -> None:
+    """The deletion of a document's client is kept without limit, because the document could be fetched again."""
+    own = register(account_id=latchkey.account().id).client
     document = register(registered_by="document", dies_at=NOON_S + 9).client
     for client in (own, document):
         delete_client.delete(client)
@@ -51,80 +51,78 @@ def test_client_ended_by_its_owner_says_no_more_of_it(latchkey: TestApp) -> None
     assert "dies_at" not in Client.get(document.client_id).attribute_values
 
 
-def test_client_that_never_was_is_not_ended(latchkey: TestApp) -> None:
-    """Nor does it come to be."""
+def test_unknown_client_is_not_deleted(latchkey: TestApp) -> None:
+    """No item is created."""
     client = Client(ids.new("app"), name="Photos", registered_by="self")
-    assert delete_client.begin_deleting(client) is None
+    assert delete_client.start_deletion(client) is None
     assert Client.found(client.client_id) is None
 
 
 def granted(client_id: str, count: int) -> list[str]:
-    """Store grants of a client by as many accounts, with what was remembered of them; return their ids in order."""
-    made = []
+    """Store grants and consents of several accounts for a client; return the accounts' ids in order."""
+    grant_ids = []
     for number in range(count):
         grant = grants.new(f"acc_{number}", client_id, scopes={"read"}, resources=set())
         grant.save()
         Consent(grant.account_id, client_id, allowed={"x  read"}, given_at=NOON_MS).save()
-        made.append(grant.id)
-    return sorted(made)
+        grant_ids.append(grant.id)
+    return sorted(grant_ids)
 
 
-def revoked(made: list[str]) -> list[bool]:
-    """Return of each grant whether it is revoked."""
-    return ["revoked_at" in Grant.get(each).attribute_values for each in made]
+def revoked(grant_ids: list[str]) -> list[bool]:
+    """Return for each grant whether it is revoked."""
+    return ["revoked_at" in Grant.get(each).attribute_values for each in grant_ids]
 
 
-def test_grants_of_an_ended_client_are_revoked_a_slice_at_a_time(
-    latchkey: TestApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Then the consents: each slice goes on where the last one ended, until one isn't full."""
+def test_grants_of_a_deleted_client_are_revoked_in_slices(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the consents: each slice continues after the last one, until one isn't full."""
     monkeypatch.setattr(delete_client, "SLICE", 3)
     client = register(registered_by="self").client
-    made = granted(client.client_id, 6)
+    grant_ids = granted(client.client_id, 6)
     whole = unfinished.new(unfinished.OF_CLIENT, client.client_id)
-    assert (delete_client.finish_ending(whole), whole.after) == (False, made[2])
-    assert revoked(made) == [True] * 3 + [False] * 3
-    assert (delete_client.finish_ending(whole), whole.after) == (False, made[5])
+    assert (delete_client.finish_deletion(whole), whole.after) == (False, grant_ids[2])
+    assert revoked(grant_ids) == [True] * 3 + [False] * 3
+    assert (delete_client.finish_deletion(whole), whole.after) == (False, grant_ids[5])
     assert len(list(Consent.scan())) == 6
-    assert (delete_client.finish_ending(whole), whole.after) == (False, "acc_2")
+    assert (delete_client.finish_deletion(whole), whole.after) == (False, "acc_2")
     assert len(list(Consent.scan())) == 3
-    assert (delete_client.finish_ending(whole), whole.after) == (False, "acc_5")
+    assert (delete_client.finish_deletion(whole), whole.after) == (False, "acc_5")
     assert list(Consent.scan()) == []
-    # Begins from the start when it is looked at again: an index may be behind.
-    assert delete_client.finish_ending(whole)
+    # The next run starts over: an index may be behind.
+    assert delete_client.finish_deletion(whole)
     assert not any((whole.step, whole.after))
     beyond = granted(client.client_id, 2)
     behind = unfinished.new(unfinished.OF_CLIENT, client.client_id)
     behind.after = beyond[0]
-    assert [delete_client.finish_ending(behind) for _ in range(2)] == [False, True]
+    assert [delete_client.finish_deletion(behind) for _ in range(2)] == [False, True]
     assert revoked(beyond) == [False, True]
 
 
-def test_applications_from_before_the_address_was_proven_are_ended(latchkey: TestApp) -> None:
-    """Those of that very millisecond and later stay."""
+def test_applications_from_before_the_verification_are_deleted(latchkey: TestApp) -> None:
+    """Those of the same millisecond and later ones stay."""
     owner = latchkey.account()
-    early = register(owner_id=owner.id).client
+    early = register(account_id=owner.id).client
     latchkey.clock.now_ms += 1
-    later = register(owner_id=owner.id).client
+    later = register(account_id=owner.id).client
     owner.update(actions=[Account.credentials_since.set(NOON_MS + 1)])
     with sent() as calls:
         delete_client.delete_unverified(owner.id)
-    assert [each.client_id for each in clients.owned_by(owner.id)] == [later.client_id]
+    assert [each.client_id for each in clients.list_of_account(owner.id)] == [later.client_id]
     assert Client.get(early.client_id).deleted_at == NOON_MS + 1
     reads = [request for operation, request in calls if operation == "GetItem"]
     assert all(request.get("ConsistentRead") for request in reads)
 
 
-def test_document_may_be_ended_before_anybody_was_sent_here_with_it(latchkey: TestApp) -> None:
-    """It is stored as ended, by whom and why; ended again it stays so."""
+def test_document_url_can_be_blocked_before_its_first_use(latchkey: TestApp) -> None:
+    """It is stored as deleted with actor and reason, and stays so when repeated."""
     log = io.StringIO()
     telemetry.write_to(log)
     for reason in ("abuse", "again"):
-        client = end_client.end(DOCUMENT, actor="acc_admin", reason=reason)
+        client = delete_any_client.delete(DOCUMENT, actor="acc_admin", reason=reason)
         assert (client.deleted_at, client.ended_by, client.ended_because) == (NOON_MS, "acc_admin", "abuse")
         latchkey.clock.forward(1)
-    said = [json.loads(line) for line in log.getvalue().splitlines()]
-    assert {(line["message"], line["client_id"], line["actor"]) for line in said} == {
+    logged = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert {(line["message"], line["client_id"], line["actor"]) for line in logged} == {
         ("client_ended", DOCUMENT, "acc_admin")
     }
     assert (client.name, client.uri, client.auth_method) == ("client.example", DOCUMENT, "none")
@@ -133,35 +131,35 @@ def test_document_may_be_ended_before_anybody_was_sent_here_with_it(latchkey: Te
     assert "dies_at" not in client.attribute_values
 
 
-def test_client_that_cant_be_is_not_ended(latchkey: TestApp) -> None:
-    """An unknown id of ours, or a URL that names no document."""
+def test_unknown_or_invalid_client_id_cannot_be_deleted(latchkey: TestApp) -> None:
+    """A generated id that doesn't exist, or a URL that can't be a document's."""
     for client_id in ("app_" + "0" * 20, "x", "https://client.example", "https://client.example/a/../b", "http://a/b"):
         with pytest.raises(errors.NotFound, match="no such application"):
-            end_client.end(client_id, actor="acc_admin")
-        assert not end_client.is_document_url(client_id)
-    assert end_client.is_document_url(DOCUMENT)
+            delete_any_client.delete(client_id, actor="acc_admin")
+        assert not delete_any_client.is_document_url(client_id)
+    assert delete_any_client.is_document_url(DOCUMENT)
     assert list(Client.scan()) == []
 
 
-def test_name_of_an_unknown_document_is_its_whole_host(latchkey: TestApp) -> None:
-    """The end of it says whose it is."""
+def test_unfetched_document_is_named_by_its_whole_host(latchkey: TestApp) -> None:
+    """Its end identifies the operator of the host."""
     host = ".".join(["x" * 60, "y" * 60, "example"])
-    assert end_client.end(f"https://{host}/a", actor="acc_admin").name == host
+    assert delete_any_client.delete(f"https://{host}/a", actor="acc_admin").name == host
 
 
-def test_ended_client_is_read_as_it_is_at_this_moment(latchkey: TestApp) -> None:
-    """What is returned shows what was written."""
-    client = registered(latchkey).client
+def test_deleted_client_is_read_consistently(latchkey: TestApp) -> None:
+    """The return value shows what was written."""
+    client = register_client(latchkey).client
     with sent() as calls:
-        end_client.end(client.client_id, actor="acc_admin")
+        delete_any_client.delete(client.client_id, actor="acc_admin")
     reads = [request.get("ConsistentRead") for operation, request in calls if operation == "GetItem"]
     assert reads
     assert all(reads)
 
 
-def test_yes_to_an_ended_client_is_forgotten_and_no_other(latchkey: TestApp) -> None:
-    """Another client's stays."""
-    account, mine, other = latchkey.account(), registered(latchkey), registered(latchkey)
+def test_consent_to_a_deleted_client_is_deleted(latchkey: TestApp) -> None:
+    """Consents to other clients stay."""
+    account, mine, other = latchkey.account(), register_client(latchkey), register_client(latchkey)
     for app in (mine, other):
         consent.remember(account.id, app.id, {"https://a.example  read"})
         grants.new(account.id, app.id, scopes={"read"}, resources=set()).save()

@@ -1,4 +1,4 @@
-"""Whatever is sent to the authorization server, the answer is no 5xx, and every refusal has OAuth's form."""
+"""Random input: the authorization server never responds with a 5xx, and every error has OAuth's format."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.standin import Answer
-from tests.oauth.flow import CALLBACK, CHALLENGE, CODE, DEVICE, GRANT_TYPES, REFRESH, App, Person, registered
+from tests.oauth.flow import CALLBACK, CHALLENGE, CODE, DEVICE, GRANT_TYPES, REFRESH, App, User, register_client
 from tests.support import exhaustive
 from tests.support.console_client import FORM
 from tests.support.fake_internet import Internet, connected_to_nothing_else
@@ -83,14 +83,14 @@ HEADERS = st.dictionaries(
 
 @pytest.fixture
 def internet() -> Iterator[Internet]:
-    """An internet with nothing in it: made-up client ids must not look into the real one."""
+    """An internet without any server, since random client ids must not reach the real one."""
     with connected_to_nothing_else() as made:
         yield made
 
 
 @pytest.fixture
-def real(latchkey: TestApp, ada: Person, app: App, spa: App) -> Iterator[dict[str, str]]:
-    """Parameters that are right, for one to be spoilt: real credentials, codes and tokens."""
+def real(latchkey: TestApp, ada: User, app: App, spa: App) -> Iterator[dict[str, str]]:
+    """Valid parameters with real credentials, codes and tokens, of which one is replaced."""
     _, refresh = ada.grant(app)
     device = app.post("/oauth/device_authorization").json()
     return cycle(
@@ -99,37 +99,37 @@ def real(latchkey: TestApp, ada: Person, app: App, spa: App) -> Iterator[dict[st
             {**spa.credentials, "grant_type": CODE, "code": ada.code(spa), "redirect_uri": CALLBACK},
             {**app.credentials, "grant_type": REFRESH, "refresh_token": refresh, "token": refresh},
             {**app.credentials, "grant_type": DEVICE, "device_code": device["device_code"]},
-            {**registered(latchkey).credentials, "grant_type": "client_credentials", "token": refresh},
+            {**register_client(latchkey).credentials, "grant_type": "client_credentials", "token": refresh},
         ]
     )
 
 
-def check(answer: Answer) -> None:
-    """Hold an answer of an endpoint for clients to RFC 6749 §5.2."""
-    assert answer.status < 500, answer
-    assert answer.header("X-RateLimit-Limit") is not None
-    if answer.status >= 400:
-        body = answer.json()
+def check(response: Answer) -> None:
+    """Check a response of a client endpoint against RFC 6749 §5.2."""
+    assert response.status < 500, response
+    assert response.header("X-RateLimit-Limit") is not None
+    if response.status >= 400:
+        body = response.json()
         assert {"error", "error_description"} <= body.keys() <= {"error", "error_description", "message"}
-        assert answer.header("Cache-Control") == "no-store"
-        assert answer.header("Content-Type") == "application/json"
+        assert response.header("Cache-Control") == "no-store"
+        assert response.header("Content-Type") == "application/json"
         assert body["error_description"].isascii()
         assert body["error_description"].isprintable()
         assert not set(body["error_description"]) & {'"', "\\"}
-        assert answer.status in (400, 401, 415, 429)
+        assert response.status in (400, 401, 415, 429)
 
 
 def encoded(fields: list[tuple[str, str]]) -> bytes:
-    """Return a form, whatever is in it."""
+    """Return a form with any values."""
     return urlencode(fields, errors="surrogatepass").encode()
 
 
 @NOT_FLAKY
 @given(endpoint=st.sampled_from(ENDPOINTS), name=ANY_NAME, value=TEXT)
-def test_one_spoilt_parameter_is_refused(
+def test_one_random_parameter_is_rejected(
     latchkey: TestApp, real: Iterator[dict[str, str]], endpoint: str, name: str, value: str
 ) -> None:
-    """Everything else of the request is right."""
+    """The rest of the request is valid."""
     latchkey.clock.forward(1)
     fields = {**next(real), name: value}
     check(latchkey.call("POST", endpoint, body=encoded([*fields.items()]), headers={"Content-Type": FORM}))
@@ -138,10 +138,10 @@ def test_one_spoilt_parameter_is_refused(
 
 @NOT_FLAKY
 @given(endpoint=st.sampled_from(ENDPOINTS), name=NAMES, value=JSON)
-def test_one_mistyped_parameter_is_refused(
+def test_one_parameter_of_another_type_is_rejected(
     latchkey: TestApp, real: Iterator[dict[str, str]], endpoint: str, name: str, value: object
 ) -> None:
-    """JSON of any form in a string's place."""
+    """Any JSON in place of a string."""
     latchkey.clock.forward(1)
     described = {"redirect_uris": [CALLBACK]} if endpoint == "/oauth/register" else next(real)
     check(latchkey.call("POST", endpoint, body=json.dumps({**described, name: value}).encode()))
@@ -155,33 +155,31 @@ def test_one_mistyped_parameter_is_refused(
     ),
     headers=HEADERS,
 )
-def test_rubbish_as_a_body_and_in_headers_is_refused(
+def test_random_body_and_headers_are_rejected(
     latchkey: TestApp, endpoint: str, body: bytes, headers: dict[str, str]
 ) -> None:
-    """Made-up bytes under made-up media types, with made-up credentials."""
+    """With random media types and credentials."""
     latchkey.clock.forward(1)
     check(latchkey.call("POST", endpoint, body=body, headers=headers))
 
 
 @NOT_FLAKY
 @given(data=st.data(), method=st.sampled_from(["GET", "PUT", "DELETE"]))
-def test_rubbish_in_the_management_of_a_client_is_refused(
-    latchkey: TestApp, app: App, data: st.DataObject, method: str
-) -> None:
-    """Made-up ids, tokens and descriptions."""
+def test_random_client_management_is_rejected(latchkey: TestApp, app: App, data: st.DataObject, method: str) -> None:
+    """Random ids, tokens and metadata."""
     latchkey.clock.forward(1)
     client_id = data.draw(st.one_of(st.just(app.id), st.text("abc_09%.é~", min_size=1, max_size=30)))
     body = json.dumps(data.draw(JSON)).encode()
-    answer = latchkey.call(method, f"/oauth/register/{client_id}", body=body, headers=data.draw(HEADERS))
-    check(answer)
-    assert answer.status >= 400
+    response = latchkey.call(method, f"/oauth/register/{client_id}", body=body, headers=data.draw(HEADERS))
+    check(response)
+    assert response.status >= 400
 
 
 @NOT_FLAKY
 @given(name=ANY_NAME, value=TEXT, more=st.lists(st.tuples(ANY_NAME, TEXT), max_size=2), logged_in=st.booleans())
-def test_rubbish_in_an_authorization_request_never_fails(
+def test_random_authorization_request_never_fails(
     latchkey: TestApp,
-    ada: Person,
+    ada: User,
     spa: App,
     internet: Internet,
     name: str,
@@ -189,10 +187,10 @@ def test_rubbish_in_an_authorization_request_never_fails(
     more: list[tuple[str, str]],
     logged_in: bool,
 ) -> None:
-    """Nor does it lead anywhere but to the client, or to our own log-in; decided on by a form or not."""
+    """It redirects only to the client or to the login page, with and without a decision."""
     latchkey.clock.forward(1)
     query = quote_all([(name, value), *more])
-    target = f"{spa.asking(**{name: None} if name in ('state', 'redirect_uri') else {})}&{query}"
+    target = f"{spa.authorization_path(**{name: None} if name in ('state', 'redirect_uri') else {})}&{query}"
     cookies = dict(ada.cookies)
     if not logged_in:
         ada.cookies.clear()
@@ -209,24 +207,24 @@ def test_rubbish_in_an_authorization_request_never_fails(
 
 @NOT_FLAKY
 @given(typed=TEXT)
-def test_rubbish_as_a_user_code_is_not_found(latchkey: TestApp, ada: Person, typed: str) -> None:
-    """Whatever is typed, no device waits with it."""
+def test_random_user_code_is_not_found(latchkey: TestApp, ada: User, typed: str) -> None:
+    """No device authorization matches."""
     latchkey.clock.forward(3_600)
-    ada.logs_in_again()
+    ada.log_in_again()
     status = ada.open(f"/device?user_code={quote(typed, errors='surrogatepass')}").status
     assert status == (404 if typed else 200)
 
 
 def quote_all(pairs: list[tuple[str, str]]) -> str:
-    """Return a query string, whatever is in it."""
+    """Return a query string with any values."""
     return urlencode(pairs, errors="surrogatepass")
 
 
 @NOT_FLAKY
 @given(path=st.one_of(st.text("abc09%._~/é-", max_size=30), TEXT.map(lambda text: quote(text, errors="surrogatepass"))))
-def test_rubbish_behind_a_well_known_path_is_not_found(latchkey: TestApp, path: str) -> None:
-    """Only the documents that are there are."""
+def test_random_well_known_path_is_not_found(latchkey: TestApp, path: str) -> None:
+    """Only the documented ones exist."""
     latchkey.clock.forward(1)
     for document in ("oauth-authorization-server", "oauth-protected-resource"):
-        answer = latchkey.call("GET", f"/.well-known/{document}/{path}x")
-        assert (answer.status, answer.json()["error"]) == (404, "not_found")
+        response = latchkey.call("GET", f"/.well-known/{document}/{path}x")
+        assert (response.status, response.json()["error"]) == (404, "not_found")

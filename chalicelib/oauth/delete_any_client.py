@@ -1,4 +1,4 @@
-"""Ending any client, by an admin or the operator: an account's, a self-registered one, or a metadata document's."""
+"""Deletion of any client by an admin or the operator: an account's, a self-registered one or a metadata document's."""
 
 from urllib.parse import urlsplit
 
@@ -8,20 +8,19 @@ from chalicelib.oauth import client_documents, clients, delete_client
 from chalicelib.oauth.tables import Client
 
 
-def end(client_id: str, *, actor: str, reason: str | None = None) -> Client:
-    """End a client for good and return it. Harmless to repeat.
+def delete(client_id: str, *, actor: str, reason: str | None = None) -> Client:
+    """Delete a client permanently and return it. Idempotent.
 
-    The URL of a metadata document may be ended before anybody was sent here with it. Raises NotFound when there is no
-    such client.
+    The URL of a metadata document can be blocked before it was ever used. Raises NotFound when there is no such client.
     """
-    client = clients.stored(client_id) or _document(client_id)
+    client = clients.find_any(client_id) or _document(client_id)
     delete_client.delete(client, actor=actor, reason=reason)
     telemetry.warning("client_ended", client_id=client.client_id, actor=actor)
     return Client.get(client.client_id, consistent_read=True)
 
 
 def is_document_url(client_id: str) -> bool:
-    """Return whether there may be a client of this id that isn't known yet: it could be a metadata document's URL."""
+    """Return whether the id can be the URL of a metadata document, and so of a client that isn't stored yet."""
     if not clients.is_client_id(client_id) or not client_id.startswith("https://"):
         return False
     try:
@@ -32,7 +31,7 @@ def is_document_url(client_id: str) -> bool:
 
 
 def _document(client_id: str) -> Client:
-    """Store a client for a document that was never fetched, so that there is something to end."""
+    """Store a client for a document that was never fetched, so that its deletion can be recorded."""
     if not is_document_url(client_id):
         raise errors.NotFound("There is no such application.")
     client = Client(

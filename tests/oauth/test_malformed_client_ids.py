@@ -1,4 +1,4 @@
-"""Ids of clients that no client can have: whoever sends one gets a refusal, and the request counts like any other."""
+"""Malformed client ids: they get an error, and the request is counted like any other."""
 
 import base64
 from urllib.parse import quote
@@ -24,29 +24,31 @@ IDS = {
 
 
 def asked_as(latchkey: TestApp, endpoint: str, client_id: str) -> tuple[int, str]:
-    """Ask an endpoint as a client that authenticates by HTTP Basic; return the status and the error."""
+    """Send a request with HTTP Basic; return the status and the error."""
     basic = base64.b64encode(f"{quote(client_id, safe='')}:x".encode()).decode()
     headers = {"Content-Type": FORM, "Authorization": f"Basic {basic}"}
-    answer = latchkey.call("POST", f"/oauth/{endpoint}", body=b"grant_type=client_credentials&token=x", headers=headers)
-    return answer.status, answer.json()["error"]
+    response = latchkey.call(
+        "POST", f"/oauth/{endpoint}", body=b"grant_type=client_credentials&token=x", headers=headers
+    )
+    return response.status, response.json()["error"]
 
 
 def counted(latchkey: TestApp) -> int:
-    """Return how often the stranger was counted."""
+    """Return how many requests of the anonymous caller were counted."""
     return latchkey.counters("ip_203.0.113.7", tiers.ANONYMOUS).get("used", 0)
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("client_id", IDS.values(), ids=IDS)
-def test_id_that_no_client_can_have_is_refused_and_counted(latchkey: TestApp, endpoint: str, client_id: str) -> None:
-    """However long it is in characters or bytes, the answer is invalid_client, and one request is counted."""
+def test_malformed_client_id_is_rejected_and_counted(latchkey: TestApp, endpoint: str, client_id: str) -> None:
+    """Whatever its length in characters or bytes, the error is invalid_client, and one request is counted."""
     assert asked_as(latchkey, endpoint, client_id) == (401, "invalid_client")
     assert counted(latchkey) == 1
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_fault_while_a_client_is_authenticated_is_counted(latchkey: TestApp, app: App, endpoint: str) -> None:
-    """Whatever goes wrong on our side, the request counts for where it comes from: no way past the limits is left."""
+def test_internal_error_during_authentication_is_counted(latchkey: TestApp, app: App, endpoint: str) -> None:
+    """By address, so that no error bypasses the limits."""
     send, before = dynamodb.sender(), counted(latchkey)
 
     def failing(operation: str, body: dynamodb.Json) -> dynamodb.Json:

@@ -1,4 +1,4 @@
-"""Runs a client's coroutine in a thread of its own: the browser tests' driver keeps a loop running in this one."""
+"""Runs coroutines in another thread, because the browser tests' driver keeps an event loop running in this one."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 
-def finished(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """Return what `coroutine` comes to, or raise what it raises."""
+def run_coroutine(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Return the result of `coroutine`, or raise its exception."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, coroutine).result()

@@ -1,4 +1,4 @@
-"""Settings > API Keys says what a key used, and offers the narrower key only where the record is complete."""
+"""Settings > API Keys shows the recorded use of a key, and preselects used scopes only if the record is complete."""
 
 from chalicelib.limits import recorded_usage, tiers
 from tests.support.console_client import logged_in, person
@@ -7,8 +7,8 @@ from tests.support.harness import TestApp
 DAY_S = 86_400
 
 
-def test_page_of_a_key_shows_what_it_used_and_chooses_that(latchkey: TestApp) -> None:
-    """Routes and scopes in words, the narrower choice made, a hint in the list; the form narrows the key."""
+def test_used_routes_are_shown_and_used_scopes_are_preselected(latchkey: TestApp) -> None:
+    """The list of keys has a hint, and the form removes the unused scopes."""
     account = person()
     issued = latchkey.key(account)
     path = f"/settings/keys/{issued.key.id}"
@@ -17,26 +17,26 @@ def test_page_of_a_key_shows_what_it_used_and_chooses_that(latchkey: TestApp) ->
     console = logged_in(latchkey, account)
     html = console.open(path).html
     assert "<code>GET /v1/limits</code>" in html
-    assert "Only what it used in the last 30 days is chosen" in html
+    assert "Only the scopes that it used in the last 30 days are selected" in html
     assert 'value="read" checked' in html
     assert 'value="write" checked' not in html
-    assert "2 not used in 30 days" in console.open("/settings/keys").html
+    assert "2 unused in 30 days" in console.open("/settings/keys").html
 
 
-def test_young_key_is_promised_nothing(latchkey: TestApp) -> None:
-    """A weekly job may not have had its turn yet: everything stays chosen, and the page says why."""
+def test_new_key_keeps_all_scopes_selected(latchkey: TestApp) -> None:
+    """A weekly job may not have run yet: the page says that the record may be incomplete."""
     account = person()
     issued = latchkey.key(account)
     latchkey.call("GET", "/v1/limits", issued.secret)
     console = logged_in(latchkey, account)
     html = console.open(f"/settings/keys/{issued.key.id}").html
-    assert "This may not be all" in html
+    assert "This list may be incomplete" in html
     assert 'value="write" checked' in html
-    assert "not used in 30 days" not in console.open("/settings/keys").html
+    assert "unused in 30 days" not in console.open("/settings/keys").html
 
 
-def test_key_whose_hour_names_no_route_is_promised_nothing(latchkey: TestApp) -> None:
-    """A service that asks about a key says nothing of routes."""
+def test_use_without_a_recorded_route_keeps_all_scopes_selected(latchkey: TestApp) -> None:
+    """A service that verifies a key records no route."""
     account = person()
     issued = latchkey.key(account)
     latchkey.clock.forward(8 * DAY_S)
@@ -44,15 +44,15 @@ def test_key_whose_hour_names_no_route_is_promised_nothing(latchkey: TestApp) ->
     latchkey.clock.forward(3_600)
     latchkey.counted(account.id, tiers.FREE, **{"used": 1, f"k{issued.key.id[-7:]}": 1})
     html = logged_in(latchkey, account).open(f"/settings/keys/{issued.key.id}").html
-    assert "This may not be all" in html
+    assert "This list may be incomplete" in html
 
 
-def test_hour_with_more_routes_than_are_recorded_is_a_reason(latchkey: TestApp) -> None:
-    """The page names it among what may make the record incomplete."""
+def test_hour_with_more_routes_than_are_recorded_makes_the_record_incomplete(latchkey: TestApp) -> None:
+    """The page names this reason."""
     account = person()
     issued = latchkey.key(account)
     latchkey.clock.forward(8 * DAY_S)
     latchkey.call("GET", "/v1/limits", issued.secret)
     latchkey.counted(account.id, tiers.FREE, **{recorded_usage.ROUTES_OTHER: 1})
     html = logged_in(latchkey, account).open(f"/settings/keys/{issued.key.id}").html
-    assert "used in an hour in which your keys used more routes than are recorded" in html
+    assert "used in an hour when your keys used more routes than are recorded" in html

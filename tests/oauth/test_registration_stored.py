@@ -1,4 +1,4 @@
-"""Registration and its management, function by function: who may, what is kept, and what is answered."""
+"""Registration and its management without HTTP: authorization, storage and responses."""
 
 import json
 from dataclasses import replace
@@ -17,13 +17,13 @@ BODY_MAX = 64 * 1024
 
 
 def registered(**described: object) -> dict[str, Any]:
-    """Register a client as it describes itself."""
+    """Register a client."""
     return registration.register(json.dumps({"redirect_uris": [CALLBACK], **described}), ISSUER)
 
 
 def replaced(made: dict[str, Any], **described: object) -> dict[str, object]:
-    """Put another description in place of a client's."""
-    client, token = registration.authenticated(made["client_id"], f"Bearer {made['registration_access_token']}")
+    """Update a client's metadata."""
+    client, token = registration.authenticate(made["client_id"], f"Bearer {made['registration_access_token']}")
     body = {"client_id": made["client_id"], "redirect_uris": [CALLBACK], **described}
     return registration.replace(client, token, json.dumps(body), ISSUER)
 
@@ -38,47 +38,47 @@ def replaced(made: dict[str, Any], **described: object) -> dict[str, object]:
         ("é", "Bearer é", False),
     ],
 )
-def test_anybody_nobody_or_holders_of_the_initial_token_may_register(
+def test_registration_is_open_closed_or_needs_the_initial_token(
     latchkey: TestApp, setting: str, authorization: str, may: bool
 ) -> None:
-    """Whichever the operator chose; a token is no longer than a thousand characters, and ASCII."""
+    """As the operator chose; a token has at most a thousand characters, in ASCII."""
     kept = setting if setting in ("open", "closed") else secrets.digest(setting)
     with settings.in_use(replace(settings.current(), registration=kept)):
         if may:
-            registration.may_register(authorization)
+            registration.check_may_register(authorization)
             return
-        with pytest.raises(OAuthError) as refused:
-            registration.may_register(authorization)
-    assert (refused.value.error, refused.value.status) == ("invalid_token", 401)
-    assert refused.value.headers == {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+        with pytest.raises(OAuthError) as raised:
+            registration.check_may_register(authorization)
+    assert (raised.value.error, raised.value.status) == ("invalid_token", 401)
+    assert raised.value.headers == {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
 
-def test_client_is_kept_a_week_unless_somebody_approves_it(latchkey: TestApp) -> None:
-    """And it is nobody's."""
+def test_client_is_kept_a_week_unless_it_is_approved(latchkey: TestApp) -> None:
+    """It belongs to no account."""
     client = Client.get(registered()["client_id"])
     assert client.dies_at == NOON_MS // 1000 + 7 * 86_400
-    assert (client.registered_by, "owner_id" in client.attribute_values) == ("self", False)
+    assert (client.registered_by, "account_id" in client.attribute_values) == ("self", False)
 
 
 @pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
-def test_description_has_at_most_64_kilobytes(latchkey: TestApp, more: int, fits: bool) -> None:
-    """To the byte."""
+def test_metadata_of_64_kilobytes_is_the_largest(latchkey: TestApp, more: int, fits: bool) -> None:
+    """Exact to the byte."""
     body = json.dumps({"redirect_uris": [CALLBACK], "x": ""}).encode()
     body = body.replace(b'"x": ""', b'"x": "' + b"x" * (BODY_MAX + more - len(body)) + b'"')
     assert len(body) == BODY_MAX + more
     if fits:
         assert registration.register(body, ISSUER)["client_id"]
         return
-    with pytest.raises(OAuthError, match="too long") as refused:
+    with pytest.raises(OAuthError, match="too long") as raised:
         registration.register(body, ISSUER)
-    assert (refused.value.error, refused.value.status) == ("invalid_client_metadata", 400)
+    assert (raised.value.error, raised.value.status) == ("invalid_client_metadata", 400)
 
 
-def test_client_is_managed_with_its_own_token_while_it_lives(latchkey: TestApp) -> None:
-    """Not with another's, with its secret, or after its end."""
+def test_client_is_managed_with_its_registration_token(latchkey: TestApp) -> None:
+    """Not with another client's, not with its secret, and not after its deletion."""
     made, other = registered(), registered()
     client_id, bearer = made["client_id"], f"Bearer {made['registration_access_token']}"
-    client, token = registration.authenticated(client_id, bearer)
+    client, token = registration.authenticate(client_id, bearer)
     assert (client.client_id, token) == (client_id, made["registration_access_token"])
     accounts_own = clients.register(
         name="x",
@@ -87,7 +87,7 @@ def test_client_is_managed_with_its_own_token_while_it_lives(latchkey: TestApp) 
         grant_types={CODE},
         wanted=set(),
         registered_by="account",
-        owner_id=latchkey.account().id,
+        account_id=latchkey.account().id,
     ).client
     for name, shown in (
         (other["client_id"], bearer),
@@ -97,16 +97,16 @@ def test_client_is_managed_with_its_own_token_while_it_lives(latchkey: TestApp) 
         (accounts_own.client_id, bearer),
         ("app_" + "0" * 20, bearer),
     ):
-        with pytest.raises(OAuthError) as refused:
-            registration.authenticated(name, shown)
-        assert refused.value.error == "invalid_token"
+        with pytest.raises(OAuthError) as raised:
+            registration.authenticate(name, shown)
+        assert raised.value.error == "invalid_token"
     delete_client.delete(client)
     with pytest.raises(OAuthError):
-        registration.authenticated(client_id, bearer)
+        registration.authenticate(client_id, bearer)
 
 
-def test_replacement_takes_the_place_of_the_whole_description(latchkey: TestApp) -> None:
-    """RFC 7592 §2.2: what it leaves out is as if it had never been said; secret and owner stay."""
+def test_update_replaces_all_metadata(latchkey: TestApp) -> None:
+    """RFC 7592 §2.2: omitted fields get their default; secret and registration stay."""
     made = registered(
         client_name="Photos", client_uri="https://photos.example/", scope="read", grant_types=[CODE, REFRESH]
     )
@@ -149,7 +149,7 @@ def test_replacement_takes_the_place_of_the_whole_description(latchkey: TestApp)
     [
         ({"client_id": "app_" + "0" * 20}, "invalid_client_metadata"),
         ({"client_id": None}, "invalid_client_metadata"),
-        *(({name: "x"}, "invalid_client_metadata") for name in registration.NEVER_REPLACED),
+        *(({name: "x"}, "invalid_client_metadata") for name in registration.READ_ONLY_FIELDS),
         ({"client_secret": "x"}, "invalid_client_metadata"),
         ({"client_secret": 7}, "invalid_client_metadata"),
         ({"token_endpoint_auth_method": "none"}, "invalid_client_metadata"),
@@ -158,18 +158,18 @@ def test_replacement_takes_the_place_of_the_whole_description(latchkey: TestApp)
         ({"redirect_uris": [f"https://a.example/{number}" for number in range(11)]}, "invalid_redirect_uri"),
     ],
 )
-def test_replacement_that_cant_be_is_refused(latchkey: TestApp, described: dict[str, object], error: str) -> None:
-    """It names the client itself, and nothing that is the server's to say; nothing is changed."""
+def test_invalid_update_is_rejected(latchkey: TestApp, described: dict[str, object], error: str) -> None:
+    """It must name the client and no read-only field; nothing is changed."""
     made = registered(client_name="Photos")
-    with pytest.raises(OAuthError) as refused:
+    with pytest.raises(OAuthError) as raised:
         replaced(made, **described)
-    assert (refused.value.error, refused.value.status) == (error, 400)
+    assert (raised.value.error, raised.value.status) == (error, 400)
     assert Client.get(made["client_id"]).name == "Photos"
 
 
-def test_server_alone_says_what_is_its_to_say() -> None:
+def test_read_only_fields_are_those_of_the_rfc() -> None:
     """RFC 7592 §2.2 names these four."""
-    assert set(registration.NEVER_REPLACED) == {
+    assert set(registration.READ_ONLY_FIELDS) == {
         "registration_access_token",
         "registration_client_uri",
         "client_secret_expires_at",
@@ -177,8 +177,8 @@ def test_server_alone_says_what_is_its_to_say() -> None:
     }
 
 
-def test_replacement_may_repeat_the_clients_own_secret(latchkey: TestApp) -> None:
-    """RFC 7592 §2.2; a public one has none to repeat."""
+def test_update_may_repeat_the_client_secret(latchkey: TestApp) -> None:
+    """RFC 7592 §2.2; a public client has none."""
     made = registered()
     assert replaced(made, client_secret=made["client_secret"])["client_id"] == made["client_id"]
     public = registered(token_endpoint_auth_method="none")
@@ -188,37 +188,37 @@ def test_replacement_may_repeat_the_clients_own_secret(latchkey: TestApp) -> Non
             replaced(public, **{"token_endpoint_auth_method": "none", **described})
 
 
-def test_replacement_of_a_client_that_ended_meanwhile_is_refused(latchkey: TestApp) -> None:
-    """As if its token had never been; one that is gone doesn't come back."""
-    for gone in (False, True):
+def test_update_of_a_concurrently_deleted_client_is_rejected(latchkey: TestApp) -> None:
+    """As with an invalid token; the item isn't recreated."""
+    for deleted_first in (False, True):
         made = registered()
-        client, token = registration.authenticated(made["client_id"], f"Bearer {made['registration_access_token']}")
-        if gone:
+        client, token = registration.authenticate(made["client_id"], f"Bearer {made['registration_access_token']}")
+        if deleted_first:
             Client(client.client_id).delete()
         else:
             delete_client.delete(Client.get(client.client_id))
         body = json.dumps({"client_id": client.client_id, "redirect_uris": [CALLBACK]})
-        with pytest.raises(OAuthError) as refused:
+        with pytest.raises(OAuthError) as raised:
             registration.replace(client, token, body, ISSUER)
-        assert refused.value.error == "invalid_token"
+        assert raised.value.error == "invalid_token"
         assert clients.find(client.client_id) is None
 
 
 @pytest.mark.parametrize(
     ("length", "kept"), [(99, 99), (100, 100), (101, 0)], ids=["below", "as long as it may be", "too long"]
 )
-def test_address_is_kept_whole_or_dropped_and_a_name_kept_or_refused(length: int, kept: int) -> None:
+def test_long_client_uri_is_dropped_and_long_name_rejected(length: int, kept: int) -> None:
     """At a hundred characters."""
     uri = "https://photos.example/".ljust(length, "x")
-    read = client_metadata.read({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")
+    read = client_metadata.parse({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")
     assert len(read.uri or "") == kept
     problem = client_metadata.name_problem("x" * length)
     assert problem == (None if kept else "must be at most 100 characters long")
 
 
-def test_description_of_nothing_has_the_defaults() -> None:
-    """Each that the caller names, and all that OAuth grants."""
-    read = client_metadata.read({}, offered=(CODE, REFRESH), by_default=(REFRESH,), auth_method="client_secret_post")
+def test_empty_metadata_has_the_defaults() -> None:
+    """Those of the caller, and all scopes that OAuth can grant."""
+    read = client_metadata.parse({}, offered=(CODE, REFRESH), by_default=(REFRESH,), auth_method="client_secret_post")
     assert read == client_metadata.Metadata(
         name=None,
         redirect_uris=[],
@@ -232,16 +232,16 @@ def test_description_of_nothing_has_the_defaults() -> None:
 @pytest.mark.parametrize(
     "uri", ["http://photos.example/", "https://photos.example", "https://photos.example:8443/?x=1#y", " https://a.b/ "]
 )
-def test_address_is_any_of_the_web(uri: str) -> None:
-    """With or without TLS, spaces around it left out."""
-    read = client_metadata.read({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")
+def test_client_uri_is_http_or_https(uri: str) -> None:
+    """Spaces around it are removed."""
+    read = client_metadata.parse({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")
     assert read.uri == uri.strip()
 
 
 @pytest.mark.parametrize(
     "uri", ["https://a.b:99999/", "https://a.b:x/", "https://a@b/", "https://a.b/ c", "https://a.b/é\u202e"]
 )
-def test_address_that_cant_be_opened_or_shown_is_refused(uri: str) -> None:
-    """Whatever is wrong with it."""
+def test_invalid_client_uri_has_an_error(uri: str) -> None:
+    """For each kind of error."""
     with pytest.raises(OAuthError, match="client_uri must be an http or https URL"):
-        client_metadata.read({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")
+        client_metadata.parse({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")

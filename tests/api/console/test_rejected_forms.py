@@ -1,11 +1,11 @@
-"""A form that is refused keeps what was typed, never a password, and says what is wrong beside the field."""
+"""A rejected form keeps its values, except passwords, and shows its error at the field."""
 
 import re
 
 import pytest
 
 from chalicelib.accounts.tables import Account
-from tests.api.console.places import told_to_nobody
+from tests.api.console.places import failed_delivery
 from tests.support.console_client import PASSWORD, ConsoleClient, Page, logged_in, person
 from tests.support.harness import TestApp
 
@@ -69,14 +69,14 @@ REFUSED = {
 """Where a form stands, what it is sent to, what is typed, and the id of the field that is wrong."""
 
 
-def refused(latchkey: TestApp, what: str) -> tuple[Page, dict[str, str], str]:
-    """Return the page of a refused form, what was typed, and the id of the wrong field."""
+def rejected_page(latchkey: TestApp, what: str) -> tuple[Page, dict[str, str], str]:
+    """Return the page of a rejected form, the submitted values and the id of the invalid field."""
     account = person(admin=True)
     names = {
         "account": account.id,
         "other": person(name="Bob").id,
         "key": latchkey.key(account).key.id,
-        "webhook": told_to_nobody(account).endpoint_id,
+        "webhook": failed_delivery(account).endpoint_id,
     }
     stands, sent, typed, wrong = REFUSED[what]
     outside = stands in ("/signup", "/forgot")
@@ -94,9 +94,9 @@ def tag_of(page: Page, field_id: str) -> str:
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_error_stands_beside_its_field(latchkey: TestApp, what: str) -> None:
-    """The field is marked, has the focus, and is described by the error, which begins with a capital letter."""
-    page, _, wrong = refused(latchkey, what)
+def test_error_is_shown_at_its_field(latchkey: TestApp, what: str) -> None:
+    """The field is marked, has the focus and is described by the error, which starts with a capital letter."""
+    page, _, wrong = rejected_page(latchkey, what)
     assert page.status in (400, 404)
     tag = tag_of(page, wrong)
     assert 'aria-invalid="true"' in tag
@@ -109,9 +109,9 @@ def test_error_stands_beside_its_field(latchkey: TestApp, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_was_typed_is_kept(latchkey: TestApp, what: str) -> None:
-    """In every field of the form but those for passwords, which no page repeats."""
-    page, typed, _ = refused(latchkey, what)
+def test_values_are_kept(latchkey: TestApp, what: str) -> None:
+    """Every field keeps its value, except password fields."""
+    page, typed, _ = rejected_page(latchkey, what)
     _, sent, _, _ = REFUSED[what]
     for name, value in typed.items():
         if "password" in name:
@@ -122,27 +122,27 @@ def test_what_was_typed_is_kept(latchkey: TestApp, what: str) -> None:
     assert f'value="{PASSWORD}"' not in page.html
 
 
-def test_chosen_scopes_and_kind_are_kept(latchkey: TestApp) -> None:
-    """Boxes and lists stay as they were chosen."""
+def test_selected_scopes_and_options_are_kept(latchkey: TestApp) -> None:
+    """Checkboxes and lists keep their selection."""
     console = logged_in(latchkey, person())
     page = console.submit("/settings/keys/new", name="", scopes=["write", "keys"], expiry="1 year")
     assert [value for name, value in page.form("/settings/keys/new").fields if name == "scopes"] == ["write", "keys"]
     assert page.value("/settings/keys/new", "expiry") == "1 year"
 
 
-def test_form_that_is_too_old_keeps_what_was_typed(latchkey: TestApp) -> None:
-    """A token that is no longer this browser's loses nothing but the passwords."""
+def test_expired_form_keeps_its_values(latchkey: TestApp) -> None:
+    """Only passwords are dropped."""
     console = ConsoleClient(latchkey)
     fields = console.filled(console.open("/signup"), "/signup", {"email": "a@example.com", "name": "Ada"})
     console.cookies.clear()
     page = console.send("/signup", fields)
-    assert (page.status, "open for too long" in page.problem) == (403, True)
+    assert (page.status, "has expired" in page.problem) == (403, True)
     assert page.value("/signup", "email") == "a@example.com"
     assert console.send("/signup", console.filled(page, "/signup", {"password": PASSWORD})).status == 200
 
 
-def test_error_whose_form_is_gone_is_shown_all_the_same(latchkey: TestApp) -> None:
-    """What was refused on a page that no longer offers it is said on top of that page."""
+def test_error_of_a_missing_form_is_shown_at_the_top(latchkey: TestApp) -> None:
+    """The page no longer has the form."""
     account = person()
     console, path = logged_in(latchkey, person(name="Root", admin=True)), f"/admin/accounts/{account.id}"
     csrf = console.open(path).value(f"{path}/tier", "csrf")

@@ -1,4 +1,4 @@
-"""Somebody with an account, at a browser, whom a client asks for a yes."""
+"""A user with an account and a browser, who decides on a client's requests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,29 +8,29 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 import requests
 
 from infra.browser import Browser
-from tests.browser.console import PASSWORD, Console, Person
+from tests.browser.console import PASSWORD, Console, User
 
 REDIRECT = "http://127.0.0.1/callback"
-"""What is registered. A client adds the port that it happens to listen on (RFC 8252 §7.3)."""
+"""The registered redirect URI. A client adds the port that it listens on (RFC 8252 §7.3)."""
 CALLBACK = "http://127.0.0.1:49152/callback"
-"""What is asked for. Nothing listens there unless the client of a test does: the browser stops before it."""
+"""The requested redirect URI. The browser stops before it, unless a test's client listens there."""
 AT_CLIENT_METHODS = ("client_secret_basic", "client_secret_post", "none")
 
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A registered client: what its makers copy from the page. A public one has no secret."""
+    """A registered client with its credentials; a public one has no secret."""
 
     client_id: str
     client_secret: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Someone:
-    """A person, and the browser in which nobody is logged in at first."""
+class BrowserUser:
+    """A user, and a browser in which no user is logged in at first."""
 
     console: Console
-    person: Person
+    person: User
     browser: Browser
 
     @property
@@ -40,11 +40,11 @@ class Someone:
 
     @property
     def me(self) -> str:
-        """Return the URL of one's own record."""
+        """Return the URL of the user's own record."""
         return f"{self.issuer}/v1/users/me"
 
-    def registers(self, method: str = "client_secret_basic") -> Application:
-        """Register a client on the page; it is public when its `method` of authentication is `none`."""
+    def register_client(self, method: str = "client_secret_basic") -> Application:
+        """Register a client in the console; it is public when `method` is `none`."""
         makers = Browser(self.issuer, cookies={"latchkey": self.console.session(self.person)})
         page = makers.open("/settings/applications/new")
         kind = "public" if method == "none" else "confidential"
@@ -58,27 +58,27 @@ class Someone:
         )
         return Application(made.value("client_id"), None if kind == "public" else made.value("secret"))
 
-    def allows(self, authorization_url: str) -> str:
-        """Log in and say yes where a client sent them; return the URL at which the client is answered."""
+    def allow(self, authorization_url: str) -> str:
+        """Log in, approve a client's request, and return the redirect location."""
         return self.browser.decide(authorization_url, "allow", email=self.person.email, password=PASSWORD)
 
-    def denies(self, authorization_url: str) -> str:
-        """Say no instead."""
+    def deny(self, authorization_url: str) -> str:
+        """Log in, deny a client's request, and return the redirect location."""
         return self.browser.decide(authorization_url, "deny", email=self.person.email, password=PASSWORD)
 
-    def connects(self, verification_uri_complete: str) -> None:
-        """Open what a device shows, log in and say yes."""
+    def approve_device(self, verification_uri_complete: str) -> None:
+        """Open the verification URL of a device, log in and approve."""
         page = self.browser.open(verification_uri_complete)
         if page.form("/login"):
             page = self.browser.log_in(self.person.email, PASSWORD, page)
         assert self.browser.send(page, "/device", decision="allow").answer.status == 200
 
-    def is_named_by(self, answer: Mapping[str, Any]) -> bool:
-        """Tell whether an answer of /v1/users/me is about them."""
+    def is_described_by(self, answer: Mapping[str, Any]) -> bool:
+        """Return whether a response of /v1/users/me is about this user."""
         return bool(answer["id"] == self.person.id)
 
-    def refuses(self, access_token: str) -> bool:
-        """Tell whether the API refuses a token."""
+    def is_rejected(self, access_token: str) -> bool:
+        """Return whether the API rejects a token."""
         headers = {"Authorization": f"Bearer {access_token}"}
         return requests.get(self.me, headers=headers, timeout=30).status_code == 401
 

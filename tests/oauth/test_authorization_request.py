@@ -1,0 +1,209 @@
+"""Authorization requests without HTTP: the page digest, the errors and the stored code."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import secrets, settings
+from chalicelib.events import kinds
+from chalicelib.oauth import authorize, consent, parameters, prompt
+from chalicelib.oauth.errors import invalid_request
+from chalicelib.oauth.tables import Client, Consent, Grant, OneTimeToken
+from tests.credentials.events import told
+from tests.oauth.flow import CALLBACK, CHALLENGE, ISSUER, PKCE, App, User, query_of, register_client
+from tests.support.harness import NOON_MS, TestApp
+from tests.support.interleaving import before, failing, sent
+
+FILES = "https://files.example.com"
+ASKING = authorize.AuthorizationRequest(
+    client=Client("app_1", name="Photos"),
+    redirect_uri=CALLBACK,
+    requested_redirect_uri=CALLBACK,
+    state="xyz",
+    scopes=frozenset({"read", "write"}),
+    resources=frozenset({FILES}),
+    code_challenge=CHALLENGE,
+    prompt="",
+)
+
+
+def parse(app: App, **changed: str | None) -> authorize.AuthorizationRequest:
+    """Return a client's authorization request."""
+    query: Mapping[str, str | None] = {
+        "client_id": app.id,
+        "redirect_uri": app.redirect_uri,
+        "response_type": "code",
+        "state": "xyz",
+        **app.proof,
+        **changed,
+    }
+    sent_so = {name: [value] for name, value in query.items() if value is not None}
+    return authorize.parse(parameters.parse_query(sent_so), ISSUER)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"client": Client("app_1", name="Other")},
+        {"redirect_uri": f"{CALLBACK}/2"},
+        {"scopes": frozenset({"read"})},
+        {"resources": frozenset[str]()},
+        {"scopes": frozenset({"read"}), "resources": frozenset({FILES, "write"})},
+    ],
+)
+def test_decision_is_bound_to_the_content_of_the_page(changed: dict[str, Any]) -> None:
+    """The digest covers client, redirect URI, scopes and resources, but no parameter that the page omits."""
+    assert replace(ASKING, **changed).page_digest != ASKING.page_digest
+    assert (
+        replace(ASKING, state="other", prompt="consent", code_challenge=None, requested_redirect_uri=None).page_digest
+        == ASKING.page_digest
+    )
+
+
+def test_error_redirect_logs_nothing_of_the_request() -> None:
+    """Its string contains neither the state nor the location."""
+    redirect = authorize.build_error_redirect(ASKING, ISSUER, invalid_request("No."))
+    assert str(redirect) == "the error is redirected to the client"
+    assert "xyz" not in repr(redirect)
+    assert query_of(redirect.location) == {
+        "error": "invalid_request",
+        "error_description": "No.",
+        "state": "xyz",
+        "iss": ISSUER,
+    }
+
+
+@pytest.mark.parametrize(
+    ("sent", "asks_nobody"),
+    [("none", True), ("none login", True), ("login none", True), ("", False), ("login", False), ("nones", False)],
+)
+def test_prompt_none_is_detected_in_invalid_requests(sent: str, asks_nobody: bool) -> None:
+    """Even combined with another value, which is an error, it forbids showing a page."""
+    assert prompt.forbids_page(parameters.parse_query({"prompt": [sent]})) == asks_nobody
+
+
+@pytest.mark.parametrize(
+    ("prompt", "read"),
+    [
+        *((None, ""), ("none", "none"), ("consent", "consent"), ("login", "consent"), ("select_account", "consent")),
+        *((" login  consent ", "consent"), ("consent login select_account", "consent"), ("none none", "none")),
+    ],
+)
+def test_prompt_values_require_or_forbid_a_page(latchkey: TestApp, app: App, prompt: str | None, read: str) -> None:
+    """OpenID Connect Core §3.1.2.1: every value but none shows the consent page, which names the account."""
+    assert parse(app, prompt=prompt).prompt == read
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"prompt": "none login"},
+        {"prompt": "create"},
+        {"response_mode": "quer"},
+        {"response_mode": "fragment"},
+        {"code_challenge": CHALLENGE},
+        {"code_challenge": CHALLENGE, "code_challenge_method": "plain"},
+        {"code_challenge_method": "S256"},
+        {"code_challenge": CHALLENGE[:-1], "code_challenge_method": "S256"},
+        {"code_challenge": f"{CHALLENGE}a", "code_challenge_method": "S256"},
+        {"code_challenge": f"{CHALLENGE[:-1]}=", "code_challenge_method": "S256"},
+    ],
+)
+def test_invalid_request_is_redirected_with_its_state(latchkey: TestApp, app: App, changed: dict[str, str]) -> None:
+    """To the client's redirect URI."""
+    with pytest.raises(authorize.ErrorRedirect) as raised:
+        parse(app, **changed)
+    assert raised.value.location.startswith(f"{CALLBACK}?error=invalid_request&")
+    assert query_of(raised.value.location)["state"] == "xyz"
+
+
+def test_request_is_parsed_completely(latchkey: TestApp) -> None:
+    """All parameters, and the defaults of absent ones."""
+    with settings.in_use(replace(settings.current(), resources=FILES)):
+        request = parse(register_client(latchkey), scope="write read", resource=FILES, response_mode="query", **PKCE)
+    assert (request.redirect_uri, request.requested_redirect_uri, request.state) == (CALLBACK, CALLBACK, "xyz")
+    assert (request.scopes, request.resources) == (frozenset({"read", "write"}), frozenset({FILES}))
+    assert (request.code_challenge, request.prompt) == (CHALLENGE, "")
+    minimal = parse(register_client(latchkey), redirect_uri=None, state=None)
+    assert (minimal.redirect_uri, minimal.requested_redirect_uri, minimal.state) == (CALLBACK, None, "")
+    assert (minimal.scopes, minimal.resources, minimal.code_challenge) == (frozenset({"read"}), frozenset(), None)
+
+
+def test_code_and_grant_are_stored_completely(latchkey: TestApp, ada: User, app: App) -> None:
+    """The code expires after a minute and is kept as long as the grant; the account gets an event."""
+    latchkey.clock.forward(1)
+    with settings.in_use(replace(settings.current(), resources=FILES)), sent() as calls:
+        location = authorize.approve(parse(app, scope="write", resource=FILES, **PKCE), ada.account.id, ISSUER)
+    code = OneTimeToken.get(secrets.digest(query_of(location)["code"]))
+    (grant,) = Grant.by_account.query(ada.account.id)
+    assert (code.kind, code.client_id, code.account_id, code.grant_id) == ("ac", app.id, ada.account.id, grant.id)
+    assert (code.scopes, code.resources, code.redirect_uri, code.code_challenge) == (
+        {"write"},
+        {FILES},
+        CALLBACK,
+        CHALLENGE,
+    )
+    assert (code.granted_at, code.expires_at, code.dies_at) == (NOON_MS + 1_000, NOON_MS + 61_000, grant.dies_at)
+    assert (grant.client_id, grant.scopes, grant.resources, grant.created_at) == (
+        app.id,
+        {"write"},
+        {FILES},
+        NOON_MS + 1_000,
+    )
+    assert grant.dies_at == grant.expires_at // 1000 + 30 * 86_400 == NOON_MS // 1000 + 1 + 120 * 86_400
+    created, remembered = sorted((each for each in told(ada.account.id) if "application" in each[1]), reverse=True)
+    assert created == (
+        kinds.GRANT_CREATED,
+        {"grant": grant.id, "application": app.id, "scopes": "write", "name": "Photos"},
+    )
+    assert remembered == (kinds.CONSENT_REMEMBERED, {"application": app.id, "scopes": "write"})
+    puts = [write["Put"] for _, request in calls for write in request.get("TransactItems", ()) if "Put" in write]
+    assert len(puts) == 4
+    assert all("attribute_not_exists" in put.get("ConditionExpression", "") for put in puts)
+
+
+def test_code_without_resources_or_challenge_has_none(latchkey: TestApp, ada: User, app: App) -> None:
+    """The attributes are absent, not empty."""
+    location = authorize.approve(parse(app, redirect_uri=None), ada.account.id, ISSUER)
+    code = OneTimeToken.get(secrets.digest(query_of(location)["code"]))
+    assert code.attribute_values.keys().isdisjoint({"resources", "redirect_uri", "code_challenge"})
+
+
+def test_consent_withdrawn_concurrently_issues_no_code(latchkey: TestApp, ada: User, app: App) -> None:
+    """The consent was remembered when it was read."""
+    request = parse(app)
+    authorize.approve(request, ada.account.id, ISSUER)
+    assert "code" in query_of(authorize.approve_remembered(request, ada.account.id, ISSUER))
+    with (
+        before("TransactWriteItems", lambda: Consent(ada.account.id, app.id).delete()),
+        pytest.raises(authorize.ConsentWithdrawn),
+    ):
+        authorize.approve_remembered(request, ada.account.id, ISSUER)
+
+
+@pytest.mark.parametrize("approve", [authorize.approve, authorize.approve_remembered])
+def test_database_error_is_not_taken_for_a_failed_condition(
+    latchkey: TestApp, ada: User, app: App, approve: Any
+) -> None:
+    """It is raised unchanged."""
+    request = parse(app)
+    consent.remember(ada.account.id, app.id, request.consent_entries)
+    with failing("TransactWriteItems"), pytest.raises(Exception) as raised:  # noqa: PT011 - of which kind is below
+        approve(request, ada.account.id, ISSUER)
+    assert type(raised.value).__name__ == "TransactWriteError"
+
+
+def test_consent_page_is_shown_when_required_or_nothing_is_remembered(latchkey: TestApp, ada: User, app: App) -> None:
+    """It is skipped when everything was allowed to the same recipient before."""
+    request = parse(app)
+    assert request.needs_consent(ada.account)
+    consent.remember(ada.account.id, app.id, request.consent_entries)
+    account = Account.get(ada.account.id)
+    assert not request.needs_consent(account)
+    assert not replace(request, prompt="none").needs_consent(account)
+    assert replace(request, prompt="consent").needs_consent(account)
+    assert replace(request, scopes=frozenset({"read", "write"})).needs_consent(account)
+    assert replace(request, redirect_uri="https://other.example/").needs_consent(account)

@@ -1,0 +1,140 @@
+"""Token revocation and introspection without HTTP: whose tokens they accept, and when one is active."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.accounts.tables import Account
+from chalicelib.core import ids, secrets
+from chalicelib.credentials.tables import Credential
+from chalicelib.oauth import exchange, grants, revocation
+from chalicelib.oauth.errors import OAuthError
+from chalicelib.oauth.issuance import Issuance
+from chalicelib.oauth.tables import Client, Grant, OneTimeToken
+from tests.oauth.flow import ISSUER, App
+from tests.support.harness import NOON_MS, TestApp
+from tests.support.interleaving import marks_lost
+
+FILES = "https://files.example.com"
+
+
+def approved(latchkey: TestApp, app: App, *, resources: set[str] | None = None) -> tuple[Credential, OneTimeToken]:
+    """Return an access token and a refresh token of one grant."""
+    account = latchkey.account()
+    grant = grants.new(account.id, app.id, scopes={"read", "write"}, resources=set())
+    grant.save()
+    issuance = Issuance(app.client, account.id, grant.id, {"write", "read"}, resources or set(), ISSUER)
+    code = OneTimeToken(
+        "code", kind="ac", client_id=app.id, granted_at=NOON_MS, scopes={"write", "read"}, expires_at=NOON_MS + 1
+    )
+    code.resources = resources or None
+    code.save()
+    response = exchange.redeem(code, issuance)
+    return (
+        Credential.get(secrets.digest(str(response["access_token"]))),
+        OneTimeToken.get(secrets.digest(str(response["refresh_token"]))),
+    )
+
+
+def introspect(app: App, token: revocation.Token) -> dict[str, object]:
+    """Return a client's introspection response for a token."""
+    return revocation.introspect(app.client, token, ISSUER)
+
+
+@pytest.mark.parametrize("resources", [None, {FILES, ISSUER}])
+def test_introspection_describes_the_clients_own_tokens(
+    latchkey: TestApp, app: App, resources: set[str] | None
+) -> None:
+    """RFC 7662 §2.2; a refresh token has no token_type, because it isn't sent to a resource."""
+    access, refresh = approved(latchkey, app, resources=resources)
+    both = {"active": True, "scope": "read write", "client_id": app.id, "sub": access.account_id, "iss": ISSUER}
+    audience = {"aud": [ISSUER, FILES]} if resources else {}
+    now_s = NOON_MS // 1000
+    assert introspect(app, access) == both | audience | {"token_type": "Bearer", "iat": now_s, "exp": now_s + 3_600}
+    assert introspect(app, refresh) == both | audience | {"exp": now_s + 90 * 86_400}
+
+
+def test_introspection_describes_no_other_token(latchkey: TestApp, app: App) -> None:
+    """Another client's token, a code, an unknown one."""
+    access, refresh = approved(latchkey, app)
+    other = Client(ids.new("app"), auth_method="client_secret_basic")
+    for client, token in (
+        (other, access),
+        (other, refresh),
+        (app.client, OneTimeToken.get("code")),
+        (app.client, None),
+    ):
+        assert revocation.introspect(client, token, ISSUER) == {"active": False}
+        if client is other:
+            with pytest.raises(OAuthError, match="belongs to another client") as raised:
+                revocation.revoke(client, token)
+            assert raised.value.error == "invalid_grant"
+        else:
+            revocation.revoke(client, token)
+    assert [introspect(app, token)["active"] for token in (access, refresh)] == [True, True]
+
+
+def invalidate(name: str, access: Credential, refresh: OneTimeToken) -> None:
+    """Revoke or expire something that both tokens depend on."""
+    account, grant = Account(access.account_id), Grant(access.grant_id)
+    endings: dict[str, Any] = {
+        "grant revoked": lambda: grant.update(actions=[Grant.revoked_at.set(NOON_MS)]),
+        "grant expired": lambda: grant.update(actions=[Grant.expires_at.set(NOON_MS)]),
+        "grant gone": grant.delete,
+        "account suspended": lambda: account.update(actions=[Account.status.set("suspended")]),
+        "account proven": lambda: account.update(actions=[Account.credentials_since.set(NOON_MS + 1)]),
+        "account gone": account.delete,
+    }
+    if name == "both spent":
+        access.revoked_at = refresh.consumed_at = NOON_MS
+    elif name == "both expired":
+        access.expires_at = refresh.expires_at = NOON_MS
+    else:
+        endings[name]()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("grant revoked", "grant expired", "grant gone", "account suspended", "account proven", "account gone"),
+        *("both spent", "both expired"),
+    ],
+)
+def test_token_is_inactive_once_anything_it_depends_on_is(latchkey: TestApp, app: App, name: str) -> None:
+    """The same as in a request to the API."""
+    access, refresh = approved(latchkey, app)
+    Account(access.account_id).update(actions=[Account.credentials_since.set(NOON_MS)])
+    assert [introspect(app, token)["active"] for token in (access, refresh)] == [True, True]
+    invalidate(name, access, refresh)
+    assert [introspect(app, token) for token in (access, refresh)] == [{"active": False}] * 2
+
+
+def test_client_token_depends_on_no_grant(latchkey: TestApp, app: App) -> None:
+    """It has none."""
+    issuance = Issuance(app.client, str(app.client.account_id), None, {"read"}, set(), ISSUER)
+    token = Credential.get(secrets.digest(str(exchange.issue_to_client(issuance)["access_token"])))
+    assert introspect(app, token)["active"]
+    revocation.revoke(app.client, token)
+    assert not introspect(app, Credential.get(token.digest))["active"]
+
+
+def test_revocation_revokes_a_token_or_the_grant_of_a_refresh_token(latchkey: TestApp, app: App) -> None:
+    """RFC 7009 §2.1; repeating it changes nothing."""
+    access, refresh = approved(latchkey, app)
+    for _ in range(2):
+        revocation.revoke(app.client, access)
+    assert Credential.get(access.digest).revoked_at == NOON_MS
+    assert introspect(app, refresh)["active"]
+    for _ in range(2):
+        revocation.revoke(app.client, refresh)
+    assert not introspect(app, refresh)["active"]
+    assert Grant.get(access.grant_id).revoked_at == NOON_MS
+
+
+def test_revocation_without_invalidated_caches_is_unavailable(latchkey: TestApp, app: App) -> None:
+    """503 for either kind; the token is revoked all the same."""
+    for token in approved(latchkey, app):
+        with marks_lost(), pytest.raises(OAuthError, match="Try again") as raised:
+            revocation.revoke(app.client, token)
+        assert (raised.value.error, raised.value.status) == ("temporarily_unavailable", 503)
+    assert Grant.get(token.grant_id).revoked_at == NOON_MS
