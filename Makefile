@@ -132,7 +132,7 @@ mutate: $(BIN)/.dev ## change the code and see whether a test notices: [MINUTES=
 reference: $(BIN)/.run ## write docs/rest-api.md and docs/webhook-events.md from the code
 	@$(BIN)/python -m infra.reference
 
-screenshots: $(BIN)/.dev ## take the README's pictures of the console anew
+screenshots: $(BIN)/.dev ## take the pictures of the console in docs/images
 	@$(BIN)/python -m tests.browser.screenshots
 
 # What is missing or misspelt is said before anything is installed, under -j too.

@@ -74,7 +74,7 @@ class Shape:
 
 
 BUSY = Shape(
-    name="one key, busy: its verdict is cached",
+    name="one busy key: its policy is cached",
     invocations=1,
     gb_seconds=API_GB * WARM_S,
     write_units=1,
@@ -84,7 +84,7 @@ BUSY = Shape(
 SHAPES = {
     "busy": BUSY,
     "many": Shape(
-        name="many keys, each seen once in 5 minutes: every request asks the authorizer, too",
+        name="many keys, each used once in 5 minutes: every request also calls the authorizer",
         invocations=2,
         gb_seconds=API_GB * WARM_S + AUTHORIZER_GB * AUTHORIZER_S,
         write_units=1,
@@ -93,14 +93,14 @@ SHAPES = {
         answer_bytes=931,
     ),
     "limited": Shape(
-        name="over the limit: refused from memory",
+        name="over the limit: rejected from memory",
         invocations=1,
         gb_seconds=API_GB * 0.002,
         line_bytes=570,
         answer_bytes=654,
     ),
     "random": Shape(
-        name="random well-formed keys: the authorizer runs and reads; the gateway charges nothing for whom it refuses",
+        name="random well-formed keys: the authorizer runs and reads; the gateway charges nothing for denied requests",
         invocations=1,
         gb_seconds=AUTHORIZER_GB * AUTHORIZER_S,
         read_units=1,
@@ -109,11 +109,11 @@ SHAPES = {
         billed=False,
     ),
     "no_key": Shape(
-        name="no key: refused by the gateway, which charges nothing for it",
+        name="no key: rejected by the gateway, free of charge",
         answer_bytes=834,
         billed=False,
     ),
-    "unknown": Shape(name="an unknown path: answered by the gateway, which charges for it", answer_bytes=703),
+    "unknown": Shape(name="an unknown path: answered by the gateway, charged", answer_bytes=703),
     "refresh": Shape(
         name="refresh of an OAuth token",
         invocations=1,
@@ -124,7 +124,7 @@ SHAPES = {
         answer_bytes=1_002,
     ),
     "client": Shape(
-        name="client credentials: a token for a program",
+        name="client credentials: a token for a service",
         invocations=1,
         gb_seconds=API_GB * 0.02,
         write_units=3,
@@ -133,7 +133,7 @@ SHAPES = {
         answer_bytes=941,
     ),
     "webhook": Shape(
-        name="a webhook's delivery, which arrives at the first try; the receiver takes 200 ms",
+        name="a webhook delivery that succeeds at the first attempt; the receiver takes 200 ms",
         invocations=1,
         gb_seconds=STREAM_GB * 0.25,
         write_units=9,
@@ -222,12 +222,11 @@ def besides() -> dict[str, float]:
     asked = sum(per_million(BUSY).values()) * 2 * MINUTES / 5 / MILLION
     first_traces = PRICES["xray_per_million_traces"] * 30 * DAY_S / MILLION
     return {
-        "the status page's questions, where `LATCHKEY_PUBLIC_URL` is set; with two metrics": asked
-        + 2 * PRICES["metric_month"],
-        "the hour's look at 1,000 accounts that nobody uses": 1_000 * HOURS * IDLE_ACCOUNT_READS * reads,
-        "the hour's look at 1,000 accounts in use": 1_000 * (HOURS * USED_ACCOUNT_READS * reads + look),
-        "a custom metric, for a month in whose every hour it is counted": PRICES["metric_month"],
-        f"all {METRICS} custom metrics so": METRICS * PRICES["metric_month"],
+        "status checks, where `LATCHKEY_PUBLIC_URL` is set; with two metrics": asked + 2 * PRICES["metric_month"],
+        "anomaly detection for 1,000 idle accounts": 1_000 * HOURS * IDLE_ACCOUNT_READS * reads,
+        "anomaly detection for 1,000 active accounts": 1_000 * (HOURS * USED_ACCOUNT_READS * reads + look),
+        "a custom metric that is recorded in every hour": PRICES["metric_month"],
+        f"all {METRICS} custom metrics in every hour": METRICS * PRICES["metric_month"],
         "X-Ray's first trace of each second, at most": first_traces,
     }
 
@@ -259,24 +258,22 @@ STORED = {
     "account": Stored("accounts", ("accounts", "emails"), 420, 490),
     "key": Stored("API keys", ("credentials",), 330, 330),
     "grant": Stored(
-        "allowed applications: consent, grant, code and first tokens",
+        "approved applications: consent, grant, code and first tokens",
         ("consents", "grants", "tickets", "credentials"),
         1_700,
         1_060,
     ),
     "refresh": Stored(
-        "refreshes: an access token, kept for 30 days past its end, and the refresh token before, kept until its grant"
-        " ends",
+        "refreshes: an access token, kept for 30 days after it expires, and the previous refresh token, kept as long as"
+        " its grant",
         ("tickets", "credentials"),
         980,
         397,
     ),
     "client": Stored(
-        "access tokens of client credentials, kept for 30 days past their end", ("credentials",), 365, 365
+        "access tokens of client credentials, kept for 30 days after they expire", ("credentials",), 365, 365
     ),
     "event": Stored("events, kept for 90 days", ("events",), 266),
     "delivery": Stored("deliveries of webhooks, kept for 90 days", ("deliveries",), 562),
-    "hour": Stored(
-        "counters: the hours in which an account or a visitor called", ("windows",), 208, is_recoverable=False
-    ),
+    "hour": Stored("counters: one per account or address and hour", ("windows",), 208, is_recoverable=False),
 }

@@ -24,16 +24,16 @@ def page() -> str:
 
 def _head() -> list[str]:
     return [
-        "# What it costs",
+        "# Costs",
         "",
         "<!-- written by `make costs` from infra/prices.json and infra/costs.py -->",
         "",
         f"In US dollars. Prices: {costs.PRICES['source']}, as of {costs.PRICES['date']}; check your region's.",
-        "[The last section](#prices) has them all, and where each was seen since.",
+        "[The last section](#prices) lists them with their sources.",
         "",
-        "DynamoDB's units are what the local engine reports as consumed (`ReturnConsumedCapacity`), with indexes and",
-        "transactions. Log lines, answers and items are measured, too, and tests hold this page to all of them.",
-        "Durations are assumed; the second table has them.",
+        "DynamoDB's units are those that the local engine reports (`ReturnConsumedCapacity`), with indexes and",
+        "transactions. Log lines, responses and items are measured, too, and tests compare this page with all of them.",
+        "Durations are assumptions, shown in the second table.",
         "",
     ]
 
@@ -60,16 +60,16 @@ def _requests() -> list[str]:
             ((name, *each.values(), float(sum(each.values()))) for name, each in paid),
         ),
         "",
-        "What one of them is reckoned from:",
+        "The basis for one request:",
         "",
         *table(
             ("traffic", "invocations", "GB-milliseconds", "write units", "read units", "bytes logged", "bytes sent"),
             counted,
         ),
         "",
-        "Logged are the functions' own lines, Lambda's three for each invocation, and the gateway's access log. X-Ray",
-        "records 5 requests in 100 by default, and the first of each second, which is below. Whether that holds of",
-        "those without a key AWS doesn't say; they are reckoned in. What the stage's throttle refuses isn't charged.",
+        "The logs are the functions' own lines, Lambda's three per invocation, and the gateway's access log. X-Ray",
+        "records 5 requests in 100 by default, and the first of each second (below). AWS doesn't document whether that",
+        "applies to requests without a key; they are included. Requests rejected by the stage's throttle are free.",
         "",
     ]
 
@@ -82,21 +82,21 @@ def _edge() -> list[str]:
     return [
         "## A million requests through CloudFront",
         "",
-        "What [`EDGE=1`](deploying.md#in-front-of-it-cloudfront) adds, by how far a request comes:",
+        "The additional cost of [`EDGE=1`](deploying.md#in-front-of-it-cloudfront), by where a request ends:",
         "",
         *table(
-            ("on its way", *answered, "together"),
+            ("request", *answered, "together"),
             ((name, *each.values(), float(sum(each.values()))) for name, each in paid),
         ),
         "",
-        "Transfer is charged here instead of at the gateway, so a million requests of the busy key come to",
+        "Transfer is charged here instead of at the gateway, so a million requests of the busy key cost",
         f"{whole:.2f} instead of {sum(busy.values()):.2f}. The Lambda@Edge function has",
-        f"{megabytes:.0f} MB, and is assumed to take {edge.RENAMES_S * 1e3:g} ms. Bodies that CloudFront sends",
-        f"to the API are left out; they cost {costs.PRICES['cloudfront_to_origin_per_gb']:.2f} a gigabyte.",
-        "What the API's own web ACL blocks costs AWS WAF's price; whether API Gateway's comes to it was not found out.",
-        "These are prices by the request; CloudFront's flat monthly plans are another contract.",
+        f"{megabytes:.0f} MB and an assumed duration of {edge.RENAMES_S * 1e3:g} ms. Bodies that CloudFront sends to",
+        f"the API are not included; they cost {costs.PRICES['cloudfront_to_origin_per_gb']:.2f} a gigabyte.",
+        "Requests blocked by the API's own web ACL cost AWS WAF's price; whether API Gateway's is added is unknown.",
+        "These are prices per request; CloudFront also has flat monthly plans.",
         "",
-        "And in a month, whether or not anybody calls:",
+        "Per month, independent of traffic:",
         "",
         *table(("", "a month"), [*_floats(floor), ("**together**", float(sum(floor.values())))]),
         "",
@@ -112,7 +112,7 @@ def _floods() -> list[str]:
     return [
         "## A day of a flood",
         "",
-        f"The stage lets {costs.RATE_LIMIT:,} requests a second through, all callers together: {requests:.0f} million",
+        f"The stage accepts {costs.RATE_LIMIT:,} requests a second from all callers together: {requests:.0f} million",
         "a day. A [budget](operating.md#an-alarm-on-what-it-costs) reports such a day, and a",
         "[web application firewall](deploying.md#a-web-application-firewall) ends it.",
         "",
@@ -127,9 +127,9 @@ def _months() -> list[str]:
     return [
         "## A month of an idle stage",
         "",
-        *table(("what runs or stands there by itself", "a month"), rows),
+        *table(("resource", "a month"), rows),
         "",
-        "What comes to it:",
+        "Additional costs:",
         "",
         *table(("", "a month"), _floats(costs.besides())),
         "",
@@ -142,13 +142,13 @@ def _storage() -> list[str]:
         for each in costs.STORED.values()
     )
     return [
-        "## A million stored for a month",
+        "## A million items stored for a month",
         "",
-        *table(("a million", "bytes each", "in indexes", "storage", "recovery", "together"), rows),
+        *table(("item", "bytes each", "in indexes", "storage", "recovery", "together"), rows),
         "",
         (
             f"To restore a table costs {costs.PRICES['dynamodb_restore_per_gb']:.2f} a gigabyte;"
-            " [the procedure](operating.md#restore) restores twice, and holds a backup meanwhile."
+            " [the procedure](operating.md#restore) restores twice, and stores a backup meanwhile."
         ),
         "",
     ]
@@ -165,7 +165,7 @@ def _prices() -> list[str]:
         "",
         *costs.PRICES["note"],
         "",
-        "| price | USD | seen in |",
+        "| price | USD | source |",
         "|---|---:|---|",
         *(f"| {' | '.join(row)} |" for row in rows),
     ]

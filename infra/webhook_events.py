@@ -27,7 +27,7 @@ _A_QUOTA = {"tier": "free", "quota": "1000", "resets_at": LATER}
 
 _INTRODUCTION = """\
 An example of each message that a [webhook](webhooks.md) is sent, by what it is about. A message is sent as one line of
-compact JSON; `data` is the event as [`GET /v1/events`](authentication.md#what-happened) shows it. The table there says
+compact JSON; `data` is the event as [`GET /v1/events`](authentication.md#events) shows it. The table there says
 what each field of `changed` is; all of them are strings.
 """
 

@@ -66,8 +66,10 @@ def find_client(
         return None
     admit()
     with document_fetches.single_flight(client_id) as is_first:
-        if not is_first:
-            return find_client(client_id)
+        # Another thread may have fetched it after the first look above.
+        stored = find_client(client_id)
+        if stored is not None or not is_first or document_fetches.has_recently_failed(client_id):
+            return stored
         return _fetch_and_store(client_id, resolver, tls)
 
 

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from chalicelib.core import clock
+from chalicelib.core.process_cache import ProcessCache
 
 FAILURE_KEPT_MS = 5 * 60_000
 """A document that couldn't be used isn't fetched again for this long."""
 FAILURES_MAX = 1_000
 
-_failed_until: dict[str, int] = {}
+_failed_until: ProcessCache[str, int] = ProcessCache("oauth.failed_documents", FAILURES_MAX)
 _in_progress: dict[str, threading.Lock] = {}
 _guard = threading.Lock()
 
@@ -24,8 +25,6 @@ def record_failure(client_id: str) -> None:
     with _guard:
         _failed_until.pop(client_id, None)
         _failed_until[client_id] = clock.now_ms() + FAILURE_KEPT_MS
-        if len(_failed_until) > FAILURES_MAX:
-            del _failed_until[next(iter(_failed_until))]
 
 
 def has_recently_failed(client_id: str) -> bool:
@@ -49,8 +48,3 @@ def single_flight(client_id: str) -> Iterator[bool]:
             with _guard:
                 del _in_progress[client_id]
         lock.release()
-
-
-def forget() -> None:
-    """Drop all recorded failures, as a cold start does."""
-    _failed_until.clear()

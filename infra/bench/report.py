@@ -1,4 +1,4 @@
-"""What people read of a measurement: a table on the terminal and docs/performance.md, all of it from bench.json."""
+"""The output of a measurement: a table on the terminal and docs/performance.md, both generated from bench.json."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,28 +33,36 @@ def page(bench: Bench) -> str:
     machine = bench["machine"]
     where = f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}"
     lines = [
-        "# How fast it is",
+        "# Performance",
         "",
         "<!-- written by `make bench` from bench.json; change infra/bench, not this page -->",
         "",
         f"Measured on {bench['date']} by `make bench`: {where}.",
-        "Every number is the median of its rounds; of over-admission the worst. Contenders take turns, round by round,",
-        "after two rounds that warm up. Those on DynamoDB have the same local engine beside them, the others SQLite in",
-        "their own process. CPU is what a contender's own process used, user and system time together, without the",
-        "engine's. Latencies and paces are those of this machine and this engine: DynamoDB answers over a network.",
+        "Every number is the median of its rounds; for over-admission the maximum. Contenders alternate round by",
+        "round, after two warm-up rounds. Those on DynamoDB use the same local engine, the others SQLite in their own",
+        "process. CPU is the user and system time of a contender's own process, without the engine's. Latencies and",
+        "rates are those of this machine and this engine: DynamoDB responds over a network.",
+        *_outdated_lines(bench["versions"]["latchkey"]),
         "",
         "## Targets",
         "",
-        "| what | reached | target | |",
+        "| measurement | reached | target | |",
         "|---|---:|---:|---|",
         *(_target_line(row, bench) for row in ROWS),
         "",
         *(line for group in GROUPS for line in _group_lines(group, bench)),
         *_version_lines(bench["versions"]),
-        "To measure again: `make bench`. It takes some minutes, longer the first time, when it installs the others.",
+        "`make bench` measures again. It takes some minutes, longer the first time, when it installs the peers.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _outdated_lines(versions: Mapping[str, str]) -> list[str]:
+    """Return a note when the measured version still had Authlib, which the product no longer contains."""
+    if "Authlib" not in versions:
+        return []
+    return ["", "This measurement includes Authlib, which the product no longer contains."]
 
 
 def _target_line(row: Row, bench: Bench) -> str:
@@ -75,7 +83,7 @@ def _group_lines(group: Group, bench: Bench) -> list[str]:
         "",
         _size(bench["rounds"][group.name]),
         "",
-        "| who | what | a second | p50 ms | p99 ms | CPU µs each | database calls each |",
+        "| contender | operation | per second | p50 ms | p99 ms | CPU µs each | database calls each |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     for contender in group.contenders:
@@ -101,10 +109,10 @@ def _profile_lines(group: Group, bench: Bench) -> list[str]:
     lines = [
         f"## {group.says}",
         "",
-        f"{_size(bench['rounds'][group.name])} The stack is looked at every few milliseconds of CPU. At once: the same",
-        "requests again, with the same answers of the database, for which nobody waits. The difference is more than",
-        "sockets: a process that slept finds its caches cold, so what it does next takes longer. Peers that keep",
-        "everything in their own memory never wait.",
+        f"{_size(bench['rounds'][group.name])} The stack is sampled every few milliseconds of CPU. The last row",
+        "repeats the requests with stored responses of the database, without waiting. The difference is more than",
+        "sockets: a process that slept has cold caches, so its next work takes longer. Peers that keep all data in",
+        "memory never wait.",
         "",
         "| part | " + " | ".join(f"{name}: share | CPU µs" for name in watched) + " |",
         "|---|" + "---:|---:|" * len(watched),
@@ -114,7 +122,7 @@ def _profile_lines(group: Group, bench: Bench) -> list[str]:
         cells = " | ".join(f"{share:.0%} | {_number(share * whole_us[name])}" for name, share in shares.items())
         lines.append(f"| {part} | {cells} |")
     at_once = " | ".join(f" | {_number(summary['cpu_at_once_us'])}" for summary in watched.values())
-    return [*lines, f"| all of it, at once |{at_once} |", ""]
+    return [*lines, f"| total without waiting |{at_once} |", ""]
 
 
 def _cells(summary: Mapping[str, Any]) -> tuple[str, ...]:

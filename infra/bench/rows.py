@@ -51,36 +51,36 @@ PROFILE = "profile"
 """The group whose rounds are samples of the stack."""
 
 _ADMISSION = Contender("latchkey admission", "latchkey_admission.py", "quota, burst and staleness judged and counted")
-_REQUEST = Contender("latchkey request", "latchkey_request.py", "`GET /v1/limits` of a verified key, event to answer")
+_REQUEST = Contender("latchkey request", "latchkey_request.py", "`GET /v1/limits` of a verified key, event to response")
 
 
 def _oauth(operation: str) -> tuple[Contender, ...]:
     return (
-        Contender("latchkey", "oauth_latchkey.py", "event to answer, on DynamoDB", operation),
-        Contender("authlib", "oauth_authlib.py", "Authlib on Flask, WSGI call to answer", operation, "python"),
-        Contender("node-oidc-provider", "oauth_node.mjs", "request to answer, no socket", operation, "node"),
+        Contender("latchkey", "oauth_latchkey.py", "event to response, on DynamoDB", operation),
+        Contender("authlib", "oauth_authlib.py", "Authlib on Flask, WSGI call to response", operation, "python"),
+        Contender("node-oidc-provider", "oauth_node.mjs", "request to response, no socket", operation, "node"),
     )
 
 
 def _calls(name: str, argument: str) -> Contender:
-    return Contender(name, "calls.py", "through the gateway's stand-in", argument)
+    return Contender(name, "calls.py", "through the local gateway", argument)
 
 
 GROUPS = (
     Group(
         "warm",
-        "Warm, one after another: what one decision and one whole request take, beside the floors under them",
+        "Warm, sequential: one decision and one complete request, compared with their lower bounds",
         (
-            Contender("boto3 update_item", "boto3_update_item.py", "a counting, conditional call, as large as ours"),
+            Contender("boto3 update_item", "boto3_update_item.py", "a conditional counting call of the same size"),
             _ADMISSION,
             _REQUEST,
-            Contender("chalice route", "chalice_route.py", "a route that asks nobody, event to answer"),
+            Contender("chalice route", "chalice_route.py", "a route without a database call, event to response"),
         ),
         operations=1_000,
     ),
     Group(
         "decision",
-        "The limit decision: an hourly and a one-second limit of one of 50 subjects, eight at a time",
+        "The limit decision: an hourly and a one-second limit of one of 50 subjects, eight concurrently",
         (
             _ADMISSION,
             Contender("zae-limiter", "zae.py", "`acquire`, speculative writes, stored limits", at_home="python"),
@@ -94,14 +94,14 @@ GROUPS = (
     ),
     Group(
         "verification",
-        "A key verified with its limit, warm, one after another: ours on DynamoDB, theirs on SQLite in their process",
+        "A key verified with its limit, warm, sequential: Latchkey on DynamoDB, the others on SQLite in their process",
         (
             _REQUEST,
             Contender("better-auth", "better_auth.mjs", "`verifyApiKey`, rate limit on, no HTTP", at_home="node"),
             Contender(
                 "djangorestframework-api-key",
                 "drf_api_key.py",
-                "`HasAPIKey` and a throttle, WSGI call to answer",
+                "`HasAPIKey` and a throttle, WSGI call to response",
                 at_home="python",
             ),
         ),
@@ -109,7 +109,7 @@ GROUPS = (
     ),
     Group(
         "cold start",
-        "Cold start: a fresh process, from before the first import to the first answer",
+        "Cold start: a new process, from before the first import to the first response",
         (
             Contender("authorizer", "cold.py", "a key verified, two reads", "authorizer"),
             Contender("/v1", "cold.py", "`GET /v1/limits`, one write", "v1"),
@@ -118,7 +118,7 @@ GROUPS = (
         operations=3,
         more_rounds=2,
     ),
-    Group("client_credentials", "OAuth: a token for the client itself", _oauth("client_credentials"), operations=200),
+    Group("client_credentials", "OAuth: client credentials", _oauth("client_credentials"), operations=200),
     Group("code", "OAuth: a code exchanged for tokens", _oauth("code"), operations=150),
     Group("refresh", "OAuth: a refresh token exchanged", _oauth("refresh"), operations=150),
     Group(
@@ -135,23 +135,23 @@ GROUPS = (
         "local server",
         "Requests over one kept-alive connection to a server on this machine, `GET /v1/limits` of a verified key",
         (
-            Contender("make run", "local_server.py", "the gateway's stand-in", "latchkey"),
+            Contender("make run", "local_server.py", "the local gateway", "latchkey"),
             Contender("chalice local", "local_server.py", "stock, on the same app and database", "stock"),
         ),
         operations=50,
     ),
     Group(
         "fleet",
-        "One Enterprise account, 1,000 requests a second at most, behind eight functions, after two seconds of run-in",
+        "One Enterprise account, 1,000 requests a second at most, with eight functions, after a run-in of two seconds",
         (
             Contender("800 a second", "fleet.py", "below the limit", "100", may_refuse=True),
-            Contender("1,200 a second", "fleet.py", "beyond it", "150", may_refuse=True),
+            Contender("1,200 a second", "fleet.py", "above the limit", "150", may_refuse=True),
         ),
         operations=4_000,
     ),
     Group(
         "database calls",
-        "How many database calls a request makes, the admission of its caller included",
+        "Database calls per request, the admission of its caller included",
         (
             _calls("authenticated request", "authenticated"),
             _calls("first request of a token", "first"),
@@ -190,7 +190,7 @@ _SERVER = ("local server", "make run")
 
 ROWS = (
     _cpu("admission_cpu_vs_boto3", "an admission", ("warm", _ADMISSION.name), _BARE, 0.40),
-    _cpu("request_cpu_vs_boto3", "a whole `GET /v1/limits`", ("warm", _REQUEST.name), _BARE, 0.60),
+    _cpu("request_cpu_vs_boto3", "a complete `GET /v1/limits`", ("warm", _REQUEST.name), _BARE, 0.60),
     _cpu("cold_authorizer_vs_chalice_boto3", "the authorizer, cold", ("cold start", "authorizer"), _MINIMAL, 0.50),
     _cpu("cold_v1_vs_chalice_boto3", "`/v1`, cold", ("cold start", "/v1"), _MINIMAL, 0.65),
     _pace("decision_vs_zae_limiter", "limit decisions", _DECISION, "zae-limiter", 2.0),

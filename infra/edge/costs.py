@@ -32,7 +32,7 @@ class Way:
 
 WAYS = (
     Way(
-        name="answered by the API: one key, busy",
+        name="answered by the API: one busy key",
         inspected=2,
         reaches_api=True,
         sent_bytes=BUSY.sent_bytes + ADDED_BYTES,

@@ -15,7 +15,7 @@ OTHER_STATE = {
     "api/authorizer.py: _started": "marks that the process has started",
     "api/cors.py: by_path": "filled while routes are registered",
     "core/process_cache.py: CACHES": "the registry",
-    "oauth/document_fetches.py: _under_way": "locks of threads that run now",
+    "oauth/document_fetches.py: _in_progress": "locks of threads that run now",
     "uptime/days.py: _unwritten": "registered, a deque of a fixed length",
 }
 """Module-level containers that aren't a ProcessCache, with the reason."""

@@ -1,8 +1,9 @@
-"""The README shows what really happens, and names what is really there."""
+"""The README and the pages that it leads to match the code: sessions, endpoints, the map and the dependencies."""
 
 import re
 import subprocess
 from collections.abc import Iterator
+from itertools import chain
 
 import pytest
 
@@ -14,16 +15,16 @@ from tests.examples.served import Served
 
 pytestmark = pytest.mark.xdist_group("examples")
 
-README = (ROOT / "README.md").read_text()
-ROWS = [[cell.strip() for cell in row.strip("|").split("|")] for row in README.splitlines() if row.startswith("|")]
+DEVELOPING = "docs/developing.md"
+SESSIONS = ("README.md", DEVELOPING)
 
 
 def test_terminal_session_goes_as_shown(api: Served) -> None:
-    """Each curl line, pasted, prints the lines below it; what differs from run to run is shown as an ellipsis."""
+    """Each curl command prints the lines below it; an ellipsis replaces what differs between runs."""
     environment = api.environment(api.demo_secret("free@example.com"))
-    steps = _curl_steps()
-    assert steps
-    for command, shown in steps:
+    steps = [_curl_steps(page) for page in SESSIONS]
+    assert all(steps)
+    for command, shown in chain.from_iterable(steps):
         ended = subprocess.run(
             ["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=60, check=True
         )
@@ -33,9 +34,17 @@ def test_terminal_session_goes_as_shown(api: Served) -> None:
             assert any(re.fullmatch(pattern, printed.strip()) for printed in lines), line
 
 
+def test_readme_names_the_test_command() -> None:
+    """The README has the commands that CI runs."""
+    commands = re.findall(r"^make .+$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
+    assert commands
+    assert [command for command in commands if f"`{command}`" not in (ROOT / "README.md").read_text()] == []
+
+
 def test_every_endpoint_is_listed_with_its_scope() -> None:
-    """The table of endpoints has each route of the API, and no other, with the scope that it asks for."""
-    listed = {tuple(row[0].strip("`").split()): row[1].strip("`") for row in ROWS if re.match(r"`[A-Z]+ /", row[0])}
+    """The table of endpoints lists each route of the API, and no other, with the scope that it requires."""
+    rows = [row for row in _rows("docs/endpoints.md") if re.match(r"`[A-Z]+ /", row[0])]
+    listed = {tuple(row[0].strip("`").split()): row[1].strip("`") for row in rows}
     routes = {
         (method, path): _required_by(route_of(entry))
         for path, entries in of_latchkey().items()
@@ -47,7 +56,7 @@ def test_every_endpoint_is_listed_with_its_scope() -> None:
 
 
 def test_map_names_what_is_there() -> None:
-    """Each path in the map exists, and no folder of the code is missing from it."""
+    """Each path in the map exists, and the map lists each package."""
     named = set(_named_in_map())
     assert {path for path in named if not (ROOT / path).exists()} == set()
     packages = {f"chalicelib/{marker.parent.name}/" for marker in (ROOT / "chalicelib").glob("*/__init__.py")}
@@ -55,11 +64,11 @@ def test_map_names_what_is_there() -> None:
 
 
 def test_every_pinned_package_is_explained() -> None:
-    """The table of dependencies has each pinned package."""
+    """The table of dependencies lists each pinned package."""
     asked = set((ROOT / "infra" / "requirements").glob("*.in")) - {ROOT / "infra" / "requirements" / "bench.in"}
     pins = "".join(path.read_text() for path in asked)
     pinned = set(re.findall(r"^([\w-]+)(?:\[\w+\])?==", pins, re.MULTILINE))
-    explained = {name.strip() for row in ROWS if len(row) == 2 for name in row[0].split(",")}
+    explained = {name.strip() for row in _rows(DEVELOPING) if len(row) == 2 for name in row[0].split(",")}
     assert pinned <= explained
 
 
@@ -69,10 +78,16 @@ def _required_by(route: Route) -> str:
     return " ".join(route.scopes) or ("a signature" if signed else "none")
 
 
-def _curl_steps() -> list[tuple[str, list[str]]]:
-    """Return each curl line of the README's terminal sessions with the lines shown below it."""
+def _rows(page: str) -> list[list[str]]:
+    """Return the cells of each table row of a page."""
+    lines = (ROOT / page).read_text().splitlines()
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in lines if row.startswith("|")]
+
+
+def _curl_steps(page: str) -> list[tuple[str, list[str]]]:
+    """Return each curl command in a page's terminal sessions with the lines shown below it."""
     steps: list[tuple[str, list[str]]] = []
-    for block in blocks_of("README.md"):
+    for block in blocks_of(page):
         for step in block.code.split("$ ")[1:] if block.language == "console" else ():
             command, *shown = step.splitlines()
             if command.startswith("curl "):
@@ -81,7 +96,7 @@ def _curl_steps() -> list[tuple[str, list[str]]]:
 
 
 def _named_in_map() -> Iterator[str]:
-    start = README.index("## What is where")
-    for row in README[start : README.index("## Endpoints")].splitlines():
+    page = (ROOT / DEVELOPING).read_text()
+    for row in page.partition("\n## Map of the code\n")[2].partition("\n## ")[0].splitlines():
         if row.startswith("| `"):
             yield from re.findall(r"`([^`]+)`", row.split("|")[1])

@@ -16,7 +16,7 @@ from botocore.model import ListShape, MapShape, OperationModel, Shape, Structure
 from botocore.validate import ParamValidator
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OF_EVERY_COMMAND = {"query", "output", "region", "profile", "endpoint-url", "max-items", "page-size", "no-cli-pager"}
 OF_DEPLOY = {"stack-name", "template-file", "parameter-overrides", "capabilities"}
 """`aws cloudformation deploy` is no operation: it makes and executes a change set."""

@@ -8,6 +8,10 @@ from chalicelib.core.settings import Settings
 from infra import costs_page, data, reference
 
 ROOT = Path(__file__).parents[2]
+DECISIONS = ROOT / "docs" / "decisions"
+RECORDS = sorted(DECISIONS.glob("[0-9]*.md"))
+NOT_COMMITTED = (".local/", ".venv/", ".chalice/deployed/")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ALARMS = {
     resource["Properties"]["AlarmName"].removeprefix("latchkey-${Stage}-"): resource["Properties"]
     for resource in data.template()["Resources"].values()
@@ -42,8 +46,7 @@ def test_every_alarm_is_in_the_operating_page() -> None:
 
 def test_every_page_counts_the_alarms_that_there_are() -> None:
     """A page that says how many there are says as many as the template has."""
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-    counted = {page.name: re.findall(r"(\d+)\s+alarms", page.read_text()) for page in pages}
+    counted = {page.name: re.findall(r"(\d+)\s+alarms", page.read_text()) for page in PAGES}
     told = {name: set(numbers) for name, numbers in counted.items() if numbers}
     assert told
     assert told == {name: {str(len(ALARMS))} for name in told}
@@ -52,8 +55,7 @@ def test_every_page_counts_the_alarms_that_there_are() -> None:
 def test_every_metric_that_a_page_names_is_counted() -> None:
     """Whoever looks for it in CloudWatch finds it by the name that the page has."""
     sources = "".join(path.read_text() for path in (ROOT / "chalicelib").rglob("*.py"))
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-    named = {name for page in pages for name in re.findall(r"\bmetrics?\s+`([A-Za-z]+)`", page.read_text())}
+    named = {name for page in PAGES for name in re.findall(r"\bmetrics?\s+`([A-Za-z]+)`", page.read_text())}
     assert "LimiterUnavailable" in named
     assert [name for name in sorted(named) if f'"{name}"' not in sources] == []
 
@@ -68,6 +70,35 @@ def test_alarm_rings_on_a_metric_that_is_counted() -> None:
             assert dimensions == ["stage"]
         else:
             assert (alarm["Namespace"], dimensions) == ("AWS/Lambda", ["FunctionName"])
+
+
+def test_every_code_path_in_the_pages_exists() -> None:
+    """A file or folder that a page for developers names in backticks is in the checkout."""
+    pages = [ROOT / "docs" / name for name in ("architecture.md", "developing.md", "security.md")] + RECORDS
+    bases = (ROOT, ROOT / "chalicelib", ROOT / "chalicelib" / "pages")
+    named = {
+        (page.name, path)
+        for page in pages
+        for path in re.findall(r"`((?:[\w.-]+/)+(?:[\w-]+\.(?:py|yaml|json|toml|js|html|md))?)`", page.read_text())
+        if not path.startswith(NOT_COMMITTED)
+    }
+    assert len(named) > 100
+    missing = {(page, path) for page, path in named if not any((base / path).exists() for base in bases)}
+    assert missing == set()
+
+
+def test_every_decision_has_its_sections_and_is_listed() -> None:
+    """Records are numbered without a gap, short, and linked from the list by their title."""
+    listed = re.findall(r"^\| \[(\d{4})\]\(([^)]+)\) \| (.+) \|$", (DECISIONS / "README.md").read_text(), re.MULTILINE)
+    expected = []
+    for number, record in enumerate(RECORDS, 1):
+        text = record.read_text()
+        title = text.partition("\n")[0]
+        assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences"]
+        assert len(text.splitlines()) <= 35
+        expected.append((f"{number:04}", record.name, title.removeprefix(f"# {number}. ")))
+        assert record.name.startswith(f"{number:04}-")
+    assert listed == expected
 
 
 def test_api_reference_is_as_printed() -> None:

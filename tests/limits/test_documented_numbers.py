@@ -25,10 +25,10 @@ IN_WORDS = {4: "four", 10: "a tenth"}
     [
         f"windows are kept {counter_items.SLOTS_KEPT_S} seconds past their end",
         f"at most {counter_items.COUNTERS_MAX} counters of keys by name",
-        f"refuses from memory for {local_cache.QUOTA_ASKED_AGAIN_MS / 1000:g} seconds and then asks again",
-        f"or after {rejection_counts.FLUSH_AFTER_MS / 1000:g} seconds by themselves",
+        f"rejects from memory for {local_cache.QUOTA_ASKED_AGAIN_MS / 1000:g} seconds and then asks again",
+        f"or after {rejection_counts.FLUSH_AFTER_MS / 1000:g} seconds without one",
         f"in the past one within {stale_marks.CLOCK_SKEW_S} seconds of the border",
-        f"at most {IN_WORDS[leases.FRACTION]} of what the function let through in the last second",
+        f"at most {IN_WORDS[leases.FRACTION]} of what the function admitted in the last second",
         f"Leases end at {leases.FILLED_PERCENT} % of the burst",
         f"brings the hour to {quota_thresholds.NEARLY_PERCENT} % of its quota",
         f"which has {IN_WORDS[anonymous_limits.WIDER]} times as much (`limits/anonymous_limits.py`)",
@@ -46,6 +46,6 @@ def test_number_matches_the_architecture_page(sentence: str) -> None:
 @pytest.mark.parametrize("length_ms", [leases.LIFETIME_MS, fail_open.LASTS_MS])
 def test_leases_and_fail_open_last_at_most_one_second(length_ms: int) -> None:
     """A change takes effect within a second under a lease, and so does recovery after an outage."""
-    assert "What a lease holds is spent within its second, so there the change may be that late." in PAGE
-    assert "the request passes, and for one second so do others, unasked" in PAGE
+    assert "Under a lease, which is spent within its second, a change may take effect one second late." in PAGE
+    assert "the request passes uncounted, and so do all others of this function for one second, without a call" in PAGE
     assert length_ms == 1_000

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from chalicelib.core import settings, telemetry
+from chalicelib.core import process_cache, settings, telemetry
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.oauth import client_documents, clients, discovery, document_fetches, redirect_schemes, redirect_uris
 from chalicelib.oauth.tables import Client
@@ -135,13 +135,13 @@ def test_failure_is_cached_for_five_minutes(latchkey: TestApp) -> None:
     latchkey.clock.now_ms += 1
     assert not document_fetches.has_recently_failed(URL)
     document_fetches.record_failure(URL)
-    document_fetches.forget()
+    process_cache.forget()
     assert not document_fetches.has_recently_failed(URL)
 
 
 def test_oldest_failure_is_dropped_beyond_the_maximum(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that failed again isn't the oldest."""
-    monkeypatch.setattr(document_fetches, "FAILURES_MAX", 2)
+    monkeypatch.setattr(document_fetches._failed_until, "size", 2)
     for name in ("first", "second", "first", "third"):
         document_fetches.record_failure(name)
     assert [document_fetches.has_recently_failed(name) for name in ("first", "second", "third")] == [True, False, True]

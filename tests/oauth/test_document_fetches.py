@@ -1,7 +1,7 @@
 """When a metadata document is fetched: within the rate limit, not while fresh, not after a failure, once at a time."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -160,6 +160,22 @@ def test_concurrent_fetches_of_a_document_are_one(latchkey: TestApp, internet: I
     with ThreadPoolExecutor(8) as threads:
         clients = list(threads.map(find, range(8)))
     assert [client and client.name for client in clients] == ["Editor"] * 8
+    assert len(internet.requests) == 1
+
+
+def test_document_that_was_fetched_meanwhile_is_not_fetched_again(latchkey: TestApp, internet: Internet) -> None:
+    """A thread that finds no fetch in progress looks at what is stored once more: the other may have just ended."""
+
+    def serve(talk: object) -> None:
+        body = json.dumps(DOCUMENT).encode()
+        talk.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)  # type: ignore[attr-defined]
+
+    def find(admit: Callable[[], object]) -> Client | None:
+        return client_documents.find_client(URL, admit=admit, resolver=lambda *_name: [ADDRESS], tls=internet.tls)
+
+    internet.serves(serve)
+    found = find(lambda: find(lambda: None))
+    assert found is not None
     assert len(internet.requests) == 1
 
 

@@ -56,34 +56,34 @@ def reader(user: BrowserUser) -> Reader:
 def test_commands_do_what_the_guide_says(reader: Reader) -> None:
     """In order they complete all flows, and every command is run."""
     user = reader.user
-    made = reader.run("Registering by program")
-    assert _form(made) == _form(_answer("Registering by program"))
+    made = reader.run("Dynamic client registration")
+    assert _form(made) == _form(_answer("Dynamic client registration"))
     managed = {"REGISTRATION_CLIENT_URI": made["registration_client_uri"]}
     managed["REGISTRATION_ACCESS_TOKEN"] = made["registration_access_token"]
-    assert reader.run("Registering by program", 1, **managed) == made
+    assert reader.run("Dynamic client registration", 1, **managed) == made
 
     first = _by_code(reader, 0)
-    assert _form(first) == _form(_answer("3. Exchange the code"))
+    assert _form(first) == _form(_answer("3. Access token request"))
     assert first["expires_in"] == issuance.ACCESS_S
-    second = reader.run("Refreshing", REFRESH_TOKEN=first["refresh_token"])
-    live = reader.run("Asking about a token", ACCESS_TOKEN=second["access_token"])
-    assert _form(live) == _form(_answer("Asking about a token"))
+    second = reader.run("Refreshing an access token", REFRESH_TOKEN=first["refresh_token"])
+    live = reader.run("Token introspection", ACCESS_TOKEN=second["access_token"])
+    assert _form(live) == _form(_answer("Token introspection"))
     assert live["sub"] == user.person.id
-    assert reader.run("Giving tokens back", REFRESH_TOKEN=second["refresh_token"]) == {}
-    assert reader.run("Asking about a token", ACCESS_TOKEN=second["access_token"]) == {"active": False}
+    assert reader.run("Token revocation", REFRESH_TOKEN=second["refresh_token"]) == {}
+    assert reader.run("Token introspection", ACCESS_TOKEN=second["access_token"]) == {"active": False}
     assert user.is_rejected(second["access_token"])
 
     again = _by_code(reader, 1)
     assert user.is_described_by(reader.run("4. Call the API", ACCESS_TOKEN=again["access_token"]))
-    own = reader.run("Acting for yourself")
+    own = reader.run("Client credentials")
     assert user.is_described_by(reader.run("4. Call the API", ACCESS_TOKEN=own["access_token"]))
     assert own["scope"] == "read write"
 
-    shown = reader.run("Devices")
-    assert _form(shown) == _form(_answer("Devices"))
+    shown = reader.run("Device flow")
+    assert _form(shown) == _form(_answer("Device flow"))
     assert (shown["expires_in"], shown["interval"]) == (device.EXPIRES_IN_S, device.INTERVAL_S)
     user.approve_device(shown["verification_uri_complete"])
-    connected = reader.run("Devices", 1, DEVICE_CODE=shown["device_code"])
+    connected = reader.run("Device flow", 1, DEVICE_CODE=shown["device_code"])
     assert user.is_described_by(reader.run("4. Call the API", ACCESS_TOKEN=connected["access_token"]))
 
     assert reader.run("Discovery")["issuer"] == user.issuer
@@ -112,11 +112,11 @@ def test_numbers_are_those_of_the_code() -> None:
 
 def _by_code(reader: Reader, way: int) -> Any:
     """Complete the code flow, with a form or with JSON."""
-    reader.export("1. Make a verifier and a state")
-    callback = reader.user.allow(reader.run("2. Send the person to the server"))
+    reader.export("1. Create a code verifier and a state")
+    callback = reader.user.allow(reader.run("2. Authorization request"))
     assert parameter(callback, "state") == reader.exported["STATE"]
     assert parameter(callback, "iss") == reader.user.issuer
-    return reader.run("3. Exchange the code", way, CODE=parameter(callback, "code"))
+    return reader.run("3. Access token request", way, CODE=parameter(callback, "code"))
 
 
 def _commands(heading: str) -> list[str]:

@@ -22,7 +22,6 @@ from chalicelib.core import clock, process_cache, randomness, settings, telemetr
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
 from chalicelib.limits import counter_items, tiers
-from chalicelib.oauth import document_fetches
 from infra.standin import Answer, Gateway
 from tests.support import conformance
 
@@ -142,7 +141,6 @@ def refusal(answer: Answer) -> tuple[int, str]:
 def forget_process() -> None:
     """Forget everything that a process remembers between requests."""
     process_cache.forget()
-    document_fetches.forget()
 
 
 @lru_cache(maxsize=1)
