@@ -99,7 +99,7 @@ def delete(login: LoggedIn, *, caller: Caller, password: str) -> PendingTerminat
     account = login.account
     _check_password(account, password, caller)
     conflict = errors.Conflict("The account was changed in the meantime. Reload the page and try again.")
-    pending = pending_terminations.new(unfinished.OF_ACCOUNT, account.id)
+    pending = pending_terminations.new(pending_terminations.OF_ACCOUNT, account.id)
 
     def add_to(write: models.Transaction) -> None:
         write.delete(EmailClaim(account.email), condition=EmailClaim.account_id == account.id)
