@@ -49,7 +49,7 @@ def in_words(error: Exception) -> str:
 
 def refusal(code: str, told: str) -> str:
     """Return what an error of AWS's means for its caller, and what to do; "" for one that is of the call itself."""
-    # AWS repeats the request to whoever signs it wrongly, below the first line: with the session's token in it.
+    # AWS repeats a wrongly signed request below the first line, with the session's token in it.
     told = one_line(told.partition("\n")[0][:MESSAGE_MAX])
     if code in SKEWED or (code in UNSIGNED and any(each in told for each in OF_CLOCK)):
         return f"AWS finds the clock of this machine wrong ({told}). Set it, then run this again."

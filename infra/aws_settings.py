@@ -66,15 +66,15 @@ def profile() -> str:
 
 
 def no_profile(name: str, known: list[str]) -> str:
-    """Return that a profile is none, with those that there are."""
+    """Return that there is no such profile, with those that there are."""
     variable = next((each for each in PROFILES if os.environ.get(each) == name), PROFILES[-1])
-    there = f"there are {', '.join(sorted(known))}" if known else "there are none"
+    there = f"there are {', '.join(sorted(known))}" if known else "they have none"
     files = " and ".join(os.environ.get(each) or default for each, default in FILES.items())
     return f"{variable}={quoted(name)} can't be used: {files} have no such profile; {there}. Choose one, or unset it."
 
 
 def no_region(region: str) -> str:
-    """Return that a region is none, by where it is set."""
+    """Return that there is no such region, by where it is set."""
     name = "AWS_DEFAULT_REGION" if os.environ.get("AWS_DEFAULT_REGION") else f"region of {profile()}"
     return f"{name}={quoted(region)} can't be used: AWS has no such region. Set one like eu-central-1."
 
@@ -92,7 +92,7 @@ def _check_file(variable: str, given: str | None, default: str) -> None:
             file.open("rb").close()
             load_config(str(file))
     except exceptions.ConfigNotFound:
-        return  # such as /dev/null: botocore goes on without it
+        return  # such as /dev/null: botocore continues without it
     except (exceptions.ConfigParseError, ValueError) as error:
         raise Mistake(f"{name} can't be used: it isn't a file of profiles, like [default]. {remedy}") from error
     except OSError as error:

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.api import background
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.core.dynamodb.errors import DynamoDBError
 
 LOOKS_EVERY_S = 0.3
 _CHECKED_EVERY_S = 0.5
@@ -83,7 +83,7 @@ class _Records:
         try:
             stream = _arn()
             found: list[dict[str, Any]] = self._client.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"]
-        except (BotoCoreError, ClientError, WireError):
+        except (BotoCoreError, ClientError, DynamoDBError):
             return
         for shard in found:
             if shard["ShardId"] not in self._iterators:

@@ -8,7 +8,7 @@ import yaml
 
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.core.dynamodb.errors import DynamoDBError
 
 RESOURCES = Path(__file__).with_name("resources.yaml")
 _OF_CREATE_TABLE = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
@@ -64,7 +64,7 @@ def create_missing_tables() -> list[str]:
             request["StreamSpecification"] = stream
         try:
             dynamodb.call("CreateTable", request)
-        except WireError as error:
+        except DynamoDBError as error:
             if error.code != "ResourceInUseException":
                 raise
             there = dynamodb.call("DescribeTable", {"TableName": name})["Table"]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from chalicelib.accounts import find
 from chalicelib.accounts.create import create_account
-from chalicelib.accounts.passwords import hashed
+from chalicelib.accounts.passwords import hash_password
 from chalicelib.core import clock, errors
 from chalicelib.credentials import scopes
-from chalicelib.credentials.issue import new_key, put_beside_the_others
+from chalicelib.credentials.issue import new_key, store_key
 from chalicelib.limits import tiers
 from chalicelib.oauth import clients
 
@@ -80,11 +80,11 @@ def _demo(label: str, tier: tiers.Tier, wanted: Sequence[str]) -> Demo:
             name=f"{label.title()} Demo",
             tier=tier,
             admin=label == ADMIN,
-            password_hash=hashed(password),
+            password_hash=hash_password(password),
             verified_at_ms=clock.now_ms(),
         )
     if account.live_keys.attribute_values:
         return Demo(label, email, password, None)
     issued = new_key(account.id, name="Demo key", wanted=list(wanted), expires_at=None, made_by=None)
-    put_beside_the_others(issued)
+    store_key(issued)
     return Demo(label, email, password, issued.secret)

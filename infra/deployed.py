@@ -53,8 +53,8 @@ def found(stage: str) -> list[Resource]:
     if apis:
         resources.append({"name": "rest_api", "resource_type": "rest_api", **located(stage, apis[0])})
     if domain is not None:
-        looked_up = domains.found_alone if configuration.domain(stage) is None else domains.found
-        resources.extend(looked_up(domain, apis))
+        find_link = domains.found_alone if configuration.domain(stage) is None else domains.found
+        resources.extend(find_link(domain, apis))
     return resources
 
 

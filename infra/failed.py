@@ -1,7 +1,7 @@
 """What a command says when it can't be done, or a step of it fails: one line, with what to do."""
 
 QUOTED_MAX = 60
-"""So much of a value is repeated to whoever gave it."""
+"""So much of a value is repeated in a sentence."""
 
 
 class DeployError(Exception):

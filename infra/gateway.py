@@ -14,7 +14,7 @@ from chalicelib.api.authorizer import EXPLANATION, IDENTITY, REFUSAL
 from chalicelib.api.responses import ALLOWED_TO_REPEAT, cross_origin
 from chalicelib.core import settings
 from chalicelib.core.errors import MissingApiKey, NotFound, RateLimited
-from chalicelib.limits.headers import NOBODY
+from chalicelib.limits.headers import NO_LIMITS
 from infra import gateway_pages
 
 EXTENSION = "x-amazon-apigateway-gateway-responses"
@@ -66,7 +66,7 @@ RESPONSES = {
 def headers_of(response: GatewayResponse) -> dict[str, str]:
     """Return the headers of a gateway response."""
     for_pages = {**cross_origin(), "Access-Control-Allow-Headers": ALLOWED_TO_REPEAT}
-    headers = {"Content-Type": "application/json", **NOBODY, **for_pages, **dict(response.headers)}
+    headers = {"Content-Type": "application/json", **NO_LIMITS, **for_pages, **dict(response.headers)}
     if response.challenge is not None:
         headers["WWW-Authenticate"] = www_authenticate.bearer(response.challenge, settings.current().public_url)
     return headers
@@ -136,5 +136,5 @@ def _not_found_method() -> dict[str, Any]:
             "responses": {"default": gateway_pages.response(status, headers, {"application/json": answer.body})},
         },
     }
-    gateway_pages.add_to(method, NOBODY)
+    gateway_pages.add_to(method, NO_LIMITS)
     return method

@@ -17,7 +17,7 @@ def change(options: argparse.Namespace) -> None:
     elif state == states.RESOLVED:
         raise Mistake('Which incident is over? Its ID is in /status.json: make incident ID=inc_… TEXT="…" CLOSE=1')
     else:
-        incident = incidents.open_one(options.title, options.text, _components(options), state)
+        incident = incidents.open_incident(options.title, options.text, _components(options), state)
     print(f"{incident.at}  {incident.title}: {state}. Readers of /status see it within 15 seconds.")
     if incident.closed_at is None:
         where = "" if options.stage in ("", "local") else f" STAGE={options.stage}"

@@ -21,7 +21,7 @@ LOCAL = "local"
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 """What CloudWatch Logs takes."""
 SECRETS = ("ADMIN_KEY",)
-"""What isn't repeated to whoever gave it."""
+"""What isn't repeated in a sentence."""
 REASON_MAX, TITLE_MAX, TEXT_MAX, NAME_MAX, OUT_MAX = 200, 100, 2_000, 100, 1_000
 """In characters: a reason as on the pages for administrators, a title and a text as on /status."""
 
@@ -32,7 +32,7 @@ class Takes(NamedTuple):
     words: str
     fits: Callable[[str], bool]
     hidden: Callable[[str], str] = lambda _: ""
-    """Returns the first character of a text that can't be shown; "" where there is none."""
+    """Returns the first character of a text that can't be shown; "" where all can."""
 
 
 def given(name: str, value: str) -> str:
@@ -48,7 +48,7 @@ def given(name: str, value: str) -> str:
 
 
 def stage(command: str, value: str, *, known: Collection[str] = STAGES) -> str:
-    """Return the stage that was given; raise Mistake, with those that there are, where it is none."""
+    """Return the stage that was given; raise Mistake, with those that there are, for any other."""
     text = value.strip()
     if text not in known:
         wrong = f"There is no stage {quoted(text)}. Choose one" if text else "Choose a stage"
@@ -82,7 +82,7 @@ def _text(most: int, *, besides: str = "") -> Takes:
 
 def _is_email(text: str) -> bool:
     try:
-        email_address.parsed(text)
+        email_address.parse(text)
     except errors.InvalidRequest:
         return False
     return True
@@ -141,7 +141,7 @@ TAKES = {
     "ROUNDS": _matching("a number from 1", "[1-9][0-9]{0,5}"),
     "SCOPES": _some_of(scopes.ALL),
     "SEED": _matching("a number", "[0-9]{1,18}"),
-    "STATE": _one_of(*states.OF_INCIDENTS),
+    "STATE": _one_of(*states.INCIDENT_STATES),
     "TEXT": _text(TEXT_MAX, besides="\n"),
     "TIER": _one_of(*(tier.name for tier in tiers.OF_ACCOUNTS)),
     "TITLE": _text(TITLE_MAX),

@@ -52,12 +52,12 @@ def main(stages: Collection[str] = (*inputs.STAGES, inputs.LOCAL)) -> int:
         options = parsed(None, stages)
         stage = options.stage
         with (
-            settings.in_use(stage_settings.settings_of(stage)),
-            actors.operator_for(options.reason),
+            settings.override(stage_settings.settings_of(stage)),
+            actors.act_as_operator(options.reason),
             no_log_lines(),
         ):
             reachable.must_answer(stage)
-            with settings.in_use(stage_settings.as_deployed(stage)), reachable.until_the_end(stage, options.command):
+            with settings.override(stage_settings.as_deployed(stage)), reachable.until_the_end(stage, options.command):
                 options.run(options)
         if options.command not in OF_SECRETS:
             # Where STAGE= was forgotten an account is made on this machine, and looks like any other.
@@ -139,17 +139,17 @@ def _parser() -> argparse.ArgumentParser:
 def _key(options: argparse.Namespace) -> None:
     from chalicelib.accounts import email_sender, find
     from chalicelib.credentials import scopes
-    from chalicelib.credentials.issue import new_key, put_beside_the_others
+    from chalicelib.credentials.issue import new_key, store_key
 
     account = find.account_by_email(options.email)
     wanted = options.scopes.replace(",", " ").split()
     if not wanted:
         raise Mistake("SCOPES must name one scope or more.")
     for scope in wanted:
-        if scope not in scopes.held_by(scopes.ALL, admin=account.admin):
+        if scope not in scopes.effective(scopes.ALL, admin=account.admin):
             raise Mistake(f"{account.email} can't have the scope {scope}: it is for administrators.")
     issued = new_key(account.id, name=options.name, wanted=wanted, expires_at=None, made_by=None)
-    put_beside_the_others(issued)
+    store_key(issued)
     if account.email_verified_at is None and (email_sender.is_configured() or options.stage == "local"):
         print(UNCONFIRMED.format(email=account.email), file=sys.stderr)
     print(issued.secret)
@@ -175,7 +175,7 @@ def _password_link(options: argparse.Namespace) -> None:
     account = find.account_by_email(options.email)
     if account.status != states.ACTIVE:
         raise Mistake(f"{account.email} is {account.status}: reinstate it first.")
-    _print_link(email_links.handed_over(account), options.stage)
+    _print_link(email_links.create_password_link(account), options.stage)
 
 
 def _print_link(ticket: str, stage: str) -> None:
@@ -196,7 +196,9 @@ def _tier(options: argparse.Namespace) -> None:
     from chalicelib.accounts import change, find
 
     account = find.account_by_email(options.email)
-    change.set_standing(account.id, tier=tiers.BY_NAME[options.tier or tiers.FREE.name], status=None, actor=OPERATOR)
+    change.set_tier_and_status(
+        account.id, tier=tiers.BY_NAME[options.tier or tiers.FREE.name], status=None, actor=OPERATOR
+    )
     print(f"{account.email} is {options.tier} from the next request on.")
 
 
@@ -204,7 +206,7 @@ def _suspend(options: argparse.Namespace) -> None:
     from chalicelib.accounts import change, find
 
     account = find.account_by_email(options.email)
-    change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor=OPERATOR)
+    change.set_tier_and_status(account.id, tier=None, status=states.SUSPENDED, actor=OPERATOR)
     print(f"{options.email} is suspended: its keys and tokens are refused from the next request on.")
     administrators.warn_if_none(account.admin)
 
@@ -212,7 +214,7 @@ def _suspend(options: argparse.Namespace) -> None:
 def _reinstate(options: argparse.Namespace) -> None:
     from chalicelib.accounts import change, find
 
-    change.set_standing(find.account_by_email(options.email).id, tier=None, status=states.ACTIVE, actor=OPERATOR)
+    change.set_tier_and_status(find.account_by_email(options.email).id, tier=None, status=states.ACTIVE, actor=OPERATOR)
     print(f"{options.email} is reinstated. A refusal that the gateway still remembers lasts up to 5 minutes more.")
 
 

@@ -12,7 +12,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import Contended, Throttled, Unreachable, WireError, meaning
+from chalicelib.core.dynamodb.errors import Contended, DynamoDBError, Throttled, Unreachable, classify_error
 from infra import aws_errors
 
 WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"})
@@ -35,17 +35,17 @@ def must_answer(stage: str) -> None:
     request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "acc_"}}}
     try:
         dynamodb.call("GetItem", request)
-    except WireError as error:
+    except DynamoDBError as error:
         raise NotReachable(_in_words(stage, error) or str(error)) from error
 
 
 @contextmanager
 def until_the_end(stage: str, command: str) -> Iterator[None]:
     """Raise NotReachable when AWS stops answering, or refuses, in the middle of a command."""
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         try:
             yield
-        except (PynamoDBException, WireError, ClientError, BotoCoreError) as error:
+        except (PynamoDBException, DynamoDBError, ClientError, BotoCoreError) as error:
             cause = _cause(error)
             why = _in_words(stage, cause)
             if not why:
@@ -53,17 +53,17 @@ def until_the_end(stage: str, command: str) -> Iterator[None]:
             raise NotReachable(f"{why} {_what_now(command, calls.made, cause)}") from error
 
 
-def _cause(error: Exception) -> WireError | BotoCoreError:
+def _cause(error: Exception) -> DynamoDBError | BotoCoreError:
     """Return what AWS, or the way there, has said: pynamodb wraps it."""
     inner: BaseException | None = error
     while isinstance(inner, PynamoDBException | ClientError):
         outer, inner = inner, inner.__cause__ or getattr(inner, "cause", None)
         if inner is None and isinstance(outer, ClientError):
-            return meaning(outer.response)
-    return inner if isinstance(inner, WireError | BotoCoreError) else WireError("", str(error), {})
+            return classify_error(outer.response)
+    return inner if isinstance(inner, DynamoDBError | BotoCoreError) else DynamoDBError("", str(error), {})
 
 
-def _what_now(command: str, made: list[tuple[str, str]], cause: WireError | BotoCoreError) -> str:
+def _what_now(command: str, made: list[tuple[str, str]], cause: DynamoDBError | BotoCoreError) -> str:
     """Return what was done, and what to do: one write that was refused has changed nothing, however often tried."""
     writes = {call for call in made if call[0] in WRITES}
     last_was_refused = bool(made) and made[-1] in writes and not isinstance(cause, Unreachable)
@@ -72,7 +72,7 @@ def _what_now(command: str, made: list[tuple[str, str]], cause: WireError | Boto
     return AGAIN.get(command, HARMLESS)
 
 
-def _in_words(stage: str, error: WireError | BotoCoreError) -> str:
+def _in_words(stage: str, error: DynamoDBError | BotoCoreError) -> str:
     """Return what is wrong and its remedy, "" for what no operator can mend."""
     if isinstance(error, BotoCoreError):
         return aws_errors.in_words(error)
@@ -89,7 +89,7 @@ def _in_words(stage: str, error: WireError | BotoCoreError) -> str:
     return f"DynamoDB doesn't answer ({error}). Check the network, AWS_DEFAULT_REGION and AWS_ENDPOINT_URL."
 
 
-def _not_configured(error: WireError) -> str:
+def _not_configured(error: DynamoDBError) -> str:
     """Return what lacks to call anything, as every command does: botocore says what, and the message of ours where."""
     cause = error.__cause__
     if cause is not None and isinstance(cause.__cause__, BotoCoreError):

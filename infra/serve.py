@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from chalicelib.core import settings, telemetry
-from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.core.dynamodb.errors import DynamoDBError
 from infra import engine, faults, mailbox
 from infra.reload import CANNOT_START
 
@@ -28,7 +28,7 @@ def main() -> int:
     faults.show_in_terminal()
     try:
         _serve(socket.socket(fileno=int(sys.argv[1])), first="--first" in sys.argv)
-    except (settings.SettingError, WireError) as error:
+    except (settings.SettingError, DynamoDBError) as error:
         print(error, file=sys.stderr)
         return CANNOT_START
     return 0

@@ -106,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def _stated(lengths: list[str]) -> int:
     """Return the Content-Length, in ASCII digits only (RFC 9112 §6.3)."""
-    length = http_syntax.whole(http_syntax.trimmed(lengths[0])) if len(set(lengths)) == 1 else None
+    length = http_syntax.parse_integer(http_syntax.trim(lengths[0])) if len(set(lengths)) == 1 else None
     if length is None:
         raise ValueError("not a Content-Length")
     return length

@@ -32,7 +32,7 @@ what each field of `changed` is; all of them are strings.
 """
 
 EXAMPLES: dict[str, tuple[str, dict[str, str]]] = {
-    kinds.ACCOUNT_CREATED: (actors.STRANGER, {"tier": "free"}),
+    kinds.ACCOUNT_CREATED: (actors.ANONYMOUS, {"tier": "free"}),
     kinds.ACCOUNT_RENAMED: (SESSION, {"name": "Ada Lovelace"}),
     kinds.STANDING_CHANGED: (f"acc_{_ID}", {"tier": "pro", "status": "active"}),
     kinds.PASSWORD_CHANGED: (SESSION, {}),
@@ -50,7 +50,7 @@ EXAMPLES: dict[str, tuple[str, dict[str, str]]] = {
     kinds.KEY_REVOKED: (SESSION, _A_KEY),
     kinds.KEY_POLICY_CHANGED: (SESSION, {"key": KEY, "on_anomaly": "revoke"}),
     kinds.KEY_LEAKED: (
-        actors.WATCH,
+        actors.DETECTION,
         _A_KEY
         | {"source": "commit", "url": "https://github.com/octocat/Hello-World/blob/main/settings.py"}
         | {"public": "yes", "acted": "revoked"},
@@ -68,18 +68,21 @@ EXAMPLES: dict[str, tuple[str, dict[str, str]]] = {
     kinds.WEBHOOK_CREATED: (SESSION, _A_WEBHOOK),
     kinds.WEBHOOK_CHANGED: (SESSION, _A_WEBHOOK),
     kinds.WEBHOOK_SECRET_ROTATED: (SESSION, _A_WEBHOOK),
-    kinds.WEBHOOK_DISABLED: (actors.LATCHKEY, _A_WEBHOOK | {"because": "failing"}),
+    kinds.WEBHOOK_DISABLED: (actors.SYSTEM, _A_WEBHOOK | {"because": "failing"}),
     kinds.WEBHOOK_ENABLED: (SESSION, _A_WEBHOOK),
     kinds.WEBHOOK_DELETED: (SESSION, _A_WEBHOOK),
-    kinds.NEW_NETWORK: (actors.WATCH, _A_KEY | {"hour": clock.iso(AT_MS), "networks": "1", "known": "3"}),
-    kinds.UNUSUAL_TRAFFIC: (actors.WATCH, _A_KEY | {"hour": clock.iso(AT_MS), "requests": "9000", "usual": "120"}),
-    kinds.MANY_DENIALS: (actors.WATCH, _A_KEY | {"hour": clock.iso(AT_MS), "denials": "400", "most_before": "2"}),
-    kinds.MANY_REFUSALS: (actors.WATCH, _A_KEY | {"hour": clock.iso(AT_MS), "refusals": "700", "most_before": "10"}),
+    kinds.NEW_NETWORK: (actors.DETECTION, _A_KEY | {"hour": clock.iso(AT_MS), "networks": "1", "known": "3"}),
+    kinds.UNUSUAL_TRAFFIC: (actors.DETECTION, _A_KEY | {"hour": clock.iso(AT_MS), "requests": "9000", "usual": "120"}),
+    kinds.MANY_DENIALS: (actors.DETECTION, _A_KEY | {"hour": clock.iso(AT_MS), "denials": "400", "most_before": "2"}),
+    kinds.MANY_REFUSALS: (
+        actors.DETECTION,
+        _A_KEY | {"hour": clock.iso(AT_MS), "refusals": "700", "most_before": "10"},
+    ),
     kinds.QUOTA_NEARLY_SPENT: (KEY, _A_QUOTA | {"used": "800"}),
     kinds.QUOTA_SPENT: (KEY, _A_QUOTA | {"used": "1000"}),
 }
 """The actor and the changed fields of each event type."""
-_NOWHERE = (actors.WATCH, actors.LATCHKEY, actors.OPERATOR)
+_NOWHERE = (actors.DETECTION, actors.SYSTEM, actors.OPERATOR)
 """Actors without a client address."""
 
 

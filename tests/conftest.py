@@ -83,7 +83,7 @@ def latchkey(
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
     monkeypatch.setattr(dynamodb, "READ_TIMEOUT_S", moto_server.RESPONSE_TIMEOUT_S)
     cheap_hashing.hash_cheaply(monkeypatch)
-    dynamodb.forget_connection()
+    dynamodb.reset_connections()
     ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].reset()
     with (
         run_app() as made,
@@ -92,13 +92,13 @@ def latchkey(
         create_empty_tables()
         yield made
     stored_items.check(_tables.values(), made_up=request.node.get_closest_marker("made_up_events") is not None)
-    dynamodb.forget_connection()
+    dynamodb.reset_connections()
 
 
 @pytest.fixture
 def local(latchkey: TestApp) -> Iterator[TestApp]:
     """An app with a loopback URL, whose receivers may be on this machine, too."""
-    with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
+    with settings.override(replace(settings.current(), public_url=PUBLIC_URL)):
         yield latchkey
 
 
@@ -115,10 +115,10 @@ def cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
-        dynamodb.forget_connection()
+        dynamodb.reset_connections()
         with run_app() as made:
             yield made
-    dynamodb.forget_connection()
+    dynamodb.reset_connections()
 
 
 _tables: dict[str, Any] = {}

@@ -2,7 +2,7 @@
 
 from pynamodb.expressions.update import Action
 
-from chalicelib.accounts import find, owned_clients, unfinished
+from chalicelib.accounts import find, owned_clients, pending_terminations
 from chalicelib.accounts.states import SUSPENDED
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors
@@ -14,14 +14,14 @@ from chalicelib.limits.tiers import Tier
 
 def rename(account_id: str, name: str) -> Account:
     """Set the name of an account. Credentials don't depend on it, so nothing is marked as stale."""
-    with models.refused_as(errors.NotFound("There is no such user.")), models.transaction() as write:
+    with models.raise_on_condition_failure(errors.NotFound("There is no such user.")), models.transaction() as write:
         # An update would otherwise recreate a deleted account.
         write.update(Account(account_id), actions=[Account.name.set(name)], condition=Account.listed.exists())
         record.add_to(write, account_id, kinds.ACCOUNT_RENAMED, {"name": name})
     return find.account_by_id(account_id)
 
 
-def set_standing(
+def set_tier_and_status(
     account_id: str, *, tier: Tier | None, status: str | None, actor: str, reason: str | None = None
 ) -> None:
     """Set the tier and the status (`active` or `suspended`), except those that are None, as `actor` for a `reason`.
@@ -42,7 +42,7 @@ def set_standing(
         actions.append(Account.session_epoch.add(1))
     details = {name: value for name, value in changed.items() if value}
     not_found = errors.NotFound("There is no such user.")
-    pending = unfinished.new(unfinished.OF_OWNER, account_id) if status == SUSPENDED else None
+    pending = pending_terminations.new(pending_terminations.OF_OWNER, account_id) if status == SUSPENDED else None
 
     def add_to(write: models.Transaction) -> None:
         write.update(Account(account_id), actions=actions, condition=Account.listed.exists())
@@ -51,13 +51,13 @@ def set_standing(
             write.save(pending)
 
     if status is None:
-        with models.refused_as(not_found), models.transaction() as write:
+        with models.raise_on_condition_failure(not_found), models.transaction() as write:
             add_to(write)
     else:
         owned_clients.set_status(account_id, status, add_to, refused=not_found)
     _mark(account_id)
     if pending is not None:
-        unfinished.settle(pending, is_finished=owned_clients.finish(pending))
+        pending_terminations.save_progress(pending, is_finished=owned_clients.finish(pending))
 
 
 def check_is_other(account_id: str) -> None:
@@ -71,7 +71,7 @@ def set_admin(account_id: str, admin: bool) -> None:
 
     Raises NotFound, and Unavailable as `set_standing` does.
     """
-    with models.refused_as(errors.NotFound("There is no such user.")), models.transaction() as write:
+    with models.raise_on_condition_failure(errors.NotFound("There is no such user.")), models.transaction() as write:
         write.update(Account(account_id), actions=[Account.admin.set(admin)], condition=Account.listed.exists())
         record.add_to(write, account_id, kinds.STANDING_CHANGED, {"admin": "yes" if admin else "no"})
     _mark(account_id)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pynamodb.exceptions import TransactWriteError
 
 from chalicelib.accounts import quota_inheritance
-from chalicelib.accounts.email_address import parsed
-from chalicelib.accounts.tables import Account, Email
+from chalicelib.accounts.email_address import parse
+from chalicelib.accounts.tables import Account, EmailClaim
 from chalicelib.core import clock, errors, ids
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
@@ -33,14 +33,14 @@ def create_account(
     """
     account = new_account(email=email, name=name, tier=tier, admin=admin, password_hash=password_hash)
     account.email_verified_at = verified_at_ms
-    with models.refused_as(errors.Conflict("An account with this email exists.")):
+    with models.raise_on_condition_failure(errors.Conflict("An account with this email exists.")):
         store(account, None if beside is None else lambda write: beside(write, account))
     return account
 
 
 def new_account(*, email: str, name: str, tier: Tier, admin: bool = False, password_hash: str | None = None) -> Account:
     """Return a new account that isn't stored yet; raise InvalidRequest for an invalid `email`."""
-    address = parsed(email)
+    address = parse(email)
     return Account(
         id=ids.new("acc"),
         email=address.claim,
@@ -60,22 +60,22 @@ def store(account: Account, add_more: Callable[[models.Transaction], None] | Non
     Raises Conflict when an account has its address, Unavailable when accounts of the address are created and deleted
     too fast, and TransactWriteError when a condition of `add_more` fails.
     """
-    claim = Email(account.email, account_id=account.id)
+    claim = EmailClaim(account.email, account_id=account.id)
     for _ in range(TRIES):
         predecessor = quota_inheritance.inherit(account)
         try:
             with models.transaction() as write:
-                write.save(claim, condition=Email.email.does_not_exist())
+                write.save(claim, condition=EmailClaim.email.does_not_exist())
                 write.save(account, condition=Account.id.does_not_exist())
                 predecessor.add_to(write)
                 record.add_to(write, account.id, kinds.ACCOUNT_CREATED, {"tier": account.tier})
                 if add_more is not None:
                     add_more(write)
         except TransactWriteError as error:
-            if models.refused_write(error, claim) is not None:
+            if models.find_failed_write(error, claim) is not None:
                 raise errors.Conflict("An account with this email exists.") from error
             # A condition of `add_more` failed, or the database did.
-            if models.refused_write(error, predecessor.item) is None:
+            if models.find_failed_write(error, predecessor.item) is None:
                 raise
             # An account of the address was deleted since `inherit` read it: read it again.
         else:

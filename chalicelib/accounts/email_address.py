@@ -29,7 +29,7 @@ class Address:
     mailbox: str
 
 
-def parsed(address: str) -> Address:
+def parse(address: str) -> Address:
     """Parse an address; claim and mailbox have the domain in ASCII.
 
     Raises InvalidRequest when it is invalid. Stricter than RFC 5321: no quoted local parts, no address literals.
@@ -50,9 +50,9 @@ def parsed(address: str) -> Address:
     return Address(claim, mailbox)
 
 
-def normalised(address: str) -> str:
+def claim_of(address: str) -> str:
     """Return the claim of an address; raise InvalidRequest when it is invalid."""
-    return parsed(address).claim
+    return parse(address).claim
 
 
 def claim_prefix(text: str) -> str:

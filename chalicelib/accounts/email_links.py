@@ -8,10 +8,10 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from chalicelib.accounts import unfinished
-from chalicelib.accounts.email_address import parsed
-from chalicelib.accounts.tables import Account, Email, OneTimeToken, Session
-from chalicelib.accounts.unfinished import Unfinished
+from chalicelib.accounts import pending_terminations
+from chalicelib.accounts.email_address import parse
+from chalicelib.accounts.pending_terminations import PendingTermination
+from chalicelib.accounts.tables import Account, EmailClaim, OneTimeToken, Session
 from chalicelib.core import clock, errors, secrets
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
@@ -40,14 +40,14 @@ def new_link(account_id: str, purpose: str, *, epoch: int, email: str | None = N
     return secret
 
 
-def handed_over(account: Account) -> str:
+def create_password_link(account: Account) -> str:
     """Store a link that sets an account's password, record the event, and return the secret.
 
     The operator passes the link to the user, so it doesn't verify the address. Raises NotFound when the account was
     deleted.
     """
     token, secret = new_token(account.id, SET_PASSWORD, epoch=account.session_epoch)
-    with models.refused_as(errors.NotFound("There is no such user.")), models.transaction() as write:
+    with models.raise_on_condition_failure(errors.NotFound("There is no such user.")), models.transaction() as write:
         write.condition_check(Account, account.id, condition=Account.listed.exists())
         write.save(token, condition=OneTimeToken.digest.does_not_exist())
         record.add_to(write, account.id, kinds.PASSWORD_LINK_MADE, {})
@@ -75,7 +75,7 @@ def new_token(account_id: str, purpose: str, *, epoch: int, email: str | None = 
     return token, secret
 
 
-def looked_up(secret: str, *purposes: str) -> OneTimeToken:
+def find_link(secret: str, *purposes: str) -> OneTimeToken:
     """Return the token of a link for one of these purposes without consuming it; raise SpentLink if it is invalid."""
     token = OneTimeToken.found(secrets.digest(secret)) if secrets.kind_of(secret) == secrets.MAIL_LINK_KIND else None
     if token is None or token.purpose not in purposes:
@@ -85,7 +85,7 @@ def looked_up(secret: str, *purposes: str) -> OneTimeToken:
     return token
 
 
-def account_of(token: OneTimeToken) -> Account:
+def account_of_link(token: OneTimeToken) -> Account:
     """Return the account of a token; raise SpentLink when the account was deleted or has invalidated the token."""
     account = Account.found(token.account_id)
     if account is None:
@@ -98,8 +98,8 @@ def account_of(token: OneTimeToken) -> Account:
 
 
 def set_password(
-    token: OneTimeToken, account: Account, password_hash: str, chosen: Unfinished | None = None
-) -> Unfinished | None:
+    token: OneTimeToken, account: Account, password_hash: str, chosen: PendingTermination | None = None
+) -> PendingTermination | None:
     """Consume a link to set the password, and end every session.
 
     A link that was sent by email also verifies the address. Return the termination that this starts: after the first
@@ -107,12 +107,12 @@ def set_password(
     """
     verification = _verification(account) if token.email is not None else []
     actions = [Account.password_hash.set(password_hash), *verification, Account.session_epoch.add(1)]
-    pending = unfinished.new(unfinished.OF_PROOF, account.id) if verification else chosen
+    pending = pending_terminations.new(pending_terminations.OF_PROOF, account.id) if verification else chosen
     _use(token, account, actions, kinds.PASSWORD_CHANGED, pending=pending)
     return pending
 
 
-def verify_email(token: OneTimeToken, account: Account, session: Session | None = None) -> Unfinished | None:
+def verify_email(token: OneTimeToken, account: Account, session: Session | None = None) -> PendingTermination | None:
     """Consume a link to verify the account's address; after the first verification return the termination it starts.
 
     `session` is the account's session in the browser that opened the link; it stays active, as does the password.
@@ -124,34 +124,38 @@ def verify_email(token: OneTimeToken, account: Account, session: Session | None 
     actions = [*_verification(account), Account.session_epoch.set(account.session_epoch + 1)]
     if session is None:
         actions.append(Account.password_hash.remove())
-    pending = unfinished.new(unfinished.OF_PROOF, account.id)
+    pending = pending_terminations.new(pending_terminations.OF_PROOF, account.id)
     _use(token, account, actions, kinds.EMAIL_VERIFIED, session, pending=pending)
     return pending
 
 
-def change_email(token: OneTimeToken, account: Account, session: Session | None = None) -> Unfinished | None:
+def change_email(token: OneTimeToken, account: Account, session: Session | None = None) -> PendingTermination | None:
     """Consume a link to change the address; after the first verification return the termination it starts.
 
     The browser must have a `session` of this account, which stays active: otherwise the owner of the new address could
     be tricked into giving it to another user's account. Raises Conflict when another account has the address by now.
     """
-    address, old = parsed(str(token.email)), account.email
+    address, old = parse(str(token.email)), account.email
     if address.claim == old:
         _use(token, account, [], kinds.EMAIL_CHANGED)
         return None
     new, typed = address.claim, Account.typed_email
-    pending = unfinished.new(unfinished.OF_PROOF, account.id) if account.email_verified_at is None else None
+    pending = (
+        pending_terminations.new(pending_terminations.OF_PROOF, account.id)
+        if account.email_verified_at is None
+        else None
+    )
     changes: list[Action] = [Account.email_verified_at.set(clock.now_ms())]
     if pending is not None:
         changes = [*_verification(account), Account.session_epoch.set(account.session_epoch + 1)]
     changes.append(typed.remove() if address.mailbox == new else typed.set(address.mailbox))
-    claim = Email(new, account_id=account.id)
+    claim = EmailClaim(new, account_id=account.id)
     try:
         with models.transaction() as write:
             _consume(write, token)
-            write.save(claim, condition=Email.email.does_not_exist(), return_values="ALL_OLD")
+            write.save(claim, condition=EmailClaim.email.does_not_exist(), return_values="ALL_OLD")
             record.add_to(write, account.id, kinds.EMAIL_CHANGED, {})
-            write.delete(Email(old), condition=Email.account_id == account.id)
+            write.delete(EmailClaim(old), condition=EmailClaim.account_id == account.id)
             write.update(
                 Account(account.id),
                 actions=[Account.email.set(new), *changes],
@@ -161,9 +165,9 @@ def change_email(token: OneTimeToken, account: Account, session: Session | None 
                 _keep_session(write, session, account)
                 write.save(pending)
     except TransactWriteError as error:
-        if not models.refused(error):
+        if not models.is_condition_failure(error):
             raise
-        holder = models.refused_write(error, claim)
+        holder = models.find_failed_write(error, claim)
         # After a concurrent use of this or another link, the account itself may have the address.
         if holder is not None and holder["account_id"]["S"] != account.id:
             raise errors.Conflict("This address now belongs to another account.") from None
@@ -192,10 +196,10 @@ def _use(
     kind: str,
     session: Session | None = None,
     *,
-    pending: Unfinished | None = None,
+    pending: PendingTermination | None = None,
 ) -> None:
     condition = _is_unchanged(token, account)
-    with models.refused_as(SpentLink()), models.transaction() as write:
+    with models.raise_on_condition_failure(SpentLink()), models.transaction() as write:
         _consume(write, token)
         if actions:
             write.update(Account(account.id), actions=actions, condition=condition)

@@ -3,7 +3,7 @@
 from chalicelib.core import errors
 
 
-class MailNotSent(errors.Unavailable):
+class EmailNotSent(errors.Unavailable):
     """The email couldn't be sent."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from chalicelib.accounts.email_not_sent import MailNotSent
+from chalicelib.accounts.email_not_sent import EmailNotSent
 from chalicelib.core import clock, randomness, settings, telemetry
 
 SIMULATOR = "success@simulator.amazonses.com"
@@ -45,7 +45,7 @@ def send(message: EmailMessage) -> bool:
 def send_or_fail(message: EmailMessage) -> None:
     """Send an email that a page announces; raise MailNotSent when it couldn't be sent."""
     if not send(message):
-        raise MailNotSent
+        raise EmailNotSent
 
 
 def simulate(message: EmailMessage) -> bool:
@@ -57,7 +57,7 @@ def simulate(message: EmailMessage) -> bool:
 def simulate_or_fail(message: EmailMessage) -> None:
     """Do what `send_or_fail` does, including its errors, without sending the email."""
     if not simulate(message):
-        raise MailNotSent
+        raise EmailNotSent
 
 
 def is_configured() -> bool:

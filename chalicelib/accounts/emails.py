@@ -61,7 +61,7 @@ def email_changed(account: Account, new_email: str) -> EmailMessage:
     return EmailMessage(account.mailbox, "Your email address was changed", text)
 
 
-def key_was_stopped(account: Account, *, key: str, hint: str, why: str, done: str, link: str) -> EmailMessage:
+def anomaly_handled(account: Account, *, key: str, hint: str, why: str, done: str, link: str) -> EmailMessage:
     """Return the email that reports the action `done` that a key's policy took because of the anomaly `why`."""
     named = _named(account, key, hint)
     text = (

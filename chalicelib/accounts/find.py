@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from chalicelib.accounts.create import LISTED
-from chalicelib.accounts.email_address import claim_prefix, normalised
-from chalicelib.accounts.tables import Account, Email
+from chalicelib.accounts.email_address import claim_of, claim_prefix
+from chalicelib.accounts.tables import Account, EmailClaim
 from chalicelib.core import errors, ids
 from chalicelib.core.dynamodb import models
 
@@ -26,7 +26,7 @@ def account_by_email(email: str) -> Account:
 
     It takes two reads in either case, so that the time doesn't reveal which.
     """
-    claim = Email.found(normalised(email))
+    claim = EmailClaim.found(claim_of(email))
     account = Account.found(claim.account_id if claim is not None else NO_ACCOUNT)
     if account is None:
         raise errors.NotFound("No account has this email.")

@@ -10,7 +10,7 @@ from chalicelib.core.dynamodb import models
 KEPT_S = 30 * clock.DAY_S
 
 
-def spent(token: str, account_id: str) -> OneTimeToken:
+def consume(token: str, account_id: str) -> OneTimeToken:
     """Return the item that consumes a form token; store it with `add_to`."""
     now_ms = clock.now_ms()
     return OneTimeToken(
@@ -28,6 +28,6 @@ def add_to(write: models.Transaction, form: OneTimeToken) -> None:
     write.save(form, condition=OneTimeToken.digest.does_not_exist())
 
 
-def used_already(made: str) -> errors.Conflict:
+def already_submitted(made: str) -> errors.Conflict:
     """Return the error for a second submission; `made` names the thing that the first one created."""
     return errors.Conflict(f"This form was already submitted. Its {made} is in the list.")

@@ -39,7 +39,7 @@ def log_in(*, email: str, password: str, caller: Caller) -> Account:
     """
     password_attempts.count_by_network(caller)
     try:
-        address = addresses.normalised(email)
+        address = addresses.claim_of(email)
     except errors.InvalidRequest:
         address = addresses.pseudo_claim(email)
     account = _account_of(address)

@@ -13,9 +13,9 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
+from chalicelib.accounts.pending_terminations import SLICE, PendingTermination
 from chalicelib.accounts.states import ACTIVE
 from chalicelib.accounts.tables import Account
-from chalicelib.accounts.unfinished import SLICE, Unfinished
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
 from chalicelib.limits import stale_marks
@@ -95,9 +95,9 @@ def set_status(
                 add_to(write)
                 _add_clients(write, owned[:AT_ONCE], status)
         except TransactWriteError as error:
-            if not models.refused(error):
+            if not models.is_condition_failure(error):
                 raise
-            if all(models.refused_write(error, OwnedClient(each.client_id)) is None for each in owned[:AT_ONCE]):
+            if all(models.find_failed_write(error, OwnedClient(each.client_id)) is None for each in owned[:AT_ONCE]):
                 raise refused from None
         else:
             return
@@ -117,7 +117,7 @@ def _add_clients(write: models.Transaction, owned: list[OwnedClient], status: st
         )
 
 
-def finish(pending: Unfinished) -> bool:
+def finish(pending: PendingTermination) -> bool:
     """Mark a slice of the users of the account's clients as stale; return whether all are marked.
 
     First deactivate clients that the index didn't return yet when the account changed.
@@ -145,7 +145,7 @@ def _deactivate_missed(account_id: str, missed: list[OwnedClient]) -> None:
     if account is None or account.status == ACTIVE:
         return
     for first in range(0, len(missed), AT_ONCE):
-        with models.may_be_refused(), models.transaction() as write:
+        with models.ignore_condition_failure(), models.transaction() as write:
             # Fails after a concurrent reinstatement, which has activated them.
             write.condition_check(Account, account_id, condition=Account.status == account.status)
             _add_clients(write, missed[first : first + AT_ONCE], account.status)

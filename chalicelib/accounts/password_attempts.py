@@ -41,7 +41,7 @@ def count_by_account(caller: Caller, address: str, account: Account | None) -> N
     reveal which.
     """
     limit = settings.current().log_in_attempts_per_email
-    if sessions.knows_device(caller.device, account) and account is not None:
+    if sessions.is_known_device(caller.device, account) and account is not None:
         admit(f"log-in-device_{account.id}", hourly("log-in-device", limit))
     else:
         admit(f"log-in-email_{hash_claim(address)}", hourly("log-in-email", limit))

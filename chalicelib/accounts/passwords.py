@@ -11,7 +11,7 @@ _HASH_OF_NO_ACCOUNT = (
 )
 
 
-def hashed(password: str) -> str:
+def hash_password(password: str) -> str:
     """Return the hash of `password`, as it is stored."""
     return _HASHER.hash(_octets(normalise(password)))
 

@@ -95,12 +95,12 @@ def make_account(token: OneTimeToken, *, name: str, password_hash: str) -> Accou
         cause = error.__cause__
         if (
             isinstance(cause, TransactWriteError)
-            and models.refused_write(cause, OneTimeToken(token.digest)) is not None
+            and models.find_failed_write(cause, OneTimeToken(token.digest)) is not None
         ):
             raise email_links.SpentLink from None
         raise HasAccount from None
     except TransactWriteError as error:
-        if not models.refused(error):
+        if not models.is_condition_failure(error):
             raise
         raise email_links.SpentLink from None
     return account

@@ -13,21 +13,21 @@ from chalicelib.accounts import (
     password_attempts,
     password_rules,
     passwords,
+    pending_terminations,
     quota_inheritance,
-    unfinished,
 )
-from chalicelib.accounts.email_address import parsed
+from chalicelib.accounts.email_address import parse
 from chalicelib.accounts.password_attempts import Caller
+from chalicelib.accounts.pending_terminations import PendingTermination
 from chalicelib.accounts.sessions import LoggedIn
 from chalicelib.accounts.states import DELETED
-from chalicelib.accounts.tables import Account, Email, Session
-from chalicelib.accounts.unfinished import Unfinished
+from chalicelib.accounts.tables import Account, EmailClaim, Session
 from chalicelib.core import errors
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
 from chalicelib.limits.anonymous_limits import admit_networks
-from chalicelib.limits.tiers import EMAIL_CHANGE_MAILS
+from chalicelib.limits.tiers import EMAIL_CHANGE_EMAILS
 
 
 def change_password(login: LoggedIn, *, caller: Caller, password: str, new_password: str, base_url: str) -> None:
@@ -40,10 +40,12 @@ def change_password(login: LoggedIn, *, caller: Caller, password: str, new_passw
         password_rules.check_format(new_password)
     _check_password(account, password, caller)
     with errors.about("new_password"):
-        new_hash = passwords.hashed(password_rules.validate(new_password, email=account.email, name=account.name))
+        new_hash = passwords.hash_password(
+            password_rules.validate(new_password, email=account.email, name=account.name)
+        )
     epoch = account.session_epoch + 1
     conflict = errors.Conflict("The password was changed in the meantime. Log in again.")
-    with models.refused_as(conflict), models.transaction() as write:
+    with models.raise_on_condition_failure(conflict), models.transaction() as write:
         write.update(
             Account(account.id),
             actions=[Account.password_hash.set(new_hash), Account.session_epoch.set(epoch)],
@@ -56,7 +58,7 @@ def change_password(login: LoggedIn, *, caller: Caller, password: str, new_passw
     email_sender.send(emails.password_changed(account, f"{base_url}/forgot"))
 
 
-def ask_for_email(login: LoggedIn, *, caller: Caller, password: str, email: str, base_url: str) -> None:
+def request_email_change(login: LoggedIn, *, caller: Caller, password: str, email: str, base_url: str) -> None:
     """Send a link to a new address, which becomes the account's address when the link is used.
 
     Nothing is sent if another account has the address, but the response is the same. Raises InvalidRequest when the
@@ -68,13 +70,13 @@ def ask_for_email(login: LoggedIn, *, caller: Caller, password: str, email: str,
         raise errors.Conflict(
             "This API doesn't send email, so a new address can't be confirmed. Ask the operator of this API for help."
         )
-    address = parsed(email)
+    address = parse(email)
     _check_password(account, password, caller)
-    admit_networks(caller.networks, EMAIL_CHANGE_MAILS.network)
-    left = email_limits.count_own(account, EMAIL_CHANGE_MAILS)
+    admit_networks(caller.networks, EMAIL_CHANGE_EMAILS.network)
+    left = email_limits.count_own(account, EMAIL_CHANGE_EMAILS)
     if left.quota_left < left.limit - 1:
         # The first one isn't limited by other accounts' requests for this address.
-        email_limits.count_address(address.claim, EMAIL_CHANGE_MAILS)
+        email_limits.count_address(address.claim, EMAIL_CHANGE_EMAILS)
     token = email_links.new_link(
         account.id, email_links.CHANGE_EMAIL, email=address.mailbox, epoch=account.session_epoch
     )
@@ -87,7 +89,7 @@ def ask_for_email(login: LoggedIn, *, caller: Caller, password: str, email: str,
         email_sender.simulate_or_fail(message)
 
 
-def delete(login: LoggedIn, *, caller: Caller, password: str) -> Unfinished:
+def delete(login: LoggedIn, *, caller: Caller, password: str) -> PendingTermination:
     """Delete an account: remove its name and address, and invalidate everything it created.
 
     Return the pending termination that deletes its data (see `termination.account_deletion`). Raises InvalidRequest
@@ -97,10 +99,10 @@ def delete(login: LoggedIn, *, caller: Caller, password: str) -> Unfinished:
     account = login.account
     _check_password(account, password, caller)
     conflict = errors.Conflict("The account was changed in the meantime. Reload the page and try again.")
-    pending = unfinished.new(unfinished.OF_ACCOUNT, account.id)
+    pending = pending_terminations.new(pending_terminations.OF_ACCOUNT, account.id)
 
     def add_to(write: models.Transaction) -> None:
-        write.delete(Email(account.email), condition=Email.account_id == account.id)
+        write.delete(EmailClaim(account.email), condition=EmailClaim.account_id == account.id)
         write.update(
             Account(account.id),
             actions=[

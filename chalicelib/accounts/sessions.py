@@ -63,7 +63,7 @@ def session_of(secret: str) -> LoggedIn | None:
     return LoggedIn(account, session)
 
 
-def knows_device(secret: str, account: Account | None) -> bool:
+def is_known_device(secret: str, account: Account | None) -> bool:
     """Return whether this account has logged in from a device, and its sessions have not been ended since.
 
     Without an account it makes the same database calls.
@@ -102,14 +102,14 @@ def owned(account_id: str, session_id: str) -> Session:
 
 def end(session: Session) -> None:
     """End one session; repeating it does nothing."""
-    with models.may_be_refused(), models.transaction() as write:
+    with models.ignore_condition_failure(), models.transaction() as write:
         write.delete(Session(session.digest), condition=Session.id.exists())
         record.add_to(write, session.account_id, kinds.SESSION_ENDED, {"session": session.id})
 
 
 def end_all(account_id: str) -> None:
     """End all sessions of an account, and invalidate its links and remembered devices."""
-    with models.refused_as(errors.NotFound("There is no such user.")), models.transaction() as write:
+    with models.raise_on_condition_failure(errors.NotFound("There is no such user.")), models.transaction() as write:
         write.update(Account(account_id), actions=[Account.session_epoch.add(1)], condition=Account.listed.exists())
         record.add_to(write, account_id, kinds.SESSIONS_ENDED, {})
 
@@ -137,6 +137,6 @@ def _find(secret: str, purpose: str) -> Session | None:
 
 
 def _update_seen_at(session: Session, now_ms: int) -> None:
-    with models.may_be_refused():
+    with models.ignore_condition_failure():
         # An update would otherwise recreate a session that is being ended.
         session.update(actions=[Session.seen_at.set(now_ms)], condition=Session.id.exists())

@@ -20,14 +20,14 @@ from chalicelib.accounts import (
     pending_sign_up,
     sign_up_limits,
 )
-from chalicelib.accounts.email_address import Address, parsed
+from chalicelib.accounts.email_address import Address, parse
 from chalicelib.accounts.password_attempts import Caller
 from chalicelib.core import errors
 from chalicelib.limits.anonymous_limits import admit_networks
 from chalicelib.limits.tiers import (
     FREE,
-    RESET_MAILS,
-    VERIFICATION_MAILS,
+    RESET_EMAILS,
+    VERIFICATION_EMAILS,
 )
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ def sign_up(*, email: str, name: str, password: str, request: SignUpRequest, bas
     Without email, create the account. Raises InvalidRequest for an invalid address or password, Refused when a limit on
     sign-ups is exceeded, and MailNotSent when the email couldn't be sent.
     """
-    address = parsed(email)
+    address = parse(email)
     password_rules.check_format(password)
     sign_up_limits.count_sign_up(request.networks)
     # Hashed before the account is read: the response must take equally long for a known address.
-    password_hash = passwords.hashed(password_rules.validate(password, email=address.claim, name=name))
+    password_hash = passwords.hash_password(password_rules.validate(password, email=address.claim, name=name))
     if not email_sender.is_configured():
         _create_now(address, name, password_hash)
         return
@@ -76,22 +76,22 @@ def send_verification(account: "Account", *, networks: tuple[str, ...], base_url
 
     Raises Refused when the account or the network has reached its limit, and MailNotSent when SES rejects the email.
     """
-    admit_networks(networks, VERIFICATION_MAILS.network)
-    email_limits.count_own(account, VERIFICATION_MAILS)
+    admit_networks(networks, VERIFICATION_EMAILS.network)
+    email_limits.count_own(account, VERIFICATION_EMAILS)
     token = email_links.new_link(account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch)
     email_sender.send_or_fail(emails.verify(account, f"{base_url}/verify?ticket={token}"))
 
 
-def ask_for_reset(*, email: str, caller: Caller, base_url: str) -> None:
+def request_password_reset(*, email: str, caller: Caller, base_url: str) -> None:
     """Send a link to set a new password, if an account has this address.
 
     Raises InvalidRequest for an invalid address, and Refused when the network has reached its limit. A rejection by SES
     is only logged: SES may reject a single address, and an error would reveal that an account has it.
     """
-    address = parsed(email)
-    admit_networks(caller.networks, RESET_MAILS.network)
+    address = parse(email)
+    admit_networks(caller.networks, RESET_EMAILS.network)
     account = _account_of(address)
-    may_send = email_limits.admit_email_to(account, address.claim, caller, RESET_MAILS)
+    may_send = email_limits.admit_email_to(account, address.claim, caller, RESET_EMAILS)
     if account is None:
         token = email_links.new_link(find.NO_ACCOUNT, email_links.SET_PASSWORD, email=address.claim, epoch=0)
         email_sender.simulate(emails.reset_without_account(address.mailbox, f"{base_url}/password?ticket={token}"))

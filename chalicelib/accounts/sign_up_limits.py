@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.accounts import email_limits
 from chalicelib.limits.anonymous_limits import admit_networks
-from chalicelib.limits.tiers import KNOWN_ADDRESS_MAILS, SIGN_UPS, VERIFICATION_MAILS
+from chalicelib.limits.tiers import REGISTERED_ADDRESS_EMAILS, SIGN_UPS, VERIFICATION_EMAILS
 
 if TYPE_CHECKING:
     from chalicelib.accounts.tables import Account
@@ -17,5 +17,5 @@ def count_sign_up(networks: tuple[str, ...]) -> None:
 
 def admit_email(account: "Account | None", address: str, networks: tuple[str, ...]) -> bool:
     """Count the email of a sign-up, which depends on whether an account has the address; return whether to send it."""
-    tier = VERIFICATION_MAILS if account is None else KNOWN_ADDRESS_MAILS
+    tier = VERIFICATION_EMAILS if account is None else REGISTERED_ADDRESS_EMAILS
     return email_limits.admit_email(address, networks, tier)

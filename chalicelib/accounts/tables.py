@@ -70,7 +70,7 @@ class Account(models.Table):
         """Return whether the email address is verified."""
         return self.email_verified_at is not None
 
-    def has_ended(self, made_at: int) -> bool:
+    def predates_verification(self, made_at: int) -> bool:
         """Return whether something created at `made_at` (ms) is no longer valid.
 
         Everything from before the first verification of the address is invalid: another user may have created it.
@@ -78,7 +78,7 @@ class Account(models.Table):
         return made_at < self.credentials_since
 
 
-class Email(models.Table):
+class EmailClaim(models.Table):
     """The claim of one account on one normalised email address, which makes addresses unique."""
 
     class Meta(models.Meta):
@@ -108,7 +108,7 @@ class OneTimeToken(models.Table):
     after = UnicodeAttribute(null=True)
     expires_at = models.Integer()
     consumed_at = models.Integer(null=True)
-    dies_at = models.DiesAt(null=True)
+    dies_at = models.DeleteAt(null=True)
 
 
 class ByHolder(GlobalSecondaryIndex["Session"]):
@@ -140,6 +140,6 @@ class Session(models.Table):
     epoch = models.Integer()
     created_at = models.Integer()
     seen_at = models.Integer()
-    dies_at = models.DiesAt()
+    dies_at = models.DeleteAt()
 
     by_holder = ByHolder()

@@ -5,7 +5,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import errors
 
 
-def is_unproven(account: Account) -> bool:
+def must_verify_email(account: Account) -> bool:
     """Return whether an account must verify its address before it can give access.
 
     Without email no account must, since none could.
@@ -13,9 +13,9 @@ def is_unproven(account: Account) -> bool:
     return email_sender.is_configured() and account.email_verified_at is None
 
 
-def check_proven(account: Account) -> None:
+def require_verified_email(account: Account) -> None:
     """Raise Conflict if an account must verify its address first."""
-    if is_unproven(account):
+    if must_verify_email(account):
         raise email_not_verified()
 
 

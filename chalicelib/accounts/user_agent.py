@@ -24,7 +24,7 @@ _SYSTEMS = (
 )
 
 
-def in_words(header: str) -> str:
+def browser_and_system(header: str) -> str:
     """Return browser and system, such as `Firefox on Linux`; "" if the header names neither."""
     beginning = header[:LENGTH_MAX]
     browser = next((name for part, name in _BROWSERS if part in beginning), "")

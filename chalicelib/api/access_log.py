@@ -13,7 +13,7 @@ def write(context: RequestContext, decision: str, status: int) -> None:
         metrics["Unauthorized"] = 1
     if status >= 500:
         metrics["Faults"] = 1
-    telemetry.measured(
+    telemetry.log_metrics(
         "request",
         metrics,
         tier=context.left.tier.name if context.left else "nobody",

@@ -26,10 +26,10 @@ def authorizer(request: AuthRequest) -> dict[str, Any]:
     try:
         principal = verify(bearer(request.token))
     except errors.Unauthorized as refusal:
-        telemetry.measured("denied", {"Unauthorized": 1, **_cold_start()}, error=refusal.error)
+        telemetry.log_metrics("denied", {"Unauthorized": 1, **_cold_start()}, error=refusal.error)
         return _policy("Deny", "nobody", {REFUSAL: refusal.error, EXPLANATION: refusal.message})
     who = {"account_id": principal.account_id, "credential_id": principal.credential_id}
-    telemetry.measured("verified", {"Verified": 1, **_cold_start()}, **who)
+    telemetry.log_metrics("verified", {"Verified": 1, **_cold_start()}, **who)
     return _policy("Allow", principal.account_id, to_context(principal))
 
 

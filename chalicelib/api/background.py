@@ -50,7 +50,7 @@ def follow_up(images: Iterable[dynamodb.Json]) -> None:
     """
     from chalicelib.webhooks import on_events
 
-    on_events.up(images)
+    on_events.process(images)
 
 
 def every_minute() -> None:
@@ -61,8 +61,8 @@ def every_minute() -> None:
 
     began_ms = clock.now_ms()
     _each(
-        ("status_checked", lambda: checks.check(delivery_queue.oldest_due_ms)),
-        ("endings_finished", lambda: finish.all_unfinished(began_ms + ENDINGS_MS)),
+        ("status_checked", lambda: checks.check(delivery_queue.oldest_overdue_ms)),
+        ("endings_finished", lambda: finish.run_all_pending(began_ms + ENDINGS_MS)),
         ("webhooks_swept", lambda: deliver.sweep(began_ms + SWEEP_MS)),
     )
 
@@ -74,8 +74,8 @@ def every_hour() -> None:
 
     began_ms = clock.now_ms()
     _each(
-        ("watched", lambda: hourly_run.sweep(began_ms + WATCH_MS, also=[hourly_run.tell_of_quotas])),
-        ("webhooks_missing", lambda: fan_out.put_what_is_missing(began_ms, began_ms + REPAIR_MS)),
+        ("watched", lambda: hourly_run.sweep(began_ms + WATCH_MS, also=[hourly_run.record_quotas])),
+        ("webhooks_missing", lambda: fan_out.enqueue_missing(began_ms, began_ms + REPAIR_MS)),
     )
 
 

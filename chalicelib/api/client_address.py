@@ -121,9 +121,9 @@ def _written(text: str, header: str) -> str | None:
 
     CloudFront writes its port behind an IPv6 address without brackets, so the last group there is never the address's.
     """
-    text = http_syntax.trimmed(text)
+    text = http_syntax.trim(text)
     before, _, port = text.rpartition(":")
-    has_port = http_syntax.whole(port) is not None and len(port) <= PORT_DIGITS_MAX
+    has_port = http_syntax.parse_integer(port) is not None and len(port) <= PORT_DIGITS_MAX
     hosts = [text]
     if text.startswith("["):
         hosts = [text[1:-1]] if text.endswith("]") else [before[1:-1]] if has_port and before.endswith("]") else []

@@ -11,7 +11,7 @@ from chalicelib.api.schema.shapes import Anything, DateTime, Nullable, Shape, St
 from chalicelib.credentials.scopes import ADMIN
 from chalicelib.events import kinds, record
 
-TYPE = Enum(tuple(kinds.WORDS), description="The event type.")
+TYPE = Enum(tuple(kinds.LABELS), description="The event type.")
 
 EVENT = Shape(
     "Event",
@@ -43,6 +43,6 @@ def list_events(context: RequestContext, query: EventsQuery) -> Response:
     With `type`, a page may have fewer items than `limit`, even none: continue while there is a `next_cursor`.
     """
     page, kind = pagination.page(context, query), query.type or ""
-    found, end = record.look_back(context.principal.account_id, page.size + 1, before=page.after, kind=kind)
-    shown = record.shown_whole if ADMIN in context.principal.scopes else record.shown
+    found, end = record.read_page(context.principal.account_id, page.size + 1, before=page.after, kind=kind)
+    shown = record.render_unredacted if ADMIN in context.principal.scopes else record.render
     return pagination.respond(context, page, found, shown, goes_on=end)

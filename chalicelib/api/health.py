@@ -6,7 +6,7 @@ from chalicelib.api.schema.fields import Enum
 from chalicelib.api.schema.shapes import Shape
 from chalicelib.core import errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.core.dynamodb.errors import DynamoDBError
 
 HEALTH = Shape(
     "Health",
@@ -20,8 +20,8 @@ def health(context: RequestContext) -> dict[str, str]:
     """Return ok if DynamoDB answers a read. Monitors may use HEAD."""
     request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "health"}}}
     try:
-        dynamodb.call("GetItem", request, dynamodb.AT_ONCE)
-    except WireError as error:
+        dynamodb.call("GetItem", request, dynamodb.FAIL_FAST)
+    except DynamoDBError as error:
         telemetry.warning("database_unreachable", request_id=context.id, code=error.code)
         raise errors.Unavailable from None
     return {"status": "ok"}

@@ -35,14 +35,14 @@ def respond(context: RequestContext, kind: str, call: Callable[[], Response]) ->
         return again
 
 
-def kept(response: Response) -> record.Answer:
+def kept(response: Response) -> record.StoredResponse:
     """Return a response in the form in which it is stored."""
     body = response.to_dict()["body"]
     headers = {name: value for name, value in response.headers.items() if isinstance(value, str)}
-    return record.Answer(response.status_code, headers, body, _id_in(body))
+    return record.StoredResponse(response.status_code, headers, body, _id_in(body))
 
 
-def _recorded(once: record.Once, call: Callable[[], Response]) -> Response:
+def _recorded(once: record.IdempotentRequest, call: Callable[[], Response]) -> Response:
     """Call a view that stores its response in its own transaction."""
     try:
         return call()
@@ -53,18 +53,18 @@ def _recorded(once: record.Once, call: Callable[[], Response]) -> Response:
         raise
 
 
-def _claimed(once: record.Once, call: Callable[[], Response]) -> Response:
+def _claimed(once: record.IdempotentRequest, call: Callable[[], Response]) -> Response:
     try:
         response = call()
     except BaseException:
-        once.let_go()
+        once.release()
         raise
     if not _is_success(response):
-        once.let_go()
+        once.release()
     return response
 
 
-def _kept(once: record.Once, response: Response) -> Response:
+def _kept(once: record.IdempotentRequest, response: Response) -> Response:
     """Store a success and return it; the response that the transaction recorded may lack what was known later."""
     if not _is_success(response):
         return response
@@ -74,7 +74,7 @@ def _kept(once: record.Once, response: Response) -> Response:
     return _response(answer)
 
 
-def _once(context: RequestContext) -> record.Once:
+def _once(context: RequestContext) -> record.IdempotentRequest:
     request, principal = context.request, context.principal
     event = request.to_original_event()
     query = json.dumps(sorted((event.get("multiValueQueryStringParameters") or {}).items()))
@@ -89,7 +89,7 @@ def _once(context: RequestContext) -> record.Once:
     )
 
 
-def _response(answer: record.Answer) -> Response:
+def _response(answer: record.StoredResponse) -> Response:
     headers: dict[str, str | list[str]] = {**answer.headers}
     return Response(answer.body, status_code=answer.status, headers=headers)
 

@@ -175,5 +175,5 @@ def _with_last_use(key: "Credential") -> dict[str, Any]:
 
 def _shown_once(context: RequestContext, issued: "Issued") -> Response:
     location = f"{client_address.base_url(context.request)}/v1/keys/{issued.key.id}"
-    warning = {} if issued.told else {"warning": "The old key may be accepted for up to 5 minutes more."}
+    warning = {} if issued.is_marked else {"warning": "The old key may be accepted for up to 5 minutes more."}
     return responses.created(record(issued.key, {}) | {"secret": issued.secret} | warning, location)

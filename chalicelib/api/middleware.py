@@ -17,7 +17,7 @@ from chalicelib.credentials import revocation_check
 from chalicelib.credentials.principal import from_context
 from chalicelib.events import actors
 from chalicelib.limits import headers as limit_headers
-from chalicelib.limits.admission import Refused
+from chalicelib.limits.admission import Rejected
 
 
 def install(app: Any) -> None:
@@ -27,7 +27,7 @@ def install(app: Any) -> None:
         context = RequestContext(request, clock.elapsed_ns(), app.routes)
         token = request_context.current.set(context)
         try:
-            with telemetry.counting_into(context.counted), actors.stranger_from(client_address.source_ip(request)):
+            with telemetry.collect_metrics(context.counted), actors.act_anonymously(client_address.source_ip(request)):
                 client_address.note_unreadable(request)
                 response = _pass(context, get_response)
         finally:
@@ -49,16 +49,16 @@ def _pass(context: RequestContext, get_response: Callable[..., Response]) -> Res
         if refused is not None:
             response = route.error_response(refused, context)
     except errors.LatchkeyError as error:
-        decision = error.limit if isinstance(error, Refused) else error.error
+        decision = error.limit if isinstance(error, Rejected) else error.error
         response = error_responses.with_challenge(error, route, context)
     except Exception as error:
         decision = "failed"
         response = route.error_response(error_responses.fault("edge_failed", error, context), context)
-    response.headers.update(limit_headers.headers(context.left) if context.left else limit_headers.NOBODY)
+    response.headers.update(limit_headers.headers(context.left) if context.left else limit_headers.NO_LIMITS)
     if route.cross_origin:
         response.headers.update(responses.cross_origin())
     if context.caller is not None and response.status_code in (401, 403):
-        revocation_check.note_failure(context.caller)
+        revocation_check.record_failure(context.caller)
     access_log.write(context, decision, response.status_code)
     return responses.without_body(response) if context.is_head else response
 
@@ -72,13 +72,13 @@ def _admit(context: RequestContext, route: Route) -> None:
             context.caller, context.left = revocation_check.admit_caller(
                 caller, context.request.headers.get("authorization", ""), use=_use(context, route)
             )
-            actors.is_known_as(caller.credential_id, caller.account_id)
+            actors.identify_actor(caller.credential_id, caller.account_id)
         elif route.rate_limited:
             context.admit_anonymous()
         if is_ambiguous:
             # The authorizer has verified one of them; which one is unknown here.
             raise errors.InvalidRequest("Send one Authorization header.")
-    except Refused as refusal:
+    except Rejected as refusal:
         context.left = refusal.left
         raise
 

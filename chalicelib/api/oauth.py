@@ -101,7 +101,7 @@ def _authenticated(context: RequestContext, names: tuple[str, ...]) -> tuple[Par
         # Internal errors count too, or a request that provokes one would be unlimited.
         context.admit_anonymous()
         raise
-    actors.is_known_as(known.client.client_id)
+    actors.identify_actor(known.client.client_id)
     if known.subject is None:
         context.admit_anonymous()
     else:

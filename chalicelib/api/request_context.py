@@ -10,12 +10,12 @@ from chalice.app import Request, Response
 from chalicelib.api import client_address, responses
 from chalicelib.core import clock
 from chalicelib.credentials.principal import Principal
-from chalicelib.limits.admission import Refused, admit, recall
+from chalicelib.limits.admission import Rejected, admit, raise_cached_rejection
 from chalicelib.limits.headers import Allowance
 from chalicelib.limits.tiers import ANONYMOUS, Tier
 
 if TYPE_CHECKING:
-    from chalicelib.idempotency.record import Once, Recording
+    from chalicelib.idempotency.record import IdempotentRequest, Recording
 
 T = TypeVar("T")
 Routes = Mapping[str, Mapping[str, Any]]
@@ -32,7 +32,7 @@ class RequestContext:
     """Every route of the app, which /openapi.json is made from."""
     caller: Principal | None = None
     left: Allowance | None = None
-    once: "Once | None" = field(default=None, repr=False)
+    once: "IdempotentRequest | None" = field(default=None, repr=False)
     """The request under its Idempotency-Key, if it has one and its route honours it."""
     counted: dict[str, int] = field(default_factory=dict)
     """Metrics by name, for its line in the access log."""
@@ -86,8 +86,8 @@ class RequestContext:
     def recall_anonymous(self) -> None:
         """Raise Refused if this process knows that the limit of its network is exhausted; count nothing."""
         try:
-            recall(client_address.subject(self.request), ANONYMOUS)
-        except Refused as refusal:
+            raise_cached_rejection(client_address.subject(self.request), ANONYMOUS)
+        except Rejected as refusal:
             self.left = refusal.left
             raise
 
@@ -95,7 +95,7 @@ class RequestContext:
         """Count this request on `subject`; raise Refused if one of its limits is exhausted."""
         try:
             self.left = admit(subject, tier)
-        except Refused as refusal:
+        except Rejected as refusal:
             self.left = refusal.left
             raise
 
@@ -110,7 +110,7 @@ class RequestContext:
             return anonymous_limits.admit_networks(
                 client_address.networks(client_address.source_ip(self.request)), tier
             )
-        except Refused as refusal:
+        except Rejected as refusal:
             self.left = refusal.left
             raise
 

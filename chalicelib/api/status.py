@@ -19,7 +19,7 @@ from chalicelib.uptime.report import report
 
 ATOM = "http://www.w3.org/2005/Atom"
 
-_STATE = Enum(states.OF_COMPONENTS, description="The state; unknown: not checked.")
+_STATE = Enum(states.COMPONENT_STATES, description="The state; unknown: not checked.")
 DAY = Shape(
     "StatusDay",
     "One day of a component.",
@@ -57,7 +57,7 @@ INCIDENT = Shape(
                 "An update.",
                 {
                     "at": DateTime("When it was posted."),
-                    "state": Enum(states.OF_INCIDENTS, description="The state of the incident."),
+                    "state": Enum(states.INCIDENT_STATES, description="The state of the incident."),
                     "text": String("The text."),
                 },
             ),
@@ -67,7 +67,7 @@ INCIDENT = Shape(
 )
 _STATUS: dict[str, Kind] = {
     "state": Enum(
-        states.OF_THE_WHOLE,
+        states.OVERALL_STATES,
         description="The worst component's state; partly_checked: all checked ones are up, others aren't checked; "
         "unknown: none is checked.",
     ),

@@ -128,7 +128,7 @@ def change_user(context: RequestContext, user_id: str, body: UserChange) -> dict
     """Set an account's tier, suspend it or reinstate it. Admins can't suspend their own account."""
     account = find.account_by_id(user_id)
     tier = tiers.BY_NAME[body.tier] if body.tier else None
-    change.set_standing(account.id, tier=tier, status=body.status, actor=context.principal.credential_id)
+    change.set_tier_and_status(account.id, tier=tier, status=body.status, actor=context.principal.credential_id)
     return whole_record(find.account_by_id(account.id))
 
 

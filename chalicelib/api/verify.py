@@ -9,9 +9,9 @@ from chalicelib.api.schema.fields import Enum, Line, Text
 from chalicelib.api.schema.shapes import AnyOf, Boolean, DateTime, Nullable, Number, Shape, String, StringList
 from chalicelib.core import clock, errors
 from chalicelib.credentials import revocation_check, scopes
-from chalicelib.credentials.verify import presented
+from chalicelib.credentials.verify import parse_secret
 from chalicelib.limits import tiers
-from chalicelib.limits.admission import Refused
+from chalicelib.limits.admission import Rejected
 from chalicelib.limits.headers import Allowance
 
 SECRET = Line(
@@ -94,10 +94,10 @@ def verify(context: RequestContext, body: Question) -> dict[str, Any]:
     within the limits. Otherwise `error` and `message` are meant for the caller of your service.
     """
     try:
-        principal, left = revocation_check.admit_presented(presented(body.secret), body.resource or "")
+        principal, left = revocation_check.admit_presented(parse_secret(body.secret), body.resource or "")
     except errors.Unauthorized as refusal:
         return {"valid": False, "admitted": False, "error": refusal.error, "message": refusal.message}
-    except Refused as refusal:
+    except Rejected as refusal:
         told = {"error": refusal.error, "message": refusal.message, "retry_after_s": refusal.retry_after_s}
         return {"valid": True, "admitted": False, **told, "limits": _limits(refusal.left)}
     return {

@@ -39,7 +39,7 @@ def list_deliveries(context: RequestContext, webhook_id: str, query: DeliveriesQ
 @described({200: DELIVERY}, path=DELIVERY_ID)
 def show_delivery(context: RequestContext, webhook_id: str, message_id: str) -> dict[str, Any]:
     """Show one delivery: its body, and the result of each attempt."""
-    return delivery_record(deliver.delivery_of(_owned(context, webhook_id), message_id))
+    return delivery_record(deliver.find_delivery(_owned(context, webhook_id), message_id))
 
 
 @described({200: DELIVERY}, errors=[errors.Conflict], path=DELIVERY_ID)
@@ -57,4 +57,4 @@ def admit_by_hand(context: RequestContext, account_id: str) -> None:
 
 
 def _owned(context: RequestContext, webhook_id: str) -> Endpoint:
-    return endpoints.owned(context.principal.account_id, webhook_id)
+    return endpoints.find_owned(context.principal.account_id, webhook_id)

@@ -130,4 +130,4 @@ def _chosen(types: list[str] | None) -> list[str] | None:
 
 
 def _owned(context: RequestContext, webhook_id: str) -> Endpoint:
-    return endpoints.owned(context.principal.account_id, webhook_id)
+    return endpoints.find_owned(context.principal.account_id, webhook_id)

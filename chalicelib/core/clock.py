@@ -54,7 +54,7 @@ def rfc822(at_ms: int) -> str:
 
 
 @contextmanager
-def driven_by(read_ms: Callable[[], int]) -> Iterator[None]:
+def use_wall_clock(read_ms: Callable[[], int]) -> Iterator[None]:
     """Read the wall clock from `read_ms` within a `with` block, for tests."""
     global _read_ms
     before, _read_ms = _read_ms, read_ms
@@ -65,7 +65,7 @@ def driven_by(read_ms: Callable[[], int]) -> Iterator[None]:
 
 
 @contextmanager
-def measured_by(elapsed_ns: Callable[[], int]) -> Iterator[None]:
+def use_monotonic_clock(elapsed_ns: Callable[[], int]) -> Iterator[None]:
     """Read the monotonic clock from `elapsed_ns` within a `with` block, for tests."""
     global _elapsed_ns
     before, _elapsed_ns = _elapsed_ns, elapsed_ns
@@ -76,7 +76,7 @@ def measured_by(elapsed_ns: Callable[[], int]) -> Iterator[None]:
 
 
 @contextmanager
-def paused_by(pause: Callable[[float], None]) -> Iterator[None]:
+def use_sleep(pause: Callable[[float], None]) -> Iterator[None]:
     """Sleep by calling `pause` within a `with` block, for simulations."""
     global _pause
     before, _pause = _pause, pause

@@ -33,7 +33,7 @@ _TURNED = re.compile(f"[{OVERRIDE}]")
 _SEEN = re.compile(f"[^{CONTROL}{OVERRIDE}{BLANK}{INVISIBLE}{INVISIBLE_BEYOND}]")
 
 
-def problem(text: str) -> str | None:
+def find_problem(text: str) -> str | None:
     """Return why `text` is not a valid display name, as the predicate of a sentence, or None if it is valid."""
     if not is_on_one_line(text):
         return "must be on one line, without control characters"

@@ -242,7 +242,7 @@ def _length(status: int, headers: Mapping[str, str], method: str, *, is_http10: 
 def _parse_content_length(length: str) -> int:
     """Return a Content-Length. Repeated values must be equal (RFC 9110 §8.6)."""
     values = {each.strip(OWS) for each in length.split(",")}
-    count = http_syntax.whole(values.pop()) if len(values) == 1 else None
+    count = http_syntax.parse_integer(values.pop()) if len(values) == 1 else None
     if count is None:
         raise Malformed("a malformed Content-Length")
     return count

@@ -13,7 +13,7 @@ _DIGITS_MAX = 18
 """More digits than any number here needs, few enough for 64 bits."""
 
 
-def trimmed(text: str) -> str:
+def trim(text: str) -> str:
     """Return a field value without the whitespace around it."""
     return text.strip(OWS)
 
@@ -23,7 +23,7 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
-def whole(text: str) -> int | None:
+def parse_integer(text: str) -> int | None:
     """Return a number of 1 to 18 ASCII digits, else None: no sign, space, underscore or other script."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX else None
 

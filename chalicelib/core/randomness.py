@@ -27,7 +27,7 @@ def base62(length: int) -> str:
     return to_base62(_below(62**length), length)
 
 
-def shuffled(items: Iterable[Item]) -> list[Item]:
+def shuffle(items: Iterable[Item]) -> list[Item]:
     """Return `items` in random order."""
     return sorted(items, key=lambda _item: _below(1 << 32))
 
@@ -45,7 +45,7 @@ def to_base62(number: int, length: int) -> str:
 
 
 @contextmanager
-def drawn_from(below: Callable[[int], int]) -> Iterator[None]:
+def use_generator(below: Callable[[int], int]) -> Iterator[None]:
     """Draw from `below` within a `with` block, for tests."""
     global _below
     before, _below = _below, below

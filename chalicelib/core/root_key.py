@@ -15,7 +15,7 @@ from chalicelib.core.process_cache import ProcessCache
 BYTES = 32
 
 
-class NoStageKey(errors.Unavailable):
+class RootKeyUnavailable(errors.Unavailable):
     """The root key is unavailable; the log has the reason."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class NoStageKey(errors.Unavailable):
         super().__init__("This needs the key of this stage, which can't be read. The owner of this API must look.")
 
 
-def stage_key(purpose: str) -> bytes:
+def derive_secret(purpose: str) -> bytes:
     """Return the 32-byte secret for `purpose` (HKDF with SHA-256, RFC 5869).
 
     Raises NoStageKey when the stage has no root key, or this function may not read it.
@@ -77,10 +77,10 @@ def _from_ssm(name: str) -> str:
     return str(found["Parameter"]["Value"])
 
 
-def _report(reason: str) -> NoStageKey:
+def _report(reason: str) -> RootKeyUnavailable:
     telemetry.warning("no_stage_key", why=reason)
     telemetry.count("StageKeyUnavailable")
-    return NoStageKey()
+    return RootKeyUnavailable()
 
 
 def _ssm() -> Any:

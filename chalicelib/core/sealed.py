@@ -22,7 +22,7 @@ def seal(plain: bytes, secret: str, *, purpose: str, bound_to: str = "") -> byte
     return nonce + AESGCM(_key(secret, purpose)).encrypt(nonce, plain, bound_to.encode() or None)
 
 
-def opened(box: bytes, secret: str, *, purpose: str, bound_to: str = "") -> bytes | None:
+def unseal(box: bytes, secret: str, *, purpose: str, bound_to: str = "") -> bytes | None:
     """Return the plaintext, or None if it was sealed with another secret, purpose or binding."""
     try:
         return AESGCM(_key(secret, purpose)).decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], bound_to.encode() or None)

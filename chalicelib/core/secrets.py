@@ -43,7 +43,7 @@ def kind_of(text: str) -> str | None:
     return shape[1] if checksum(text[:-6]) == text[-6:] else None
 
 
-def found_in(text: str) -> list[str]:
+def find_secrets(text: str) -> list[str]:
     """Return every well-formed secret in `text`, each once, whatever surrounds it.
 
     For example quotes, a line break, an Authorization header, or a line of a settings file.
@@ -58,6 +58,6 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
-def hint(secret: str) -> str:
+def preview(secret: str) -> str:
     """Return the preview of `secret` that may be shown later: `lk_live_…aB3x`."""
     return f"{secret[: secret.rindex('_') + 1]}…{secret[-4:]}"

@@ -44,7 +44,7 @@ def integer(minimum: int, maximum: int, example: int) -> SettingType:
     return SettingType(
         f"a whole number from {minimum} to {maximum}",
         str(example),
-        lambda text: (number := http_syntax.whole(text)) is not None and minimum <= number <= maximum,
+        lambda text: (number := http_syntax.parse_integer(text)) is not None and minimum <= number <= maximum,
     )
 
 
@@ -111,7 +111,7 @@ def _is_authority(scheme: str, authority: str, *, any_port: bool = False) -> boo
     """Return whether this is a host in lower case, optionally with a port: no user information, no empty part."""
     host = _host_of(authority)
     if authority != host:
-        port = http_syntax.whole(authority.removeprefix(f"{host}:"))
+        port = http_syntax.parse_integer(authority.removeprefix(f"{host}:"))
         by_default = {"https": 443, "http": 80}[scheme]
         if port is None or not 0 < port <= PORT_MAX or (port == by_default and not any_port):
             return False
@@ -155,7 +155,9 @@ OF = {
         lambda text: text == "*" or is_origin(text),
     ),
     "burst_window_s": SettingType(
-        "a divisor of 60", "10", lambda text: (number := http_syntax.whole(text)) and number <= 60 and 60 % number == 0
+        "a divisor of 60",
+        "10",
+        lambda text: (number := http_syntax.parse_integer(text)) and number <= 60 and 60 % number == 0,
     ),
     "client_ip_header": SettingType("the name of a header", "CloudFront-Viewer-Address", http_syntax.is_token),
     "resources": SettingType(

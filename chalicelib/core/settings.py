@@ -138,7 +138,7 @@ def trace_daemon() -> str:
 
 
 @contextmanager
-def in_use(settings: Settings) -> Iterator[None]:
+def override(settings: Settings) -> Iterator[None]:
     """Use `settings` within a `with` block, for tests and tools."""
     global _current
     before, _current = _current, settings

@@ -52,7 +52,7 @@ def is_loopback(address: str) -> bool:
         return False
 
 
-def is_on_this_machine(url: str) -> bool:
+def is_loopback_url(url: str) -> bool:
     """Return whether `url` is plain http to a loopback address or `localhost`."""
     try:
         parts = urlsplit(url)
@@ -62,7 +62,7 @@ def is_on_this_machine(url: str) -> bool:
     return parts.scheme == "http" and (host == "localhost" or is_loopback(host))
 
 
-def resolved(host: str, port: int, resolver: Resolve, within_s: float) -> list[str] | None:
+def resolve_within(host: str, port: int, resolver: Resolve, within_s: float) -> list[str] | None:
     """Return the addresses of a host name, or None after `within_s`.
 
     The system's resolver has no timeout, so its thread is abandoned.

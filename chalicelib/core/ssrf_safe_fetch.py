@@ -86,7 +86,7 @@ def post(
         return Fetched(head.status, dict(head.headers), _read_start(stream, head, bytes_max))
 
 
-def status_of(url: str, *, deadline_s: float) -> int:
+def fetch_status(url: str, *, deadline_s: float) -> int:
     """Return the status of a GET of the service's own URL, at any address. Raises FetchError without one."""
     until_ns = _until_ns(deadline_s)
     server = _parse_url(url)
@@ -116,7 +116,7 @@ def _resolve_server(
     url: str, until_ns: int, resolver: ssrf_rule.Resolve, tls: ssl.SSLContext | None, *, loopback: bool = False
 ) -> _Server:
     """Return a server with checked addresses: an https URL, or an http URL on this machine."""
-    is_http = loopback and ssrf_rule.is_on_this_machine(url)
+    is_http = loopback and ssrf_rule.is_loopback_url(url)
     server = _parse_url(url, tls)
     if (server.tls is None and not is_http) or "@" in urlsplit(url).netloc:
         raise FetchError("Only https URLs are allowed.")
@@ -154,7 +154,7 @@ def _default_tls() -> ssl.SSLContext:
 
 
 def _resolve(host: str, port: int, resolver: ssrf_rule.Resolve, until_ns: int) -> list[str]:
-    addresses = ssrf_rule.resolved(host, port, resolver, _left_s(until_ns))
+    addresses = ssrf_rule.resolve_within(host, port, resolver, _left_s(until_ns))
     if addresses is None:
         raise FetchError("It takes too long.")
     return addresses

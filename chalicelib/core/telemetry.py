@@ -36,7 +36,7 @@ _collected_metrics: ContextVar[dict[str, int] | None] = ContextVar("counting", d
 
 
 @contextmanager
-def calls_watched() -> Iterator[Calls]:
+def record_calls() -> Iterator[Calls]:
     """Collect the DynamoDB calls made in a `with` block, including failed and repeated ones."""
     calls = Calls()
     token = _recorded_calls.set(calls)
@@ -70,7 +70,7 @@ def error(event: str, **facts: object) -> None:
     _logger().error(event, extra=_drop_none(facts), exc_info=True)
 
 
-def measured(event: str, metrics: Mapping[str, int], **facts: object) -> None:
+def log_metrics(event: str, metrics: Mapping[str, int], **facts: object) -> None:
     """Log an `event` in one line together with its metrics (CloudWatch embedded metric format).
 
     Metrics have the stage as their only dimension, because each combination is billed monthly. The facts are for Logs
@@ -110,13 +110,13 @@ def count(metric: str, **facts: str) -> None:
     """Count `metric` once, in the request's line or, with facts, in a line of its own. It makes no call."""
     request = _collected_metrics.get()
     if request is None or facts:
-        measured("counted", {metric: 1}, **facts)
+        log_metrics("counted", {metric: 1}, **facts)
     else:
         request[metric] = request.get(metric, 0) + 1
 
 
 @contextmanager
-def counting_into(metrics: dict[str, int]) -> Iterator[None]:
+def collect_metrics(metrics: dict[str, int]) -> Iterator[None]:
     """Collect the metrics counted in a `with` block in `metrics`, for the caller to write."""
     token = _collected_metrics.set(metrics)
     try:

@@ -33,7 +33,7 @@ def change_key(
             for kind, changed in events.items():
                 record.add_to(write, account_id, kind, {"key": key.id, **changed})
     except TransactWriteError as error:
-        if not models.refused(error):
+        if not models.is_condition_failure(error):
             raise
         raise _reason(key.digest, wanted or []) from None
     if wanted is not None and not stale_marks.mark(account_id):
@@ -53,7 +53,7 @@ def narrow_to_read(key: Credential) -> bool:
             write.update(Credential(key.digest), actions=[Credential.scopes.set({scopes.READ})], condition=condition)
             record.add_to(write, key.account_id, kinds.KEY_NARROWED, {"key": key.id, "scopes": scopes.READ})
     except TransactWriteError as error:
-        if not models.refused(error):
+        if not models.is_condition_failure(error):
             raise
         return False
     return True
@@ -70,7 +70,7 @@ def _changes(
         events[kinds.KEY_RENAMED] = {"name": name}
     if wanted is not None:
         actions.append(Credential.scopes.set(set(wanted)))
-        events[kinds.KEY_NARROWED] = {"scopes": scopes.joined(wanted)}
+        events[kinds.KEY_NARROWED] = {"scopes": scopes.join(wanted)}
     if on_anomaly is not None:
         actions.append(Credential.on_anomaly.set(on_anomaly))
         events[kinds.KEY_POLICY_CHANGED] = {"on_anomaly": on_anomaly}

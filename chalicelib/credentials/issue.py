@@ -18,7 +18,7 @@ from chalicelib.events import kinds, record
 if TYPE_CHECKING:
     from chalicelib.idempotency.record import Recording
 
-KEPT_PAST_END_S = 30 * clock.DAY_S
+KEPT_AFTER_EXPIRY_S = 30 * clock.DAY_S
 """Expired keys are kept so long that requests with them still get the error `token_expired`."""
 
 
@@ -28,7 +28,7 @@ class Issued:
 
     key: Credential
     secret: str
-    told: bool = True
+    is_marked: bool = True
     """Whether the rotation of its predecessor is marked; if not, that key may work for another 5 minutes."""
 
     def __repr__(self) -> str:
@@ -65,7 +65,7 @@ def issue_key(
             f"expires_in_s may be at most {left_s}: a key can't outlive the credential that creates it."
         )
     issued = new_key(creator.account_id, name=name, wanted=wanted, expires_at=expires_at, made_by=creator.credential_id)
-    put_beside_the_others(issued, None if form is None else forms.spent(form, creator.account_id), creator, once)
+    store_key(issued, None if form is None else forms.consume(form, creator.account_id), creator, once)
     return issued
 
 
@@ -80,17 +80,17 @@ def new_key(
         account_id=account_id,
         kind="key",
         name=name,
-        hint=secrets.hint(secret),
+        hint=secrets.preview(secret),
         scopes=set(scopes.in_order(wanted)),
         created_at=clock.now_ms(),
         made_by=made_by,
         expires_at=expires_at,
-        dies_at=None if expires_at is None else expires_at // 1000 + KEPT_PAST_END_S,
+        dies_at=None if expires_at is None else expires_at // 1000 + KEPT_AFTER_EXPIRY_S,
     )
     return Issued(key, secret)
 
 
-def put_beside_the_others(
+def store_key(
     issued: Issued,
     spent: OneTimeToken | None = None,
     creator: Principal | None = None,
@@ -115,12 +115,12 @@ def put_beside_the_others(
                 if once is not None:
                     once.add_to(write, issued)
         except TransactWriteError as error:
-            if not models.refused(error):
+            if not models.is_condition_failure(error):
                 raise
             if once is not None:
                 once.explain(error)
-            if spent is not None and models.refused_write(error, spent) is not None:
-                raise forms.used_already("key") from None
+            if spent is not None and models.find_failed_write(error, spent) is not None:
+                raise forms.already_submitted("key") from None
             item = key_limit.account_from(error, account)
             if creator is not None and email_sender.is_configured() and "email_verified_at" not in item:
                 raise unverified.email_not_verified() from None
@@ -140,4 +140,4 @@ def _may_create_key(creator: Principal) -> Condition:
 
 
 def _event_details(key: Credential) -> dict[str, str]:
-    return {"key": key.id, "name": key.name, "scopes": scopes.joined(key.scopes)}
+    return {"key": key.id, "name": key.name, "scopes": scopes.join(key.scopes)}

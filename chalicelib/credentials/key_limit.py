@@ -77,7 +77,7 @@ def creator_is_unchanged(creator: Principal) -> Condition:
 
 def account_from(error: TransactWriteError, account: Account) -> dict[str, Any]:
     """Return the account item that a failed transaction returned; raise NotFound unless it is an active account."""
-    item = models.refused_write(error, account)
+    item = models.find_failed_write(error, account)
     if not item or item["status"]["S"] != ACTIVE:
         raise errors.NotFound("There is no such account.")
     return item

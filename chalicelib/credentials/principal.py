@@ -48,7 +48,7 @@ def to_context(principal: Principal) -> dict[str, str]:
         "account_id": principal.account_id,
         "credential_id": principal.credential_id,
         "kind": principal.kind,
-        "scopes": scopes.joined(principal.scopes),
+        "scopes": scopes.join(principal.scopes),
         "tier": principal.tier.name,
         "client_id": principal.client_id,
         "ends_at_ms": str(principal.ends_at_ms),

@@ -94,9 +94,9 @@ def admit_caller(
     raise errors.Unavailable("This account is being changed too often right now. Try again in a moment.")
 
 
-def note_failure(principal: Principal) -> None:
+def record_failure(principal: Principal) -> None:
     """Count a 401 or 403 response to a known credential; a later admission writes the count."""
-    rejection_counts.note_failure(window_at(principal.account_id, principal.tier, clock.now_ms()), principal.counter)
+    rejection_counts.record_failure(window_at(principal.account_id, principal.tier, clock.now_ms()), principal.counter)
 
 
 def _record_thresholds(principal: Principal, left: Allowance, use: Use) -> None:
@@ -108,16 +108,18 @@ def _record_thresholds(principal: Principal, left: Allowance, use: Use) -> None:
     ip = actors.current().ip if use.network else ""
     for name in left.crossed:
         used = left.limit - left.remaining
-        quota.tell(principal.account_id, principal.tier, hour, name, used=used, actor=principal.credential_id, ip=ip)
+        quota.record_threshold(
+            principal.account_id, principal.tier, hour, name, used=used, actor=principal.credential_id, ip=ip
+        )
 
 
-def _recorded(principal: Principal, use: Use) -> recorded_usage.Traits:
+def _recorded(principal: Principal, use: Use) -> recorded_usage.RequestUsage:
     # Scopes are checked after the admission, and a route that they don't allow was not used.
     route = use.route if principal.scopes.issuperset(use.scopes) else ""
     return _hashed(principal.counter, use.network, route)
 
 
 @lru_cache(maxsize=CACHED_MAX)
-def _hashed(counter: str, network: str, route: str) -> recorded_usage.Traits:
+def _hashed(counter: str, network: str, route: str) -> recorded_usage.RequestUsage:
     """Return the hashed attribute names, cached because they are the same at each request."""
-    return recorded_usage.shown_by(counter, network=network, route=route)
+    return recorded_usage.usage_of(counter, network=network, route=route)

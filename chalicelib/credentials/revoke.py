@@ -11,7 +11,7 @@ from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import key_limit
 from chalicelib.credentials.find import key_of_item, owned_key
-from chalicelib.credentials.issue import KEPT_PAST_END_S
+from chalicelib.credentials.issue import KEPT_AFTER_EXPIRY_S
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
@@ -22,20 +22,20 @@ def revoke(account_id: str, key_id: str) -> None:
 
     Raises NotFound, and Unavailable when the key is revoked but the mark was lost: repeat the call to set it.
     """
-    end(owned_key(account_id, key_id))
+    revoke_key(owned_key(account_id, key_id))
     if not stale_marks.mark(account_id):
         raise errors.Unavailable(
             "The key is revoked, but may be accepted for up to 5 more minutes. Revoke it again to be sure."
         )
 
 
-def end(key: Credential) -> bool:
+def revoke_key(key: Credential) -> bool:
     """Revoke a key and return whether this call did; the caller must set the mark."""
     while key.revoked_at is None:
         try:
             _revoke(key)
         except TransactWriteError as error:
-            item = models.refused_write(error, Credential(key.digest))
+            item = models.find_failed_write(error, Credential(key.digest))
             if item is None:
                 raise
             key = key_of_item(item)
@@ -44,7 +44,7 @@ def end(key: Credential) -> bool:
     return False
 
 
-def end_token(token: Credential) -> bool:
+def revoke_token(token: Credential) -> bool:
     """Revoke one access token and return whether this call did; the caller must set the mark."""
     details = {"token": token.id, "application": str(token.client_id)}
     try:
@@ -56,7 +56,7 @@ def end_token(token: Credential) -> bool:
             )
             record.add_to(write, token.account_id, kinds.TOKEN_REVOKED, details)
     except TransactWriteError as error:
-        if not models.refused(error):
+        if not models.is_condition_failure(error):
             raise
         return False
     return True
@@ -72,7 +72,7 @@ def _revoke(key: Credential) -> None:
             Credential(key.digest),
             actions=[
                 Credential.revoked_at.set(now_ms),
-                Credential.dies_at.set(now_ms // 1000 + KEPT_PAST_END_S),
+                Credential.dies_at.set(now_ms // 1000 + KEPT_AFTER_EXPIRY_S),
             ],
             # Fails after a concurrent revocation, or a rotation whose successor would keep a revoked predecessor.
             condition=Credential.id.exists() & Credential.revoked_at.does_not_exist() & unchanged,

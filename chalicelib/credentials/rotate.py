@@ -15,7 +15,7 @@ from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import key_limit
 from chalicelib.credentials.find import key_of_item, owned_key
-from chalicelib.credentials.issue import KEPT_PAST_END_S, Issued, new_key
+from chalicelib.credentials.issue import KEPT_AFTER_EXPIRY_S, Issued, new_key
 from chalicelib.credentials.principal import Principal
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds, record
@@ -41,11 +41,11 @@ def rotate(creator: Principal, key_id: str, grace_s: int, once: "Recording[Issue
         try:
             issued = _replace(creator, key, grace_s, expired, once)
         except TransactWriteError as error:
-            if not models.refused(error):
+            if not models.is_condition_failure(error):
                 raise
             if once is not None:
                 once.explain(error)
-            item = models.refused_write(error, Credential(key.digest))
+            item = models.find_failed_write(error, Credential(key.digest))
             if item is not None:
                 key = key_of_item(item)
                 _check_may_be_rotated(key)
@@ -54,7 +54,7 @@ def rotate(creator: Principal, key_id: str, grace_s: int, once: "Recording[Issue
                 expired = key_limit.expired_keys(account, creator)
         else:
             # A lost mark is not an error: only this response has the new key's secret.
-            return replace(issued, told=stale_marks.mark(creator.account_id))
+            return replace(issued, is_marked=stale_marks.mark(creator.account_id))
     raise errors.Unavailable("This account is being changed too often right now. Try again in a moment.")
 
 
@@ -87,7 +87,7 @@ def _replace(
                 Credential.successor_id.set(issued.key.id),
                 Credential.successor_digest.set(issued.key.digest),
                 Credential.successor_ends_at.set(issued.key.listed_end),
-                Credential.dies_at.set(retiring.listed_end // 1000 + KEPT_PAST_END_S),
+                Credential.dies_at.set(retiring.listed_end // 1000 + KEPT_AFTER_EXPIRY_S),
             ],
             condition=_may_be_rotated(key, now_ms),
             return_values="ALL_OLD",

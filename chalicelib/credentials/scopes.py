@@ -9,7 +9,7 @@ ORDINARY = (READ, WRITE, KEYS, EVENTS, WEBHOOKS)
 ADMIN_ONLY = (ADMIN, VERIFY)
 ALL = (*ORDINARY, *ADMIN_ONLY)
 
-ABOUT = {
+DESCRIPTIONS = {
     READ: "Read public profiles, your own profile and your limits.",
     WRITE: "Change your own name.",
     KEYS: "Create, rename, rotate and revoke the account's keys, and remove their scopes.",
@@ -21,7 +21,7 @@ ABOUT = {
 """Descriptions for the API reference."""
 
 
-def held_by(scopes: Iterable[str], *, admin: bool) -> frozenset[str]:
+def effective(scopes: Iterable[str], *, admin: bool) -> frozenset[str]:
     """Return the `scopes` that an account may use now: without `admin`, none of those for admins only."""
     return frozenset(scopes) if admin else frozenset(scopes).difference(ADMIN_ONLY)
 
@@ -32,6 +32,6 @@ def in_order(scopes: Iterable[str]) -> list[str]:
     return [scope for scope in ALL if scope in present]
 
 
-def joined(scopes: Iterable[str]) -> str:
+def join(scopes: Iterable[str]) -> str:
     """Return `scopes` as a space-delimited string (RFC 6749 §3.3), in documented order."""
     return " ".join(in_order(scopes))

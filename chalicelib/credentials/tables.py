@@ -66,7 +66,7 @@ class Credential(models.Table):
     leaked_at = models.Integer(null=True)
     leaked_done = UnicodeAttribute(null=True)
 
-    dies_at = models.DiesAt(null=True)
+    dies_at = models.DeleteAt(null=True)
 
     by_account = ByAccount()
 
@@ -90,7 +90,7 @@ class Credential(models.Table):
         return "live" if self.retires_at is None else "retiring"
 
     @property
-    def unusual_of_late(self) -> str | None:
+    def recent_anomaly(self) -> str | None:
         """Return its latest anomaly if the console still shows it."""
         is_recent = self.unusual_at is not None and clock.now_ms() - self.unusual_at < UNUSUAL_SHOWN_MS
         return self.unusual if is_recent else None

@@ -12,7 +12,7 @@ from chalicelib.credentials import scopes
 from chalicelib.limits.recorded_usage import route_name
 from chalicelib.limits.usage import Used
 
-LOOKED_BACK_S = 30 * clock.DAY_S
+PERIOD_S = 30 * clock.DAY_S
 YOUNG_S = 7 * clock.DAY_S
 """A weekly job has run once after this time."""
 
@@ -47,5 +47,5 @@ def advise(
         used=scopes.in_order(needed.intersection(held)),
         unused=scopes.in_order(set(held) - needed),
         routes=routes,
-        complete=used.complete and explained and age_s >= (LOOKED_BACK_S if rotated else YOUNG_S),
+        complete=used.complete and explained and age_s >= (PERIOD_S if rotated else YOUNG_S),
     )

@@ -32,7 +32,7 @@ def bearer(authorization: str) -> str:
     return secret
 
 
-def presented(text: str) -> str:
+def parse_secret(text: str) -> str:
     """Return the secret in `text`: either the bare secret, or the value of an Authorization header.
 
     Surrounding whitespace, newlines included, is removed.
@@ -69,7 +69,7 @@ def verify(secret: str, resource: str = "") -> Principal:
         account_id=account["id"]["S"],
         credential_id=credential["id"]["S"],
         kind=credential["kind"]["S"],
-        scopes=scopes.held_by(credential["scopes"]["SS"], admin=admin),
+        scopes=scopes.effective(credential["scopes"]["SS"], admin=admin),
         tier=tiers.BY_NAME[account["tier"]["S"]],
         client_id=credential.get("client_id", {}).get("S", ""),
         ends_at_ms=ends_at_ms,

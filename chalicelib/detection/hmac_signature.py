@@ -8,7 +8,7 @@ import hmac
 
 from chalicelib.core import clock, http_syntax
 from chalicelib.core.errors import InvalidRequest
-from chalicelib.core.root_key import stage_key
+from chalicelib.core.root_key import derive_secret
 
 TIMESTAMP, SIGNATURE = "Latchkey-Timestamp", "Latchkey-Signature"
 VERSION = "v1="
@@ -17,12 +17,12 @@ TOLERANCE_S = 300
 
 def secret() -> str:
     """Return the secret of the senders: 64 hex digits, whose ASCII characters are the HMAC key."""
-    return stage_key("leaks").hex()
+    return derive_secret("leaks").hex()
 
 
 def check(raw: bytes, *, timestamp: str, signature: str) -> None:
     """Raise InvalidRequest unless a holder of the secret has signed `raw` within the last five minutes."""
-    at_s = http_syntax.whole(timestamp)
+    at_s = http_syntax.parse_integer(timestamp)
     if at_s is None or abs(clock.now_s() - at_s) > TOLERANCE_S:
         raise InvalidRequest(f"{TIMESTAMP} must be the current time in epoch seconds, within {TOLERANCE_S} seconds.")
     expected = VERSION + sign(raw, timestamp)

@@ -92,7 +92,7 @@ def check_account(account: Account, items: Items) -> None:
     baselines.save(account.id, history, now_s)
 
 
-def tell_of_quotas(account: Account, items: Items) -> None:
+def record_quotas(account: Account, items: Items) -> None:
     """Record reached quota thresholds that no request recorded."""
     for item in items:
         quota.sweep_account(account.id, _tier_of(item), int(item["hour"]["N"]), item)
@@ -164,7 +164,7 @@ def _process_finding(account: Account, counter: str, key: Credential | None, fin
         **numbers,
         "hour": clock.iso(finding.hour * 1000),
     }
-    notable.record_once(account.id, kind, once, changed, actor=actors.WATCH)
+    notable.record_once(account.id, kind, once, changed, actor=actors.DETECTION)
 
 
 def _describe_credential(account_id: str, counter: str, key: Credential | None, hour: int) -> dict[str, str]:
@@ -187,7 +187,7 @@ def _with_counters(accounts: list[Account], hours: range) -> Iterator[tuple[Acco
 
 def _read(wanted: Iterable[tuple[str, Tier, int]]) -> Items:
     keys = [item_key(*each) for each in wanted]
-    return dynamodb.batch_get_of(settings.current().table(TABLE), keys, consistent=False)
+    return dynamodb.batch_get_table(settings.current().table(TABLE), keys, consistent=False)
 
 
 def _subject_of(item: dict[str, Any]) -> str:

@@ -47,7 +47,7 @@ def act(account_id: str, key_id: str, *, policy: str | None = None, why: str) ->
     outcome = apply(key, chosen)
     if account is not None and outcome.changed:
         done, link = _DONE_LABELS[outcome.done], console_url_of(key)
-        email_sender.send(emails.key_was_stopped(account, key=key.name, hint=key.hint, why=why, done=done, link=link))
+        email_sender.send(emails.anomaly_handled(account, key=key.name, hint=key.hint, why=why, done=done, link=link))
     return outcome.done
 
 
@@ -61,7 +61,7 @@ def apply(key: Credential, policy: str) -> Outcome:
         if policy == NARROW and scopes.READ in key.scopes:
             outcome = Outcome(NARROWED, change.narrow_to_read(key))
         else:
-            outcome = Outcome(REVOKED, revoke.end(key))
+            outcome = Outcome(REVOKED, revoke.revoke_key(key))
     if outcome.changed:
         # `mark` counts and logs a failure; the event stream then sets the mark.
         stale_marks.mark(key.account_id)
@@ -82,9 +82,9 @@ def console_url_of(key: Credential) -> str:
     return f"{base_url}/settings/keys/{key.id}" if base_url else ""
 
 
-def take_for_usual(key: Credential, noted_at_ms: int) -> None:
+def dismiss_notice(key: Credential, noted_at_ms: int) -> None:
     """Dismiss the notice shown with a key since `noted_at_ms`, at the request of the user. A later notice stays."""
-    with models.may_be_refused():
+    with models.ignore_condition_failure():
         Credential(key.digest).update(
             actions=[
                 Credential.unusual.remove(),
@@ -96,7 +96,7 @@ def take_for_usual(key: Credential, noted_at_ms: int) -> None:
 
 
 def _record_notice(key: Credential, why: str) -> None:
-    with models.may_be_refused():
+    with models.ignore_condition_failure():
         Credential(key.digest).update(
             actions=[Credential.unusual.set(why), Credential.unusual_at.set(clock.now_ms())],
             # An expired key may be deleted at any moment; the update must not create a partial item.

@@ -67,7 +67,7 @@ def follow_up(alerts: Iterable[Alert]) -> list[tuple[Alert, str | None]]:
     for alert in _merge_duplicates(alerts):
         labels = []
         # The reported text may contain more than the secret.
-        for secret in secrets.found_in(alert.token):
+        for secret in secrets.find_secrets(alert.token):
             if clock.now_ms() > until_ms:
                 raise errors.Unavailable("Not every alert could be processed in time. Send them again.")
             labels.append(_process_secret(replace(alert, token=secret)))
@@ -110,7 +110,7 @@ def _policy_for(key: Credential, alert: Alert) -> str:
 
 def _revoke_token(token: Credential) -> Outcome:
     with actors.watch():
-        changed = token.is_live() and revoke.end_token(token)
+        changed = token.is_live() and revoke.revoke_token(token)
     if changed:
         stale_marks.mark(token.account_id)
     return Outcome(leak_policy.REVOKED, changed=changed)
@@ -133,7 +133,7 @@ def _record_once(found: Credential, alert: Alert, outcome: Outcome) -> None:
                 )
                 record.add_to(write, found.account_id, kinds.KEY_LEAKED, _event_fields(found, alert, outcome))
         except TransactWriteError as error:
-            if not models.refused(error):
+            if not models.is_condition_failure(error):
                 raise
             return
     account = leak_policy.find_account(found.account_id)
@@ -153,7 +153,7 @@ def _was_revoked_by_report(found: Credential) -> bool:
     kind, what = (kinds.TOKEN_REVOKED, "token") if found.kind == "token" else (kinds.KEY_REVOKED, "key")
     before = ids.first_at("evt", found.revoked_at + MOMENT_MS)
     return any(
-        (event.type, event.actor, event.changed.as_dict().get(what)) == (kind, actors.WATCH, found.id)
+        (event.type, event.actor, event.changed.as_dict().get(what)) == (kind, actors.DETECTION, found.id)
         for event in record.newest_first(found.account_id, MOMENT_EVENTS, before=before)
     )
 
@@ -163,7 +163,7 @@ def _event_fields(found: Credential, alert: Alert, outcome: Outcome) -> dict[str
         "token" if found.kind == "token" else "key": found.id,
         "name": found.name,
         # Checked before truncation, which could hide half of a secret.
-        "source": "" if secrets.found_in(alert.source) else alert.source[:SOURCE_MAX],
+        "source": "" if secrets.find_secrets(alert.source) else alert.source[:SOURCE_MAX],
         "url": _safe_url(alert),
         "public": "yes" if alert.public else "no",
         "acted": outcome.done,
@@ -179,4 +179,4 @@ def _safe_url(alert: Alert) -> str:
     except ValueError:
         return ""
     is_valid = parts.scheme in ("https", "http") and address.isascii() and address.isprintable() and " " not in address
-    return address[:URL_MAX] if is_valid and not secrets.found_in(address) else ""
+    return address[:URL_MAX] if is_valid and not secrets.find_secrets(address) else ""

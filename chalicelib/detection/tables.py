@@ -12,4 +12,4 @@ class Profiles(models.Table):
         table = "profiles"
 
     account_id = UnicodeAttribute(hash_key=True)
-    dies_at = models.DiesAt(null=True)
+    dies_at = models.DeleteAt(null=True)

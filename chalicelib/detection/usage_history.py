@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.limits.counter_items import counters, number
-from chalicelib.limits.recorded_usage import FAILED, NETWORKS_OTHER, REFUSED, networks_of, times_told_no
+from chalicelib.limits.recorded_usage import FAILED, NETWORKS_OTHER, REJECTED, count_denials, networks_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ def _of_item(item: dict[str, Any]) -> dict[str, Hour]:
     return {
         counter: Hour(
             requests=number(item, counter),
-            denials=times_told_no(item, FAILED, counter),
-            rejections=times_told_no(item, REFUSED, counter),
+            denials=count_denials(item, FAILED, counter),
+            rejections=count_denials(item, REJECTED, counter),
             networks=frozenset(networks[counter]),
             networks_missed=missed,
         )

@@ -26,12 +26,12 @@ class Actor:
 
 ADMIN = "admin"
 """Shown to an account in place of the administrator who acted."""
-WATCH = "watch"
+DETECTION = "watch"
 """Anomaly and leak detection, which applies the account's own policy."""
-STRANGER = "stranger"
+ANONYMOUS = "stranger"
 """An anonymous caller: a sign-up, a login or a link from an email."""
 
-LATCHKEY = "latchkey"
+SYSTEM = "latchkey"
 """The service itself: observations recorded afterwards and deferred clean-up."""
 
 _acting: ContextVar[Actor | None] = ContextVar("acting", default=None)
@@ -43,9 +43,9 @@ def current() -> Actor:
 
 
 @contextmanager
-def stranger_from(ip: str) -> Iterator[None]:
+def act_anonymously(ip: str) -> Iterator[None]:
     """Record an anonymous caller at an address as the actor of a `with` block, until `is_known_as` identifies it."""
-    token = _acting.set(Actor(STRANGER, ip))
+    token = _acting.set(Actor(ANONYMOUS, ip))
     try:
         yield
     finally:
@@ -55,7 +55,7 @@ def stranger_from(ip: str) -> Iterator[None]:
 @contextmanager
 def watch() -> Iterator[None]:
     """Record detection as the actor of a `with` block, without an account or an address."""
-    token = _acting.set(Actor(WATCH))
+    token = _acting.set(Actor(DETECTION))
     try:
         yield
     finally:
@@ -63,7 +63,7 @@ def watch() -> Iterator[None]:
 
 
 @contextmanager
-def operator_for(reason: str) -> Iterator[None]:
+def act_as_operator(reason: str) -> Iterator[None]:
     """Record the operator as the actor of a `with` block, with `reason` on each event."""
     token = _acting.set(Actor(reason=reason))
     try:
@@ -73,7 +73,7 @@ def operator_for(reason: str) -> Iterator[None]:
 
 
 @contextmanager
-def administrator(account_id: str, reason: str) -> Iterator[None]:
+def act_as_administrator(account_id: str, reason: str) -> Iterator[None]:
     """Record an administrator as the actor of a `with` block, with `reason` and the request's address."""
     token = _acting.set(replace(current(), id=account_id, account_id=account_id, reason=reason))
     try:
@@ -83,15 +83,15 @@ def administrator(account_id: str, reason: str) -> Iterator[None]:
 
 
 @contextmanager
-def latchkey() -> Iterator[None]:
+def act_as_system() -> Iterator[None]:
     """Record the service as the actor of a `with` block, for work that completes an earlier request."""
-    token = _acting.set(Actor(LATCHKEY))
+    token = _acting.set(Actor(SYSTEM))
     try:
         yield
     finally:
         _acting.reset(token)
 
 
-def is_known_as(id: str, account_id: str = "") -> None:  # noqa: A002 - the name of the field
+def identify_actor(id: str, account_id: str = "") -> None:  # noqa: A002 - the name of the field
     """Set the id and the account of the current actor after authentication."""
     _acting.set(replace(current(), id=id, account_id=account_id))

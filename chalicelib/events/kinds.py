@@ -41,7 +41,7 @@ MANY_REFUSALS = "anomaly.many_refusals"
 QUOTA_NEARLY_SPENT = "quota.nearly_spent"
 QUOTA_SPENT = "quota.spent"
 
-WORDS = {
+LABELS = {
     ACCOUNT_CREATED: "Account created",
     ACCOUNT_RENAMED: "Name changed",
     STANDING_CHANGED: "Tier or status changed",
@@ -124,6 +124,6 @@ INVALIDATE_DECISIONS = frozenset(
 def by_subject() -> dict[str, dict[str, str]]:
     """Return the labels of all event types, by group."""
     return {
-        subject: {kind: label for kind, label in WORDS.items() if kind.partition(".")[0] in prefixes}
+        subject: {kind: label for kind, label in LABELS.items() if kind.partition(".")[0] in prefixes}
         for subject, prefixes in SUBJECTS.items()
     }

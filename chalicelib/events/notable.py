@@ -9,21 +9,21 @@ from collections.abc import Mapping
 
 from chalicelib.core import clock, ids, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import Cancelled, WireError
+from chalicelib.core.dynamodb.errors import Cancelled, DynamoDBError
 from chalicelib.events import actors, kinds
 
 TABLE = "events"
-LATCHKEY = actors.LATCHKEY
+SYSTEM = actors.SYSTEM
 
 
 def record_once(
-    account_id: str, kind: str, once: str, changed: Mapping[str, str], *, actor: str = LATCHKEY, ip: str = ""
+    account_id: str, kind: str, once: str, changed: Mapping[str, str], *, actor: str = SYSTEM, ip: str = ""
 ) -> bool:
     """Record `kind` for an account unless it is already recorded under the key `once`; return whether this call did.
 
     Raises WireError when DynamoDB fails; the failure is counted, and the next caller that observes it can record it.
     """
-    if kind not in kinds.WORDS:
+    if kind not in kinds.LABELS:
         raise ValueError(f"{kind} is not an event type.")
     now_ms = clock.now_ms()
     dies_at = {"N": str(now_ms // 1000 + settings.current().events_kept_s)}
@@ -39,13 +39,13 @@ def record_once(
         "dies_at": dies_at,
     }
     try:
-        dynamodb.call("TransactWriteItems", {"TransactItems": [_put(claim), _put(event)]}, dynamodb.AT_ONCE)
+        dynamodb.call("TransactWriteItems", {"TransactItems": [_put(claim), _put(event)]}, dynamodb.FAIL_FAST)
     except Cancelled as error:
         if not error.was_refused:
             _report_failure(kind, error)
             raise
         return False
-    except WireError as error:
+    except DynamoDBError as error:
         _report_failure(kind, error)
         raise
     return True
@@ -67,6 +67,6 @@ def _put(item: dynamodb.Json) -> dynamodb.Json:
     return {"Put": {"TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(id)"}}
 
 
-def _report_failure(kind: str, error: WireError) -> None:
+def _report_failure(kind: str, error: DynamoDBError) -> None:
     telemetry.warning("event_not_told", type=kind, code=error.code)
     telemetry.count("EventNotTold")

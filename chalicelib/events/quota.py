@@ -3,7 +3,7 @@
 from typing import Any
 
 from chalicelib.core import clock
-from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.core.dynamodb.errors import DynamoDBError
 from chalicelib.events import kinds, notable
 from chalicelib.limits import quota_thresholds
 from chalicelib.limits.counter_items import number
@@ -12,8 +12,8 @@ from chalicelib.limits.tiers import Tier
 _KINDS = {quota_thresholds.NEARLY_SPENT: kinds.QUOTA_NEARLY_SPENT, quota_thresholds.SPENT: kinds.QUOTA_SPENT}
 
 
-def tell(
-    account_id: str, tier: Tier, hour: int, threshold: str, *, used: int, actor: str = notable.LATCHKEY, ip: str = ""
+def record_threshold(
+    account_id: str, tier: Tier, hour: int, threshold: str, *, used: int, actor: str = notable.SYSTEM, ip: str = ""
 ) -> bool:
     """Record that an account reached a quota threshold; return whether this call recorded it.
 
@@ -21,7 +21,7 @@ def tell(
     """
     try:
         return _record(account_id, tier, hour, threshold, used=used, actor=actor, ip=ip)
-    except WireError:
+    except DynamoDBError:
         # `notable` has counted and logged the error.
         return False
 
@@ -33,12 +33,12 @@ def sweep_account(account_id: str, tier: Tier, hour: int, item: dict[str, Any]) 
     """
     used = number(item, "used")
     return sum(
-        _record(account_id, tier, hour, threshold, used=used) for threshold in quota_thresholds.reached(tier, used)
+        _record(account_id, tier, hour, threshold, used=used) for threshold in quota_thresholds.find_reached(tier, used)
     )
 
 
 def _record(
-    account_id: str, tier: Tier, hour: int, threshold: str, *, used: int, actor: str = notable.LATCHKEY, ip: str = ""
+    account_id: str, tier: Tier, hour: int, threshold: str, *, used: int, actor: str = notable.SYSTEM, ip: str = ""
 ) -> bool:
     changed = {
         "tier": tier.name,

@@ -30,7 +30,7 @@ def add_to(
     `changed` describes the change in labels and ids, never a secret. `actor` and `reason` default to those of the
     current actor. The account sees both only for its own actions (see `shown`).
     """
-    if kind not in kinds.WORDS:
+    if kind not in kinds.LABELS:
         raise ValueError(f"{kind} is not an event type.")
     acting, now_ms = actors.current(), clock.now_ms()
     actor, reason = actor or acting.id, reason or acting.reason or None
@@ -51,10 +51,10 @@ def add_to(
 
 def newest_first(account_id: str, limit: int, *, before: str = "", kind: str = "") -> list[Event]:
     """Return the events of an account, newest first, within the limits of `look_back`."""
-    return look_back(account_id, limit, before=before, kind=kind)[0]
+    return read_page(account_id, limit, before=before, kind=kind)[0]
 
 
-def look_back(account_id: str, limit: int, *, before: str = "", kind: str = "") -> tuple[list[Event], str]:
+def read_page(account_id: str, limit: int, *, before: str = "", kind: str = "") -> tuple[list[Event], str]:
     """Return up to `limit` events, newest first, and the id to continue from ("" at the end).
 
     The events are older than the id `before` and, when `kind` is given, of that type. DynamoDB reads every event to
@@ -89,13 +89,13 @@ def seen_as(event: Event) -> str | None:
     return event.seen_as or _other_role(event.type, event.actor, event.reason)
 
 
-def shown(event: Event) -> dict[str, Any]:
+def render(event: Event) -> dict[str, Any]:
     """Return an event as its account sees it in the API and in webhooks.
 
     For the actions of others only the role is included, without their id, address or reason.
     """
     instead = seen_as(event)
-    return shown_whole(event) if instead is None else {**shown_whole(event), **_role_only(instead)}
+    return render_unredacted(event) if instead is None else {**render_unredacted(event), **_role_only(instead)}
 
 
 def redacted(data: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def redacted(data: dict[str, Any]) -> dict[str, Any]:
     return data if instead is None else {**data, **_role_only(instead)}
 
 
-def shown_whole(event: Event) -> dict[str, Any]:
+def render_unredacted(event: Event) -> dict[str, Any]:
     """Return an event as administrators see it."""
     return {
         "id": event.id,
@@ -127,9 +127,9 @@ def _other_role(kind: str, actor: str, reason: str | None) -> str | None:
         return actor
     if reason or actor.startswith("acc_"):
         return actors.ADMIN
-    if kind not in kinds.NEVER_BY_ACCOUNT or actor == actors.STRANGER:
+    if kind not in kinds.NEVER_BY_ACCOUNT or actor == actors.ANONYMOUS:
         return None
-    return actor if actor == actors.WATCH else actors.ADMIN
+    return actor if actor == actors.DETECTION else actors.ADMIN
 
 
 def _other_account(acting: actors.Actor, account_id: str, kind: str, changed: dict[str, str]) -> str | None:

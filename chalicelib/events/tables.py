@@ -21,4 +21,4 @@ class Event(models.Table):
     # Role shown to the account in place of the actor; absent: the actor itself.
     seen_as = UnicodeAttribute(null=True)
     changed: MapAttribute[str, str] = MapAttribute(default=dict)
-    dies_at = models.DiesAt(null=True)
+    dies_at = models.DeleteAt(null=True)

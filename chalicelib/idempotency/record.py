@@ -17,8 +17,8 @@ from pynamodb.expressions.condition import Condition
 
 from chalicelib.core import clock, errors, randomness, sealed, secrets
 from chalicelib.core.dynamodb import models
-from chalicelib.core.root_key import stage_key
-from chalicelib.idempotency.tables import Repeat
+from chalicelib.core.root_key import derive_secret
+from chalicelib.idempotency.tables import IdempotencyRecord
 
 KEPT_S = clock.DAY_S
 CLAIM_TTL_S = 60
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StoredResponse:
     """The response, to the byte, except for headers of a single request: limits, ids."""
 
     status: int
@@ -44,14 +44,14 @@ class Answer:
 class Replayed(Exception):
     """The request already succeeded. Carries its response."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: StoredResponse) -> None:
         """Carry the response."""
         super().__init__("already succeeded")
         self.answer = answer
 
 
 @dataclass(slots=True)
-class Once:
+class IdempotentRequest:
     """A request with an Idempotency-Key."""
 
     account_id: str
@@ -59,11 +59,11 @@ class Once:
     fingerprint: str
     secret: str = field(repr=False)
     """The credential that it was sent with."""
-    written: Answer | None = None
+    written: StoredResponse | None = None
     """The response as recorded, or about to be."""
     claim: str = ""
 
-    def add_to(self, write: models.Transaction, response: Answer) -> None:
+    def add_to(self, write: models.Transaction, response: StoredResponse) -> None:
         """Add the record of a successful request to a transaction.
 
         Its condition decides between concurrent requests.
@@ -73,13 +73,13 @@ class Once:
 
     def explain(self, error: TransactWriteError) -> None:
         """Raise Replayed, or why the request can't be repeated, if its record made the transaction fail."""
-        existing = models.refused_write(error, Repeat(self.digest))
+        existing = models.find_failed_write(error, IdempotencyRecord(self.digest))
         if existing:
-            self._raise_outcome(Repeat.from_raw_data(existing))
+            self._raise_outcome(IdempotencyRecord.from_raw_data(existing))
 
     def look(self) -> None:
         """Raise Replayed, or why the request can't be repeated, if it is recorded."""
-        existing = Repeat.found(self.digest)
+        existing = IdempotencyRecord.found(self.digest)
         if existing is not None and existing.expires_at > clock.now_ms():
             self._raise_outcome(existing)
 
@@ -91,25 +91,27 @@ class Once:
         try:
             record.save(condition=_is_free())
         except PynamoDBException as error:
-            if not models.refused(error):
+            if not models.is_condition_failure(error):
                 raise
             self.look()
             # The claim was released in between.
             raise errors.RequestInProgress from None
 
-    def keep(self, response: Answer) -> None:
+    def keep(self, response: StoredResponse) -> None:
         """Record the response of a claimed request, or one that differs from what its transaction recorded."""
         self.written = response
-        own = Repeat.claim == self.claim if self.claim else Repeat.fingerprint == self.fingerprint
-        with models.may_be_refused():
+        own = IdempotencyRecord.claim == self.claim if self.claim else IdempotencyRecord.fingerprint == self.fingerprint
+        with models.ignore_condition_failure():
             self._record(response).save(condition=own | _is_free())
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Release a claim: the request failed, and may be repeated with the same key."""
-        with models.may_be_refused():
-            Repeat(self.digest).update(actions=[Repeat.expires_at.set(0)], condition=Repeat.claim == self.claim)
+        with models.ignore_condition_failure():
+            IdempotencyRecord(self.digest).update(
+                actions=[IdempotencyRecord.expires_at.set(0)], condition=IdempotencyRecord.claim == self.claim
+            )
 
-    def _record(self, response: Answer) -> Repeat:
+    def _record(self, response: StoredResponse) -> IdempotencyRecord:
         record = self._new_record(KEPT_S)
         record.made = response.made or None
         plain = json.dumps(asdict(response)).encode()
@@ -117,9 +119,9 @@ class Once:
             record.sealed = sealed.seal(plain, self.secret, purpose=_PURPOSE, bound_to=self.digest)
         return record
 
-    def _new_record(self, ttl_s: int) -> Repeat:
+    def _new_record(self, ttl_s: int) -> IdempotencyRecord:
         expires_at = clock.now_ms() + ttl_s * 1000
-        return Repeat(
+        return IdempotencyRecord(
             self.digest,
             account_id=self.account_id,
             fingerprint=self.fingerprint,
@@ -127,7 +129,7 @@ class Once:
             dies_at=expires_at // 1000 + clock.HOUR_S,
         )
 
-    def _raise_outcome(self, existing: Repeat) -> NoReturn:
+    def _raise_outcome(self, existing: IdempotencyRecord) -> NoReturn:
         if not hmac.compare_digest(existing.fingerprint, self.fingerprint):
             raise errors.IdempotencyKeyReused
         if existing.claim is not None:
@@ -135,43 +137,43 @@ class Once:
         made = f" and created {existing.made}" if existing.made else ""
         if existing.sealed is None:
             raise errors.Conflict(f"This request already succeeded{made}. Its response was too long to be stored.")
-        plain = sealed.opened(existing.sealed, self.secret, purpose=_PURPOSE, bound_to=self.digest)
+        plain = sealed.unseal(existing.sealed, self.secret, purpose=_PURPOSE, bound_to=self.digest)
         if plain is None:
             raise errors.Conflict(
                 f"This request already succeeded{made}. Its response is only available to the credential that sent it."
             )
-        raise Replayed(Answer(**json.loads(plain)))
+        raise Replayed(StoredResponse(**json.loads(plain)))
 
 
 @dataclass(frozen=True, slots=True)
 class Recording(Generic[T]):
     """A request with an Idempotency-Key, for the transaction that creates a T."""
 
-    once: Once
-    shown: Callable[[T], Answer]
+    once: IdempotentRequest
+    render: Callable[[T], StoredResponse]
     """Builds the response from the created resource."""
 
     def add_to(self, write: models.Transaction, made: T) -> None:
         """Add the record of the request, with its response, to the transaction that creates the resource."""
-        self.once.add_to(write, self.shown(made))
+        self.once.add_to(write, self.render(made))
 
     def explain(self, error: TransactWriteError) -> None:
         """Raise Replayed, or why the request can't be repeated, if its record made the transaction fail."""
         self.once.explain(error)
 
 
-def once(*, account_id: str, lineage: str, place: str, key: str, content: bytes, secret: str) -> Once:
+def once(*, account_id: str, lineage: str, place: str, key: str, content: bytes, secret: str) -> IdempotentRequest:
     """Return a request to `place` with an Idempotency-Key, by a credential of a `lineage`.
 
     The fingerprint is keyed with a secret derived from the root key, so that a copy of the table can't be used to
     guess bodies. Raises NoStageKey.
     """
     digest = secrets.digest(json.dumps(["idempotency", account_id, lineage, place, key]))
-    fingerprint = hmac.new(stage_key("idempotency fingerprint"), content, hashlib.sha256).hexdigest()
-    return Once(account_id, digest, fingerprint, secret)
+    fingerprint = hmac.new(derive_secret("idempotency fingerprint"), content, hashlib.sha256).hexdigest()
+    return IdempotentRequest(account_id, digest, fingerprint, secret)
 
 
 def _is_free() -> Condition:
     """Return the condition that no active record exists. DynamoDB deletes late."""
-    condition: Condition = Repeat.digest.does_not_exist() | (Repeat.expires_at <= clock.now_ms())
+    condition: Condition = IdempotencyRecord.digest.does_not_exist() | (IdempotencyRecord.expires_at <= clock.now_ms())
     return condition

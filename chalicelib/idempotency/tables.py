@@ -5,7 +5,7 @@ from pynamodb.attributes import BinaryAttribute, UnicodeAttribute
 from chalicelib.core.dynamodb import models
 
 
-class Repeat(models.Table):
+class IdempotencyRecord(models.Table):
     """The outcome of a request, by a digest of account, lineage, route and key."""
 
     class Meta(models.Meta):
@@ -23,4 +23,4 @@ class Repeat(models.Table):
     # The whole response, which may contain a secret; absent if it is too long to be stored.
     sealed = BinaryAttribute(null=True, legacy_encoding=False)
     expires_at = models.Integer()
-    dies_at = models.DiesAt(null=True)
+    dies_at = models.DeleteAt(null=True)

@@ -21,23 +21,23 @@ from chalicelib.limits import (
 )
 from chalicelib.limits.counter_items import (
     OTHER,
-    REFUSED,
+    REJECTED,
     TABLE,
     Window,
-    dies_at,
+    delete_at_s,
     item_key,
     number,
     past_slots,
     window_at,
 )
 from chalicelib.limits.headers import Allowance, allowance, seconds_until
-from chalicelib.limits.recorded_usage import Traits
+from chalicelib.limits.recorded_usage import RequestUsage
 from chalicelib.limits.tiers import Tier
 
 NEVER_STALE = 2**53
 
 
-class Refused(errors.RateLimited):
+class Rejected(errors.RateLimited):
     """A limit is exhausted. Carries which limit, and what remains of both."""
 
     def __init__(self, limit: str, left: Allowance, retry_after_s: int) -> None:
@@ -62,7 +62,7 @@ class Attempt:
 
     counter: str | None = None
     verified_at_ms: int = NEVER_STALE
-    usage: Traits = recorded_usage.NO_USAGE
+    usage: RequestUsage = recorded_usage.NO_USAGE
 
 
 def admit(
@@ -71,7 +71,7 @@ def admit(
     *,
     counter: str | None = None,
     verified_at_ms: int = NEVER_STALE,
-    shown: Traits = recorded_usage.NO_USAGE,
+    shown: RequestUsage = recorded_usage.NO_USAGE,
 ) -> Allowance:
     """Admit one request of `subject` and count it, also under `counter` if given.
 
@@ -90,7 +90,7 @@ def admit(
     ):
         return allowance(window, used=cached.used, burst_used=burst_used)
     _reject_from_cache(window, cached, counter)
-    if fail_open.lasts(window.now_ms):
+    if fail_open.is_active(window.now_ms):
         return allowance(window, used=cached.used, burst_used=0)
     reservation = leases.choose_reservation(window, counter, cached) if tier.quota is None else leases.SINGLE
     try:
@@ -98,10 +98,10 @@ def admit(
     except Throttled:
         # Admitting it would let a flood through.
         left = allowance(window, used=cached.used, burst_used=tier.burst)
-        raise Refused("throttled", left, 1) from None
+        raise Rejected("throttled", left, 1) from None
     except (Unreachable, Contended):
         # From now, not from the request's arrival: the timeout may have taken longer than the fail-open period.
-        fail_open.begins(clock.now_ms())
+        fail_open.start(clock.now_ms())
         telemetry.count("LimiterUnavailable")
         return allowance(window, used=cached.used, burst_used=0)
     used = number(item, "used")
@@ -110,7 +110,7 @@ def admit(
     return allowance(window, used=used, burst_used=number(item, window.slot) - size + 1, crossed=crossed)
 
 
-def recall(subject: str, tier: Tier) -> None:
+def raise_cached_rejection(subject: str, tier: Tier) -> None:
     """Raise Refused when the local cache says that a limit of `subject` is exhausted.
 
     Reads no counter and consumes nothing.
@@ -140,7 +140,7 @@ def _count(
     try:
         with rejection_counts.flush_with(window) as rejections:
             request = _build_update(window, cached, attempt, rejections, reservation)
-            item: dynamodb.Json = dynamodb.call("UpdateItem", request, dynamodb.AT_ONCE)["Attributes"]
+            item: dynamodb.Json = dynamodb.call("UpdateItem", request, dynamodb.FAIL_FAST)["Attributes"]
     except ConditionFailed as failure:
         if reservation.size > 1 and _has_room_for_one(window, failure.item, attempt.verified_at_ms):
             local_cache.store(window, failure.item)
@@ -171,7 +171,7 @@ def _build_update(
         ":used": {"N": str(reservation.size - reservation.returned)},
         ":below": {"N": str(leases.burst_bound(window, reservation.size))},
         ":verified_at": {"N": str(attempt.verified_at_ms)},
-        ":dies_at": {"N": str(dies_at(window.tier, window.hour))},
+        ":dies_at": {"N": str(delete_at_s(window.tier, window.hour))},
         **delta.values,
     }
     condition = (
@@ -187,7 +187,7 @@ def _build_update(
         update += ", #counter :used"
     if rejections.rejected:
         values[":refused"] = {"N": str(rejections.rejected)}
-        update += f", {REFUSED} :refused"
+        update += f", {REJECTED} :refused"
     # Filtered again by the current clock: if it was set back, a window that seemed past may be the current one.
     removed = (*past_slots(cached.past, window), *delta.removes)
     if removed:
@@ -220,8 +220,8 @@ def _explain(window: Window, item: dynamodb.Json, attempt: Attempt) -> Exception
     return _rejection("burst", window, attempt.counter, used, burst_used)
 
 
-def _rejection(limit: str, window: Window, counter: str | None, used: int, burst_used: int) -> Refused:
+def _rejection(limit: str, window: Window, counter: str | None, used: int, burst_used: int) -> Rejected:
     rejection_counts.record_rejection(window, counter)
     left = allowance(window, used=used, burst_used=burst_used)
     resets_ms = window.hour_ends_ms if limit == "quota" else window.slot_ends_ms
-    return Refused(limit, left, seconds_until(resets_ms, window.now_ms))
+    return Rejected(limit, left, seconds_until(resets_ms, window.now_ms))

@@ -6,7 +6,7 @@ Plain writes, never a transaction: a transaction on a counter would make concurr
 from chalicelib.core import clock, errors, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import stale_marks
-from chalicelib.limits.counter_items import TABLE, dies_at, item_key, number
+from chalicelib.limits.counter_items import TABLE, delete_at_s, item_key, number
 from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
 
 
@@ -19,7 +19,7 @@ def carry_over(old: str, new: str, tier: Tier) -> None:
     if not stale_marks.mark(old):
         raise errors.Unavailable
     hour, table = clock.hour_of(clock.now_s()), settings.current().table(TABLE)
-    counted = dynamodb.batch_get_of(table, [item_key(old, each, hour) for each in OF_ACCOUNTS], consistent=True)
+    counted = dynamodb.batch_get_table(table, [item_key(old, each, hour) for each in OF_ACCOUNTS], consistent=True)
     used = sum(number(item, "used") for item in counted)
     if used:
         dynamodb.call(
@@ -28,6 +28,9 @@ def carry_over(old: str, new: str, tier: Tier) -> None:
                 "TableName": table,
                 "Key": item_key(new, tier, hour),
                 "UpdateExpression": "SET used = :used, dies_at = :dies_at",
-                "ExpressionAttributeValues": {":used": {"N": str(used)}, ":dies_at": {"N": str(dies_at(tier, hour))}},
+                "ExpressionAttributeValues": {
+                    ":used": {"N": str(used)},
+                    ":dies_at": {"N": str(delete_at_s(tier, hour))},
+                },
             },
         )

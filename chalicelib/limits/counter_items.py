@@ -25,7 +25,7 @@ REMOVED_PER_WRITE = 100
 COUNTERS_MAX = 30
 """How many keys and clients one item counts by name: 30 names of 8 characters are 400 bytes."""
 OTHER = "other"
-REFUSED = "refused"
+REJECTED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def item_key(subject: str, tier: Tier, hour: int) -> dict[str, Any]:
     return {"subject": {"S": partition(subject, tier)}, "hour": {"N": str(hour)}}
 
 
-def dies_at(tier: Tier, hour: int) -> int:
+def delete_at_s(tier: Tier, hour: int) -> int:
     """Return the epoch second after which DynamoDB may delete an item."""
     return hour + tier.kept_s
 

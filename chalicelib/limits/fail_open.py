@@ -2,17 +2,17 @@
 
 from chalicelib.core.process_cache import ProcessCache
 
-LASTS_MS = 1_000
+DURATION_MS = 1_000
 
 _until_ms: ProcessCache[str, int] = ProcessCache("limits.fail_open", 1)
 
 
-def begins(now_ms: int) -> None:
+def start(now_ms: int) -> None:
     """Start failing open, after a call without a response."""
-    _until_ms[""] = now_ms + LASTS_MS
+    _until_ms[""] = now_ms + DURATION_MS
 
 
-def lasts(now_ms: int) -> bool:
+def is_active(now_ms: int) -> bool:
     """Return whether to admit without a call. A clock that is set back doesn't prolong it."""
     until_ms = _until_ms.get("", 0)
-    return until_ms - LASTS_MS <= now_ms < until_ms
+    return until_ms - DURATION_MS <= now_ms < until_ms

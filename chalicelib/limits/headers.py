@@ -68,12 +68,12 @@ def headers(left: Allowance) -> dict[str, str]:
     }
 
 
-NOBODY = {
+NO_LIMITS = {
     "X-RateLimit-Limit": "0",
     "X-RateLimit-Remaining": "0",
     "X-RateLimit-Reset": "0",
 }
 """The headers of a response for which no limit was counted, such as a 401."""
 
-NAMES = (*NOBODY, "RateLimit-Policy", "RateLimit", "Retry-After")
+NAMES = (*NO_LIMITS, "RateLimit-Policy", "RateLimit", "Retry-After")
 """Every header above, for Access-Control-Expose-Headers."""

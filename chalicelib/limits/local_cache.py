@@ -11,7 +11,7 @@ from chalicelib.limits import recorded_usage
 from chalicelib.limits.counter_items import COUNTERS_MAX, Window, counters, number, past_slots
 
 ITEMS_MAX = 4_096
-QUOTA_ASKED_AGAIN_MS = 10_000
+QUOTA_RECHECK_MS = 10_000
 """How long an exhausted quota is cached. A new tier or a reinstatement takes effect within 10 s."""
 
 
@@ -24,7 +24,7 @@ class CachedItem:
     past: tuple[str, ...] = ()
     counters: frozenset[str] = frozenset()
     recorded: recorded_usage.RecordedUsage = recorded_usage.NOTHING_RECORDED
-    quota_exhausted_at_ms: int = -QUOTA_ASKED_AGAIN_MS
+    quota_exhausted_at_ms: int = -QUOTA_RECHECK_MS
     burst_exhausted_in: str = ""
 
     def has_room_for(self, counter: str) -> bool:
@@ -33,7 +33,7 @@ class CachedItem:
 
     def quota_is_exhausted(self, now_ms: int) -> bool:
         """Return whether the quota was recently found exhausted. A clock that is set back doesn't prolong it."""
-        return self.quota_exhausted_at_ms <= now_ms < self.quota_exhausted_at_ms + QUOTA_ASKED_AGAIN_MS
+        return self.quota_exhausted_at_ms <= now_ms < self.quota_exhausted_at_ms + QUOTA_RECHECK_MS
 
     def burst_used(self, window: Window) -> int:
         """Return the cached usage of the burst window."""

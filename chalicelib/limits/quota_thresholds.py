@@ -8,7 +8,7 @@ COUNTED_MAX = 2
 """The most that one admission may have counted: a write whose response was lost is sent again."""
 
 
-def reached(tier: Tier, used: int) -> tuple[str, ...]:
+def find_reached(tier: Tier, used: int) -> tuple[str, ...]:
     """Return the thresholds that `used` requests of an hour have reached."""
     if tier.quota is None:
         return ()
@@ -21,5 +21,5 @@ def find_crossed(tier: Tier, *, known: int, used: int) -> tuple[str, ...]:
 
     Two concurrent processes may both report a threshold; none is missed.
     """
-    before = reached(tier, max(known, used - COUNTED_MAX))
-    return reached(tier, used)[len(before) :]
+    before = find_reached(tier, max(known, used - COUNTED_MAX))
+    return find_reached(tier, used)[len(before) :]

@@ -21,7 +21,7 @@ CREDENTIALS_MAX = 8
 SHARED_BYTES = 230
 """The most bytes that routes, failures and rejections use together."""
 NETWORKS_OTHER, ROUTES_OTHER, FAILED_OTHER = "n_other", "r_other", "f_other"
-FAILED, REFUSED = "f", "q"
+FAILED, REJECTED = "f", "q"
 ROUTE_BYTES = 4 + 3
 COUNTER_BYTES = 8 + 1
 NUMBER_BYTES = 8 + 5
@@ -29,14 +29,14 @@ NUMBER_BYTES = 8 + 5
 
 
 @dataclass(frozen=True, slots=True)
-class Traits:
+class RequestUsage:
     """The network and route of one request, as attributes of the item. An empty one is not recorded."""
 
     network: str = ""
     route: str = ""
 
 
-NO_USAGE = Traits()
+NO_USAGE = RequestUsage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ class RecordedUsage:
 NOTHING_RECORDED = RecordedUsage()
 
 
-def shown_by(counter: str, *, network: str, route: str) -> Traits:
+def usage_of(counter: str, *, network: str, route: str) -> RequestUsage:
     """Return the usage of a request under `counter`. `route` is its method and pattern; empty values are omitted."""
-    return Traits(network_name(counter, network) if network else "", route_name(route) if route else "")
+    return RequestUsage(network_name(counter, network) if network else "", route_name(route) if route else "")
 
 
 def network_name(counter: str, network: str) -> str:
@@ -91,7 +91,7 @@ def parse(item: Mapping[str, Any]) -> RecordedUsage:
         elif kind in "fq" and len(name) == 8:
             names.add(name)
             failed += kind == FAILED
-            rejected += kind == REFUSED
+            rejected += kind == REJECTED
             room -= NUMBER_BYTES
         elif name == ROUTES_OTHER:
             names.add(name)
@@ -99,10 +99,10 @@ def parse(item: Mapping[str, Any]) -> RecordedUsage:
     return RecordedUsage(frozenset(names), networks, failed, rejected, room, overflow)
 
 
-def is_already_recorded(recorded: RecordedUsage, counter: str | None, usage: Traits) -> bool:
+def is_already_recorded(recorded: RecordedUsage, counter: str | None, usage: RequestUsage) -> bool:
     """Return whether a request adds nothing to the item, so that a lease may be spent on it."""
     return counter is None or is_recorded(
-        recorded, counter, Traits("" if recorded.networks >= NETWORKS_MAX else usage.network, usage.route)
+        recorded, counter, RequestUsage("" if recorded.networks >= NETWORKS_MAX else usage.network, usage.route)
     )
 
 
@@ -121,12 +121,12 @@ def is_complete(item: Mapping[str, Any]) -> bool:
     return ROUTES_OTHER not in item
 
 
-def times_told_no(item: Mapping[str, Any], kind: str, counter: str) -> int:
+def count_denials(item: Mapping[str, Any], kind: str, counter: str) -> int:
     """Return how often a credential's requests failed (`FAILED`) or were rejected (`REFUSED`), per a raw item."""
     return int(item.get(kind + counter[-7:], {"N": "0"})["N"])
 
 
-def is_recorded(recorded: RecordedUsage, counter: str, usage: Traits) -> bool:
+def is_recorded(recorded: RecordedUsage, counter: str, usage: RequestUsage) -> bool:
     """Return whether an item has all of it. A ninth network is counted each time, an unnamed route is marked once."""
     return (not usage.network or usage.network in recorded.names) and (
         not usage.route

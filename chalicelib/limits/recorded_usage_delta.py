@@ -11,10 +11,10 @@ from chalicelib.limits.recorded_usage import (
     FAILED_OTHER,
     NETWORKS_MAX,
     NETWORKS_OTHER,
-    REFUSED,
+    REJECTED,
     ROUTES_OTHER,
     RecordedUsage,
-    Traits,
+    RequestUsage,
 )
 
 
@@ -32,7 +32,9 @@ class Delta:
 NO_DELTA = Delta()
 
 
-def compute_delta(recorded: RecordedUsage, counter: str | None, usage: Traits, denials: Mapping[str, int]) -> Delta:
+def compute_delta(
+    recorded: RecordedUsage, counter: str | None, usage: RequestUsage, denials: Mapping[str, int]
+) -> Delta:
     """Return what a write under `counter` adds to an item: the request's usage, and failures and rejections by name.
 
     `denials` are counts by attribute, as `rejection_counts` holds them.
@@ -57,7 +59,7 @@ class _DeltaBuilder:
         self.names: dict[str, str] = {}
         self.values: dict[str, Any] = {}
 
-    def build(self, counter: str | None, usage: Traits, denials: Mapping[str, int]) -> Delta:
+    def build(self, counter: str | None, usage: RequestUsage, denials: Mapping[str, int]) -> Delta:
         """Return the clauses for everything that is new."""
         removes = self._remove_overflow()
         networks_left_out = sum(name[0] == "n" for name in self.recorded.overflow)
@@ -118,7 +120,7 @@ class _DeltaBuilder:
             return False
         self.room -= recorded_usage.NUMBER_BYTES
         self.failed += kind == FAILED
-        self.rejected += kind == REFUSED
+        self.rejected += kind == REJECTED
         return True
 
     def _add(self, attribute: str, placeholder: str, value: Mapping[str, Any]) -> None:

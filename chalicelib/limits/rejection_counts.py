@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.core.dynamodb.errors import DynamoDBError
 from chalicelib.core.process_cache import ProcessCache
 from chalicelib.limits import local_cache, recorded_usage, recorded_usage_delta
-from chalicelib.limits.counter_items import REFUSED, TABLE, Window, dies_at, item_key
+from chalicelib.limits.counter_items import REJECTED, TABLE, Window, delete_at_s, item_key
 
 FLUSH_AFTER_MS = 10_000
 ITEMS_MAX = 1_024
@@ -64,10 +64,10 @@ def flush_with(window: Window) -> Iterator[Counts]:
 
 def record_rejection(window: Window, counter: str | None = None) -> None:
     """Count one rejection, by credential if known. Writes the counts once they have been pending for 10 s."""
-    _record(window, 1, recorded_usage.REFUSED + counter[-7:] if counter else "")
+    _record(window, 1, recorded_usage.REJECTED + counter[-7:] if counter else "")
 
 
-def note_failure(window: Window, counter: str) -> None:
+def record_failure(window: Window, counter: str) -> None:
     """Count one failed request (401 or 403) of a known credential."""
     _record(window, 0, recorded_usage.FAILED + counter[-7:])
 
@@ -97,8 +97,8 @@ def _write(window: Window) -> None:
     if carried is NO_COUNTS:
         return  # another thread is writing them
     try:
-        dynamodb.call("UpdateItem", _request(window, carried), dynamodb.AT_ONCE)
-    except WireError as error:
+        dynamodb.call("UpdateItem", _request(window, carried), dynamodb.FAIL_FAST)
+    except DynamoDBError as error:
         # Pending again, and retried after another 10 s: a flood of rejections must not wait for an unavailable
         # database, nor must statistics turn the caller's 429 into a 5xx.
         _add(window, carried, window.now_ms)
@@ -109,11 +109,11 @@ def _request(window: Window, carried: Counts) -> dynamodb.Json:
     delta = recorded_usage_delta.compute_delta(
         local_cache.lookup(window).recorded, None, recorded_usage.NO_USAGE, carried.by_name
     )
-    values = {":count": {"N": str(carried.rejected)}, ":dies_at": {"N": str(dies_at(window.tier, window.hour))}}
+    values = {":count": {"N": str(carried.rejected)}, ":dies_at": {"N": str(delete_at_s(window.tier, window.hour))}}
     request = {
         "TableName": settings.current().table(TABLE),
         "Key": item_key(window.subject, window.tier, window.hour),
-        "UpdateExpression": f"SET dies_at = :dies_at{delta.sets} ADD {REFUSED} :count{delta.adds}"
+        "UpdateExpression": f"SET dies_at = :dies_at{delta.sets} ADD {REJECTED} :count{delta.adds}"
         + (" REMOVE " + ", ".join(delta.removes) if delta.removes else ""),
         "ExpressionAttributeValues": values | dict(delta.values),
     }

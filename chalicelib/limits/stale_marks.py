@@ -7,8 +7,8 @@ value as `verified_at`.
 
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import ConditionFailed, WireError
-from chalicelib.limits.counter_items import TABLE, dies_at, item_key, number
+from chalicelib.core.dynamodb.errors import ConditionFailed, DynamoDBError
+from chalicelib.limits.counter_items import TABLE, delete_at_s, item_key, number
 from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
 
 CLOCK_SKEW_S = 8
@@ -36,7 +36,7 @@ def mark(subject: str) -> bool:
         for tier in OF_ACCOUNTS:
             for hour in hours:
                 _raise_mark(subject, tier, hour, now_ms)
-    except WireError as error:
+    except DynamoDBError as error:
         telemetry.error("stale_mark_lost", subject=subject, code=error.code)
         telemetry.count("StaleMarkLost")
         return False
@@ -47,7 +47,7 @@ def is_marked(subject: str, since_ms: int) -> bool:
     """Return whether a change at `since_ms` is marked on every item that an admission now would check."""
     hour = clock.hour_of(clock.now_s())
     keys = [item_key(subject, tier, hour) for tier in OF_ACCOUNTS]
-    items = dynamodb.batch_get_of(settings.current().table(TABLE), keys, consistent=True)
+    items = dynamodb.batch_get_table(settings.current().table(TABLE), keys, consistent=True)
     return len(items) == len(keys) and all(number(item, "stale_at") >= since_ms for item in items)
 
 
@@ -57,7 +57,7 @@ def _raise_mark(subject: str, tier: Tier, hour: int, now_ms: int) -> None:
         "Key": item_key(subject, tier, hour),
         "ExpressionAttributeValues": {
             ":mark": {"N": str(now_ms)},
-            ":dies_at": {"N": str(dies_at(tier, hour))},
+            ":dies_at": {"N": str(delete_at_s(tier, hour))},
         },
     }
     try:

@@ -13,4 +13,4 @@ class Windows(models.Table):
 
     subject = UnicodeAttribute(hash_key=True)
     hour = models.Integer(range_key=True)
-    dies_at = models.DiesAt(null=True)
+    dies_at = models.DeleteAt(null=True)

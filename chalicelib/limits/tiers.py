@@ -40,7 +40,7 @@ SIGN_UPS = hourly("sign-ups", 30)
 """Sign-ups from one network. Each costs a password hash, and sends an email or creates an account."""
 
 
-class MailTier(NamedTuple):
+class EmailTier(NamedTuple):
     """How many emails of one kind may be requested per hour, by requester."""
 
     own: Tier
@@ -56,8 +56,8 @@ class MailTier(NamedTuple):
     """To any address, from one network."""
 
 
-def _mails(kind: str) -> MailTier:
-    return MailTier(
+def _mails(kind: str) -> EmailTier:
+    return EmailTier(
         own=hourly(f"mail-{kind}-own", 5),
         share=hourly(f"mail-{kind}-share", 5),
         address=hourly(f"mail-{kind}", 20),
@@ -68,10 +68,10 @@ def _mails(kind: str) -> MailTier:
 # One tier per kind: anonymous sign-ups must never exhaust the emails that reset a password. Anonymous callers on many
 # networks can together exhaust the limit of an address, but each of those emails reaches its owner and works for an
 # hour.
-VERIFICATION_MAILS = _mails("verification")
-KNOWN_ADDRESS_MAILS = _mails("known-address")
-RESET_MAILS = _mails("reset")
-EMAIL_CHANGE_MAILS = _mails("email-change")
+VERIFICATION_EMAILS = _mails("verification")
+REGISTERED_ADDRESS_EMAILS = _mails("known-address")
+RESET_EMAILS = _mails("reset")
+EMAIL_CHANGE_EMAILS = _mails("email-change")
 
 OF_ACCOUNTS = (FREE, PRO, ENTERPRISE)
 BY_NAME = {tier.name: tier for tier in (*OF_ACCOUNTS, ANONYMOUS)}

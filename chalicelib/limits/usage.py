@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import recorded_usage
-from chalicelib.limits.counter_items import OTHER, REFUSED, TABLE, counters, number, partition
+from chalicelib.limits.counter_items import OTHER, REJECTED, TABLE, counters, number, partition
 from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
 
 
@@ -103,4 +103,4 @@ def items_newest_first(subject: str, tier: Tier, since_s: int) -> Iterator[dict[
 
 def _hour(item: dict[str, Any]) -> Hour:
     named = {name: number(item, name) for name in (*counters(item), OTHER) if name in item}
-    return Hour(number(item, "used"), number(item, REFUSED), Counter(named))
+    return Hour(number(item, "used"), number(item, REJECTED), Counter(named))

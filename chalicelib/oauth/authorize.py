@@ -172,7 +172,7 @@ def _issue_code(request: AuthorizationRequest, account_id: str, base_url: str, *
             if remembered:
                 consent.require_remembered(write, account_id, request.client.client_id, request.consent_entries)
     except TransactWriteError as error:
-        if not models.refused(error):
+        if not models.is_condition_failure(error):
             raise
         if remembered and consent.was_withdrawn(error, account_id, request.client.client_id):
             raise ConsentWithdrawn from None

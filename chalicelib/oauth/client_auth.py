@@ -73,5 +73,5 @@ def _read(client_id: str, presented: str) -> tuple[Client | None, Credential | O
         keys[Client] = Client.item(client_id=client_id)
     if kind is not None:
         keys[model] = model.item(digest=secrets.digest(presented))
-    found = models.found_at_once(keys)
+    found = models.find_in_one_call(keys)
     return found.get(Client), found.get(model)

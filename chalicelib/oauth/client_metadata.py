@@ -124,7 +124,7 @@ def name_problem(name: str) -> str | None:
     """Return why this can't be a client's name, as a predicate to follow the field's name; None when it can."""
     if len(name) > TEXT_MAX:
         return f"must be at most {TEXT_MAX} characters long"
-    return display_names.problem(name) if name else None
+    return display_names.find_problem(name) if name else None
 
 
 def _web_address(fields: Fields, name: str) -> str | None:
@@ -138,7 +138,7 @@ def _web_address(fields: Fields, name: str) -> str | None:
         _ = parts.port  # raises for a port above 65535
     except ValueError:
         is_good = False
-    if not is_good or not _WEB_ADDRESS.fullmatch(text) or display_names.problem(text) is not None:
+    if not is_good or not _WEB_ADDRESS.fullmatch(text) or display_names.find_problem(text) is not None:
         raise _invalid(f"{name} must be an http or https URL.")
     return text if len(text) <= TEXT_MAX else None
 

@@ -81,13 +81,13 @@ def register(
         created_at=clock.now_ms(),
         account_id=account_id,
         secret_digest=secrets.digest(secret) if secret else None,
-        secret_hint=secrets.hint(secret) if secret else None,
+        secret_hint=secrets.preview(secret) if secret else None,
         registration_digest=registration_digest,
         uri=uri,
         dies_at=dies_at,
         pkce_required=pkce_required or None,
     )
-    used_form = None if form is None else forms.spent(form, str(account_id))
+    used_form = None if form is None else forms.consume(form, str(account_id))
     try:
         with models.transaction() as write:
             write.save(client, condition=Client.client_id.does_not_exist())
@@ -96,10 +96,10 @@ def register(
             if used_form is not None:
                 forms.add_to(write, used_form)
     except TransactWriteError as error:
-        if account_id is None or not models.refused(error):
+        if account_id is None or not models.is_condition_failure(error):
             raise
-        if used_form is not None and models.refused_write(error, used_form) is not None:
-            raise forms.used_already("application") from None
+        if used_form is not None and models.find_failed_write(error, used_form) is not None:
+            raise forms.already_submitted("application") from None
         raise _explain_rejected_count(error, account_id) from None
     return NewClient(client, secret)
 
@@ -179,8 +179,8 @@ def rotate_secret(client: Client) -> str:
     """
     secret = secrets.mint(CLIENT_SECRET_KIND)
     changed = errors.Conflict("The application was changed in the meantime. Reload it and try again.")
-    digest, hint = secrets.digest(secret), secrets.hint(secret)
-    with models.refused_as(changed), models.transaction() as write:
+    digest, hint = secrets.digest(secret), secrets.preview(secret)
+    with models.raise_on_condition_failure(changed), models.transaction() as write:
         write.update(
             Client(client.client_id),
             actions=[Client.secret_digest.set(digest), Client.secret_hint.set(hint)],
@@ -201,7 +201,7 @@ def update(client: Client, *, name: str, uris: list[str], pkce_required: bool | 
     actions: list[Action] = [Client.name.set(name), Client.redirect_uris.set(validated)]
     if pkce_required is not None:
         actions.append(Client.pkce_required.set(pkce_required))
-    with models.refused_as(_no_such_application()), models.transaction() as write:
+    with models.raise_on_condition_failure(_no_such_application()), models.transaction() as write:
         write.update(
             Client(client.client_id),
             actions=actions,
@@ -226,7 +226,7 @@ def _increment_client_count(write: models.Transaction, client: Client) -> None:
 
 
 def _explain_rejected_count(error: TransactWriteError, account_id: str) -> errors.LatchkeyError:
-    account = models.refused_write(error, Account(account_id))
+    account = models.find_failed_write(error, Account(account_id))
     if not account or account["status"]["S"] != ACTIVE:
         return errors.NotFound("There is no such account.")
     return errors.Conflict(f"An account can have at most {PER_ACCOUNT_MAX} applications. Delete one first.")

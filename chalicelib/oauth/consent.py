@@ -7,12 +7,12 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from chalicelib.accounts import unfinished
+from chalicelib.accounts import pending_terminations
+from chalicelib.accounts.pending_terminations import SLICE, PendingTermination
 from chalicelib.accounts.tables import Account
-from chalicelib.accounts.unfinished import SLICE, Unfinished
 from chalicelib.core import clock, secrets
 from chalicelib.core.dynamodb import models
-from chalicelib.credentials.scopes import joined
+from chalicelib.credentials.scopes import join
 from chalicelib.events import kinds, record
 from chalicelib.oauth import grants
 from chalicelib.oauth.redirect_uris import is_shared_with_other_apps, recipient_of
@@ -54,13 +54,13 @@ def require_remembered(write: models.Transaction, account_id: str, client_id: st
 def of_account(account: Account) -> Iterator[Consent]:
     """Yield the remembered consents of an account, with or without a grant that is active now."""
     for consent in Consent.query(account.id, consistent_read=True):
-        if not account.has_ended(consent.given_at):
+        if not account.predates_verification(consent.given_at):
             yield consent
 
 
 def was_withdrawn(error: TransactWriteError, account_id: str, client_id: str) -> bool:
     """Return whether a transaction failed at the condition that `require_remembered` added."""
-    return models.refused_write(error, Consent(account_id, client_id)) is not None
+    return models.find_failed_write(error, Consent(account_id, client_id)) is not None
 
 
 def remember(account_id: str, client_id: str, allowed: set[str]) -> None:
@@ -70,12 +70,12 @@ def remember(account_id: str, client_id: str, allowed: set[str]) -> None:
     """
     since_ms = Account.get(account_id, consistent_read=True).credentials_since
     actions: list[Action] = [Consent.allowed.add(allowed), Consent.given_at.set(clock.now_ms())]
-    details = {"application": client_id, "scopes": joined({entry.rpartition(" ")[2] for entry in allowed})}
+    details = {"application": client_id, "scopes": join({entry.rpartition(" ")[2] for entry in allowed})}
     is_outdated = Consent.given_at < since_ms
     try:
         _add(account_id, client_id, actions, details, only_if=~is_outdated)
     except TransactWriteError as error:
-        if not models.refused(error):
+        if not models.is_condition_failure(error):
             raise
         new = Consent(account_id, client_id, allowed=allowed, given_at=clock.now_ms())
         _replace(new, is_outdated, actions, details)
@@ -88,26 +88,26 @@ def withdraw(account_id: str, client_id: str) -> None:
     contain yet.
     """
     by = secrets.digest(f"withdrawal {client_id}")
-    ending = unfinished.new_choice(unfinished.OF_CONSENT, account_id, {client_id}, by=by)
+    ending = pending_terminations.new_choice(pending_terminations.OF_CONSENT, account_id, {client_id}, by=by)
     try:
         with models.transaction() as write:
             write.delete(Consent(account_id, client_id), condition=Consent.given_at.exists())
             record.add_to(write, account_id, kinds.CONSENT_WITHDRAWN, {"application": client_id})
             write.save(ending)
     except TransactWriteError as error:
-        if not models.refused(error):
+        if not models.is_condition_failure(error):
             raise
         # A device's grant has no remembered consent, but is revoked all the same.
         if not any(grant.client_id == client_id for grant in grants.of_account(account_id)):
             return
         ending.save()
-    unfinished.settle(ending, is_finished=finish_withdrawal(ending))
+    pending_terminations.save_progress(ending, is_finished=finish_withdrawal(ending))
 
 
-def finish_withdrawal(ending: Unfinished) -> bool:
+def finish_withdrawal(ending: PendingTermination) -> bool:
     """Revoke a slice of the grants that a client had when its consent was withdrawn; return whether all are revoked."""
     (client_id,) = ending.chosen
-    is_first_run = unfinished.is_first_look(ending)
+    is_first_run = pending_terminations.is_first_run(ending)
     of_client = (grant for grant in grants.of_account(ending.subject) if grant.client_id == client_id)
     found = list(islice((each for each in of_client if is_first_run or each.created_at <= ending.began_at), SLICE))
     marked = [grants.revoke(grant) for grant in found]
@@ -119,7 +119,7 @@ def delete_until(account_id: str, at_ms: int, most: int) -> int:
     given = (consent for consent in Consent.query(account_id, consistent_read=True) if consent.given_at <= at_ms)
     found = list(islice(given, most))
     for consent in found:
-        with models.may_be_refused(), models.transaction() as write:
+        with models.ignore_condition_failure(), models.transaction() as write:
             # Except one that was given again concurrently.
             write.delete(Consent(account_id, consent.client_id), condition=Consent.given_at == consent.given_at)
             record.add_to(write, account_id, kinds.CONSENT_WITHDRAWN, {"application": consent.client_id})
@@ -140,7 +140,7 @@ def delete_of_client(client_id: str, most: int, *, after: str | None = None) -> 
 
 def _find(account: Account, client: Client) -> Consent | None:
     consent = Consent.found(account.id, client.client_id)
-    return None if consent is None or account.has_ended(consent.given_at) else consent
+    return None if consent is None or account.predates_verification(consent.given_at) else consent
 
 
 def _add(
@@ -158,6 +158,6 @@ def _replace(new: Consent, is_outdated: Condition, actions: list[Action], detail
             write.save(new, condition=is_outdated)
             record.add_to(write, new.account_id, kinds.CONSENT_REMEMBERED, details)
     except TransactWriteError as error:
-        if not models.refused(error):
+        if not models.is_condition_failure(error):
             raise
         _add(new.account_id, new.client_id, actions, details)

@@ -44,6 +44,6 @@ def _document(client_id: str) -> Client:
         created_at=clock.now_ms(),
         uri=client_id,
     )
-    with models.may_be_refused():
+    with models.ignore_condition_failure():
         client.save(condition=Client.client_id.does_not_exist())
     return client

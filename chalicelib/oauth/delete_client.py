@@ -8,9 +8,9 @@ from itertools import islice
 
 from pynamodb.expressions.update import Action
 
-from chalicelib.accounts import unfinished
+from chalicelib.accounts import pending_terminations
+from chalicelib.accounts.pending_terminations import SLICE, PendingTermination
 from chalicelib.accounts.tables import Account
-from chalicelib.accounts.unfinished import SLICE, Unfinished
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds
@@ -35,12 +35,12 @@ def delete(client: Client, *, actor: str = "", reason: str | None = None) -> Non
     """
     ending = start_deletion(client, actor=actor, reason=reason)
     if ending is not None:
-        unfinished.settle(ending, is_finished=finish_deletion(ending))
+        pending_terminations.save_progress(ending, is_finished=finish_deletion(ending))
 
 
-def start_deletion(client: Client, *, actor: str = "", reason: str | None = None) -> Unfinished | None:
+def start_deletion(client: Client, *, actor: str = "", reason: str | None = None) -> PendingTermination | None:
     """Delete a client as `delete` does, but leave its grants to the scheduled function; None if already deleted."""
-    ending = unfinished.new(unfinished.OF_CLIENT, client.client_id)
+    ending = pending_terminations.new(pending_terminations.OF_CLIENT, client.client_id)
     is_document = client.registered_by == "document"
     actions: list[Action] = [
         Client.deleted_at.set(ending.began_at),
@@ -49,7 +49,7 @@ def start_deletion(client: Client, *, actor: str = "", reason: str | None = None
         Client.ended_by.set(actor) if actor else Client.ended_by.remove(),
         Client.ended_because.set(reason) if reason else Client.ended_because.remove(),
     ]
-    with models.may_be_refused():
+    with models.ignore_condition_failure():
         with models.transaction() as write:
             # Of two concurrent deletions only one may decrement the account's number of clients.
             is_undeleted = Client.created_at.exists() & Client.deleted_at.does_not_exist()
@@ -76,10 +76,12 @@ def delete_all(found: Iterable[Client]) -> None:
 def delete_unverified(account_id: str) -> None:
     """Delete the applications that an account registered before its email address was first verified."""
     account = Account.get(account_id, consistent_read=True)
-    delete_all([client for client in clients.list_of_account(account_id) if account.has_ended(client.created_at)])
+    delete_all(
+        [client for client in clients.list_of_account(account_id) if account.predates_verification(client.created_at)]
+    )
 
 
-def finish_deletion(ending: Unfinished) -> bool:
+def finish_deletion(ending: PendingTermination) -> bool:
     """Revoke a slice of a deleted client's grants, then delete a slice of its consents; return whether none is left."""
     left = SLICE
     if ending.step != _CONSENTS:

@@ -78,7 +78,7 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
             is_free = OneTimeToken.digest.does_not_exist() | (OneTimeToken.expires_at <= clock.now_ms())
             write.save(pointer, condition=is_free)
     except TransactWriteError as error:
-        if not models.refused(error):
+        if not models.is_condition_failure(error):
             raise
         return start(client, scopes=scopes, resources=resources, base_url=base_url)
     formatted = _format_user_code(user_code)
@@ -137,7 +137,7 @@ def polls_too_fast(device_code: OneTimeToken) -> bool:
             & (OneTimeToken.polled_at.does_not_exist() | (OneTimeToken.polled_at <= now_ms - interval_s * 1000)),
         )
     except UpdateError as error:
-        if not models.refused(error):
+        if not models.is_condition_failure(error):
             raise
         actions: list[Action] = [
             OneTimeToken.polled_at.set(now_ms),
@@ -146,7 +146,7 @@ def polls_too_fast(device_code: OneTimeToken) -> bool:
         try:
             OneTimeToken(device_code.digest).update(actions=actions, condition=OneTimeToken.kind.exists())
         except UpdateError as deleted:
-            if not models.refused(deleted):
+            if not models.is_condition_failure(deleted):
                 raise
         return True
     return False
@@ -162,7 +162,7 @@ def _decide(pending: PendingAuthorization, decision: str, account_id: str, grant
     if grant is not None:
         # Kept as long as its grant, so that reuse is detected at any time.
         actions += [OneTimeToken.grant_id.set(grant.id), OneTimeToken.dies_at.set(grant.dies_at)]
-    with models.refused_as(_no_longer_pending()), models.transaction() as write:
+    with models.raise_on_condition_failure(_no_longer_pending()), models.transaction() as write:
         if grant is not None:
             write.save(grant, condition=Grant.account_id.does_not_exist())
             grants.record_event(write, grant, kinds.GRANT_CREATED, name=pending.client.name)

@@ -31,13 +31,13 @@ def new(account_id: str, client_id: str, *, scopes: set[str], resources: set[str
 
 def record_event(write: models.Transaction, grant: Grant, kind: str, **more: str) -> None:
     """Add an event about a grant to a transaction, for the account that gave it."""
-    details = {"grant": grant.id, "application": grant.client_id, "scopes": scopes.joined(grant.scopes)}
+    details = {"grant": grant.id, "application": grant.client_id, "scopes": scopes.join(grant.scopes)}
     record.add_to(write, grant.account_id, kind, details | more)
 
 
 def revoke(grant: Grant, kind: str = kinds.GRANT_REVOKED) -> bool:
     """Revoke a grant and all its tokens. Idempotent. Return False when cached policies couldn't be invalidated."""
-    with models.may_be_refused(), models.transaction() as write:
+    with models.ignore_condition_failure(), models.transaction() as write:
         # A concurrent exchange fails: its transaction requires that the grant is not revoked.
         write.update(
             Grant(grant.id),

@@ -9,7 +9,7 @@ from chalicelib.core import clock, ids, secrets, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import scopes
-from chalicelib.credentials.issue import KEPT_PAST_END_S
+from chalicelib.credentials.issue import KEPT_AFTER_EXPIRY_S
 from chalicelib.credentials.tables import Credential
 from chalicelib.oauth import grants
 from chalicelib.oauth.resources import serves_this_api
@@ -37,7 +37,7 @@ class Issuance:
     @property
     def scope(self) -> str:
         """Return the `scope` of the token response."""
-        return scopes.joined(self.scopes)
+        return scopes.join(self.scopes)
 
 
 def access_token(issuance: Issuance) -> tuple[dynamodb.Json, str]:
@@ -50,7 +50,7 @@ def access_token(issuance: Issuance) -> tuple[dynamodb.Json, str]:
         account_id=issuance.account_id,
         kind="token",
         name=issuance.client.name,
-        hint=secrets.hint(secret),
+        hint=secrets.preview(secret),
         scopes=issuance.scopes,
         created_at=now_ms,
         expires_at=now_ms + ACCESS_S * 1000,
@@ -58,7 +58,7 @@ def access_token(issuance: Issuance) -> tuple[dynamodb.Json, str]:
         grant_id=issuance.grant_id,
         resources=issuance.resources,
         for_this_api=serves_this_api(issuance.resources, issuance.base_url),
-        dies_at=now_ms // 1000 + ACCESS_S + KEPT_PAST_END_S,
+        dies_at=now_ms // 1000 + ACCESS_S + KEPT_AFTER_EXPIRY_S,
     )
     return _put(Credential, item), secret
 

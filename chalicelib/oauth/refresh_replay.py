@@ -14,7 +14,7 @@ def seal(response: dict[str, object], secret: str) -> bytes:
 
 def unseal(box: bytes, secret: str) -> dict[str, object] | None:
     """Return the response that `seal` encrypted, or None when `secret` is not the one that it was encrypted under."""
-    plain = sealed.opened(box, secret, purpose=_PURPOSE)
+    plain = sealed.unseal(box, secret, purpose=_PURPOSE)
     if plain is None:
         return None
     response: dict[str, object] = json.loads(plain)

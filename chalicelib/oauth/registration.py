@@ -89,7 +89,7 @@ def replace(client: Client, token: str, raw: bytes | str, base_url: str) -> dict
         uris = clients.validate_redirect_uris(metadata.redirect_uris)
     except InvalidRequest as error:
         raise client_metadata.to_oauth_error(error) from None
-    with models.refused_as(_invalid_token()):
+    with models.raise_on_condition_failure(_invalid_token()):
         client.update(
             actions=[
                 Client.name.set(metadata.name or UNNAMED),
@@ -114,7 +114,7 @@ def build_information(client: Client, token: str, base_url: str) -> dict[str, ob
         "grant_types": [kind for kind in clients.GRANT_TYPES if kind in client.grant_types],
         "response_types": ["code"] if clients.CODE in client.grant_types else [],
         "token_endpoint_auth_method": client.auth_method,
-        "scope": scopes.joined(client.scopes),
+        "scope": scopes.join(client.scopes),
         "registration_client_uri": f"{base_url}/oauth/register/{client.client_id}",
         "registration_access_token": token,
     }

@@ -5,7 +5,7 @@ from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import scopes
-from chalicelib.credentials.revoke import end_token
+from chalicelib.credentials.revoke import revoke_token
 from chalicelib.credentials.tables import Credential
 from chalicelib.limits import stale_marks
 from chalicelib.oauth import grants
@@ -43,7 +43,7 @@ def introspect(client: Client, found: Token, issuer: str) -> dict[str, object]:
     kind = {"token_type": "Bearer"} if isinstance(token, Credential) else {}
     response: dict[str, object] = {
         "active": True,
-        "scope": scopes.joined(token.scopes or ()),
+        "scope": scopes.join(token.scopes or ()),
         "client_id": token.client_id,
         **kind,
         "exp": token.expires_at // 1000,
@@ -71,7 +71,7 @@ def _is_active(found: Credential | OneTimeToken) -> bool:
     keys: dict[type[models.Table], dynamodb.Json] = {Account: Account.item(id=found.account_id)}
     if found.grant_id:
         keys[Grant] = Grant.item(id=found.grant_id)
-    read = models.found_at_once(keys)
+    read = models.find_in_one_call(keys)
     if Account not in read or not _is_account_active(read[Account], found):
         return False
     return not found.grant_id or (Grant in read and read[Grant].is_active())
@@ -79,9 +79,9 @@ def _is_active(found: Credential | OneTimeToken) -> bool:
 
 def _is_account_active(account: Account, found: Credential | OneTimeToken) -> bool:
     since_ms = found.created_at if isinstance(found, Credential) else found.granted_at
-    return account.status == "active" and not account.has_ended(since_ms)
+    return account.status == "active" and not account.predates_verification(since_ms)
 
 
 def _revoke_token(token: Credential) -> bool:
-    end_token(token)
+    revoke_token(token)
     return stale_marks.mark(token.account_id)

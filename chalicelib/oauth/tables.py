@@ -49,7 +49,7 @@ class Client(models.Table):
     owner_suspended_at = models.Integer(null=True)
     fresh_until = models.Integer(null=True)
     """The end of a metadata document's freshness lifetime."""
-    dies_at = models.DiesAt(null=True)
+    dies_at = models.DeleteAt(null=True)
     kept_until = models.Integer(null=True)
     """The minimum retention, as an epoch second, of a document's client that an account approved."""
 
@@ -153,7 +153,7 @@ class Grant(models.Table):
     created_at = models.Integer()
     expires_at = models.Integer()
     revoked_at = models.Integer(null=True)
-    dies_at = models.DiesAt()
+    dies_at = models.DeleteAt()
 
     by_account = GrantsByAccount()
     by_client = GrantsByClient()
@@ -189,7 +189,7 @@ class OneTimeToken(models.Table):
     decision = UnicodeAttribute(null=True)
     polled_at = models.Integer(null=True)
     interval_s = models.Integer(null=True)
-    dies_at = models.DiesAt(null=True)
+    dies_at = models.DeleteAt(null=True)
 
     @property
     def is_expired(self) -> bool:

@@ -12,8 +12,8 @@ from typing import Any
 
 from pynamodb.models import Model
 
+from chalicelib.accounts.pending_terminations import SETTLED_MS, SLICE, PendingTermination
 from chalicelib.accounts.tables import OneTimeToken, Session
-from chalicelib.accounts.unfinished import SETTLED_MS, SLICE, Unfinished
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.tables import Credential
@@ -24,13 +24,13 @@ from chalicelib.oauth import consent, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
-Step = Callable[[Unfinished, int], int]
+Step = Callable[[PendingTermination, int], int]
 """Deletes up to the given number of items; returns how many, fewer than that when none is left."""
 PAGE_COUNTS_AS = 10
 """Scanning one page (up to 1 MB) of a table counts as deleting so many items."""
 
 
-def finish(pending: Unfinished) -> bool:
+def finish(pending: PendingTermination) -> bool:
     """Delete a slice of the account's data; return whether nothing is left."""
     settled = clock.now_ms() - pending.began_at >= SETTLED_MS
     steps = [name for name in _STEPS if settled or name in _IN_REQUEST]
@@ -47,7 +47,7 @@ def finish(pending: Unfinished) -> bool:
     return settled
 
 
-def _clients(pending: Unfinished, left: int) -> int:
+def _clients(pending: PendingTermination, left: int) -> int:
     """Revoke the grants to its clients, delete the consents, then delete the clients."""
     done = 0
     for client in Client.by_account.query(pending.subject):
@@ -63,19 +63,19 @@ def _clients(pending: Unfinished, left: int) -> int:
     return done
 
 
-def _credentials(pending: Unfinished, left: int) -> int:
+def _credentials(pending: PendingTermination, left: int) -> int:
     return _delete(Credential.by_account.query(pending.subject), left)
 
 
-def _grants(pending: Unfinished, left: int) -> int:
+def _grants(pending: PendingTermination, left: int) -> int:
     return _delete(Grant.by_account.query(pending.subject), left)
 
 
-def _consents(pending: Unfinished, left: int) -> int:
+def _consents(pending: PendingTermination, left: int) -> int:
     return _delete(Consent.query(pending.subject), left)
 
 
-def _webhooks(pending: Unfinished, left: int) -> int:
+def _webhooks(pending: PendingTermination, left: int) -> int:
     """Delete its endpoints, each after its deliveries, and the item that counts the endpoints."""
     done = 0
     for endpoint in Endpoint.query(pending.subject, consistent_read=True):
@@ -86,7 +86,7 @@ def _webhooks(pending: Unfinished, left: int) -> int:
     return done
 
 
-def _events(pending: Unfinished, left: int) -> int:
+def _events(pending: PendingTermination, left: int) -> int:
     """Delete its events except that of its deletion, and deliveries to deleted webhooks, whose ids only events have."""
     done = 0
     once = Event.query(f"{pending.subject}#once", consistent_read=True)
@@ -102,15 +102,15 @@ def _events(pending: Unfinished, left: int) -> int:
     return done
 
 
-def _links(pending: Unfinished, left: int) -> int:
+def _links(pending: PendingTermination, left: int) -> int:
     return _scan(OneTimeToken, pending, left)
 
 
-def _sessions(pending: Unfinished, left: int) -> int:
+def _sessions(pending: PendingTermination, left: int) -> int:
     return _scan(Session, pending, left)
 
 
-def _profile(pending: Unfinished, left: int) -> int:
+def _profile(pending: PendingTermination, left: int) -> int:
     del left
     Profiles(pending.subject).delete()
     return 0
@@ -138,7 +138,7 @@ def _delete(found: Any, left: int) -> int:
     return len(items)
 
 
-def _scan(table: type[OneTimeToken] | type[Session], pending: Unfinished, left: int) -> int:
+def _scan(table: type[OneTimeToken] | type[Session], pending: PendingTermination, left: int) -> int:
     """Delete the account's items of a table without an index by account, a few pages at a time."""
     scanned = 0
     for digests, after in _pages(table, pending):
@@ -150,7 +150,9 @@ def _scan(table: type[OneTimeToken] | type[Session], pending: Unfinished, left: 
     return 0
 
 
-def _pages(table: type[OneTimeToken] | type[Session], pending: Unfinished) -> Iterator[tuple[list[str], str | None]]:
+def _pages(
+    table: type[OneTimeToken] | type[Session], pending: PendingTermination
+) -> Iterator[tuple[list[str], str | None]]:
     request = {
         "TableName": table.Meta.table_name,
         "FilterExpression": "account_id = :account",

@@ -5,33 +5,33 @@ Slices are idempotent and may run concurrently, so an interrupted one is simply 
 
 from collections.abc import Callable
 
-from chalicelib.accounts import owned_clients, unfinished
-from chalicelib.accounts.unfinished import Unfinished
+from chalicelib.accounts import owned_clients, pending_terminations
+from chalicelib.accounts.pending_terminations import PendingTermination
 from chalicelib.core import clock, randomness, telemetry
 from chalicelib.events import actors
 from chalicelib.oauth import consent, delete_client
 from chalicelib.termination import account_deletion, first_verification, password_reset
 
-SLICES: dict[str, Callable[[Unfinished], bool]] = {
-    unfinished.OF_OWNER: owned_clients.finish,
-    unfinished.OF_CLIENT: delete_client.finish_deletion,
-    unfinished.OF_ACCOUNT: account_deletion.finish,
-    unfinished.OF_CONSENT: consent.finish_withdrawal,
-    unfinished.OF_PROOF: first_verification.finish,
-    unfinished.OF_RESET: password_reset.finish,
+SLICES: dict[str, Callable[[PendingTermination], bool]] = {
+    pending_terminations.OF_OWNER: owned_clients.finish,
+    pending_terminations.OF_CLIENT: delete_client.finish_deletion,
+    pending_terminations.OF_ACCOUNT: account_deletion.finish,
+    pending_terminations.OF_CONSENT: consent.finish_withdrawal,
+    pending_terminations.OF_PROOF: first_verification.finish,
+    pending_terminations.OF_RESET: password_reset.finish,
 }
 """For each kind of termination the function that runs a slice and returns whether nothing is left."""
 SLICES_MAX = 200
 """Limit of consecutive slices of one termination: one that can't set its marks makes no progress until a later run."""
 
 
-def all_unfinished(until_ms: int) -> int:
+def run_all_pending(until_ms: int) -> int:
     """Run slices of all pending terminations, starting none after `until_ms`; return the number of terminations."""
     # In random order, so that a long one isn't always the first.
-    pending_ones = randomness.shuffled(list(unfinished.all_there_are()))
+    pending_ones = randomness.shuffle(list(pending_terminations.all_pending()))
     for pending in pending_ones:
         try:
-            with actors.latchkey():
+            with actors.act_as_system():
                 _finish(pending, until_ms)
         except Exception:  # A failing termination must not block the others.
             telemetry.error("ending_failed", kind=pending.kind, subject=pending.subject)
@@ -39,16 +39,16 @@ def all_unfinished(until_ms: int) -> int:
     return len(pending_ones)
 
 
-def first_slice(pending: Unfinished) -> bool:
+def run_first_slice(pending: PendingTermination) -> bool:
     """Run the first slice of a stored termination, in the request that started it; return whether nothing is left."""
     is_finished = SLICES[pending.kind](pending)
-    unfinished.settle(pending, is_finished=is_finished)
+    pending_terminations.save_progress(pending, is_finished=is_finished)
     return is_finished
 
 
-def _finish(pending: Unfinished, until_ms: int) -> None:
+def _finish(pending: PendingTermination, until_ms: int) -> None:
     is_finished, slices = False, 0
     while not is_finished and slices < SLICES_MAX and clock.now_ms() < until_ms:
         slices += 1
         is_finished = SLICES[pending.kind](pending)
-        unfinished.settle(pending, is_finished=is_finished)
+        pending_terminations.save_progress(pending, is_finished=is_finished)

@@ -4,9 +4,9 @@ All of them are older than the account's `credentials_since`, so they have been 
 deletes them and records the events. The verification's transaction stores the termination, so none is lost.
 """
 
-from chalicelib.accounts import unfinished
+from chalicelib.accounts import pending_terminations
+from chalicelib.accounts.pending_terminations import PendingTermination
 from chalicelib.accounts.tables import Account
-from chalicelib.accounts.unfinished import Unfinished
 from chalicelib.credentials import revoke
 from chalicelib.credentials.find import keys_of
 from chalicelib.limits import stale_marks
@@ -14,15 +14,15 @@ from chalicelib.oauth import delete_client
 from chalicelib.webhooks import endpoints
 
 
-def finish(pending: Unfinished) -> bool:
+def finish(pending: PendingTermination) -> bool:
     """Revoke or delete everything from before the verification in one slice; return whether the mark is set."""
     account = Account.found(pending.subject)
     if account is None or not account.listed:
         return True
-    is_first_run = unfinished.is_first_look(pending)
+    is_first_run = pending_terminations.is_first_run(pending)
     for key in keys_of(account.id):
-        if key.is_live() and (is_first_run or account.has_ended(key.created_at)):
-            revoke.end(key)
+        if key.is_live() and (is_first_run or account.predates_verification(key.created_at)):
+            revoke.revoke_key(key)
     endpoints.delete_unverified(account.id)
     delete_client.delete_unverified(account.id)
     return stale_marks.mark(account.id)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import islice
 
-from chalicelib.accounts import unfinished
-from chalicelib.accounts.unfinished import SLICE, Unfinished
+from chalicelib.accounts import pending_terminations
+from chalicelib.accounts.pending_terminations import SLICE, PendingTermination
 from chalicelib.core import errors, telemetry
 from chalicelib.credentials import revoke
 from chalicelib.credentials.find import keys_of
@@ -20,12 +20,12 @@ CONNECTED = "connected"
 """Selected instead of an id: all apps with access to the account."""
 
 
-def new(account_id: str, chosen: set[str], *, by: str) -> Unfinished:
+def new(account_id: str, chosen: set[str], *, by: str) -> PendingTermination:
     """Return the pending termination of the `chosen` ids; `by` is the digest of the link that was used."""
-    return unfinished.new_choice(unfinished.OF_RESET, account_id, chosen, by=by)
+    return pending_terminations.new_choice(pending_terminations.OF_RESET, account_id, chosen, by=by)
 
 
-def finish(pending: Unfinished) -> bool:
+def finish(pending: PendingTermination) -> bool:
     """Terminate all selected items, but only a slice of the connected apps; return whether nothing is left.
 
     The form limits the number of items. A failing step doesn't prevent the others.
@@ -35,10 +35,10 @@ def finish(pending: Unfinished) -> bool:
     return all(done)
 
 
-Step = Callable[[Unfinished, set[str]], bool]
+Step = Callable[[PendingTermination, set[str]], bool]
 
 
-def _is_done(step: Step, pending: Unfinished, chosen: set[str]) -> bool:
+def _is_done(step: Step, pending: PendingTermination, chosen: set[str]) -> bool:
     try:
         return step(pending, chosen)
     except Exception:  # A failing step must not block the others.
@@ -47,23 +47,23 @@ def _is_done(step: Step, pending: Unfinished, chosen: set[str]) -> bool:
         return False
 
 
-def _keys(pending: Unfinished, chosen: set[str]) -> bool:
+def _keys(pending: PendingTermination, chosen: set[str]) -> bool:
     chosen_keys = [key for key in keys_of(pending.subject) if key.id in chosen]
     for key in chosen_keys:
         if key.is_live():
-            revoke.end(key)
+            revoke.revoke_key(key)
     # Set the mark for revoked keys too: an earlier one may have been lost.
     return not chosen_keys or stale_marks.mark(pending.subject)
 
 
-def _webhooks(pending: Unfinished, chosen: set[str]) -> bool:
+def _webhooks(pending: PendingTermination, chosen: set[str]) -> bool:
     for webhook_id in (each for each in chosen if each.startswith("whk_")):
         with suppress(errors.NotFound):
-            endpoints.delete(endpoints.owned(pending.subject, webhook_id))
+            endpoints.delete(endpoints.find_owned(pending.subject, webhook_id))
     return True
 
 
-def _applications(pending: Unfinished, chosen: set[str]) -> bool:
+def _applications(pending: PendingTermination, chosen: set[str]) -> bool:
     owned = (clients.find_any(each) for each in sorted(chosen) if each.startswith("app_"))
     delete_client.delete_all(
         [client for client in owned if client is not None and client.account_id == pending.subject]
@@ -71,7 +71,7 @@ def _applications(pending: Unfinished, chosen: set[str]) -> bool:
     return True
 
 
-def _connected(pending: Unfinished, chosen: set[str]) -> bool:
+def _connected(pending: PendingTermination, chosen: set[str]) -> bool:
     """Delete a slice of the consents and revoke a slice of the grants."""
     if CONNECTED not in chosen:
         return True

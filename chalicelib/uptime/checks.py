@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from chalicelib.core import clock, settings, ssrf_safe_fetch
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import WireError, is_outage
+from chalicelib.core.dynamodb.errors import DynamoDBError, is_outage
 from chalicelib.core.process_cache import ProcessCache
 from chalicelib.uptime import days
 from chalicelib.uptime.states import DEGRADED, DOWN, UNKNOWN, UP
@@ -64,7 +64,7 @@ def _request(url: str, path: str) -> str:
     """
     started_ns = clock.elapsed_ns()
     try:
-        status = ssrf_safe_fetch.status_of(url + path, deadline_s=DEADLINE_S)
+        status = ssrf_safe_fetch.fetch_status(url + path, deadline_s=DEADLINE_S)
     except ssrf_safe_fetch.FetchError:
         return DOWN
     if status == 429:
@@ -91,8 +91,8 @@ def _database() -> str:
     started_ns = clock.elapsed_ns()
     request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "health"}}}
     try:
-        dynamodb.call("GetItem", {**request, "ConsistentRead": True}, dynamodb.AT_ONCE)
-    except WireError:
+        dynamodb.call("GetItem", {**request, "ConsistentRead": True}, dynamodb.FAIL_FAST)
+    except DynamoDBError:
         return DOWN
     return DEGRADED if _is_slow(started_ns) else UP
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from chalicelib.core import clock, process_cache, settings
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import ConditionFailed, WireError
+from chalicelib.core.dynamodb.errors import ConditionFailed, DynamoDBError
 from chalicelib.uptime.states import DOWN, UP
 
 TABLE = "status"
@@ -34,7 +34,7 @@ def write(minute: int, states: States) -> None:
     while _unwritten:
         try:
             _count(*_unwritten[0])
-        except WireError:
+        except DynamoDBError:
             _unwritten[-1] = (minute, {**states, "database": DOWN})
             return
         _unwritten.popleft()
@@ -49,7 +49,7 @@ def newest_first(now_s: int) -> list[dynamodb.Json]:
         "ExpressionAttributeValues": {":day": {"S": DAY}, ":first": {"S": day_of(now_s - DAYS_SHOWN * clock.DAY_S)}},
         "ScanIndexForward": False,
     }
-    items: list[dynamodb.Json] = dynamodb.call("Query", request, dynamodb.AT_ONCE)["Items"]
+    items: list[dynamodb.Json] = dynamodb.call("Query", request, dynamodb.FAIL_FAST)["Items"]
     return items
 
 

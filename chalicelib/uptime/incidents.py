@@ -12,7 +12,7 @@ INCIDENT = "incident"
 INCIDENTS_SHOWN = 30
 
 
-def open_one(title: str, text: str, components: list[str], state: str = INVESTIGATING) -> Status:
+def open_incident(title: str, text: str, components: list[str], state: str = INVESTIGATING) -> Status:
     """Open an incident."""
     now_ms = clock.now_ms()
     incident = Status(
@@ -39,7 +39,7 @@ def update(incident_id: str, text: str, state: str) -> Status:
     incident = Status(INCIDENT, incident_id)
     condition: Condition = Status.opened_at.exists() & Status.closed_at.does_not_exist()
     closed = errors.Conflict("No open incident has this id: it is closed already or was never opened.")
-    with models.refused_as(closed):
+    with models.raise_on_condition_failure(closed):
         incident.update(actions=actions, condition=condition)
     return incident
 

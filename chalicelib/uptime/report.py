@@ -10,7 +10,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.core.dynamodb.errors import DynamoDBError
 from chalicelib.core.process_cache import ProcessCache
 from chalicelib.uptime import days, incidents
 from chalicelib.uptime.states import COMPONENTS, DEGRADED, DOWN, PARTLY_CHECKED, UNKNOWN, UP
@@ -95,7 +95,7 @@ def report() -> Report:
             return cached
     try:
         current = _build(days.newest_first(now_ms // 1000), tuple(incidents.newest_first()), now_ms)
-    except (WireError, PynamoDBException):
+    except (DynamoDBError, PynamoDBException):
         # Counted from now, not from the start of the request: the failed read may have taken that long.
         _cached[_OUTAGE] = outage = _without_database(clock.now_ms())
         return outage

@@ -3,10 +3,10 @@
 COMPONENTS = ("api", "oauth", "webhooks", "database")
 
 UP, DEGRADED, DOWN, UNKNOWN = "up", "degraded", "down", "unknown"
-OF_COMPONENTS = (UP, DEGRADED, DOWN, UNKNOWN)
+COMPONENT_STATES = (UP, DEGRADED, DOWN, UNKNOWN)
 PARTLY_CHECKED = "partly_checked"
 """An overall state: all checked components are up, and some are not checked."""
-OF_THE_WHOLE = (UP, PARTLY_CHECKED, DEGRADED, DOWN, UNKNOWN)
+OVERALL_STATES = (UP, PARTLY_CHECKED, DEGRADED, DOWN, UNKNOWN)
 
 INVESTIGATING, IDENTIFIED, MONITORING, RESOLVED = "investigating", "identified", "monitoring", "resolved"
-OF_INCIDENTS = (INVESTIGATING, IDENTIFIED, MONITORING, RESOLVED)
+INCIDENT_STATES = (INVESTIGATING, IDENTIFIED, MONITORING, RESOLVED)

@@ -29,4 +29,4 @@ class Status(models.Table):
     opened_at = models.Integer(null=True)
     closed_at = models.Integer(null=True)
     updates: ListAttribute[Update] = ListAttribute(of=Update, default=list)
-    dies_at = models.DiesAt(null=True)
+    dies_at = models.DeleteAt(null=True)

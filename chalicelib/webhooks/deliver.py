@@ -62,7 +62,7 @@ def send_test(endpoint: Endpoint) -> Delivery:
     with endpoint_lock.hold_for_manual_send(endpoint) as held:
         message_id = ids.new("evt")
         body = payload.of_test(held.id, message_id)
-        delivery = fan_out.new(held, message_id, states.TEST, body, due_at=clock.now_ms() + CLAIM_MS)
+        delivery = fan_out.new_delivery(held, message_id, states.TEST, body, due_at=clock.now_ms() + CLAIM_MS)
         delivery.claimed_until = delivery.due_at
         delivery.save()
         return _send_now(held, delivery)
@@ -75,12 +75,12 @@ def resend(endpoint: Endpoint, message_id: str) -> Delivery:
     it, or the delivery itself is being sent.
     """
     _must_be_enabled(endpoint)
-    delivery = delivery_of(endpoint, message_id)
+    delivery = find_delivery(endpoint, message_id)
     with endpoint_lock.hold_for_manual_send(endpoint) as held:
         now_ms = clock.now_ms()
         claimed = Delivery.claimed_until
         busy = errors.Conflict("This delivery is being sent right now. Try again in a minute.")
-        with models.refused_as(busy):
+        with models.raise_on_condition_failure(busy):
             delivery.update(
                 actions=[
                     Delivery.state.set(PENDING),
@@ -94,7 +94,7 @@ def resend(endpoint: Endpoint, message_id: str) -> Delivery:
         return _send_now(held, delivery)
 
 
-def delivery_of(endpoint: Endpoint, message_id: str) -> Delivery:
+def find_delivery(endpoint: Endpoint, message_id: str) -> Delivery:
     """Return a delivery to an endpoint; raise NotFound when it does not exist."""
     delivery = Delivery.found(endpoint.id, message_id) if ids.is_id(message_id, "evt") else None
     if delivery is None:
@@ -146,7 +146,7 @@ def _send_in_order(
     finally:
         # Before the release: if this write fails, the lock stays, and the next function finds it held.
         if not is_done:
-            endpoint_lock.fall_behind(held or Endpoint(*key))
+            endpoint_lock.mark_backlogged(held or Endpoint(*key))
         if held is not None:
             endpoint_lock.release(held)
 
@@ -175,7 +175,7 @@ def _try_all(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolver
         current = endpoint_lock.reload_if_held(endpoint)
         if current is None:
             return False
-        delivery = _claimed(current, message_id)
+        delivery = _claim(current, message_id)
         if delivery is None:
             continue
         outcome = send_delivery.send(current, delivery, resolver)
@@ -196,13 +196,13 @@ def _handle_unavailable(key: EndpointKey, message_ids: list[str], until_ms: int)
                 return
             drop(key[1], message_id, now_ms)
     elif (endpoint.busy_until or 0) > now_ms:
-        endpoint_lock.fall_behind(endpoint)
+        endpoint_lock.mark_backlogged(endpoint)
 
 
-def _claimed(endpoint: Endpoint, message_id: str) -> Delivery | None:
+def _claim(endpoint: Endpoint, message_id: str) -> Delivery | None:
     """Claim a delivery for one attempt; None when it is claimed, delivered or no longer to be sent."""
     delivery, now_ms, claimed = Delivery(endpoint.id, message_id), clock.now_ms(), None
-    with models.may_be_refused():
+    with models.ignore_condition_failure():
         # Only one of the functions that saw it due succeeds.
         delivery.update(
             actions=_claim_actions(now_ms),

@@ -43,7 +43,7 @@ def read_due(now_ms: int) -> Iterator[Delivery]:
                 break
 
 
-def oldest_due_ms(now_ms: int) -> int | None:
+def oldest_overdue_ms(now_ms: int) -> int | None:
     """Return for how many milliseconds the oldest delivery to a healthy endpoint has been due; None when none is due.
 
     Deliveries to failing, slow or disabled endpoints are not counted: the receiver delays those.
@@ -76,7 +76,7 @@ def read_endpoints(keys: Iterable[EndpointKey]) -> dict[EndpointKey, Endpoint]:
     """Read the endpoints with these keys; deleted ones are absent."""
     item_keys = [{"account_id": {"S": account_id}, "id": {"S": endpoint_id}} for account_id, endpoint_id in keys]
     table = settings.current().table(Endpoint.Meta.table)
-    found = [Endpoint.from_raw_data(item) for item in dynamodb.batch_get_of(table, item_keys, consistent=True)]
+    found = [Endpoint.from_raw_data(item) for item in dynamodb.batch_get_table(table, item_keys, consistent=True)]
     return {(each.account_id, each.id): each for each in found}
 
 
@@ -98,7 +98,7 @@ def order_by_health(
     Random order prevents that the same endpoints always come first. Endpoints in back-off are omitted; disabled and
     deleted ones are among the others.
     """
-    in_random_order = randomness.shuffled(keys)
+    in_random_order = randomness.shuffle(keys)
     healthy = [key for key in in_random_order if is_healthy(endpoints.get(key))]
     others = [key for key in in_random_order if not is_healthy(endpoints.get(key))]
     return healthy, [key for key in others if key not in endpoints or (endpoints[key].quiet_until or 0) <= now_ms]

@@ -42,4 +42,4 @@ def check_verified(account_id: str) -> None:
     account = Account.found(account_id)
     if account is None:
         raise errors.NotFound("There is no such user.")
-    unverified.check_proven(account)
+    unverified.require_verified_email(account)

@@ -50,7 +50,7 @@ def hold_for_manual_send(endpoint: Endpoint) -> Iterator[Endpoint]:
 def _hold_account_for_manual_send(account_id: str, busy: errors.Conflict) -> Iterator[None]:
     """Allow one manual send at a time for an account, whichever of its endpoints it goes to."""
     account, until, now_ms = Endpoint(account_id, COUNT), Endpoint.busy_until, clock.now_ms()
-    with models.refused_as(busy):
+    with models.raise_on_condition_failure(busy):
         account.update(
             actions=[until.set(now_ms + MANUAL_LOCK_MS)], condition=until.does_not_exist() | (until <= now_ms)
         )
@@ -72,7 +72,7 @@ def release(endpoint: Endpoint) -> None:
     _update_if(endpoint, [Endpoint.busy_until.remove()], Endpoint.busy_until == endpoint.busy_until)
 
 
-def fall_behind(endpoint: Endpoint) -> None:
+def mark_backlogged(endpoint: Endpoint) -> None:
     """Mark an endpoint as backlogged: later events must not overtake older ones and are left to the sweep."""
     _update_if(endpoint, [Endpoint.behind_since.set(clock.now_ms())], Endpoint.created_at.exists())
 
@@ -89,12 +89,12 @@ def _acquire(account_id: str, endpoint_id: str, only_if: Condition | None, now_m
     if since_ms is None:
         return None
     free = (Endpoint.created_at >= since_ms) & (Endpoint.status == ENABLED) & (busy.does_not_exist() | (busy <= now_ms))
-    with models.may_be_refused():
+    with models.ignore_condition_failure():
         endpoint.update(actions=[busy.set(now_ms + LOCK_MS)], condition=free if only_if is None else free & only_if)
         return endpoint
     return None
 
 
 def _update_if(endpoint: Endpoint, actions: list[Action], condition: Condition) -> None:
-    with models.may_be_refused():
+    with models.ignore_condition_failure():
         Endpoint(endpoint.account_id, endpoint.id).update(actions=actions, condition=condition)

@@ -21,7 +21,7 @@ def _check(url: str) -> None:
         host.encode("idna")
     except ValueError:
         raise errors.InvalidRequest("url must be a URL like https://example.com/hooks.") from None
-    if send_delivery.is_local() and ssrf_rule.is_on_this_machine(url):
+    if send_delivery.is_local() and ssrf_rule.is_loopback_url(url):
         return
     if parts.scheme != "https" or not host:
         raise errors.InvalidRequest("url must be an https URL, like https://example.com/hooks.")

@@ -17,7 +17,7 @@ from chalicelib.accounts import forms
 from chalicelib.core import clock, errors, ids
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
-from chalicelib.events.notable import LATCHKEY
+from chalicelib.events.notable import SYSTEM
 from chalicelib.webhooks import eligibility, endpoint_url, signing
 from chalicelib.webhooks.states import BY_ACCOUNT, DISABLED, ENABLED
 from chalicelib.webhooks.tables import Endpoint
@@ -61,7 +61,7 @@ def create(
     # Fails before anything is written if the root key is missing.
     signing.secret_of(endpoint)
     count = Path([COUNT])
-    consumed_form = None if form is None else forms.spent(form, account_id)
+    consumed_form = None if form is None else forms.consume(form, account_id)
     try:
         with models.transaction() as write:
             write.save(endpoint, condition=Endpoint.id.does_not_exist())
@@ -77,19 +77,19 @@ def create(
             if once is not None:
                 once.add_to(write, endpoint)
     except TransactWriteError as error:
-        if not models.refused(error):
+        if not models.is_condition_failure(error):
             raise
         if once is not None:
             once.explain(error)
-        if consumed_form is not None and models.refused_write(error, consumed_form) is not None:
-            raise forms.used_already("webhook") from None
+        if consumed_form is not None and models.find_failed_write(error, consumed_form) is not None:
+            raise forms.already_submitted("webhook") from None
         raise errors.Conflict(
             f"An account has at most {ENDPOINTS_MAX} webhooks. Delete one that you don't use."
         ) from None
     return endpoint
 
 
-def owned(account_id: str, endpoint_id: str) -> Endpoint:
+def find_owned(account_id: str, endpoint_id: str) -> Endpoint:
     """Return an account's endpoint; raise NotFound when it does not exist."""
     endpoint = Endpoint.found(account_id, endpoint_id) if ids.is_id(endpoint_id, "whk") else None
     if endpoint is None or eligibility.is_ineligible(endpoint):
@@ -156,7 +156,7 @@ def rotate_secret(endpoint: Endpoint, once: "Recording[Endpoint] | None" = None)
     actions: list[Action] = [Endpoint.version.set(version), overlap.set(ends_at)]
     only_if = (Endpoint.version == endpoint.version) & has_no_overlap
     endpoint.version, endpoint.overlap_ends_at = version, ends_at
-    with models.refused_as(conflict):
+    with models.raise_on_condition_failure(conflict):
         _update(endpoint, actions, kinds.WEBHOOK_SECRET_ROTATED, _event_fields(endpoint), only_if=only_if, once=once)
     return endpoint
 
@@ -176,7 +176,7 @@ def enable(endpoint: Endpoint) -> None:
         Endpoint.quiet_until.remove(),
         Endpoint.behind_since.remove(),
     ]
-    with models.may_be_refused():
+    with models.ignore_condition_failure():
         _update(endpoint, actions, kinds.WEBHOOK_ENABLED, _event_fields(endpoint), only_if=Endpoint.status == DISABLED)
 
 
@@ -189,15 +189,15 @@ def disable(endpoint: Endpoint, because: str) -> None:
     changed = _event_fields(endpoint) | {"because": because}
     only_if, actor = Endpoint.status == ENABLED, ""
     if because != BY_ACCOUNT:
-        only_if, actor = only_if & (Endpoint.url == endpoint.url), LATCHKEY
-    with models.may_be_refused():
+        only_if, actor = only_if & (Endpoint.url == endpoint.url), SYSTEM
+    with models.ignore_condition_failure():
         _update(endpoint, actions, kinds.WEBHOOK_DISABLED, changed, only_if=only_if, actor=actor)
 
 
 def delete(endpoint: Endpoint, *, actor: str = "") -> None:
     """Delete an endpoint; its pending deliveries are dropped. Idempotent. `actor` defaults to the current actor."""
     count = Path([COUNT])
-    with models.may_be_refused(), models.transaction() as write:
+    with models.ignore_condition_failure(), models.transaction() as write:
         write.delete(Endpoint(endpoint.account_id, endpoint.id), condition=Endpoint.created_at.exists())
         write.update(Endpoint(endpoint.account_id, COUNT), actions=[count.add(-1)])
         record.add_to(write, endpoint.account_id, kinds.WEBHOOK_DELETED, _event_fields(endpoint), actor=actor)
@@ -225,9 +225,9 @@ def _update(
             if once is not None:
                 once.add_to(write, endpoint)
     except TransactWriteError as error:
-        if once is not None and models.refused(error):
+        if once is not None and models.is_condition_failure(error):
             once.explain(error)
-        if not models.refused(error) or only_if is not None:
+        if not models.is_condition_failure(error) or only_if is not None:
             raise
         raise _not_found() from None
 

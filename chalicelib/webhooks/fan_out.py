@@ -20,7 +20,7 @@ LOOKBACK_S = 3 * clock.DAY_S
 SHORT_LOOKBACK_S = 3 * clock.HOUR_S
 
 
-def put(events: Iterable[Event]) -> list[tuple[Endpoint, Delivery]]:
+def enqueue(events: Iterable[Event]) -> list[tuple[Endpoint, Delivery]]:
     """Create the deliveries of events of any accounts; return the new ones, in order for each endpoint."""
     by_account: dict[str, list[Event]] = {}
     for event in events:
@@ -34,7 +34,7 @@ def put(events: Iterable[Event]) -> list[tuple[Endpoint, Delivery]]:
     ]
 
 
-def put_what_is_missing(now_ms: int, until_ms: int) -> int:
+def enqueue_missing(now_ms: int, until_ms: int) -> int:
     """Create deliveries that the stream lost; return their number. Starts no account after `until_ms`.
 
     Compares the events of the last 3 hours with the deliveries of every enabled endpoint, and once a day those of the
@@ -44,7 +44,7 @@ def put_what_is_missing(now_ms: int, until_ms: int) -> int:
     for endpoint in Endpoint.scan(Endpoint.status == ENABLED):
         by_account.setdefault(endpoint.account_id, []).append(endpoint)
     found = 0
-    for account_id in randomness.shuffled(by_account):
+    for account_id in randomness.shuffle(by_account):
         if clock.now_ms() >= until_ms:
             telemetry.warning("webhooks_not_looked_for", accounts=len(by_account))
             telemetry.count("BackgroundFaults", task="webhooks_not_looked_for")
@@ -60,7 +60,7 @@ def lane_of(endpoint_id: str) -> str:
     return LANES[zlib.crc32(endpoint_id.encode()) % len(LANES)]
 
 
-def new(endpoint: Endpoint, message_id: str, kind: str, body: str, *, due_at: int) -> Delivery:
+def new_delivery(endpoint: Endpoint, message_id: str, kind: str, body: str, *, due_at: int) -> Delivery:
     """Build a delivery without storing it."""
     now_ms = clock.now_ms()
     return Delivery(
@@ -107,8 +107,8 @@ def _is_subscribed(endpoint: Endpoint, event: Event) -> bool:
 
 def _put(endpoint: Endpoint, event: Event) -> Delivery | None:
     """Store and return a delivery; None when it exists and was attempted already."""
-    delivery = new(endpoint, event.id, event.type, payload.of_event(event), due_at=clock.now_ms())
-    with models.may_be_refused():
+    delivery = new_delivery(endpoint, event.id, event.type, payload.of_event(event), due_at=clock.now_ms())
+    with models.ignore_condition_failure():
         delivery.save(condition=Delivery.id.does_not_exist())
         return delivery
     # The function that stored it may have crashed before sending it.

@@ -9,7 +9,7 @@ from chalicelib.core import clock, ids, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import Unreachable
 from chalicelib.events import kinds
-from chalicelib.events.notable import LATCHKEY
+from chalicelib.events.notable import SYSTEM
 from chalicelib.events.tables import Event
 from chalicelib.limits import stale_marks
 from chalicelib.webhooks import deliver, delivery_queue, endpoint_lock, endpoints, fan_out
@@ -20,7 +20,7 @@ POLICY_CACHE_MS = 400_000
 """Age from which a change needs no mark: API Gateway caches a policy for 300 s only."""
 
 
-def up(images: Iterable[dynamodb.Json]) -> None:
+def process(images: Iterable[dynamodb.Json]) -> None:
     """Process events, given as DynamoDB items."""
     events = [event for image in images if (event := _parse_event(image)) is not None]
     for event in events:
@@ -28,17 +28,17 @@ def up(images: Iterable[dynamodb.Json]) -> None:
             _restore_mark(event)
     # Failing, slow or backlogged endpoints are left to the sweep: they delay no other endpoint, and events stay in
     # order.
-    queued = fan_out.put(events)
+    queued = fan_out.enqueue(events)
     immediate = [delivery for endpoint, delivery in queued if delivery_queue.is_up_to_date(endpoint)]
     for endpoint in {
         endpoint.id: endpoint for endpoint, _ in queued if not delivery_queue.is_up_to_date(endpoint)
     }.values():
-        endpoint_lock.fall_behind(endpoint)
+        endpoint_lock.mark_backlogged(endpoint)
     deliver.send_all(delivery_queue.group_by_endpoint(immediate), clock.now_ms() + SEND_BUDGET_MS)
     for event in events:
         if event.type == kinds.ACCOUNT_DELETED:
             for endpoint in list(endpoints.of_account(event.account_id)):
-                endpoints.delete(endpoint, actor=LATCHKEY)
+                endpoints.delete(endpoint, actor=SYSTEM)
 
 
 def _parse_event(image: dynamodb.Json) -> Event | None:
@@ -47,7 +47,7 @@ def _parse_event(image: dynamodb.Json) -> Event | None:
         if not ids.is_id(image["id"]["S"], "evt"):
             return None
         event = Event.from_raw_data(image)
-        kinds.WORDS[event.type]
+        kinds.LABELS[event.type]
     except (KeyError, TypeError, ValueError, AttributeError):
         # An exception would make the stream retry this record for a day and block all later ones.
         telemetry.error("event_unreadable")

@@ -12,7 +12,7 @@ from chalicelib.webhooks.tables import Delivery
 
 def of_event(event: Event) -> str:
     """Return the message for an event; its data is what GET /v1/events returns."""
-    return _message(event.type, event.at, record.shown(event))
+    return _message(event.type, event.at, record.render(event))
 
 
 def body_of(delivery: Delivery) -> str:

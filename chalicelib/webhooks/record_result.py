@@ -26,9 +26,9 @@ def record_outcome(endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> 
         actions += _complete_as(DELIVERED if outcome.is_delivered else FAILED)
     # A success is final, whatever the outcome of a concurrent second attempt.
     condition = Delivery.created_at.exists() if outcome.is_delivered else Delivery.state == PENDING
-    with models.may_be_refused():
+    with models.ignore_condition_failure():
         delivery.update(actions=actions, condition=condition)
-    telemetry.measured(
+    telemetry.log_metrics(
         "webhook",
         {"WebhookAttempts": 1, "WebhookFailures": int(not outcome.is_delivered)},
         endpoint_id=endpoint.id,
@@ -46,7 +46,7 @@ def drop(endpoint_id: str, message_id: str, decided_at_ms: int) -> None:
     """
     queued_at = Delivery.queued_at
     is_unchanged = queued_at.does_not_exist() | (queued_at < decided_at_ms)
-    with models.may_be_refused():
+    with models.ignore_condition_failure():
         Delivery(endpoint_id, message_id).update(
             actions=_complete_as(FAILED), condition=(Delivery.state == PENDING) & is_unchanged
         )
@@ -81,7 +81,7 @@ def _count_failure(endpoint: Endpoint, outcome: Outcome, now_ms: int) -> None:
 
 
 def _update(endpoint: Endpoint, actions: list[Action]) -> None:
-    with models.may_be_refused():
+    with models.ignore_condition_failure():
         endpoint.update(actions=actions, condition=Endpoint.created_at.exists())
 
 

@@ -51,9 +51,9 @@ def next_attempt_at_ms(tries: int, now_ms: int, *, not_before_ms: int = 0, since
     return max(min(not_before_ms, end_ms), now_ms + delay_ms - spread_ms + randomness.below(2 * spread_ms + 1))
 
 
-def asked_for_ms(retry_after: str, now_ms: int) -> int:
+def parse_retry_after_ms(retry_after: str, now_ms: int) -> int:
     """Return the time in a `Retry-After` header, given in seconds or as a date; 0 when it is malformed or past."""
-    wait_s = http_syntax.whole(retry_after)
+    wait_s = http_syntax.parse_integer(retry_after)
     if wait_s is not None:
         return now_ms + wait_s * 1000
     if len(retry_after) > DATE_LENGTH_MAX or not retry_after.isascii():

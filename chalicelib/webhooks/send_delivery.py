@@ -73,13 +73,13 @@ def send(
     except ssrf_safe_fetch.FetchError as error:
         return Outcome(at_ms, _since_ms(started_ns), None, problem=str(error))
     text = response.body.decode("utf-8", "replace") or None
-    not_before_ms = retry_schedule.asked_for_ms(response.headers.get("retry-after", ""), clock.now_ms())
+    not_before_ms = retry_schedule.parse_retry_after_ms(response.headers.get("retry-after", ""), clock.now_ms())
     return Outcome(at_ms, _since_ms(started_ns), response.status, text, _problem(response.status), not_before_ms)
 
 
 def is_local() -> bool:
     """Return whether receivers on this machine are allowed: only where the public URL is on it, in a local run."""
-    return ssrf_rule.is_on_this_machine(settings.current().public_url)
+    return ssrf_rule.is_loopback_url(settings.current().public_url)
 
 
 def _problem(status: int) -> str | None:

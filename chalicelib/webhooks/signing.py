@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Iterable
 
 from chalicelib.core import clock
-from chalicelib.core.root_key import stage_key
+from chalicelib.core.root_key import derive_secret
 from chalicelib.webhooks.tables import Endpoint
 
 PREFIX = "whsec_"
@@ -42,4 +42,4 @@ def headers(message_id: str, at_s: int, body: bytes, keys: Iterable[bytes]) -> d
 
 
 def _key(endpoint: Endpoint, version: int) -> bytes:
-    return stage_key(f"webhook {endpoint.id} {version}")
+    return derive_secret(f"webhook {endpoint.id} {version}")

@@ -86,6 +86,6 @@ class Delivery(models.Table):
     # Attempts since it was last queued; `attempts` also holds earlier ones.
     tries = models.Integer(default=0)
     attempts: ListAttribute[Attempt] = ListAttribute(of=Attempt, default=list)
-    dies_at = models.DiesAt()
+    dies_at = models.DeleteAt()
 
     by_due = ByDue()

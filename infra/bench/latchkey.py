@@ -12,7 +12,7 @@ from typing import Any
 from chalicelib.accounts.create import create_account
 from chalicelib.api.authorizer import authorizer
 from chalicelib.core import clock, randomness, telemetry
-from chalicelib.credentials.issue import new_key, put_beside_the_others
+from chalicelib.credentials.issue import new_key, store_key
 from chalicelib.limits.tiers import Tier
 from infra import data
 from infra.local_gateway.lambda_context import LambdaContext
@@ -40,7 +40,7 @@ def ready() -> Iterator[Callable[[], int]]:
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a device, no path of ours
         telemetry.write_to(nowhere)
         data.create_missing_tables()
-        with telemetry.calls_watched() as calls:
+        with telemetry.record_calls() as calls:
             yield lambda: len(calls.made)
 
 
@@ -52,7 +52,7 @@ def callers(tier: Tier, count: int = SUBJECTS) -> list[Caller]:
 def _caller(tier: Tier) -> Caller:
     account = create_account(email=f"{randomness.base62(12).lower()}@example.com", name="Bench", tier=tier)
     issued = new_key(account.id, name="Bench", wanted=["read", "write", "keys"], expires_at=None, made_by=None)
-    put_beside_the_others(issued)
+    store_key(issued)
     return Caller(account.id, issued.secret)
 
 

@@ -30,7 +30,7 @@ def described(client: Any, name: str) -> dict[str, Any] | None:
 
 
 def output(stack: dict[str, Any] | None, name: str) -> str:
-    """Return what a stack says of itself under a name; "" where it says nothing, or there is none."""
+    """Return what a stack says of itself under a name; "" where it has no such output, or isn't there."""
     outputs = (stack or {}).get("Outputs", [])
     return next((str(each["OutputValue"]) for each in outputs if each["OutputKey"] == name), "")
 

@@ -25,17 +25,17 @@ class Inspection:
 
     @cached_property
     def stack(self) -> dict[str, Any] | None:
-        """The stack as CloudFormation describes it; None where there is none."""
+        """The stack as CloudFormation describes it; None where there is no stack."""
         return described(self._client, self.name)
 
     @property
     def status(self) -> str:
-        """The state that the stack is in; "" where there is none."""
+        """The state that the stack is in; "" where there is no stack."""
         return str(self.stack["StackStatus"]) if self.stack else ""
 
     @property
     def is_kept(self) -> bool:
-        """Whether a deployment goes on with the stack; one that isn't whole, or is being deleted, it makes anew."""
+        """Whether a deployment keeps the stack; one that isn't whole, or is being deleted, it makes anew."""
         is_empty = self.status == states.EMPTY and not self.made
         return self.stack is not None and not states.is_made_anew(self.status, is_empty=is_empty)
 
@@ -50,7 +50,7 @@ class Inspection:
         return self.chosen.get("Boundary", "")
 
     def output(self, name: str) -> str:
-        """Return what the stack says of itself under a name; "" where it says nothing."""
+        """Return what the stack says of itself under a name; "" where it has no such output."""
         return output(self.stack, name)
 
     @cached_property

@@ -18,7 +18,7 @@ class Drift(NamedTuple):
     off: list[str]
 
     def rehearsed(self) -> Iterator[str]:
-        """Yield a line for each, for whoever asks what a deployment would do."""
+        """Yield a line for each of a rehearsal."""
         yield from (f"{name} was deleted, and would be made again" for name in self.gone)
         yield from (f"{name} was switched off, and would be switched on" for name in self.off)
 

@@ -51,7 +51,7 @@ def remedy(again: str) -> str:
 
 
 def _web_acl(stage: str, api_id: str) -> str | None:
-    """Return the ARN of the web ACL before the API's stage; "" where there is none, None where there is no stage."""
+    """Return the ARN of the web ACL before the API's stage; "" where it has none, None where it isn't there."""
     gateways = boto3.client("apigateway")
     try:
         found = gateways.get_stage(restApiId=api_id, stageName=configuration.gateway_stage(stage))

@@ -33,7 +33,7 @@ class Way:
 
 WAYS = (
     Way(
-        name="answered by the API: one busy key",
+        name="answered by the API: one key, busy",
         inspected=2,
         reaches_api=True,
         sent_bytes=BUSY.sent_bytes + ADDED_BYTES,

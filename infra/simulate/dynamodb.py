@@ -6,7 +6,7 @@ from typing import Any
 from zlib import crc32
 
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import ConditionFailed, Throttled, Unreachable, WireError
+from chalicelib.core.dynamodb.errors import ConditionFailed, DynamoDBError, Throttled, Unreachable
 from infra.simulate import assumptions, ceilings
 from infra.simulate.assumptions import S
 from infra.simulate.table import Table, key_of
@@ -89,11 +89,11 @@ class DynamoDB:
         if fate > 1 - assumptions.LOST_AFTER:
             raise self._no_answer(sent_us)
         self.timeline.wait_until(sent_us + trip_us)
-        if isinstance(answer, WireError):
+        if isinstance(answer, DynamoDBError):
             raise answer
         return answer
 
-    def _write(self, request: dict[str, Any]) -> dynamodb.Json | WireError:
+    def _write(self, request: dict[str, Any]) -> dynamodb.Json | DynamoDBError:
         partition = self._partitions.setdefault(self.placement.of(key_of(request)[0]), Partition())
         # One unit is required, and the item's further units are consumed afterwards.
         if not partition.takes(1, self.timeline.now_us):

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from chalicelib.limits.admission import Refused
+from chalicelib.limits.admission import Rejected
 from chalicelib.limits.counter_items import Window
 from infra.simulate.assumptions import S
 from infra.simulate.clients import Account
@@ -66,7 +66,7 @@ class Judge:
         self.unasked += 1
         self._note_moment(account, arrived_us)
 
-    def refuse(self, account: Account, refusal: Refused) -> None:
+    def refuse(self, account: Account, refusal: Rejected) -> None:
         """Record a rejection."""
         self.refused[refusal.limit] += 1
         if account.compliant:

@@ -76,10 +76,10 @@ def _in_use(service: Service, processes: Processes) -> Iterator[None]:
         stack.callback(random.setstate, random.getstate())
         # The source of the product's retry jitter.
         random.seed(service.scenario.seed)
-        stack.enter_context(settings.in_use(SETTINGS))
-        stack.enter_context(clock.driven_by(service.now_ms))
-        stack.enter_context(clock.paused_by(service.pause))
-        stack.enter_context(dynamodb.sent_by(service.send))
+        stack.enter_context(settings.override(SETTINGS))
+        stack.enter_context(clock.use_wall_clock(service.now_ms))
+        stack.enter_context(clock.use_sleep(service.pause))
+        stack.enter_context(dynamodb.use_sender(service.send))
         stack.callback(telemetry.write_to, None)
         telemetry.write_to(_Nowhere())  # type: ignore[arg-type]  # a minimal text stream
         yield

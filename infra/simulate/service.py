@@ -6,10 +6,10 @@ from random import Random
 
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import Unreachable, WireError
+from chalicelib.core.dynamodb.errors import DynamoDBError, Unreachable
 from chalicelib.credentials.revocation_check import ROUNDS_MAX
 from chalicelib.limits import fail_open, stale_marks
-from chalicelib.limits.admission import Refused, Stale, admit
+from chalicelib.limits.admission import Rejected, Stale, admit
 from chalicelib.limits.counter_items import window_at
 from infra.simulate import assumptions
 from infra.simulate.assumptions import MS, S
@@ -58,7 +58,7 @@ class Service:
             answer = self.database.send(operation, body)
             function.unanswered = False
             return answer
-        except WireError as error:
+        except DynamoDBError as error:
             function.unanswered = isinstance(error, Unreachable)
             raise
         finally:
@@ -95,7 +95,7 @@ class Service:
         begun_us, calls = self.timeline.now_us, self._function().calls
         try:
             self._admit(account, arrived_us)
-        except Refused as refusal:
+        except Rejected as refusal:
             self.judge.refuse(account, refusal)
             self._ask_again(account, refusal.retry_after_s, tries)
         if account.compliant:
@@ -109,7 +109,7 @@ class Service:
         principal = self._believed(account, function)
         for _ in range(ROUNDS_MAX):
             window = window_at(account.subject, account.tier, clock.now_ms())
-            function.unanswered, calls = fail_open.lasts(window.now_ms), function.calls
+            function.unanswered, calls = fail_open.is_active(window.now_ms), function.calls
             try:
                 admit(account.subject, account.tier, counter=COUNTER, verified_at_ms=principal.verified_at_ms)
             except Stale as stale_since:

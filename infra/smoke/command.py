@@ -76,7 +76,7 @@ def smoke(run: Run, file: Path) -> int:
     began_s = time.monotonic()
     status = 0
     try:
-        with settings.in_use(run.target.settings), actors.operator_for("make smoke"), manage.no_log_lines():
+        with settings.override(run.target.settings), actors.act_as_operator("make smoke"), manage.no_log_lines():
             _check(run)
     except KeyboardInterrupt:
         run.outcomes.differs("the whole run", expected="its end", got="an interruption")

@@ -93,7 +93,7 @@ def of_head(run: Run, path: str, key: str = "") -> list[str]:
 
 def _without_limits(run: Run) -> list[str]:
     """Return the limit headers missing from responses of every kind: pages, files, documents, OAuth."""
-    wanted = dict.fromkeys(limit_headers.NOBODY, compare.NUMBER)
+    wanted = dict.fromkeys(limit_headers.NO_LIMITS, compare.NUMBER)
     found = []
     for method, path in ANSWERED:
         came = run.call(method, path)

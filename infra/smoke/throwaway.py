@@ -81,9 +81,9 @@ def account(run: Run) -> Iterator[Account]:
 
 def _make_in_tables(made: Account) -> None:
     from chalicelib.accounts.create import create_account
-    from chalicelib.accounts.passwords import hashed
+    from chalicelib.accounts.passwords import hash_password
 
-    password_hash, now_ms = hashed(made.password), clock.now_ms()
+    password_hash, now_ms = hash_password(made.password), clock.now_ms()
     made.id = create_account(
         email=made.email, name=NAME, tier=TIER, password_hash=password_hash, verified_at_ms=now_ms
     ).id
@@ -169,7 +169,7 @@ def _suspend(made: Account) -> None:
     if made.run.target.stage:
         from chalicelib.accounts import change, states
 
-        change.set_standing(made.id, tier=None, status=states.SUSPENDED, actor="operator")
+        change.set_tier_and_status(made.id, tier=None, status=states.SUSPENDED, actor="operator")
     else:
         path, body = f"/v1/users/{made.id}", {"status": "suspended"}
         expect(200, "PATCH /v1/users/{id}", made.run.call("PATCH", path, made.run.target.admin_key, body=body))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.accounts import change, find, unfinished
+from chalicelib.accounts import change, find, pending_terminations
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
@@ -19,7 +19,7 @@ from tests.support.harness import TestApp
 def test_rename_changes_only_the_name(latchkey: TestApp) -> None:
     """It writes the account and an event, and sets no mark."""
     account = latchkey.account()
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         assert change.rename(account.id, "Ada B").name == "Ada B"
     assert calls.made == [("TransactWriteItems", ""), ("GetItem", "latchkey-test-accounts")]
 
@@ -27,11 +27,11 @@ def test_rename_changes_only_the_name(latchkey: TestApp) -> None:
 def test_tier_and_status_change_separately_or_together(latchkey: TestApp) -> None:
     """A field that is None stays unchanged."""
     account = latchkey.account()
-    change.set_standing(account.id, tier=PRO, status=None, actor="test")
-    change.set_standing(account.id, tier=None, status="suspended", actor="test")
+    change.set_tier_and_status(account.id, tier=PRO, status=None, actor="test")
+    change.set_tier_and_status(account.id, tier=None, status="suspended", actor="test")
     assert (found := find.account_by_id(account.id)).tier == "pro"
     assert found.status == "suspended"
-    change.set_standing(account.id, tier=ENTERPRISE, status="active", actor="test")
+    change.set_tier_and_status(account.id, tier=ENTERPRISE, status="active", actor="test")
     assert (found := find.account_by_id(account.id)).tier == "enterprise"
     assert found.status == "active"
 
@@ -41,7 +41,7 @@ def test_suspension_ends_console_sessions_permanently(latchkey: TestApp) -> None
     account = latchkey.account()
     epochs = []
     for status in ("suspended", "active", "suspended"):
-        change.set_standing(account.id, tier=None, status=status, actor="test")
+        change.set_tier_and_status(account.id, tier=None, status=status, actor="test")
         epochs.append(find.account_by_id(account.id).session_epoch)
     assert epochs == [1, 1, 2]
 
@@ -52,7 +52,7 @@ def test_change_doesnt_create_a_missing_account(latchkey: TestApp, account_id: s
     with pytest.raises(errors.NotFound):
         change.rename(account_id, "Ghost")
     with pytest.raises(errors.NotFound):
-        change.set_standing(account_id, tier=PRO, status=None, actor="test")
+        change.set_tier_and_status(account_id, tier=PRO, status=None, actor="test")
     assert Account.count() == 0
 
 
@@ -61,7 +61,7 @@ def test_change_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
     account = latchkey.account()
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
     with pytest.raises(errors.Unavailable, match="Repeat the request"):
-        change.set_standing(account.id, tier=None, status="suspended", actor="test")
+        change.set_tier_and_status(account.id, tier=None, status="suspended", actor="test")
     assert find.account_by_id(account.id).status == "suspended"
 
 
@@ -81,7 +81,7 @@ def test_each_change_is_recorded_with_its_fields_only(latchkey: TestApp) -> None
         (None, "suspended", {"status": "suspended"}),
         (ENTERPRISE, "active", {"tier": "enterprise", "status": "active"}),
     ):
-        change.set_standing(account.id, tier=tier, status=status, actor="operator", reason="Because")
+        change.set_tier_and_status(account.id, tier=tier, status=status, actor="operator", reason="Because")
         assert last_event(account) == ("account.standing_changed", changed, "operator", "Because")
     for admin, word in ((True, "yes"), (False, "no")):
         change.set_admin(account.id, admin)
@@ -92,9 +92,9 @@ def test_each_change_is_recorded_with_its_fields_only(latchkey: TestApp) -> None
 @pytest.mark.parametrize(
     "deed",
     [
-        lambda account_id: change.set_standing(account_id, tier=PRO, status=None, actor="operator"),
-        lambda account_id: change.set_standing(account_id, tier=None, status="suspended", actor="operator"),
-        lambda account_id: change.set_standing(account_id, tier=None, status="active", actor="operator"),
+        lambda account_id: change.set_tier_and_status(account_id, tier=PRO, status=None, actor="operator"),
+        lambda account_id: change.set_tier_and_status(account_id, tier=None, status="suspended", actor="operator"),
+        lambda account_id: change.set_tier_and_status(account_id, tier=None, status="active", actor="operator"),
         lambda account_id: change.set_admin(account_id, True),
     ],
     ids=["tier", "suspended", "reinstated", "admin"],
@@ -113,13 +113,13 @@ def test_each_change_sets_the_mark(latchkey: TestApp, deed: Callable[[str], None
 def test_own_account_cant_be_suspended(latchkey: TestApp) -> None:
     """The user couldn't undo it. Their own tier, and other accounts, can be changed."""
     admin, other = latchkey.account(admin=True), latchkey.account()
-    with actors.administrator(admin.id, "Because"):
+    with actors.act_as_administrator(admin.id, "Because"):
         with pytest.raises(errors.Conflict, match="Ask another administrator"):
-            change.set_standing(admin.id, tier=PRO, status="suspended", actor=admin.id)
+            change.set_tier_and_status(admin.id, tier=PRO, status="suspended", actor=admin.id)
         with pytest.raises(errors.Conflict):
             change.check_is_other(admin.id)
-        change.set_standing(admin.id, tier=PRO, status="active", actor=admin.id)
-        change.set_standing(other.id, tier=None, status="suspended", actor=admin.id)
+        change.set_tier_and_status(admin.id, tier=PRO, status="active", actor=admin.id)
+        change.set_tier_and_status(other.id, tier=None, status="suspended", actor=admin.id)
     stands = [find.account_by_id(each.id) for each in (admin, other)]
     assert [(each.tier, each.status) for each in stands] == [("pro", "active"), ("free", "suspended")]
 
@@ -127,11 +127,11 @@ def test_own_account_cant_be_suspended(latchkey: TestApp) -> None:
 def test_only_a_suspension_stores_a_pending_termination(latchkey: TestApp) -> None:
     """It has its progress and start time; a new tier or a reinstatement stores none."""
     account = latchkey.account()
-    change.set_standing(account.id, tier=PRO, status=None, actor="operator")
-    change.set_standing(account.id, tier=None, status="active", actor="operator")
-    assert list(unfinished.all_there_are()) == []
-    change.set_standing(account.id, tier=None, status="suspended", actor="operator")
-    (pending,) = unfinished.all_there_are()
+    change.set_tier_and_status(account.id, tier=PRO, status=None, actor="operator")
+    change.set_tier_and_status(account.id, tier=None, status="active", actor="operator")
+    assert list(pending_terminations.all_pending()) == []
+    change.set_tier_and_status(account.id, tier=None, status="suspended", actor="operator")
+    (pending,) = pending_terminations.all_pending()
     assert (pending.kind, pending.subject, pending.began_at) == ("owner", account.id, clock.now_ms())
 
 
@@ -141,6 +141,6 @@ def test_suspension_marks_users_of_the_accounts_clients_in_the_request(latchkey:
     app = register_client(latchkey, owner=owner)
     grants.new(user.id, app.id, scopes={"read"}, resources=set()).save()
     latchkey.clock.forward(1)
-    change.set_standing(owner.id, tier=None, status="suspended", actor="operator")
+    change.set_tier_and_status(owner.id, tier=None, status="suspended", actor="operator")
     assert stale_marks.is_marked(user.id, clock.now_ms())
-    assert [each.step for each in unfinished.all_there_are()] == [app.id]
+    assert [each.step for each in pending_terminations.all_pending()] == [app.id]

@@ -4,7 +4,7 @@ import pytest
 from pynamodb.exceptions import TransactWriteError
 
 from chalicelib.accounts.create import create_account, new_account, store
-from chalicelib.accounts.tables import Account, Email
+from chalicelib.accounts.tables import Account, EmailClaim
 from chalicelib.core import errors
 from chalicelib.core.dynamodb import models
 from chalicelib.events import record
@@ -27,7 +27,7 @@ def test_second_claim_on_an_address_fails_and_stores_nothing(latchkey: TestApp) 
     with pytest.raises(errors.Conflict):
         create_account(email="ADA@example.com", name="Eve", tier=FREE)
     assert [account.id for account in Account.scan()] == [first.id]
-    assert Email.get("ada@example.com").account_id == first.id
+    assert EmailClaim.get("ada@example.com").account_id == first.id
 
 
 def test_account_with_an_invalid_address_is_rejected(latchkey: TestApp) -> None:
@@ -55,19 +55,19 @@ def test_new_account_is_stored_with_all_attributes_and_recorded(latchkey: TestAp
 
 def test_additional_write_is_stored_with_the_account_or_neither_is(latchkey: TestApp) -> None:
     """If its condition fails, it is a conflict, and no account is created."""
-    refused = Email("taken@example.com", account_id="acc_x")
+    refused = EmailClaim("taken@example.com", account_id="acc_x")
     refused.save()
 
     def beside(write: models.Transaction, account: Account) -> None:
-        write.save(Email("taken@example.com", account_id=account.id), condition=Email.email.does_not_exist())
+        write.save(EmailClaim("taken@example.com", account_id=account.id), condition=EmailClaim.email.does_not_exist())
 
     with pytest.raises(errors.Conflict, match="An account with this email exists"):
         create_account(email="ada@example.com", name="Ada", tier=FREE, beside=beside)
-    assert (Account.count(), [each.account_id for each in Email.scan()]) == (0, ["acc_x"])
+    assert (Account.count(), [each.account_id for each in EmailClaim.scan()]) == (0, ["acc_x"])
     refused.delete()
     made = create_account(email="ada@example.com", name="Ada", tier=FREE, beside=beside)
-    assert {each.account_id for each in Email.scan()} == {made.id}
-    assert Email.count() == 2
+    assert {each.account_id for each in EmailClaim.scan()} == {made.id}
+    assert EmailClaim.count() == 2
 
 
 def test_account_doesnt_overwrite_another_with_its_id(latchkey: TestApp) -> None:
@@ -77,7 +77,7 @@ def test_account_doesnt_overwrite_another_with_its_id(latchkey: TestApp) -> None
     second.id = first.id
     with pytest.raises(TransactWriteError):
         store(second)
-    assert ([each.name for each in Account.scan()], Email.count()) == (["Ada"], 1)
+    assert ([each.name for each in Account.scan()], EmailClaim.count()) == (["Ada"], 1)
 
 
 def test_database_error_is_not_reported_as_a_conflict(latchkey: TestApp) -> None:

@@ -8,13 +8,13 @@ import pytest
 
 from chalicelib.accounts import email_links, self_service, sessions, sign_up
 from chalicelib.accounts.email_address import hash_claim
-from chalicelib.accounts.email_not_sent import MailNotSent
+from chalicelib.accounts.email_not_sent import EmailNotSent
 from chalicelib.accounts.password_attempts import Caller
 from chalicelib.accounts.sessions import LoggedIn
 from chalicelib.accounts.tables import Account
 from chalicelib.core import settings, telemetry
 from chalicelib.limits import tiers
-from chalicelib.limits.admission import Refused
+from chalicelib.limits.admission import Rejected
 from tests.support.console_client import CALLER, PASSWORD, new_account
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
@@ -28,7 +28,7 @@ NEW = "new@example.com"
 def unsendable(latchkey: TestApp) -> Iterator[None]:
     """An SES sender that isn't verified, so that SES rejects its emails."""
     telemetry.write_to(io.StringIO())
-    with settings.in_use(replace(settings.current(), mail_from="unverified@example.com")):
+    with settings.override(replace(settings.current(), mail_from="unverified@example.com")):
         yield
     telemetry.write_to(None)
 
@@ -47,12 +47,12 @@ def visit(account: Account) -> LoggedIn:
 
 def changes(account: Account, email: str = NEW, caller: Caller = CALLER) -> None:
     """Request an email change."""
-    self_service.ask_for_email(visit(account), caller=caller, password=PASSWORD, email=email, base_url=BASE)
+    self_service.request_email_change(visit(account), caller=caller, password=PASSWORD, email=email, base_url=BASE)
 
 
 def resets(caller: Caller = CALLER) -> None:
     """Request a password reset."""
-    sign_up.ask_for_reset(email=ADA, caller=caller, base_url=BASE)
+    sign_up.request_password_reset(email=ADA, caller=caller, base_url=BASE)
 
 
 def signs_up(caller: Caller = CALLER) -> None:
@@ -67,20 +67,20 @@ def test_email_changes_of_an_account_dont_limit_others(latchkey: TestApp, box: M
     attacker, rightful = new_account(name="Mallory"), new_account()
     for _ in range(5):
         changes(attacker, caller=network(1) if from_elsewhere else CALLER)
-    with pytest.raises(Refused):
+    with pytest.raises(Rejected):
         changes(attacker)
     assert len(box.take()) == 5
     changes(rightful)
-    assert email_links.looked_up(box.take_one().token, email_links.CHANGE_EMAIL).account_id == rightful.id
+    assert email_links.find_link(box.take_one().token, email_links.CHANGE_EMAIL).account_id == rightful.id
 
 
 def test_email_changes_of_many_accounts_dont_limit_the_first_of_another(latchkey: TestApp, box: Mailbox) -> None:
     """An address gets 20 an hour, besides the first of each account; a limit is reported."""
     rightful = new_account()
-    latchkey.set_counters(f"mail_{hash_claim(NEW)}", tiers.EMAIL_CHANGE_MAILS.address, used=20)
+    latchkey.set_counters(f"mail_{hash_claim(NEW)}", tiers.EMAIL_CHANGE_EMAILS.address, used=20)
     changes(rightful)
     assert box.take_one().to == NEW
-    with pytest.raises(Refused):
+    with pytest.raises(Rejected):
         changes(rightful)
     assert box.take() == []
 
@@ -92,7 +92,7 @@ def test_email_change_has_the_same_limits_for_a_known_address(latchkey: TestApp,
         asker = new_account()
         for _ in range(5):
             changes(asker, email)
-        with pytest.raises(Refused):
+        with pytest.raises(Rejected):
             changes(asker, email)
 
 
@@ -126,7 +126,7 @@ def test_address_gets_twenty_emails_of_a_kind_an_hour(latchkey: TestApp, box: Ma
 def test_remembered_device_has_its_own_allowance_of_resets(latchkey: TestApp, box: Mailbox) -> None:
     """It gets five an hour, whatever anonymous callers requested for the address."""
     account = new_account(email=ADA)
-    latchkey.set_counters(f"mail_{hash_claim(ADA)}", tiers.RESET_MAILS.address, used=20)
+    latchkey.set_counters(f"mail_{hash_claim(ADA)}", tiers.RESET_EMAILS.address, used=20)
     device = replace(CALLER, device=sessions.remember_device(account))
     for _ in range(7):
         resets(device)
@@ -138,10 +138,10 @@ def test_remembered_device_has_its_own_allowance_of_resets(latchkey: TestApp, bo
 def test_verification_by_a_logged_in_user_is_counted_for_the_account(latchkey: TestApp, box: Mailbox) -> None:
     """Sign-ups of others with the address don't count; the sixth is reported as rejected."""
     account = new_account(email=ADA, verified=False)
-    latchkey.set_counters(f"mail_{hash_claim(ADA)}", tiers.VERIFICATION_MAILS.address, used=20)
+    latchkey.set_counters(f"mail_{hash_claim(ADA)}", tiers.VERIFICATION_EMAILS.address, used=20)
     for _ in range(5):
         sign_up.send_verification(account, networks=CALLER.networks, base_url=BASE)
-    with pytest.raises(Refused):
+    with pytest.raises(Rejected):
         sign_up.send_verification(account, networks=CALLER.networks, base_url=BASE)
     assert len(box.take()) == 5
 
@@ -156,6 +156,6 @@ def test_failed_email_is_reported_except_for_a_reset(latchkey: TestApp) -> None:
         signs_up,
     ]
     for ask in asked:
-        with pytest.raises(MailNotSent, match="couldn't be sent"):
+        with pytest.raises(EmailNotSent, match="couldn't be sent"):
             ask()
     resets()

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
 
-from chalicelib.accounts import email_links, find, invite, pending_sign_up, sessions, unfinished, unverified
-from chalicelib.accounts.tables import Account, Email, OneTimeToken, Session
+from chalicelib.accounts import email_links, find, invite, pending_sign_up, pending_terminations, sessions, unverified
+from chalicelib.accounts.tables import Account, EmailClaim, OneTimeToken, Session
 from chalicelib.core import clock, errors, randomness, settings
 from chalicelib.events import record
 from chalicelib.limits import stale_marks, tiers
@@ -22,12 +22,12 @@ NEW_EMAIL = "lovelace@example.com"
 def token_of_new_link(account: Account, purpose: str, email: str = NEW_EMAIL) -> OneTimeToken:
     """Return the token of a new link."""
     to = email if purpose == MOVE else account.email
-    return email_links.looked_up(
+    return email_links.find_link(
         email_links.new_link(account.id, purpose, email=to, epoch=account.session_epoch), purpose
     )
 
 
-USES: dict[str, Callable[[OneTimeToken, Account], unfinished.Unfinished | None]] = {
+USES: dict[str, Callable[[OneTimeToken, Account], pending_terminations.PendingTermination | None]] = {
     VERIFY: lambda token, account: email_links.verify_email(token, account),
     RESET: lambda token, account: email_links.set_password(token, account, hash_of("another")),
     MOVE: lambda token, account: email_links.change_email(token, account),
@@ -59,7 +59,7 @@ def test_link_doesnt_recreate_an_account_deleted_since_it_was_read(latchkey: Tes
         with pytest.raises(email_links.SpentLink):
             USES[purpose](token, account)
         with pytest.raises(email_links.SpentLink):
-            email_links.account_of(token)
+            email_links.account_of_link(token)
         assert Account.get(account.id).serialize() == before
 
 
@@ -94,17 +94,17 @@ def test_email_change_requires_the_address_that_was_read(latchkey: TestApp) -> N
     with pytest.raises(email_links.SpentLink):
         email_links.change_email(late, account)
     assert Account.get(account.id).email == "first@example.com"
-    assert [each.email for each in Email.scan()] == ["first@example.com"]
+    assert [each.email for each in EmailClaim.scan()] == ["first@example.com"]
 
 
 def test_email_change_doesnt_delete_a_claim_of_another_account(latchkey: TestApp) -> None:
     """Even if the old address is claimed by another account."""
     account = new_account()
     token = token_of_new_link(account, MOVE)
-    Email(account.email, account_id="acc_other").save()
+    EmailClaim(account.email, account_id="acc_other").save()
     with pytest.raises(email_links.SpentLink):
         email_links.change_email(token, account)
-    assert [each.account_id for each in Email.scan()] == ["acc_other"]
+    assert [each.account_id for each in EmailClaim.scan()] == ["acc_other"]
 
 
 @pytest.mark.parametrize(("typed", "kept"), [("Love@example.com", "Love@example.com"), ("love@example.com", None)])
@@ -133,7 +133,7 @@ def test_use_of_a_link_is_recorded_once(latchkey: TestApp, purpose: str, verifie
     is_moot = verified and purpose == VERIFY
     expected = ["account.created"] if is_moot else [kinds[purpose], "account.created"]
     assert [event.type for event in record.newest_first(account.id, 9)] == expected
-    left = [(each.kind, each.subject, each.began_at) for each in unfinished.all_there_are()]
+    left = [(each.kind, each.subject, each.began_at) for each in pending_terminations.all_pending()]
     assert left == ([] if verified else [("proof", account.id, clock.now_ms())])
     assert (pending is None) is verified
     stored = Account.get(account.id)
@@ -155,11 +155,11 @@ def test_reset_returns_the_termination_of_the_selected_items(latchkey: TestApp) 
     """It is stored with the reset; after a first verification everything is terminated instead."""
     for verified, kind in ((True, "reset"), (False, "proof")):
         account = new_account(verified=verified)
-        chosen = unfinished.new_choice(unfinished.OF_RESET, account.id, {"key_1"}, by="x")
+        chosen = pending_terminations.new_choice(pending_terminations.OF_RESET, account.id, {"key_1"}, by="x")
         pending = email_links.set_password(token_of_new_link(account, RESET), account, "hash", chosen)
         assert pending is not None
         assert pending.kind == kind
-        assert kind in {each.kind for each in unfinished.all_there_are() if each.subject == account.id}
+        assert kind in {each.kind for each in pending_terminations.all_pending() if each.subject == account.id}
 
 
 @pytest.mark.parametrize("with_session", [True, False])
@@ -200,22 +200,22 @@ def test_only_the_session_that_used_the_link_stays_active(latchkey: TestApp, pur
 def test_link_by_the_operator_is_recorded_and_verifies_nothing(latchkey: TestApp) -> None:
     """It was not sent to the address; for a deleted account none is created."""
     account = new_account(verified=False)
-    token = email_links.looked_up(email_links.handed_over(account), RESET)
+    token = email_links.find_link(email_links.create_password_link(account), RESET)
     assert [token.email, token.epoch] == [None, 0]
     assert record.newest_first(account.id, 1)[0].type == "account.password_link_made"
-    assert email_links.set_password(token, email_links.account_of(token), "hash") is None
+    assert email_links.set_password(token, email_links.account_of_link(token), "hash") is None
     assert not Account.get(account.id).is_verified
     Account(account.id).update(actions=[Account.listed.remove()])
     with pytest.raises(errors.NotFound, match="no such user"):
-        email_links.handed_over(account)
+        email_links.create_password_link(account)
     assert OneTimeToken.count() == 1
 
 
 def test_link_without_an_account_is_invalid(latchkey: TestApp) -> None:
     """It is stored so that the time doesn't reveal that no account has the address."""
-    token = email_links.looked_up(email_links.new_link(find.NO_ACCOUNT, RESET, email="a@b.example", epoch=0), RESET)
+    token = email_links.find_link(email_links.new_link(find.NO_ACCOUNT, RESET, email="a@b.example", epoch=0), RESET)
     with pytest.raises(email_links.SpentLink) as spent:
-        email_links.account_of(token)
+        email_links.account_of_link(token)
     assert (spent.value.status, spent.value.error) == (410, "spent_link")
 
 
@@ -224,23 +224,23 @@ def test_link_without_an_account_is_invalid(latchkey: TestApp) -> None:
 def test_address_must_be_verified_if_email_is_configured(latchkey: TestApp, with_mail: bool, verified: bool) -> None:
     """Without email it can't be."""
     account = new_account(verified=verified)
-    with settings.in_use(replace(settings.current(), mail_from="a@example.com" if with_mail else "")):
-        assert unverified.is_unproven(account) is (with_mail and not verified)
+    with settings.override(replace(settings.current(), mail_from="a@example.com" if with_mail else "")):
+        assert unverified.must_verify_email(account) is (with_mail and not verified)
         if with_mail and not verified:
             with pytest.raises(errors.Conflict, match="Request a link in Settings > Account"):
-                unverified.check_proven(account)
+                unverified.require_verified_email(account)
         else:
-            unverified.check_proven(account)
+            unverified.require_verified_email(account)
 
 
 def test_token_doesnt_overwrite_another(latchkey: TestApp) -> None:
     """Even if two random secrets are equal."""
     first, other = new_account(), new_account(name="Eve")
-    with randomness.drawn_from(lambda _: 0):
-        digest = email_links.looked_up(email_links.new_link(first.id, RESET, epoch=0), RESET).digest
+    with randomness.use_generator(lambda _: 0):
+        digest = email_links.find_link(email_links.new_link(first.id, RESET, epoch=0), RESET).digest
         for deed in (
             lambda: email_links.new_link(other.id, RESET, epoch=0),
-            lambda: email_links.handed_over(other),
+            lambda: email_links.create_password_link(other),
             lambda: invite.invite(email="new@example.com", name="New", tier=tiers.FREE),
             lambda: pending_sign_up.new_token(pending_sign_up.PendingSignUp("a@b.example", "A", "hash", "x")),
         ):

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.accounts import change, email_links, self_service, sessions, sign_up, states
 from chalicelib.accounts.invite import invite
-from chalicelib.accounts.tables import Account, Email, OneTimeToken
+from chalicelib.accounts.tables import Account, EmailClaim, OneTimeToken
 from chalicelib.core import errors, secrets, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers
@@ -29,8 +29,8 @@ def link(account: Account, purpose: str) -> str:
 
 def use(secret: str, purpose: str) -> None:
     """Use a link, as the button on its page does."""
-    token = email_links.looked_up(secret, purpose)
-    account = email_links.account_of(token)
+    token = email_links.find_link(secret, purpose)
+    account = email_links.account_of_link(token)
     if purpose == email_links.SET_PASSWORD:
         email_links.set_password(token, account, hash_of(OTHER))
     elif purpose == email_links.VERIFY_EMAIL:
@@ -54,18 +54,18 @@ def test_link_expires_after_one_hour(latchkey: TestApp, purpose: str) -> None:
     account = new_account(verified=False)
     in_time, too_late = link(account, purpose), link(account, purpose)
     latchkey.clock.forward(3_600 - 0.001)
-    email_links.looked_up(too_late, purpose)
+    email_links.find_link(too_late, purpose)
     use(in_time, purpose)
     latchkey.clock.forward(0.001)
     with pytest.raises(email_links.SpentLink):
-        email_links.looked_up(too_late, purpose)
+        email_links.find_link(too_late, purpose)
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_link_that_expires_between_read_and_use_is_rejected(latchkey: TestApp, purpose: str) -> None:
     """The condition of the write has the expiry."""
     account = new_account(verified=False)
-    token = email_links.looked_up(link(account, purpose), purpose)
+    token = email_links.find_link(link(account, purpose), purpose)
     latchkey.clock.forward(3_600)
     use_of: dict[str, Callable[[], object]] = {
         email_links.SET_PASSWORD: lambda: email_links.set_password(token, account, hash_of(OTHER)),
@@ -84,9 +84,9 @@ def test_link_that_expires_between_read_and_use_is_rejected(latchkey: TestApp, p
 def test_reading_a_link_doesnt_consume_it(latchkey: TestApp, purpose: str) -> None:
     """An email scanner may open it."""
     secret = link(new_account(verified=False), purpose)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         for _ in range(3):
-            email_links.account_of(email_links.looked_up(secret, purpose))
+            email_links.account_of_link(email_links.find_link(secret, purpose))
     assert {operation for operation, _ in calls.made} == {"GetItem"}
     use(secret, purpose)
 
@@ -97,17 +97,17 @@ def test_link_is_valid_for_its_purpose_only(latchkey: TestApp, purpose: str, ask
     """A link to verify an address can't set a password."""
     secret = link(new_account(verified=False), purpose)
     if asked == purpose:
-        assert email_links.looked_up(secret, asked).purpose == purpose
+        assert email_links.find_link(secret, asked).purpose == purpose
     else:
         with pytest.raises(email_links.SpentLink):
-            email_links.looked_up(secret, asked)
+            email_links.find_link(secret, asked)
 
 
 @pytest.mark.parametrize("secret", ["", "nonsense", "lk_ml_" + "0" * 36, "é" * 42])
 def test_malformed_link_is_rejected_without_a_database_call(latchkey: TestApp, secret: str) -> None:
     """The error is that for a used link."""
-    with telemetry.calls_watched() as calls, pytest.raises(email_links.SpentLink) as refused:
-        email_links.looked_up(secret, email_links.SET_PASSWORD)
+    with telemetry.record_calls() as calls, pytest.raises(email_links.SpentLink) as refused:
+        email_links.find_link(secret, email_links.SET_PASSWORD)
     assert (calls.made, refused.value.status) == ([], 410)
     assert refused.value.message == "This link was already used or has expired. Request a new one."
 
@@ -116,7 +116,7 @@ def test_secret_of_another_kind_is_no_link(latchkey: TestApp) -> None:
     """An API key or a session is rejected by its kind."""
     for kind in ("test", secrets.SESSION_KIND):
         with pytest.raises(email_links.SpentLink):
-            email_links.looked_up(secrets.mint(kind), email_links.SET_PASSWORD)
+            email_links.find_link(secrets.mint(kind), email_links.SET_PASSWORD)
 
 
 def test_secret_of_a_link_is_not_stored(latchkey: TestApp) -> None:
@@ -176,7 +176,7 @@ def test_email_change_moves_the_claim(latchkey: TestApp) -> None:
     account = new_account()
     use(link(account, email_links.CHANGE_EMAIL), email_links.CHANGE_EMAIL)
     assert Account.get(account.id).email == NEW_EMAIL
-    assert Email.get(NEW_EMAIL).account_id == account.id
+    assert EmailClaim.get(NEW_EMAIL).account_id == account.id
     assert new_account(email=account.email).email == account.email
 
 
@@ -188,8 +188,8 @@ def test_change_to_an_address_that_another_account_took_is_a_conflict(latchkey: 
     with pytest.raises(errors.Conflict):
         use(secret, email_links.CHANGE_EMAIL)
     assert Account.get(account.id).email == account.email
-    assert Email.get(NEW_EMAIL).account_id == other.id
-    email_links.looked_up(secret, email_links.CHANGE_EMAIL)
+    assert EmailClaim.get(NEW_EMAIL).account_id == other.id
+    email_links.find_link(secret, email_links.CHANGE_EMAIL)
 
 
 def test_link_to_a_former_address_is_invalid(latchkey: TestApp) -> None:
@@ -209,7 +209,7 @@ def test_link_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, purpos
     account = new_account()
     session = sessions.session_of(sessions.open_session(account))
     secret = link(account, purpose)
-    token = email_links.looked_up(secret, purpose)
+    token = email_links.find_link(secret, purpose)
     assert session is not None
     if what == "password_change":
         self_service.change_password(
@@ -218,7 +218,7 @@ def test_link_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, purpos
     elif what == "reset":
         use(link(account, email_links.SET_PASSWORD), email_links.SET_PASSWORD)
     else:
-        change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
+        change.set_tier_and_status(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     with pytest.raises(email_links.SpentLink):
         use(secret, purpose)
     # Also when the account was read before.
@@ -242,13 +242,13 @@ def test_every_kind_of_link_ends_with_the_sessions(latchkey: TestApp, box: Mailb
     else:
         account = new_account(verified=False)
         if kind == "handed_over":
-            secret = email_links.handed_over(account)
+            secret = email_links.create_password_link(account)
         else:
             sign_up.send_verification(account, networks=CALLER.networks, base_url="https://api.example.com")
             secret = box.take_one().token
     purpose = email_links.VERIFY_EMAIL if kind == "verification" else email_links.SET_PASSWORD
-    token = email_links.looked_up(secret, purpose)
-    before = email_links.account_of(token)
+    token = email_links.find_link(secret, purpose)
+    before = email_links.account_of_link(token)
     acted(before, what)
     changed = Account.get(account.id)
     with pytest.raises(email_links.SpentLink):
@@ -270,8 +270,8 @@ def acted(account: Account, what: str) -> None:
     elif what == "log_out_everywhere":
         sessions.end_all(account.id)
     else:
-        change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
-        change.set_standing(account.id, tier=None, status=states.ACTIVE, actor="operator")
+        change.set_tier_and_status(account.id, tier=None, status=states.SUSPENDED, actor="operator")
+        change.set_tier_and_status(account.id, tier=None, status=states.ACTIVE, actor="operator")
 
 
 def test_second_verification_link_is_accepted_and_changes_nothing(latchkey: TestApp) -> None:
@@ -288,7 +288,7 @@ def test_second_verification_link_is_accepted_and_changes_nothing(latchkey: Test
 def test_invitation_and_reset_are_both_valid_until_one_is_used(latchkey: TestApp, box: Mailbox, first: str) -> None:
     """The other one then can't set a password any more."""
     invited = invite(email="ada@example.com", name="Ada", tier=tiers.FREE)
-    sign_up.ask_for_reset(email="ada@example.com", caller=CALLER, base_url="https://api.example.com")
+    sign_up.request_password_reset(email="ada@example.com", caller=CALLER, base_url="https://api.example.com")
     used, left = invited.link, box.take_one().token
     if first == "reset":
         used, left = left, used

@@ -14,8 +14,8 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
 from chalicelib.accounts import email_sender, emails
-from chalicelib.accounts.email_not_sent import MailNotSent
-from chalicelib.accounts.sign_up import SignUpRequest, ask_for_reset, sign_up
+from chalicelib.accounts.email_not_sent import EmailNotSent
+from chalicelib.accounts.sign_up import SignUpRequest, request_password_reset, sign_up
 from chalicelib.core import randomness, settings, telemetry
 from tests.support.console_client import CALLER, PASSWORD, new_account
 from tests.support.harness import TestApp
@@ -46,7 +46,7 @@ def ses(latchkey: TestApp) -> Iterator[Sent]:
     """SES with a verified sender, and settings with that sender."""
     client = botocore.session.get_session().create_client("sesv2")
     client.create_email_identity(EmailIdentity="keys@api.example.com")
-    with settings.in_use(replace(settings.current(), mail_from=SENDER)):
+    with settings.override(replace(settings.current(), mail_from=SENDER)):
         yield Sent()
 
 
@@ -69,7 +69,7 @@ def test_sign_up_and_reset_are_sent_by_ses(ses: Sent) -> None:
     """Their links have the API's configured address."""
     sign_up(email="ada@example.com", name="Ada", password=PASSWORD, request=HERE, base_url=BASE)
     new_account(email="eve@example.com")
-    ask_for_reset(email="eve@example.com", caller=CALLER, base_url=BASE)
+    request_password_reset(email="eve@example.com", caller=CALLER, base_url=BASE)
     sent = ses.take()
     assert [(to, subject) for _, to, subject, _ in sent] == [
         ("ada@example.com", "Confirm your email address"),
@@ -80,17 +80,17 @@ def test_sign_up_and_reset_are_sent_by_ses(ses: Sent) -> None:
 
 def test_reset_for_an_unknown_address_calls_ses_too(ses: Sent) -> None:
     """Otherwise the time would reveal that no account has it; SES's mailbox simulator is the recipient."""
-    ask_for_reset(email="nobody@example.com", caller=CALLER, base_url=BASE)
+    request_password_reset(email="nobody@example.com", caller=CALLER, base_url=BASE)
     assert [to for _, to, _, _ in ses.take()] == ["success@simulator.amazonses.com"]
     new_account(email="ada@example.com")
-    ask_for_reset(email="ada@example.com", caller=CALLER, base_url=BASE)
+    request_password_reset(email="ada@example.com", caller=CALLER, base_url=BASE)
     assert [to for _, to, _, _ in ses.take()] == ["ada@example.com"]
 
 
 def test_rejected_email_is_logged_without_its_link(latchkey: TestApp, log: io.StringIO) -> None:
     """The caller gets an error, and the operator a log entry and a metric."""
-    sender = settings.in_use(replace(settings.current(), mail_from="unverified@example.com"))
-    with sender, pytest.raises(MailNotSent):
+    sender = settings.override(replace(settings.current(), mail_from="unverified@example.com"))
+    with sender, pytest.raises(EmailNotSent):
         sign_up(email="ada@example.com", name="Ada", password=PASSWORD, request=HERE, base_url=BASE)
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     failed = next(line for line in lines if line.get("message") == "mail_failed")
@@ -146,7 +146,7 @@ def test_emails_of_the_same_second_are_all_kept(latchkey: TestApp, box: Mailbox)
 
 def test_sender_takes_precedence_over_the_folder(ses: Sent, tmp_path: Path) -> None:
     """Emails are sent, and no file is written."""
-    with settings.in_use(replace(settings.current(), mail_folder=str(tmp_path))):
+    with settings.override(replace(settings.current(), mail_folder=str(tmp_path))):
         email_sender.send(MESSAGE)
     assert len(ses.take()) == 1
     assert list(tmp_path.iterdir()) == []
@@ -159,7 +159,7 @@ def test_email_is_configured_by_a_sender_or_a_folder(
     latchkey: TestApp, sender: str, folder: str, is_sent: bool
 ) -> None:
     """Only then can addresses be verified."""
-    with settings.in_use(replace(settings.current(), mail_from=sender, mail_folder=folder)):
+    with settings.override(replace(settings.current(), mail_from=sender, mail_folder=folder)):
         assert email_sender.is_configured() is is_sent
 
 
@@ -178,7 +178,7 @@ def test_simulated_email_is_not_written(latchkey: TestApp, box: Mailbox) -> None
 def test_email_doesnt_overwrite_a_file(latchkey: TestApp, box: Mailbox) -> None:
     """Even if the names are equal, or the file was planted."""
     nested = replace(settings.current(), mail_folder=str(box.folder / "a" / "b"))
-    with settings.in_use(nested), randomness.drawn_from(lambda _: 0):
+    with settings.override(nested), randomness.use_generator(lambda _: 0):
         email_sender.send(MESSAGE)
         with pytest.raises(FileExistsError):
             email_sender.send(replace(MESSAGE, text="other"))

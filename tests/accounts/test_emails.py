@@ -46,7 +46,7 @@ def test_name_is_only_in_emails_to_a_verified_address(verified: bool, greeting: 
         emails.reset(ada, LINK),
         emails.password_changed(ada, LINK),
         emails.email_changed(ada, "new@example.com"),
-        emails.key_was_stopped(ada, key="CI", hint="lk_live_…aB3x", why="w", done="revoked", link=LINK),
+        emails.anomaly_handled(ada, key="CI", hint="lk_live_…aB3x", why="w", done="revoked", link=LINK),
         emails.leaked(ada, kind="API key", name="CI", hint="lk_live_…aB3x", where="w", done="d", link=LINK),
     ):
         assert message.text.startswith(greeting)
@@ -69,7 +69,7 @@ def test_old_address_gets_the_new_one_only_if_it_was_verified(verified: bool, ne
 def test_key_is_named_by_its_preview_in_emails_to_an_unverified_address(verified: bool, named: str, link: str) -> None:
     """In subject and text; the email ends with a link if there is a page about the key."""
     ada, end = account(verified=verified), f"\n\nView it here:\n\n{link}" if link else ""
-    stopped = emails.key_was_stopped(ada, key="CI", hint="lk_live_…aB3x", why="too much", done="revoked", link=link)
+    stopped = emails.anomaly_handled(ada, key="CI", hint="lk_live_…aB3x", why="too much", done="revoked", link=link)
     assert stopped.subject == f"Your API key {named} was revoked"
     assert f"unusual activity of your API key {named}: too much. As set in its policy, it was revoked." in stopped.text
     assert stopped.text.endswith(f"it was revoked.{end}")

@@ -80,7 +80,7 @@ def test_accounts_are_listed_by_the_beginning_of_their_address(latchkey: TestApp
 )
 def test_impossible_range_of_addresses_is_not_queried(latchkey: TestApp, prefix: str, after: str) -> None:
     """DynamoDB rejects a range that ends before its start or exceeds the size of a key."""
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         assert list(find.accounts_by_email(prefix, 10, after=after)) == []
     assert calls.made == []
 

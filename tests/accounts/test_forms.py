@@ -11,8 +11,8 @@ from tests.support.harness import TestApp
 
 def submit(token: str, account_id: str = "acc_a") -> None:
     """Submit a form, without creating anything else."""
-    spent = forms.spent(token, account_id)
-    with models.refused_as(forms.used_already("key")), models.transaction() as write:
+    spent = forms.consume(token, account_id)
+    with models.raise_on_condition_failure(forms.already_submitted("key")), models.transaction() as write:
         forms.add_to(write, spent)
 
 

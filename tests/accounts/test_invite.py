@@ -7,7 +7,7 @@ from chalicelib.accounts.invite import Invited, invite
 from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.core import clock, errors
 from chalicelib.idempotency import record
-from chalicelib.idempotency.record import Answer, Recording, Replayed
+from chalicelib.idempotency.record import Recording, Replayed, StoredResponse
 from chalicelib.limits import tiers
 from tests.support.console_client import hash_of
 from tests.support.harness import TestApp
@@ -34,8 +34,8 @@ def test_invited_account_is_admin_only_if_requested(latchkey: TestApp) -> None:
 def test_link_of_an_invitation_sets_the_password_without_verifying_the_address(latchkey: TestApp) -> None:
     """The link was not sent to the address."""
     invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE)
-    token = email_links.looked_up(invited.link, email_links.SET_PASSWORD)
-    assert email_links.set_password(token, email_links.account_of(token), hash_of("x")) is None
+    token = email_links.find_link(invited.link, email_links.SET_PASSWORD)
+    assert email_links.set_password(token, email_links.account_of_link(token), hash_of("x")) is None
     stored = Account.get(invited.account.id)
     assert (stored.password_hash, stored.is_verified, stored.session_epoch) == (hash_of("x"), False, 1)
 
@@ -57,13 +57,13 @@ def test_returned_link_is_the_stored_one(latchkey: TestApp) -> None:
 
     with run_before("TransactWriteItems", somebody_leaves):
         invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE)
-    assert email_links.looked_up(invited.link, email_links.SET_PASSWORD).account_id == invited.account.id
+    assert email_links.find_link(invited.link, email_links.SET_PASSWORD).account_id == invited.account.id
 
 
 def test_invitation_with_an_idempotency_key_is_recorded_with_its_account(latchkey: TestApp) -> None:
     """A retry gets the stored link."""
     once = record.once(account_id="acc_x", lineage="x", place="POST /x", key="key", content=b"", secret="lk_live_x")
-    recording: Recording[Invited] = Recording(once, lambda made: Answer(201, {}, made.link, made.account.id))
+    recording: Recording[Invited] = Recording(once, lambda made: StoredResponse(201, {}, made.link, made.account.id))
     invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE, once=recording)
     with pytest.raises(Replayed) as replayed:
         once.look()

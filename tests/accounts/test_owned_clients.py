@@ -7,10 +7,10 @@ import pytest
 from pynamodb.attributes import Attribute
 from pynamodb.exceptions import TransactWriteError
 
-from chalicelib.accounts import change, owned_clients, states, unfinished
+from chalicelib.accounts import change, owned_clients, pending_terminations, states
 from chalicelib.accounts.owned_clients import ClientGrant, OwnedClient
+from chalicelib.accounts.pending_terminations import OF_OWNER, PendingTermination
 from chalicelib.accounts.tables import Account
-from chalicelib.accounts.unfinished import OF_OWNER, Unfinished
 from chalicelib.core import clock, errors, ids, telemetry
 from chalicelib.core.dynamodb.models import Table
 from chalicelib.limits import stale_marks
@@ -39,7 +39,7 @@ def create_grants(client_id: str, number: int) -> list[Grant]:
 
 def set_status(account: Account, status: str) -> None:
     """Suspend or reinstate an account."""
-    change.set_standing(account.id, tier=None, status=status, actor="operator")
+    change.set_tier_and_status(account.id, tier=None, status=status, actor="operator")
 
 
 def suspended_at(client_ids: list[str]) -> list[int | None]:
@@ -47,9 +47,9 @@ def suspended_at(client_ids: list[str]) -> list[int | None]:
     return [OwnedClient.get(each).owner_suspended_at for each in client_ids]
 
 
-def termination_of(account: Account) -> Unfinished:
+def termination_of(account: Account) -> PendingTermination:
     """Return a pending termination of an account's clients that starts now."""
-    return unfinished.new(OF_OWNER, account.id)
+    return pending_terminations.new(OF_OWNER, account.id)
 
 
 def are_marked(create_grants: list[Grant]) -> list[bool]:
@@ -112,7 +112,7 @@ def test_failed_condition_of_the_account_is_raised_as_given(latchkey: TestApp) -
     with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         set_status(owner, states.SUSPENDED)
     owner.update(actions=[Account.listed.remove()])
-    with telemetry.calls_watched() as calls, pytest.raises(errors.NotFound):
+    with telemetry.record_calls() as calls, pytest.raises(errors.NotFound):
         set_status(owner, states.SUSPENDED)
     assert [operation for operation, _ in calls.made].count("TransactWriteItems") == 1
 

@@ -13,24 +13,24 @@ DECOMPOSED = unicodedata.normalize("NFD", COMPOSED)
 
 def test_hash_is_argon2id_with_the_parameters_of_rfc_9106() -> None:
     """RFC 9106 §4, the second choice: 64 MiB, 3 passes, 4 lanes, a salt of 16 bytes, a tag of 32."""
-    kind, version, parameters, salt, tag = passwords.hashed(PASSWORD).split("$")[1:]
+    kind, version, parameters, salt, tag = passwords.hash_password(PASSWORD).split("$")[1:]
     assert (kind, version, parameters) == ("argon2id", "v=19", "m=65536,t=3,p=4")
     assert (len(salt), len(tag)) == (22, 43)
 
 
 def test_password_matches_its_own_hash_only() -> None:
     """Another one doesn't, none matches without a hash, and two hashes of one password differ."""
-    stored = passwords.hashed(PASSWORD)
+    stored = passwords.hash_password(PASSWORD)
     assert passwords.matches(PASSWORD, stored)
     assert not passwords.matches(PASSWORD.upper(), stored)
     assert not passwords.matches(PASSWORD, None)
-    assert passwords.hashed(PASSWORD) != stored
+    assert passwords.hash_password(PASSWORD) != stored
 
 
 def test_hash_of_no_account_has_the_same_parameters() -> None:
     """Otherwise the time would reveal that there is no account."""
     stored = passwords._HASH_OF_NO_ACCOUNT.split("$")
-    real = passwords.hashed(PASSWORD).split("$")
+    real = passwords.hash_password(PASSWORD).split("$")
     assert stored[1:4] == real[1:4]
     assert list(map(len, stored[4:])) == list(map(len, real[4:]))
 
@@ -40,8 +40,8 @@ def test_hash_of_no_account_has_the_same_parameters() -> None:
 )
 def test_password_matches_in_any_unicode_composition(chosen: str, typed: str) -> None:
     """Keyboards differ in how they write an é (NIST SP 800-63B §3.1.1.2, RFC 8265 §4.2.2)."""
-    assert passwords.matches(typed, passwords.hashed(chosen))
-    assert not passwords.matches(typed.replace("\u0301", "").replace("é", "e"), passwords.hashed(chosen))
+    assert passwords.matches(typed, passwords.hash_password(chosen))
+    assert not passwords.matches(typed.replace("\u0301", "").replace("é", "e"), passwords.hash_password(chosen))
 
 
 def test_password_hashed_before_normalisation_matches() -> None:
@@ -59,8 +59,8 @@ def test_long_disordered_marks_are_not_normalised() -> None:
 def test_longest_password_is_normalised(length: int) -> None:
     """256 typed characters may be fewer when normalised."""
     typed = ("e\u0301" + PASSWORD * 17)[:length]
-    assert passwords.hashed(typed) != typed
-    assert passwords.matches(unicodedata.normalize("NFC", typed), passwords.hashed(typed))
+    assert passwords.hash_password(typed) != typed
+    assert passwords.matches(unicodedata.normalize("NFC", typed), passwords.hash_password(typed))
 
 
 def test_text_longer_than_a_password_is_not_normalised() -> None:

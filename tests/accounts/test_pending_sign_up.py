@@ -18,7 +18,7 @@ EMAIL = "Ada@example.com"
 def pending(after: str = "/settings", browser: str = "digest") -> OneTimeToken:
     """Return the stored token of a sign-up."""
     asked = PendingSignUp(EMAIL, "Ada", "hash", browser, after)
-    return email_links.looked_up(pending_sign_up.new_token(asked), PURPOSE)
+    return email_links.find_link(pending_sign_up.new_token(asked), PURPOSE)
 
 
 def made_of(token: OneTimeToken) -> Account:

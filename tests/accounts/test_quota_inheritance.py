@@ -53,7 +53,7 @@ def test_nothing_is_inherited_in_the_next_hour(latchkey: TestApp, after_s: float
     left(latchkey)
     latchkey.clock.forward(after_s)
     account = create.new_account(email=EMAIL, name="Ada", tier=tiers.FREE)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         quota_inheritance.inherit(account)
     assert (len(calls.made) > 1) is looks_further
     create.store(account)

@@ -5,15 +5,15 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.accounts import find, passwords, self_service, sessions, unfinished
+from chalicelib.accounts import find, passwords, pending_terminations, self_service, sessions
 from chalicelib.accounts.email_address import hash_claim
 from chalicelib.accounts.sessions import LoggedIn
-from chalicelib.accounts.tables import Account, Email, OneTimeToken, Session
+from chalicelib.accounts.tables import Account, EmailClaim, OneTimeToken, Session
 from chalicelib.core import errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import record
 from chalicelib.limits import stale_marks, tiers
-from chalicelib.limits.admission import Refused
+from chalicelib.limits.admission import Rejected
 from tests.support.console_client import CALLER, PASSWORD, new_account
 from tests.support.harness import TestApp, error_of
 from tests.support.interleaving import run_before
@@ -37,7 +37,7 @@ def test_every_change_requires_the_password(latchkey: TestApp, box: Mailbox) -> 
     someone = visit(account)
     deeds: list[Callable[[], object]] = [
         lambda: self_service.change_password(someone, caller=CALLER, password=WRONG, new_password=OTHER, base_url=BASE),
-        lambda: self_service.ask_for_email(
+        lambda: self_service.request_email_change(
             someone, caller=CALLER, password=WRONG, email="new@example.com", base_url=BASE
         ),
         lambda: self_service.delete(someone, caller=CALLER, password=WRONG),
@@ -71,7 +71,7 @@ def test_new_password_must_satisfy_the_rules(latchkey: TestApp, box: Mailbox) ->
 def test_link_for_an_email_change_is_sent_to_the_new_address(latchkey: TestApp, box: Mailbox) -> None:
     """The account keeps its address until the link is used."""
     account = new_account()
-    self_service.ask_for_email(
+    self_service.request_email_change(
         visit(account), caller=CALLER, password=PASSWORD, email=" New@Example.com ", base_url=BASE
     )
     message = box.take_one()
@@ -83,7 +83,9 @@ def test_link_for_an_email_change_is_sent_to_the_new_address(latchkey: TestApp, 
 def test_known_address_gets_no_link(latchkey: TestApp, box: Mailbox) -> None:
     """The response doesn't reveal that."""
     taken = new_account(name="Eve")
-    self_service.ask_for_email(visit(new_account()), caller=CALLER, password=PASSWORD, email=taken.email, base_url=BASE)
+    self_service.request_email_change(
+        visit(new_account()), caller=CALLER, password=PASSWORD, email=taken.email, base_url=BASE
+    )
     assert box.take() == []
 
 
@@ -133,7 +135,7 @@ def test_invalid_new_password_is_about_its_own_field(latchkey: TestApp) -> None:
             )
         return raised.value.field
 
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         assert refused(WRONG, "short") == "new_password"
     assert calls.made == []
     assert refused(PASSWORD, "passwordpassword") == "new_password"
@@ -155,11 +157,11 @@ def test_wrong_passwords_count_against_the_log_in_limits(latchkey: TestApp, box:
         lambda: self_service.change_password(
             someone, caller=CALLER, password=PASSWORD, new_password=OTHER, base_url=BASE
         ),
-        lambda: self_service.ask_for_email(
+        lambda: self_service.request_email_change(
             someone, caller=CALLER, password=PASSWORD, email="b@a.example", base_url=BASE
         ),
     ):
-        with pytest.raises(Refused):
+        with pytest.raises(Rejected):
             deed()
 
 
@@ -196,8 +198,10 @@ def test_password_change_after_a_concurrent_one_is_a_conflict(latchkey: TestApp,
 def test_email_change_without_configured_email_is_a_conflict(latchkey: TestApp) -> None:
     """It is reported before anything is counted."""
     someone = visit(new_account())
-    with telemetry.calls_watched() as calls, pytest.raises(errors.Conflict, match="send email"):
-        self_service.ask_for_email(someone, caller=CALLER, password=PASSWORD, email="new@example.com", base_url=BASE)
+    with telemetry.record_calls() as calls, pytest.raises(errors.Conflict, match="send email"):
+        self_service.request_email_change(
+            someone, caller=CALLER, password=PASSWORD, email="new@example.com", base_url=BASE
+        )
     assert calls.made == []
 
 
@@ -206,8 +210,10 @@ def test_link_for_an_email_change_is_invalid_after_the_sessions_were_ended(latch
     one, other, taken = new_account(), new_account(), new_account(name="Eve")
     made = []
     for account, email in ((one, "New@example.com"), (other, taken.email)):
-        with telemetry.calls_watched() as calls:
-            self_service.ask_for_email(visit(account), caller=CALLER, password=PASSWORD, email=email, base_url=BASE)
+        with telemetry.record_calls() as calls:
+            self_service.request_email_change(
+                visit(account), caller=CALLER, password=PASSWORD, email=email, base_url=BASE
+            )
         made.append(calls.made)
     assert made[0] == made[1]
     assert len(box.take()) == 1
@@ -230,10 +236,12 @@ def test_deletion_invalidates_the_account_and_stores_a_termination(latchkey: Tes
     assert (stump.live_keys.as_dict(), stump.session_epoch) == ({}, 1)
     assert [stump.password_hash, stump.listed] == [None, None]
     assert (pending.kind, pending.subject) == ("account", account.id)
-    assert [(each.at, each.began_at) for each in unfinished.all_there_are()] == [(pending.at, latchkey.clock.now_ms)]
+    assert [(each.at, each.began_at) for each in pending_terminations.all_pending()] == [
+        (pending.at, latchkey.clock.now_ms)
+    ]
     assert record.newest_first(account.id, 1)[0].type == "account.deleted"
     assert stale_marks.is_marked(account.id, latchkey.clock.now_ms)
-    assert Email.count() == 0
+    assert EmailClaim.count() == 0
 
 
 def test_deletion_after_a_concurrent_email_change_is_a_conflict(latchkey: TestApp) -> None:
@@ -244,10 +252,13 @@ def test_deletion_after_a_concurrent_email_change_is_a_conflict(latchkey: TestAp
     with pytest.raises(errors.Conflict, match="The account was changed in the meantime"):
         self_service.delete(someone, caller=CALLER, password=PASSWORD)
     Account(account.id).update(actions=[Account.email.set(account.email)])
-    Email(account.email, account_id="acc_other").save()
+    EmailClaim(account.email, account_id="acc_other").save()
     with pytest.raises(errors.Conflict):
         self_service.delete(someone, caller=CALLER, password=PASSWORD)
-    assert ([each.account_id for each in Email.scan()], Account.get(account.id).status) == (["acc_other"], "active")
+    assert ([each.account_id for each in EmailClaim.scan()], Account.get(account.id).status) == (
+        ["acc_other"],
+        "active",
+    )
 
 
 def test_deletion_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:

@@ -55,7 +55,7 @@ def test_seen_at_is_written_at_most_every_5_minutes(latchkey: TestApp) -> None:
     secret = sessions.open_session(new_account())
     written = []
     for _ in range(4):
-        with telemetry.calls_watched() as calls:
+        with telemetry.record_calls() as calls:
             logged_in(secret)
         written.append(("UpdateItem", "latchkey-test-sessions") in calls.made)
         latchkey.clock.forward(150)
@@ -86,9 +86,9 @@ def test_suspension_ends_sessions_permanently(latchkey: TestApp) -> None:
     """They stay ended after a reinstatement."""
     account = new_account()
     secret = sessions.open_session(account)
-    change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
+    change.set_tier_and_status(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     assert sessions.session_of(secret) is None
-    change.set_standing(account.id, tier=None, status=states.ACTIVE, actor="operator")
+    change.set_tier_and_status(account.id, tier=None, status=states.ACTIVE, actor="operator")
     assert sessions.session_of(secret) is None
     assert logged_in(sessions.open_session(Account.get(account.id))).account.id == account.id
 
@@ -106,7 +106,7 @@ def test_tier_change_ends_no_session(latchkey: TestApp) -> None:
     """The session epoch is unchanged."""
     account = new_account()
     secret = sessions.open_session(account)
-    change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator")
+    change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="operator")
     assert logged_in(secret).account.tier == "pro"
 
 
@@ -135,15 +135,15 @@ def test_device_is_not_a_session_and_vice_versa(latchkey: TestApp) -> None:
     account = new_account()
     device, session = sessions.remember_device(account), sessions.open_session(account)
     assert sessions.session_of(device) is None
-    assert not sessions.knows_device(session, account)
-    assert sessions.knows_device(device, account)
-    assert not sessions.knows_device(device, new_account(name="Eve"))
-    assert not sessions.knows_device(device, None)
+    assert not sessions.is_known_device(session, account)
+    assert sessions.is_known_device(device, account)
+    assert not sessions.is_known_device(device, new_account(name="Eve"))
+    assert not sessions.is_known_device(device, None)
 
 
 ENDS: dict[str, Callable[[Account], object]] = {
     "reset": lambda account: email_links.set_password(
-        email_links.looked_up(
+        email_links.find_link(
             email_links.new_link(
                 account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch
             ),
@@ -153,7 +153,9 @@ ENDS: dict[str, Callable[[Account], object]] = {
         "",
     ),
     "log_out_everywhere": lambda account: sessions.end_all(account.id),
-    "suspension": lambda account: change.set_standing(account.id, tier=None, status="suspended", actor="operator"),
+    "suspension": lambda account: change.set_tier_and_status(
+        account.id, tier=None, status="suspended", actor="operator"
+    ),
 }
 
 
@@ -164,13 +166,13 @@ def test_device_is_forgotten_when_the_sessions_are_ended(latchkey: TestApp, what
     account = new_account(verified=verified)
     device = sessions.remember_device(account)
     ENDS[what](account)
-    assert not sessions.knows_device(device, Account.get(account.id))
+    assert not sessions.is_known_device(device, Account.get(account.id))
 
 
 @pytest.mark.parametrize("secret", ["", "nonsense", "lk_se_" + "0" * 36, "lk_live_" + "0" * 36])
 def test_malformed_secret_is_rejected_without_a_database_call(latchkey: TestApp, secret: str) -> None:
     """Its checksum is wrong."""
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         assert sessions.session_of(secret) is None
         sessions.close_session(secret)
     assert calls.made == []
@@ -218,10 +220,10 @@ def test_remembered_device_is_known_for_its_account_and_epoch_only(latchkey: Tes
     """Not for another account, nor after the epoch was raised."""
     account = new_account()
     device = sessions.remember_device(account, is_raised=True)
-    assert not sessions.knows_device(device, account)
+    assert not sessions.is_known_device(device, account)
     sessions.end_all(account.id)
-    assert sessions.knows_device(device, Account.get(account.id))
-    assert not sessions.knows_device("", account)
+    assert sessions.is_known_device(device, Account.get(account.id))
+    assert not sessions.is_known_device("", account)
 
 
 def test_active_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:

@@ -9,13 +9,13 @@ import pytest
 from chalicelib.accounts import email_links, email_sender, emails, find, pending_sign_up
 from chalicelib.accounts.log_in import WrongLogIn, log_in
 from chalicelib.accounts.password_attempts import Caller
-from chalicelib.accounts.sign_up import SignUpRequest, ask_for_reset, send_verification, sign_up
-from chalicelib.accounts.tables import Account, Email, OneTimeToken
+from chalicelib.accounts.sign_up import SignUpRequest, request_password_reset, send_verification, sign_up
+from chalicelib.accounts.tables import Account, EmailClaim, OneTimeToken
 from chalicelib.core import errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import new_key
 from chalicelib.limits import tiers
-from chalicelib.limits.admission import Refused
+from chalicelib.limits.admission import Rejected
 from tests.support.console_client import CALLER, PASSWORD, hash_of, new_account
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
@@ -32,7 +32,7 @@ def signs_up(email: str = "Ada@Example.com", *, name: str = "Ada", password: str
 
 def asks_for_reset(email: str) -> None:
     """Request a password reset."""
-    ask_for_reset(email=email, caller=CALLER, base_url=BASE)
+    request_password_reset(email=email, caller=CALLER, base_url=BASE)
 
 
 def tables_holding(text: str) -> set[str]:
@@ -71,7 +71,7 @@ def test_sign_up_with_email_stores_only_a_token(latchkey: TestApp, box: Mailbox)
 def test_used_sign_up_creates_a_verified_free_account(latchkey: TestApp, box: Mailbox) -> None:
     """A sign-up can't set tier or admin flag; the token's personal data is removed."""
     signs_up()
-    token = email_links.looked_up(box.take_one().token, pending_sign_up.PURPOSE)
+    token = email_links.find_link(box.take_one().token, pending_sign_up.PURPOSE)
     account = pending_sign_up.make_account(token, name="Ada", password_hash=str(token.password_hash))
     found = find.account_by_email("ADA@example.com")
     assert (found.id, found.tier, found.admin, found.status) == (account.id, "free", False, "active")
@@ -88,21 +88,21 @@ def test_used_sign_up_creates_a_verified_free_account(latchkey: TestApp, box: Ma
 def test_first_of_two_tokens_for_one_address_creates_the_account(latchkey: TestApp, box: Mailbox) -> None:
     """The other one reports that, and changes nothing."""
     signs_up(name="Eve")
-    by_eve = email_links.looked_up(box.take_one().token, pending_sign_up.PURPOSE)
+    by_eve = email_links.find_link(box.take_one().token, pending_sign_up.PURPOSE)
     signs_up(name="Ada")
-    by_ada = email_links.looked_up(box.take_one().token, pending_sign_up.PURPOSE)
+    by_ada = email_links.find_link(box.take_one().token, pending_sign_up.PURPOSE)
     made = pending_sign_up.make_account(by_ada, name="Ada", password_hash="ada")
     with pytest.raises(pending_sign_up.HasAccount):
         pending_sign_up.make_account(by_eve, name="Eve", password_hash="eve")
     assert [(each.id, each.name, each.password_hash) for each in Account.scan()] == [(made.id, "Ada", "ada")]
-    assert Email.get("ada@example.com").account_id == made.id
+    assert EmailClaim.get("ada@example.com").account_id == made.id
 
 
 def test_token_works_once_and_for_an_hour(latchkey: TestApp, box: Mailbox) -> None:
     """At the time of its use, not of its read."""
     signs_up()
     signs_up("eve@example.com")
-    once, late = (email_links.looked_up(message.token, pending_sign_up.PURPOSE) for message in box.take())
+    once, late = (email_links.find_link(message.token, pending_sign_up.PURPOSE) for message in box.take())
     pending_sign_up.make_account(once, name="Ada", password_hash="x")
     with pytest.raises(email_links.SpentLink):
         pending_sign_up.make_account(once, name="Ada", password_hash="x")
@@ -125,7 +125,7 @@ def test_log_in_is_the_same_for_an_unknown_and_a_pending_address(latchkey: TestA
         signs_up(email)
     made = []
     for email in ("known@example.com", "pending@example.com", "unknown@example.com"):
-        with telemetry.calls_watched() as calls, pytest.raises(WrongLogIn) as refused:
+        with telemetry.record_calls() as calls, pytest.raises(WrongLogIn) as refused:
             log_in(email=email, password=PASSWORD, caller=CALLER)
         made.append((calls.made, refused.value.message))
     assert made[0] == made[1] == made[2]
@@ -177,9 +177,9 @@ def test_network_has_30_sign_ups_an_hour(latchkey: TestApp, box: Mailbox, with_m
     """For any addresses; the next is rejected before the password is checked. Other networks aren't affected."""
     folder = settings.current().mail_folder if with_mail else ""
     latchkey.set_counters("sign-ups_203.0.113.7", tiers.SIGN_UPS, used=29)
-    with settings.in_use(replace(settings.current(), mail_folder=folder)):
+    with settings.override(replace(settings.current(), mail_folder=folder)):
         signs_up()
-        with telemetry.calls_watched() as calls, pytest.raises(Refused) as refused:
+        with telemetry.record_calls() as calls, pytest.raises(Rejected) as refused:
             signs_up("eve@example.com", password="passwordpassword")
         assert (refused.value.status, refused.value.retry_after_s) == (429, 3_600)
         assert {table for _, table in calls.made} <= {"latchkey-test-windows"}
@@ -192,7 +192,7 @@ def test_network_has_30_sign_ups_an_hour(latchkey: TestApp, box: Mailbox, with_m
 
 def test_malformed_sign_up_is_not_counted(latchkey: TestApp, box: Mailbox) -> None:
     """That is one with an invalid address or a short password."""
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         for email, password in (("no address", PASSWORD), ("ada@example.com", "short")):
             with pytest.raises(errors.InvalidRequest):
                 signs_up(email, password=password)
@@ -221,8 +221,8 @@ def test_spellings_of_an_address_share_its_allowance(latchkey: TestApp, box: Mai
 
 def test_network_has_30_resets_an_hour(latchkey: TestApp, box: Mailbox) -> None:
     """For any addresses; sign-ups are not affected."""
-    latchkey.set_counters("mail-reset-network_203.0.113.7", tiers.RESET_MAILS.network, used=30)
-    with pytest.raises(Refused):
+    latchkey.set_counters("mail-reset-network_203.0.113.7", tiers.RESET_EMAILS.network, used=30)
+    with pytest.raises(Rejected):
         asks_for_reset("ada@example.com")
     signs_up()
     assert box.take_one().subject == "Confirm your email address"
@@ -245,7 +245,7 @@ def test_ipv6_48_has_the_allowance_of_four_64s(latchkey: TestApp, box: Mailbox) 
                     base_url=BASE,
                 )
                 statuses.append(200)
-            except Refused:
+            except Rejected:
                 statuses.append(429)
     assert statuses == [200, 429] * 4 + [429, 429]
 
@@ -261,7 +261,7 @@ def test_email_to_an_unverified_address_has_no_typed_text(latchkey: TestApp, box
         emails.password_changed(made, BASE),
         emails.email_changed(made, "pay.now@evil.example.net"),
         emails.verify(made, BASE),
-        emails.key_was_stopped(made, key=key.name, hint=key.hint, why="", done="", link=""),
+        emails.anomaly_handled(made, key=key.name, hint=key.hint, why="", done="", link=""),
         emails.leaked(made, kind="API key", name=key.name, hint=key.hint, where=NAME, done="", link=""),
     ):
         email_sender.send(written)
@@ -296,7 +296,7 @@ def test_known_and_unknown_address_make_the_same_calls(latchkey: TestApp, box: M
     new_account(email="ada@example.com")
     made = []
     for email in ("ada@example.com", "nobody@example.com"):
-        with telemetry.calls_watched() as calls:
+        with telemetry.record_calls() as calls:
             signs_up(email) if what == "sign_up" else asks_for_reset(email)
         made.append(calls.made)
     assert made[0] == made[1]
@@ -311,12 +311,12 @@ def test_verification_has_five_emails_an_hour(latchkey: TestApp, box: Mailbox) -
     message = box.take()[0]
     assert message.to == "Ada@example.com"
     assert message.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
-    token = email_links.looked_up(message.token, email_links.VERIFY_EMAIL)
+    token = email_links.find_link(message.token, email_links.VERIFY_EMAIL)
     assert (token.account_id, token.email, token.epoch) == (account.id, "ada@example.com", 2)
-    with pytest.raises(Refused):
+    with pytest.raises(Rejected):
         send_verification(account, networks=("198.51.100.1",), base_url=BASE)
-    latchkey.set_counters("mail-verification-network_203.0.113.7", tiers.VERIFICATION_MAILS.network, used=30)
-    with pytest.raises(Refused):
+    latchkey.set_counters("mail-verification-network_203.0.113.7", tiers.VERIFICATION_EMAILS.network, used=30)
+    with pytest.raises(Rejected):
         send_verification(new_account(verified=False), networks=CALLER.networks, base_url=BASE)
     assert box.take() == []
 

@@ -19,10 +19,10 @@ def test_address_is_verified_once_it_has_a_time(verified_at_ms: int | None, is_v
 
 
 @pytest.mark.parametrize(("made_at", "has_ended"), [(4, True), (5, False), (6, False)])
-def test_credentials_from_before_the_first_verification_are_invalid(made_at: int, has_ended: bool) -> None:
+def test_credentials_from_before_the_first_verification_are_invalid(made_at: int, predates_verification: bool) -> None:
     """Those of the same millisecond are valid; without such a time all are."""
-    assert Account("acc_x", credentials_since=5).has_ended(made_at) is has_ended
-    assert Account("acc_x").has_ended(0) is False
+    assert Account("acc_x", credentials_since=5).predates_verification(made_at) is predates_verification
+    assert Account("acc_x").predates_verification(0) is False
 
 
 def test_new_account_has_the_defaults() -> None:

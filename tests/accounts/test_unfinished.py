@@ -2,16 +2,16 @@
 
 import pytest
 
-from chalicelib.accounts import unfinished
-from chalicelib.accounts.unfinished import OF_PROOF, Unfinished
+from chalicelib.accounts import pending_terminations
+from chalicelib.accounts.pending_terminations import OF_PROOF, PendingTermination
 from chalicelib.core import clock
 from tests.support.harness import TestApp
 from tests.support.interleaving import record_calls
 
 
-def begun() -> Unfinished:
+def begun() -> PendingTermination:
     """Return a stored termination that starts now."""
-    pending = unfinished.new(OF_PROOF, "acc_x")
+    pending = pending_terminations.new(OF_PROOF, "acc_x")
     pending.save()
     return pending
 
@@ -19,25 +19,25 @@ def begun() -> Unfinished:
 def test_termination_is_identified_by_kind_and_subject(latchkey: TestApp) -> None:
     """Starting it again replaces the old one."""
     begun()
-    (stored,) = unfinished.all_there_are()
+    (stored,) = pending_terminations.all_pending()
     assert (stored.what, stored.at, stored.kind, stored.subject) == (*("unfinished", "proof#acc_x", "proof", "acc_x"),)
     assert [stored.began_at, stored.step, stored.after, stored.chosen] == [clock.now_ms(), None, None, None]
     begun()
-    assert len(list(unfinished.all_there_are())) == 1
+    assert len(list(pending_terminations.all_pending())) == 1
 
 
 def test_selections_are_identified_by_their_link(latchkey: TestApp) -> None:
     """Several can be pending, besides other kinds."""
     for by in ("a", "b"):
-        unfinished.new_choice(OF_PROOF, "acc_x", {"key_1", "key_2"}, by=by).save()
+        pending_terminations.new_choice(OF_PROOF, "acc_x", {"key_1", "key_2"}, by=by).save()
     begun()
-    chosen = {each.at: each.chosen for each in unfinished.all_there_are()}
+    chosen = {each.at: each.chosen for each in pending_terminations.all_pending()}
     assert chosen == {
         "proof#acc_x": None,
         "proof#acc_x#a": {"key_1", "key_2"},
         "proof#acc_x#b": {"key_1", "key_2"},
     }
-    assert {each.began_at for each in unfinished.all_there_are()} == {clock.now_ms()}
+    assert {each.began_at for each in pending_terminations.all_pending()} == {clock.now_ms()}
 
 
 @pytest.mark.parametrize(("after_s", "is_first"), [(0, True), (7.999, True), (8, False)])
@@ -45,8 +45,8 @@ def test_first_run_is_within_the_clock_skew(latchkey: TestApp, after_s: float, i
     """After 8 seconds newer items may be the user's own; there is only one first run."""
     pending = begun()
     latchkey.clock.forward(after_s)
-    assert unfinished.is_first_look(pending) is is_first
-    assert unfinished.is_first_look(pending) is False
+    assert pending_terminations.is_first_run(pending) is is_first
+    assert pending_terminations.is_first_run(pending) is False
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_finished_termination_is_kept_for_a_minute(
     """A later run finds what an index lacked; an unfinished one is kept."""
     pending = begun()
     latchkey.clock.forward(after_s)
-    unfinished.settle(pending, is_finished=is_finished)
-    assert bool(list(unfinished.all_there_are())) is is_kept
+    pending_terminations.save_progress(pending, is_finished=is_finished)
+    assert bool(list(pending_terminations.all_pending())) is is_kept
 
 
 def test_progress_is_saved(latchkey: TestApp) -> None:
@@ -67,8 +67,8 @@ def test_progress_is_saved(latchkey: TestApp) -> None:
     pending = begun()
     for step, after in (("keys", "key_5"), ("keys", None), (None, "key_5"), ("keys", "key_5"), (None, None)):
         pending.step, pending.after = step, after
-        unfinished.settle(pending, is_finished=False)
-        (stored,) = unfinished.all_there_are()
+        pending_terminations.save_progress(pending, is_finished=False)
+        (stored,) = pending_terminations.all_pending()
         assert (stored.step, stored.after, stored.kind) == (step, after, "proof")
 
 
@@ -79,8 +79,8 @@ def test_restarted_termination_is_unchanged_by_a_slice_of_the_old_one(latchkey: 
     latchkey.clock.forward(60)
     begun()
     old.step = "keys"
-    unfinished.settle(old, is_finished=is_finished)
-    (stored,) = unfinished.all_there_are()
+    pending_terminations.save_progress(old, is_finished=is_finished)
+    (stored,) = pending_terminations.all_pending()
     assert [stored.began_at, stored.step] == [clock.now_ms(), None]
 
 
@@ -88,16 +88,16 @@ def test_termination_that_another_function_deleted_is_not_recreated(latchkey: Te
     """No item is written."""
     pending = begun()
     latchkey.clock.forward(60)
-    unfinished.settle(pending, is_finished=True)
+    pending_terminations.save_progress(pending, is_finished=True)
     pending.step = "keys"
-    unfinished.settle(pending, is_finished=False)
-    unfinished.settle(pending, is_finished=True)
-    assert list(unfinished.all_there_are()) == []
+    pending_terminations.save_progress(pending, is_finished=False)
+    pending_terminations.save_progress(pending, is_finished=True)
+    assert list(pending_terminations.all_pending()) == []
 
 
 def test_pending_terminations_are_read_consistently(latchkey: TestApp) -> None:
     """One that was just stored is included."""
     begun()
     with record_calls() as calls:
-        list(unfinished.all_there_are())
+        list(pending_terminations.all_pending())
     assert [request["ConsistentRead"] for _, request in calls] == [True]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.accounts.user_agent import in_words
+from chalicelib.accounts.user_agent import browser_and_system
 
 MOZILLA = "Mozilla/5.0 ({system}) AppleWebKit/537.36 (KHTML, like Gecko) "
 
@@ -23,7 +23,7 @@ MOZILLA = "Mozilla/5.0 ({system}) AppleWebKit/537.36 (KHTML, like Gecko) "
 )
 def test_browser_is_named_despite_other_names_in_the_header(names: str, said: str) -> None:
     """Most browsers also name older ones."""
-    assert in_words(MOZILLA.format(system="") + names) == said
+    assert browser_and_system(MOZILLA.format(system="") + names) == said
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,11 @@ def test_browser_is_named_despite_other_names_in_the_header(names: str, said: st
 )
 def test_system_has_its_most_specific_name(system: str, said: str) -> None:
     """The header of Android also names Linux, and that of iPhone Mac OS X."""
-    assert in_words(MOZILLA.format(system=system)) == said
-    assert in_words(MOZILLA.format(system=system) + "Firefox/133.0") == f"Firefox on {said}"
+    assert browser_and_system(MOZILLA.format(system=system)) == said
+    assert browser_and_system(MOZILLA.format(system=system) + "Firefox/133.0") == f"Firefox on {said}"
 
 
 def test_only_the_first_512_characters_of_a_header_are_parsed() -> None:
     """Names after them, or across their end, are not found."""
-    assert in_words("x" * 504 + "Firefox/") == "Firefox"
-    assert in_words("x" * 505 + "Firefox/") == ""
+    assert browser_and_system("x" * 504 + "Firefox/") == "Firefox"
+    assert browser_and_system("x" * 505 + "Firefox/") == ""

@@ -96,6 +96,6 @@ def test_authorizer_imports_nothing_heavy() -> None:
 def test_secret_of_another_deployment_asks_no_database(latchkey: TestApp) -> None:
     """A key of another brand is refused by its first letters."""
     body = "xy_test_" + "0" * 30
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         assert decide(f"Bearer {body}{secrets.checksum(body)}")["context"]["refusal"] == "invalid_api_key"
     assert calls.made == []

@@ -15,7 +15,7 @@ def cost(
     latchkey: TestApp, secret: str | None, target: str = "/v1/limits", method: str = "GET"
 ) -> list[tuple[str, str]]:
     """Return the calls that one request makes."""
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         latchkey.call(method, target, secret)
     return calls.made
 

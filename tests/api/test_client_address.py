@@ -26,7 +26,7 @@ def logged() -> Iterator[io.StringIO]:
 @pytest.fixture
 def behind_cdn() -> Iterator[None]:
     """The owner's CDN passes the visitor's address on."""
-    with settings.in_use(Settings(client_ip_header="X-Forwarded-For")):
+    with settings.override(Settings(client_ip_header="X-Forwarded-For")):
         yield
 
 
@@ -75,7 +75,7 @@ def test_address_is_counted_by_its_network(address: str, network: str) -> None:
 
 def test_address_is_the_gateways_word() -> None:
     """Without the setting no header is looked at."""
-    with settings.in_use(Settings()):
+    with settings.override(Settings()):
         assert client_address.subject(request({"X-Forwarded-For": "198.51.100.1"})) == "ip_203.0.113.7"
 
 
@@ -118,7 +118,7 @@ def test_address_behind_a_cdn_is_what_the_cdn_appended(behind_cdn: None, forward
 )
 def test_address_is_read_without_what_stands_around_it(header: str, written: str, address: str) -> None:
     """Port, brackets and zone are no part of it, and an IPv4 address is one in whatever form."""
-    with settings.in_use(Settings(client_ip_header=header)):
+    with settings.override(Settings(client_ip_header=header)):
         assert client_address.source_ip(request({header: written})) == address
 
 
@@ -134,7 +134,7 @@ def test_address_is_read_without_what_stands_around_it(header: str, written: str
 )
 def test_cloudfronts_last_group_is_the_port(written: str, address: str) -> None:
     """It writes IPv6 without brackets, and always a port behind it."""
-    with settings.in_use(Settings(client_ip_header="cloudfront-viewer-address")):
+    with settings.override(Settings(client_ip_header="cloudfront-viewer-address")):
         assert client_address.source_ip(request({"CloudFront-Viewer-Address": written})) == address
 
 
@@ -150,7 +150,7 @@ def test_header_without_an_address_is_counted_by_the_gateways_word(
     latchkey: TestApp, logged: io.StringIO, rubbish: str
 ) -> None:
     """Not all together as nobody; the log and a metric say that it is so."""
-    with settings.in_use(replace(settings.current(), client_ip_header="CloudFront-Viewer-Address")):
+    with settings.override(replace(settings.current(), client_ip_header="CloudFront-Viewer-Address")):
         assert client_address.subject(request({"cloudfront-viewer-address": rubbish})) == "ip_203.0.113.7"
         client_address._written.cache_clear()
         assert latchkey.call("GET", "/health", headers={"CloudFront-Viewer-Address": rubbish}).status == 200
@@ -165,7 +165,7 @@ def test_request_past_the_cdn_is_counted_by_the_gateways_word(behind_cdn: None) 
 
 def test_base_url_is_the_configured_one() -> None:
     """Whatever the request says."""
-    with settings.in_use(Settings(public_url="https://api.acme.com/v0")):
+    with settings.override(Settings(public_url="https://api.acme.com/v0")):
         assert client_address.base_url(request({"Host": "evil.example"})) == "https://api.acme.com/v0"
 
 
@@ -173,11 +173,11 @@ def test_base_url_is_the_configured_one() -> None:
 def test_base_url_is_taken_from_the_gateways_context(path: str, url: str) -> None:
     """A stage or a base path mapping belongs to the URL; Host and X-Forwarded-* don't."""
     sent = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http"}
-    with settings.in_use(Settings()):
+    with settings.override(Settings()):
         assert client_address.base_url(request(sent, path=path)) == f"https://api.example.com{url}"
 
 
 def test_settings_of_one_test_end_with_it() -> None:
     """The fixture above leaves nothing behind."""
-    with settings.in_use(replace(Settings(), stage="other")):
+    with settings.override(replace(Settings(), stage="other")):
         assert settings.current().client_ip_header == ""

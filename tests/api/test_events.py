@@ -105,7 +105,7 @@ def test_list_is_paged_and_chosen_by_type(latchkey: TestApp) -> None:
     for number in range(5):
         latchkey.clock.forward(1)
         latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": f"Ada {number}"})
-        change.set_standing(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
+        change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
     seen, query = [], "?limit=2&type=account.renamed"
     while query:
         answer = latchkey.call("GET", f"/v1/events{query}", secret)
@@ -131,10 +131,10 @@ def test_one_type_is_found_among_many_in_a_few_calls(latchkey: TestApp) -> None:
     """However few are asked for: the database is asked for a thousand at a time."""
     account = latchkey.account()
     secret = reader(latchkey, account)
-    change.set_standing(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
+    change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
     renamed(account, 500)
     admin = log_in_as(latchkey, new_account(name="Root", admin=True))
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         assert len(told(latchkey, secret, "?type=account.standing_changed&limit=1")) == 1
         assert "Name changed" in admin.open(f"/admin/accounts/{account.id}").text
     assert [operation for operation, table in calls.made if table.endswith("events")] == ["Query", "Query"]
@@ -146,11 +146,11 @@ def test_page_of_one_type_ends_where_the_looking_ended(latchkey: TestApp, monkey
     monkeypatch.setattr(record, "PAGE", 4)
     account = latchkey.account()
     secret = reader(latchkey, account)
-    change.set_standing(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
+    change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
     renamed(account, 50)
     sizes, query = [], "?type=account.standing_changed"
     while query:
-        with telemetry.calls_watched() as calls:
+        with telemetry.record_calls() as calls:
             body = latchkey.call("GET", f"/v1/events{query}", secret).json()
         assert calls.made.count(("Query", "latchkey-test-events")) <= record.PAGES
         sizes.append(len(body["data"]))
@@ -224,11 +224,11 @@ def test_console_pages_through_older_ones(latchkey: TestApp) -> None:
 
 def test_every_type_is_documented() -> None:
     """In the guide, with what it says."""
-    assert list(documented()) == list(kinds.WORDS)
+    assert list(documented()) == list(kinds.LABELS)
 
 
 @pytest.mark.made_up_events
-@pytest.mark.parametrize("kind", kinds.WORDS)
+@pytest.mark.parametrize("kind", kinds.LABELS)
 def test_console_shows_every_field_of_every_type(latchkey: TestApp, kind: str) -> None:
     """Or leaves it out on purpose: without the field, the row would say something else."""
     ada = new_account()

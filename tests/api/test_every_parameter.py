@@ -201,7 +201,7 @@ def _form(sweep: Sweep, fields: dict[str, str]) -> bytes:
 @pytest.fixture
 def sweep(latchkey: TestApp) -> Iterator[Sweep]:
     """One of everything; each of its requests is admitted, and what was read is remembered until something changes."""
-    with dynamodb.sent_by(Remembering()):
+    with dynamodb.use_sender(Remembering()):
         there = place(latchkey)
         app = register_client(latchkey, owner=there.admin)
         secret = latchkey.key(there.admin, "read", "write", "keys", "webhooks", "events", "admin", "verify").secret

@@ -51,7 +51,7 @@ def test_two_credentials_are_counted_where_they_come_from(latchkey: TestApp) -> 
     """Neither account pays for what can't be told to be its own, and a flood of them is held down."""
     account = latchkey.account()
     lines = [("Authorization", f"Bearer {latchkey.key(account).secret}") for _ in range(2)]
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         statuses = [ask(latchkey, "GET", "/v1/users/me", *lines)[0].status for _ in range(60)]
     assert set(statuses) == {400, 429}
     assert latchkey.counters(account.id) == {}

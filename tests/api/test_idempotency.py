@@ -11,7 +11,7 @@ from chalicelib.api.routing import CLAIMED, RECORDED, route_of
 from chalicelib.core import clock, secrets, settings, telemetry
 from chalicelib.credentials import find
 from chalicelib.idempotency import record
-from chalicelib.idempotency.tables import Repeat
+from chalicelib.idempotency.tables import IdempotencyRecord
 from chalicelib.limits import tiers
 from infra.local_gateway.response import Response
 from infra.routes import of_latchkey
@@ -35,9 +35,11 @@ def same(first: Response, second: Response) -> None:
     assert (first.header("Idempotency-Replayed"), second.header("Idempotency-Replayed")) == (None, "true")
 
 
-def records(account: Account) -> list[Repeat]:
+def records(account: Account) -> list[IdempotencyRecord]:
     """Return what is recorded for an account."""
-    return [each for each in Repeat.scan(Repeat.kind == "repeat") if each.account_id == account.id]
+    return [
+        each for each in IdempotencyRecord.scan(IdempotencyRecord.kind == "repeat") if each.account_id == account.id
+    ]
 
 
 def creating() -> set[tuple[str, str]]:
@@ -94,7 +96,7 @@ def test_every_creating_route_repeats_its_answer(local: TestApp, receiver: Recei
 def twice(latchkey: TestApp, secret: str, path: str, body: object) -> dict[str, str]:
     """Send a request twice under one key, and return what both were answered."""
     headers = {"Idempotency-Key": f"once-{path}"}
-    with telemetry.calls_watched() as watched:
+    with telemetry.record_calls() as watched:
         first = latchkey.call("POST", path, secret, json_body=body, headers=headers)
     assert first.status in (200, 201), first.body
     claims = path.endswith(("/test", "/resend"))
@@ -257,7 +259,7 @@ def test_box_of_one_record_doesnt_open_beside_another(latchkey: TestApp) -> None
     make(latchkey, secret, "first")
     make(latchkey, secret, "second")
     one, other = records(account)
-    other.update(actions=[Repeat.sealed.set(one.sealed)])
+    other.update(actions=[IdempotencyRecord.sealed.set(one.sealed)])
     answers = [make(latchkey, secret, key) for key in ("first", "second")]
     assert sorted(answer.status for answer in answers) == [201, 409]
 
@@ -273,7 +275,7 @@ def test_in_the_good_case_no_call_is_added(latchkey: TestApp) -> None:
 
 def calls(latchkey: TestApp, secret: str, headers: dict[str, str]) -> list[str]:
     """Return the calls that making a key costs."""
-    with telemetry.calls_watched() as watched:
+    with telemetry.record_calls() as watched:
         assert latchkey.call("POST", "/v1/keys", secret, json_body=MAKING, headers=headers).status == 201
     return [operation for operation, _ in watched.made]
 
@@ -302,7 +304,7 @@ def test_without_a_stage_key_nothing_is_made_twice(latchkey: TestApp) -> None:
     """Where the fingerprint can't be keyed the request is refused rather than made without a record."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
-    with settings.in_use(replace(settings.current(), stage_key_file="/nowhere")):
+    with settings.override(replace(settings.current(), stage_key_file="/nowhere")):
         assert make(latchkey, secret).status == 503
     assert len(list(find.keys_of(account.id))) == 1
 
@@ -316,7 +318,11 @@ def test_a_claim_that_its_process_never_gave_up_ends_after_a_minute(local: TestA
     local.call("POST", f"/v1/webhooks/{hook}/test", secret, headers=sent)
     (stored,) = records(account)
     stored.update(
-        actions=[Repeat.claim.set("killed"), Repeat.sealed.remove(), Repeat.expires_at.set(clock.now_ms() + 60_000)]
+        actions=[
+            IdempotencyRecord.claim.set("killed"),
+            IdempotencyRecord.sealed.remove(),
+            IdempotencyRecord.expires_at.set(clock.now_ms() + 60_000),
+        ]
     )
     answer = local.call("POST", f"/v1/webhooks/{hook}/test", secret, headers=sent)
     assert error_of(answer) == (409, "request_in_progress")

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.core import errors, secrets, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.core.dynamodb.errors import DynamoDBError
 from chalicelib.credentials import change, rotate
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import tiers
@@ -81,7 +81,7 @@ def live_through_an_hour(latchkey: TestApp) -> list[str]:
 def _traceback_of(fails: Callable[[], object]) -> str:
     try:
         fails()
-    except (errors.LatchkeyError, WireError):
+    except (errors.LatchkeyError, DynamoDBError):
         return traceback.format_exc()
     return pytest.fail("nothing was refused")
 
@@ -107,4 +107,4 @@ def test_secrets_are_nowhere_but_in_the_answer_that_made_them(
         assert secret[-36:-6] not in everything
     assert "tests.support.failing_view.Fault" in log.getvalue()
     assert secrets.digest(latchkey.secrets[0]) in stored
-    assert secrets.hint(latchkey.secrets[0]) in stored
+    assert secrets.preview(latchkey.secrets[0]) in stored

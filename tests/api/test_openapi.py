@@ -129,14 +129,16 @@ def test_every_error_code_is_there() -> None:
 
 def test_every_event_type_is_there() -> None:
     """In the table, and as what an event's type may be and be chosen by."""
-    assert {row["type"]: row["about"] for row in WHOLE["x-event-types"]} == kinds.WORDS
-    assert WHOLE["components"]["schemas"]["Event"]["properties"]["type"]["enum"] == list(kinds.WORDS)
-    assert all(value in kinds.WORDS for name, value in vars(kinds).items() if name.isupper() and isinstance(value, str))
+    assert {row["type"]: row["about"] for row in WHOLE["x-event-types"]} == kinds.LABELS
+    assert WHOLE["components"]["schemas"]["Event"]["properties"]["type"]["enum"] == list(kinds.LABELS)
+    assert all(
+        value in kinds.LABELS for name, value in vars(kinds).items() if name.isupper() and isinstance(value, str)
+    )
 
 
 def test_every_scope_and_tier_is_there() -> None:
     """With what it allows, and with its limits."""
-    assert [row["scope"] for row in WHOLE["x-scopes"]] == list(scopes.ALL) == list(scopes.ABOUT)
+    assert [row["scope"] for row in WHOLE["x-scopes"]] == list(scopes.ALL) == list(scopes.DESCRIPTIONS)
     assert [(row["tier"], row["quota"], row["burst"]) for row in WHOLE["x-tiers"]] == [
         (tier.name, tier.quota, tier.burst) for tier in tiers.OF_ACCOUNTS
     ]

@@ -114,7 +114,7 @@ def test_own_route_costs_one_call(shop: TestApp) -> None:
     """Besides what the view itself reads."""
     secret = shop.key(shop.account()).secret
     shop.call("GET", ORDERS, secret)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         shop.call("GET", ORDERS, secret)
     assert calls.made == [("UpdateItem", "latchkey-test-windows")]
 
@@ -245,7 +245,7 @@ def test_other_gateway_counts_nothing_and_believes_for_300_s(latchkey: TestApp, 
     assert ask(other, issued.secret)[0] == 200
     assert latchkey.counters(account.id) == {}
     assert latchkey.call("DELETE", f"/v1/keys/{issued.key.id}", own.secret).status == 204
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         assert ask(other, issued.secret)[0] == 200
     assert calls.made == []
     assert latchkey.call("POST", "/v1/verify", service, json_body={"secret": issued.secret}).json()["valid"] is False

@@ -66,7 +66,7 @@ def test_page_of_an_error_has_the_header_of_other_pages(latchkey: TestApp, case:
     if case == "too many requests":
         target = "/docs"
         latchkey.set_counters(f"ip_{console.ip}", tiers.ANONYMOUS, used=3_600)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         answer = latchkey.gateway.handle("GET", target, headers.items(), ip=console.ip)
     page = Page(answer, target)
     assert page.status in (403, 404, 429)

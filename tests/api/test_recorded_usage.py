@@ -40,7 +40,7 @@ def test_route_that_the_scopes_refuse_is_not_used_but_a_failure(latchkey: TestAp
     latchkey.call("GET", "/v1/limits", issued.secret)
     item = item_of(account.id)
     assert list(recorded_usage.routes_of(item)) == [recorded_usage.route_name("GET /v1/limits")]
-    assert recorded_usage.times_told_no(item, recorded_usage.FAILED, counter_of(issued.key.id)) == 3
+    assert recorded_usage.count_denials(item, recorded_usage.FAILED, counter_of(issued.key.id)) == 3
 
 
 def test_key_that_ended_within_the_gateways_memory_is_a_failure(latchkey: TestApp) -> None:
@@ -51,7 +51,7 @@ def test_key_that_ended_within_the_gateways_memory_is_a_failure(latchkey: TestAp
     latchkey.clock.forward(61)
     assert latchkey.call("GET", "/v1/limits", short.secret).status == 401
     latchkey.call("GET", "/v1/limits", other.secret)
-    assert recorded_usage.times_told_no(item_of(account.id), recorded_usage.FAILED, counter_of(short.key.id)) == 1
+    assert recorded_usage.count_denials(item_of(account.id), recorded_usage.FAILED, counter_of(short.key.id)) == 1
 
 
 def test_secret_that_a_service_asks_about_tells_neither(latchkey: TestApp) -> None:

@@ -23,6 +23,6 @@ def test_health_is_a_503_when_the_database_does_not_answer(latchkey: TestApp) ->
 def test_health_reads_once(latchkey: TestApp) -> None:
     """A monitor that asks every second costs one read and one count each."""
     latchkey.call("GET", "/health")
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         latchkey.call("GET", "/health")
     assert calls.made == [("UpdateItem", "latchkey-test-windows"), ("GetItem", "latchkey-test-accounts")]

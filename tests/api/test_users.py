@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.accounts import find
-from chalicelib.accounts.tables import Account, Email
-from chalicelib.accounts.tables import OneTimeToken as Ticket
+from chalicelib.accounts.tables import Account, EmailClaim, OneTimeToken
 from chalicelib.core import clock, secrets
 from chalicelib.limits import stale_marks, tiers
 from tests.api.routes import ROUTES
@@ -128,7 +127,7 @@ def test_admin_creates_an_account(latchkey: TestApp) -> None:
     assert answer.header("Location") == f"https://api.example.com/v1/users/{made['id']}"
     assert answer.header("Cache-Control") == "no-store"
     assert Account.get(made["id"]).admin is False
-    assert Email.get("bea@example.com").account_id == made["id"]
+    assert EmailClaim.get("bea@example.com").account_id == made["id"]
 
 
 def test_created_accounts_link_is_stored_by_its_digest_for_an_hour(latchkey: TestApp) -> None:
@@ -137,7 +136,7 @@ def test_created_accounts_link_is_stored_by_its_digest_for_an_hour(latchkey: Tes
         "POST", "/v1/users", admin_key(latchkey), json_body={"email": "b@example.com", "name": "B"}
     ).json()
     base, _, secret = made["set_password_url"].partition("?ticket=")
-    ticket = Ticket.get(secrets.digest(secret))
+    ticket = OneTimeToken.get(secrets.digest(secret))
     assert base == "https://api.example.com/password"
     assert (ticket.account_id, ticket.purpose, ticket.expires_at) == (made["id"], "set_password", START_MS + 3_600_000)
 

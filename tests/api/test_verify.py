@@ -93,12 +93,12 @@ def test_calls_are_four_cold_and_two_warm(latchkey: TestApp) -> None:
     latchkey.call("POST", "/v1/verify", service, json_body={"secret": "nonsense"})
     calls = []
     for _ in range(2):
-        with telemetry.calls_watched() as watched:
+        with telemetry.record_calls() as watched:
             _ask(latchkey, service, secret)
         calls.append([operation for operation, _ in watched.made])
     assert calls == [["UpdateItem", "GetItem", "GetItem", "UpdateItem"], ["UpdateItem", "UpdateItem"]]
     latchkey.clock.forward(61)
-    with telemetry.calls_watched() as watched:
+    with telemetry.record_calls() as watched:
         _ask(latchkey, service, secret)
     assert len(watched.made) == 4
 
@@ -129,7 +129,7 @@ def test_unknown_field_is_refused_by_name(latchkey: TestApp) -> None:
 def test_token_is_good_for_the_resource_it_was_issued_for_alone(latchkey: TestApp) -> None:
     """A service that names itself isn't taken in by a token for another one, nor by one for this API (RFC 8707)."""
     service = _service(latchkey)
-    with settings.in_use(replace(settings.current(), resources=f"{SHOP} {OTHER}")):
+    with settings.override(replace(settings.current(), resources=f"{SHOP} {OTHER}")):
         ada, app = new_user(latchkey), register_client(latchkey)
         for_shop, _ = ada.grant(app, resource=SHOP)
         for_api, _ = ada.grant(app)

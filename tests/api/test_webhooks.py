@@ -52,7 +52,7 @@ def test_life_of_a_webhook(latchkey: TestApp) -> None:
     assert latchkey.call("DELETE", path, secret).status == 204
     assert error_of(latchkey.call("GET", path, secret)) == (404, "not_found")
     happened = [event for event in record.newest_first(ada.id, 50) if event.type.startswith("webhook.")]
-    assert {event.type for event in happened} == {kind for kind in kinds.WORDS if kind.startswith("webhook.")}
+    assert {event.type for event in happened} == {kind for kind in kinds.LABELS if kind.startswith("webhook.")}
     told = str([event.changed.as_dict() for event in happened])
     assert "tenant" not in told
     assert not any(value in told for value in (made["secret"], rotated.json()["secret"]))
@@ -205,7 +205,7 @@ def test_without_a_stage_key_nothing_is_made(latchkey: TestApp) -> None:
     ada = latchkey.account()
     secret = latchkey.key(ada, "webhooks").secret
     CACHES["core.root_key"].clear()
-    with settings.in_use(replace(settings.current(), stage_key_file="/nowhere/key")):
+    with settings.override(replace(settings.current(), stage_key_file="/nowhere/key")):
         answer = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "Ledger"})
     CACHES["core.root_key"].clear()
     assert error_of(answer) == (503, "unavailable")

@@ -12,8 +12,8 @@ from tests.support.harness import TestApp
 def test_they_cost_nothing(latchkey: TestApp) -> None:
     """None is counted, none asks the database."""
     with (
-        telemetry.calls_watched() as calls,
-        settings.in_use(replace(settings.current(), security_contact="a@b.example")),
+        telemetry.record_calls() as calls,
+        settings.override(replace(settings.current(), security_contact="a@b.example")),
     ):
         for path in ("/favicon.ico", "/robots.txt", "/.well-known/security.txt", "/.well-known/change-password"):
             assert latchkey.call("GET", path).status in (200, 303), path
@@ -47,7 +47,7 @@ def test_robots_are_kept_out_of_what_is_not_for_everybody(latchkey: TestApp) -> 
 )
 def test_security_contact_is_published(latchkey: TestApp, setting: str, contact: str) -> None:
     """RFC 9116: contact and an end less than a year ahead, in plain text."""
-    with settings.in_use(replace(settings.current(), security_contact=setting)):
+    with settings.override(replace(settings.current(), security_contact=setting)):
         answer = latchkey.call("GET", "/.well-known/security.txt")
     fields = dict(line.split(": ", 1) for line in answer.body.decode().splitlines())
     assert (answer.status, answer.header("Content-Type")) == (200, "text/plain; charset=utf-8")

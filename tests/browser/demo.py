@@ -9,7 +9,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, process_cache, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import revoke, rotate
-from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
+from chalicelib.credentials.issue import Issued, new_key, store_key
 from chalicelib.credentials.principal import Principal
 from chalicelib.limits import counter_items, recorded_usage, tiers
 from chalicelib.uptime import days, incidents, states
@@ -52,9 +52,9 @@ def add_checks() -> None:
         for minute in range(at_s // 60 - 8, at_s // 60 + 1):
             bad = {17: {"database": "down", "api": "degraded"}, 31: {"webhooks": "degraded"}}.get(ago, {})
             days.write(minute, found | bad)
-    closed = incidents.open_one("Database unreachable", "Reads fail. We are looking into it.", ["database", "api"])
+    closed = incidents.open_incident("Database unreachable", "Reads fail. We are looking into it.", ["database", "api"])
     incidents.update(closed.at, "The region has recovered.", states.RESOLVED)
-    incidents.open_one("Webhooks arrive late", "Some deliveries wait for longer than usual.", ["webhooks"])
+    incidents.open_incident("Webhooks arrive late", "Some deliveries wait for longer than usual.", ["webhooks"])
     process_cache.forget()
 
 
@@ -65,7 +65,7 @@ def _made(
     moved.forward(-days_ago * DAY_S)
     expires_at = None if lives_days is None else clock.now_ms() + lives_days * DAY_S * 1000
     issued = new_key(account_id, name=name, wanted=scopes, expires_at=expires_at, made_by=None)
-    put_beside_the_others(issued)
+    store_key(issued)
     moved.now_ms = now_ms
     return issued
 
@@ -96,7 +96,7 @@ def _hours(account_id: str, counters: dict[str, str], successor: str) -> Iterato
             **counter_items.item_key(account_id, tier, at),
             "used": _number(sum(by_name.values())),
             "refused": _number(max(0, wanted - quota)),
-            "dies_at": _number(counter_items.dies_at(tier, at)),
+            "dies_at": _number(counter_items.delete_at_s(tier, at)),
             **{name: _number(count) for name, count in by_name.items()},
             # Every key reads one thing, whatever it may.
             recorded_usage.route_name("GET /v1/users/me"): {"SS": sorted(by_name)},

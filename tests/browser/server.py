@@ -20,7 +20,7 @@ from chalicelib.accounts.create import create_account
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.credentials.issue import new_key, put_beside_the_others
+from chalicelib.credentials.issue import new_key, store_key
 from chalicelib.detection import leak_policy, leaks
 from chalicelib.limits import counter_items, tiers
 from infra import chalice_cli, data, server
@@ -39,7 +39,7 @@ REQUEST_TAKES_S = 0.025
 
 @dataclass
 class Gateway(local_gateway.Gateway):
-    """The stand-in gateway with a clock that its requests advance."""
+    """The local gateway with a clock that its requests advance."""
 
     clock: Clock = field(default_factory=lambda: Clock(AFTERNOON_MS))
 
@@ -73,7 +73,7 @@ def main() -> None:
     dynamodb.READ_TIMEOUT_S = ENGINE_TIMEOUT_S
     served = Server()
     chalice_cli.prepare_environment(served.url)
-    with clock.driven_by(served.gateway.clock), Path(sys.argv[1]).open("a", buffering=1) as log:
+    with clock.use_wall_clock(served.gateway.clock), Path(sys.argv[1]).open("a", buffering=1) as log:
         telemetry.write_to(log)
         data.create_missing_tables()
         threading.Thread(target=served.serve_forever, daemon=True).start()
@@ -91,7 +91,7 @@ def _account(
         name=name,
         tier=tiers.BY_NAME[tier],
         admin=admin,
-        password_hash=None if password is None else passwords.hashed(password),
+        password_hash=None if password is None else passwords.hash_password(password),
         verified_at_ms=clock.now_ms() if verified else None,
     )
     return {"id": account.id}
@@ -103,7 +103,7 @@ def _session(moved: Clock, account_id: str) -> dict[str, Any]:
 
 def _key(moved: Clock, account_id: str, name: str, scopes: list[str]) -> dict[str, Any]:
     issued = new_key(account_id, name=name, wanted=scopes, expires_at=None, made_by=None)
-    put_beside_the_others(issued)
+    store_key(issued)
     return {"id": issued.key.id, "secret": issued.secret}
 
 

@@ -116,7 +116,7 @@ class Play:
                 self.latchkey.clock.forward(float(seconds))
             case ["origin", origin]:
                 chosen = replace(settings.current(), allowed_origin=origin)
-                self.until_played.enter_context(settings.in_use(chosen))
+                self.until_played.enter_context(settings.override(chosen))
             case ["fault"]:
                 self.latchkey.gateway = gateway_with_fault()
             case ["outage"]:

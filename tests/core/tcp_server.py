@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from chalicelib.core.dynamodb.connection_pool import Connections
+from chalicelib.core.dynamodb.connection_pool import ConnectionPool
 
 Serve = Callable[[socket.socket], None]
 
@@ -44,11 +44,11 @@ class Server:
 @contextmanager
 def start_server(
     serve: Serve, tls: ssl.SSLContext | None = None, *, read_timeout_s: float = 30, **more: str
-) -> Iterator[tuple[Server, Connections]]:
+) -> Iterator[tuple[Server, ConnectionPool]]:
     """Return a server and a pool; its timeouts are short only where they are tested."""
     server = Server(serve, tls)
     url = f"{'https' if tls else 'http'}://{'localhost' if tls else '127.0.0.1'}:{server.port}"
-    connections = Connections(url, connect_timeout_s=30, read_timeout_s=read_timeout_s, **more)
+    connections = ConnectionPool(url, connect_timeout_s=30, read_timeout_s=read_timeout_s, **more)
     try:
         yield server, connections
     finally:

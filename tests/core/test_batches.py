@@ -24,7 +24,7 @@ def make_sender(items: dict[str, list[dynamodb.Json]]) -> tuple[dynamodb.Send, l
 def test_one_item_per_table_is_read_consistently_in_one_call() -> None:
     """A missing item is absent."""
     send, requests = make_sender({"a": [{"x": {"S": "1"}}], "b": []})
-    with dynamodb.sent_by(send):
+    with dynamodb.use_sender(send):
         assert dynamodb.batch_get({"a": KEY, "b": KEY}) == {"a": {"x": {"S": "1"}}}
     both = {"Keys": [KEY], "ConsistentRead": True}
     assert requests == [{"a": both, "b": both}]
@@ -33,9 +33,9 @@ def test_one_item_per_table_is_read_consistently_in_one_call() -> None:
 def test_empty_batch_makes_no_call() -> None:
     """DynamoDB rejects an empty batch."""
     send, requests = make_sender({})
-    with dynamodb.sent_by(send):
+    with dynamodb.use_sender(send):
         assert dynamodb.batch_get({}) == {}
-        assert dynamodb.batch_get_of("t", [], consistent=True) == []
+        assert dynamodb.batch_get_table("t", [], consistent=True) == []
     assert requests == []
 
 
@@ -45,8 +45,8 @@ def test_many_items_are_read_a_hundred_per_call(count: int, sizes: list[int], co
     """Each key is read once, with the requested consistency."""
     send, requests = make_sender({"t": [{"x": {"S": "1"}}], "other": [{"y": {"S": "1"}}]})
     keys = [{"id": {"N": str(number)}} for number in range(count)]
-    with dynamodb.sent_by(send):
-        found = dynamodb.batch_get_of("t", keys, consistent=consistent)
+    with dynamodb.use_sender(send):
+        found = dynamodb.batch_get_table("t", keys, consistent=consistent)
     assert found == [{"x": {"S": "1"}}] * len(sizes)
     assert [len(each["t"]["Keys"]) for each in requests] == sizes
     assert [key for each in requests for key in each["t"]["Keys"]] == keys
@@ -56,8 +56,8 @@ def test_many_items_are_read_a_hundred_per_call(count: int, sizes: list[int], co
 def test_response_without_the_table_has_no_items() -> None:
     """No item of this table exists."""
     send, _ = make_sender({})
-    with dynamodb.sent_by(send):
-        assert dynamodb.batch_get_of("t", [KEY], consistent=True) == []
+    with dynamodb.use_sender(send):
+        assert dynamodb.batch_get_table("t", [KEY], consistent=True) == []
 
 
 def test_unprocessed_keys_are_retried_up_to_eight_calls() -> None:
@@ -70,8 +70,8 @@ def test_unprocessed_keys_are_retried_up_to_eight_calls() -> None:
 
     pauses: list[float] = []
     found: list[dynamodb.Json] = []
-    with dynamodb.sent_by(send), clock.paused_by(pauses.append), pytest.raises(Throttled) as failed:
-        found += dynamodb.batch_get_of("t", [KEY, KEY], consistent=True)
+    with dynamodb.use_sender(send), clock.use_sleep(pauses.append), pytest.raises(Throttled) as failed:
+        found += dynamodb.batch_get_table("t", [KEY, KEY], consistent=True)
     assert (len(requests), len(pauses)) == (8, 7)
     assert requests[1:] == [{"t": {"Keys": [KEY]}}] * 7
     assert all(pause <= 0.02 * 2**times for times, pause in enumerate(pauses, 1))

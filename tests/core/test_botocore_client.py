@@ -15,7 +15,7 @@ from botocore.client import BaseClient
 from chalicelib.core import clock, errors, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.connection_pool import IDLE_MAX
-from chalicelib.core.dynamodb.errors import Unreachable, WireError, is_outage
+from chalicelib.core.dynamodb.errors import DynamoDBError, Unreachable, is_outage
 from tests.core.tcp_server import start_server
 from tests.support.harness import TestApp
 
@@ -30,8 +30,8 @@ def test_setting_selects_botocore(latchkey: TestApp, monkeypatch: pytest.MonkeyP
         return send(client, operation, request)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", make_api_call)
-    dynamodb.forget_connection()
-    with settings.in_use(replace(settings.current(), wire="botocore")):
+    dynamodb.reset_connections()
+    with settings.override(replace(settings.current(), wire="botocore")):
         account = latchkey.account()
         assert latchkey.call("GET", "/v1/users/me", latchkey.key(account).secret).status == 200
         with pytest.raises(errors.Conflict):
@@ -42,10 +42,10 @@ def test_setting_selects_botocore(latchkey: TestApp, monkeypatch: pytest.MonkeyP
 @pytest.fixture
 def by_botocore(latchkey: TestApp) -> Iterator[TestApp]:
     """A harness whose calls use botocore's client, with pauses that take no time."""
-    dynamodb.forget_connection()
+    dynamodb.reset_connections()
     with (
-        settings.in_use(replace(settings.current(), wire="botocore")),
-        clock.paused_by(lambda _seconds: None),
+        settings.override(replace(settings.current(), wire="botocore")),
+        clock.use_sleep(lambda _seconds: None),
     ):
         yield latchkey
 
@@ -57,13 +57,13 @@ def by_botocore(latchkey: TestApp) -> Iterator[TestApp]:
         (b"", Unreachable),
         (
             b'HTTP/1.1 400 X\r\nContent-Length: 34\r\nConnection: close\r\n\r\n{"__type":"x#ValidationException"}',
-            WireError,
+            DynamoDBError,
         ),
     ],
     ids=["fault", "nothing", "rejection"],
 )
 def test_calls_are_retried_as_often_with_botocore(
-    by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch, response: bytes, kind: type[WireError]
+    by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch, response: bytes, kind: type[DynamoDBError]
 ) -> None:
     """Botocore's own retries are disabled; the retry policy alone decides."""
     requests: list[bytes] = []
@@ -75,9 +75,9 @@ def test_calls_are_retried_as_often_with_botocore(
     with start_server(serve) as (server, _):
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.port}")
         with pytest.raises(kind) as failed:
-            dynamodb.call("GetItem", {"TableName": "t", "Key": {"id": {"S": "1"}}}, dynamodb.AT_ONCE)
+            dynamodb.call("GetItem", {"TableName": "t", "Key": {"id": {"S": "1"}}}, dynamodb.FAIL_FAST)
     assert type(failed.value) is kind
-    assert len(requests) == (dynamodb.AT_ONCE.unavailable if kind is Unreachable else 1)
+    assert len(requests) == (dynamodb.FAIL_FAST.unavailable if kind is Unreachable else 1)
 
 
 def test_refused_connection_is_an_outage_with_botocore(by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,7 @@ def test_refused_connection_is_an_outage_with_botocore(by_botocore: TestApp, mon
         port = taken.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{port}")
     with pytest.raises(Unreachable) as failed:
-        dynamodb.call("GetItem", {"TableName": "t", "Key": {"id": {"S": "1"}}}, dynamodb.AT_ONCE)
+        dynamodb.call("GetItem", {"TableName": "t", "Key": {"id": {"S": "1"}}}, dynamodb.FAIL_FAST)
     assert failed.value.code == "EndpointConnectionError"
 
 
@@ -94,9 +94,9 @@ def test_missing_credentials_are_no_outage_with_botocore(by_botocore: TestApp, m
     """Nothing was sent, and a retry changes nothing."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(WireError) as failed:
+    with pytest.raises(DynamoDBError) as failed:
         dynamodb.call("GetItem", {"TableName": "t"})
-    assert (type(failed.value), failed.value.code) == (WireError, "NoCredentialsError")
+    assert (type(failed.value), failed.value.code) == (DynamoDBError, "NoCredentialsError")
     assert not is_outage(failed.value)
 
 

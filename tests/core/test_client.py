@@ -10,12 +10,12 @@ from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import (
     ConditionFailed,
-    NotAccepted,
+    CredentialsRejected,
+    DynamoDBError,
     Throttled,
     Unreachable,
-    WireError,
+    classify_error,
     is_outage,
-    meaning,
 )
 from tests.core.tcp_server import start_server
 from tests.support.harness import TestApp
@@ -38,24 +38,24 @@ def test_failed_condition_returns_the_item(latchkey: TestApp) -> None:
 def test_failed_condition_is_not_retried(latchkey: TestApp) -> None:
     """It is a result, not a failure."""
     dynamodb.call("PutItem", PUT)
-    with telemetry.calls_watched() as calls, pytest.raises(ConditionFailed):
+    with telemetry.record_calls() as calls, pytest.raises(ConditionFailed):
         dynamodb.call("PutItem", IF_NEW)
     assert calls.made == [("PutItem", "latchkey-test-emails")]
 
 
 def test_unknown_table_is_no_outage(latchkey: TestApp) -> None:
     """It is an internal error, distinct from an unavailable database, and isn't retried."""
-    with telemetry.calls_watched() as calls, pytest.raises(WireError) as failed:
+    with telemetry.record_calls() as calls, pytest.raises(DynamoDBError) as failed:
         dynamodb.call("GetItem", {"TableName": settings.current().table("nothing"), "Key": {"id": {"S": "1"}}})
-    assert (type(failed.value), failed.value.code) == (WireError, "ResourceNotFoundException")
+    assert (type(failed.value), failed.value.code) == (DynamoDBError, "ResourceNotFoundException")
     assert len(calls.made) == 1
 
 
 def test_refused_connection_is_an_outage(cut_off: TestApp) -> None:
     """The database is unreachable, and the call is retried as the policy allows."""
-    with telemetry.calls_watched() as calls, pytest.raises(Unreachable):
-        dynamodb.call("GetItem", {"TableName": "latchkey-test-accounts", "Key": {"id": {"S": "1"}}}, dynamodb.AT_ONCE)
-    assert len(calls.made) == dynamodb.AT_ONCE.unavailable
+    with telemetry.record_calls() as calls, pytest.raises(Unreachable):
+        dynamodb.call("GetItem", {"TableName": "latchkey-test-accounts", "Key": {"id": {"S": "1"}}}, dynamodb.FAIL_FAST)
+    assert len(calls.made) == dynamodb.FAIL_FAST.unavailable
 
 
 def make_sender_leaving_keys(batches: int) -> tuple[dynamodb.Send, list[dict[str, Any]]]:
@@ -75,8 +75,8 @@ def test_unprocessed_keys_are_requested_after_a_pause() -> None:
     """DynamoDB leaves keys when it lacks capacity; an immediate retry would make it worse."""
     send, requests = make_sender_leaving_keys(3)
     pauses: list[float] = []
-    with dynamodb.sent_by(send), clock.paused_by(pauses.append):
-        found = dynamodb.batch_get_of("t", [{"id": {"N": str(number)}} for number in range(5)], consistent=True)
+    with dynamodb.use_sender(send), clock.use_sleep(pauses.append):
+        found = dynamodb.batch_get_table("t", [{"id": {"N": str(number)}} for number in range(5)], consistent=True)
     assert len(found) == 5
     assert (len(requests), len(pauses)) == (3, 2)
 
@@ -84,8 +84,8 @@ def test_unprocessed_keys_are_requested_after_a_pause() -> None:
 def test_permanently_unprocessed_keys_are_an_outage() -> None:
     """The number of calls is bounded."""
     send, requests = make_sender_leaving_keys(10**6)
-    with dynamodb.sent_by(send), clock.paused_by(lambda _: None), pytest.raises(Throttled) as failed:
-        dynamodb.batch_get_of("t", [{"id": {"N": str(number)}} for number in range(100)], consistent=True)
+    with dynamodb.use_sender(send), clock.use_sleep(lambda _: None), pytest.raises(Throttled) as failed:
+        dynamodb.batch_get_table("t", [{"id": {"N": str(number)}} for number in range(100)], consistent=True)
     assert len(requests) == dynamodb.BATCHES_MAX
     assert is_outage(failed.value)
 
@@ -97,10 +97,10 @@ def test_rejected_credentials_are_sent_twice(code: str) -> None:
 
     def send(operation: str, _body: dict[str, Any]) -> dict[str, Any]:
         requests.append(operation)
-        raise meaning({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}})
+        raise classify_error({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}})
 
-    with dynamodb.sent_by(send), clock.paused_by(lambda _: None), pytest.raises(NotAccepted) as failed:
-        dynamodb.call("GetItem", {"TableName": "t"}, dynamodb.AT_ONCE)
+    with dynamodb.use_sender(send), clock.use_sleep(lambda _: None), pytest.raises(CredentialsRejected) as failed:
+        dynamodb.call("GetItem", {"TableName": "t"}, dynamodb.FAIL_FAST)
     assert requests == ["GetItem", "GetItem"]
     assert not is_outage(failed.value)
 
@@ -122,7 +122,7 @@ def test_second_try_uses_current_credentials(latchkey: TestApp, monkeypatch: pyt
     with start_server(serve) as (server, _):
         for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{server.port}")
-        dynamodb.forget_connection()
+        dynamodb.reset_connections()
         assert dynamodb.call("GetItem", {"TableName": "t"}) == {}
     assert keys == ["old", "new"]
 
@@ -145,7 +145,7 @@ def test_forgotten_connections_are_closed(latchkey: TestApp) -> None:
     dynamodb._create_own_sender()("PutItem", PUT)
     assert dynamodb._connections is not None
     assert len(dynamodb._connections._idle) == 1
-    dynamodb.forget_connection()
+    dynamodb.reset_connections()
     assert len(dynamodb._connections._idle) == 0
     assert dynamodb.sender() is not sends
 
@@ -157,20 +157,20 @@ def test_sender_is_restored_after_a_block(latchkey: TestApp) -> None:
     def other(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:
         return {}
 
-    with pytest.raises(ValueError, match="fault"), dynamodb.sent_by(other):
+    with pytest.raises(ValueError, match="fault"), dynamodb.use_sender(other):
         raise ValueError("fault")
     assert dynamodb.sender() is sends
-    with dynamodb.sent_by(other):
+    with dynamodb.use_sender(other):
         assert dynamodb.sender() is other
 
 
 def test_missing_configuration_is_no_outage(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message names the remedy."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8001")
-    dynamodb.forget_connection()
-    with pytest.raises(WireError, match="Set AWS_ENDPOINT_URL to one like") as failed:
+    dynamodb.reset_connections()
+    with pytest.raises(DynamoDBError, match="Set AWS_ENDPOINT_URL to one like") as failed:
         dynamodb.call("GetItem", {"TableName": "t"})
-    assert (type(failed.value), failed.value.code) == (WireError, "NotConfigured")
+    assert (type(failed.value), failed.value.code) == (DynamoDBError, "NotConfigured")
 
 
 def test_timeouts_match_the_architecture_page() -> None:
@@ -178,14 +178,14 @@ def test_timeouts_match_the_architecture_page() -> None:
     page = (Path(__file__).parents[2] / "docs/architecture.md").read_text()
     assert "| a timeout (1 s), a broken connection, a 5xx, twice | the request passes" in page
     assert dynamodb.CONNECT_TIMEOUT_S == 1
-    assert dynamodb.AT_ONCE.unavailable == 2
+    assert dynamodb.FAIL_FAST.unavailable == 2
 
 
 def test_connections_follow_the_environment(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """They use the authorities of AWS_CA_BUNDLE, as botocore does, and this module's timeouts."""
     for bundle in ("/somewhere/authorities.pem", ""):
         monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
-        dynamodb.forget_connection()
+        dynamodb.reset_connections()
         dynamodb.sender()
         made = dynamodb._connections
         assert made is not None

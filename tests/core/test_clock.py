@@ -40,10 +40,10 @@ def test_hour_and_day_have_their_seconds() -> None:
 def test_wall_clock_is_restored_after_a_block() -> None:
     """The system's clock is restored even if the block fails."""
     before_ms = time.time_ns() // 1_000_000
-    with pytest.raises(ValueError, match=r"^fault$"), clock.driven_by(lambda: 1):
+    with pytest.raises(ValueError, match=r"^fault$"), clock.use_wall_clock(lambda: 1):
         raise ValueError("fault")
-    with clock.driven_by(lambda: 1_999):
-        with clock.driven_by(lambda: 5):
+    with clock.use_wall_clock(lambda: 1_999):
+        with clock.use_wall_clock(lambda: 5):
             assert clock.now_ms() == 5
         assert (clock.now_ms(), clock.now_s()) == (1_999, 1)
     assert before_ms <= clock.now_ms() <= time.time_ns() // 1_000_000
@@ -51,10 +51,10 @@ def test_wall_clock_is_restored_after_a_block() -> None:
 
 def test_monotonic_clock_is_restored_after_a_block() -> None:
     """It is restored even if the block fails; socket timeouts always use the system's clock."""
-    with pytest.raises(ValueError, match=r"^fault$"), clock.measured_by(lambda: 1):
+    with pytest.raises(ValueError, match=r"^fault$"), clock.use_monotonic_clock(lambda: 1):
         raise ValueError("fault")
-    with clock.measured_by(lambda: 1):
-        with clock.measured_by(lambda: 5):
+    with clock.use_monotonic_clock(lambda: 1):
+        with clock.use_monotonic_clock(lambda: 5):
             assert clock.elapsed_ns() == 5
         assert clock.elapsed_ns() == 1
         before_ns = time.monotonic_ns()
@@ -67,10 +67,10 @@ def test_pause_is_restored_after_a_block() -> None:
     """The system's sleep is restored even if the block fails."""
     outer: list[float] = []
     inner: list[float] = []
-    with pytest.raises(ValueError, match=r"^fault$"), clock.paused_by(outer.append):
+    with pytest.raises(ValueError, match=r"^fault$"), clock.use_sleep(outer.append):
         raise ValueError("fault")
-    with clock.paused_by(outer.append):
-        with clock.paused_by(inner.append):
+    with clock.use_sleep(outer.append):
+        with clock.use_sleep(inner.append):
             clock.pause(5)
         clock.pause(1)
     assert (outer, inner) == ([1], [5])

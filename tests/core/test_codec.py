@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chalicelib.core.dynamodb import codec, endpoint, sigv4
 from chalicelib.core.dynamodb.connection_pool import NoResponse
-from chalicelib.core.dynamodb.http_response import Answer
+from chalicelib.core.dynamodb.http_response import HttpResponse
 from tests.support.harness import START_MS, TestApp
 
 MODEL = botocore.session.get_session().get_service_model("dynamodb").operation_model("PutItem")
@@ -37,9 +37,9 @@ VALUES = st.recursive(
 ITEMS = st.dictionaries(NAMES, VALUES, min_size=1, max_size=4)
 
 
-def make_response(body: bytes, status: int = 200, **headers: str) -> Answer:
+def make_response(body: bytes, status: int = 200, **headers: str) -> HttpResponse:
     """Return a response as the connection pool returns it."""
-    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+    return HttpResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
 
 
 @given(ITEMS)
@@ -134,7 +134,7 @@ def test_call_is_one_signed_request(latchkey: TestApp) -> None:
     sent: list[bytes] = []
     caller = sigv4.Credentials("id", "secret", "token")
 
-    def send(request: bytes) -> Answer:
+    def send(request: bytes) -> HttpResponse:
         sent.append(request)
         return make_response(b'{"Item":{}}')
 

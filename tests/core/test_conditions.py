@@ -43,30 +43,30 @@ def without_table(latchkey: TestApp) -> TestApp:
 @pytest.mark.parametrize("save", [save_if_new, save_two_if_new])
 def test_failed_condition_raises_the_callers_error(latchkey: TestApp, save: Any) -> None:
     """For a single write and a transaction; a successful write is stored."""
-    with models.refused_as(MINE):
+    with models.raise_on_condition_failure(MINE):
         save()
     assert OneTimeToken.found("there") is not None
-    with pytest.raises(errors.Conflict) as raised, models.refused_as(MINE):
+    with pytest.raises(errors.Conflict) as raised, models.raise_on_condition_failure(MINE):
         save()
     assert raised.value is MINE
     assert raised.value.__cause__ is None
-    with models.may_be_refused():
+    with models.ignore_condition_failure():
         save()
 
 
 @pytest.mark.parametrize("save", [save_if_new, save_two_if_new])
 def test_other_failure_is_not_a_failed_condition(without_table: TestApp, save: Any) -> None:
     """The original error is raised."""
-    with pytest.raises((PutError, TransactWriteError)) as failed, models.refused_as(MINE):
+    with pytest.raises((PutError, TransactWriteError)) as failed, models.raise_on_condition_failure(MINE):
         save()
-    assert not models.refused(failed.value)
-    with pytest.raises((PutError, TransactWriteError)), models.may_be_refused():
+    assert not models.is_condition_failure(failed.value)
+    with pytest.raises((PutError, TransactWriteError)), models.ignore_condition_failure():
         save()
 
 
 def test_unrelated_exception_passes_through() -> None:
     """Both context managers leave it unchanged."""
-    for block in (models.refused_as(MINE), models.may_be_refused()):
+    for block in (models.raise_on_condition_failure(MINE), models.ignore_condition_failure()):
         with pytest.raises(ValueError, match="fault"), block:
             raise ValueError("fault")
 
@@ -82,8 +82,8 @@ def test_client_error_reaches_pynamodb_in_botocores_form(without_table: TestApp)
         raise Unreachable("NoAnswer", "no connection", {})
 
     with (
-        dynamodb.sent_by(unreachable),
-        clock.paused_by(lambda _seconds: None),
+        dynamodb.use_sender(unreachable),
+        clock.use_sleep(lambda _seconds: None),
         pytest.raises(PynamoDBException) as unsent,
     ):
         OneTimeToken.get("there")
@@ -103,7 +103,7 @@ def test_found_reads_consistently_by_both_keys(latchkey: TestApp) -> None:
         requests.append(body)
         return through(operation, body)
 
-    with dynamodb.sent_by(send):
+    with dynamodb.use_sender(send):
         found = Consent.found("acc_1", "app_1")
         assert found is not None
         assert found.allowed == {"a"}
@@ -121,11 +121,11 @@ def test_found_at_once_reads_several_tables_in_one_call(latchkey: TestApp) -> No
         OneTimeToken: ticket().key(),
         Consent: Consent("acc_1", "app_1", allowed={"a"}, given_at=1).key(),
     }
-    found = models.found_at_once(keys)
+    found = models.find_in_one_call(keys)
     assert list(found) == [OneTimeToken]
     assert isinstance(found[OneTimeToken], OneTimeToken)
     assert found[OneTimeToken].client_id == "app_1"
-    assert models.found_at_once({}) == {}
+    assert models.find_in_one_call({}) == {}
 
 
 @pytest.mark.parametrize("account_id", ["acc_1", ""])
@@ -138,8 +138,8 @@ def test_impossible_key_is_left_out_of_a_batch(account_id: str) -> None:
         return {"Responses": {}}
 
     impossible = {"account_id": {"S": account_id}, "client_id": {"S": "" if account_id else "app_1"}}
-    with dynamodb.sent_by(send):
-        assert models.found_at_once({Consent: impossible, OneTimeToken: {"digest": {"S": "there"}}}) == {}
+    with dynamodb.use_sender(send):
+        assert models.find_in_one_call({Consent: impossible, OneTimeToken: {"digest": {"S": "there"}}}) == {}
     assert [list(each) for each in requests] == [[OneTimeToken.Meta.table_name]]
 
 

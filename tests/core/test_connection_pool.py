@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from chalicelib.core import clock
-from chalicelib.core.dynamodb.connection_pool import IDLE_FOR_MS, IDLE_MAX, Connections, NoResponse
+from chalicelib.core.dynamodb.connection_pool import IDLE_FOR_MS, IDLE_MAX, ConnectionPool, NoResponse
 from tests.core.tcp_server import answer_all, answer_once, read_request, start_server
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Kind: Plain\r\n\r\nhi"
@@ -169,7 +169,7 @@ def test_unreachable_server_raises_no_response() -> None:
         occupied.bind(("127.0.0.1", 0))
         for host in (f"127.0.0.1:{occupied.getsockname()[1]}", "unknown.invalid"):
             with pytest.raises(NoResponse, match="no connection"):
-                Connections(f"http://{host}", connect_timeout_s=1, read_timeout_s=1).send(REQUEST)
+                ConnectionPool(f"http://{host}", connect_timeout_s=1, read_timeout_s=1).send(REQUEST)
 
 
 def test_threads_never_share_a_connection() -> None:
@@ -260,7 +260,7 @@ def test_one_failed_connection_closes_all_idle_ones() -> None:
 def test_connection_idle_for_long_is_not_reused() -> None:
     """Middleboxes drop it silently."""
     now_ms = 1_000_000
-    with clock.driven_by(lambda: now_ms), start_server(answer_all(OK)) as (server, connections):
+    with clock.use_wall_clock(lambda: now_ms), start_server(answer_all(OK)) as (server, connections):
         for pause_ms, accepted in ((0, 1), (IDLE_FOR_MS - 1, 1), (IDLE_FOR_MS, 2), (-1, 3)):
             now_ms += pause_ms
             connections.send(REQUEST)
@@ -304,6 +304,6 @@ def test_silent_handshake_ends_at_the_connect_timeout() -> None:
         connection.recv(1)
 
     with start_server(serve) as (server, _):
-        connections = Connections(f"https://localhost:{server.port}", connect_timeout_s=0.2, read_timeout_s=30)
+        connections = ConnectionPool(f"https://localhost:{server.port}", connect_timeout_s=0.2, read_timeout_s=30)
         with pytest.raises(NoResponse, match="no connection"):
             connections.send(REQUEST)

@@ -11,15 +11,15 @@ import pytest
 
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import connection_pool
-from chalicelib.core.dynamodb.connection_pool import Connections, NoResponse
+from chalicelib.core.dynamodb.connection_pool import ConnectionPool, NoResponse
 from tests.core.tcp_server import answer_all, start_server
 
 OK = b"HTTP/1.1 204 None\r\n\r\n"
 
 
-def make_pool(url: str = "http://db.example", **timeouts: float) -> Connections:
+def make_pool(url: str = "http://db.example", **timeouts: float) -> ConnectionPool:
     """Return a pool for a URL."""
-    return Connections(url, **{"connect_timeout_s": 2.0, "read_timeout_s": 3.0} | timeouts)  # type: ignore[arg-type]  # two floats
+    return ConnectionPool(url, **{"connect_timeout_s": 2.0, "read_timeout_s": 3.0} | timeouts)  # type: ignore[arg-type]  # two floats
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_remaining_time_is_exact(left_ns: int) -> None:
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[Connections, socket.socket, socket.socket]]:
+def ends() -> Iterator[tuple[ConnectionPool, socket.socket, socket.socket]]:
     """A pool with one connection that has just become idle, and both of its ends."""
     here, there = socket.socketpair()
     pool = make_pool()
@@ -133,13 +133,13 @@ def response(there: socket.socket, what: bytes) -> None:
     threading.Thread(target=serve, daemon=True).start()
 
 
-def test_idle_connection_is_reused_and_idle_again(ends: tuple[Connections, socket.socket, socket.socket]) -> None:
+def test_idle_connection_is_reused_and_idle_again(ends: tuple[ConnectionPool, socket.socket, socket.socket]) -> None:
     """It is idle from now on, and has its full timeout for the next response."""
     pool, here, there = ends
     response(there, OK)
     times_ms = iter([5_000, 7_000])
     pool._idle[0] = (here, 4_000)
-    with clock.driven_by(lambda: next(times_ms)):
+    with clock.use_wall_clock(lambda: next(times_ms)):
         assert pool.send(b"ping").status == 204
     assert list(pool._idle) == [(here, 7_000)]
     assert here.gettimeout() == 3
@@ -147,18 +147,18 @@ def test_idle_connection_is_reused_and_idle_again(ends: tuple[Connections, socke
 
 @pytest.mark.parametrize(("since_ms", "is_used"), [(0, True), (19_999, True), (20_000, False), (-1, False)])
 def test_connection_is_reused_for_twenty_seconds(
-    ends: tuple[Connections, socket.socket, socket.socket], since_ms: int, is_used: bool
+    ends: tuple[ConnectionPool, socket.socket, socket.socket], since_ms: int, is_used: bool
 ) -> None:
     """An older one is closed; after the clock was set back, the age is unknown."""
     pool, here, _ = ends
     pool._idle[0] = (here, 1_000_000)
-    with clock.driven_by(lambda: 1_000_000 + since_ms):
+    with clock.use_wall_clock(lambda: 1_000_000 + since_ms):
         assert pool._pop_idle() is (here if is_used else None)
     assert (here.fileno() == -1) is not is_used
 
 
 def test_connection_with_unexpected_data_is_closed(
-    ends: tuple[Connections, socket.socket, socket.socket],
+    ends: tuple[ConnectionPool, socket.socket, socket.socket],
 ) -> None:
     """The data would be read as the next response."""
     pool, here, there = ends
@@ -167,7 +167,7 @@ def test_connection_with_unexpected_data_is_closed(
     assert here.fileno() == -1
 
 
-def test_close_closes_all_idle_connections(ends: tuple[Connections, socket.socket, socket.socket]) -> None:
+def test_close_closes_all_idle_connections(ends: tuple[ConnectionPool, socket.socket, socket.socket]) -> None:
     """None remains open."""
     pool, here, there = ends
     pool._idle.append((there, 0))
@@ -194,7 +194,7 @@ def test_interrupted_connection_is_closed() -> None:
     assert len(pool._idle) == 0
 
 
-def test_failed_connection_closes_all_idle_ones(ends: tuple[Connections, socket.socket, socket.socket]) -> None:
+def test_failed_connection_closes_all_idle_ones(ends: tuple[ConnectionPool, socket.socket, socket.socket]) -> None:
     """They are as old."""
     pool, here, there = ends
     older, other = socket.socketpair()

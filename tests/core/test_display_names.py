@@ -58,13 +58,13 @@ BAD = {
 @pytest.mark.parametrize("name", GOOD.values(), ids=GOOD)
 def test_displayable_name_is_accepted(name: str) -> None:
     """In any script, with the invisible characters that scripts and emoji need."""
-    assert display_names.problem(name) is None
+    assert display_names.find_problem(name) is None
 
 
 @pytest.mark.parametrize("name", BAD.values(), ids=BAD)
 def test_other_name_is_rejected_with_a_reason(name: str) -> None:
     """The reason is a short predicate."""
-    assert str(display_names.problem(name)).startswith("must ")
+    assert str(display_names.find_problem(name)).startswith("must ")
 
 
 def test_every_separator_and_format_character_is_covered() -> None:
@@ -73,7 +73,7 @@ def test_every_separator_and_format_character_is_covered() -> None:
         f"{ord(character):04X}"
         for character in map(chr, range(0x110000))
         if unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp")
-        and display_names.problem(character) is None
+        and display_names.find_problem(character) is None
     }
     # Arabic and Egyptian signs that enclose what follows, and Kaithi's number signs: each is a drawn glyph.
     drawn = {"0600", "0601", "0602", "0603", "0604", "0605", "06DD", "070F", "0890", "0891", "08E2", "110BD", "110CD"}

@@ -75,7 +75,7 @@ def test_profile_is_read_by_botocore(bare: pytest.MonkeyPatch, tmp_path: Path) -
     )
     bare.setenv("AWS_PROFILE", "mine")
     bare.delenv("AWS_ENDPOINT_URL_DYNAMODB", raising=False)
-    place = endpoint.place()
+    place = endpoint.find_endpoint()
     assert (place.url, place.region) == ("http://127.0.0.1:8009", "eu-west-1")
     assert place.credentials() == Credentials("a", "b", "c")
 
@@ -83,10 +83,10 @@ def test_profile_is_read_by_botocore(bare: pytest.MonkeyPatch, tmp_path: Path) -
 def test_missing_configuration_names_the_remedy(bare: pytest.MonkeyPatch) -> None:
     """The message differs for a missing region and missing credentials."""
     with pytest.raises(endpoint.NotConfigured, match="AWS_DEFAULT_REGION"):
-        endpoint.place()
+        endpoint.find_endpoint()
     bare.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     with pytest.raises(endpoint.NotConfigured, match="AWS_ACCESS_KEY_ID"):
-        endpoint.place()
+        endpoint.find_endpoint()
 
 
 class Vending(BaseHTTPRequestHandler):
@@ -125,7 +125,7 @@ def role(bare: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_expiring_credentials_are_refreshed(role: None) -> None:
     """By the call that needs them; these expire so soon that every call refreshes them."""
-    place = endpoint.place()
+    place = endpoint.find_endpoint()
     first, second = place.credentials(), place.credentials()
     assert first.key_id != second.key_id
 

@@ -6,21 +6,21 @@ import pytest
 
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.client import AT_ONCE, PERSISTENT, RetryPolicy
+from chalicelib.core.dynamodb.client import FAIL_FAST, PERSISTENT, RetryPolicy
 from chalicelib.core.dynamodb.errors import (
     Cancelled,
     ConditionFailed,
     Contended,
-    NotAccepted,
+    CredentialsRejected,
+    DynamoDBError,
     Throttled,
     Unreachable,
-    WireError,
+    classify_error,
     is_outage,
-    meaning,
 )
 
 CANCELLED = "TransactionCanceledException"
-MEANINGS: dict[str, type[WireError]] = {
+MEANINGS: dict[str, type[DynamoDBError]] = {
     "ConditionalCheckFailedException": ConditionFailed,
     "ProvisionedThroughputExceededException": Throttled,
     "ThrottlingException": Throttled,
@@ -28,22 +28,22 @@ MEANINGS: dict[str, type[WireError]] = {
     "ThrottlingError": Throttled,
     "TransactionConflictException": Contended,
     "TransactionInProgressException": Contended,
-    "InvalidSignatureException": NotAccepted,
-    "RequestTimeTooSkewed": NotAccepted,
-    "RequestExpired": NotAccepted,
-    "RequestTimeTooSkewedException": NotAccepted,
-    "ExpiredTokenException": NotAccepted,
-    "ExpiredToken": NotAccepted,
-    "UnrecognizedClientException": NotAccepted,
-    "InvalidClientTokenId": NotAccepted,
-    "IncompleteSignatureException": NotAccepted,
-    "SignatureDoesNotMatch": NotAccepted,
-    "MissingAuthenticationTokenException": NotAccepted,
+    "InvalidSignatureException": CredentialsRejected,
+    "RequestTimeTooSkewed": CredentialsRejected,
+    "RequestExpired": CredentialsRejected,
+    "RequestTimeTooSkewedException": CredentialsRejected,
+    "ExpiredTokenException": CredentialsRejected,
+    "ExpiredToken": CredentialsRejected,
+    "UnrecognizedClientException": CredentialsRejected,
+    "InvalidClientTokenId": CredentialsRejected,
+    "IncompleteSignatureException": CredentialsRejected,
+    "SignatureDoesNotMatch": CredentialsRejected,
+    "MissingAuthenticationTokenException": CredentialsRejected,
     "InternalServerError": Unreachable,
     CANCELLED: Cancelled,
-    "ValidationException": WireError,
-    "ResourceNotFoundException": WireError,
-    "": WireError,
+    "ValidationException": DynamoDBError,
+    "ResourceNotFoundException": DynamoDBError,
+    "": DynamoDBError,
 }
 
 
@@ -53,28 +53,28 @@ def response(code: str, status: int = 400, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("code", "kind"), MEANINGS.items())
-def test_code_determines_the_error_class(code: str, kind: type[WireError]) -> None:
+def test_code_determines_the_error_class(code: str, kind: type[DynamoDBError]) -> None:
     """The error has DynamoDB's message and full response."""
     answer = response(code)
-    error = meaning(answer)
+    error = classify_error(answer)
     assert type(error) is kind
     assert (error.code, str(error), error.response) == (code, f"{code}: m", answer)
     assert error.is_fault is (kind is Unreachable)
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(499, WireError), (500, Unreachable), (503, Unreachable), (200, WireError)]
+    ("status", "kind"), [(499, DynamoDBError), (500, Unreachable), (503, Unreachable), (200, DynamoDBError)]
 )
-def test_server_error_leaves_the_outcome_unknown(status: int, kind: type[WireError]) -> None:
+def test_server_error_leaves_the_outcome_unknown(status: int, kind: type[DynamoDBError]) -> None:
     """For any code, unless that is more specific."""
-    assert type(meaning(response("502", status))) is kind
-    assert type(meaning(response("ThrottlingException", status))) is Throttled
+    assert type(classify_error(response("502", status))) is kind
+    assert type(classify_error(response("ThrottlingException", status))) is Throttled
 
 
 def test_empty_error_is_still_an_error() -> None:
     """Parsing it doesn't fail."""
-    error = meaning({})
-    assert (type(error), error.code, str(error)) == (WireError, "", ": ")
+    error = classify_error({})
+    assert (type(error), error.code, str(error)) == (DynamoDBError, "", ": ")
 
 
 @pytest.mark.parametrize(
@@ -92,10 +92,12 @@ def test_empty_error_is_still_an_error() -> None:
         ([], Cancelled),
     ],
 )
-def test_transaction_is_retried_only_without_a_failed_condition(codes: list[str | None], kind: type[WireError]) -> None:
+def test_transaction_is_retried_only_without_a_failed_condition(
+    codes: list[str | None], kind: type[DynamoDBError]
+) -> None:
     """Only then can a retry have another outcome."""
     reasons = [{} if code is None else {"Code": code} for code in codes]
-    error = meaning(response(CANCELLED, CancellationReasons=reasons))
+    error = classify_error(response(CANCELLED, CancellationReasons=reasons))
     assert type(error) is kind
     if isinstance(error, Cancelled):
         assert error.reasons == reasons
@@ -112,17 +114,24 @@ def test_missing_details_are_empty() -> None:
 
 
 @pytest.mark.parametrize(
-    ("patience", "unavailable", "throttled", "conflict"), [(AT_ONCE, 2, 1, 6), (PERSISTENT, 3, 6, 12)]
+    ("patience", "unavailable", "throttled", "conflict"), [(FAIL_FAST, 2, 1, 6), (PERSISTENT, 3, 6, 12)]
 )
 def test_number_of_tries_matches_the_failure(
     patience: RetryPolicy, unavailable: int, throttled: int, conflict: int
 ) -> None:
     """An admission is sent once if throttled, six times for a conflict, twice without a response."""
-    for kind, tries in ((Unreachable, unavailable), (Throttled, throttled), (Contended, conflict), (NotAccepted, 2)):
+    for kind, tries in (
+        (Unreachable, unavailable),
+        (Throttled, throttled),
+        (Contended, conflict),
+        (CredentialsRejected, 2),
+    ):
         assert call_failing_with([kind] * 20, patience) == (tries, kind)
 
 
-def call_failing_with(failures: list[type[WireError]], patience: RetryPolicy) -> tuple[int, type[WireError] | None]:
+def call_failing_with(
+    failures: list[type[DynamoDBError]], patience: RetryPolicy
+) -> tuple[int, type[DynamoDBError] | None]:
     """Send a call that always fails like this; return how often it was sent, and the final error."""
     sent = 0
 
@@ -133,10 +142,10 @@ def call_failing_with(failures: list[type[WireError]], patience: RetryPolicy) ->
             raise failures[sent - 1]("Code", "m", {})
         return {}
 
-    with dynamodb.sent_by(send), clock.paused_by(lambda _seconds: None):
+    with dynamodb.use_sender(send), clock.use_sleep(lambda _seconds: None):
         try:
             dynamodb.call("GetItem", {"TableName": "t"}, patience)
-        except WireError as error:
+        except DynamoDBError as error:
             return sent, type(error)
     return sent, None
 
@@ -144,19 +153,19 @@ def call_failing_with(failures: list[type[WireError]], patience: RetryPolicy) ->
 @pytest.mark.parametrize(
     ("failures", "patience", "sent", "end"),
     [
-        ([], AT_ONCE, 1, None),
-        ([Unreachable], AT_ONCE, 2, None),
-        ([Contended] * 5, AT_ONCE, 6, None),
-        ([Contended, Unreachable, Contended, NotAccepted, Contended], AT_ONCE, 6, None),
-        ([Unreachable, Contended, Unreachable], AT_ONCE, 3, Unreachable),
+        ([], FAIL_FAST, 1, None),
+        ([Unreachable], FAIL_FAST, 2, None),
+        ([Contended] * 5, FAIL_FAST, 6, None),
+        ([Contended, Unreachable, Contended, CredentialsRejected, Contended], FAIL_FAST, 6, None),
+        ([Unreachable, Contended, Unreachable], FAIL_FAST, 3, Unreachable),
         ([Throttled] * 5 + [Unreachable] * 2, PERSISTENT, 8, None),
         ([ConditionFailed], PERSISTENT, 1, ConditionFailed),
         ([Cancelled], PERSISTENT, 1, Cancelled),
-        ([WireError], PERSISTENT, 1, WireError),
+        ([DynamoDBError], PERSISTENT, 1, DynamoDBError),
     ],
 )
 def test_each_kind_of_failure_is_counted_separately(
-    failures: list[type[WireError]], patience: RetryPolicy, sent: int, end: type[WireError] | None
+    failures: list[type[DynamoDBError]], patience: RetryPolicy, sent: int, end: type[DynamoDBError] | None
 ) -> None:
     """A failed condition isn't retried: it is a result."""
     assert call_failing_with(failures, patience) == (sent, end)
@@ -171,7 +180,7 @@ def test_default_policy_is_persistent() -> None:
         tries += 1
         raise Throttled("Code", "m", {})
 
-    with dynamodb.sent_by(send), clock.paused_by(lambda _seconds: None), pytest.raises(Throttled):
+    with dynamodb.use_sender(send), clock.use_sleep(lambda _seconds: None), pytest.raises(Throttled):
         dynamodb.call("GetItem", {"TableName": "t"})
     assert tries == PERSISTENT.throttled
 
@@ -181,7 +190,7 @@ def test_pauses_double_from_40_to_640_milliseconds() -> None:
     longest = [0.0] * 8
     for _ in range(200):
         pauses: list[float] = []
-        with clock.paused_by(pauses.append):
+        with clock.use_sleep(pauses.append):
             for times in range(1, 9):
                 dynamodb._back_off(times)
         longest = [max(pair) for pair in zip(longest, pauses, strict=True)]
@@ -197,9 +206,9 @@ def test_pauses_grow_with_every_try() -> None:
     def send(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:
         raise Contended("Code", "m", {})
 
-    with dynamodb.sent_by(send), clock.paused_by(pauses.append), pytest.raises(Contended):
-        dynamodb.call("GetItem", {"TableName": "t"}, AT_ONCE)
-    assert len(pauses) == AT_ONCE.conflict - 1
+    with dynamodb.use_sender(send), clock.use_sleep(pauses.append), pytest.raises(Contended):
+        dynamodb.call("GetItem", {"TableName": "t"}, FAIL_FAST)
+    assert len(pauses) == FAIL_FAST.conflict - 1
     assert all(pause <= 0.02 * 2**times for times, pause in enumerate(pauses, 1))
 
 
@@ -214,7 +223,7 @@ def test_transaction_keeps_one_token_through_all_tries() -> None:
         return {}
 
     request: dynamodb.Json = {"TransactItems": []}
-    with dynamodb.sent_by(send), clock.paused_by(lambda _seconds: None):
+    with dynamodb.use_sender(send), clock.use_sleep(lambda _seconds: None):
         dynamodb.call("TransactWriteItems", request)
         dynamodb.call("TransactWriteItems", request)
         dynamodb.call("TransactWriteItems", request | {"ClientRequestToken": "mine"})
@@ -229,7 +238,7 @@ def test_transaction_keeps_one_token_through_all_tries() -> None:
 
 
 @pytest.mark.parametrize("kind", [Throttled, Contended, Unreachable])
-def test_outage_is_found_in_the_exception_chain(kind: type[WireError]) -> None:
+def test_outage_is_found_in_the_exception_chain(kind: type[DynamoDBError]) -> None:
     """An outage is found as a cause or context at any depth."""
     cause = kind("Code", "m", {})
     raised, handled = ValueError("raised from it"), ValueError("while it was handled")
@@ -240,7 +249,9 @@ def test_outage_is_found_in_the_exception_chain(kind: type[WireError]) -> None:
     assert is_outage(handled)
 
 
-@pytest.mark.parametrize("error", [None, ValueError("mine"), ConditionFailed("c", "m", {}), NotAccepted("c", "m", {})])
+@pytest.mark.parametrize(
+    "error", [None, ValueError("mine"), ConditionFailed("c", "m", {}), CredentialsRejected("c", "m", {})]
+)
 def test_other_failures_are_no_outage(error: BaseException | None) -> None:
     """A retry changes nothing."""
     assert is_outage(error) is False

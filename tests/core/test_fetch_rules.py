@@ -46,7 +46,7 @@ def find_problem(url: str, *addresses: str, **more: object) -> str:
 )
 def test_loopback_url_is_plain_http_to_loopback_or_localhost(url: str, is_here: bool) -> None:
     """Other host names are not, whatever they resolve to."""
-    assert ssrf_rule.is_on_this_machine(url) is is_here
+    assert ssrf_rule.is_loopback_url(url) is is_here
 
 
 @pytest.mark.parametrize(
@@ -286,21 +286,21 @@ def test_resolver_has_the_remaining_time() -> None:
         is_waited_for.wait(60)
         return ["10.0.0.1"]
 
-    with clock.measured_by(now_ns), pytest.raises(FetchError, match="isn't public"):
+    with clock.use_monotonic_clock(now_ns), pytest.raises(FetchError, match="isn't public"):
         ssrf_safe_fetch.get("https://a.example/", deadline_s=60, bytes_max=1, resolver=resolve)
 
 
 def test_remaining_time_ends_to_the_nanosecond() -> None:
     """Before that, it is returned in seconds."""
-    with clock.measured_by(lambda: 1_000_000_000):
+    with clock.use_monotonic_clock(lambda: 1_000_000_000):
         until_ns = ssrf_safe_fetch._until_ns(2.5)
         assert until_ns == 3_500_000_000
     for now_ns, left_s in ((1_000_000_000, 2.5), (3_499_999_999, 1e-9)):
-        with clock.measured_by(lambda now_ns=now_ns: now_ns):  # type: ignore[misc]  # bound in the loop
+        with clock.use_monotonic_clock(lambda now_ns=now_ns: now_ns):  # type: ignore[misc]  # bound in the loop
             assert ssrf_safe_fetch._left_s(until_ns) == pytest.approx(left_s)
     for now_ns in (3_500_000_000, 3_500_000_001):
         with (
-            clock.measured_by(lambda now_ns=now_ns: now_ns),  # type: ignore[misc]  # bound in the loop
+            clock.use_monotonic_clock(lambda now_ns=now_ns: now_ns),  # type: ignore[misc]  # bound in the loop
             pytest.raises(FetchError, match=r"^It takes too long\.$"),
         ):
             ssrf_safe_fetch._left_s(until_ns)

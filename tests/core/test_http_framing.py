@@ -38,7 +38,7 @@ class FakeSocket:
         pass
 
 
-def read_by_database_client(raw: bytes, size: int = 65_536) -> http_response.Answer:
+def read_by_database_client(raw: bytes, size: int = 65_536) -> http_response.HttpResponse:
     return http_response.read(cast(socket.socket, FakeSocket(raw, size)), FOREVER)
 
 

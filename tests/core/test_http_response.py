@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.core import clock, http_framing
 from chalicelib.core.dynamodb import http_response
-from chalicelib.core.dynamodb.http_response import Answer
+from chalicelib.core.dynamodb.http_response import HttpResponse
 
 FAR_NS = 10**12
 
@@ -31,7 +31,7 @@ class Pieces:
         self.timeouts.append(seconds)
 
 
-def read(*pieces: bytes, left_ns: int = FAR_NS) -> Answer:
+def read(*pieces: bytes, left_ns: int = FAR_NS) -> HttpResponse:
     """Read a response that arrives in these pieces."""
     connection: socket.socket = Pieces(*pieces)  # type: ignore[assignment]  # it has all used members
     return http_response.read(connection, clock.monotonic_ns() + left_ns)
@@ -40,7 +40,7 @@ def read(*pieces: bytes, left_ns: int = FAR_NS) -> Answer:
 def test_response_has_status_headers_body_and_keep_alive() -> None:
     """They are read with a length or in chunks, in one piece or many."""
     whole = b"HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 2\r\n\r\nhi"
-    expected = Answer(200, {"x-a": "b", "content-length": "2"}, b"hi", keep_alive=True)
+    expected = HttpResponse(200, {"x-a": "b", "content-length": "2"}, b"hi", keep_alive=True)
     assert read(whole) == expected
     assert read(*(bytes([byte]) for byte in whole)) == expected
     chunked = b"HTTP/1.1 400 No\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1\r\ni\r\n0\r\n\r\n"

@@ -10,23 +10,23 @@ OTHER_SPACES = ["\xa0", "\x85", "\u2000", "\u3000", "\x0b", "\x0c", "\x1c", "\n"
 @pytest.mark.parametrize("space", OTHER_SPACES)
 def test_only_spaces_and_tabs_are_stripped(space: str) -> None:
     """No other whitespace is optional whitespace (RFC 9110 §5.6.3)."""
-    assert http_syntax.trimmed(f" \t{space}a{space}\t ") == f"{space}a{space}"
+    assert http_syntax.trim(f" \t{space}a{space}\t ") == f"{space}a{space}"
     assert http_syntax.media_type(f"{space}text/plain ; charset=utf-8") == f"{space}text/plain"
     assert http_syntax.members(f"a , ,{space}b,") == ["a", f"{space}b"]
     assert http_syntax.credentials(f"Bearer{space}abc")[0] != "bearer"
     assert not http_syntax.is_token(f"{space}a")
-    assert http_syntax.whole(f"{space}1") is None
+    assert http_syntax.parse_integer(f"{space}1") is None
 
 
 @pytest.mark.parametrize("text", ["", "1_0", "+1", "-1", " 1", "1 ", "1.0", "0x1", "٣", "²", "１", "1" * 19])
 def test_number_has_only_ascii_digits(text: str) -> None:
     """A sign, an underscore, a digit of another script, or more than 64 bits make it invalid."""
-    assert http_syntax.whole(text) is None
+    assert http_syntax.parse_integer(text) is None
 
 
 def test_number_is_parsed() -> None:
     """Leading zeros are allowed."""
-    assert [http_syntax.whole(text) for text in ("0", "007", "9" * 18)] == [0, 7, 10**18 - 1]
+    assert [http_syntax.parse_integer(text) for text in ("0", "007", "9" * 18)] == [0, 7, 10**18 - 1]
 
 
 @pytest.mark.parametrize(

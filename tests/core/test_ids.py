@@ -51,7 +51,7 @@ def test_id_has_prefix_time_and_random_part(latchkey: TestApp) -> None:
 
     latchkey.clock.forward(7_777.777)  # no other test creates an id in it
     at = randomness.to_base62(latchkey.clock.now_ms, 8)
-    with randomness.drawn_from(lowest):
+    with randomness.use_generator(lowest):
         assert [ids.new("key") for _ in range(3)] == [f"key_{at}00000000000{last}" for last in "012"]
         latchkey.clock.forward(0.001)
         later = randomness.to_base62(latchkey.clock.now_ms, 8)
@@ -62,7 +62,7 @@ def test_id_has_prefix_time_and_random_part(latchkey: TestApp) -> None:
 def test_ids_of_one_millisecond_are_at_most_a_step_apart(latchkey: TestApp) -> None:
     """Some 14 million fit even with the largest steps."""
     latchkey.clock.forward(8_888.888)
-    with randomness.drawn_from(lambda bound: bound - 1):
+    with randomness.use_generator(lambda bound: bound - 1):
         first, second = ids.new("evt"), ids.new("evt")
     half, step = 62**12 // 2, 62**8
     assert first.endswith(randomness.to_base62(half - 1, 12))

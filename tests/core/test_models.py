@@ -87,15 +87,15 @@ def test_failed_write_of_a_transaction_is_found_by_its_item() -> None:
     write.delete(OneTimeToken("old"))
     with pytest.raises(TransactWriteError) as raised, write:
         pass
-    assert models.refused(raised.value)
-    stood = models.refused_write(raised.value, OneTimeToken("there"))
+    assert models.is_condition_failure(raised.value)
+    stood = models.find_failed_write(raised.value, OneTimeToken("there"))
     assert stood is not None
     assert stood["client_id"] == {"S": "app_1"}
-    assert models.refused_write(raised.value, OneTimeToken("gone")) == {}
-    assert models.refused_write(raised.value, OneTimeToken("new")) is None
-    assert models.refused_write(raised.value, OneTimeToken("old")) is None
+    assert models.find_failed_write(raised.value, OneTimeToken("gone")) == {}
+    assert models.find_failed_write(raised.value, OneTimeToken("new")) is None
+    assert models.find_failed_write(raised.value, OneTimeToken("old")) is None
     with pytest.raises(ValueError, match="no write with this key"):
-        models.refused_write(raised.value, OneTimeToken("another"))
+        models.find_failed_write(raised.value, OneTimeToken("another"))
 
 
 @pytest.mark.usefixtures("cut_off")
@@ -105,8 +105,8 @@ def test_unsent_transaction_has_no_failed_write() -> None:
     write.delete(OneTimeToken("old"))
     with pytest.raises(TransactWriteError) as raised, write:
         pass
-    assert not models.refused(raised.value)
-    assert models.refused_write(raised.value, OneTimeToken("old")) is None
+    assert not models.is_condition_failure(raised.value)
+    assert models.find_failed_write(raised.value, OneTimeToken("old")) is None
 
 
 IMPOSSIBLE = {
@@ -129,7 +129,7 @@ def test_impossible_key_is_not_found_without_a_call(latchkey: TestApp, text: str
         requests.append(json.dumps(body))
         return send(operation, body)
 
-    with dynamodb.sent_by(recording):
+    with dynamodb.use_sender(recording):
         assert Client.found(text) is None
         assert Consent.found("acc_1", text) is None
         assert requests == []
@@ -137,7 +137,7 @@ def test_impossible_key_is_not_found_without_a_call(latchkey: TestApp, text: str
             Client: Client.item(client_id="app_1"),
             OneTimeToken: {"digest": {"S": text}},
         }
-        assert list(models.found_at_once(keys)) == [Client]
+        assert list(models.find_in_one_call(keys)) == [Client]
 
 
 def test_longest_key_is_found(latchkey: TestApp) -> None:

@@ -46,9 +46,9 @@ def test_digits_sort_like_their_values() -> None:
 @pytest.mark.parametrize("length", [1, 6, 30])
 def test_random_text_has_its_length_and_full_range(length: int) -> None:
     """From all zeros to the last."""
-    with randomness.drawn_from(lambda _bound: 0):
+    with randomness.use_generator(lambda _bound: 0):
         assert randomness.base62(length) == "0" * length
-    with randomness.drawn_from(highest):
+    with randomness.use_generator(highest):
         assert randomness.base62(length) == "z" * length
         assert randomness.below(7) == 6
 
@@ -63,17 +63,17 @@ def test_shuffle_draws_once_for_each_item() -> None:
         return next(lots)
 
     items = [{"a"}, {"b"}, {"c"}, {"b"}]
-    with randomness.drawn_from(draw):
-        assert randomness.shuffled(items) == [{"b"}, {"b"}, {"c"}, {"a"}]
+    with randomness.use_generator(draw):
+        assert randomness.shuffle(items) == [{"b"}, {"b"}, {"c"}, {"a"}]
     assert bounds == [2**32] * 4, "so that two draws are almost never equal"
 
 
 def test_generator_is_restored_after_a_block() -> None:
     """The system's generator is restored even if the block fails."""
-    with pytest.raises(ValueError, match=r"^fault$"), randomness.drawn_from(highest):
+    with pytest.raises(ValueError, match=r"^fault$"), randomness.use_generator(highest):
         raise ValueError("fault")
-    with randomness.drawn_from(highest):
-        with randomness.drawn_from(lambda _bound: 0):
+    with randomness.use_generator(highest):
+        with randomness.use_generator(lambda _bound: 0):
             assert randomness.below(10) == 0
         assert randomness.below(10) == 9
     assert randomness._below is secrets.randbelow

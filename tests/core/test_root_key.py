@@ -34,13 +34,13 @@ def log(latchkey: TestApp) -> Iterator[io.StringIO]:
 
 def derive(**chosen: Any) -> str:
     """Return the secret derived for "test" under other settings."""
-    with settings.in_use(replace(settings.current(), **chosen)):
-        return root_key.stage_key("test").hex()
+    with settings.override(replace(settings.current(), **chosen)):
+        return root_key.derive_secret("test").hex()
 
 
 def read_logged_reason(log: io.StringIO, **chosen: Any) -> str:
     """Return the log's reason for an unavailable key; the caller's message has none."""
-    with pytest.raises(root_key.NoStageKey) as failed:
+    with pytest.raises(root_key.RootKeyUnavailable) as failed:
         derive(**chosen)
     assert failed.value.message == (
         "This needs the key of this stage, which can't be read. The owner of this API must look."
@@ -57,7 +57,7 @@ def test_derived_secret_never_changes(log: io.StringIO, tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(f" {WRITTEN}\n")
     assert derive(stage_key_file=str(file)) == DERIVED
-    assert root_key.stage_key("other").hex() != DERIVED
+    assert root_key.derive_secret("other").hex() != DERIVED
     assert log.getvalue() == ""
 
 

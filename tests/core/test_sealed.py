@@ -10,23 +10,23 @@ BOX = bytes.fromhex("000102030405060708090a0b2b88e2ae801077234425b58f1ddb6427088
 def test_box_opens_with_its_secret_purpose_and_binding() -> None:
     """Anything else returns None."""
     box = sealed.seal(b"plain", "secret", purpose="one", bound_to="here")
-    assert sealed.opened(box, "secret", purpose="one", bound_to="here") == b"plain"
-    assert sealed.opened(box, "other", purpose="one", bound_to="here") is None
-    assert sealed.opened(box, "secret", purpose="two", bound_to="here") is None
-    assert sealed.opened(box, "secret", purpose="one", bound_to="there") is None
-    assert sealed.opened(box, "secret", purpose="one") is None
+    assert sealed.unseal(box, "secret", purpose="one", bound_to="here") == b"plain"
+    assert sealed.unseal(box, "other", purpose="one", bound_to="here") is None
+    assert sealed.unseal(box, "secret", purpose="two", bound_to="here") is None
+    assert sealed.unseal(box, "secret", purpose="one", bound_to="there") is None
+    assert sealed.unseal(box, "secret", purpose="one") is None
 
 
 def test_unbound_box_opens_without_a_binding() -> None:
     """An empty binding is none."""
     box = sealed.seal(b"plain", "secret", purpose="one")
-    assert sealed.opened(box, "secret", purpose="one") == b"plain"
-    assert sealed.opened(box, "secret", purpose="one", bound_to="here") is None
+    assert sealed.unseal(box, "secret", purpose="one") == b"plain"
+    assert sealed.unseal(box, "secret", purpose="one", bound_to="here") is None
 
 
 def test_box_of_an_earlier_deployment_opens() -> None:
     """The stored format never changes: a nonce of 12 bytes, AES-256-GCM, HKDF-SHA-256 of the secret."""
-    assert sealed.opened(BOX, "secret", purpose="one", bound_to="here") == b"plain"
+    assert sealed.unseal(BOX, "secret", purpose="one", bound_to="here") == b"plain"
 
 
 @pytest.mark.parametrize("at", [0, 11, 12, -1])
@@ -34,8 +34,8 @@ def test_modified_or_truncated_box_does_not_open(at: int) -> None:
     """A change of any byte is detected."""
     changed = bytearray(BOX)
     changed[at] ^= 1
-    assert sealed.opened(bytes(changed), "secret", purpose="one", bound_to="here") is None
-    assert sealed.opened(BOX[:-1], "secret", purpose="one", bound_to="here") is None
+    assert sealed.unseal(bytes(changed), "secret", purpose="one", bound_to="here") is None
+    assert sealed.unseal(BOX[:-1], "secret", purpose="one", bound_to="here") is None
 
 
 def test_no_two_boxes_are_equal() -> None:

@@ -86,12 +86,12 @@ def test_digest_is_sha256_in_hex() -> None:
 def test_hint_shows_prefix_and_last_four(latchkey: TestApp) -> None:
     """A preview distinguishes keys and reveals 4 of 36 characters."""
     secret = secrets.mint("test")
-    assert secrets.hint(secret) == f"lk_test_…{secret[-4:]}"
+    assert secrets.preview(secret) == f"lk_test_…{secret[-4:]}"
 
 
 def test_longest_secret_has_the_longest_brand_and_kind(latchkey: TestApp) -> None:
     """It has 10 letters, 4 letters, 36 characters and two underscores; longer text isn't examined."""
-    with settings.in_use(replace(settings.current(), brand="abcdefghij")):
+    with settings.override(replace(settings.current(), brand="abcdefghij")):
         secret = secrets.mint("live")
         assert len(secret) == secrets.LENGTH_MAX == 52
         assert secrets.kind_of(secret) == "live"
@@ -106,7 +106,7 @@ def test_kinds_are_those_of_the_format() -> None:
 
 def test_random_part_has_thirty_characters(latchkey: TestApp) -> None:
     """They carry 178 random bits; the checksum covers them and the prefix."""
-    with randomness.drawn_from(lambda bound: bound - 1):
+    with randomness.use_generator(lambda bound: bound - 1):
         secret = secrets.mint("test")
     body = "lk_test_" + "z" * 30
     assert secret == body + secrets.checksum(body)
@@ -116,7 +116,7 @@ def test_secrets_are_found_in_any_text_once(latchkey: TestApp) -> None:
     """They are found within any text, also if adjacent; invalid ones are ignored."""
     one, other = secrets.mint("live"), secrets.mint("at")
     text = f'KEY="{one}"\nAuthorization: Bearer {other}\r\n{one}{other} x{one}y lk_live_{"0" * 36}'
-    assert secrets.found_in(text) == [one, other]
-    assert secrets.found_in("nothing") == []
-    with settings.in_use(replace(settings.current(), brand="acme")):
-        assert secrets.found_in(text) == []
+    assert secrets.find_secrets(text) == [one, other]
+    assert secrets.find_secrets("nothing") == []
+    with settings.override(replace(settings.current(), brand="acme")):
+        assert secrets.find_secrets(text) == []

@@ -49,7 +49,7 @@ def test_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LATCHKEY_STAGE", "second")
     assert settings.current() is first
     assert first.stage == "first"
-    with pytest.raises(ValueError, match=r"^fault$"), settings.in_use(Settings(stage="other")):
+    with pytest.raises(ValueError, match=r"^fault$"), settings.override(Settings(stage="other")):
         raise ValueError("fault")
     assert settings.current() is first
 

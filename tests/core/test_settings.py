@@ -111,7 +111,7 @@ def test_settings_are_frozen() -> None:
 
 def test_settings_in_use_end_with_the_block() -> None:
     """A tool that works on another stage leaves nothing behind."""
-    with settings.in_use(Settings(stage="outer")):
-        with settings.in_use(Settings(stage="inner")):
+    with settings.override(Settings(stage="outer")):
+        with settings.override(Settings(stage="inner")):
             assert settings.current().table("accounts") == "latchkey-inner-accounts"
         assert settings.current().stage == "outer"

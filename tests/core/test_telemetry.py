@@ -73,9 +73,9 @@ def test_metric_is_a_line_of_the_embedded_format(latchkey: TestApp, log: io.Stri
 
 def test_calls_are_collected_within_the_block(latchkey: TestApp) -> None:
     """Later calls aren't collected."""
-    with telemetry.calls_watched() as outer:
+    with telemetry.record_calls() as outer:
         account = latchkey.account()
-        with telemetry.calls_watched() as inner:
+        with telemetry.record_calls() as inner:
             latchkey.key(account)
     assert [operation for operation, _ in outer.made] == ["GetItem", "TransactWriteItems"]
     assert [operation for operation, _ in inner.made] == ["TransactWriteItems"]
@@ -89,7 +89,7 @@ def read_lines(log: io.StringIO) -> list[dict[str, Any]]:
 def test_measured_event_is_one_line_with_metrics_and_facts(latchkey: TestApp, log: io.StringIO) -> None:
     """The line is in the embedded metric format, by stage; a latency is in milliseconds, the rest are counts."""
     latchkey.clock.forward(0.123)
-    telemetry.measured(
+    telemetry.log_metrics(
         "request", {"Latency": 12, "Requests": 1}, route="GET /", nothing=None, zero=0, when=Exception("e")
     )
     assert log.getvalue().endswith("}\n")
@@ -126,15 +126,15 @@ def test_measured_event_is_one_line_with_metrics_and_facts(latchkey: TestApp, lo
 def test_line_of_a_traced_request_has_its_trace_id(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     """As CloudWatch's own libraries write it, so that logs and traces are linked."""
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-2-3;Parent=4;Sampled=0")
-    telemetry.measured("request", {})
+    telemetry.log_metrics("request", {})
     assert read_lines(log)[0]["xray_trace_id"] == "1-2-3"
 
 
 @pytest.mark.parametrize(("level", "written"), [("DEBUG", 1), ("INFO", 1), ("WARNING", 0), ("ERROR", 0)])
 def test_metrics_are_written_at_level_info(log: io.StringIO, level: str, written: int) -> None:
     """At level WARNING there are no metrics."""
-    with settings.in_use(replace(settings.current(), log_level=level)):
-        telemetry.measured("request", {"Requests": 1})
+    with settings.override(replace(settings.current(), log_level=level)):
+        telemetry.log_metrics("request", {"Requests": 1})
     assert len(read_lines(log)) == written
 
 
@@ -222,7 +222,7 @@ def test_first_line_of_a_process_is_like_all_others(log: io.StringIO) -> None:
 @pytest.mark.parametrize(("level", "written"), [("DEBUG", 3), ("INFO", 3), ("WARNING", 2), ("ERROR", 1)])
 def test_only_sufficiently_severe_lines_are_logged(log: io.StringIO, level: str, written: int) -> None:
     """By the log level setting."""
-    with settings.in_use(replace(settings.current(), log_level=level)):
+    with settings.override(replace(settings.current(), log_level=level)):
         telemetry.info("one")
         telemetry.warning("two")
         telemetry.error("three")
@@ -233,9 +233,9 @@ def test_metrics_are_collected_in_their_request(log: io.StringIO) -> None:
     """They are added up for the caller; with facts, or outside a request, each has its own line."""
     outer: dict[str, int] = {}
     inner: dict[str, int] = {"Hits": 5}
-    with telemetry.counting_into(outer):
+    with telemetry.collect_metrics(outer):
         telemetry.count("Hits")
-        with telemetry.counting_into(inner):
+        with telemetry.collect_metrics(inner):
             telemetry.count("Hits")
         telemetry.count("Hits")
         telemetry.count("Misses")
@@ -254,8 +254,8 @@ def test_collection_ends_with_a_failed_block(log: io.StringIO) -> None:
     counted: dict[str, int] = {}
     with (
         pytest.raises(ValueError, match=r"^fault$"),
-        telemetry.calls_watched() as calls,
-        telemetry.counting_into(counted),
+        telemetry.record_calls() as calls,
+        telemetry.collect_metrics(counted),
     ):
         raise ValueError("fault")
     telemetry.count("Hits")
@@ -266,7 +266,7 @@ def test_collection_ends_with_a_failed_block(log: io.StringIO) -> None:
 
 def test_call_without_a_table_is_recorded() -> None:
     """A transaction has several tables."""
-    with telemetry.calls_watched() as calls, telemetry.dynamodb_call("TransactWriteItems", {"TransactItems": []}):
+    with telemetry.record_calls() as calls, telemetry.dynamodb_call("TransactWriteItems", {"TransactItems": []}):
         pass
     assert calls.made == [("TransactWriteItems", "")]
 
@@ -283,7 +283,7 @@ def test_lines_go_to_the_current_stream(log: io.StringIO, monkeypatch: pytest.Mo
     out = Flushed()
     monkeypatch.setattr(sys, "stdout", out)
     telemetry.write_to(None)
-    telemetry.measured("request", {})
+    telemetry.log_metrics("request", {})
     assert out.flushes == 1
     telemetry.info("happened")
     assert out.flushes == 2

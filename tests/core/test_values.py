@@ -10,7 +10,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb import codec, endpoint, http_response, sigv4
 
 FROZEN: list[Any] = [
-    http_response.Answer,
+    http_response.HttpResponse,
     endpoint.Endpoint,
     ssrf_safe_fetch.Fetched,
     codec.Caller,
@@ -38,7 +38,7 @@ def test_value_has_no_other_attributes(kind: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "rest"),
     [
-        (http_response.Answer(200, {}, b""), {"keep_alive": True}),
+        (http_response.HttpResponse(200, {}, b""), {"keep_alive": True}),
         (sigv4.Credentials("id", "secret"), {"token": ""}),
         (ssrf_safe_fetch._Server("a.example", 443, "/", None), {"addresses": []}),
         (telemetry.Calls(), {"made": []}),

@@ -5,7 +5,7 @@ from chalicelib.events import kinds, record
 Told = tuple[str, dict[str, str]]
 
 
-def told(account_id: str, *, but: int = 0) -> list[Told]:
+def recorded_events(account_id: str, *, but: int = 0) -> list[Told]:
     """Return type and details of an account's events except its creation, those of one millisecond sorted by type.
 
     The first `but` of them are left out.

@@ -2,10 +2,10 @@
 
 from chalicelib.core import secrets
 from chalicelib.credentials.issue import Issued
-from chalicelib.idempotency.record import Answer, Once, Recording
+from chalicelib.idempotency.record import IdempotentRequest, Recording, StoredResponse
 
 
 def once(creator: Issued, name: str = "order 1") -> Recording[Issued]:
     """Return a new object for the same request of `creator`, as a retry would be."""
-    request = Once(creator.key.account_id, secrets.digest(name), "the same body", creator.secret)
-    return Recording(request, lambda made: Answer(201, {}, made.key.id, made.key.id))
+    request = IdempotentRequest(creator.key.account_id, secrets.digest(name), "the same body", creator.secret)
+    return Recording(request, lambda made: StoredResponse(201, {}, made.key.id, made.key.id))

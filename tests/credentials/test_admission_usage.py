@@ -8,7 +8,7 @@ from chalicelib.core import errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import revoke
 from chalicelib.credentials.issue import Issued
-from chalicelib.credentials.revocation_check import Use, admit_caller, admit_presented, note_failure
+from chalicelib.credentials.revocation_check import Use, admit_caller, admit_presented, record_failure
 from chalicelib.credentials.verify import verify
 from chalicelib.events import actors, kinds, record
 from chalicelib.limits import counter_items, recorded_usage
@@ -54,10 +54,10 @@ def test_failures_are_written_with_the_next_admission(latchkey: TestApp) -> None
     """They are counted for the credential."""
     issued = latchkey.key(latchkey.account(), "read")
     for _ in range(2):
-        note_failure(verify(issued.secret))
+        record_failure(verify(issued.secret))
     admit(issued)
     assert (
-        recorded_usage.times_told_no(item_of(issued), recorded_usage.FAILED, counter_items.counter_of(issued.key.id))
+        recorded_usage.count_denials(item_of(issued), recorded_usage.FAILED, counter_items.counter_of(issued.key.id))
         == 2
     )
 
@@ -71,7 +71,7 @@ def test_crossed_quota_threshold_is_recorded_as_an_event(
     issued = latchkey.key(latchkey.account())
     latchkey.clock.forward(1_800)
     latchkey.set_counters(issued.key.account_id, FREE, used=used - 1)
-    with actors.stranger_from("203.0.113.7"):
+    with actors.act_anonymously("203.0.113.7"):
         admit(issued, network=network)
     (event,) = record.newest_first(issued.key.account_id, 9, kind=kind)
     assert (event.actor, event.source_ip) == (issued.key.id, source_ip)
@@ -91,7 +91,7 @@ def test_presented_secret_is_cached_for_60_seconds(latchkey: TestApp, seconds: f
     issued = latchkey.key(latchkey.account())
     admit_presented(issued.secret, "")
     latchkey.clock.forward(seconds)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         admit_presented(issued.secret, "")
     assert [operation for operation, _ in calls.made].count("GetItem") == reads
 
@@ -101,7 +101,7 @@ def test_presented_secret_is_verified_again_after_a_change(latchkey: TestApp) ->
     issued = latchkey.key(latchkey.account())
     principal, left = admit_presented(issued.secret, "https://files.example.com")
     assert (principal.credential_id, left.quota_left) == (issued.key.id, 999)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         admit_presented(issued.secret, "")
     assert ("GetItem", "latchkey-test-credentials") in calls.made
     revoke.revoke(issued.key.account_id, issued.key.id)

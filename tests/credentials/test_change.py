@@ -11,7 +11,7 @@ from chalicelib.credentials.change import change_key, narrow_to_read
 from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds
 from chalicelib.limits import stale_marks
-from tests.credentials.events import told
+from tests.credentials.events import recorded_events
 from tests.support.harness import START_MS, TestApp
 from tests.support.interleaving import fail_calls, fail_marks, record_calls, run_before
 
@@ -44,7 +44,7 @@ def test_each_change_leaves_the_rest_unchanged_and_is_recorded(
     key = change_key(account.id, issued.key.id, **NOTHING | change)
     wanted = {"name": "Test key", "wanted": ["read", "write", "keys"], "on_anomaly": None} | change
     assert (key.name, key.scopes, key.on_anomaly) == (wanted["name"], set(wanted["wanted"]), wanted["on_anomaly"])
-    assert told(account.id, but=1) == [(kind, {"key": key.id} | changed)]
+    assert recorded_events(account.id, but=1) == [(kind, {"key": key.id} | changed)]
 
 
 def test_changes_of_one_call_are_all_applied(latchkey: TestApp) -> None:
@@ -53,7 +53,7 @@ def test_changes_of_one_call_are_all_applied(latchkey: TestApp) -> None:
     issued = latchkey.key(account)
     key = change_key(account.id, issued.key.id, name="Other", wanted=["read"], on_anomaly="narrow")
     assert (key.name, key.scopes, key.on_anomaly) == ("Other", {"read"}, "narrow")
-    assert [kind for kind, _ in told(account.id, but=1)] == [
+    assert [kind for kind, _ in recorded_events(account.id, but=1)] == [
         kinds.KEY_NARROWED,
         kinds.KEY_POLICY_CHANGED,
         kinds.KEY_RENAMED,
@@ -147,7 +147,7 @@ def test_key_is_reduced_to_read_once(latchkey: TestApp, scopes: tuple[str, ...])
     issued = latchkey.key(account, *scopes)
     assert [narrow_to_read(issued.key) for _ in range(2)] == [True, False]
     assert find.owned_key(account.id, issued.key.id).scopes == {"read"}
-    assert told(account.id, but=1) == [(kinds.KEY_NARROWED, {"key": issued.key.id, "scopes": "read"})]
+    assert recorded_events(account.id, but=1) == [(kinds.KEY_NARROWED, {"key": issued.key.id, "scopes": "read"})]
 
 
 def test_key_that_cant_be_reduced_to_read_is_unchanged(latchkey: TestApp) -> None:
@@ -159,7 +159,7 @@ def test_key_that_cant_be_reduced_to_read_is_unchanged(latchkey: TestApp) -> Non
         latchkey.key(account),
     )
     revoke.revoke(account.id, revoked.key.id)
-    before_it = told(account.id)
+    before_it = recorded_events(account.id)
     assert [narrow_to_read(issued.key) for issued in (without, alone, revoked)] == [False] * 3
     assert find.owned_key(account.id, without.key.id).scopes == {"write", "keys"}
-    assert told(account.id) == before_it
+    assert recorded_events(account.id) == before_it

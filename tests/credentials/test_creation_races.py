@@ -138,7 +138,7 @@ def test_database_error_of_a_creation_is_raised(latchkey: TestApp) -> None:
 def test_email_address_must_be_verified_if_email_is_configured(latchkey: TestApp, configured: bool) -> None:
     """Without email it need not be; and the operator can create a key for any account."""
     account = create_account(email="ada@example.com", name="Ada", tier=FREE)
-    with settings.in_use(replace(settings.current(), mail_from="keys@example.com" if configured else "")):
+    with settings.override(replace(settings.current(), mail_from="keys@example.com" if configured else "")):
         creator = latchkey.key(account)
         if configured:
             with pytest.raises(errors.Conflict, match="Confirm your email address first"):
@@ -155,7 +155,7 @@ def test_email_address_must_be_verified_if_email_is_configured(latchkey: TestApp
 
 def test_verified_account_creates_keys_if_email_is_configured(latchkey: TestApp) -> None:
     """Up to the limit, which is then the reported reason."""
-    with settings.in_use(replace(settings.current(), mail_from="keys@example.com")):
+    with settings.override(replace(settings.current(), mail_from="keys@example.com")):
         account, keys = full(latchkey)
         with pytest.raises(errors.Conflict, match="at most 20 active keys"):
             make(keys[0])

@@ -13,7 +13,7 @@ from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds
-from tests.credentials.events import told
+from tests.credentials.events import recorded_events
 from tests.support.harness import START_MS, TestApp
 from tests.support.interleaving import record_calls
 
@@ -30,7 +30,7 @@ def test_issued_key_works_and_is_stored_by_its_digest_only(latchkey: TestApp) ->
     issued = issue(latchkey, latchkey.key(latchkey.account()), "read", "write")
     assert verify(issued.secret).scopes == {"read", "write"}
     stored = Credential.get(secrets.digest(issued.secret))
-    assert (stored.hint, stored.scopes) == (secrets.hint(issued.secret), {"read", "write"})
+    assert (stored.hint, stored.scopes) == (secrets.preview(issued.secret), {"read", "write"})
 
 
 def test_issued_key_is_stored_with_all_attributes_and_recorded(latchkey: TestApp) -> None:
@@ -51,7 +51,9 @@ def test_issued_key_is_stored_with_all_attributes_and_recorded(latchkey: TestApp
         creator.key.id: START_MS + 3_600_000,
         key.id: START_MS + 61_000,
     }
-    assert told(account.id, but=1) == [(kinds.KEY_CREATED, {"key": key.id, "name": "Made", "scopes": "read write"})]
+    assert recorded_events(account.id, but=1) == [
+        (kinds.KEY_CREATED, {"key": key.id, "name": "Made", "scopes": "read write"})
+    ]
 
 
 def test_key_without_an_expiry_has_no_ttl(latchkey: TestApp) -> None:
@@ -76,7 +78,7 @@ def test_issuing_a_key_overwrites_nothing(latchkey: TestApp) -> None:
 def test_issued_key_has_the_kind_of_its_stage(latchkey: TestApp, kind: str) -> None:
     """A production stage issues `live` keys."""
     creator = latchkey.key(latchkey.account())
-    with settings.in_use(replace(settings.current(), key_kind=kind)):
+    with settings.override(replace(settings.current(), key_kind=kind)):
         assert secrets.kind_of(issue(latchkey, creator).secret) == kind
 
 

@@ -38,7 +38,7 @@ class Caller:
 def test_unchanged_principal_is_not_verified_again(latchkey: TestApp) -> None:
     """Without a mark the cached principal is used."""
     caller = Caller(latchkey)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         assert caller.call() == caller.cached
     assert [operation for operation, _ in calls.made] == ["UpdateItem"]
 
@@ -63,7 +63,7 @@ def test_new_tier_applies_at_the_next_request(latchkey: TestApp) -> None:
     """An upgraded account has the full quota of its new tier."""
     caller = Caller(latchkey)
     latchkey.set_counters(caller.account.id, FREE, used=1000)
-    change.set_standing(caller.account.id, tier=PRO, status=None, actor="test")
+    change.set_tier_and_status(caller.account.id, tier=PRO, status=None, actor="test")
     principal, left = admit_caller(caller.cached, f"Bearer {caller.issued.secret}")
     assert (principal.tier, left.quota_left) == (PRO, 9_999)
 
@@ -71,20 +71,20 @@ def test_new_tier_applies_at_the_next_request(latchkey: TestApp) -> None:
 def test_suspension_and_reinstatement_apply_at_the_next_request(latchkey: TestApp) -> None:
     """A suspended account is rejected, a reinstated one admitted."""
     caller = Caller(latchkey)
-    change.set_standing(caller.account.id, tier=None, status="suspended", actor="test")
+    change.set_tier_and_status(caller.account.id, tier=None, status="suspended", actor="test")
     with pytest.raises(errors.InvalidApiKey):
         caller.call()
-    change.set_standing(caller.account.id, tier=None, status="active", actor="test")
+    change.set_tier_and_status(caller.account.id, tier=None, status="active", actor="test")
     assert caller.call().account_id == caller.account.id
 
 
 def test_change_costs_one_verification(latchkey: TestApp) -> None:
     """The process caches the principal that it verified."""
     caller = Caller(latchkey)
-    change.set_standing(caller.account.id, tier=PRO, status=None, actor="test")
-    with telemetry.calls_watched() as noticing:
+    change.set_tier_and_status(caller.account.id, tier=PRO, status=None, actor="test")
+    with telemetry.record_calls() as noticing:
         caller.call()
-    with telemetry.calls_watched() as afterwards:
+    with telemetry.record_calls() as afterwards:
         caller.call()
     assert [operation for operation, _ in noticing.made] == ["UpdateItem", "GetItem", "GetItem", "UpdateItem"]
     assert [operation for operation, _ in afterwards.made] == ["UpdateItem"]
@@ -143,7 +143,7 @@ def test_cached_key_expires_without_a_read(latchkey: TestApp) -> None:
     issued = latchkey.key(account, expires_in_s=60)
     cached = verify(issued.secret)
     latchkey.clock.forward(60)
-    with telemetry.calls_watched() as calls, pytest.raises(errors.TokenExpired):
+    with telemetry.record_calls() as calls, pytest.raises(errors.TokenExpired):
         admit_caller(cached, f"Bearer {issued.secret}")
     assert calls.made == []
 

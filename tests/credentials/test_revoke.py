@@ -6,13 +6,13 @@ from pynamodb.exceptions import TransactWriteError
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors
 from chalicelib.credentials import find
-from chalicelib.credentials.revoke import end, end_token, revoke
+from chalicelib.credentials.revoke import revoke, revoke_key, revoke_token
 from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds
 from chalicelib.limits import stale_marks
-from tests.credentials.events import told
+from tests.credentials.events import recorded_events
 from tests.oauth.flow import CLIENT, register_client
 from tests.support.harness import START_MS, TestApp
 from tests.support.interleaving import fail_calls, fail_marks
@@ -97,7 +97,7 @@ def test_revocation_is_recorded_once_and_marked(latchkey: TestApp) -> None:
     issued = latchkey.key(account)
     for _ in range(2):
         revoke(account.id, issued.key.id)
-    assert told(account.id, but=1) == [(kinds.KEY_REVOKED, {"key": issued.key.id, "name": "Test key"})]
+    assert recorded_events(account.id, but=1) == [(kinds.KEY_REVOKED, {"key": issued.key.id, "name": "Test key"})]
     assert stale_marks.is_marked(account.id, START_MS)
 
 
@@ -114,12 +114,12 @@ def test_concurrent_revocations_report_one_success(latchkey: TestApp) -> None:
     """Whatever else has changed since the key was read; a deleted key is not found."""
     account = latchkey.account()
     issued, rotated, deleted = latchkey.key(account), latchkey.key(account), latchkey.key(account)
-    assert [end(issued.key) for _ in range(2)] == [True, False]
+    assert [revoke_key(issued.key) for _ in range(2)] == [True, False]
     rotate(verify(rotated.secret), rotated.key.id, 60)
-    assert [end(rotated.key) for _ in range(2)] == [True, False]
+    assert [revoke_key(rotated.key) for _ in range(2)] == [True, False]
     deleted.key.delete()
     with pytest.raises(errors.NotFound):
-        end(deleted.key)
+        revoke_key(deleted.key)
 
 
 def test_other_failed_conditions_are_not_reported_as_revoked(latchkey: TestApp) -> None:
@@ -127,10 +127,10 @@ def test_other_failed_conditions_are_not_reported_as_revoked(latchkey: TestApp) 
     account = latchkey.account()
     issued = latchkey.key(account)
     with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
-        end(issued.key)
+        revoke_key(issued.key)
     account.delete()
     with pytest.raises(TransactWriteError):
-        end(issued.key)
+        revoke_key(issued.key)
     assert Account.found(account.id) is None
 
 
@@ -141,11 +141,11 @@ def test_access_token_is_revoked_once(latchkey: TestApp) -> None:
     secret = client.ask(CLIENT).json()["access_token"]
     (token,) = [key for key in Credential.by_account.query(account.id) if key.kind == "token"]
     latchkey.clock.forward(1)
-    assert [end_token(token) for _ in range(2)] == [True, False]
+    assert [revoke_token(token) for _ in range(2)] == [True, False]
     with pytest.raises(errors.InvalidApiKey):
         verify(secret)
     assert Credential.get(token.digest).revoked_at == START_MS + 1000
-    assert told(account.id)[1:] == [(kinds.TOKEN_REVOKED, {"token": token.id, "application": client.id})]
+    assert recorded_events(account.id)[1:] == [(kinds.TOKEN_REVOKED, {"token": token.id, "application": client.id})]
     token.delete()
-    assert not end_token(token)
+    assert not revoke_token(token)
     assert Credential.found(token.digest) is None

@@ -111,10 +111,10 @@ def test_rotation_with_a_lost_mark_is_reported(latchkey: TestApp) -> None:
     """It is not an error: only this response has the new secret."""
     account = latchkey.account()
     creator, old, other = latchkey.key(account), latchkey.key(account), latchkey.key(account)
-    assert rotate_key(old, by=creator).told
+    assert rotate_key(old, by=creator).is_marked
     assert stale_marks.is_marked(account.id, START_MS)
     with fail_marks():
-        assert not rotate_key(other, by=creator).told
+        assert not rotate_key(other, by=creator).is_marked
 
 
 def test_rotation_reads_concurrently_removed_scopes(latchkey: TestApp) -> None:

@@ -47,8 +47,8 @@ def test_state_follows_from_the_times(latchkey: TestApp, times: dict[str, Any], 
 def test_anomaly_is_shown_for_seven_days(latchkey: TestApp) -> None:
     """Not longer, and not before there is one."""
     noticed = Credential("d", unusual="a new network", unusual_at=START_MS)
-    assert Credential("d").unusual_of_late is None
+    assert Credential("d").recent_anomaly is None
     latchkey.clock.now_ms += 7 * DAY_MS - 1
-    assert noticed.unusual_of_late == "a new network"
+    assert noticed.recent_anomaly == "a new network"
     latchkey.clock.now_ms += 1
-    assert noticed.unusual_of_late is None
+    assert noticed.recent_anomaly is None

@@ -11,7 +11,7 @@ from chalicelib.core import errors, secrets, settings
 from chalicelib.core.settings import Settings
 from chalicelib.credentials import revoke, rotate
 from chalicelib.credentials.tables import Credential
-from chalicelib.credentials.verify import bearer, presented, verify
+from chalicelib.credentials.verify import bearer, parse_secret, verify
 from chalicelib.limits import stale_marks
 from chalicelib.limits.tiers import PRO
 from chalicelib.oauth.tables import Client, Grant
@@ -71,13 +71,13 @@ def test_text_after_the_token_belongs_to_it() -> None:
 )
 def test_presented_secret_is_parsed(text: str, secret: str) -> None:
     """Alone or as the value of a header, without surrounding whitespace; other schemes are part of the text."""
-    assert presented(text) == secret
+    assert parse_secret(text) == secret
 
 
 def test_text_longer_than_a_secret_is_rejected_before_it_is_parsed(latchkey: TestApp) -> None:
     """Every valid secret is short enough."""
     longest = Settings(brand="a" * 10)
-    with settings.in_use(longest):
+    with settings.override(longest):
         assert max(len(secrets.mint(kind)) for kind in secrets.KINDS) == secrets.LENGTH_MAX
     for text in ("x" * 65_536, secrets.mint("live") + " " * 65_536, f"x{' ' * 9_500}x"):
         with pytest.raises(errors.InvalidApiKey):
@@ -116,7 +116,7 @@ def test_unknown_key_is_invalid(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("kind", secrets.API_KEY_KINDS)
 def test_key_of_either_kind_is_accepted(latchkey: TestApp, kind: str) -> None:
     """`live` and `test` are only names."""
-    with settings.in_use(replace(settings.current(), key_kind=kind)):
+    with settings.override(replace(settings.current(), key_kind=kind)):
         secret = latchkey.key(latchkey.account()).secret
     assert secrets.kind_of(secret) == kind
     assert verify(secret)
@@ -259,7 +259,7 @@ def test_token_is_valid_for_its_resources_or_for_this_api(
     latchkey: TestApp, resources: list[str] | None, here: bool, there: bool
 ) -> None:
     """A key is valid for all of them."""
-    with settings.in_use(replace(settings.current(), resources=FILES)):
+    with settings.override(replace(settings.current(), resources=FILES)):
         token, _ = new_user(latchkey).grant(register_client(latchkey), resource=resources)
     for resource, is_good in (("", here), (FILES, there)):
         with nullcontext() if is_good else pytest.raises(errors.InvalidApiKey):

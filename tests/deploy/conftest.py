@@ -111,12 +111,12 @@ def emulated_once(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="module")
 def emulated_stage(emulated_once: EmulatedStage) -> Iterator[EmulatedStage]:
     """The stage in the emulator; this process writes to its tables as `make account` and `make key` do."""
-    with pytest.MonkeyPatch.context() as environment, settings.in_use(settings.Settings(stage=emulator.STAGE)):
+    with pytest.MonkeyPatch.context() as environment, settings.override(settings.Settings(stage=emulator.STAGE)):
         for name, value in emulated_once.emulator.environment.items():
             environment.setenv(name, value)
         environment.setattr(dynamodb, "READ_TIMEOUT_S", emulator.TIMEOUT_S)
-        dynamodb.forget_connection()
+        dynamodb.reset_connections()
         forget_process()
         yield emulated_once
-    dynamodb.forget_connection()
+    dynamodb.reset_connections()
     forget_process()

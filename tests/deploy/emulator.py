@@ -110,7 +110,7 @@ def _tell_functions(emulator: Emulator, url: str) -> None:
 
 def _put_gateway_responses(emulator: Emulator, api: str, url: str) -> None:
     gateways = emulator.client("apigateway")
-    with settings.in_use(settings.Settings(public_url=url)):
+    with settings.override(settings.Settings(public_url=url)):
         responses = gateway.as_extension()
     for kind, response in responses.items():
         gateways.put_gateway_response(restApiId=api, responseType=kind, **response)

@@ -27,7 +27,7 @@ from requests_oauthlib import OAuth2Session
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
+from chalicelib.credentials.issue import Issued, new_key, store_key
 from chalicelib.limits import counter_items, tiers
 from infra.browser import Page
 from infra.gateway import RESPONSES
@@ -93,7 +93,7 @@ def key_of(account: Account, *scopes: str, expires_at_ms: int | None = None) -> 
     """Return a new key."""
     wanted = list(scopes) or ["read", "write", "keys"]
     issued = new_key(account.id, name="Test key", wanted=wanted, expires_at=expires_at_ms, made_by=None)
-    put_beside_the_others(issued)
+    store_key(issued)
     return issued
 
 
@@ -139,7 +139,7 @@ def test_invalid_key_is_denied(emulated: Emulated) -> None:
 def test_expired_key_is_denied(emulated: Emulated, account: Account) -> None:
     """With an error of its own. The key was made an hour ago, for a minute."""
     then_ms = clock.now_ms() - HOUR_MS
-    with clock.driven_by(lambda: then_ms):
+    with clock.use_wall_clock(lambda: then_ms):
         key = key_of(account, expires_at_ms=then_ms + 60_000)
     assert emulated.call("GET", "/v1/users/me", key.secret).status_code == 401
     assert emulated.authorizer_says(key.secret)["context"]["refusal"] == "token_expired"

@@ -68,11 +68,11 @@ def stage(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         }
         patch = opened.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", database.url)
-        dynamodb.forget_connection()
-        with run_app(stage="dev") as latchkey, clock.driven_by(lambda: time.time_ns() // 1_000_000):
+        dynamodb.reset_connections()
+        with run_app(stage="dev") as latchkey, clock.use_wall_clock(lambda: time.time_ns() // 1_000_000):
             data.create_missing_tables()
             yield Stage(task, handlers, latchkey, environment, line)
-        dynamodb.forget_connection()
+        dynamodb.reset_connections()
         forget_process()
 
 

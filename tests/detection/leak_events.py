@@ -9,7 +9,7 @@ from chalicelib.events import kinds, record
 
 def leak_events(account: Account) -> list[dict[str, Any]]:
     """Return the leak events of an account, newest first."""
-    return [record.shown(event) for event in record.newest_first(account.id, 50, kind=kinds.KEY_LEAKED)]
+    return [record.render(event) for event in record.newest_first(account.id, 50, kind=kinds.KEY_LEAKED)]
 
 
 def unknown() -> str:

@@ -51,5 +51,5 @@ def writes_lost(kind: str) -> Iterator[None]:
             raise Unreachable("NoAnswer", "no answer", {})
         return send(operation, request)
 
-    with dynamodb.sent_by(losing):
+    with dynamodb.use_sender(losing):
         yield

@@ -22,7 +22,7 @@ def test_ordinary_hour_reads_one_small_item(latchkey: TestApp, key: Issued) -> N
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
     now(key)
-    with telemetry.calls_watched() as watched:
+    with telemetry.record_calls() as watched:
         hourly_run.sweep(clock.now_ms() + 60_000)
     read = [call for call in watched.made if call[1] != "latchkey-test-accounts" and call[0] != "PutItem"]
     assert ("Query", "latchkey-test-windows") not in read

@@ -112,15 +112,15 @@ def test_recorded_finding_is_not_processed_again(latchkey: TestApp, key: Issued)
     now(key, "nBBBBBBBB")
     background.every_hour()
     noted = find.owned_key(key.key.account_id, key.key.id)
-    assert noted.unusual_of_late is not None
-    leak_policy.take_for_usual(noted, noted.unusual_at or 0)
+    assert noted.recent_anomaly is not None
+    leak_policy.dismiss_notice(noted, noted.unusual_at or 0)
     change.change_key(key.key.account_id, key.key.id, name=None, wanted=None, on_anomaly="revoke")
     # One more request, so that the same hour gets a full check again.
     now(key, "nBBBBBBBB", "nCCCCCCCC")
     latchkey.clock.forward(HOUR_S)
     background.every_hour()
     current = find.owned_key(key.key.account_id, key.key.id)
-    assert (current.state, current.unusual_of_late, len(anomalies(key))) == ("live", None, 1)
+    assert (current.state, current.recent_anomaly, len(anomalies(key))) == ("live", None, 1)
 
 
 def test_dismissed_finding_is_recorded_without_policy(latchkey: TestApp, key: Issued) -> None:
@@ -131,12 +131,12 @@ def test_dismissed_finding_is_recorded_without_policy(latchkey: TestApp, key: Is
     with writes_lost(kinds.NEW_NETWORK):
         background.every_hour()
     noted = find.owned_key(key.key.account_id, key.key.id)
-    leak_policy.take_for_usual(noted, noted.unusual_at or 0)
+    leak_policy.dismiss_notice(noted, noted.unusual_at or 0)
     change.change_key(key.key.account_id, key.key.id, name=None, wanted=None, on_anomaly="revoke")
     latchkey.clock.forward(HOUR_S)
     background.every_hour()
     current = find.owned_key(key.key.account_id, key.key.id)
-    assert (current.state, current.unusual_of_late, len(anomalies(key))) == ("live", None, 1)
+    assert (current.state, current.recent_anomaly, len(anomalies(key))) == ("live", None, 1)
 
 
 def test_many_rejections_are_recorded_without_policy(latchkey: TestApp, key: Issued) -> None:

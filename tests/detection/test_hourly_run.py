@@ -74,7 +74,7 @@ def test_user_is_emailed_after_retry(latchkey: TestApp, key: Issued, tmp_path: P
         return send(operation, request)
 
     with collect_emails(tmp_path / "mail") as box:
-        with dynamodb.sent_by(no_account):
+        with dynamodb.use_sender(no_account):
             background.every_hour()
         assert find.owned_key(key.key.account_id, key.key.id).state == "live"
         latchkey.clock.forward(HOUR_S)

@@ -45,7 +45,7 @@ def test_default_policy_shows_notice_only(latchkey: TestApp, tmp_path: Path, on_
         assert leak_policy.act(account.id, issued.key.id, why=WHY) == "told"
         assert box.take() == []
     assert verify(issued.secret).scopes == {"read", "write", "keys"}
-    assert owned_key(account.id, issued.key.id).unusual_of_late == WHY
+    assert owned_key(account.id, issued.key.id).recent_anomaly == WHY
     assert events_of(account) == []
 
 
@@ -111,7 +111,7 @@ def test_inactive_key_is_unchanged(latchkey: TestApp) -> None:
     expired = latchkey.key(account, expires_in_s=60)
     latchkey.clock.forward(61)
     assert leak_policy.act(account.id, expired.key.id, policy="revoke", why=WHY) == "told"
-    assert owned_key(account.id, expired.key.id).unusual_of_late is None
+    assert owned_key(account.id, expired.key.id).recent_anomaly is None
     assert [kind for kind, _ in events_of(account)] == [kinds.KEY_REVOKED]
 
 
@@ -155,9 +155,9 @@ def test_notice_is_shown_for_seven_days(latchkey: TestApp) -> None:
     account, issued = key_with_policy(latchkey, None)
     leak_policy.act(account.id, issued.key.id, why=WHY)
     latchkey.clock.forward(7 * clock.DAY_S - 1)
-    assert owned_key(account.id, issued.key.id).unusual_of_late == WHY
+    assert owned_key(account.id, issued.key.id).recent_anomaly == WHY
     latchkey.clock.forward(1)
-    assert owned_key(account.id, issued.key.id).unusual_of_late is None
+    assert owned_key(account.id, issued.key.id).recent_anomaly is None
 
 
 def test_rotated_key_keeps_policy(latchkey: TestApp) -> None:

@@ -135,7 +135,7 @@ def test_leaked_access_token_is_revoked(latchkey: TestApp, ada: User, app: App, 
     with pytest.raises(errors.InvalidApiKey):
         verify(token)
     assert app.refresh(refresh).status == 200
-    assert message.subject == f"Your access token {secrets.hint(token)} has leaked"
+    assert message.subject == f"Your access token {secrets.preview(token)} has leaked"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """A change of tier neither hides anomalies nor creates findings."""
 
-from chalicelib.accounts.change import set_standing
+from chalicelib.accounts.change import set_tier_and_status
 from chalicelib.api import background
 from chalicelib.core import clock
 from chalicelib.credentials import find
@@ -17,7 +17,7 @@ __all__ = ["key"]
 
 def upgrade_to_pro(issued: Issued) -> None:
     """Change the tier of the account."""
-    set_standing(issued.key.account_id, tier=tiers.PRO, status=None, actor="operator")
+    set_tier_and_status(issued.key.account_id, tier=tiers.PRO, status=None, actor="operator")
 
 
 def test_change_of_tier_keeps_known_networks(latchkey: TestApp, key: Issued) -> None:
@@ -70,7 +70,7 @@ def test_quota_event_names_tier_it_was_counted_under(latchkey: TestApp) -> None:
     """The numbers are those of the old tier."""
     account = latchkey.account()
     item(account, clock.hour_of(clock.now_s()), {"used": 1_000}, {})
-    set_standing(account.id, tier=tiers.PRO, status=None, actor="operator")
+    set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="operator")
     background.every_hour()
     (spent,) = record.newest_first(account.id, 1, kind=kinds.QUOTA_SPENT)
     assert (spent.changed.as_dict()["tier"], spent.changed.as_dict()["used"]) == ("free", "1000")

@@ -45,7 +45,7 @@ def main() -> None:
     from infra import background
 
     dynamodb.READ_TIMEOUT_S = ENGINE_TIMEOUT_S
-    with clock.driven_by(clock_from(int(sys.argv[1]), float(sys.argv[2]))):
+    with clock.use_wall_clock(clock_from(int(sys.argv[1]), float(sys.argv[2]))):
         background.start().wait()
 
 

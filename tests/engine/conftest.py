@@ -25,11 +25,11 @@ _seconds = count(1)
 def url() -> Iterator[str]:
     """The URL of an engine with the tables, shared by all tests of the session."""
     running = engine.start(None, say=False)
-    with pytest.MonkeyPatch.context() as environment, settings.in_use(settings.Settings(stage=STAGE)):
+    with pytest.MonkeyPatch.context() as environment, settings.override(settings.Settings(stage=STAGE)):
         environment.setenv("AWS_ENDPOINT_URL", running.url)
-        dynamodb.forget_connection()
+        dynamodb.reset_connections()
         data.create_missing_tables()
-        dynamodb.forget_connection()
+        dynamodb.reset_connections()
     yield running.url
     running.stop()
 
@@ -74,15 +74,15 @@ def latchkey(
     """An app behind the proxy, with a test clock. Its randomness is real, since the tests share the engine."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
     monkeypatch.setattr(dynamodb, "READ_TIMEOUT_S", answers_within_s)
-    dynamodb.forget_connection()
+    dynamodb.reset_connections()
     test_clock = Clock()
-    with settings.in_use(settings.Settings(stage=STAGE, public_url=PUBLIC_URL)), clock.driven_by(test_clock):
+    with settings.override(settings.Settings(stage=STAGE, public_url=PUBLIC_URL)), clock.use_wall_clock(test_clock):
         telemetry.write_to(logged)
         forget_process()
         yield TestApp(test_clock)
         forget_process()
     telemetry.write_to(None)
-    dynamodb.forget_connection()
+    dynamodb.reset_connections()
 
 
 @pytest.fixture

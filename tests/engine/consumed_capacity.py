@@ -55,7 +55,7 @@ def measure(act: Callable[[], object]) -> Consumption:
         return answer
 
     telemetry.write_to(logged)
-    with dynamodb.sent_by(call):
+    with dynamodb.use_sender(call):
         given = act()
     telemetry.write_to(None)
     taken.answer = given if isinstance(given, Response) else None

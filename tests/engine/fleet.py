@@ -150,8 +150,8 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
     chosen = settings.Settings(stage=STAGE, public_url=PUBLIC_URL, stage_key_file=stage_key_file())
     with (
         open(os.devnull, "w") as nowhere,  # noqa: PTH123 - a device, no path of ours
-        settings.in_use(chosen),
-        clock.driven_by(lambda: int(moment.now_ms)),
+        settings.override(chosen),
+        clock.use_wall_clock(lambda: int(moment.now_ms)),
         ThreadPoolExecutor(THREADS) as threads,
     ):
         telemetry.write_to(nowhere)
@@ -159,7 +159,7 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
         while (task := _next(pipe)) is not None:
             if os.environ.get("AWS_ENDPOINT_URL") != task.url:
                 os.environ["AWS_ENDPOINT_URL"] = task.url
-                dynamodb.forget_connection()
+                dynamodb.reset_connections()
             try:
                 pipe.send(all_lanes(task))
             except Exception:

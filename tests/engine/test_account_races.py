@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from chalicelib.accounts import email_links
-from chalicelib.accounts.tables import Account, Email
+from chalicelib.accounts.tables import Account, EmailClaim
 from chalicelib.core import randomness
 from chalicelib.credentials import find
 from chalicelib.limits import tiers
@@ -79,10 +79,10 @@ def test_address_claimed_by_two_accounts_concurrently_goes_to_one(latchkey: Test
     for account, page in zip(accounts, pages, strict=True):
         has = wanted if page.status == 303 else account.email
         assert Account.get(account.id).email == has
-        assert Email.get(has).account_id == account.id
+        assert EmailClaim.get(has).account_id == account.id
     lost = [account.email for account, page in zip(accounts, pages, strict=True) if page.status == 303]
-    with pytest.raises(Email.DoesNotExist):
-        Email.get(lost[0])
+    with pytest.raises(EmailClaim.DoesNotExist):
+        EmailClaim.get(lost[0])
 
 
 def test_key_created_during_account_deletion_is_not_stored(latchkey: TestApp, proxy: HoldingProxy) -> None:

@@ -48,10 +48,10 @@ def test_application_registered_during_suspension_is_not_active(latchkey: TestAp
     asked = {"name": ["Mine"], "kind": ["public"], "redirect_uris": ["https://app.example.com/cb"], "scopes": ["read"]}
     console = log_in_as(latchkey, owner)
     forms = [console.fill(console.open(NEW), NEW, asked) for _ in range(TWENTY - 1)]
-    suspend = partial(change.set_standing, owner.id, tier=None, status=SUSPENDED, actor="operator")
+    suspend = partial(change.set_tier_and_status, owner.id, tier=None, status=SUSPENDED, actor="operator")
     deeds: list[Callable[[], object]] = [*(partial(console.send, NEW, form) for form in forms), suspend]
     run_concurrently(deeds)
-    finish.all_unfinished(clock.now_ms() + LATER_MS)
+    finish.run_all_pending(clock.now_ms() + LATER_MS)
     made = list(clients.list_of_account(owner.id))
     assert [client.client_id for client in made if client.is_active] == []
     assert len(made) == (Account.get(owner.id).applications or 0)

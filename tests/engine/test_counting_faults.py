@@ -98,9 +98,9 @@ def test_unavailable_counter_fails_open(
     with proxy.fail_by(decide):
         assert asked(latchkey, key).status == 200
         tries = len(calls)
-        assert tries == (dynamodb.AT_ONCE.conflict if fault == CONFLICT else dynamodb.AT_ONCE.unavailable)
+        assert tries == (dynamodb.FAIL_FAST.conflict if fault == CONFLICT else dynamodb.FAIL_FAST.unavailable)
         assert logged.getvalue().count('"LimiterUnavailable":1') == 1
-        latchkey.clock.now_ms += fail_open.LASTS_MS - 1
+        latchkey.clock.now_ms += fail_open.DURATION_MS - 1
         assert asked(latchkey, key).status == 200
         assert len(calls) == tries
     latchkey.clock.now_ms += 1
@@ -114,7 +114,7 @@ def test_refused_connection_fails_open(latchkey: TestApp, key: str, monkeypatch:
     with socket.socket() as taken:  # bound but not listening: another process could bind a free port
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
-        dynamodb.forget_connection()
+        dynamodb.reset_connections()
         assert asked(latchkey, key).status == 200
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.accounts import email_links
 from chalicelib.accounts import find as find_accounts
-from chalicelib.accounts.tables import Account, Email
+from chalicelib.accounts.tables import Account, EmailClaim
 from chalicelib.core import randomness
 from tests.engine.console_races import OTHER_PASSWORDS, TWENTY, count_statuses, is_accepted
 from tests.engine.fault_proxy import is_transaction
@@ -101,7 +101,7 @@ def test_concurrent_sign_up_links_for_one_address_create_one_account(
     pages = release_together(proxy, is_transaction, deeds)
     assert count_statuses(pages) == {303: 1, 409: 1}
     accounts = [account for account in find_accounts.accounts_after("", 5_000) if account.email == email]
-    assert [account.id for account in accounts] == [Email.get(email).account_id]
+    assert [account.id for account in accounts] == [EmailClaim.get(email).account_id]
     assert accounts[0].name == ("Eve" if pages[0].status == 303 else "Mallory")
 
 
@@ -118,7 +118,7 @@ def test_sign_up_link_used_20_times_concurrently_creates_one_account(
     assert count_statuses(pages) == {303: 1, 410: TWENTY - 1}
     assert [bool(tab.session) for tab in tabs] == [page.status == 303 for page in pages]
     accounts = [account for account in find_accounts.accounts_after("", 5_000) if account.email == email]
-    assert [account.id for account in accounts] == [Email.get(email).account_id]
+    assert [account.id for account in accounts] == [EmailClaim.get(email).account_id]
 
 
 def test_concurrent_reset_links_revoke_only_the_winners_selection(latchkey: TestApp, proxy: HoldingProxy) -> None:

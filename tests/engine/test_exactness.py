@@ -150,7 +150,7 @@ def test_each_rejection_is_counted_once_during_concurrent_admissions(latchkey: T
     assert refused == 4 * AT_ONCE - tiers.FREE.burst
     assert {reply.status for reply in flatten(fleet.send(url, requests([key.secret], AT_ONCE, second_of=1)))} == {200}
     counted = counters.read_item(account)
-    assert counter_items.number(counted, counter_items.REFUSED) == refused
+    assert counter_items.number(counted, counter_items.REJECTED) == refused
     assert (
-        recorded_usage.times_told_no(counted, recorded_usage.REFUSED, counter_items.counter_of(key.key.id)) == refused
+        recorded_usage.count_denials(counted, recorded_usage.REJECTED, counter_items.counter_of(key.key.id)) == refused
     )

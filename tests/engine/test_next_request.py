@@ -174,6 +174,6 @@ def test_upgraded_account_with_exhausted_quota_is_admitted_within_10_s(
     ask = Everywhere(latchkey, fleet, url, CLOCKS_AGREE)
     assert statuses(ask(key.secret)) == {429}
     latchkey.call("PATCH", f"/v1/users/{account.id}", admin(latchkey), json_body={"tier": "pro"})
-    latchkey.clock.forward(local_cache.QUOTA_ASKED_AGAIN_MS / 1000)
+    latchkey.clock.forward(local_cache.QUOTA_RECHECK_MS / 1000)
     replies = ask(key.secret)
     assert {(reply.status, reply.headers["X-RateLimit-Limit"]) for reply in replies} == {(200, "10000")}

@@ -32,7 +32,7 @@ def test_log_in_during_email_verification_opens_no_valid_session(latchkey: TestA
         held.wait_for(TWENTY)
         account = Account.get(squatted.id)
         held.rule = lambda _: False
-        email_links.set_password(email_links.looked_up(ticket, email_links.VERIFY_EMAIL), account, hash_of("another"))
+        email_links.set_password(email_links.find_link(ticket, email_links.VERIFY_EMAIL), account, hash_of("another"))
         held.release()
         assert count_statuses([each.result() for each in under_way]) == {303: TWENTY}
     assert {console.open("/settings/account").status for console in consoles} == {303}
@@ -113,6 +113,6 @@ def test_concurrent_log_in_attempts_never_exceed_the_limit(latchkey: TestApp) ->
     consoles = [ConsoleClient(latchkey) for _ in range(8)]
     pages = [(console, console.open("/login")) for console in consoles]
     fields = {"email": account.email, "password": "not the password at all"}
-    with settings.in_use(replace(settings.current(), log_in_attempts_per_email=3)):
+    with settings.override(replace(settings.current(), log_in_attempts_per_email=3)):
         guesses = [partial(console.send, "/login", console.fill(page, "/login", fields)) for console, page in pages]
         assert count_statuses(run_concurrently(guesses)) == {401: 3, 429: 5}

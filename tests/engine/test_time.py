@@ -57,7 +57,7 @@ def office(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS
     with run_fake_ses() as opened:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", opened.url)
         email_sender._ses.cache_clear()
-        with settings.in_use(sending):
+        with settings.override(sending):
             yield opened
         email_sender._ses.cache_clear()
 
@@ -123,7 +123,7 @@ def times(
                 latchkey.clock.forward(1)
                 hashes.clear()
                 started_ns = time.perf_counter_ns()
-                with telemetry.calls_watched() as calls:
+                with telemetry.record_calls() as calls:
                     (one, other)[at]()
                 made[at].add((*calls.made, *hashes))
                 if number >= 2 * WARM:
@@ -167,7 +167,7 @@ def known(tries: int) -> Iterator[str]:
 
     Each is asked for once, as unknown ones are: what an address has been asked for before is counted, and shows.
     """
-    password_hash = passwords.hashed(PASSWORD)
+    password_hash = passwords.hash_password(PASSWORD)
     accounts = [new_account() for _ in range(tries + 2 * WARM)]
     for account in accounts:
         account.update(actions=[Account.password_hash.set(password_hash)])

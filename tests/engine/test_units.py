@@ -37,13 +37,13 @@ def alone() -> Iterator[str]:
 def latchkey(alone: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
     """An app on that engine, with empty tables."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", alone)
-    dynamodb.forget_connection()
+    dynamodb.reset_connections()
     with run_app(stage=STAGE) as made:
         data.create_missing_tables()
         yield made
         for table in data.tables(STAGE):
             dynamodb.call("DeleteTable", {"TableName": table})
-    dynamodb.forget_connection()
+    dynamodb.reset_connections()
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ class Traffic:
 
     def webhook(self) -> Consumption:
         """A delivery of an event to one endpoint."""
-        with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
+        with settings.override(replace(settings.current(), public_url=PUBLIC_URL)):
             account = self.latchkey.account()
             endpoint_of(account, self.receiver)
             event = happens(self.latchkey, account)
@@ -228,7 +228,7 @@ class Kept:
 def test_stored_record_has_the_size_of_the_page(latchkey: TestApp, receiver: Receiver, name: str) -> None:
     """The size in tables and indexes is within a tenth, since names vary in length."""
     kept = storage.STORED[name]
-    with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL if name == "delivery" else ISSUER)):
+    with settings.override(replace(settings.current(), public_url=PUBLIC_URL if name == "delivery" else ISSUER)):
         act: Callable[[], object] = getattr(Kept(latchkey, receiver), f"of_{name}")()
         before = stored_bytes(STAGE, kept.tables)
         act()

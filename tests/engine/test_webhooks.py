@@ -107,7 +107,7 @@ def receivers(latchkey: TestApp) -> Iterator[Receivers]:
     """An app with a loopback URL, and an account with an endpoint for each receiver."""
     chosen = replace(settings.current(), public_url=PUBLIC_URL, stage_key_file=stage_key_file())
     with ExitStack() as stack:
-        stack.enter_context(settings.in_use(chosen))
+        stack.enter_context(settings.override(chosen))
         receivers = {
             name: stack.enter_context(run_receiver()) for name in ("good", "slow", "flapping", "redirecting", "gone")
         }
@@ -148,7 +148,7 @@ def waiting_for(receivers: Receivers, name: str) -> set[str]:
 def test_every_event_is_delivered_when_processes_are_killed(url: str, receivers: Receivers) -> None:
     """Every event reaches each working receiver at least once; an endpoint that responds 410 is disabled."""
     began, dice = time.monotonic(), random.Random(4711)  # noqa: S311 - fixed on purpose
-    with clock.driven_by(background_process.clock_from(START_MS, began)):
+    with clock.use_wall_clock(background_process.clock_from(START_MS, began)):
         happening = threading.Thread(target=renamed, args=(receivers.account, EVENTS))
         happening.start()
         for _ in range(KILLS):
@@ -170,7 +170,7 @@ def test_every_event_is_delivered_when_processes_are_killed(url: str, receivers:
         missing, untried, gone_on = {"nothing": {"yet"}}, {"nothing"}, True
         while (any(missing.values()) or untried or gone_on) and time.monotonic() < give_up:
             time.sleep(0.2)
-            gone_on = endpoints.owned(receivers.account.id, receivers.endpoints["gone"].id).status != DISABLED
+            gone_on = endpoints.find_owned(receivers.account.id, receivers.endpoints["gone"].id).status != DISABLED
             untried = {
                 name
                 for name in ("redirecting", "silent")
@@ -188,7 +188,7 @@ def test_every_event_is_delivered_when_processes_are_killed(url: str, receivers:
         running.kill()
         running.wait()
         assert missing == {name: set() for name in takers}
-        gone = endpoints.owned(receivers.account.id, receivers.endpoints["gone"].id)
+        gone = endpoints.find_owned(receivers.account.id, receivers.endpoints["gone"].id)
         assert (gone.status, gone.disabled_because) == (DISABLED, states.GONE)
         assert set(receivers.gone.ids) <= happened
         # Deliveries to failing receivers are kept, with their errors. An attempt at the silent one takes
@@ -203,7 +203,7 @@ def test_every_event_is_delivered_when_processes_are_killed(url: str, receivers:
 def test_events_are_delivered_in_order_without_failures(url: str, receivers: Receivers) -> None:
     """The stream is in order, and one process at a time sends to an endpoint."""
     began = time.monotonic()
-    with clock.driven_by(background_process.clock_from(START_MS, began)):
+    with clock.use_wall_clock(background_process.clock_from(START_MS, began)):
         running = background_process.start(url, START_MS, began)
         renamed(receivers.account, EVENTS)
         happened = sorted(events_of(receivers.account))
@@ -223,7 +223,7 @@ def test_no_request_waits_for_a_webhook(latchkey: TestApp, receivers: Receivers)
     calls = []
     for secret in (key.secret, other.secret):
         assert latchkey.call("GET", "/v1/users/me", secret).status == 200
-        with telemetry.calls_watched() as watched:
+        with telemetry.record_calls() as watched:
             response = latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": "Grace"})
         assert response.status == 200
         calls.append(watched.made)

@@ -25,12 +25,12 @@ def test_80_and_100_percent_are_recorded_once_each(latchkey: TestApp) -> None:
     latchkey.call("GET", "/v1/limits", issued.secret)
     for used, calls_more in ((798, 0), (799, 1), (800, 0), (998, 0), (999, 1)):
         latchkey.set_counters(account.id, FREE, used=used, burst=0)
-        with telemetry.calls_watched() as calls:
+        with telemetry.record_calls() as calls:
             assert latchkey.call("GET", "/v1/limits", issued.secret).status == 200
         assert calls.made.count(WRITES_EVENT) == calls_more, used
     assert recorded_types(account.id) == [kinds.QUOTA_NEARLY_SPENT, kinds.QUOTA_SPENT]
     event = next(event for event in record.since(account.id, "evt_") if event.type == kinds.QUOTA_SPENT)
-    assert record.shown(event) | {"id": ""} == {
+    assert record.render(event) | {"id": ""} == {
         "id": "",
         "type": "quota.spent",
         "created_at": "2021-12-20T10:00:00Z",
@@ -45,7 +45,7 @@ def test_thresholds_are_recorded_again_in_next_hour(latchkey: TestApp) -> None:
     """Each hour has its own events."""
     account = latchkey.account()
     for hour in (HOUR, HOUR, HOUR + 3_600):
-        quota.tell(account.id, FREE, hour, counts.SPENT, used=1_000)
+        quota.record_threshold(account.id, FREE, hour, counts.SPENT, used=1_000)
     assert recorded_types(account.id) == [kinds.QUOTA_SPENT] * 2
 
 

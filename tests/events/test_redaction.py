@@ -97,7 +97,7 @@ def test_webhook_hides_id_reason_and_address_of_administrator(local: TestApp, re
     """The webhook payload equals the event in GET /v1/events."""
     account = new_account()
     endpoints.create(account.id, url=receiver.url, name="Ledger", types=[kinds.STANDING_CHANGED])
-    change.set_standing(account.id, tier=tiers.PRO, status=None, actor="acc_root", reason=REASON)
+    change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="acc_root", reason=REASON)
     streamed(account)
     (message,) = receiver.received
     data = json.loads(message.body)["data"]
@@ -110,7 +110,7 @@ def test_delivery_from_earlier_version_is_redacted_when_shown_and_sent(local: Te
     endpoint = endpoints.create(account.id, url=receiver.url, name="Ledger", types=[])
     data = {"type": kinds.STANDING_CHANGED, "actor": "acc_root", "source_ip": ADMINS_IP, "reason": REASON}
     body = json.dumps({"type": kinds.STANDING_CHANGED, "timestamp": clock.iso(clock.now_ms()), "data": data})
-    delivery = fan_out.new(endpoint, ids.new("evt"), kinds.STANDING_CHANGED, body, due_at=clock.now_ms())
+    delivery = fan_out.new_delivery(endpoint, ids.new("evt"), kinds.STANDING_CHANGED, body, due_at=clock.now_ms())
     delivery.save()
     page = log_in_as(local, account, PUBLIC_URL).open(f"/settings/webhooks/{endpoint.id}/deliveries/{delivery.id}")
     secret = local.key(account, "webhooks").secret
@@ -126,7 +126,7 @@ def test_reason_of_operator_is_hidden(latchkey: TestApp) -> None:
     """A reason that the operator gives on the command line is visible to administrators only."""
     account = new_account()
     secret = latchkey.key(account, "events").secret
-    change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator", reason=REASON)
+    change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="operator", reason=REASON)
     (event,) = events_of(latchkey, secret)
     assert (event["actor"], event["source_ip"], event["reason"]) == ("operator", None, None)
     assert REASON not in log_in_as(latchkey, account).open("/settings/activity").text
@@ -177,9 +177,9 @@ def test_own_action_is_shown_with_session_and_address(latchkey: TestApp) -> None
 
 def of_every_type(account: Account, who: str) -> None:
     """Record an event of every type as the operator or an administrator."""
-    for kind in kinds.WORDS:
-        acts = actors.administrator("acc_root", REASON) if who == "admin" else actors.operator_for(REASON)
-        with actors.stranger_from(ADMINS_IP), acts, models.transaction() as write:
+    for kind in kinds.LABELS:
+        acts = actors.act_as_administrator("acc_root", REASON) if who == "admin" else actors.act_as_operator(REASON)
+        with actors.act_anonymously(ADMINS_IP), acts, models.transaction() as write:
             record.add_to(write, account.id, kind, {"application": "app_1"})
 
 
@@ -196,23 +196,23 @@ def test_every_event_type_hides_reason_of_operator_and_administrator(
     shown_events = {
         event["type"]: event for event in local.call("GET", "/v1/events?limit=100", secret).json()["data"][::-1]
     }
-    assert set(shown_events) == set(kinds.WORDS)
+    assert set(shown_events) == set(kinds.LABELS)
     assert {(each["actor"], each["source_ip"], each["reason"]) for each in shown_events.values()} == {(who, None, None)}
     streamed(account)
     bodies = [json.loads(message.body)["data"] for message in receiver.received]
-    assert {each["type"] for each in bodies} >= set(kinds.WORDS) - {kinds.WEBHOOK_CREATED}
+    assert {each["type"] for each in bodies} >= set(kinds.LABELS) - {kinds.WEBHOOK_CREATED}
     texts = [json.dumps(bodies), log_in_as(local, account, PUBLIC_URL).open("/settings/activity").text]
     for kept in (REASON, ADMINS_IP, "acc_root"):
         assert not [text for text in texts if kept in text]
 
 
-@pytest.mark.parametrize("kind", kinds.WORDS)
+@pytest.mark.parametrize("kind", kinds.LABELS)
 @pytest.mark.parametrize("actor", [actors.OPERATOR, "acc_root", "key_of_admin"])
 def test_every_event_type_from_earlier_version_is_redacted(latchkey: TestApp, kind: str, actor: str) -> None:
     """Reasons that an earlier version stored in events or deliveries are removed on read."""
     stored = Event("acc_ada", ids.new("evt"), type=kind, at=clock.now_ms(), actor=actor, changed={})
     stored.source_ip, stored.reason = ADMINS_IP, REASON
-    shown = record.shown(stored)
-    assert shown == record.redacted(record.shown_whole(stored))
+    shown = record.render(stored)
+    assert shown == record.redacted(record.render_unredacted(stored))
     role = actors.OPERATOR if actor == actors.OPERATOR else actors.ADMIN
     assert (shown["actor"], shown["source_ip"], shown["reason"]) == (role, None, None)

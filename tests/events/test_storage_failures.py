@@ -21,7 +21,7 @@ from tests.support.webhook_receiver import Receiver
 
 def _create_key(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
     made = issue.new_key(latchkey.account().id, name="CI", wanted=["read"], expires_at=None, made_by=None)
-    return lambda: issue.put_beside_the_others(made)
+    return lambda: issue.store_key(made)
 
 
 def _rename_key(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
@@ -60,7 +60,7 @@ def _change_email(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]
     secret = email_links.new_link(
         account.id, email_links.CHANGE_EMAIL, email="new@example.com", epoch=account.session_epoch
     )
-    ticket = email_links.looked_up(secret, email_links.CHANGE_EMAIL)
+    ticket = email_links.find_link(secret, email_links.CHANGE_EMAIL)
     return lambda: email_links.change_email(ticket, account)
 
 
@@ -91,7 +91,7 @@ def test_change_fails_once_when_event_cannot_be_stored(
     """The database error is raised as it is, without a retry or a misleading explanation."""
     change_it = prepare(local, receiver)
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("events")})
-    with telemetry.calls_watched() as calls, pytest.raises(TransactWriteError) as raised:
+    with telemetry.record_calls() as calls, pytest.raises(TransactWriteError) as raised:
         change_it()
     assert raised.value.cause_response_code == "ResourceNotFoundException"
     assert [operation for operation, _ in calls.made].count("TransactWriteItems") == 1

@@ -18,7 +18,7 @@ from app import app
 from chalicelib.accounts.create import create_account
 from chalicelib.core import clock, randomness, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.credentials.issue import new_key, put_beside_the_others
+from chalicelib.credentials.issue import new_key, store_key
 from chalicelib.limits import counter_items, tiers
 from infra import chalice_cli, data, demo, server
 from infra.local_gateway import gateway as local_gateway
@@ -71,7 +71,7 @@ def main() -> None:
     dynamodb.READ_TIMEOUT_S = ENGINE_TIMEOUT_S
     served = Server()
     chalice_cli.prepare_environment(served.url)
-    with clock.driven_by(served.gateway.clock), Path(sys.argv[1]).open("a", buffering=1) as log:
+    with clock.use_wall_clock(served.gateway.clock), Path(sys.argv[1]).open("a", buffering=1) as log:
         telemetry.write_to(log)
         data.create_missing_tables()
         threading.Thread(target=served.serve_forever, daemon=True).start()
@@ -89,7 +89,7 @@ def _key(tier: str, scopes: list[str], admin: bool, expires_in_s: int | None) ->
     )
     expires_at = None if expires_in_s is None else clock.now_ms() + expires_in_s * 1000
     issued = new_key(account.id, name="Test key", wanted=scopes, expires_at=expires_at, made_by=None)
-    put_beside_the_others(issued)
+    store_key(issued)
     return {"secret": issued.secret, "id": issued.key.id, "account_id": account.id, "email": account.email}
 
 

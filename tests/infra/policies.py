@@ -51,7 +51,7 @@ def seen(moto_url: str) -> Iterator[Recorder]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
         environment.setattr(dynamodb, "READ_TIMEOUT_S", moto_server.RESPONSE_TIMEOUT_S)
-        dynamodb.forget_connection()
+        dynamodb.reset_connections()
         with recorded() as (recorder, gateway), run_app(mail_from="latchkey@example.com", stage_key_file="") as home:
             telemetry.write_to(io.StringIO())
             infra_stage_key.create(boto3.client("ssm"), "test")
@@ -62,7 +62,7 @@ def seen(moto_url: str) -> Iterator[Recorder]:
             yield recorder
     email_sender._ses.cache_clear()
     CACHES["core.root_key"].clear()
-    dynamodb.forget_connection()
+    dynamodb.reset_connections()
 
 
 def policy(function: str) -> list[dict[str, Any]]:

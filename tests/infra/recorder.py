@@ -97,7 +97,7 @@ def recorded() -> Iterator[tuple[Recorder, RecordedGateway]]:
             return {}
         return send(client, operation, request)
 
-    with pytest.MonkeyPatch.context() as patch, dynamodb.sent_by(call):
+    with pytest.MonkeyPatch.context() as patch, dynamodb.use_sender(call):
         patch.setattr(BaseClient, "_make_api_call", make_api_call)
         yield recorder, gateway
 

@@ -54,7 +54,7 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
     def run(name: str) -> tuple[int, str]:
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-        dynamodb.forget_connection()
+        dynamodb.reset_connections()
         capsys.readouterr()
         if name in ARGUMENTS:
             main, words = ARGUMENTS[name]
@@ -68,7 +68,7 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return status, capsys.readouterr().err
 
     yield run
-    dynamodb.forget_connection()
+    dynamodb.reset_connections()
 
 
 VARIABLES = {
@@ -261,7 +261,7 @@ def test_no_network_is_said_with_what_to_check(ran: Ran, monkeypatch: pytest.Mon
 def test_command_that_asks_nobody_needs_nothing_of_aws(
     ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A policy is printed for whoever has no credentials yet; a local run's database takes any."""
+    """A policy is printed without credentials; a local run's database takes any."""
     monkeypatch.setenv("AWS_PROFILE", "nope")
     monkeypatch.setattr(sys, "argv", ["policy", "--stage=dev"])
     assert rights.main() == 0

@@ -118,7 +118,7 @@ def test_viewer_address_replaces_what_a_client_sent_and_is_read_as_it_is(address
     done = subprocess.run(["node", "-e", run], capture_output=True, text=True, check=True)
     headers = json.loads(done.stdout)["headers"]
     assert headers == {"accept": {"value": "*/*"}, "x-viewer-address": {"value": address}}
-    with settings.in_use(settings.Settings(client_ip_header=viewer_address.HEADER)):
+    with settings.override(settings.Settings(client_ip_header=viewer_address.HEADER)):
         assert client_address.network(client_address.source_ip(_request({"x-viewer-address": address}))).startswith(
             address[:9]
         )

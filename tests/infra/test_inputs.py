@@ -206,7 +206,7 @@ def test_value_that_nearly_fits_is_refused(name: str, value: str) -> None:
     ],
 )
 def test_value_that_fits_is_taken_without_the_spaces_around_it(name: str, value: str) -> None:
-    """And none is none, whatever spaces it has."""
+    """An empty one fits, whatever spaces it has."""
     assert inputs.given(name, f" {value}\n") == value
 
 

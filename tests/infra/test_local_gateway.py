@@ -93,6 +93,6 @@ def test_gateway_without_configured_url_links_to_its_own_domain(latchkey: TestAp
     latchkey.gateway = Gateway(app, domain="abc.execute-api.us-east-1.amazonaws.com")
     latchkey.account(name="Bea")
     secret = latchkey.key(latchkey.account()).secret
-    with settings.in_use(replace(settings.current(), public_url="")):
+    with settings.override(replace(settings.current(), public_url="")):
         answer = latchkey.call("GET", "/v1/users?limit=1", secret, headers={"Host": "evil.example"})
     assert (answer.header("Link") or "").startswith("<https://abc.execute-api.us-east-1.amazonaws.com/v1/users?")

@@ -144,7 +144,7 @@ def test_password_link_is_for_the_deployed_url(
     """A stage that was not deployed from this checkout, and has no public URL here, is named as such."""
     account = latchkey.account()
     monkeypatch.delenv("LATCHKEY_PUBLIC_URL")
-    with settings.in_use(replace(settings.current(), public_url="")):
+    with settings.override(replace(settings.current(), public_url="")):
         assert "https://<the API's address>/password?ticket=" in command("password-link", f"--email={account.email}")
 
 
@@ -289,7 +289,7 @@ def test_key_of_an_unconfirmed_account_comes_with_a_warning(
     account = create_account(email="ada@example.com", name="Ada", tier=tiers.FREE)
     assert command._run(("key", f"--email={account.email}"), "") == 0
     assert capsys.readouterr().err == ""
-    with settings.in_use(replace(settings.current(), mail_from="api@example.com")):
+    with settings.override(replace(settings.current(), mail_from="api@example.com")):
         command._monkeypatch.setenv("LATCHKEY_MAIL_FROM", "api@example.com")
         assert command._run(("key", f"--email={account.email}"), "") == 0
     printed = capsys.readouterr()
@@ -301,7 +301,7 @@ def test_settings_of_a_deployed_stage_are_its_functions(monkeypatch: pytest.Monk
     """A link leads to its domain, whatever the shell has set; before there is a function, the shell's are taken."""
     theirs = {"LATCHKEY_STAGE": "dev", "LATCHKEY_PUBLIC_URL": "https://api.example.com", "LATCHKEY_BRAND": "acme"}
     monkeypatch.setattr(deployed, "variables", lambda _stage: theirs)
-    with settings.in_use(settings.Settings(stage="dev", public_url="https://shell.example.com")):
+    with settings.override(settings.Settings(stage="dev", public_url="https://shell.example.com")):
         found = stage_settings.as_deployed("dev")
         assert (found.public_url, found.brand) == ("https://api.example.com", "acme")
         monkeypatch.setattr(deployed, "variables", lambda _stage: None)

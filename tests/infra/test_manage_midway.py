@@ -11,7 +11,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import WireError, meaning
+from chalicelib.core.dynamodb.errors import DynamoDBError, classify_error
 from infra import deployed, inputs, manage, reachable
 from tests.infra.test_manage import COMMANDS
 from tests.oauth.flow import register_client
@@ -35,11 +35,11 @@ def failing(code: str, *, after: int) -> Iterator[list[str]]:
 
     def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         if len(done) >= after:
-            raise meaning({"Error": {"Code": code, "Message": "User: u may not"}})
+            raise classify_error({"Error": {"Code": code, "Message": "User: u may not"}})
         done.append(operation)
         return real(operation, body)
 
-    with dynamodb.sent_by(send):
+    with dynamodb.use_sender(send):
         yield done
 
 
@@ -53,7 +53,7 @@ def stage(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[l
         "--email=ada@example.com": f"--email={ada}",
         "--client-id=app_00000000000000000000": f"--client-id={app.id}",
     }
-    with clock.paused_by(lambda _seconds: None):
+    with clock.use_sleep(lambda _seconds: None):
         yield [[known.get(word, word) if words[0] != "account" else word for word in words] for words in COMMANDS]
 
 
@@ -101,10 +101,10 @@ def test_lost_answer_of_a_write_is_told_with_what_to_do(
 
     def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         if operation in reachable.WRITES:
-            raise meaning({"Error": {"Code": "InternalServerError", "Message": ""}})
+            raise classify_error({"Error": {"Code": "InternalServerError", "Message": ""}})
         return real(operation, body)
 
-    with dynamodb.sent_by(send):
+    with dynamodb.use_sender(send):
         status, said = run(words, monkeypatch, capsys)
     assert status == 1
     assert said.startswith("DynamoDB doesn't answer (InternalServerError: ).")
@@ -116,7 +116,7 @@ def test_bug_keeps_its_traceback(
 ) -> None:
     """An error that no deployment should meet must be seen whole, and reported."""
     words = next(each for each in stage if each[0] == "tier")
-    with failing("ValidationException", after=2), pytest.raises((PynamoDBException, WireError)):
+    with failing("ValidationException", after=2), pytest.raises((PynamoDBException, DynamoDBError)):
         run(words, monkeypatch, capsys)
     with pytest.raises(ZeroDivisionError), reachable.until_the_end("test", "tier"):
         raise ZeroDivisionError
@@ -125,7 +125,7 @@ def test_bug_keeps_its_traceback(
 @pytest.mark.usefixtures("latchkey")
 def test_link_is_printed_though_nobody_says_where_the_stage_is() -> None:
     """It is made by then: no network, no right and no such stage in the configuration take it away."""
-    with settings.in_use(replace(settings.current(), public_url="")):
+    with settings.override(replace(settings.current(), public_url="")):
         assert manage._url_of("test") == "https://<the API's address>"
 
 
@@ -145,7 +145,7 @@ def test_link_is_printed_though_the_configuration_of_the_stage_cannot_be_used() 
     gateways.put_integration(**place, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
     try:
         assert deployed.api_ids("test") == [api]
-        with settings.in_use(replace(settings.current(), public_url="")):
+        with settings.override(replace(settings.current(), public_url="")):
             assert manage._url_of("test") == "https://<the API's address>"
     finally:
         gateways.delete_rest_api(restApiId=api)

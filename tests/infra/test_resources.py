@@ -8,7 +8,7 @@ import pytest
 
 import chalicelib
 from chalicelib.core import settings
-from chalicelib.core.dynamodb.models import DiesAt, Table
+from chalicelib.core.dynamodb.models import DeleteAt, Table
 from chalicelib.core.settings import Settings
 from infra import data
 
@@ -18,7 +18,7 @@ def models() -> dict[str, type[Table]]:
     for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib."):
         if module.name.endswith(".tables") and module.name != "chalicelib.core.dynamodb.models":
             import_module(module.name)
-    with settings.in_use(Settings(stage="test")):
+    with settings.override(Settings(stage="test")):
         declared = [model for model in Table.__subclasses__() if model.__module__.endswith(".tables")]
         widest_last = sorted(declared, key=lambda model: len(model.get_attributes()))
         return {str(model.Meta.table_name): model for model in widest_last}
@@ -83,7 +83,7 @@ def test_keys_and_indexes_are_those_of_the_model(name: str) -> None:
 def test_time_to_live_is_that_of_the_model(name: str) -> None:
     """DynamoDB deletes by the attribute that the code writes, and only where it writes one."""
     declared = [
-        attribute.attr_name for attribute in MODELS[name].get_attributes().values() if type(attribute) is DiesAt
+        attribute.attr_name for attribute in MODELS[name].get_attributes().values() if type(attribute) is DeleteAt
     ]
     specified = TABLES[name].get("TimeToLiveSpecification")
     assert specified == ({"AttributeName": declared[0], "Enabled": True} if declared else None)

@@ -150,9 +150,9 @@ def test_outage_fails_open_and_is_counted_separately() -> None:
 
 def test_run_restores_global_state() -> None:
     """Clock, settings and DynamoDB client are restored."""
-    before = clock.now_ms, settings._current, dynamodb._sends, clock._pause
+    before = clock.now_ms, settings._current, dynamodb._current_sender, clock._pause
     play(replace(CROWD, seconds=2))
-    assert before == (clock.now_ms, settings._current, dynamodb._sends, clock._pause)
+    assert before == (clock.now_ms, settings._current, dynamodb._current_sender, clock._pause)
     assert not local_cache._items
 
 
@@ -271,13 +271,13 @@ def test_functions_have_separate_state(processes: Processes) -> None:
     """One function's fail-open state doesn't affect another."""
     one, other = processes.new(), processes.new()
     processes.enter(one)
-    fail_open.begins(0)
+    fail_open.start(0)
     processes.leave(one)
     processes.enter(other)
-    assert not fail_open.lasts(1)
+    assert not fail_open.is_active(1)
     processes.leave(other)
     processes.enter(one)
-    assert fail_open.lasts(1)
+    assert fail_open.is_active(1)
 
 
 @pytest.mark.parametrize("state", [lru_cache(str), Event()], ids=["cache", "event"])

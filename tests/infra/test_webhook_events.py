@@ -21,7 +21,7 @@ def test_page_is_as_printed() -> None:
     assert webhook_events.PAGE.read_text() == webhook_events.page()
 
 
-@pytest.mark.parametrize("kind", kinds.WORDS)
+@pytest.mark.parametrize("kind", kinds.LABELS)
 def test_every_type_has_an_example_with_all_fields(kind: str) -> None:
     """The example is a message with exactly the fields of the guide's table."""
     sent = json.loads(webhook_events.example(kind))
@@ -37,7 +37,7 @@ def test_every_type_has_an_example_with_all_fields(kind: str) -> None:
 def test_every_type_is_about_one_subject() -> None:
     """The webhook form offers each type once."""
     offered = [kind for types in kinds.by_subject().values() for kind in types]
-    assert sorted(offered) == sorted(kinds.WORDS)
+    assert sorted(offered) == sorted(kinds.LABELS)
 
 
 @pytest.mark.parametrize(

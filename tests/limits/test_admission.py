@@ -6,9 +6,9 @@ import pytest
 
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.core.dynamodb.errors import DynamoDBError
 from chalicelib.limits import counter_items
-from chalicelib.limits.admission import Refused, Stale, admit
+from chalicelib.limits.admission import Rejected, Stale, admit
 from chalicelib.limits.tiers import ANONYMOUS, ENTERPRISE, FREE, Tier
 from tests.support.harness import START_MS, TestApp
 
@@ -17,9 +17,9 @@ WIDE = Tier("free", 5, 50)
 ENDLESS = Tier("enterprise", None, 3)
 
 
-def reject(tier: Tier, subject: str = "acc_1") -> Refused:
+def reject(tier: Tier, subject: str = "acc_1") -> Rejected:
     """Send one request too many and return the rejection."""
-    with pytest.raises(Refused) as rejection:
+    with pytest.raises(Rejected) as rejection:
         admit(subject, tier)
     return rejection.value
 
@@ -107,7 +107,7 @@ def test_counters_beyond_thirty_are_counted_as_other(latchkey: TestApp) -> None:
 
 def test_admission_is_one_write_and_no_read(latchkey: TestApp) -> None:
     """An admission costs one UpdateItem, and so does a rejection."""
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         for _ in range(3):
             admit("acc_1", SMALL)
         reject(SMALL)
@@ -187,7 +187,7 @@ def test_counters_expire_after_31_days_and_anonymous_ones_after_two_hours(latchk
 
 def test_burst_window_may_be_longer(latchkey: TestApp) -> None:
     """With a burst window of 10 s, an exhausted burst resets when the 10 s end."""
-    with settings.in_use(replace(settings.current(), burst_window_s=10)):
+    with settings.override(replace(settings.current(), burst_window_s=10)):
         latchkey.clock.forward(4)
         for _ in range(3):
             admit("acc_1", SMALL)
@@ -201,5 +201,5 @@ def test_burst_window_may_be_longer(latchkey: TestApp) -> None:
 def test_missing_table_does_not_fail_open(latchkey: TestApp) -> None:
     """Only an unavailable database admits requests; a missing table is an error."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
-    with pytest.raises(WireError, match="ResourceNotFound"):
+    with pytest.raises(DynamoDBError, match="ResourceNotFound"):
         admit("acc_1", FREE)

@@ -5,7 +5,7 @@ import pytest
 from chalicelib.core import telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import leases, local_cache, recorded_usage, rejection_counts
-from chalicelib.limits.admission import NEVER_STALE, Refused, Stale, admit
+from chalicelib.limits.admission import NEVER_STALE, Rejected, Stale, admit
 from chalicelib.limits.counter_items import OTHER, window_at
 from chalicelib.limits.headers import Allowance
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO, Tier
@@ -15,11 +15,11 @@ KEY = "kAda0000"
 ENDLESS = Tier("enterprise", None, 100)
 
 
-def try_admit(tier: Tier, counter: str | None = None) -> Allowance | Refused:
+def try_admit(tier: Tier, counter: str | None = None) -> Allowance | Rejected:
     """Send one request. Returns what remains, or the rejection."""
     try:
         return admit("acc_1", tier, counter=counter)
-    except Refused as rejection:
+    except Rejected as rejection:
         return rejection
 
 
@@ -43,7 +43,7 @@ def test_last_admission_is_granted_and_the_next_rejected(
     tier = Tier("free", quota, burst)
     latchkey.set_counters("acc_1", tier, used=used, burst=burst_used)
     response = try_admit(tier)
-    if isinstance(response, Refused):
+    if isinstance(response, Rejected):
         assert response.limit == limit
         assert response.left.quota_left == max(0, (quota or 0) - used)
         assert response.left.burst_left == max(0, burst - burst_used)
@@ -81,7 +81,7 @@ def test_rejection_records_its_counter(latchkey: TestApp) -> None:
     for tier, used, burst in ((FREE, 1_000, 0), (PRO, 0, 200)):
         latchkey.set_counters("acc_1", tier, used=used, burst=burst)
         for _ in range(3):
-            with pytest.raises(Refused):
+            with pytest.raises(Rejected):
                 admit("acc_1", tier, counter=KEY)
         held = rejection_counts.pending(window_at("acc_1", tier, latchkey.clock.now_ms))
         assert held == rejection_counts.Counts(3, {"qAda0000": 3})
@@ -92,7 +92,7 @@ def test_cached_rejection_reports_the_other_limit(latchkey: TestApp) -> None:
     for tier, used, burst in ((FREE, 1_000, 20), (PRO, 4_000, 200)):
         latchkey.set_counters("acc_1", tier, used=used, burst=burst)
         for _ in range(2):
-            with pytest.raises(Refused) as rejection:
+            with pytest.raises(Rejected) as rejection:
                 admit("acc_1", tier)
             left = rejection.value.left
             assert (left.quota_left, left.burst_left) == ((0, 30) if tier is FREE else (6_000, 0))
@@ -118,7 +118,7 @@ def test_write_without_counts_and_counter_is_minimal(latchkey: TestApp) -> None:
         bodies.append(body)
         return through(operation, body)
 
-    with dynamodb.sent_by(send):
+    with dynamodb.use_sender(send):
         admit("acc_1", FREE)
         admit("acc_2", ENTERPRISE, counter=KEY)
     quota, endless = bodies
@@ -149,7 +149,7 @@ def test_write_removes_past_windows_and_overflow(latchkey: TestApp) -> None:
         bodies.append(body)
         return {"Attributes": {}}
 
-    with dynamodb.sent_by(send):
+    with dynamodb.use_sender(send):
         admit("acc_1", FREE)
     (body,) = bodies
     assert body["UpdateExpression"].endswith(", n_other :n_other REMOVE s1, s2, #x0, #x1")
@@ -167,7 +167,7 @@ def lease_of_ten(latchkey: TestApp, rate: int = 100) -> None:
 def test_lease_counts_ten_and_reports_one(latchkey: TestApp) -> None:
     """The next nine admissions need no call and count down by one each."""
     lease_of_ten(latchkey)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         left = [admit("acc_1", ENDLESS, counter=KEY) for _ in range(10)]
     assert [each.burst_left for each in left] == list(range(99, 89, -1))
     assert [each.crossed for each in left] == [()] * 10
@@ -179,8 +179,8 @@ def test_lease_is_not_spent_on_new_usage(latchkey: TestApp) -> None:
     """A new network or route is written immediately."""
     lease_of_ten(latchkey)
     admit("acc_1", ENDLESS, counter=KEY)
-    shown = recorded_usage.Traits(route="rAAA")
-    with telemetry.calls_watched() as calls:
+    shown = recorded_usage.RequestUsage(route="rAAA")
+    with telemetry.record_calls() as calls:
         admit("acc_1", ENDLESS, counter=KEY, shown=shown)
         assert len(calls.made) == 1
         admit("acc_1", ENDLESS, counter=KEY, shown=shown)
@@ -193,7 +193,7 @@ def test_lease_without_room_falls_back_to_one_admission(latchkey: TestApp, burst
     lease_of_ten(latchkey)
     latchkey.set_counters("acc_1", ENDLESS, burst=burst_used)
     response = try_admit(ENDLESS, counter=KEY)
-    assert outcome == (response.limit if isinstance(response, Refused) else response.burst_left)
+    assert outcome == (response.limit if isinstance(response, Rejected) else response.burst_left)
     taken = latchkey.counters("acc_1", ENDLESS)["s61"] - burst_used
     assert taken == {70: 10, 71: 1, 99: 1, 100: 0}[burst_used]
 
@@ -202,7 +202,7 @@ def test_smallest_lease_without_room_falls_back_to_one_admission(latchkey: TestA
     """A lease of two falls back as well."""
     lease_of_ten(latchkey, rate=20)
     latchkey.set_counters("acc_1", ENDLESS, burst=85)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         assert admit("acc_1", ENDLESS, counter=KEY).burst_left == 14
     assert len(calls.made) == 2
 
@@ -212,7 +212,7 @@ def test_stale_caller_does_not_retry_a_lease_without_room(latchkey: TestApp, mar
     """One call reports staleness, which takes precedence over the burst."""
     lease_of_ten(latchkey)
     latchkey.set_counters("acc_1", ENDLESS, burst=95, stale_at=mark_ms)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         if is_stale:
             with pytest.raises(Stale):
                 admit("acc_1", ENDLESS, counter=KEY, verified_at_ms=START_MS)
@@ -227,6 +227,6 @@ def test_item_of_a_lease_without_room_is_cached(latchkey: TestApp) -> None:
     latchkey.set_counters("acc_1", ENDLESS, burst=75, used=400)
     admit("acc_1", ENDLESS, counter=KEY)
     assert local_cache.lookup(window_at("acc_1", ENDLESS, latchkey.clock.now_ms)).used == 401
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         admit("acc_1", ENDLESS, counter=KEY)
     assert len(calls.made) == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.limits.admission import Refused
+from chalicelib.limits.admission import Rejected
 from chalicelib.limits.anonymous_limits import WIDER, admit_networks
 from chalicelib.limits.tiers import Tier
 from tests.support.harness import TestApp
@@ -15,7 +15,7 @@ def attempts(wide: str, narrow: str) -> int:
     for passed in range(100):
         try:
             admit_networks([narrow, wide], THREE_AN_HOUR)
-        except Refused:
+        except Rejected:
             return passed
     pytest.fail("No attempt was rejected.")
 
@@ -31,7 +31,7 @@ def test_rejected_network_uses_nothing_of_its_neighbours(latchkey: TestApp) -> N
     """The narrowest network is counted first, and a rejected attempt isn't counted for the wider ones."""
     attempts("wide", "narrow0")
     for _ in range(20):
-        with pytest.raises(Refused):
+        with pytest.raises(Rejected):
             admit_networks(["narrow0", "wide"], THREE_AN_HOUR)
     assert [attempts("wide", f"narrow{number}") for number in (1, 2, 3)] == [3, 3, 3]
 
@@ -42,7 +42,7 @@ def test_wider_network_has_four_times_the_burst(latchkey: TestApp) -> None:
     for number in range(WIDER):
         for _ in range(3):
             admit_networks([f"narrow{number}", "wide"], tier)
-    with pytest.raises(Refused) as rejection:
+    with pytest.raises(Rejected) as rejection:
         admit_networks(["another", "wide"], tier)
     assert (rejection.value.limit, rejection.value.left.tier) == ("burst", Tier("trial", 4_000, 12))
 
@@ -52,7 +52,7 @@ def test_wider_network_without_quota_has_only_a_wider_burst(latchkey: TestApp) -
     for number in range(WIDER):
         for _ in range(3):
             admit_networks([f"narrow{number}", "wide"], Tier("trial", None, 3))
-    with pytest.raises(Refused) as rejection:
+    with pytest.raises(Rejected) as rejection:
         admit_networks(["another", "wide"], Tier("trial", None, 3))
     assert rejection.value.left.tier == Tier("trial", None, 12)
 

@@ -50,7 +50,7 @@ def test_old_subject_is_marked_before_it_is_read(latchkey: TestApp) -> None:
                 admit("acc_old", FREE, verified_at_ms=clock.now_ms() - 1)
         return through(operation, body)
 
-    with dynamodb.sent_by(send), telemetry.calls_watched() as calls:
+    with dynamodb.use_sender(send), telemetry.record_calls() as calls:
         carry_over("acc_old", "acc_new", FREE)
     assert [body["RequestItems"]["latchkey-test-windows"]["ConsistentRead"] for body in bodies] == [True]
     assert {operation for operation, _ in calls.made} == {"UpdateItem", "BatchGetItem"}

@@ -26,7 +26,7 @@ def test_burst_window_begins_at_a_multiple_of_its_length(
     latchkey: TestApp, window_s: int, slot: str, starts_s: int
 ) -> None:
     """A longer burst window begins at a multiple of its length."""
-    with settings.in_use(replace(settings.current(), burst_window_s=window_s)):
+    with settings.override(replace(settings.current(), burst_window_s=window_s)):
         window = counter_items.window_at("acc_1", FREE, START_MS + 59_999)
         assert (window.slot, window.slot_start) == (slot, START_MS // 1000 + starts_s)
         assert window.slot_ends_ms == START_MS + (starts_s + window_s) * 1000
@@ -49,7 +49,7 @@ def test_counter_name_has_eight_characters(latchkey: TestApp) -> None:
 
 def test_past_slots_of_a_longer_burst_are_removed(latchkey: TestApp) -> None:
     """With windows of 10 s, one that ended just now is kept, one that ended 10 s ago is removed."""
-    with settings.in_use(replace(settings.current(), burst_window_s=10)):
+    with settings.override(replace(settings.current(), burst_window_s=10)):
         window = counter_items.window_at("acc_1", FREE, START_MS + 60_000)
         assert counter_items.past_slots(["s3", "s4", "s5", "s6"], window) == ("s3", "s4")
 
@@ -70,7 +70,7 @@ def test_window_is_in_the_item_of_its_subject_tier_and_hour(latchkey: TestApp) -
     assert window.item_key == ("acc_1#free", hour)
     assert window.hour_ends_ms == (hour + 3_600) * 1000
     assert counter_items.item_key("acc_1", FREE, hour) == {"subject": {"S": "acc_1#free"}, "hour": {"N": str(hour)}}
-    assert counter_items.dies_at(FREE, hour) == hour + 31 * 86_400
+    assert counter_items.delete_at_s(FREE, hour) == hour + 31 * 86_400
 
 
 def test_missing_number_is_zero() -> None:

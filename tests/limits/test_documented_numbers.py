@@ -25,7 +25,7 @@ IN_WORDS = {4: "four", 10: "a tenth"}
     [
         f"windows are kept {counter_items.SLOTS_KEPT_S} seconds past their end",
         f"at most {counter_items.COUNTERS_MAX} counters of keys by name",
-        f"rejects from memory for {local_cache.QUOTA_ASKED_AGAIN_MS / 1000:g} seconds and then asks again",
+        f"rejects from memory for {local_cache.QUOTA_RECHECK_MS / 1000:g} seconds and then asks again",
         f"or after {rejection_counts.FLUSH_AFTER_MS / 1000:g} seconds without one",
         f"in the past one within {stale_marks.CLOCK_SKEW_S} seconds of the border",
         f"at most {IN_WORDS[leases.FRACTION]} of what the function admitted in the last second",
@@ -43,7 +43,7 @@ def test_number_matches_the_architecture_page(sentence: str) -> None:
     assert sentence in PAGE
 
 
-@pytest.mark.parametrize("length_ms", [leases.LIFETIME_MS, fail_open.LASTS_MS])
+@pytest.mark.parametrize("length_ms", [leases.LIFETIME_MS, fail_open.DURATION_MS])
 def test_leases_and_fail_open_last_at_most_one_second(length_ms: int) -> None:
     """A change takes effect within a second under a lease, and so does recovery after an outage."""
     assert "Under a lease, which is spent within its second, a change may take effect one second late." in PAGE

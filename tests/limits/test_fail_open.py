@@ -6,10 +6,10 @@ import pytest
 
 from chalicelib.core import clock, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import Contended, Throttled, Unreachable, WireError
+from chalicelib.core.dynamodb.errors import Contended, DynamoDBError, Throttled, Unreachable
 from chalicelib.core.process_cache import CACHES
 from chalicelib.limits import fail_open
-from chalicelib.limits.admission import Refused, admit
+from chalicelib.limits.admission import Rejected, admit
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO, Tier
 from tests.support.harness import START_MS, TestApp
 
@@ -25,21 +25,21 @@ def test_request_is_admitted_when_the_database_is_unavailable(cut_off: TestApp) 
 def test_one_request_a_second_waits_for_the_database(cut_off: TestApp) -> None:
     """After a failed call, requests are admitted without a call for a second."""
     admit("acc_1", FREE)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         admit("acc_1", FREE)
         cut_off.clock.forward(0.999)
         admit("acc_2", FREE)
         assert calls.made == []
         cut_off.clock.forward(0.001)
         admit("acc_1", FREE)
-    assert len(calls.made) == dynamodb.AT_ONCE.unavailable
+    assert len(calls.made) == dynamodb.FAIL_FAST.unavailable
 
 
 def test_clock_set_back_does_not_prolong_fail_open(cut_off: TestApp) -> None:
     """When the clock is set back, the next request calls the database."""
     admit("acc_1", FREE)
     cut_off.clock.forward(-3600)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         admit("acc_1", FREE)
     assert calls.made
 
@@ -47,10 +47,10 @@ def test_clock_set_back_does_not_prolong_fail_open(cut_off: TestApp) -> None:
 @pytest.mark.parametrize(("after_ms", "lasts"), [(-1, False), (0, True), (999, True), (1_000, False)])
 def test_fail_open_lasts_one_second(latchkey: TestApp, after_ms: int, lasts: bool) -> None:
     """It lasts one second from the failed call."""
-    fail_open.begins(START_MS)
-    assert fail_open.lasts(START_MS + after_ms) is lasts
+    fail_open.start(START_MS)
+    assert fail_open.is_active(START_MS + after_ms) is lasts
     CACHES["limits.fail_open"].clear()
-    assert not fail_open.lasts(START_MS + after_ms)
+    assert not fail_open.is_active(START_MS + after_ms)
 
 
 def unreachable(operation: str, body: dynamodb.Json) -> dynamodb.Json:
@@ -60,7 +60,7 @@ def unreachable(operation: str, body: dynamodb.Json) -> dynamodb.Json:
 
 @pytest.mark.parametrize("failure", [Unreachable, Contended])
 @pytest.mark.parametrize("tier", [PRO, ENTERPRISE], ids=lambda tier: tier.name)
-def test_fail_open_reports_the_cached_usage(latchkey: TestApp, tier: Tier, failure: type[WireError]) -> None:
+def test_fail_open_reports_the_cached_usage(latchkey: TestApp, tier: Tier, failure: type[DynamoDBError]) -> None:
     """The headers show the cached quota and a full burst, with and without a failed call."""
 
     def fail(operation: str, body: dynamodb.Json) -> dynamodb.Json:
@@ -68,7 +68,7 @@ def test_fail_open_reports_the_cached_usage(latchkey: TestApp, tier: Tier, failu
 
     for _ in range(2):
         admit("acc_1", tier)
-    with dynamodb.sent_by(fail), clock.paused_by(lambda _seconds: None):
+    with dynamodb.use_sender(fail), clock.use_sleep(lambda _seconds: None):
         left = [admit("acc_1", tier) for _ in range(2)]
     assert [each.burst_left for each in left] == [tier.burst] * 2
     assert [each.quota_left for each in left] == [max(0, (tier.quota or 0) - 2)] * 2
@@ -82,8 +82,8 @@ def test_fail_open_starts_when_the_call_fails(latchkey: TestApp) -> None:
         latchkey.clock.forward(2)
         return unreachable(operation, body)
 
-    with clock.paused_by(lambda _seconds: None), telemetry.calls_watched() as calls:
-        with dynamodb.sent_by(slow):
+    with clock.use_sleep(lambda _seconds: None), telemetry.record_calls() as calls:
+        with dynamodb.use_sender(slow):
             admit("acc_1", FREE)
         calls.made.clear()
         latchkey.clock.forward(0.999)
@@ -98,7 +98,7 @@ def test_throttled_counter_rejects_for_a_second(latchkey: TestApp) -> None:
         raise Throttled("ThrottlingException", "slow down", {})
 
     admit("acc_1", FREE)
-    with dynamodb.sent_by(throttled), pytest.raises(Refused) as rejection:
+    with dynamodb.use_sender(throttled), pytest.raises(Rejected) as rejection:
         admit("acc_1", FREE)
     assert (rejection.value.limit, rejection.value.retry_after_s) == ("throttled", 1)
     assert (rejection.value.left.quota_left, rejection.value.left.burst_left) == (999, 0)

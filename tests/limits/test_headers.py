@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.limits.counter_items import window_at
-from chalicelib.limits.headers import NAMES, NOBODY, allowance, headers, seconds_until
+from chalicelib.limits.headers import NAMES, NO_LIMITS, allowance, headers, seconds_until
 from chalicelib.limits.tiers import ENTERPRISE, FREE, Tier
 from tests.support.harness import START_MS, TestApp
 
@@ -44,7 +44,7 @@ def test_remaining_is_never_negative(latchkey: TestApp) -> None:
 
 def test_unauthenticated_response_has_zero_limits() -> None:
     """A response without a counter has zeros in the documented headers."""
-    assert NOBODY == {"X-RateLimit-Limit": "0", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "0"}
+    assert NO_LIMITS == {"X-RateLimit-Limit": "0", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "0"}
 
 
 @pytest.mark.parametrize(

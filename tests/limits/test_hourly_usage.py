@@ -47,7 +47,7 @@ def test_only_the_requested_hours_are_read(latchkey: TestApp) -> None:
     admit("acc_1", FREE)
     latchkey.clock.forward(7_200)
     admit("acc_1", FREE)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         assert list(by_hour("acc_1", since_s=NOON_S + 3_600)) == [NOON_S + 7_200]
     assert calls.made == [("Query", "latchkey-test-windows")] * 3
 
@@ -58,7 +58,7 @@ def test_paginated_month_is_read_completely(latchkey: TestApp) -> None:
         key = counter_items.item_key("acc_1", PRO, NOON_S + hours * 3_600)
         item = key | {"used": {"N": "1"}, "padding": {"S": "x" * 300_000}}
         dynamodb.call("PutItem", {"TableName": settings.current().table(counter_items.TABLE), "Item": item})
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         busy = under_tier("acc_1", PRO, since_s=NOON_S)
     assert len(calls.made) > 1
     assert [hour.used for hour in busy.values()] == [1] * 4

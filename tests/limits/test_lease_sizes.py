@@ -88,7 +88,7 @@ def test_rate_of_a_second_before_the_last_is_ignored(latchkey: TestApp) -> None:
 
 def test_one_thread_at_a_time_acquires_a_lease(latchkey: TestApp) -> None:
     """Other threads take single admissions until the lease arrives or a second has passed."""
-    with settings.in_use(replace(settings.current(), burst_window_s=10)):
+    with settings.override(replace(settings.current(), burst_window_s=10)):
         admit_requests(100, at_ms=-10_000)
         assert [reserved_size(at_ms) for at_ms in (0, 0, 999, 1_000, 1_000)] == [10, 1, 1, 10, 1]
         assert reserved_size(500) == 10, "the clock was set back"
@@ -114,14 +114,14 @@ def test_lease_is_valid_for_a_second_and_for_no_earlier_verification(
     latchkey: TestApp, after_ms: int, earlier_ms: int, is_good: bool
 ) -> None:
     """This holds for a longer burst window too."""
-    with settings.in_use(replace(settings.current(), burst_window_s=10)):
+    with settings.override(replace(settings.current(), burst_window_s=10)):
         leases.record(window(5_000), KEY, START_MS, leases.Reservation(5), burst_used=5)
         assert spent(5_000 + after_ms, START_MS - earlier_ms) == ([2, 3, 4, 5] if is_good else [])
 
 
 def test_lease_lifetime_starts_with_its_own_write(latchkey: TestApp) -> None:
     """An earlier write doesn't count."""
-    with settings.in_use(replace(settings.current(), burst_window_s=10)):
+    with settings.override(replace(settings.current(), burst_window_s=10)):
         leases.record(window(0), KEY, START_MS, leases.Reservation(2), burst_used=2)
         leases.record(window(900), KEY, START_MS + 5, leases.Reservation(3), burst_used=5)
         assert spent(1_899, START_MS + 4) == []

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.core import telemetry
 from chalicelib.limits import leases, stale_marks
-from chalicelib.limits.admission import NEVER_STALE, Refused, Stale, admit
+from chalicelib.limits.admission import NEVER_STALE, Rejected, Stale, admit
 from chalicelib.limits.tiers import ENTERPRISE, PRO, Tier
 from tests.support.harness import TestApp
 
@@ -16,13 +16,13 @@ SUBJECT, KEY, OTHER_KEY = "acc_busy", "kaaaaaaa", "kbbbbbbb"
 def in_one_second(latchkey: TestApp, requests: int, *, tier: Tier = ENTERPRISE, counter: str = KEY) -> tuple[int, int]:
     """Send `requests` evenly over one second from now. Returns how many were admitted, and the number of writes."""
     began_ms, passed = latchkey.clock.now_ms, 0
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         for number in range(requests):
             latchkey.clock.now_ms = began_ms + number * 1000 // requests
             try:
                 admit(SUBJECT, tier, counter=counter)
                 passed += 1
-            except Refused:
+            except Rejected:
                 pass
     latchkey.clock.now_ms = began_ms + 1000
     return passed, len(calls.made)
@@ -58,7 +58,7 @@ def test_unspent_lease_expires_with_its_second(busy: TestApp) -> None:
     """It doesn't reduce the burst of another second."""
     admit(SUBJECT, ENTERPRISE, counter=KEY)
     busy.clock.forward(1)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         admit(SUBJECT, ENTERPRISE, counter=KEY)
     assert len(calls.made) == 1
 
@@ -92,10 +92,10 @@ def test_functions_together_never_exceed_the_burst(busy: TestApp) -> None:
 def test_leases_end_at_four_fifths_of_the_burst(busy: TestApp) -> None:
     """Above that, every request is counted individually, so that the whole burst can be used."""
     busy.set_counters(SUBJECT, ENTERPRISE, burst=795)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         for _ in range(205):
             admit(SUBJECT, ENTERPRISE, counter=KEY)
-        with pytest.raises(Refused):
+        with pytest.raises(Rejected):
             admit(SUBJECT, ENTERPRISE, counter=KEY)
     # One lease found no room, and a single admission was written instead.
     assert len(calls.made) == 1 + 205 + 1
@@ -116,7 +116,7 @@ def test_quota_is_counted_request_by_request(latchkey: TestApp) -> None:
 def test_keys_never_spend_each_others_leases(busy: TestApp) -> None:
     """Each key has its own counter and lease."""
     admit(SUBJECT, ENTERPRISE, counter=KEY)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         admit(SUBJECT, ENTERPRISE, counter=OTHER_KEY)
     assert len(calls.made) == 1
 
@@ -145,7 +145,7 @@ def test_clock_set_back_revives_no_lease(busy: TestApp) -> None:
     busy.clock.forward(1)
     in_one_second(busy, 100)
     busy.clock.forward(-3)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         admit(SUBJECT, ENTERPRISE, counter=KEY)
     assert len(calls.made) == 1
 

@@ -5,7 +5,7 @@ import pytest
 from chalicelib.core import telemetry
 from chalicelib.core.process_cache import CACHES
 from chalicelib.limits import counter_items, local_cache, rejection_counts
-from chalicelib.limits.admission import Refused, admit, recall
+from chalicelib.limits.admission import Rejected, admit, raise_cached_rejection
 from chalicelib.limits.tiers import FREE, Tier
 from tests.support.harness import START_MS, TestApp
 
@@ -17,15 +17,15 @@ def spend(tier: Tier) -> None:
     """Exhaust the limits, and let the database reject one request."""
     for _ in range(2):
         admit("acc_1", tier)
-    with pytest.raises(Refused):
+    with pytest.raises(Rejected):
         admit("acc_1", tier)
 
 
 def count_calls(tier: Tier, count: int = 1) -> int:
     """Return the number of calls that the rejections cost."""
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         for _ in range(count):
-            with pytest.raises(Refused):
+            with pytest.raises(Rejected):
                 admit("acc_1", tier)
     return len(calls.made)
 
@@ -67,10 +67,10 @@ def test_exhausted_burst_is_rejected_without_a_call_until_its_second_ends(latchk
 def test_cached_rejection_equals_the_first(latchkey: TestApp) -> None:
     """A caller can't distinguish a cached rejection from the database's."""
     spend(QUOTA)
-    with pytest.raises(Refused) as remembered:
+    with pytest.raises(Rejected) as remembered:
         admit("acc_1", QUOTA)
     latchkey.forget()
-    with pytest.raises(Refused) as calls_made:
+    with pytest.raises(Rejected) as calls_made:
         admit("acc_1", QUOTA)
     assert (remembered.value.limit, remembered.value.left) == (calls_made.value.limit, calls_made.value.left)
     assert remembered.value.retry_after_s == calls_made.value.retry_after_s
@@ -98,7 +98,7 @@ def test_cache_never_admits(latchkey: TestApp) -> None:
     """Usage by another process leads to a rejection, although this process has cached room."""
     admit("acc_1", QUOTA)
     latchkey.set_counters("acc_1", QUOTA, used=2)
-    with pytest.raises(Refused):
+    with pytest.raises(Rejected):
         admit("acc_1", QUOTA)
 
 
@@ -112,15 +112,15 @@ def test_new_process_calls_the_database(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("tier", [QUOTA, BURST], ids=["quota", "burst"])
 def test_recall_rejects_cached_limits_without_a_call(latchkey: TestApp, tier: Tier) -> None:
     """It counts the rejection, and raises nothing for a limit that isn't cached as exhausted."""
-    recall("acc_1", tier)
+    raise_cached_rejection("acc_1", tier)
     admit("acc_1", tier)
-    recall("acc_1", tier)
+    raise_cached_rejection("acc_1", tier)
     admit("acc_1", tier)
-    recall("acc_1", tier)
-    with pytest.raises(Refused) as calls_made:
+    raise_cached_rejection("acc_1", tier)
+    with pytest.raises(Rejected) as calls_made:
         admit("acc_1", tier)
-    with telemetry.calls_watched() as calls, pytest.raises(Refused) as recalled:
-        recall("acc_1", tier)
+    with telemetry.record_calls() as calls, pytest.raises(Rejected) as recalled:
+        raise_cached_rejection("acc_1", tier)
     assert calls.made == []
     assert (recalled.value.limit, recalled.value.left) == (calls_made.value.limit, calls_made.value.left)
     assert rejection_counts.pending(counter_items.window_at("acc_1", tier, latchkey.clock.now_ms)).rejected == 2

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.core import clock
-from chalicelib.limits.admission import Refused, admit
+from chalicelib.limits.admission import Rejected, admit
 from chalicelib.limits.headers import Allowance
 from chalicelib.limits.tiers import Tier
 from tests.support import exhaustive
@@ -47,11 +47,11 @@ class Clocks:
         self.latest_ms = max(self.latest_ms, self.latchkey.clock.now_ms)
 
 
-def try_admit(subject: str) -> Allowance | Refused:
+def try_admit(subject: str) -> Allowance | Rejected:
     """Send one request. Returns what remains, or the rejection."""
     try:
         return admit(subject, TIER)
-    except Refused as rejection:
+    except Rejected as rejection:
         return rejection
 
 
@@ -101,7 +101,7 @@ def test_remaining_never_increases_within_an_hour(latchkey: TestApp, moves: list
             latchkey.forget()
         hour = clock.hour_of(clock.now_s())
         response = try_admit(subject)
-        left = response.left if isinstance(response, Refused) else response
+        left = response.left if isinstance(response, Rejected) else response
         assert left.remaining <= lowest.get(hour, TIER.quota or 0)
         lowest[hour] = left.remaining
 
@@ -115,11 +115,11 @@ def test_next_request_succeeds_after_retry_after(latchkey: TestApp, into_the_hou
     for step_ms in steps_ms:
         latchkey.clock.now_ms += step_ms
         response = try_admit(subject)
-        if isinstance(response, Refused):
+        if isinstance(response, Rejected):
             wait_s = response.retry_after_s
             assert response.message == f"Rate limit exceeded. Try again in {wait_s} seconds."
             assert response.headers == {"Retry-After": str(wait_s)}
             latchkey.clock.forward(wait_s - 1)
-            assert isinstance(try_admit(subject), Refused)
+            assert isinstance(try_admit(subject), Rejected)
             latchkey.clock.forward(1)
             assert isinstance(try_admit(subject), Allowance)

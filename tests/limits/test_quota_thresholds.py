@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.limits.admission import admit
-from chalicelib.limits.quota_thresholds import NEARLY_SPENT, SPENT, find_crossed, reached
+from chalicelib.limits.quota_thresholds import NEARLY_SPENT, SPENT, find_crossed, find_reached
 from chalicelib.limits.tiers import ENTERPRISE, FREE, Tier
 from tests.support.harness import TestApp
 
@@ -28,7 +28,7 @@ ODD = Tier("odd", 7, 7)
 )
 def test_thresholds_are_80_and_100_percent(tier: Tier, used: int, expected: tuple[str, ...]) -> None:
     """A fractional threshold is rounded up; without a quota there is none."""
-    assert reached(tier, used) == expected
+    assert find_reached(tier, used) == expected
 
 
 @pytest.mark.parametrize(

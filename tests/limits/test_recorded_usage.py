@@ -9,7 +9,7 @@ import pytest
 from chalicelib.core import clock, ids, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import counter_items, recorded_usage, rejection_counts
-from chalicelib.limits.admission import Refused, admit
+from chalicelib.limits.admission import Rejected, admit
 from chalicelib.limits.tiers import ENTERPRISE, PRO, Tier
 from tests.limits.item_size import size_bytes
 from tests.support.harness import TestApp, forget_process
@@ -31,7 +31,7 @@ def admit_one(
     counter: str = ADA, network: str = "203.0.113.0/24", route: str = "GET /v1/users", tier: Tier = PRO
 ) -> None:
     """Get one request admitted."""
-    admit(SUBJECT, tier, counter=counter, shown=recorded_usage.shown_by(counter, network=network, route=route))
+    admit(SUBJECT, tier, counter=counter, shown=recorded_usage.usage_of(counter, network=network, route=route))
 
 
 @contextmanager
@@ -44,13 +44,13 @@ def sent() -> Iterator[list[dict[str, Any]]]:
         requests.append(body)
         return through(operation, body)
 
-    with dynamodb.sent_by(send):
+    with dynamodb.use_sender(send):
         yield requests
 
 
 def test_network_and_route_are_recorded_by_the_admissions_write(latchkey: TestApp) -> None:
     """One call records both; the network is a hash, its value the counter."""
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         admit_one()
     assert calls.made == [WRITE]
     item = item_of()
@@ -127,30 +127,30 @@ def test_failures_are_written_with_the_next_admission(latchkey: TestApp) -> None
     """A failure costs no call; the count is stored under the credential's name."""
     admit_one()
     window = counter_items.window_at(SUBJECT, PRO, latchkey.clock.now_ms)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         for _ in range(3):
-            rejection_counts.note_failure(window, ADA)
+            rejection_counts.record_failure(window, ADA)
     assert calls.made == []
     admit_one()
     admit_one()
     item = item_of()
-    assert recorded_usage.times_told_no(item, recorded_usage.FAILED, ADA) == 3
-    assert counter_items.number(item, counter_items.REFUSED) == 0
+    assert recorded_usage.count_denials(item, recorded_usage.FAILED, ADA) == 3
+    assert counter_items.number(item, counter_items.REJECTED) == 0
 
 
 def test_failures_without_an_admission_are_written_after_ten_seconds(latchkey: TestApp) -> None:
     """A credential that only fails is recorded as well."""
     for after_s in (0, 9, 1):
         latchkey.clock.forward(after_s)
-        rejection_counts.note_failure(counter_items.window_at(SUBJECT, PRO, latchkey.clock.now_ms), ADA)
-    assert recorded_usage.times_told_no(item_of(), recorded_usage.FAILED, ADA) == 3
+        rejection_counts.record_failure(counter_items.window_at(SUBJECT, PRO, latchkey.clock.now_ms), ADA)
+    assert recorded_usage.count_denials(item_of(), recorded_usage.FAILED, ADA) == 3
 
 
 def test_failures_of_a_ninth_credential_are_counted_without_a_name(latchkey: TestApp) -> None:
     """Eight are named, the others share one count."""
     window = counter_items.window_at(SUBJECT, PRO, latchkey.clock.now_ms)
     for number in range(10):
-        rejection_counts.note_failure(window, f"k{number:07}")
+        rejection_counts.record_failure(window, f"k{number:07}")
     admit(SUBJECT, PRO)
     item = item_of()
     assert counter_items.number(item, recorded_usage.FAILED_OTHER) == 2
@@ -164,19 +164,19 @@ def test_rejections_are_counted_by_credential(latchkey: TestApp) -> None:
     small = Tier("pro", 1_000, 1)
     admit_one(tier=small)
     for _ in range(4):
-        with pytest.raises(Refused):
+        with pytest.raises(Rejected):
             admit_one(BOB, tier=small)
     latchkey.clock.forward(1)
     admit_one(tier=small)
     item = item_of()
-    assert counter_items.number(item, counter_items.REFUSED) == 4
-    assert recorded_usage.times_told_no(item, recorded_usage.REFUSED, BOB) == 4
-    assert recorded_usage.times_told_no(item, recorded_usage.REFUSED, ADA) == 0
+    assert counter_items.number(item, counter_items.REJECTED) == 4
+    assert recorded_usage.count_denials(item, recorded_usage.REJECTED, BOB) == 4
+    assert recorded_usage.count_denials(item, recorded_usage.REJECTED, ADA) == 0
 
 
 def test_anonymous_request_records_no_usage(latchkey: TestApp) -> None:
     """An anonymous caller's item names no networks and no routes."""
-    admit("ip_203.0.113.7", PRO, shown=recorded_usage.Traits("nAAAAAAAA", "rAAA"))
+    admit("ip_203.0.113.7", PRO, shown=recorded_usage.RequestUsage("nAAAAAAAA", "rAAA"))
     item = item_of("ip_203.0.113.7")
     assert (recorded_usage.networks_of(item), recorded_usage.routes_of(item)) == ({}, {})
 
@@ -187,17 +187,17 @@ def test_fullest_item_is_one_write_unit(latchkey: TestApp) -> None:
     keys = [f"{'k' if number < 20 else 'c'}{number:07}" for number in range(counter_items.COUNTERS_MAX + 5)]
     for number in range(500):
         counter = keys[number % len(keys)]
-        shown = recorded_usage.shown_by(counter, network=f"10.0.{number}.0/24", route=f"GET /v1/own/{number % 45}")
+        shown = recorded_usage.usage_of(counter, network=f"10.0.{number}.0/24", route=f"GET /v1/own/{number % 45}")
         if number % 5 == 0:
             window = counter_items.window_at(subject, ENTERPRISE, latchkey.clock.now_ms)
-            rejection_counts.note_failure(window, counter)
+            rejection_counts.record_failure(window, counter)
             rejection_counts.record_rejection(window, counter)
         admit(subject, ENTERPRISE, counter=counter, shown=shown)
         latchkey.clock.forward(0.3)
     item = item_of(subject, ENTERPRISE)
     assert {
         counter_items.OTHER,
-        counter_items.REFUSED,
+        counter_items.REJECTED,
         recorded_usage.NETWORKS_OTHER,
         recorded_usage.ROUTES_OTHER,
         recorded_usage.FAILED_OTHER,

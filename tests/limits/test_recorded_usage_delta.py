@@ -11,7 +11,7 @@ from chalicelib.limits.recorded_usage import (
     NO_USAGE,
     SHARED_BYTES,
     RecordedUsage,
-    Traits,
+    RequestUsage,
     is_already_recorded,
     parse,
 )
@@ -110,7 +110,7 @@ def test_routes_without_room_overflow(item: dict[str, Any], overflow: tuple[str,
 )
 def test_route_is_named_if_its_bytes_fit(room: int, names: tuple[str, ...], expected: bool) -> None:
     """A known route needs room for one more counter; an unnamed one marks the hour."""
-    found = delta_of(recorded={"room_bytes": room, "names": frozenset(names)}, usage=Traits(route="rAAA"))
+    found = delta_of(recorded={"room_bytes": room, "names": frozenset(names)}, usage=RequestUsage(route="rAAA"))
     if expected:
         assert (found.sets, found.adds) == ("", ", #route :route")
         assert (dict(found.names), dict(found.values)) == ({"#route": "rAAA"}, {":route": {"SS": [ADA]}})
@@ -121,7 +121,7 @@ def test_route_is_named_if_its_bytes_fit(room: int, names: tuple[str, ...], expe
 
 def test_eight_networks_are_named() -> None:
     """The ninth is counted."""
-    usage = Traits(network="nAAAAAAAA")
+    usage = RequestUsage(network="nAAAAAAAA")
     assert delta_of(recorded={"networks": NETWORKS_MAX - 1}, usage=usage) == Delta(
         sets=", #network = :network", names={"#network": "nAAAAAAAA"}, values={":network": {"S": ADA}}
     )
@@ -170,7 +170,7 @@ def test_names_of_one_write_share_the_room(more: int, named: list[str]) -> None:
     """The route comes first, then numbers in their order."""
     found = delta_of(
         recorded={"room_bytes": ROUTE + COUNTER + NUMBER + more},
-        usage=Traits(route="rAAA"),
+        usage=RequestUsage(route="rAAA"),
         denials={"fAda0000": 1, "qAda0000": 1},
     )
     assert [found.names.get(f"#no{number}") for number in range(len(named))] == named
@@ -190,19 +190,19 @@ def test_one_write_names_at_most_eight_of_a_kind(kind: str) -> None:
 
 def test_recorded_usage_adds_nothing() -> None:
     """Nothing is added without a counter, or when the item has it already."""
-    usage = Traits("nAAAAAAAA", "rAAA")
+    usage = RequestUsage("nAAAAAAAA", "rAAA")
     has_all = {"names": frozenset(["nAAAAAAAA", "rAAA" + ADA]), "networks": 1}
     assert delta_of(counter=None, usage=usage) is NO_DELTA
     assert delta_of(recorded=has_all, usage=usage) is NO_DELTA
     assert delta_of(usage=NO_USAGE) is NO_DELTA
     assert delta_of(recorded=has_all, usage=usage, counter=BOB).sets == ""
     assert delta_of(recorded=has_all, usage=usage, counter=BOB).adds == ", #route :route"
-    assert delta_of(recorded=has_all, usage=Traits("nBBBBBBBB", "rAAA")).sets == ", #network = :network"
+    assert delta_of(recorded=has_all, usage=RequestUsage("nBBBBBBBB", "rAAA")).sets == ", #network = :network"
 
 
 def test_without_a_counter_only_denials_are_added() -> None:
     """Networks and routes belong to a counter."""
-    found = delta_of(counter=None, usage=Traits("nAAAAAAAA", "rAAA"), denials={"fAda0000": 1})
+    found = delta_of(counter=None, usage=RequestUsage("nAAAAAAAA", "rAAA"), denials={"fAda0000": 1})
     assert (found.sets, found.adds) == ("", ", #no0 :no0")
 
 
@@ -219,14 +219,14 @@ def test_overflow_is_removed_and_marked_by_the_next_write() -> None:
         )
         assert dict(found.names) == {"#x0": "n00000008", "#x1": "n00000009", "#x2": "rCCC"}
         assert dict(found.values) == {":one": ONE, ":n_other": {"N": "2"}}
-    found = delta_of(recorded=full | {"names": frozenset(["r_other"])}, usage=Traits("nNew00000", "rNew"))
+    found = delta_of(recorded=full | {"names": frozenset(["r_other"])}, usage=RequestUsage("nNew00000", "rNew"))
     assert (found.sets, found.adds) == ("", ", n_other :n_other")
     assert dict(found.values) == {":n_other": {"N": "3"}}
 
 
 def test_network_overflow_does_not_mark_routes_incomplete() -> None:
     """An hour is complete as long as each route has room."""
-    found = delta_of(recorded={"networks": 9, "overflow": ("n00000008",)}, usage=Traits(route="rAAA"))
+    found = delta_of(recorded={"networks": 9, "overflow": ("n00000008",)}, usage=RequestUsage(route="rAAA"))
     assert (found.sets, found.removes) == ("", ("#x0",))
     assert found.adds == ", #route :route, n_other :n_other"
 
@@ -234,24 +234,24 @@ def test_network_overflow_does_not_mark_routes_incomplete() -> None:
 @pytest.mark.parametrize(
     ("item", "counter", "usage", "is_old"),
     [
-        ({}, None, Traits("nAAAAAAAA", "rAAA"), True),
+        ({}, None, RequestUsage("nAAAAAAAA", "rAAA"), True),
         ({}, ADA, NO_USAGE, True),
-        ({}, ADA, Traits("nAAAAAAAA", ""), False),
-        ({}, ADA, Traits("", "rAAA"), False),
-        ({"names": frozenset(["nAAAAAAAA"])}, ADA, Traits("nAAAAAAAA", ""), True),
-        ({"names": frozenset(["rAAA" + ADA])}, ADA, Traits("", "rAAA"), True),
-        ({"names": frozenset(["rAAA" + ADA])}, BOB, Traits("", "rAAA"), False),
-        ({"names": frozenset(["rAAA" + ADA])}, ADA, Traits("nAAAAAAAA", "rAAA"), False),
-        ({"networks": NETWORKS_MAX}, ADA, Traits("nAAAAAAAA", ""), True),
-        ({"networks": NETWORKS_MAX - 1}, ADA, Traits("nAAAAAAAA", ""), False),
-        ({"networks": NETWORKS_MAX}, ADA, Traits("nAAAAAAAA", "rAAA"), False),
-        ({"names": frozenset(["r_other"]), "room_bytes": ROUTE + COUNTER - 1}, ADA, Traits("", "rAAA"), True),
-        ({"names": frozenset(["r_other"]), "room_bytes": ROUTE + COUNTER}, ADA, Traits("", "rAAA"), False),
-        ({"room_bytes": 0}, ADA, Traits("", "rAAA"), False),
+        ({}, ADA, RequestUsage("nAAAAAAAA", ""), False),
+        ({}, ADA, RequestUsage("", "rAAA"), False),
+        ({"names": frozenset(["nAAAAAAAA"])}, ADA, RequestUsage("nAAAAAAAA", ""), True),
+        ({"names": frozenset(["rAAA" + ADA])}, ADA, RequestUsage("", "rAAA"), True),
+        ({"names": frozenset(["rAAA" + ADA])}, BOB, RequestUsage("", "rAAA"), False),
+        ({"names": frozenset(["rAAA" + ADA])}, ADA, RequestUsage("nAAAAAAAA", "rAAA"), False),
+        ({"networks": NETWORKS_MAX}, ADA, RequestUsage("nAAAAAAAA", ""), True),
+        ({"networks": NETWORKS_MAX - 1}, ADA, RequestUsage("nAAAAAAAA", ""), False),
+        ({"networks": NETWORKS_MAX}, ADA, RequestUsage("nAAAAAAAA", "rAAA"), False),
+        ({"names": frozenset(["r_other"]), "room_bytes": ROUTE + COUNTER - 1}, ADA, RequestUsage("", "rAAA"), True),
+        ({"names": frozenset(["r_other"]), "room_bytes": ROUTE + COUNTER}, ADA, RequestUsage("", "rAAA"), False),
+        ({"room_bytes": 0}, ADA, RequestUsage("", "rAAA"), False),
     ],
 )
 def test_lease_may_be_spent_on_recorded_usage(
-    item: dict[str, Any], counter: str | None, usage: Traits, is_old: bool
+    item: dict[str, Any], counter: str | None, usage: RequestUsage, is_old: bool
 ) -> None:
     """A ninth network is counted by the next write; an unnamed route is marked once."""
     assert is_already_recorded(RecordedUsage(**item), counter, usage) is is_old
@@ -259,10 +259,10 @@ def test_lease_may_be_spent_on_recorded_usage(
 
 def test_empty_network_and_route_are_omitted() -> None:
     """An empty network or route has no name."""
-    both = recorded_usage.shown_by(ADA, network="203.0.113.0/24", route="GET /v1/users")
-    assert both == Traits("nmUkuS2Af", recorded_usage.route_name("GET /v1/users"))
-    assert recorded_usage.shown_by(ADA, network="", route="GET /v1/users") == Traits("", both.route)
-    assert recorded_usage.shown_by(ADA, network="203.0.113.0/24", route="") == Traits(both.network, "")
+    both = recorded_usage.usage_of(ADA, network="203.0.113.0/24", route="GET /v1/users")
+    assert both == RequestUsage("nmUkuS2Af", recorded_usage.route_name("GET /v1/users"))
+    assert recorded_usage.usage_of(ADA, network="", route="GET /v1/users") == RequestUsage("", both.route)
+    assert recorded_usage.usage_of(ADA, network="203.0.113.0/24", route="") == RequestUsage(both.network, "")
 
 
 def test_raw_item_is_read_by_kind() -> None:
@@ -272,8 +272,8 @@ def test_raw_item_is_read_by_kind() -> None:
     assert recorded_usage.networks_of(item) == {"nAAAAAAAA": ADA}
     assert recorded_usage.routes_of(item) == {"rAAA": frozenset(["k0000000", "k0000001"])}
     assert (recorded_usage.is_complete(item), recorded_usage.is_complete({})) == (False, True)
-    assert recorded_usage.times_told_no(item, recorded_usage.FAILED, ADA) == 3
-    assert recorded_usage.times_told_no(item, recorded_usage.REFUSED, ADA) == 0
+    assert recorded_usage.count_denials(item, recorded_usage.FAILED, ADA) == 3
+    assert recorded_usage.count_denials(item, recorded_usage.REJECTED, ADA) == 0
 
 
 @pytest.mark.parametrize(("route", "name"), [("GET /v1/users", "rdfd"), ("POST /v1/keys", "r5ek")])

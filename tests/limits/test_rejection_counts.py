@@ -7,10 +7,10 @@ import pytest
 
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.core.dynamodb.errors import DynamoDBError
 from chalicelib.core.process_cache import CACHES
 from chalicelib.limits import counter_items, local_cache, recorded_usage, rejection_counts
-from chalicelib.limits.admission import Refused, admit
+from chalicelib.limits.admission import Rejected, admit
 from chalicelib.limits.counter_items import Window
 from chalicelib.limits.tiers import Tier
 from tests.support.harness import TestApp
@@ -21,9 +21,9 @@ QUOTA = Tier("free", 2, 50)
 
 def reject(tier: Tier, times: int = 1, subject: str = "acc_1") -> int:
     """Get `times` requests rejected, and return the number of calls."""
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         for _ in range(times):
-            with pytest.raises(Refused):
+            with pytest.raises(Rejected):
                 admit(subject, tier)
     return len(calls.made)
 
@@ -45,7 +45,7 @@ def test_rejections_are_written_with_the_next_admission(latchkey: TestApp) -> No
     assert reject(BURST, 7) == 1
     assert "refused" not in latchkey.counters("acc_1")
     latchkey.clock.forward(1)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         admit("acc_1", BURST)
     assert calls.made == [("UpdateItem", "latchkey-test-windows")]
     assert latchkey.counters("acc_1")["refused"] == 7
@@ -96,7 +96,7 @@ def test_failed_write_of_rejections_is_retried_after_ten_seconds(latchkey: TestA
     asked = []
     for forward_s in (9.999, 0.001, 1, 8.999, 0.001):
         latchkey.clock.forward(forward_s)
-        with telemetry.calls_watched() as calls:
+        with telemetry.record_calls() as calls:
             rejection_counts.record_rejection(window(latchkey))
         asked.append(len(calls.made))
     assert asked == [0, 1, 0, 0, 1]
@@ -143,7 +143,7 @@ def test_failed_write_makes_its_counts_pending_again(latchkey: TestApp) -> None:
     """They keep their names and their age."""
     rejection_counts.record_rejection(window(latchkey), "kAAAAAAA")
     latchkey.clock.forward(9)
-    with pytest.raises(WireError), rejection_counts.flush_with(window(latchkey)):
+    with pytest.raises(DynamoDBError), rejection_counts.flush_with(window(latchkey)):
         dynamodb.call("GetItem", {"TableName": settings.current().table("nothing"), "Key": {"id": {"S": "x"}}})
     assert rejection_counts.pending(window(latchkey)) == rejection_counts.Counts(1, {"qAAAAAAA": 1})
     latchkey.clock.forward(1)
@@ -169,8 +169,8 @@ def test_rejections_are_counted_in_total_and_by_credential(latchkey: TestApp) ->
     rejection_counts.record_rejection(window(latchkey), "kAda0000")
     rejection_counts.record_rejection(window(latchkey), "cApp0000")
     rejection_counts.record_rejection(window(latchkey), "kAda0000")
-    rejection_counts.note_failure(window(latchkey), "kAda0000")
-    rejection_counts.note_failure(window(latchkey), "kAda0000")
+    rejection_counts.record_failure(window(latchkey), "kAda0000")
+    rejection_counts.record_failure(window(latchkey), "kAda0000")
     assert rejection_counts.pending(window(latchkey)) == rejection_counts.Counts(
         4, {"qAda0000": 2, "qApp0000": 1, "fAda0000": 2}
     )
@@ -207,7 +207,7 @@ def test_counts_without_names_send_no_names(latchkey: TestApp) -> None:
         bodies.append(body)
         return {}
 
-    with dynamodb.sent_by(send):
+    with dynamodb.use_sender(send):
         rejection_counts.record_rejection(window(latchkey))
         latchkey.clock.forward(10)
         rejection_counts.record_rejection(window(latchkey))
@@ -239,7 +239,7 @@ def test_counts_are_written_after_ten_seconds(latchkey: TestApp, after_s: float,
     latchkey.clock.forward(60)
     rejection_counts.record_rejection(window(latchkey))
     latchkey.clock.forward(after_s)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         rejection_counts.record_rejection(window(latchkey))
     assert len(calls.made) == calls_made
     if not calls_made:
@@ -248,7 +248,7 @@ def test_counts_are_written_after_ten_seconds(latchkey: TestApp, after_s: float,
 
 def test_counts_popped_by_another_thread_are_not_written_again(latchkey: TestApp) -> None:
     """There is nothing left to write."""
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         rejection_counts._write(window(latchkey))
     assert calls.made == []
 

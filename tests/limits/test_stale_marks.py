@@ -73,7 +73,7 @@ def test_mark_counts_nothing(latchkey: TestApp) -> None:
 
 def test_mark_uses_plain_updates(latchkey: TestApp) -> None:
     """No transaction touches a counter: a concurrent admission would fail."""
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         stale_marks.mark("acc_1")
     assert set(calls.made) == {("UpdateItem", "latchkey-test-windows")}
 
@@ -132,7 +132,7 @@ def test_marks_are_read_consistently_in_the_current_hour(latchkey: TestApp) -> N
         bodies.append(body["RequestItems"]["latchkey-test-windows"])
         return through(operation, body)
 
-    with dynamodb.sent_by(send):
+    with dynamodb.use_sender(send):
         assert stale_marks.is_marked("acc_1", since_ms)
     assert [body["ConsistentRead"] for body in bodies] == [True]
     latchkey.clock.forward(3_600)

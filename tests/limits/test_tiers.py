@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from chalicelib.limits import tiers
-from chalicelib.limits.tiers import MailTier, Tier, hourly
+from chalicelib.limits.tiers import EmailTier, Tier, hourly
 
 DOCS = Path(__file__).parents[2] / "docs"
 TIERS = [value for value in vars(tiers).values() if isinstance(value, Tier)]
-MAILS = [value for value in vars(tiers).values() if isinstance(value, MailTier)]
+MAILS = [value for value in vars(tiers).values() if isinstance(value, EmailTier)]
 EVERY_TIER = [*TIERS, *(tier for mails in MAILS for tier in mails)]
 BY_THE_HOUR = [tiers.SIGN_UPS, *(tier for mails in MAILS for tier in mails)]
 

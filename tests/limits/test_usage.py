@@ -8,7 +8,7 @@ from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits.admission import admit
 from chalicelib.limits.counter_items import COUNTERS_MAX, TABLE, item_key
-from chalicelib.limits.recorded_usage import Traits, route_name
+from chalicelib.limits.recorded_usage import RequestUsage, route_name
 from chalicelib.limits.tiers import ENTERPRISE, FREE, PRO
 from chalicelib.limits.usage import Used, items_newest_first, last_used_hours, routes_used
 from tests.support.harness import START_MS, TestApp
@@ -44,7 +44,7 @@ def test_use_of_another_account_is_not_visible(latchkey: TestApp) -> None:
 
 def test_last_use_costs_reads_only(latchkey: TestApp) -> None:
     """Showing a key writes nothing."""
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         last_used_hours("acc_1", {"kAAAAAAA"})
     assert {operation for operation, _ in calls.made} == {"Query"}
 
@@ -52,7 +52,7 @@ def test_last_use_costs_reads_only(latchkey: TestApp) -> None:
 def used(counter: str, *routes: str) -> None:
     """Use routes under a counter."""
     for route in routes:
-        admit("acc_1", ENTERPRISE, counter=counter, shown=Traits(route=route_name(route)))
+        admit("acc_1", ENTERPRISE, counter=counter, shown=RequestUsage(route=route_name(route)))
 
 
 def test_incomplete_hour_does_not_affect_a_key_unused_in_it(latchkey: TestApp) -> None:
@@ -100,7 +100,7 @@ def test_last_use_stops_when_all_are_found(latchkey: TestApp) -> None:
     put(FREE, HOUR + 7 * 3_600, kAAAAAAA=ONE, kBBBBBBB=ONE)
     put(ENTERPRISE, HOUR + 2 * 3_600, kAAAAAAA=ONE, kBBBBBBB=ONE)
     latchkey.clock.forward(8 * 3_600)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         found = last_used_hours("acc_1", {"kAAAAAAA", "kBBBBBBB"})
     assert found == {"kAAAAAAA": HOUR + 7 * 3_600, "kBBBBBBB": HOUR + 7 * 3_600}
     assert len(calls.made) == 3
@@ -129,7 +129,7 @@ def test_use_is_kept_for_31_days_to_the_second(latchkey: TestApp, late_s: int, f
 
 def test_empty_request_makes_no_call(latchkey: TestApp) -> None:
     """An account without keys costs no call."""
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         assert last_used_hours("acc_1", set()) == {}
         assert routes_used("acc_1", set(), since_s=HOUR) == {}
     assert calls.made == []
@@ -137,7 +137,7 @@ def test_empty_request_makes_no_call(latchkey: TestApp) -> None:
 
 def test_unused_counter_has_a_complete_empty_record(latchkey: TestApp) -> None:
     """The record costs one Query per tier."""
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         assert routes_used("acc_1", {"kAAAAAAA"}, since_s=HOUR) == {"kAAAAAAA": Used(frozenset(), complete=True)}
     assert len(calls.made) == 3
 
@@ -149,7 +149,7 @@ def test_routes_of_all_hours_and_tiers_are_merged(latchkey: TestApp) -> None:
     used("kAAAAAAA", "GET /v1/mine")
     used("kBBBBBBB", "GET /v1/mine", "GET /v1/theirs")
     latchkey.clock.forward(3_600)
-    admit("acc_1", FREE, counter="kAAAAAAA", shown=Traits(route=route_name("GET /v1/other")))
+    admit("acc_1", FREE, counter="kAAAAAAA", shown=RequestUsage(route=route_name("GET /v1/other")))
     mine, expected, other = (route_name(f"GET /v1/{name}") for name in ("mine", "theirs", "other"))
     assert routes_used("acc_1", {"kAAAAAAA", "kBBBBBBB"}, since_s=HOUR + 3_600) == {
         "kAAAAAAA": Used(frozenset({mine, other}), complete=True),

@@ -21,7 +21,7 @@ from chalicelib.api.schema.fields import Integer, Text
 from chalicelib.core import http_framing, http_syntax, ids, secrets, settings, ssrf_safe_fetch
 from chalicelib.core.dynamodb import codec
 from chalicelib.core.dynamodb.connection_pool import NoResponse
-from chalicelib.core.dynamodb.http_response import Answer
+from chalicelib.core.dynamodb.http_response import HttpResponse
 from chalicelib.core.errors import LatchkeyError
 from chalicelib.core.settings import Settings
 from chalicelib.credentials import verify
@@ -123,7 +123,7 @@ def read_byte_by_byte(head: str, text: str) -> None:
 
 
 def read_cdn_address(text: str) -> None:
-    with settings.in_use(Settings(client_ip_header="x-address")):
+    with settings.override(Settings(client_ip_header="x-address")):
         client_address.source_ip(make_request({"x-address": text}))
 
 
@@ -145,9 +145,9 @@ PARSERS: dict[str, Work] = {
         parameters.parse_query({}), f"Basic {text}"
     ),
     "a registration's Authorization": lambda text: registration._read_bearer(text),
-    "a presented credential": lambda text: verify.presented(text),
+    "a presented credential": lambda text: verify.parse_secret(text),
     "a secret": lambda text: secrets.kind_of(text),
-    "a leaked secret": lambda text: secrets.found_in(text),
+    "a leaked secret": lambda text: secrets.find_secrets(text),
     "a report of leaks": lambda text: reported._alerts(
         json.dumps([{"token": text, "type": text, "url": text}]).encode()
     ),
@@ -193,14 +193,14 @@ PARSERS: dict[str, Work] = {
     "a document": lambda text: client_documents._parse_metadata("https://a.example/b", {"redirect_uris": [text]}),
     "a webhook's address": lambda text: endpoint_url.check(text),
     "a fetched URL": lambda text: ssrf_safe_fetch.get(text, deadline_s=60, bytes_max=1, resolver=lambda *_: []),
-    "an email address": lambda text: email_address.normalised(text),
-    "a domain": lambda text: email_address.normalised(f"a@{text}"),
+    "an email address": lambda text: email_address.claim_of(text),
+    "a domain": lambda text: email_address.claim_of(f"a@{text}"),
     "a password": lambda text: password_rules.validate(text, email=text, name=text),
     "a password compared with the user's data": lambda text: password_rules.validate(
         "rT7-zebra vault", email=text, name=text
     ),
     "a client address": read_cdn_address,
-    "Retry-After": lambda text: retry_schedule.asked_for_ms(text, 0),
+    "Retry-After": lambda text: retry_schedule.parse_retry_after_ms(text, 0),
     "a list": lambda text: http_syntax.members(text),
     "a response": lambda text: read_byte_by_byte("", text),
     "a response's fields": lambda text: read_byte_by_byte("HTTP/1.1 200 OK\r\n", text),
@@ -211,8 +211,10 @@ PARSERS: dict[str, Work] = {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", text
     ),
     "a chunk's extension": lambda text: http_framing.chunk_size(f"1;{text}".encode("latin-1", "replace")),
-    "DynamoDB's response": lambda text: codec.decode(Answer(200, {}, text.encode("utf-8", "replace"))),
-    "DynamoDB's error": lambda text: codec.decode(Answer(400, {}, json.dumps({"__type": text, "B": text}).encode())),
+    "DynamoDB's response": lambda text: codec.decode(HttpResponse(200, {}, text.encode("utf-8", "replace"))),
+    "DynamoDB's error": lambda text: codec.decode(
+        HttpResponse(400, {}, json.dumps({"__type": text, "B": text}).encode())
+    ),
     "a text on a page": lambda text: render._coded(text),
 }
 

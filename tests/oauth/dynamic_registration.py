@@ -57,5 +57,5 @@ def manage(latchkey: TestApp, method: str, client_id: str, token: str | None, bo
 @contextmanager
 def setting(registration: str) -> Iterator[None]:
     """Have the operator choose who may register."""
-    with settings.in_use(replace(settings.current(), registration=registration)):
+    with settings.override(replace(settings.current(), registration=registration)):
         yield

@@ -206,7 +206,7 @@ class User(ConsoleClient):
 
     def suspend(self) -> None:
         """Have an admin suspend the account."""
-        change.set_standing(self.account.id, tier=None, status=states.SUSPENDED, actor="acc_admin")
+        change.set_tier_and_status(self.account.id, tier=None, status=states.SUSPENDED, actor="acc_admin")
 
     def delete_account(self) -> None:
         """Delete the account in the console."""
@@ -214,7 +214,7 @@ class User(ConsoleClient):
 
     def reinstate(self) -> None:
         """Have an admin reinstate the account."""
-        change.set_standing(self.account.id, tier=None, status=states.ACTIVE, actor="acc_admin")
+        change.set_tier_and_status(self.account.id, tier=None, status=states.ACTIVE, actor="acc_admin")
 
 
 def new_user(latchkey: TestApp, name: str = "Ada", **kind: Any) -> User:

@@ -12,7 +12,7 @@ from chalicelib.events import kinds
 from chalicelib.oauth import authorize, consent, parameters, prompt
 from chalicelib.oauth.errors import invalid_request
 from chalicelib.oauth.tables import Client, Consent, Grant, OneTimeToken
-from tests.credentials.events import told
+from tests.credentials.events import recorded_events
 from tests.oauth.flow import CALLBACK, CHALLENGE, ISSUER, PKCE, App, User, query_of, register_client
 from tests.support.harness import START_MS, TestApp
 from tests.support.interleaving import fail_calls, record_calls, run_before
@@ -122,7 +122,7 @@ def test_invalid_request_is_redirected_with_its_state(latchkey: TestApp, app: Ap
 
 def test_request_is_parsed_completely(latchkey: TestApp) -> None:
     """All parameters, and the defaults of absent ones."""
-    with settings.in_use(replace(settings.current(), resources=FILES)):
+    with settings.override(replace(settings.current(), resources=FILES)):
         request = parse(register_client(latchkey), scope="write read", resource=FILES, response_mode="query", **PKCE)
     assert (request.redirect_uri, request.requested_redirect_uri, request.state) == (CALLBACK, CALLBACK, "xyz")
     assert (request.scopes, request.resources) == (frozenset({"read", "write"}), frozenset({FILES}))
@@ -135,7 +135,7 @@ def test_request_is_parsed_completely(latchkey: TestApp) -> None:
 def test_code_and_grant_are_stored_completely(latchkey: TestApp, ada: User, app: App) -> None:
     """The code expires after a minute and is kept as long as the grant; the account gets an event."""
     latchkey.clock.forward(1)
-    with settings.in_use(replace(settings.current(), resources=FILES)), record_calls() as calls:
+    with settings.override(replace(settings.current(), resources=FILES)), record_calls() as calls:
         location = authorize.approve(parse(app, scope="write", resource=FILES, **PKCE), ada.account.id, ISSUER)
     code = OneTimeToken.get(secrets.digest(query_of(location)["code"]))
     (grant,) = Grant.by_account.query(ada.account.id)
@@ -154,7 +154,9 @@ def test_code_and_grant_are_stored_completely(latchkey: TestApp, ada: User, app:
         START_MS + 1_000,
     )
     assert grant.dies_at == grant.expires_at // 1000 + 30 * 86_400 == START_MS // 1000 + 1 + 120 * 86_400
-    created, remembered = sorted((each for each in told(ada.account.id) if "application" in each[1]), reverse=True)
+    created, remembered = sorted(
+        (each for each in recorded_events(ada.account.id) if "application" in each[1]), reverse=True
+    )
     assert created == (
         kinds.GRANT_CREATED,
         {"grant": grant.id, "application": app.id, "scopes": "write", "name": "Photos"},

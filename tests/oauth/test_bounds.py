@@ -107,7 +107,7 @@ def test_stored_client_is_found_without_a_fetch(latchkey: TestApp, internet: Int
         registered_by="self",
     ).client
     latchkey.clock.forward(2 * DAY_S)
-    with settings.in_use(replace(settings.current(), registration=registration)):
+    with settings.override(replace(settings.current(), registration=registration)):
         assert (client_documents.find_stored_client(URL) is not None) == (registration == "open")
         assert client_documents.find_stored_client(own.client_id) is not None
         assert client_documents.find_stored_client("x") is None
@@ -119,7 +119,7 @@ def test_stored_client_is_found_without_a_fetch(latchkey: TestApp, internet: Int
 
 def test_registration_with_an_initial_token_is_advertised(latchkey: TestApp) -> None:
     """Holders of the token must be able to find the endpoint."""
-    with settings.in_use(replace(settings.current(), registration="a" * 64)):
+    with settings.override(replace(settings.current(), registration="a" * 64)):
         assert discovery.server_metadata(ISSUER)["registration_endpoint"] == f"{ISSUER}/oauth/register"
 
 

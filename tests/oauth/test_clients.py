@@ -83,7 +83,7 @@ def test_deleting_an_application_twice_counts_once(latchkey: TestApp, ada: User)
 def test_suspended_account_registers_no_application(latchkey: TestApp) -> None:
     """The transaction itself requires an active account."""
     owner = latchkey.account()
-    change.set_standing(owner.id, tier=None, status=states.SUSPENDED, actor="acc_admin")
+    change.set_tier_and_status(owner.id, tier=None, status=states.SUSPENDED, actor="acc_admin")
     with pytest.raises(errors.NotFound):
         register_client(latchkey, owner=owner)
     assert list(clients.list_of_account(owner.id)) == []

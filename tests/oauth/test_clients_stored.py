@@ -13,7 +13,7 @@ from chalicelib.oauth import client_lifetime, clients, delete_client
 from chalicelib.oauth.clients import CLIENT_CREDENTIALS, CODE, DEVICE, REFRESH
 from chalicelib.oauth.redirect_uris import BadRedirectURI
 from chalicelib.oauth.tables import Client
-from tests.credentials.events import told
+from tests.credentials.events import recorded_events
 from tests.oauth.flow import CALLBACK
 from tests.support.harness import START_MS, TestApp
 from tests.support.interleaving import fail_calls, record_calls
@@ -39,12 +39,14 @@ def test_client_is_stored_completely(latchkey: TestApp) -> None:
     assert (client.name, client.redirect_uris, client.auth_method) == ("Photos", [CALLBACK], "client_secret_basic")
     assert (client.grant_types, client.scopes, client.registered_by) == ({CODE}, {"write"}, "account")
     assert (client.created_at, client.account_id, client.uri) == (START_MS + 1000, owner.id, "https://photos.example/")
-    assert (client.secret_digest, client.secret_hint) == (secrets.digest(new.secret), secrets.hint(new.secret))
+    assert (client.secret_digest, client.secret_hint) == (secrets.digest(new.secret), secrets.preview(new.secret))
     assert client.pkce_required is True
     assert clients.has_secret(client, new.secret)
     assert not clients.has_secret(client, f"{new.secret}x")
     assert repr(new) == f"NewClient({client.client_id})"
-    assert told(owner.id) == [(kinds.APPLICATION_CREATED, {"application": client.client_id, "name": "Photos"})]
+    assert recorded_events(owner.id) == [
+        (kinds.APPLICATION_CREATED, {"application": client.client_id, "name": "Photos"})
+    ]
     assert Account.get(owner.id).applications == 1
 
 
@@ -184,8 +186,8 @@ def test_rotation_replaces_the_secret(latchkey: TestApp) -> None:
     for client in (new.client, stored):
         assert clients.has_secret(client, secret)
         assert not clients.has_secret(client, str(new.secret))
-        assert client.secret_hint == secrets.hint(secret)
-    assert told(owner.id)[1:] == [
+        assert client.secret_hint == secrets.preview(secret)
+    assert recorded_events(owner.id)[1:] == [
         (kinds.APPLICATION_SECRET_ROTATED, {"application": stored.client_id, "name": "Photos"})
     ]
 
@@ -201,7 +203,9 @@ def test_update_changes_name_and_redirect_uris(latchkey: TestApp, pkce_required:
     for changed in (client, stored):
         assert (changed.name, changed.redirect_uris) == ("Albums", ["https://b.example/"])
     assert stored.pkce_required is (pkce_required is not False)
-    assert told(owner.id)[1:] == [(kinds.APPLICATION_CHANGED, {"application": client.client_id, "name": "Albums"})]
+    assert recorded_events(owner.id)[1:] == [
+        (kinds.APPLICATION_CHANGED, {"application": client.client_id, "name": "Albums"})
+    ]
 
 
 def test_unknown_client_is_not_changed(latchkey: TestApp) -> None:

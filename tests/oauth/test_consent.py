@@ -219,7 +219,7 @@ def test_unverified_email_gives_no_access_where_emails_are_sent(latchkey: TestAp
     page = ada.open_authorization(app, prompt="consent")
     user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
     new = "/settings/applications/new"
-    with settings.in_use(replace(settings.current(), mail_from="keys@example.com" if configured else "")):
+    with settings.override(replace(settings.current(), mail_from="keys@example.com" if configured else "")):
         requested, decided = ada.open_authorization(app), ada.decide(page)
         silently = query_of(ada.open_authorization(app, prompt="none").location)
         at_device = ada.submit("/device", on=f"/device?user_code={user_code}", decision="allow")

@@ -3,13 +3,13 @@
 import pytest
 from pynamodb.exceptions import TransactWriteError
 
-from chalicelib.accounts import unfinished
+from chalicelib.accounts import pending_terminations
 from chalicelib.accounts.tables import Account
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds
 from chalicelib.oauth import consent, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
-from tests.credentials.events import told
+from tests.credentials.events import recorded_events
 from tests.support.harness import START_MS, TestApp
 from tests.support.interleaving import fail_calls, record_calls, run_after, run_before
 
@@ -94,7 +94,7 @@ def test_consent_extends_a_valid_one_and_replaces_an_invalid_one(
     stored = find(account)
     assert stored is not None
     assert (stored.scopes, stored.given_at) == (allowed, START_MS + 5)
-    assert told(account.id) == [
+    assert recorded_events(account.id) == [
         (kinds.CONSENT_REMEMBERED, {"application": APP, "scopes": "read"}),
         (kinds.CONSENT_REMEMBERED, {"application": APP, "scopes": "write"}),
     ]
@@ -113,7 +113,7 @@ def test_concurrent_replacements_are_merged(latchkey: TestApp) -> None:
     stored = find(account)
     assert stored is not None
     assert stored.scopes == {"read", "write"}
-    assert len(told(account.id)) == 3
+    assert len(recorded_events(account.id)) == 3
 
 
 def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp) -> None:
@@ -189,16 +189,16 @@ def test_withdrawal_revokes_the_grants_of_the_client_only(latchkey: TestApp) -> 
     consent.withdraw(account.id, APP)
     assert find(account) is None
     assert active_of(mine, others, elsewhere) == [False, True, True]
-    assert told(account.id, but=1) == [
+    assert recorded_events(account.id, but=1) == [
         (kinds.CONSENT_WITHDRAWN, {"application": APP}),
         (kinds.GRANT_REVOKED, {"grant": mine.id, "application": APP, "scopes": "read"}),
     ]
-    (left,) = unfinished.all_there_are()
+    (left,) = pending_terminations.all_pending()
     assert (left.kind, left.subject, left.chosen, left.step) == ("consent", account.id, {APP}, "looked")
-    before_it = told(account.id)
+    before_it = recorded_events(account.id)
     consent.withdraw(account.id, OTHER + "0")
-    assert told(account.id) == before_it
-    assert len(list(unfinished.all_there_are())) == 1
+    assert recorded_events(account.id) == before_it
+    assert len(list(pending_terminations.all_pending())) == 1
 
 
 def test_grants_of_a_device_are_revoked_without_a_consent(latchkey: TestApp) -> None:
@@ -207,8 +207,8 @@ def test_grants_of_a_device_are_revoked_without_a_consent(latchkey: TestApp) -> 
     mine = grant(account)
     consent.withdraw(account.id, APP)
     assert active_of(mine) == [False]
-    assert [kind for kind, _ in told(account.id)] == [kinds.GRANT_REVOKED]
-    assert len(list(unfinished.all_there_are())) == 1
+    assert [kind for kind, _ in recorded_events(account.id)] == [kinds.GRANT_REVOKED]
+    assert len(list(pending_terminations.all_pending())) == 1
 
 
 def test_withdrawals_of_two_clients_are_independent(latchkey: TestApp) -> None:
@@ -217,7 +217,7 @@ def test_withdrawals_of_two_clients_are_independent(latchkey: TestApp) -> None:
     for client_id in (APP, OTHER):
         grant(account, client_id)
         consent.withdraw(account.id, client_id)
-    assert sorted(each.chosen.pop() for each in unfinished.all_there_are()) == [APP, OTHER]
+    assert sorted(each.chosen.pop() for each in pending_terminations.all_pending()) == [APP, OTHER]
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_withdrawals_of_two_clients_are_independent(latchkey: TestApp) -> None:
 def test_grants_from_after_a_withdrawal_are_kept(latchkey: TestApp, later_ms: int, looked_ms: int, ended: bool) -> None:
     """Except in the first run, since a function with a fast clock may have created one just before."""
     account = latchkey.account()
-    ending = unfinished.new_choice(unfinished.OF_CONSENT, account.id, {APP}, by="x")
+    ending = pending_terminations.new_choice(pending_terminations.OF_CONSENT, account.id, {APP}, by="x")
     latchkey.clock.now_ms += later_ms
     stored_grants = grant(account)
     latchkey.clock.now_ms += looked_ms
@@ -239,7 +239,7 @@ def test_withdrawal_is_finished_when_a_slice_is_not_full(latchkey: TestApp, monk
     monkeypatch.setattr(consent, "SLICE", 2)
     account = latchkey.account()
     stored_grants = [grant(account) for _ in range(3)]
-    ending = unfinished.new_choice(unfinished.OF_CONSENT, account.id, {APP}, by="x")
+    ending = pending_terminations.new_choice(pending_terminations.OF_CONSENT, account.id, {APP}, by="x")
     assert not consent.finish_withdrawal(ending)
     assert active_of(*stored_grants).count(True) == 1
     with fail_calls("UpdateItem", "windows"):
@@ -256,7 +256,7 @@ def test_consents_are_deleted_up_to_a_time_in_slices(latchkey: TestApp) -> None:
     with record_calls() as calls:
         assert consent.delete_until(account.id, START_MS + 1, 1) == 1
     assert all(request.get("ConsistentRead") for operation, request in calls if operation == "Query")
-    assert told(account.id) == [(kinds.CONSENT_WITHDRAWN, {"application": "app_0"})]
+    assert recorded_events(account.id) == [(kinds.CONSENT_WITHDRAWN, {"application": "app_0"})]
     assert [consent.delete_until(account.id, START_MS + 1, 9) for _ in range(2)] == [1, 0]
     assert [each.client_id for each in Consent.query(account.id)] == ["app_2"]
 
@@ -273,4 +273,4 @@ def test_consent_given_again_meanwhile_is_not_deleted(latchkey: TestApp) -> None
     with run_before("TransactWriteItems", again):
         assert consent.delete_until(account.id, START_MS, 9) == 1
     assert find(account) is not None
-    assert [kind for kind, _ in told(account.id)] == [kinds.CONSENT_REMEMBERED] * 2
+    assert [kind for kind, _ in recorded_events(account.id)] == [kinds.CONSENT_REMEMBERED] * 2

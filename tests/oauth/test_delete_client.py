@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from chalicelib.accounts import unfinished
+from chalicelib.accounts import pending_terminations
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors, ids, telemetry
 from chalicelib.events import kinds, record
@@ -36,7 +36,7 @@ def test_client_is_deleted_once_and_kept_for_30_days(latchkey: TestApp) -> None:
     (event,) = record.newest_first(owner.id, 9, kind=kinds.APPLICATION_DELETED)
     assert (event.actor, event.reason) == ("acc_admin", "abuse")
     assert event.changed.as_dict() == {"application": client.client_id, "name": "Photos"}
-    assert [each.subject for each in unfinished.all_there_are()] == [client.client_id]
+    assert [each.subject for each in pending_terminations.all_pending()] == [client.client_id]
     assert (clients.find(client.client_id), list(clients.list_of_account(owner.id))) == (None, [])
 
 
@@ -79,7 +79,7 @@ def test_grants_of_a_deleted_client_are_revoked_in_slices(latchkey: TestApp, mon
     monkeypatch.setattr(delete_client, "SLICE", 3)
     client = register(registered_by="self").client
     grant_ids = granted(client.client_id, 6)
-    whole = unfinished.new(unfinished.OF_CLIENT, client.client_id)
+    whole = pending_terminations.new(pending_terminations.OF_CLIENT, client.client_id)
     assert (delete_client.finish_deletion(whole), whole.after) == (False, grant_ids[2])
     assert revoked(grant_ids) == [True] * 3 + [False] * 3
     assert (delete_client.finish_deletion(whole), whole.after) == (False, grant_ids[5])
@@ -92,7 +92,7 @@ def test_grants_of_a_deleted_client_are_revoked_in_slices(latchkey: TestApp, mon
     assert delete_client.finish_deletion(whole)
     assert not any((whole.step, whole.after))
     beyond = granted(client.client_id, 2)
-    behind = unfinished.new(unfinished.OF_CLIENT, client.client_id)
+    behind = pending_terminations.new(pending_terminations.OF_CLIENT, client.client_id)
     behind.after = beyond[0]
     assert [delete_client.finish_deletion(behind) for _ in range(2)] == [False, True]
     assert revoked(beyond) == [False, True]

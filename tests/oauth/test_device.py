@@ -245,7 +245,7 @@ def test_user_code_in_use_is_drawn_again(latchkey: TestApp, ada: User, app: App)
     """The same letters can be drawn twice: a resource owner must not approve another user's device."""
     letters = iter([0] * 8 + [0] * 8 + [1] * 8 + [0] * 8)
     dice = random.Random(7)  # noqa: S311 - fixed on purpose
-    with randomness.drawn_from(lambda bound: next(letters) if bound == 20 else dice.randrange(bound)):
+    with randomness.use_generator(lambda bound: next(letters) if bound == 20 else dice.randrange(bound)):
         (first, its_code), (second, _) = started(app), started(app)
         assert its_code == "BBBB-BBBB"
         decide(ada, its_code)

@@ -10,7 +10,7 @@ from chalicelib.core import errors, secrets
 from chalicelib.events import kinds
 from chalicelib.oauth import delete_client, device
 from chalicelib.oauth.tables import Client, Grant, OneTimeToken
-from tests.credentials.events import told
+from tests.credentials.events import recorded_events
 from tests.oauth.flow import ISSUER, App
 from tests.support.harness import START_MS, TestApp
 from tests.support.interleaving import fail_calls, record_calls, run_after
@@ -114,7 +114,7 @@ def test_approval_creates_a_grant_of_the_requested_scopes(latchkey: TestApp, app
     assert (device_code.decision, device_code.account_id, device_code.grant_id) == ("approved", account.id, grant.id)
     assert (device_code.granted_at, device_code.dies_at) == (START_MS + 1_000, grant.dies_at)
     about = {"grant": grant.id, "application": app.id, "scopes": "write", "name": "Photos"}
-    assert told(account.id) == [(kinds.GRANT_CREATED, about)]
+    assert recorded_events(account.id) == [(kinds.GRANT_CREATED, about)]
     puts = [write["Put"] for _, request in calls for write in request["TransactItems"] if "Put" in write]
     assert all("attribute_not_exists" in put.get("ConditionExpression", "") for put in puts)
 
@@ -137,7 +137,7 @@ def test_denial_stores_account_and_time(latchkey: TestApp, app: App) -> None:
     device_code = device_code_of(response)
     assert (device_code.decision, device_code.account_id, device_code.granted_at) == ("denied", account.id, START_MS)
     assert device_code.dies_at == (START_MS + LIFETIME_MS) // 1000
-    assert (list(Grant.scan()), told(account.id)) == ([], [])
+    assert (list(Grant.scan()), recorded_events(account.id)) == ([], [])
 
 
 def test_device_is_decided_once_and_before_it_expires(latchkey: TestApp, app: App) -> None:

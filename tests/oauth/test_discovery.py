@@ -82,7 +82,7 @@ def test_other_paths_have_no_metadata(latchkey: TestApp) -> None:
 
 def test_issuer_with_a_path_is_found_in_both_forms(latchkey: TestApp) -> None:
     """RFC 8414 §3.1 inserts `.well-known` before the path; OpenID Connect appends it, after the stage."""
-    with settings.in_use(replace(settings.current(), public_url=f"{ISSUER}/auth")):
+    with settings.override(replace(settings.current(), public_url=f"{ISSUER}/auth")):
         inserted, appended = latchkey.call("GET", f"{SERVER}/auth"), latchkey.call("GET", SERVER)
         assert inserted.json() == appended.json()
         AuthorizationServerMetadata(inserted.json()).validate()
@@ -100,5 +100,5 @@ def test_issuer_does_not_depend_on_request_headers(latchkey: TestApp) -> None:
         "X-Forwarded-Proto": "http",
         "Forwarded": "host=x",
     }
-    with settings.in_use(replace(settings.current(), public_url="")):
+    with settings.override(replace(settings.current(), public_url="")):
         assert latchkey.call("GET", SERVER, headers=lies).json()["issuer"] == ISSUER

@@ -240,7 +240,7 @@ def test_documents_are_no_clients_unless_registration_is_open(
     ada.allow(app)
     metadata = "/.well-known/oauth-authorization-server"
     assert latchkey.call("GET", metadata).json()["client_id_metadata_document_supported"] is True
-    with settings.in_use(replace(settings.current(), registration=registration)):
+    with settings.override(replace(settings.current(), registration=registration)):
         assert latchkey.call("GET", metadata).json()["client_id_metadata_document_supported"] is False
         assert ada.open_authorization(app).status == 400
         assert send_there(latchkey).status == 400
@@ -251,7 +251,7 @@ def test_closing_registration_keeps_tokens_valid(latchkey: TestApp, ada: User, i
     """As for self-registered clients."""
     app = fetched_client(latchkey, internet)
     _, refresh = ada.grant(app)
-    with settings.in_use(replace(settings.current(), registration="closed")):
+    with settings.override(replace(settings.current(), registration="closed")):
         assert app.refresh(refresh).status == 200
         assert error_of(app.refresh("x")) == (400, "invalid_grant")
 

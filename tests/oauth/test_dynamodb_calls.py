@@ -17,7 +17,7 @@ READ_TOKEN = ("GetItem", "latchkey-test-credentials")
 
 def cost(act: Callable[..., Response], *args: str, status: int = 200, **more: str) -> list[tuple[str, str]]:
     """Return the calls that a request makes."""
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         response = act(*args, **more)
     assert response.status == status, response.body
     return calls.made

@@ -10,14 +10,14 @@ import pytest
 
 from chalicelib.accounts.tables import Account
 from chalicelib.core import secrets, settings, telemetry
-from chalicelib.core.dynamodb.errors import Cancelled, WireError
+from chalicelib.core.dynamodb.errors import Cancelled, DynamoDBError
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds
 from chalicelib.oauth import exchange, grants
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.issuance import REFRESH_KIND, Issuance, TokenResponse
 from chalicelib.oauth.tables import Grant, OneTimeToken
-from tests.credentials.events import told
+from tests.credentials.events import recorded_events
 from tests.oauth.flow import CODE, ISSUER, App, register_client
 from tests.support.harness import START_MS, TestApp
 from tests.support.interleaving import fail_calls, record_calls, run_before
@@ -93,7 +93,7 @@ def test_code_exchange_returns_both_tokens(latchkey: TestApp, app: App) -> None:
     assert (access.client_id, access.grant_id, access.hint) == (
         app.id,
         grant.id,
-        secrets.hint(str(response["access_token"])),
+        secrets.preview(str(response["access_token"])),
     )
     assert (access.scopes, access.resources, access.for_this_api) == ({"read"}, {FILES}, False)
     assert (access.created_at, access.expires_at) == (now_ms, now_ms + 3_600_000)
@@ -209,7 +209,7 @@ def test_exchange_checks_conditions_in_its_transaction(latchkey: TestApp, app: A
     assert raised.value.error == "invalid_grant"
     assert "consumed_at" not in OneTimeToken.get(one_time_token.digest).attribute_values
     assert list(Credential.by_account.query(grant.account_id)) == []
-    assert told(grant.account_id) == []
+    assert recorded_events(grant.account_id) == []
 
 
 @pytest.mark.parametrize("since_ms", [START_MS, None])
@@ -235,7 +235,7 @@ def test_reuse_revokes_the_grant_and_is_reported(latchkey: TestApp, app: App, ki
         consumed = OneTimeToken.get(one_time_token.digest)
         with pytest.raises(OAuthError):
             exchange_any(consumed, issuance_for(app, grant), secret)
-    assert [what for what, _ in told(grant.account_id)] == [kinds.REUSE_DETECTED]
+    assert [what for what, _ in recorded_events(grant.account_id)] == [kinds.REUSE_DETECTED]
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     warnings = [line for line in lines if line["message"] == "token.reuse_detected"]
     about = {"grant_id": grant.id, "client_id": app.id, "account_id": grant.account_id, "kind": kind}
@@ -260,9 +260,9 @@ def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp, a
     for each in exchanges:
         with run_before("TransactWriteItems", conflict), pytest.raises(Cancelled):
             each()
-        with fail_calls("TransactWriteItems"), pytest.raises(WireError):
+        with fail_calls("TransactWriteItems"), pytest.raises(DynamoDBError):
             each()
-    assert told(grant.account_id) == []
+    assert recorded_events(grant.account_id) == []
 
 
 def test_issued_tokens_are_counted(latchkey: TestApp, app: App) -> None:
@@ -293,7 +293,7 @@ def test_token_has_the_granted_resources_or_fewer(
     """RFC 8707 §2.2; a consent without a resource covers this API."""
     secret = secrets.mint("rt")
     approved(latchkey, app, kind="rt", secret=secret, resources=granted)
-    with settings.in_use(replace(settings.current(), resources=FILES)):
+    with settings.override(replace(settings.current(), resources=FILES)):
         response = app.refresh(secret, resource=requested)
     if expected is None:
         assert (response.status, response.json()["error"]) == (400, "invalid_target")

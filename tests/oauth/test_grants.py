@@ -12,7 +12,7 @@ def cached(latchkey: TestApp, *tokens: str) -> None:
     """Let API Gateway cache the policies of tokens."""
     for token in tokens:
         assert is_accepted(latchkey, token)
-        with telemetry.calls_watched() as calls:
+        with telemetry.record_calls() as calls:
             assert is_accepted(latchkey, token)
         assert [operation for operation, _ in calls.made] == ["UpdateItem"]
 

@@ -9,7 +9,7 @@ from chalicelib.events import kinds
 from chalicelib.limits import stale_marks
 from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Grant
-from tests.credentials.events import told
+from tests.credentials.events import recorded_events
 from tests.support.harness import START_MS, TestApp
 from tests.support.interleaving import fail_marks
 
@@ -47,7 +47,7 @@ def test_revocation_is_recorded_once_and_effective_at_the_next_request(latchkey:
         latchkey.clock.forward(1)
     assert Grant.get(grant.id).revoked_at == START_MS
     about = {"grant": grant.id, "application": APP, "scopes": "read write"}
-    assert told(account.id) == [(kind or kinds.GRANT_REVOKED, about)]
+    assert recorded_events(account.id) == [(kind or kinds.GRANT_REVOKED, about)]
     assert stale_marks.is_marked(account.id, START_MS)
 
 
@@ -60,14 +60,14 @@ def test_revocation_returns_whether_caches_were_invalidated(latchkey: TestApp) -
         assert grants.revoke_by_id(ids.new("gra"))
     assert Grant.get(grant.id).revoked_at == START_MS
     assert grants.revoke_by_id(grant.id, kinds.REUSE_DETECTED)
-    assert [kind for kind, _ in told(account.id)] == [kinds.GRANT_REVOKED]
+    assert [kind for kind, _ in recorded_events(account.id)] == [kinds.GRANT_REVOKED]
 
 
 def test_unknown_grant_is_not_revoked(latchkey: TestApp) -> None:
     """No item is created."""
     account = latchkey.account()
     assert grants.revoke(grants.new(account.id, APP, scopes={"read"}, resources=set()))
-    assert (list(Grant.scan()), told(account.id)) == ([], [])
+    assert (list(Grant.scan()), recorded_events(account.id)) == ([], [])
 
 
 def test_grants_are_listed_by_account_and_by_client(latchkey: TestApp) -> None:

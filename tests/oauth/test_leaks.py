@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.core import errors, secrets, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.core.dynamodb.errors import DynamoDBError
 from chalicelib.oauth import client_auth, clients, parameters, token_endpoint
 from chalicelib.oauth.tables import Client, OneTimeToken
 from chalicelib.oauth.token_request import TokenRequest
@@ -75,7 +75,7 @@ def traceback_of(fails: Callable[[], object]) -> str:
     """Return the log output of an exception."""
     try:
         fails()
-    except (errors.LatchkeyError, WireError):
+    except (errors.LatchkeyError, DynamoDBError):
         return traceback.format_exc()
     return pytest.fail("nothing was refused")
 

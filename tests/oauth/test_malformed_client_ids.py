@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.core.dynamodb.errors import DynamoDBError
 from chalicelib.limits import tiers
 from tests.oauth.flow import App
 from tests.support.console_client import FORM
@@ -53,10 +53,10 @@ def test_internal_error_during_authentication_is_counted(latchkey: TestApp, app:
 
     def failing(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         if settings.current().table("clients") in body.get("RequestItems", {}):
-            raise WireError("ValidationException", "something that nobody thought of", {})
+            raise DynamoDBError("ValidationException", "something that nobody thought of", {})
         return send(operation, body)
 
-    with dynamodb.sent_by(failing):
+    with dynamodb.use_sender(failing):
         status, error = asked_as(latchkey, endpoint, app.id)
     assert (status, error) == (500, "internal_error")
     assert counted(latchkey) == before + 1

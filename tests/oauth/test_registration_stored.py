@@ -43,7 +43,7 @@ def test_registration_is_open_closed_or_needs_the_initial_token(
 ) -> None:
     """As the operator chose; a token has at most a thousand characters, in ASCII."""
     kept = setting if setting in ("open", "closed") else secrets.digest(setting)
-    with settings.in_use(replace(settings.current(), registration=kept)):
+    with settings.override(replace(settings.current(), registration=kept)):
         if may:
             registration.check_may_register(authorization)
             return

@@ -36,7 +36,7 @@ def test_token_is_valid_here_if_it_names_this_api_or_nothing(named: list[str], s
 
 def test_unknown_resource_is_invalid_target(latchkey: TestApp) -> None:
     """Even beside known ones."""
-    with settings.in_use(replace(settings.current(), resources=FILES)):
+    with settings.override(replace(settings.current(), resources=FILES)):
         assert resources.validate([FILES, f"{ISSUER}/v1", FILES], ISSUER) == {FILES, f"{ISSUER}/v1"}
         assert resources.validate([], ISSUER) == set()
         for wrong in (f"{FILES}/", "https://evil.example", f"{ISSUER}#x"):

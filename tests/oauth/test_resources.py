@@ -17,7 +17,7 @@ UNGRANTED = (400, "invalid_target")
 @pytest.fixture
 def elsewhere(latchkey: TestApp) -> Iterator[None]:
     """Configure two other APIs that accept tokens of this server."""
-    with settings.in_use(replace(settings.current(), resources=f"{FILES} {MAPS}")):
+    with settings.override(replace(settings.current(), resources=f"{FILES} {MAPS}")):
         yield
 
 

@@ -45,7 +45,7 @@ def send(latchkey: TestApp, method: str, path: str, **headers: str) -> Response:
 @pytest.mark.parametrize("origin", ["*", "https://spa.example"])
 def test_client_endpoints_and_discovery_allow_cross_origin_requests(latchkey: TestApp, origin: str) -> None:
     """Scripts may read responses and errors after a preflight, only if the operator allows it."""
-    with settings.in_use(replace(settings.current(), allowed_origin=origin)):
+    with settings.override(replace(settings.current(), allowed_origin=origin)):
         for method, path in OPEN:
             preflight = latchkey.call("OPTIONS", path, headers={"Origin": "https://spa.example"})
             assert (preflight.status, preflight.header("Access-Control-Allow-Origin")) == (200, origin), path

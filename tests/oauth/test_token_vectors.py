@@ -31,7 +31,7 @@ from tests.support.harness import TestApp
 @pytest.fixture(autouse=True)
 def _files_are_a_resource(latchkey: TestApp) -> Iterable[None]:
     """Another configured resource, which was not granted."""
-    with settings.in_use(replace(settings.current(), resources=vectors.FILES)):
+    with settings.override(replace(settings.current(), resources=vectors.FILES)):
         yield
 
 

@@ -42,13 +42,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     log = tmp_path_factory.mktemp("server") / "server.log"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", database.url)
-        dynamodb.forget_connection()
+        dynamodb.reset_connections()
         try:
             with subprocess_server.run_module("tests.smoke.server", log) as process:
                 yield Served(**subprocess_server.read_line(process))
         finally:
             database.stop()
-            dynamodb.forget_connection()
+            dynamodb.reset_connections()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from chalicelib.accounts.create import create_account
 from chalicelib.core import clock, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import scopes
-from chalicelib.credentials.issue import new_key, put_beside_the_others
+from chalicelib.credentials.issue import new_key, store_key
 from chalicelib.limits import tiers
 from infra import background, chalice_cli, data, server
 from tests.support.threaded_server import ENGINE_TIMEOUT_S
@@ -51,7 +51,7 @@ def _admin_key() -> str:
         email="root@example.com", name="Root", tier=tiers.FREE, admin=True, verified_at_ms=clock.now_ms()
     )
     issued = new_key(admin.id, name="Root", wanted=list(scopes.ALL), expires_at=None, made_by=None)
-    put_beside_the_others(issued)
+    store_key(issued)
     return issued.secret
 
 

@@ -14,7 +14,7 @@ from moto.backends import get_backend
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from chalicelib.core import settings
-from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.core.dynamodb.errors import DynamoDBError
 from infra.smoke import alarms, clocks, command, latency, logs, mail
 from infra.smoke.outcomes import DIFFERS, LEFT_OUT, OK, SEEN
 from infra.smoke.run import Run
@@ -135,10 +135,10 @@ def test_sender_that_ses_does_not_know_is_found(quiet_run: Made, identity: str, 
         (ClientError({"Error": {"Code": "AccessDeniedException"}}, "FilterLogEvents"), LEFT_OUT),
         (ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "FilterLogEvents"), DIFFERS),
         (
-            WireError("AccessDeniedException", f"{_DENIED} dynamodb:FilterLogEvents on resource: …", {}),
+            DynamoDBError("AccessDeniedException", f"{_DENIED} dynamodb:FilterLogEvents on resource: …", {}),
             LEFT_OUT,
         ),
-        (WireError("ResourceNotFoundException", "no table for FilterLogEvents", {}), DIFFERS),
+        (DynamoDBError("ResourceNotFoundException", "no table for FilterLogEvents", {}), DIFFERS),
     ],
 )
 def test_right_that_is_missing_leaves_a_check_out(quiet_run: Made, error: Exception, state: str) -> None:

@@ -65,9 +65,9 @@ def denied(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-    dynamodb.forget_connection()
+    dynamodb.reset_connections()
     yield
-    dynamodb.forget_connection()
+    dynamodb.reset_connections()
     server.shutdown()
     server.server_close()
     thread.join()

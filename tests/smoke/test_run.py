@@ -24,7 +24,7 @@ FORBIDDEN = re.compile(r"lk_[a-z]+_[0-9A-Za-z]{36}|@example\.com|127\.0\.0\.1|ac
 def account(served: Served) -> Iterator[throwaway.Account]:
     """An account that an administrator's key has made, for all wrong servers."""
     run = served.run(stage="", admin_key=served.admin_key)
-    with settings.in_use(served.settings):
+    with settings.override(served.settings):
         with throwaway.account(run) as made:
             yield made
         assert [each.state for each in run.outcomes.found] == [outcomes.OK]
@@ -36,7 +36,7 @@ def test_whole_run_finds_nothing_and_leaves_nothing(served: Served, tmp_path: Pa
         run = served.run(receiver=receiver.url)
         assert smoke(run, tmp_path / "report.md") == 0, run.outcomes.of(outcomes.DIFFERS)
         assert {message.headers["webhook-id"][:4] for message in receiver.received} == {"evt_"}
-    with settings.in_use(served.settings):
+    with settings.override(served.settings):
         left = [each for each in Stored.scan() if each.email.startswith("smoke.") and each.status != "deleted"]
     assert left == []
     report = (tmp_path / "report.md").read_text()
@@ -65,7 +65,7 @@ def test_interrupted_run_cleans_up(served: Served, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(contract, "check", lambda _run: None)
     run = served.run()
     assert smoke(run, tmp_path / "report.md") == INTERRUPTED
-    with settings.in_use(served.settings):
+    with settings.override(served.settings):
         assert Stored.get(seen[0]).status == "deleted"
     assert [each.check for each in run.outcomes.of(outcomes.OK)] == [throwaway.CLEANUP]
 
@@ -85,7 +85,7 @@ def test_account_that_cannot_be_deleted_is_suspended_and_named(
     monkeypatch.setattr(contract, "check", lambda _run: None)
     run = served.run()
     assert smoke(run, tmp_path / "report.md") == INTERRUPTED
-    with settings.in_use(served.settings):
+    with settings.override(served.settings):
         assert Stored.get(made[0].id).status == "suspended"
     left = next(each.found for each in run.outcomes.of(outcomes.DIFFERS) if each.check == throwaway.CLEANUP)
     assert f"{made[0].email.partition('@')[0]} at example.com left behind, suspended" in left
@@ -95,7 +95,7 @@ def test_name_of_the_account_is_shown_whatever_its_digits(served: Served, monkey
     """Redaction takes none of it for the number of an AWS account."""
     monkeypatch.setattr("infra.smoke.throwaway.secrets.token_hex", lambda size: ("abcd" + "7" * 12)[: 2 * size])
     run = served.run()
-    with settings.in_use(served.settings), throwaway.account(run) as made:
+    with settings.override(served.settings), throwaway.account(run) as made:
         name = made.email.partition("@")[0]
     assert run.outcomes.redaction.of(name) == name
 
@@ -103,18 +103,18 @@ def test_name_of_the_account_is_shown_whatever_its_digits(served: Served, monkey
 def test_account_that_can_be_neither_deleted_nor_suspended_is_named(served: Served) -> None:
     """The run says so in a line, and goes on."""
     run = served.run()
-    with settings.in_use(served.settings), throwaway.account(run) as made:
+    with settings.override(served.settings), throwaway.account(run) as made:
         made.password, made.id = "another password", "acc_0000000000"
     (differing,) = run.outcomes.of(outcomes.DIFFERS)
     assert "left behind, not even suspended: NotFound" in differing.found
-    with settings.in_use(served.settings):
-        change.set_standing(run.account_id, tier=None, status="suspended", actor="operator")
+    with settings.override(served.settings):
+        change.set_tier_and_status(run.account_id, tier=None, status="suspended", actor="operator")
 
 
 def test_account_is_deleted_though_its_burst_is_spent(served: Served) -> None:
     """A 429 doesn't say whether the key still works: it is asked again when there is a burst again."""
     run = served.run()
-    with settings.in_use(served.settings), throwaway.account(run) as made:
+    with settings.override(served.settings), throwaway.account(run) as made:
         assert burst.fire(run, made.key).admitted < burst.REQUESTS
     assert [(each.state, each.check) for each in run.outcomes.found] == [(outcomes.OK, throwaway.CLEANUP)]
 
@@ -143,7 +143,7 @@ def test_wrong_answer_to_anybody_is_found_and_named(
     served: Served, mutation: wrong.Mutation, check: str, found: str
 ) -> None:
     """A dropped limit header, another 401, an unexposed challenge: each difference found is that one."""
-    with wrong.before(served.url, mutation) as url, settings.in_use(served.settings):
+    with wrong.before(served.url, mutation) as url, settings.override(served.settings):
         run = served.run(url=url)
         contract.check(run)
     differing = run.outcomes.of(outcomes.DIFFERS)
@@ -155,7 +155,7 @@ def test_wrong_answer_to_anybody_is_found_and_named(
 
 def test_revoked_key_that_passes_once_is_found(served: Served, account: throwaway.Account) -> None:
     """One request too many after each revocation is counted and named."""
-    with wrong.before(served.url, wrong.remembers(401, times=1)) as url, settings.in_use(served.settings):
+    with wrong.before(served.url, wrong.remembers(401, times=1)) as url, settings.override(served.settings):
         run = served.run(url=url)
         revocation.check(run, dataclasses.replace(account, run=run))
     (differing,) = run.outcomes.of(outcomes.DIFFERS)
@@ -165,7 +165,7 @@ def test_revoked_key_that_passes_once_is_found(served: Served, account: throwawa
 
 def test_more_than_the_burst_is_found(served: Served, account: throwaway.Account) -> None:
     """A gateway that admits everything is told from one that admits the burst in each second."""
-    with wrong.before(served.url, wrong.remembers(429, times=None)) as url, settings.in_use(served.settings):
+    with wrong.before(served.url, wrong.remembers(429, times=None)) as url, settings.override(served.settings):
         run = served.run(url=url)
         burst.check(run, dataclasses.replace(account, run=run))
     differing = run.outcomes.of(outcomes.DIFFERS)

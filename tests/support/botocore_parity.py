@@ -22,9 +22,9 @@ from botocore.exceptions import ClientError
 
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb import codec, endpoint
-from chalicelib.core.dynamodb.connection_pool import Connections
-from chalicelib.core.dynamodb.errors import meaning
-from chalicelib.core.dynamodb.http_response import Answer
+from chalicelib.core.dynamodb.connection_pool import ConnectionPool
+from chalicelib.core.dynamodb.errors import classify_error
+from chalicelib.core.dynamodb.http_response import HttpResponse
 from tests.support.moto_server import RESPONSE_TIMEOUT_S
 
 VARIABLE = "TESTS_TWIN"
@@ -53,14 +53,14 @@ class Parity:
 
     def __init__(self, compared: Path) -> None:
         self.compared = compared
-        place = endpoint.place()
-        self.connections = Connections(
+        place = endpoint.find_endpoint()
+        self.connections = ConnectionPool(
             place.url, connect_timeout_s=RESPONSE_TIMEOUT_S, read_timeout_s=RESPONSE_TIMEOUT_S
         )
         self.caller = codec.Caller(place, self._send)
         self.client = _client()
         self.lock = threading.Lock()
-        self.sent, self.answer = b"", Answer(0, {}, b"")
+        self.sent, self.answer = b"", HttpResponse(0, {}, b"")
 
     def __call__(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Make one call with both clients."""
@@ -70,10 +70,10 @@ class Parity:
                 theirs, failed_there = _outcome(self.client._make_api_call, operation, request)
                 assert (_compared(ours), failed) == (_compared(theirs), failed_there), operation
         if failed:
-            raise meaning(ours)
+            raise classify_error(ours)
         return ours
 
-    def _send(self, request: bytes) -> Answer:
+    def _send(self, request: bytes) -> HttpResponse:
         self.sent, self.answer = request, self.connections.send(request)
         return self.answer
 
@@ -140,7 +140,7 @@ def compare_with_botocore(compared: Path) -> Iterator[None]:
     parity = Parity(compared)
     events = parity.client.meta.events
     events.register("before-send.dynamodb", parity.compare)
-    with dynamodb.sent_by(parity):
+    with dynamodb.use_sender(parity):
         yield
     events.unregister("before-send.dynamodb", parity.compare)
     parity.connections.close()

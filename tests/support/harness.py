@@ -20,7 +20,7 @@ from chalicelib.accounts.create import create_account
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, process_cache, randomness, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.credentials.issue import Issued, new_key, put_beside_the_others
+from chalicelib.credentials.issue import Issued, new_key, store_key
 from chalicelib.limits import counter_items, tiers
 from infra.local_gateway.gateway import Gateway
 from infra.local_gateway.response import Response
@@ -70,7 +70,7 @@ class TestApp:
             expires_at=None if expires_in_s is None else clock.now_ms() + expires_in_s * 1000,
             made_by=None,
         )
-        put_beside_the_others(issued)
+        store_key(issued)
         self.secrets.append(issued.secret)
         return issued
 
@@ -160,10 +160,10 @@ def run_app(**chosen: Any) -> Iterator[TestApp]:
     dice = random.Random(20211220)  # noqa: S311 - fixed on purpose
     fixed = {"stage": "test", "public_url": "https://api.example.com", "stage_key_file": stage_key_file()} | chosen
     with ExitStack() as stack:
-        stack.enter_context(settings.in_use(settings.Settings(**fixed)))
-        stack.enter_context(clock.driven_by(test_clock))
-        stack.enter_context(clock.measured_by(lambda: 0))
-        stack.enter_context(randomness.drawn_from(dice.randrange))
+        stack.enter_context(settings.override(settings.Settings(**fixed)))
+        stack.enter_context(clock.use_wall_clock(test_clock))
+        stack.enter_context(clock.use_monotonic_clock(lambda: 0))
+        stack.enter_context(randomness.use_generator(dice.randrange))
         telemetry.write_to(None)
         forget_process()
         yield TestApp(test_clock)

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import Cancelled, WireError
+from chalicelib.core.dynamodb.errors import Cancelled, DynamoDBError
 from chalicelib.limits.counter_items import TABLE
 
 
@@ -19,7 +19,7 @@ def record_calls() -> Iterator[list[tuple[str, dynamodb.Json]]]:
         calls.append((operation, request))
         return send(operation, request)
 
-    with dynamodb.sent_by(noting):
+    with dynamodb.use_sender(noting):
         yield calls
 
 
@@ -32,11 +32,11 @@ def run_before(operation: str, happens: Callable[[], object], *, times: int = 1)
         nonlocal left
         if name == operation and left:
             left -= 1
-            with dynamodb.sent_by(send):
+            with dynamodb.use_sender(send):
                 happens()
         return send(name, request)
 
-    with dynamodb.sent_by(interrupted):
+    with dynamodb.use_sender(interrupted):
         yield
 
 
@@ -52,10 +52,10 @@ def run_after(operation: str, happens: Callable[[], object], *, times: int = 1) 
         finally:
             if name == operation and left:
                 left -= 1
-                with dynamodb.sent_by(send):
+                with dynamodb.use_sender(send):
                     happens()
 
-    with dynamodb.sent_by(followed):
+    with dynamodb.use_sender(followed):
         yield
 
 
@@ -66,10 +66,10 @@ def fail_calls(operation: str, table: str = "") -> Iterator[None]:
 
     def losing(name: str, request: dynamodb.Json) -> dynamodb.Json:
         if name == operation and (not table or request["TableName"] == named):
-            raise WireError("AccessDeniedException", "not today", {})
+            raise DynamoDBError("AccessDeniedException", "not today", {})
         return send(name, request)
 
-    with dynamodb.sent_by(losing):
+    with dynamodb.use_sender(losing):
         yield
 
 
@@ -94,5 +94,5 @@ def cancel_transactions(table: str, item: dynamodb.Json) -> Iterator[list[tuple[
         error = {"Code": "TransactionCanceledException", "Message": "refused"}
         raise Cancelled(error["Code"], "", {"Error": error, "CancellationReasons": reasons})
 
-    with dynamodb.sent_by(refusing):
+    with dynamodb.use_sender(refusing):
         yield calls

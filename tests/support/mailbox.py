@@ -56,7 +56,7 @@ class Mailbox:
 @contextmanager
 def collect_emails(folder: Path) -> Iterator[Mailbox]:
     """Store the emails of a `with` block in `folder`."""
-    with settings.in_use(replace(settings.current(), mail_folder=str(folder))):
+    with settings.override(replace(settings.current(), mail_folder=str(folder))):
         yield Mailbox(folder)
 
 

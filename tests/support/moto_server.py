@@ -24,7 +24,7 @@ from moto.dynamodb.responses import DynamoHandler
 from werkzeug.exceptions import HTTPException
 
 from chalicelib.core.dynamodb import connection_pool
-from chalicelib.core.dynamodb.connection_pool import Connections
+from chalicelib.core.dynamodb.connection_pool import ConnectionPool
 from tests.support import moto_cache
 from tests.support.threaded_server import ThreadedServer
 
@@ -211,14 +211,14 @@ def _keys(call: dict[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, str]]
 def serve_moto() -> Iterator[str]:
     """Serve moto's tables for the duration of a `with` block; return the URL. Our own client is connected directly."""
     moto_cache.install()
-    connect = Connections._connected
+    connect = ConnectionPool._connected
     with ThreadedServer(("127.0.0.1", 0), _Handler) as front, pytest.MonkeyPatch.context() as patch:
         here = ("127.0.0.1", front.server_port)
 
-        def connected(connections: Connections, until_ns: int) -> Any:
+        def connected(connections: ConnectionPool, until_ns: int) -> Any:
             return _Direct() if connections._address == here else connect(connections, until_ns)
 
-        patch.setattr(Connections, "_connected", connected)
+        patch.setattr(ConnectionPool, "_connected", connected)
         asks = connection_pool._has_something_to_say
         patch.setattr(
             connection_pool, "_has_something_to_say", lambda given: not isinstance(given, _Direct) and asks(given)

@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import Cancelled, ConditionFailed, WireError
+from chalicelib.core.dynamodb.errors import Cancelled, ConditionFailed, DynamoDBError
 from tests.support.harness import TestApp
 
 TABLE, OTHER = "latchkey-test-events", "latchkey-test-emails"
@@ -57,7 +57,7 @@ def test_failed_transaction_changes_nothing() -> None:
 @pytest.mark.usefixtures("there")
 def test_oversized_item_is_rejected() -> None:
     """One long attribute exceeds DynamoDB's item limit."""
-    with pytest.raises(WireError):
+    with pytest.raises(DynamoDBError):
         dynamodb.call("PutItem", {"TableName": TABLE, "Item": item("a", "1", kind="x" * 400_000, more="y" * 10_000)})
 
 
@@ -90,5 +90,5 @@ def test_validated_update_is_validated_again_with_other_names() -> None:
     }
     dynamodb.call("UpdateItem", asked | {"ExpressionAttributeNames": {"#a": "kind", "#b": "by"}})
     for names in ({"#a": "kind", "#b": "id"}, {"#a": "kind", "#b": "kind"}):
-        with pytest.raises(WireError):
+        with pytest.raises(DynamoDBError):
             dynamodb.call("UpdateItem", asked | {"ExpressionAttributeNames": names})

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.accounts import change, email_links, sessions, unfinished
-from chalicelib.accounts.unfinished import SETTLED_MS
+from chalicelib.accounts import change, email_links, pending_terminations, sessions
+from chalicelib.accounts.pending_terminations import SETTLED_MS
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import Unreachable
@@ -39,7 +39,7 @@ def deleted(latchkey: TestApp) -> User:
         latchkey.clock.forward(1)
         made = endpoints.create(ada.account.id, url=f"https://example.com/{hook}", name=hook, types=None)
         change.rename(ada.account.id, NAME)
-        fan_out.put(record.since(ada.account.id, "evt_"))
+        fan_out.enqueue(record.since(ada.account.id, "evt_"))
     endpoints.delete(made)
     email_links.new_link(
         ada.account.id, email_links.CHANGE_EMAIL, email="byron@example.com", epoch=ada.account.session_epoch
@@ -63,7 +63,7 @@ def count_items(account_id: str) -> dict[str, int]:
 
 def run_pending() -> None:
     """Run the pending terminations."""
-    finish.all_unfinished(clock.now_ms() + LATER_MS)
+    finish.run_all_pending(clock.now_ms() + LATER_MS)
 
 
 def count_kept(account_id: str) -> dict[str, int]:
@@ -76,7 +76,7 @@ def test_deletion_leaves_only_the_account_item_its_counters_and_the_deletion_eve
     run_pending()
     assert count_kept(deleted.account.id) == {"events": 1}
     assert [event.type for event in record.newest_first(deleted.account.id, 10)] == [kinds.ACCOUNT_DELETED]
-    assert list(unfinished.all_there_are()) == []
+    assert list(pending_terminations.all_pending()) == []
 
 
 def test_killed_deletion_is_resumed(deleted: User) -> None:
@@ -91,7 +91,7 @@ def test_killed_deletion_is_resumed(deleted: User) -> None:
         return sender(operation, request)
 
     killed = 0
-    with dynamodb.sent_by(until_killed):
+    with dynamodb.use_sender(until_killed):
         while killed < 200:
             try:
                 run_pending()
@@ -101,7 +101,7 @@ def test_killed_deletion_is_resumed(deleted: User) -> None:
     assert killed > 5
     run_pending()
     assert count_kept(deleted.account.id) == {"events": 1}
-    assert list(unfinished.all_there_are()) == []
+    assert list(pending_terminations.all_pending()) == []
 
 
 def test_deletion_revokes_grants_to_the_accounts_applications(latchkey: TestApp) -> None:
@@ -119,7 +119,7 @@ def test_deletion_in_the_request_is_bounded(latchkey: TestApp) -> None:
     """The request deletes one slice, the minute's function the rest."""
     ada = new_user(latchkey)
     app = register_client(latchkey)
-    for _ in range(unfinished.SLICE + 1):
+    for _ in range(pending_terminations.SLICE + 1):
         grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
     ada.delete_account()
     assert count_items(ada.account.id)["grants"] > 0
@@ -138,7 +138,7 @@ def lost_marks(latchkey: TestApp) -> Iterator[None]:
             raise Unreachable("Timeout", "no answer", {})
         return sender(operation, request)
 
-    with dynamodb.sent_by(send):
+    with dynamodb.use_sender(send):
         yield
 
 

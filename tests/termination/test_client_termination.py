@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.accounts import change, states, unfinished
-from chalicelib.accounts.unfinished import SETTLED_MS, SLICE, Unfinished
+from chalicelib.accounts import change, pending_terminations, states
+from chalicelib.accounts.pending_terminations import SETTLED_MS, SLICE, PendingTermination
 from chalicelib.core import clock, errors
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
@@ -19,7 +19,7 @@ LATER_MS = 60_000
 
 
 def _suspend(latchkey: TestApp, app: App) -> None:
-    change.set_standing(str(app.client.account_id), tier=None, status=states.SUSPENDED, actor="operator")
+    change.set_tier_and_status(str(app.client.account_id), tier=None, status=states.SUSPENDED, actor="operator")
 
 
 def _delete(latchkey: TestApp, app: App) -> None:
@@ -82,7 +82,7 @@ def test_client_of_a_reinstated_account_works_again(latchkey: TestApp) -> None:
     app, ada = register_client(latchkey), new_user(latchkey)
     token, refresh = ada.grant(app)
     _suspend(latchkey, app)
-    change.set_standing(str(app.client.account_id), tier=None, status=states.ACTIVE, actor="operator")
+    change.set_tier_and_status(str(app.client.account_id), tier=None, status=states.ACTIVE, actor="operator")
     latchkey.forget()
     latchkey.gateway.cached.clear()
     assert is_accepted(latchkey, token)
@@ -92,7 +92,7 @@ def test_client_of_a_reinstated_account_works_again(latchkey: TestApp) -> None:
 def test_suspended_account_registers_no_client(latchkey: TestApp) -> None:
     """Also when the registration was checked before the suspension."""
     owner = latchkey.account()
-    change.set_standing(owner.id, tier=None, status=states.SUSPENDED, actor="operator")
+    change.set_tier_and_status(owner.id, tier=None, status=states.SUSPENDED, actor="operator")
     with pytest.raises(errors.NotFound):
         register_client(latchkey, owner=owner)
 
@@ -102,7 +102,7 @@ def test_client_missing_in_the_index_is_deactivated_by_the_next_run(latchkey: Te
     app = register_client(latchkey)
     _suspend(latchkey, app)
     Client(app.id).update(actions=[Client.owner_suspended_at.remove()])
-    finish.all_unfinished(clock.now_ms() + LATER_MS)
+    finish.run_all_pending(clock.now_ms() + LATER_MS)
     assert clients.find(app.id) is None
 
 
@@ -127,9 +127,9 @@ def test_termination_of_a_client_with_many_users_is_bounded_and_resumed(latchkey
     now_ms = clock.now_ms()
     assert [stale_marks.is_marked(grant.account_id, now_ms) for grant in given].count(False) == 3
     latchkey.clock.forward(SETTLED_MS / 1000)
-    assert finish.all_unfinished(clock.now_ms() + LATER_MS) == 1
+    assert finish.run_all_pending(clock.now_ms() + LATER_MS) == 1
     assert all(stale_marks.is_marked(grant.account_id, now_ms) for grant in given)
-    assert list(unfinished.all_there_are()) == []
+    assert list(pending_terminations.all_pending()) == []
     assert {Grant.get(each.id).is_active() for each in given} == {what == "suspension"}
 
 
@@ -148,33 +148,33 @@ def test_consents_to_a_deleted_client_are_deleted(latchkey: TestApp, what: str) 
         owner.delete_account()
     assert len(list(Consent.scan())) == 1 + 3 + 2
     latchkey.clock.forward(SETTLED_MS / 1000)
-    finish.all_unfinished(clock.now_ms() + LATER_MS)
+    finish.run_all_pending(clock.now_ms() + LATER_MS)
     assert [(each.account_id, each.client_id) for each in Consent.scan()] == [("acc_0", other.id)]
-    finish.all_unfinished(clock.now_ms() + LATER_MS)
-    assert list(unfinished.all_there_are()) == []
+    finish.run_all_pending(clock.now_ms() + LATER_MS)
+    assert list(pending_terminations.all_pending()) == []
 
 
 def test_restarted_termination_is_not_deleted_with_the_old_one(latchkey: TestApp) -> None:
     """A slice that finishes after the restart keeps the new termination."""
     app = register_client(latchkey)
     _suspend(latchkey, app)
-    (old,) = unfinished.all_there_are()
+    (old,) = pending_terminations.all_pending()
     latchkey.clock.forward(SETTLED_MS / 1000)
     _suspend(latchkey, app)
-    unfinished.settle(old, is_finished=True)
-    assert [each.began_at for each in unfinished.all_there_are()] == [clock.now_ms()]
+    pending_terminations.save_progress(old, is_finished=True)
+    assert [each.began_at for each in pending_terminations.all_pending()] == [clock.now_ms()]
 
 
 def test_failing_termination_doesnt_block_others(latchkey: TestApp) -> None:
     """An item that can't be processed is left for later runs."""
-    broken = unfinished.new("nonsense", "x")
+    broken = pending_terminations.new("nonsense", "x")
     broken.save()
     app = register_client(latchkey)
     _given(app, SLICE + 1, latchkey)
     delete_client.delete(app.client)
     latchkey.clock.forward(SETTLED_MS / 1000)
-    finish.all_unfinished(clock.now_ms() + LATER_MS)
-    assert [each.at for each in unfinished.all_there_are()] == [broken.at]
+    finish.run_all_pending(clock.now_ms() + LATER_MS)
+    assert [each.at for each in pending_terminations.all_pending()] == [broken.at]
 
 
 def test_operator_deletes_a_client_that_registered_itself(latchkey: TestApp) -> None:
@@ -221,4 +221,4 @@ def test_deletion_of_a_client_is_recorded_once_for_its_account(latchkey: TestApp
         delete_any_client.delete(app.id, actor="operator", reason="Phishing")
     told = record.newest_first(str(app.client.account_id), 10, kind=kinds.APPLICATION_DELETED)
     assert [(event.actor, event.reason) for event in told] == [("operator", "Phishing")]
-    assert Unfinished.count(unfinished.PARTITION) == 1
+    assert PendingTermination.count(pending_terminations.PARTITION) == 1

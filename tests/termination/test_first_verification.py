@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.accounts import email_links, unfinished
+from chalicelib.accounts import email_links, pending_terminations
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import find
 from chalicelib.oauth import clients, delete_client, grants
@@ -69,7 +69,7 @@ def test_killed_first_verification_is_finished_by_the_minutes_function(
         calls += is_proof or calls >= 0
         return answer
 
-    with dynamodb.sent_by(until_killed), pytest.raises(Killed):
+    with dynamodb.use_sender(until_killed), pytest.raises(Killed):
         verify(latchkey, squatter)
     assert count_active(squatter.account.id) != (0, 0, 0)
     latchkey.clock.forward(30)
@@ -79,7 +79,7 @@ def test_killed_first_verification_is_finished_by_the_minutes_function(
     latchkey.clock.forward(60)
     run_pending()
     assert latchkey.call("GET", "/v1/users/me", own.secret).status == 200
-    assert list(unfinished.all_there_are()) == []
+    assert list(pending_terminations.all_pending()) == []
 
 
 @pytest.mark.parametrize("by", ["proof", "link"])
@@ -96,7 +96,7 @@ def test_termination_of_many_applications_reaches_the_users_of_three(latchkey: T
     else:
         pending = password_reset.new(owner.account.id, {app.id for app in owned}, by="link")
         pending.save()
-        assert finish.first_slice(pending)
+        assert finish.run_first_slice(pending)
     assert list(clients.list_of_account(owner.account.id)) == []
     assert [Grant.get(grant.id).is_active() for grant in given] == [False] * delete_client.IMMEDIATE_MAX + [True] * 2
     run_pending()

@@ -19,7 +19,7 @@ def test_check_requests_public_url(latchkey: TestApp, receiver: Receiver) -> Non
         (receiver.url, "down"),
         ("", "unknown"),
     ):
-        with settings.in_use(replace(settings.current(), public_url=url)):
+        with settings.override(replace(settings.current(), public_url=url)):
             assert checks.check(no_overdue_delivery) == {
                 "api": found,
                 "oauth": found,
@@ -31,7 +31,7 @@ def test_check_requests_public_url(latchkey: TestApp, receiver: Receiver) -> Non
 def test_component_that_is_up_is_requested_every_five_minutes(latchkey: TestApp, receiver: Receiver) -> None:
     """Others are requested every minute, because API Gateway charges for requests."""
     receiver.statuses = [200]
-    with settings.in_use(replace(settings.current(), public_url=receiver.url.removesuffix("/hooks"))):
+    with settings.override(replace(settings.current(), public_url=receiver.url.removesuffix("/hooks"))):
         for _ in range(10):
             assert checks.check(no_overdue_delivery)["api"] == "up"
             latchkey.clock.forward(60)
@@ -54,7 +54,7 @@ def test_200_is_up_429_is_degraded_and_others_are_down(
 ) -> None:
     """Responses of API Gateway for a failing or missing function count as minutes down."""
     receiver.statuses = [status]
-    with settings.in_use(replace(settings.current(), public_url=receiver.url.removesuffix("/hooks"))):
+    with settings.override(replace(settings.current(), public_url=receiver.url.removesuffix("/hooks"))):
         checks.check(no_overdue_delivery)
     api, oauth = read_status(latchkey)["components"][:2]
     assert (api["state"], oauth["state"]) == (found, found)
@@ -67,7 +67,7 @@ def test_200_is_up_429_is_degraded_and_others_are_down(
 )
 def test_overdue_delivery_makes_webhooks_degraded_or_down(latchkey: TestApp, late_ms: int | None, found: str) -> None:
     """Five minutes are normal; half an hour is down."""
-    with settings.in_use(replace(settings.current(), public_url="")):
+    with settings.override(replace(settings.current(), public_url="")):
         assert checks.check(lambda _: late_ms)["webhooks"] == found
 
 
@@ -75,5 +75,8 @@ def test_overdue_delivery_makes_webhooks_degraded_or_down(latchkey: TestApp, lat
 def test_database_slower_than_a_second_is_degraded(latchkey: TestApp, takes_ms: int, found: str) -> None:
     """It responds, but too slowly."""
     times_ns = count(0, takes_ms * 1_000_000)
-    with settings.in_use(replace(settings.current(), public_url="")), clock.measured_by(lambda: next(times_ns)):
+    with (
+        settings.override(replace(settings.current(), public_url="")),
+        clock.use_monotonic_clock(lambda: next(times_ns)),
+    ):
         assert checks.check(no_overdue_delivery)["database"] == found

@@ -47,7 +47,7 @@ def test_unwritten_checks_are_written_with_next_check(latchkey: TestApp) -> None
     """As minutes in which the database was down."""
     store_check()
     send = dynamodb.sender()
-    with dynamodb.sent_by(fail_request):
+    with dynamodb.use_sender(fail_request):
         for _ in range(3):
             latchkey.clock.forward(60)
             store_check()

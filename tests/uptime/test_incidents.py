@@ -47,9 +47,9 @@ def test_feed_is_valid_rss(latchkey: TestApp) -> None:
     """RSS 2.0 with a link to itself, ids that are not links, and RFC 822 dates."""
     empty = ElementTree.fromstring(latchkey.call("GET", "/status.rss").body)  # noqa: S314 - our own
     assert empty.find("./channel/lastBuildDate") is None
-    first = incidents.open_one("Slow", "Looking.", [])
+    first = incidents.open_incident("Slow", "Looking.", [])
     latchkey.clock.forward(60)
-    incidents.open_one("Also slow", "Looking here, too.", [])
+    incidents.open_incident("Also slow", "Looking here, too.", [])
     latchkey.clock.forward(60)
     incidents.update(first.at, "Mended.", words.RESOLVED)
     process_cache.forget()
@@ -87,7 +87,7 @@ def test_incident_text_may_contain_lines_and_unicode(latchkey: TestApp) -> None:
 
 def test_closed_incident_cannot_be_updated(latchkey: TestApp) -> None:
     """Nor can one that does not exist."""
-    incident = incidents.open_one("Slow", "Looking.", [])
+    incident = incidents.open_incident("Slow", "Looking.", [])
     incidents.update(incident.at, "Mended.", words.RESOLVED)
     for incident_id in (incident.at, "inc_" + "0" * 20):
         with pytest.raises(errors.Conflict):

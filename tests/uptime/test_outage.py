@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import Unreachable, meaning
+from chalicelib.core.dynamodb.errors import Unreachable, classify_error
 from chalicelib.uptime import incidents
 from tests.support.console_client import ConsoleClient
 from tests.support.harness import TestApp
@@ -13,10 +13,10 @@ from tests.uptime.status_page import fail_request, read_cached_status, store_che
 def test_page_is_readable_while_database_is_down(latchkey: TestApp) -> None:
     """As HTML, JSON and RSS, with the last known history and a notice."""
     store_check()
-    incidents.open_one("Slow answers", "We are looking into it.", ["api"])
+    incidents.open_incident("Slow answers", "We are looking into it.", ["api"])
     assert "Slow answers" in ConsoleClient(latchkey).open("/status").text
     latchkey.clock.forward(60)
-    with dynamodb.sent_by(fail_request):
+    with dynamodb.use_sender(fail_request):
         page = ConsoleClient(latchkey).open("/status")
         body = latchkey.call("GET", "/status.json").json()
         feed = latchkey.call("GET", "/status.rss")
@@ -30,7 +30,7 @@ def test_page_is_readable_while_database_is_down(latchkey: TestApp) -> None:
 def test_new_process_without_database_has_no_history(latchkey: TestApp) -> None:
     """The page says that the history cannot be read."""
     latchkey.forget()
-    with dynamodb.sent_by(fail_request):
+    with dynamodb.use_sender(fail_request):
         page = ConsoleClient(latchkey).open("/status")
         body = latchkey.call("GET", "/status.json").json()
     assert page.status == 200
@@ -41,7 +41,7 @@ def test_new_process_without_database_has_no_history(latchkey: TestApp) -> None:
 FAULTS = {
     "silent": Unreachable("NoAnswer", "no answer", {}),
     **{
-        code: meaning({"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}})
+        code: classify_error({"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}})
         for code, status in (
             ("AccessDeniedException", 400),
             ("ResourceNotFoundException", 400),
@@ -70,7 +70,7 @@ def test_page_is_readable_after_any_database_error(latchkey: TestApp, fault: str
             return real(operation, request)
         raise FAULTS[fault]
 
-    with dynamodb.sent_by(send):
+    with dynamodb.use_sender(send):
         response = latchkey.call("GET", path)
     assert response.status == 200
     if path == "/status.json":
@@ -86,12 +86,12 @@ def test_one_request_in_five_seconds_waits_for_unreachable_database(latchkey: Te
         return fail_request(operation, request)
 
     store_check()
-    with dynamodb.sent_by(silent):
+    with dynamodb.use_sender(silent):
         for _ in range(3):
             assert read_cached_status(latchkey)["state"] == "down"
         of_one_reader = len(asked)
         latchkey.clock.forward(4)
         assert read_cached_status(latchkey)["state"] == "down"
-    assert (of_one_reader, len(asked)) == (dynamodb.AT_ONCE.unavailable, dynamodb.AT_ONCE.unavailable)
+    assert (of_one_reader, len(asked)) == (dynamodb.FAIL_FAST.unavailable, dynamodb.FAIL_FAST.unavailable)
     latchkey.clock.forward(1)
     assert read_cached_status(latchkey)["state"] == "up"

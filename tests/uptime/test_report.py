@@ -68,7 +68,7 @@ def test_page_counts_checked_days_only(latchkey: TestApp) -> None:
 def test_open_incident_determines_headline(latchkey: TestApp, api: str) -> None:
     """The page does not say that everything is up above an open incident."""
     store_check(api=api)
-    incidents.open_one("Slow answers", "We are looking into it.", ["api"])
+    incidents.open_incident("Slow answers", "We are looking into it.", ["api"])
     assert "All systems operational; ongoing incident below." in ConsoleClient(latchkey).open("/status").text
 
 
@@ -78,7 +78,7 @@ def test_status_page_is_not_rate_limited(latchkey: TestApp) -> None:
     for path in ("/status", "/status.json", "/status.rss"):
         response = latchkey.call("GET", path)
         assert (response.status, response.header("X-RateLimit-Limit")) == (200, "0")
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         latchkey.call("GET", "/status.json")
     assert calls.made == []
 
@@ -86,7 +86,7 @@ def test_status_page_is_not_rate_limited(latchkey: TestApp) -> None:
 def test_status_is_read_once_in_15_seconds(latchkey: TestApp) -> None:
     """The two reads are shared by all requests."""
     assert latchkey.call("GET", "/status.json").status == 200
-    with dynamodb.sent_by(fail_request):
+    with dynamodb.use_sender(fail_request):
         assert latchkey.call("GET", "/status.json").json()["history"] == "read"
     latchkey.clock.forward(1)
     assert latchkey.call("GET", "/status").status == 200

@@ -85,7 +85,7 @@ def sent(local: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sent]:
     made = Sent(local)
     monkeypatch.setattr(send_delivery, "send", made.send)
     monkeypatch.setattr(deliver, "CONCURRENT_ENDPOINTS_MAX", 1)
-    with clock.driven_by(local.clock):
+    with clock.use_wall_clock(local.clock):
         yield made
 
 
@@ -96,7 +96,7 @@ def create_dead_endpoints(account: Account, number: int) -> list[Endpoint]:
 
 def put(account: Account) -> None:
     """Create the deliveries of an account without sending them."""
-    fan_out.put(Event.from_raw_data(image) for image in images(account.id))
+    fan_out.enqueue(Event.from_raw_data(image) for image in images(account.id))
 
 
 def queue_events(latchkey: TestApp, account: Account, number: int) -> list[str]:

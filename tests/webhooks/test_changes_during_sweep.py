@@ -173,7 +173,7 @@ def test_failure_period_starts_with_first_consecutive_failure(local: TestApp, re
     """Ten failures disable the endpoint exactly a day after the first."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    message = fan_out.new(endpoint, ids.new("evt"), states.TEST, "{}", due_at=clock.now_ms())
+    message = fan_out.new_delivery(endpoint, ids.new("evt"), states.TEST, "{}", due_at=clock.now_ms())
     began_ms = clock.now_ms()
     for number in range(1, retry_schedule.FAILURES_MAX + 3):
         record_result.record_outcome(reload(endpoint), message, Outcome(clock.now_ms(), 5, 500))

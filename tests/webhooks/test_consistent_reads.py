@@ -15,7 +15,7 @@ from tests.webhooks.told import reload
 READS: dict[str, Callable[[Endpoint], object]] = {
     "listed": lambda endpoint: list(endpoints.of_account(endpoint.account_id)),
     "deleted": lambda endpoint: endpoints.delete_unverified(endpoint.account_id),
-    "owned": lambda endpoint: endpoints.owned(endpoint.account_id, endpoint.id),
+    "owned": lambda endpoint: endpoints.find_owned(endpoint.account_id, endpoint.id),
     "standing": lambda endpoint: delivery_queue.read_endpoints([(endpoint.account_id, endpoint.id)]),
     "tested": deliver.send_test,
     "caught_up": lambda endpoint: deliver._try_recent(endpoint, clock.now_ms(), clock.now_ms() + 1, ssrf_rule.resolve),
@@ -27,8 +27,8 @@ def test_decisive_reads_are_strongly_consistent(latchkey: TestApp, monkeypatch: 
     """Every such read of one or several items is strongly consistent."""
     monkeypatch.setattr(send_delivery, "send", lambda *_, **__: Outcome(clock.now_ms(), 5, 200))
     endpoint = endpoints.create(latchkey.account().id, url="https://example.com/", name="A", types=None)
-    fan_out.new(endpoint, "evt_" + "0" * 20, "key.created", "{}", due_at=0).save()
-    endpoint_lock.fall_behind(endpoint)
+    fan_out.new_delivery(endpoint, "evt_" + "0" * 20, "key.created", "{}", due_at=0).save()
+    endpoint_lock.mark_backlogged(endpoint)
     with record_calls() as calls:
         READS[what](reload(endpoint))
     reads = [request for operation, request in calls if operation in ("GetItem", "Query")]

@@ -68,7 +68,7 @@ def test_slow_endpoint_is_sent_to_by_sweep_only(local: TestApp, receiver: Receiv
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     event_ids = [happens(local, ada, "1")]
-    with clock.measured_by(lambda: 3 * 10**9 * len(receiver.received)):
+    with clock.use_monotonic_clock(lambda: 3 * 10**9 * len(receiver.received)):
         streamed(ada)
     assert reload(endpoint).slow
     event_ids.append(happens(local, ada, "2"))
@@ -100,9 +100,9 @@ def test_delivery_is_sent_again_after_crash_before_result(local: TestApp, receiv
     ada = local.account()
     endpoint_of(ada, receiver)
     event_id = happens(local, ada)
-    ((endpoint, _),) = fan_out.put(Event.from_raw_data(image) for image in images(ada.id))
+    ((endpoint, _),) = fan_out.enqueue(Event.from_raw_data(image) for image in images(ada.id))
     assert endpoint_lock.acquire(ada.id, endpoint.id) is not None
-    claimed = deliver._claimed(endpoint, event_id)
+    claimed = deliver._claim(endpoint, event_id)
     assert claimed is not None
     send_delivery.send(endpoint, claimed)
     # The function crashes here.
@@ -195,11 +195,11 @@ def test_longest_overdue_delivery_is_measured(local: TestApp, receiver: Receiver
     """The status page shows for how long the oldest delivery has been due."""
     ada = local.account()
     endpoint_of(ada, receiver)
-    assert delivery_queue.oldest_due_ms(clock.now_ms()) is None
+    assert delivery_queue.oldest_overdue_ms(clock.now_ms()) is None
     happens(local, ada)
-    fan_out.put(Event.from_raw_data(image) for image in images(ada.id))
+    fan_out.enqueue(Event.from_raw_data(image) for image in images(ada.id))
     local.clock.forward(90)
-    assert delivery_queue.oldest_due_ms(clock.now_ms()) == 90_000
+    assert delivery_queue.oldest_overdue_ms(clock.now_ms()) == 90_000
 
 
 def _delete_without_mark(account_id: str) -> None:

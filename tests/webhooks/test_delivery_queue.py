@@ -20,7 +20,7 @@ def endpoint(account_id: str = "acc_a", endpoint_id: str = "whk_1", **fields: An
 def queue_delivery(endpoint_id: str, number: int, due_at: int, account_id: str = "acc_a") -> str:
     """Store a pending delivery and return its id."""
     message_id = f"evt_{number:020}"
-    fan_out.new(endpoint(account_id, endpoint_id), message_id, "key.created", "{}", due_at=due_at).save()
+    fan_out.new_delivery(endpoint(account_id, endpoint_id), message_id, "key.created", "{}", due_at=due_at).save()
     return message_id
 
 
@@ -111,7 +111,7 @@ def test_lateness_counts_healthy_endpoints_only(latchkey: TestApp) -> None:
     """The oldest delivery of any lane counts, unless its receiver causes the delay."""
     account = latchkey.account()
     now_ms = clock.now_ms()
-    assert delivery_queue.oldest_due_ms(now_ms) is None
+    assert delivery_queue.oldest_overdue_ms(now_ms) is None
     waiting_there: list[tuple[str, int, dict[str, Any]]] = [
         *(("0", 9_000, {"failures": 1}), ("0", 3_000, {}), ("1", 5_000, {})),
         *(("2", 1_000, {}), ("3", 8_000, {"slow": True})),
@@ -121,10 +121,10 @@ def test_lateness_counts_healthy_endpoints_only(latchkey: TestApp) -> None:
         endpoint(account.id, key, **field).save()
         queue_delivery(key, number, now_ms - late_ms, account.id)
     queue_delivery(in_lane("3", skip=9), 9, now_ms - 9_000, "acc_gone")
-    assert delivery_queue.oldest_due_ms(now_ms) == 5_000
+    assert delivery_queue.oldest_overdue_ms(now_ms) == 5_000
     Endpoint(account.id, in_lane("1", skip=2)).delete()
-    assert delivery_queue.oldest_due_ms(now_ms) == 3_000
-    assert delivery_queue.oldest_due_ms(now_ms - 3_001) is None
+    assert delivery_queue.oldest_overdue_ms(now_ms) == 3_000
+    assert delivery_queue.oldest_overdue_ms(now_ms - 3_001) is None
 
 
 def test_lateness_search_reads_batches_within_time_limit(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_lateness_search_reads_batches_within_time_limit(latchkey: TestApp, monk
     for seconds, late_ms in ((0.005, None), (0.004, 50)):
         with monkeypatch.context() as patched:
             let_reading_take(seconds, latchkey, patched)
-            assert delivery_queue.oldest_due_ms(now_ms) == late_ms
+            assert delivery_queue.oldest_overdue_ms(now_ms) == late_ms
 
 
 def test_endpoints_are_read_by_account_and_id(latchkey: TestApp) -> None:

@@ -24,17 +24,17 @@ def test_endpoint_from_before_verification_receives_nothing(local: TestApp, rece
     """It receives neither later events nor pending deliveries, and is not listed."""
     eve = new_user(local, "Eve", verified=False)
     hook = endpoints.create(eve.account.id, url=receiver.url, name="Spy", types=None)
-    fan_out.put(record.since(eve.account.id, "evt_"))
+    fan_out.enqueue(record.since(eve.account.id, "evt_"))
     local.clock.forward(1)
     # As after a crash before its deletion.
     eve.account.update(actions=[type(eve.account).credentials_since.set(clock.now_ms())])
-    assert fan_out.put(record.since(eve.account.id, "evt_")) == []
+    assert fan_out.enqueue(record.since(eve.account.id, "evt_")) == []
     deliver.sweep(clock.now_ms() + 60_000)
     assert receiver.received == []
     assert list(endpoints.of_account(eve.account.id)) == []
-    assert fan_out.put_what_is_missing(clock.now_ms(), clock.now_ms() + 60_000) == 0
+    assert fan_out.enqueue_missing(clock.now_ms(), clock.now_ms() + 60_000) == 0
     with pytest.raises(errors.NotFound):
-        endpoints.owned(eve.account.id, hook.id)
+        endpoints.find_owned(eve.account.id, hook.id)
     assert all(each.state == "failed" for each in Delivery.query(hook.id))
 
 
@@ -43,18 +43,18 @@ def test_endpoint_of_suspended_account_receives_nothing(local: TestApp, receiver
     account = new_user(local).account
     hook = endpoints.create(account.id, url=receiver.url, name="Ledger", types=["account.renamed"])
     happens(local, account)
-    change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
+    change.set_tier_and_status(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     streamed(account)
     happens(local, account)
     streamed(account)
     deliver.sweep(clock.now_ms() + 60_000)
     assert receiver.received == []
     assert {each.state for each in Delivery.query(hook.id)} == {"failed"}
-    change.set_standing(account.id, tier=None, status=states.ACTIVE, actor="operator")
+    change.set_tier_and_status(account.id, tier=None, status=states.ACTIVE, actor="operator")
     told = happens(local, account)
     streamed(account)
     deliver.sweep(clock.now_ms() + 60_000)
-    fan_out.put_what_is_missing(clock.now_ms(), clock.now_ms() + 60_000)
+    fan_out.enqueue_missing(clock.now_ms(), clock.now_ms() + 60_000)
     assert receiver.ids == [told]
 
 
@@ -63,7 +63,7 @@ def test_deletion_of_suspended_account_is_delivered(local: TestApp, receiver: Re
     account = new_user(local).account
     endpoints.create(account.id, url=receiver.url, name="Ledger", types=[kinds.ACCOUNT_DELETED])
     for status in (states.SUSPENDED, states.ACTIVE):
-        change.set_standing(account.id, tier=None, status=status, actor="operator")
+        change.set_tier_and_status(account.id, tier=None, status=status, actor="operator")
     user = sessions.session_of(sessions.open_session(Account.get(account.id)))
     assert user is not None
     self_service.delete(user, caller=CALLER, password=PASSWORD)
@@ -99,7 +99,7 @@ def test_unverified_account_may_only_disable_and_delete(latchkey: TestApp, deed:
     """Other changes raise Conflict with the reason while the address is unverified."""
     account = new_user(latchkey, verified=False).account
     hook = endpoints.create(account.id, url="https://example.com/", name="A", types=None)
-    with settings.in_use(replace(settings.current(), mail_from=MAIL)):
+    with settings.override(replace(settings.current(), mail_from=MAIL)):
         with pytest.raises(errors.Conflict, match="Confirm your email"):
             DEEDS[deed](hook)
         endpoints.disable(hook, "account")

@@ -115,16 +115,16 @@ def test_lock_is_lost_when_endpoint_is_disabled_or_deleted(endpoint: Endpoint) -
 
 def test_backlog_is_cleared_unless_marked_again(latchkey: TestApp, endpoint: Endpoint) -> None:
     """A newer mark stays, and a deleted endpoint is not recreated."""
-    endpoint_lock.fall_behind(endpoint)
+    endpoint_lock.mark_backlogged(endpoint)
     seen = reload(endpoint)
     assert seen.behind_since == clock.now_ms()
     latchkey.clock.forward(1)
-    endpoint_lock.fall_behind(endpoint)
+    endpoint_lock.mark_backlogged(endpoint)
     endpoint_lock.clear_backlog(seen)
     assert reload(endpoint).behind_since == clock.now_ms()
     endpoint_lock.clear_backlog(reload(endpoint))
     assert reload(endpoint).behind_since is None
     Endpoint(endpoint.account_id, endpoint.id).delete()
-    endpoint_lock.fall_behind(endpoint)
+    endpoint_lock.mark_backlogged(endpoint)
     endpoint_lock.clear_backlog(seen)
     assert Endpoint.found(endpoint.account_id, endpoint.id) is None

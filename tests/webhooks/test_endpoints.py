@@ -6,8 +6,7 @@ import pytest
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
-from chalicelib.accounts.tables import Account
-from chalicelib.accounts.tables import OneTimeToken as Ticket
+from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.core import clock, errors, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import record
@@ -62,7 +61,7 @@ def test_form_creates_one_endpoint(latchkey: TestApp) -> None:
     new_endpoint(account, form="ticket")
     with pytest.raises(errors.Conflict, match="Its webhook is in the list"):
         new_endpoint(account, form="ticket")
-    assert (stored_count(account.id), Ticket.count()) == (1, 1)
+    assert (stored_count(account.id), OneTimeToken.count()) == (1, 1)
 
 
 def test_account_has_at_most_ten_endpoints(latchkey: TestApp) -> None:
@@ -78,7 +77,7 @@ def test_account_has_at_most_ten_endpoints(latchkey: TestApp) -> None:
     assert (last_event(account.id)[0], stored_count(account.id)) == ("webhook.deleted", 9)
     new_endpoint(account)
     assert stored_count(account.id) == 10
-    assert Ticket.count() == 0
+    assert OneTimeToken.count() == 0
 
 
 def test_deletion_is_recorded_once_with_actor(latchkey: TestApp) -> None:
@@ -90,7 +89,7 @@ def test_deletion_is_recorded_once_with_actor(latchkey: TestApp) -> None:
         kind, fields, by = last_event(account.id)
         assert (kind, fields["webhook"], by) == ("webhook.deleted", endpoint.id, shown)
         with pytest.raises(errors.NotFound, match="There is no such webhook"):
-            endpoints.owned(account.id, endpoint.id)
+            endpoints.find_owned(account.id, endpoint.id)
 
 
 def test_endpoints_are_listed_oldest_first_after_id(latchkey: TestApp) -> None:
@@ -106,10 +105,10 @@ def test_endpoints_are_listed_oldest_first_after_id(latchkey: TestApp) -> None:
     assert [each.id for each in endpoints.of_account(account.id, after=ids[0])] == ids[1:]
     assert len(list(endpoints.of_account(account.id, after=ids[0], limit=1))) == 1
     with pytest.raises(errors.NotFound):
-        endpoints.owned(account.id, old.id)
-    assert endpoints.owned(account.id, ids[0]).id == ids[0]
+        endpoints.find_owned(account.id, old.id)
+    assert endpoints.find_owned(account.id, ids[0]).id == ids[0]
     with pytest.raises(errors.NotFound):
-        endpoints.owned(account.id, COUNT)
+        endpoints.find_owned(account.id, COUNT)
     endpoints.delete_unverified(account.id)
     assert sorted(each.id for each in Endpoint.query(account.id)) == [COUNT, *ids]
     assert stored_count(account.id) == 3

@@ -102,7 +102,7 @@ def test_backlog_beyond_read_limit_does_not_hide_others(
     event_id = happens(local, bob)
     put(bob)
     local.clock.forward(60)
-    assert delivery_queue.oldest_due_ms(clock.now_ms()) == 60_000
+    assert delivery_queue.oldest_overdue_ms(clock.now_ms()) == 60_000
     query = Delivery.by_due.query
 
     def slowly(*arguments: Any, **named: Any) -> Iterator[Delivery]:
@@ -125,7 +125,7 @@ def test_dead_receiver_does_not_count_as_late(local: TestApp, sent: Sent) -> Non
     late = []
     for _ in range(10):
         local.clock.forward(60)
-        late.append(delivery_queue.oldest_due_ms(clock.now_ms()))
+        late.append(delivery_queue.oldest_overdue_ms(clock.now_ms()))
         deliver.sweep(clock.now_ms() + SWEEP_MS)
     assert late == [None] * 10
 

@@ -32,12 +32,12 @@ def events_of(*accounts: Account) -> list[Event]:
 
 def put(*accounts: Account) -> list[tuple[str, str]]:
     """Create the deliveries of all events of accounts; return the new ones by endpoint and id."""
-    return [(endpoint.id, delivery.id) for endpoint, delivery in fan_out.put(events_of(*accounts))]
+    return [(endpoint.id, delivery.id) for endpoint, delivery in fan_out.enqueue(events_of(*accounts))]
 
 
 def missing(until_after_ms: int = 1) -> int:
     """Create the deliveries that the stream lost."""
-    return fan_out.put_what_is_missing(clock.now_ms(), clock.now_ms() + until_after_ms)
+    return fan_out.enqueue_missing(clock.now_ms(), clock.now_ms() + until_after_ms)
 
 
 def test_event_is_queued_for_each_subscribed_endpoint(latchkey: TestApp) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.core import errors
 from chalicelib.idempotency import record
-from chalicelib.idempotency.record import Answer, Recording, Replayed
+from chalicelib.idempotency.record import Recording, Replayed, StoredResponse
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
 from tests.support.harness import TestApp
@@ -20,7 +20,7 @@ def recorded(account_id: str, content: bytes = b"") -> Recording[Endpoint]:
     once = record.once(
         account_id=account_id, lineage="x", place="POST /x", key="key", content=content, secret="lk_live_x"
     )
-    return Recording(once, lambda made: Answer(201, {}, f"v{made.version}", made.id))
+    return Recording(once, lambda made: StoredResponse(201, {}, f"v{made.version}", made.id))
 
 
 def create(account_id: str, content: bytes = b"") -> Endpoint:

@@ -32,8 +32,8 @@ def test_hourly_search_for_lost_events_ends_in_time(local: TestApp, receiver: Re
     ada = local.account()
     endpoint_of(ada, receiver)
     happens(local, ada)
-    assert fan_out.put_what_is_missing(clock.now_ms(), clock.now_ms()) == 0
-    assert fan_out.put_what_is_missing(clock.now_ms(), clock.now_ms() + 1) == 1
+    assert fan_out.enqueue_missing(clock.now_ms(), clock.now_ms()) == 0
+    assert fan_out.enqueue_missing(clock.now_ms(), clock.now_ms() + 1) == 1
 
 
 def test_event_lost_two_days_ago_is_found_within_a_day(local: TestApp, receiver: Receiver) -> None:

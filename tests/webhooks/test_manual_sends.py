@@ -48,7 +48,7 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def stored(endpoint: Endpoint, **fields: Any) -> Delivery:
     """Store a failed delivery, with the given fields replaced."""
-    made = fan_out.new(endpoint, ids.new("evt"), "key.created", "{}", due_at=1)
+    made = fan_out.new_delivery(endpoint, ids.new("evt"), "key.created", "{}", due_at=1)
     chosen = {"state": FAILED, "lane": None, "due_at": None, "tries": 10} | fields
     for name, value in chosen.items():
         setattr(made, name, value)
@@ -117,13 +117,13 @@ def test_concurrently_deleted_delivery_is_not_recreated(endpoint: Endpoint, dead
 @pytest.mark.parametrize("message_id", ["nonsense", "key_00000000000000000000", ""])
 def test_malformed_message_id_is_not_found_without_read(endpoint: Endpoint, message_id: str) -> None:
     """A malformed id is not found, without a database call."""
-    with telemetry.calls_watched() as calls, pytest.raises(errors.NotFound, match="no such delivery"):
-        deliver.delivery_of(endpoint, message_id)
+    with telemetry.record_calls() as calls, pytest.raises(errors.NotFound, match="no such delivery"):
+        deliver.find_delivery(endpoint, message_id)
     assert calls.made == []
     with pytest.raises(errors.NotFound):
-        deliver.delivery_of(endpoint, "evt_" + "0" * 20)
+        deliver.find_delivery(endpoint, "evt_" + "0" * 20)
     pending = stored(endpoint)
-    assert deliver.delivery_of(endpoint, pending.id).id == pending.id
+    assert deliver.find_delivery(endpoint, pending.id).id == pending.id
 
 
 DEEDS: list[Callable[[Endpoint], Delivery]] = [

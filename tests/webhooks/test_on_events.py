@@ -37,14 +37,14 @@ def test_missing_mark_is_restored_while_decisions_are_cached(
     image = recorded_event(ada, kinds.STANDING_CHANGED, tier="pro")
     at_ms = clock.now_ms()
     latchkey.clock.forward(after_s)
-    on_events.up([image])
+    on_events.process([image])
     assert stale_marks.is_marked(ada.id, at_ms) is is_marked
 
 
 def test_event_without_effect_on_decisions_sets_no_mark(latchkey: TestApp) -> None:
     """A new account name does not change what a credential may do."""
     ada = latchkey.account()
-    on_events.up([recorded_event(ada, kinds.ACCOUNT_RENAMED, name="B")])
+    on_events.process([recorded_event(ada, kinds.ACCOUNT_RENAMED, name="B")])
     assert not stale_marks.is_marked(ada.id, clock.now_ms())
 
 
@@ -52,7 +52,7 @@ def test_failed_mark_is_retried_by_stream(latchkey: TestApp) -> None:
     """The exception makes the stream bring the event again."""
     image = recorded_event(latchkey.account(), kinds.STANDING_CHANGED, tier="pro")
     with fail_calls("UpdateItem"), pytest.raises(Unreachable):
-        on_events.up([image])
+        on_events.process([image])
 
 
 def test_unreadable_event_is_skipped_and_counted(latchkey: TestApp) -> None:
@@ -62,9 +62,9 @@ def test_unreadable_event_is_skipped_and_counted(latchkey: TestApp) -> None:
     unreadable = [{**image, "type": {"S": "account.eaten"}}, {**image, "at": {"N": "soon"}}, {"id": {"S": None}}, {}]
     stream = io.StringIO()
     telemetry.write_to(stream)
-    on_events.up([{**image, "id": {"S": "quota#1"}}])
+    on_events.process([{**image, "id": {"S": "quota#1"}}])
     assert stream.getvalue() == ""
-    on_events.up([*unreadable, image])
+    on_events.process([*unreadable, image])
     telemetry.write_to(None)
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     counted = [line["task"] for line in lines if line.get("BackgroundFaults") == 1]
@@ -81,7 +81,7 @@ def test_event_for_failing_endpoint_is_left_to_sweep(local: TestApp, receiver: R
     value = {"failures": Endpoint.failures.set(1), "slow": Endpoint.slow.set(True)}
     Endpoint(ada.id, left.id).update(actions=[value.get(why, Endpoint.behind_since.set(1))])
     event_id = happens(local, ada)
-    on_events.up(images(ada.id))
+    on_events.process(images(ada.id))
     assert (delivery(left, event_id).state, delivery(prompt, event_id).state) == (PENDING, DELIVERED)
     assert reload(left).behind_since == clock.now_ms()
     assert reload(prompt).behind_since is None
@@ -94,8 +94,8 @@ def test_immediate_sending_ends_after_five_seconds(local: TestApp, receiver: Rec
     for number in range(9):
         happens(local, ada, str(number))
     began_ms = clock.now_ms()
-    with clock.driven_by(lambda: began_ms + 1_000 * len(receiver.received)):
-        on_events.up(images(ada.id))
+    with clock.use_wall_clock(lambda: began_ms + 1_000 * len(receiver.received)):
+        on_events.process(images(ada.id))
     assert len(receiver.received) == 5
     assert [each.state for each in Delivery.query(endpoint.id)] == [DELIVERED] * 5 + [PENDING] * 4
 
@@ -107,7 +107,9 @@ def test_endpoints_of_deleted_account_are_deleted_after_its_event(local: TestApp
         endpoint_of(ada, receiver, [kinds.ACCOUNT_DELETED])
     other = endpoint_of(bob, receiver)
     local.clock.forward(1)
-    on_events.up([recorded_event(ada, kinds.ACCOUNT_DELETED), recorded_event(bob, kinds.ACCOUNT_RENAMED, name="B")])
+    on_events.process(
+        [recorded_event(ada, kinds.ACCOUNT_DELETED), recorded_event(bob, kinds.ACCOUNT_RENAMED, name="B")]
+    )
     assert list(endpoints.of_account(ada.id)) == []
     assert reload(other).id == other.id
     assert [event.actor for event in record.newest_first(ada.id, 2)] == ["latchkey", "latchkey"]

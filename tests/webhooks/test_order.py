@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.api import background
 from chalicelib.core import clock
-from chalicelib.core.dynamodb.errors import Unreachable, WireError
+from chalicelib.core.dynamodb.errors import DynamoDBError, Unreachable
 from chalicelib.webhooks import deliver, endpoint_lock, endpoints, fan_out
 from chalicelib.webhooks.states import PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
@@ -37,7 +37,7 @@ def test_sweep_sends_deliveries_created_after_it_read_queue(local: TestApp, sent
     endpoint = endpoint_of(ada, receiver)
     event_ids = [happens(local, ada, "1")]
     put(ada)
-    endpoint_lock.fall_behind(endpoint)
+    endpoint_lock.mark_backlogged(endpoint)
     local.clock.forward(30)
 
     def meanwhile() -> None:
@@ -100,7 +100,7 @@ def test_single_database_error_keeps_order(
     fails_at(monkeypatch, owner, name, turn_of)
     try:
         streamed(ada)
-    except WireError:
+    except DynamoDBError:
         streamed(ada)
     event_ids.append(happens(local, ada, "later"))
     streamed(ada)
@@ -115,7 +115,7 @@ def test_busy_endpoint_clears_backlog_within_time_limit(local: TestApp, sent: Se
     """Only time limits the work on an endpoint; afterwards events are sent immediately again."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
-    endpoint_lock.fall_behind(endpoint)
+    endpoint_lock.mark_backlogged(endpoint)
     for number in range(130):
         happens(local, ada, f"Ada {number}")
     streamed(ada)

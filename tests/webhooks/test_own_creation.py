@@ -25,7 +25,7 @@ def test_search_for_lost_events_skips_own_creation(local: TestApp, receiver: Rec
     """The event does not count as lost."""
     endpoint = endpoint_of(local.account(), receiver, [kinds.WEBHOOK_CREATED])
     local.clock.forward(1)
-    assert fan_out.put_what_is_missing(clock.now_ms(), clock.now_ms() + 10_000) == 0
+    assert fan_out.enqueue_missing(clock.now_ms(), clock.now_ms() + 10_000) == 0
     assert list(fan_out.of_endpoint(endpoint.id, 10)) == []
 
 

@@ -16,7 +16,7 @@ def test_message_contains_type_timestamp_and_event(latchkey: TestApp) -> None:
     happens(latchkey, ada, "Zoë")
     latchkey.clock.forward(60)
     (event, *_) = record.newest_first(ada.id, 1)
-    data = json.dumps(record.shown(event), separators=(",", ":"), ensure_ascii=False)
+    data = json.dumps(record.render(event), separators=(",", ":"), ensure_ascii=False)
     assert payload.of_event(event) == (
         f'{{"type":"account.renamed","timestamp":"{clock.iso(event.at)}","data":{data}}}'
     )
@@ -27,7 +27,7 @@ def test_stored_body_is_sent_unchanged(latchkey: TestApp) -> None:
     """To the byte, including whitespace and bodies without data."""
     endpoint = Endpoint("acc_x", "whk_x", url="https://example.com/", name="x", created_at=0, enabled_at=0)
     for body in ('{"type": "x",  "data": {"type": "key.created", "actor": "key_x", "reason": null}}', '{"type":"x"}'):
-        assert payload.body_of(fan_out.new(endpoint, "evt_x", "x", body, due_at=0)) == body
+        assert payload.body_of(fan_out.new_delivery(endpoint, "evt_x", "x", body, due_at=0)) == body
 
 
 def test_test_message_contains_time_and_endpoint(latchkey: TestApp) -> None:

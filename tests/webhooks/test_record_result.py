@@ -24,7 +24,7 @@ def endpoint(latchkey: TestApp) -> Endpoint:
 
 def stored(endpoint: Endpoint) -> Delivery:
     """Store a claimed delivery."""
-    made = fan_out.new(endpoint, ids.new("evt"), "key.created", "{}", due_at=clock.now_ms())
+    made = fan_out.new_delivery(endpoint, ids.new("evt"), "key.created", "{}", due_at=clock.now_ms())
     made.claimed_until = clock.now_ms() + MINUTE_MS
     made.save()
     return made
@@ -56,7 +56,7 @@ def test_failed_delivery_is_due_again_and_unclaimed(latchkey: TestApp, endpoint:
     """After a minute, or as Retry-After says, within the schedule from its creation."""
     sent = stored(endpoint)
     latchkey.clock.forward(3_600)
-    with randomness.drawn_from(lambda bound: bound // 2):
+    with randomness.use_generator(lambda bound: bound // 2):
         record_result.record_outcome(endpoint, sent, outcome(500))
         found = delivery(endpoint, sent.id)
         assert [found.state, found.tries, found.claimed_until] == [PENDING, 1, None]

@@ -95,7 +95,7 @@ def test_retry_after_cannot_exceed_schedule(local: TestApp, receiver: Receiver) 
 def test_malformed_retry_after_is_ignored(nonsense: str) -> None:
     """A malformed Retry-After leaves the schedule as it is."""
     now_ms = 1_640_000_000_000
-    asked_ms = retry_schedule.asked_for_ms(nonsense, now_ms)
+    asked_ms = retry_schedule.parse_retry_after_ms(nonsense, now_ms)
     assert asked_ms <= now_ms
     assert (retry_schedule.next_attempt_at_ms(1, now_ms, not_before_ms=asked_ms) or 0) - now_ms <= 66_000
 
@@ -105,7 +105,7 @@ def test_malformed_retry_after_is_ignored(nonsense: str) -> None:
 )
 def test_retry_after_accepts_all_http_date_formats(date: str) -> None:
     """All three date formats are accepted (RFC 9110 §5.6.7)."""
-    assert retry_schedule.asked_for_ms(date, 0) == 784_111_777_000
+    assert retry_schedule.parse_retry_after_ms(date, 0) == 784_111_777_000
 
 
 def test_delivery_fails_after_ten_attempts_in_three_days(local: TestApp, receiver: Receiver) -> None:

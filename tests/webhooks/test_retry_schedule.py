@@ -23,7 +23,7 @@ def test_each_delay_is_that_of_guide_with_jitter(tries: int, wait_ms: int) -> No
     assert "about 1, 5 and 30 minutes, 2, 5, 10, 14, 18 and 22 hours" in GUIDE
     assert "each a tenth\n  sooner or later" in GUIDE
     for drawn, factor in ((lambda _: 0, 0.9), (lambda bound: bound // 2, 1), (lambda bound: bound - 1, 1.1)):
-        with randomness.drawn_from(drawn):
+        with randomness.use_generator(drawn):
             assert retry_schedule.next_attempt_at_ms(tries, NOW_MS) == NOW_MS + round(wait_ms * factor)
 
 
@@ -38,7 +38,7 @@ def test_tenth_attempt_is_the_last() -> None:
 
 def test_retry_after_only_postpones_attempt() -> None:
     """Until the given time, at most three days after the schedule began."""
-    with randomness.drawn_from(lambda bound: bound // 2):
+    with randomness.use_generator(lambda bound: bound // 2):
         first_ms = NOW_MS + MINUTE_MS
         for asked_ms, at_ms in ((0, first_ms), (first_ms - 1, first_ms), (first_ms + 1, first_ms + 1)):
             assert retry_schedule.next_attempt_at_ms(1, NOW_MS, not_before_ms=asked_ms) == at_ms
@@ -61,7 +61,7 @@ def test_retry_after_only_postpones_attempt() -> None:
 )
 def test_retry_after_is_parsed_relative_to_now(retry_after: str, after_ms: int | None) -> None:
     """Seconds or a future date; 0 for anything else."""
-    asked_ms = retry_schedule.asked_for_ms(retry_after, NOW_MS)
+    asked_ms = retry_schedule.parse_retry_after_ms(retry_after, NOW_MS)
     assert asked_ms == (0 if after_ms is None else NOW_MS + after_ms)
 
 
@@ -93,7 +93,7 @@ def test_endpoint_is_disabled_after_ten_failures_and_a_day(failures: int, for_ms
 @pytest.mark.parametrize("tries", [1, 9])
 def test_any_retry_after_leads_to_attempt_within_three_days(header: str, tries: int) -> None:
     """For every value: no error and no time out of bounds."""
-    asked_ms = retry_schedule.asked_for_ms(header, NOW_MS)
+    asked_ms = retry_schedule.parse_retry_after_ms(header, NOW_MS)
     next_ms = retry_schedule.next_attempt_at_ms(tries, NOW_MS, not_before_ms=asked_ms, since_ms=NOW_MS)
     assert next_ms is not None
     assert NOW_MS < next_ms <= NOW_MS + retry_schedule.SCHEDULE_MS

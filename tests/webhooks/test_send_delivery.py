@@ -20,7 +20,7 @@ BODY = '{"type":"key.created","timestamp":"2021-12-20T10:00:00Z","data":{}}'
 def one(latchkey: TestApp, receiver: Receiver) -> tuple[Endpoint, Delivery]:
     """Return an endpoint and a delivery to it."""
     endpoint = endpoint_of(latchkey.account(), receiver)
-    return endpoint, fan_out.new(endpoint, "evt_x", "key.created", BODY, due_at=0)
+    return endpoint, fan_out.new_delivery(endpoint, "evt_x", "key.created", BODY, due_at=0)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_first_thousand_bytes_of_response_are_kept(local: TestApp, receiver: Rec
 def test_outcome_has_time_duration_and_retry_after(local: TestApp, receiver: Receiver) -> None:
     """In whole milliseconds."""
     receiver.headers = {"Retry-After": "60"}
-    with clock.measured_by(lambda: 2_999_999 * len(receiver.received)):
+    with clock.use_monotonic_clock(lambda: 2_999_999 * len(receiver.received)):
         outcome = send_delivery.send(*one(local, receiver))
     assert (outcome.at_ms, outcome.took_ms, outcome.not_before_ms) == (clock.now_ms(), 2, clock.now_ms() + 60_000)
 
@@ -115,7 +115,7 @@ def test_unredacted_stored_body_is_sent_redacted(local: TestApp, receiver: Recei
     endpoint, _ = one(local, receiver)
     data = {"type": "key.revoked", "actor": "acc_admin", "source_ip": "203.0.113.7", "reason": "Because", "æ": 1}
     whole = {"type": "key.revoked", "timestamp": "2021-12-20T10:00:00Z", "data": data}
-    send_delivery.send(endpoint, fan_out.new(endpoint, "evt_x", "key.revoked", json.dumps(whole), due_at=0))
+    send_delivery.send(endpoint, fan_out.new_delivery(endpoint, "evt_x", "key.revoked", json.dumps(whole), due_at=0))
     (sent,) = receiver.received
     shown = {"type": "key.revoked", "actor": "admin", "source_ip": None, "reason": None, "æ": 1}
     assert json.loads(sent.body) == {**whole, "data": shown}

@@ -50,7 +50,7 @@ def sent(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Sent:
 
 def queue_delivery(endpoint: Endpoint, due_after_ms: int = 0) -> Delivery:
     """Store a pending delivery."""
-    made = fan_out.new(endpoint, ids.new("evt"), "key.created", "{}", due_at=clock.now_ms() + due_after_ms)
+    made = fan_out.new_delivery(endpoint, ids.new("evt"), "key.created", "{}", due_at=clock.now_ms() + due_after_ms)
     made.save()
     return made
 
@@ -69,17 +69,17 @@ def sweep() -> int:
 def test_due_delivery_is_claimed_for_a_minute(endpoint: Endpoint, due_after_ms: int, is_claimed: bool) -> None:
     """By one function, and not after it is delivered."""
     pending = queue_delivery(endpoint, due_after_ms)
-    claimed = deliver._claimed(endpoint, pending.id)
+    claimed = deliver._claim(endpoint, pending.id)
     assert (claimed is not None) is is_claimed
     if claimed is not None:
         until_ms = clock.now_ms() + MINUTE_MS
         assert (claimed.due_at, claimed.claimed_until, claimed.body) == (until_ms, until_ms, "{}")
         assert delivery(endpoint, pending.id).due_at == until_ms
-        assert deliver._claimed(endpoint, pending.id) is None
+        assert deliver._claim(endpoint, pending.id) is None
     over = queue_delivery(endpoint)
     over.update(actions=[Delivery.state.set(DELIVERED)])
-    assert deliver._claimed(endpoint, over.id) is None
-    assert deliver._claimed(endpoint, "evt_unknown") is None
+    assert deliver._claim(endpoint, over.id) is None
+    assert deliver._claim(endpoint, "evt_unknown") is None
     assert Delivery.count(endpoint.id) == 2
 
 
@@ -203,7 +203,7 @@ def test_sweep_reads_deliveries_of_last_five_minutes_again(
     tried, later, seen = queue_delivery(endpoint), queue_delivery(endpoint, 1), queue_delivery(endpoint)
     tried.update(actions=[Delivery.tries.set(1), Delivery.lane.remove()])
     later.update(actions=[Delivery.lane.remove()])
-    endpoint_lock.fall_behind(endpoint)
+    endpoint_lock.mark_backlogged(endpoint)
     assert sweep() == 1
     assert sent.ids == ([seen.id, unseen.id] if is_sent else [seen.id])
     assert reload(endpoint).behind_since is None
@@ -225,7 +225,7 @@ def test_backlog_during_sending_is_processed_until_clear(endpoint: Endpoint, sen
 
     sent.before = queue_more
     again = queue_delivery(endpoint)
-    endpoint_lock.fall_behind(endpoint)
+    endpoint_lock.mark_backlogged(endpoint)
     sweep()
     assert sent.ids == [seen.id, again.id, unseen.id, *(each.id for each in more)]
 

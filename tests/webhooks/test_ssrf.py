@@ -42,7 +42,9 @@ INSIDE = [
 def sent(latchkey: TestApp, server: NameServer, url: str = "https://rebind.example/hooks") -> send_delivery.Outcome:
     """Send a message to a host name of that server."""
     endpoint = Endpoint("acc_x", "whk_x", url=url, name="x", created_at=0, enabled_at=0)
-    return send_delivery.send(endpoint, fan_out.new(endpoint, "evt_x", "key.created", "{}", due_at=0), server.resolve)
+    return send_delivery.send(
+        endpoint, fan_out.new_delivery(endpoint, "evt_x", "key.created", "{}", due_at=0), server.resolve
+    )
 
 
 @pytest.mark.parametrize("address", INSIDE)

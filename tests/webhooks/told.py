@@ -92,4 +92,4 @@ def delivery(endpoint: Endpoint, message_id: str) -> Delivery:
 
 def reload(endpoint: Endpoint) -> Endpoint:
     """Read an endpoint."""
-    return endpoints.owned(endpoint.account_id, endpoint.id)
+    return endpoints.find_owned(endpoint.account_id, endpoint.id)

@@ -30,7 +30,7 @@ def rename(request: PageRequest) -> Redirect:
 
 def change_email(request: PageRequest) -> Redirect:
     """Send a confirmation link to a new email address."""
-    self_service.ask_for_email(
+    self_service.request_email_change(
         request.user,
         caller=caller_of(request),
         password=request.text("password"),
@@ -56,7 +56,7 @@ def change_password(request: PageRequest) -> Redirect:
 def send_verification(request: PageRequest) -> Redirect:
     """Send the link that verifies the email address again."""
     account = request.user.account
-    if not unverified.is_unproven(account):
+    if not unverified.must_verify_email(account):
         return Redirect("/settings/account")
     sign_up.send_verification(account, networks=networks_of(request), base_url=request.base_url)
     return Redirect("/settings/account", "verification-sent")
@@ -65,6 +65,6 @@ def send_verification(request: PageRequest) -> Redirect:
 def delete(request: PageRequest) -> Redirect:
     """Delete the account."""
     ending = self_service.delete(request.user, caller=caller_of(request), password=request.text("password"))
-    finish.first_slice(ending)
+    finish.run_first_slice(ending)
     request.set_cookie(SESSION, "", max_age_s=0)
     return Redirect("/login", "deleted")

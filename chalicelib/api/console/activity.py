@@ -56,11 +56,11 @@ def show_activity(request: PageRequest) -> Render:
 
 def row(event: Event, named: dict[str, str], *, whole: bool) -> Row:
     """Return a row of the list: the `whole` event for administrators, else the fields that its account may see."""
-    shown = record.shown_whole(event) if whole else record.shown(event)
+    shown = record.render_unredacted(event) if whole else record.render(event)
     return Row(
         event.at,
         event.id,
-        kinds.WORDS.get(event.type, event.type),
+        kinds.LABELS.get(event.type, event.type),
         _details(event, named),
         named.get(shown["actor"]) or _actor(shown["actor"]),
         shown["source_ip"],
@@ -111,9 +111,9 @@ def _moment(changed: dict[str, str], field: str) -> str:
 _ACTORS = {
     actors.OPERATOR: "The operator of this API",
     actors.ADMIN: "An administrator",
-    actors.STRANGER: "Not signed in",
-    actors.WATCH: "System",
-    notable.LATCHKEY: "System",
+    actors.ANONYMOUS: "Not signed in",
+    actors.DETECTION: "System",
+    notable.SYSTEM: "System",
 }
 _KINDS_OF_ACTORS = {"ses": "Another session", "key": "An API key", "tok": "An application", "app": "The application"}
 

@@ -147,7 +147,7 @@ def revoke_key(request: PageRequest, account_id: str, key_id: str) -> Redirect:
 def _change(request: PageRequest, account_id: str, *, status: str | None) -> Redirect:
     admin = admin_of(request)
     account = find.account_by_id(account_id)
-    change.set_standing(
+    change.set_tier_and_status(
         account.id,
         tier=None if status else tiers.BY_NAME[request.check("tier", TIER)],
         status=status,
@@ -161,7 +161,7 @@ def _change(request: PageRequest, account_id: str, *, status: str | None) -> Red
 def administrator_with_reason(request: PageRequest) -> Iterator[tuple[Account, str]]:
     """Record the administrator and the form's reason in every event of the `with` block."""
     admin, reason = admin_of(request), str(request.check("reason", REASON))
-    with actors.administrator(admin.id, reason):
+    with actors.act_as_administrator(admin.id, reason):
         yield admin, reason
 
 

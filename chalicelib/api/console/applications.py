@@ -40,14 +40,14 @@ def show_applications(request: PageRequest) -> Render:
 
 def show_new_application(request: PageRequest) -> Render:
     """Show the form for a new application."""
-    unverified.check_proven(request.user.account)
+    unverified.require_verified_email(request.user.account)
     return Render("application_new", {"ticket": randomness.base62(30)})
 
 
 def register(request: PageRequest) -> Render:
     """Register an application and show its secret once."""
     account = request.user.account
-    unverified.check_proven(account)
+    unverified.require_verified_email(account)
     kind = request.check("kind", KIND)
     grant_types = {clients.CODE, clients.REFRESH, clients.DEVICE}
     registration = clients.register(
@@ -73,7 +73,7 @@ def show_application(request: PageRequest, client_id: str) -> Render:
 
 def change(request: PageRequest, client_id: str) -> Redirect:
     """Change the name, the redirect URIs and whether PKCE is required."""
-    unverified.check_proven(request.user.account)
+    unverified.require_verified_email(request.user.account)
     client = clients.get_of_account(request.user.account.id, client_id)
     clients.update(client, name=request.check("name", NAME), uris=_uris(request), pkce_required=_pkce(request))
     return Redirect(f"{HOME}/{client_id}", "application-changed")
@@ -99,7 +99,7 @@ def confirm_rotate_secret(request: PageRequest, client_id: str) -> Render:
 
 def rotate_secret(request: PageRequest, client_id: str) -> Render:
     """Rotate the secret of the application and show the new one once."""
-    unverified.check_proven(request.user.account)
+    unverified.require_verified_email(request.user.account)
     client = clients.get_of_account(request.user.account.id, client_id)
     if client.is_public:
         raise errors.Conflict("A public application has no secret.")
@@ -142,7 +142,7 @@ def _connected(request: PageRequest) -> list[Connected]:
     account = request.user.account
     connections: dict[str, tuple[set[str], int]] = {}
     for grant in grants.of_account(account.id):
-        if account.has_ended(grant.created_at):
+        if account.predates_verification(grant.created_at):
             continue
         # A client has a grant per device; its scopes are those of all its grants.
         others, _ = connections.get(grant.client_id, (set(), 0))

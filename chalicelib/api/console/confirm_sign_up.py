@@ -1,7 +1,7 @@
 """Confirm a sign-up by its link: with a button in the browser that signed up, with a new password elsewhere."""
 
 from chalicelib.accounts import password_attempts, password_rules, passwords, pending_sign_up
-from chalicelib.accounts.tables import OneTimeToken as Ticket
+from chalicelib.accounts.tables import OneTimeToken
 from chalicelib.api.console.callers import caller_of, message_of
 from chalicelib.api.console.entry import NAME, next_path, redirect_to_log_in, start_session
 from chalicelib.api.console.outcomes import Redirect, Render
@@ -9,7 +9,7 @@ from chalicelib.api.console.page_request import PageRequest
 from chalicelib.core import errors
 
 
-def show_sign_up(request: PageRequest, secret: str, ticket: Ticket) -> Render:
+def show_sign_up(request: PageRequest, secret: str, ticket: OneTimeToken) -> Render:
     """Show a button, or in another browser a form for a new password."""
     if _is_same_browser(request, ticket):
         next_path(request, ticket.after or "")
@@ -17,7 +17,7 @@ def show_sign_up(request: PageRequest, secret: str, ticket: Ticket) -> Render:
     return _password_page(secret, ticket)
 
 
-def confirm_sign_up(request: PageRequest, secret: str, ticket: Ticket) -> Render | Redirect:
+def confirm_sign_up(request: PageRequest, secret: str, ticket: OneTimeToken) -> Render | Redirect:
     """Create the account, and start a session in the browser that signed up.
 
     In another browser the password from the sign-up is discarded, and the link alone starts no session: the address may
@@ -46,15 +46,15 @@ def hash_password(request: PageRequest, password: str, *, email: str, name: str)
     """
     password_rules.check_format(password)
     password_attempts.count_by_network(caller_of(request))
-    return passwords.hashed(password_rules.validate(password, email=email, name=name))
+    return passwords.hash_password(password_rules.validate(password, email=email, name=name))
 
 
-def _is_same_browser(request: PageRequest, ticket: Ticket) -> bool:
+def _is_same_browser(request: PageRequest, ticket: OneTimeToken) -> bool:
     return pending_sign_up.is_same_browser(ticket, request.browser())
 
 
 def _password_page(
-    secret: str, ticket: Ticket, *, name: str | None = None, error: errors.LatchkeyError | None = None
+    secret: str, ticket: OneTimeToken, *, name: str | None = None, error: errors.LatchkeyError | None = None
 ) -> Render:
     values = {
         "ticket": secret,

@@ -39,7 +39,7 @@ def decide(request: PageRequest) -> Render | ExternalRedirect:
     if request.text("decision") != "allow":
         denied = authorize.build_error_redirect(asking, request.base_url, access_denied())
         return ExternalRedirect(denied.location if was_shown else denied.location_for(account), denied.client_name)
-    unverified.check_proven(account)
+    unverified.require_verified_email(account)
     if not was_shown:
         # The client's name, redirect URI or scopes changed while the page was open.
         return _consent_page(request, asking, parameters, problem=CHANGED, status=409)
@@ -68,7 +68,7 @@ def decide_device(request: PageRequest) -> Render:
     try:
         pending = device.find_pending(user_code)
         if is_allowed:
-            unverified.check_proven(account)
+            unverified.require_verified_email(account)
             if request.text("shown") != pending.page_digest:
                 return _device_page(pending, problem=CHANGED, status=409)
             device.approve(pending, account.id)
@@ -110,12 +110,12 @@ def _respond(
                 asking, request.base_url, OAuthError("login_required", "The user isn't logged in.")
             )
         raise LogInFirst
-    if asking.needs_consent(account) or unverified.is_unproven(account):
+    if asking.needs_consent(account) or unverified.must_verify_email(account):
         if is_silent:
             raise authorize.build_error_redirect(
                 asking, request.base_url, OAuthError("consent_required", "The user has to give consent.")
             )
-        unverified.check_proven(account)
+        unverified.require_verified_email(account)
         return _consent_page(request, asking, parameters)
     if request.exchange.is_head:
         # A HEAD request must not create a grant or a code.

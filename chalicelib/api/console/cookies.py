@@ -20,7 +20,7 @@ def of_request(exchange: RequestContext) -> dict[str, str]:
     cookies: dict[str, str] = {}
     # HTTP/2 clients may split the header into several fields (RFC 9113 §8.2.3).
     for pair in client_address.joined(exchange.request, "cookie", "; ").split(";"):
-        name, equals, value = http_syntax.trimmed(pair).partition("=")
+        name, equals, value = http_syntax.trim(pair).partition("=")
         if equals and http_syntax.is_token(name) and value.isascii():
             cookies.setdefault(name, value)
     return cookies

@@ -6,7 +6,7 @@ from urllib.parse import quote, unquote
 from chalicelib.accounts import email_sender, sessions
 from chalicelib.accounts import log_in as logging_in
 from chalicelib.accounts import sign_up as signing_up
-from chalicelib.accounts.email_not_sent import MailNotSent
+from chalicelib.accounts.email_not_sent import EmailNotSent
 from chalicelib.api.console.callers import caller_of, message_of, networks_of
 from chalicelib.api.console.cookies import BROWSER, DEVICE, DEVICE_S, EMAIL, SESSION, SESSION_S
 from chalicelib.api.console.outcomes import Redirect, Render
@@ -44,7 +44,7 @@ def sign_up(request: PageRequest) -> Render:
             request=signing_up.SignUpRequest(networks_of(request), request.browser(), after),
             base_url=request.base_url,
         )
-    except (errors.InvalidRequest, errors.RateLimited, MailNotSent) as error:
+    except (errors.InvalidRequest, errors.RateLimited, EmailNotSent) as error:
         return request.reject_form(
             error, Render("signup", {"email": email, "name": name, "next": after, "problem": None})
         )
@@ -78,7 +78,7 @@ def start_session(request: PageRequest, account: "Account") -> None:
     for name in (BROWSER, EMAIL):
         if request.cookie(name):
             request.set_cookie(name, "", max_age_s=0)
-    if not sessions.knows_device(request.cookie(DEVICE), account):
+    if not sessions.is_known_device(request.cookie(DEVICE), account):
         remember_device(request, account)
 
 
@@ -114,7 +114,7 @@ def forgot(request: PageRequest) -> Render:
     if not email_sender.is_configured():
         return _forgot_page(email)
     try:
-        signing_up.ask_for_reset(email=email, caller=caller_of(request), base_url=request.base_url)
+        signing_up.request_password_reset(email=email, caller=caller_of(request), base_url=request.base_url)
     except (errors.InvalidRequest, errors.RateLimited) as error:
         return request.reject_form(error, _forgot_page(email))
     return _forgot_page(email, sent=True)

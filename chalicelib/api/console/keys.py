@@ -15,7 +15,7 @@ from chalicelib.core import clock, errors, randomness
 from chalicelib.credentials import change, find, issue, on_anomaly, revoke, rotate, scopes
 from chalicelib.credentials.principal import Principal
 from chalicelib.credentials.tables import Credential
-from chalicelib.credentials.unused_scopes import LOOKED_BACK_S, Advice, advise
+from chalicelib.credentials.unused_scopes import PERIOD_S, Advice, advise
 from chalicelib.detection import leak_policy
 from chalicelib.limits import tiers
 from chalicelib.limits.counter_items import counter_of
@@ -50,20 +50,20 @@ def show_keys(request: PageRequest) -> Render:
     rows = [replace(_row(key, used), advice=advised.get(key.id)) for key in reversed(found)]
     live = [row for row in rows if row.state in ("live", "retiring")]
     inactive = [row for row in rows if row.state not in ("live", "retiring")]
-    return Render("keys", {"live": live, "inactive": inactive, "unverified": unverified.is_unproven(account)})
+    return Render("keys", {"live": live, "inactive": inactive, "unverified": unverified.must_verify_email(account)})
 
 
 def show_new_key(request: PageRequest) -> Render:
     """Show the form for a new key."""
     account = request.user.account
-    unverified.check_proven(account)
-    offered = [scope for scope in labels.SCOPES if scope in scopes.held_by(scopes.ALL, admin=account.admin)]
+    unverified.require_verified_email(account)
+    offered = [scope for scope in labels.SCOPES if scope in scopes.effective(scopes.ALL, admin=account.admin)]
     return Render("key_new", {"offered": offered, "ticket": randomness.base62(30)})
 
 
 def generate(request: PageRequest) -> Render:
     """Create the key and show its secret once."""
-    unverified.check_proven(request.user.account)
+    unverified.require_verified_email(request.user.account)
     days = labels.EXPIRIES[request.check("expiry", EXPIRY)]
     issued = issue.issue_key(
         session_principal(request),
@@ -130,7 +130,7 @@ def dismiss_alert(request: PageRequest, key_id: str) -> Redirect:
     key = find.owned_key(request.user.account.id, key_id)
     # A newer alert, which the page didn't show, stays.
     if key.unusual_at is not None and request.text("noted_at") == str(key.unusual_at):
-        leak_policy.take_for_usual(key, key.unusual_at)
+        leak_policy.dismiss_notice(key, key.unusual_at)
     return Redirect(f"{HOME}/{key_id}", "taken-for-usual")
 
 
@@ -195,7 +195,7 @@ def session_principal(request: PageRequest) -> Principal:
         account_id=account.id,
         credential_id=session.id,
         kind="session",
-        scopes=scopes.held_by(scopes.ALL, admin=account.admin),
+        scopes=scopes.effective(scopes.ALL, admin=account.admin),
         tier=tiers.BY_NAME[account.tier],
         client_id="",
         ends_at_ms=0,
@@ -213,7 +213,7 @@ def _owned(request: PageRequest, key_id: str) -> tuple[Credential, Row]:
 
 def _advice(request: PageRequest, keys: list[Credential]) -> dict[str, Advice]:
     """Return the recorded use of each of `keys` in 30 days, by key id."""
-    since_s = clock.now_s() - LOOKED_BACK_S
+    since_s = clock.now_s() - PERIOD_S
     used = routes_used(request.user.account.id, {counter_of(key.id) for key in keys}, since_s=since_s)
     by_route = scopes_by_route(request.exchange.routes)
     return {

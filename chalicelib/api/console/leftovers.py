@@ -5,9 +5,8 @@ A link from an administrator offers the same as one in an email: without email, 
 
 from dataclasses import dataclass
 
-from chalicelib.accounts.tables import Account
-from chalicelib.accounts.tables import OneTimeToken as Ticket
-from chalicelib.accounts.unfinished import Unfinished
+from chalicelib.accounts.pending_terminations import PendingTermination
+from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.api.console.page_request import PageRequest
 from chalicelib.credentials.find import keys_of
 from chalicelib.credentials.tables import Credential
@@ -40,21 +39,23 @@ class Leftovers:
         return ids | {client.client_id for client in self.applications}
 
 
-def offered(ticket: Ticket, account: Account) -> Leftovers:
+def offered(ticket: OneTimeToken, account: Account) -> Leftovers:
     """Return the items that a link offers; none for a first password, before which no user could log in."""
     if account.password_hash is None:
         return Leftovers()
     if ticket.email is not None and not account.is_verified:
         return Leftovers(ends_by_itself=True)
     return Leftovers(
-        keys=tuple(key for key in keys_of(account.id) if key.is_live() and not account.has_ended(key.created_at)),
+        keys=tuple(
+            key for key in keys_of(account.id) if key.is_live() and not account.predates_verification(key.created_at)
+        ),
         applications=tuple(clients.list_of_account(account.id)),
         webhooks=tuple(endpoints.of_account(account.id)),
         connected=True,
     )
 
 
-def ending_of_chosen(request: PageRequest, ticket: Ticket, items: Leftovers) -> Unfinished | None:
+def ending_of_chosen(request: PageRequest, ticket: OneTimeToken, items: Leftovers) -> PendingTermination | None:
     """Return the unsaved termination of the items that were offered and selected; None for no item."""
     chosen = set(request.form.get(TICKED, ())) & items.ids
     if items.connected and request.text(CONNECTED):

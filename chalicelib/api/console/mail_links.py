@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING
 
 from chalicelib.accounts import email_links, email_sender, emails, pending_sign_up
-from chalicelib.accounts.email_address import parsed
-from chalicelib.accounts.tables import Account
-from chalicelib.accounts.tables import OneTimeToken as Ticket
+from chalicelib.accounts.email_address import parse
+from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.api.console import confirm_sign_up, leftovers
 from chalicelib.api.console.callers import message_of
 from chalicelib.api.console.entry import redirect_to_log_in, remember_device
@@ -15,8 +14,8 @@ from chalicelib.core import errors
 from chalicelib.termination import finish
 
 if TYPE_CHECKING:
+    from chalicelib.accounts.pending_terminations import PendingTermination
     from chalicelib.accounts.tables import Session
-    from chalicelib.accounts.unfinished import Unfinished
 
 
 _FOR_EMAIL = (email_links.VERIFY_EMAIL, email_links.CHANGE_EMAIL, pending_sign_up.PURPOSE)
@@ -50,10 +49,10 @@ def set_password(request: PageRequest) -> Render | Redirect:
 def show_verify(request: PageRequest) -> Render:
     """Show the button that verifies an address, or in another browser the form for a new password."""
     secret = request.text_or_parameter("ticket")
-    ticket = email_links.looked_up(secret, *_FOR_EMAIL)
+    ticket = email_links.find_link(secret, *_FOR_EMAIL)
     if ticket.purpose == pending_sign_up.PURPOSE:
         return confirm_sign_up.show_sign_up(request, secret, ticket)
-    account = email_links.account_of(ticket)
+    account = email_links.account_of_link(ticket)
     if ticket.purpose == email_links.CHANGE_EMAIL:
         _session_of(request, account)
     return _verify_page(request, secret, ticket, account)
@@ -62,12 +61,12 @@ def show_verify(request: PageRequest) -> Render:
 def verify(request: PageRequest) -> Render | Redirect:
     """Consume the link: verify the address."""
     secret = request.text("ticket")
-    ticket = email_links.looked_up(secret, *_FOR_EMAIL)
+    ticket = email_links.find_link(secret, *_FOR_EMAIL)
     if ticket.purpose == pending_sign_up.PURPOSE:
         return confirm_sign_up.confirm_sign_up(request, secret, ticket)
-    account = email_links.account_of(ticket)
+    account = email_links.account_of_link(ticket)
     if ticket.purpose == email_links.CHANGE_EMAIL:
-        has_moved = account.email == parsed(str(ticket.email)).claim
+        has_moved = account.email == parse(str(ticket.email)).claim
         _run_termination(email_links.change_email(ticket, account, _session_of(request, account)))
         if not has_moved:
             email_sender.send(emails.email_changed(account, str(ticket.email)))
@@ -87,18 +86,18 @@ def verify(request: PageRequest) -> Render | Redirect:
     return redirect_to_log_in(request, account.mailbox, "verified-with-password")
 
 
-def _run_termination(ending: "Unfinished | None") -> bool:
+def _run_termination(ending: "PendingTermination | None") -> bool:
     """Run the first part of the termination that a link began, if any; return whether it is complete."""
-    return ending is None or finish.first_slice(ending)
+    return ending is None or finish.run_first_slice(ending)
 
 
 def _password_page(secret: str, account: Account, offered: leftovers.Leftovers) -> Render:
     return Render("password", {"ticket": secret, "email": account.email, "problem": None, "offered": offered})
 
 
-def _opened(secret: str, purpose: str) -> tuple[Ticket, Account]:
-    ticket = email_links.looked_up(secret, purpose)
-    return ticket, email_links.account_of(ticket)
+def _opened(secret: str, purpose: str) -> tuple[OneTimeToken, Account]:
+    ticket = email_links.find_link(secret, purpose)
+    return ticket, email_links.account_of_link(ticket)
 
 
 def _session_of(request: PageRequest, account: Account) -> "Session":
@@ -130,7 +129,7 @@ def _needs_password(request: PageRequest, account: Account) -> bool:
 
 
 def _verify_page(
-    request: PageRequest, secret: str, ticket: Ticket, account: Account, error: errors.LatchkeyError | None = None
+    request: PageRequest, secret: str, ticket: OneTimeToken, account: Account, error: errors.LatchkeyError | None = None
 ) -> Render:
     values = {
         "ticket": secret,

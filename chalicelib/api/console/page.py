@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.accounts.email_not_sent import MailNotSent
+from chalicelib.accounts.email_not_sent import EmailNotSent
 from chalicelib.api import client_address
 from chalicelib.api.console import cookies, csrf, render_response
 from chalicelib.api.console.outcomes import ExternalRedirect, Redirect, Render
@@ -22,7 +22,7 @@ from chalicelib.api.routing import FORM, Route, register
 from chalicelib.core import errors
 
 FORM_ERRORS = (
-    *(errors.InvalidRequest, errors.Conflict, errors.InsufficientScope, errors.RateLimited, MailNotSent),
+    *(errors.InvalidRequest, errors.Conflict, errors.InsufficientScope, errors.RateLimited, EmailNotSent),
     *(csrf.Outdated, csrf.TooLong),
 )
 """Errors that are shown on the page of the form; any other error has a page of its own."""
@@ -142,4 +142,4 @@ def session_details(request: PageRequest) -> dict[str, str]:
 
     sent = request.exchange.request
     network = client_address.neighbourhood(client_address.source_ip(sent))
-    return {"network": network, "browser": user_agent.in_words(sent.headers.get("user-agent", ""))}
+    return {"network": network, "browser": user_agent.browser_and_system(sent.headers.get("user-agent", ""))}

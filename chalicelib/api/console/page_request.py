@@ -63,7 +63,7 @@ class PageRequest:
             self._user = sessions.session_of(secret) if secret else None
             self._is_user_loaded = True
             if self._user is not None:
-                actors.is_known_as(self._user.session.id, self._user.account.id)
+                actors.identify_actor(self._user.session.id, self._user.account.id)
         return self._user
 
     @property

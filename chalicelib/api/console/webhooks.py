@@ -18,7 +18,7 @@ from chalicelib.webhooks.tables import Delivery, Endpoint
 
 NAME = Text(max_length=64)
 URL = Text(max_length=2_000)
-TYPES = EnumList(tuple(kinds.WORDS))
+TYPES = EnumList(tuple(kinds.LABELS))
 PAGE_SIZE = 25
 """Deliveries on a page."""
 HOME = "/settings/webhooks"
@@ -40,7 +40,7 @@ def show_webhooks(request: PageRequest) -> Render:
 
 def show_new_webhook(request: PageRequest) -> Render:
     """Show the form for a new webhook."""
-    unverified.check_proven(request.user.account)
+    unverified.require_verified_email(request.user.account)
     return Render("webhook_new", {"subjects": kinds.by_subject(), "ticket": randomness.base62(30)})
 
 
@@ -64,7 +64,7 @@ def show_webhook(request: PageRequest, webhook_id: str) -> Render:
         "rows": [Row(each, _event_label(each.type), _last_status(each)) for each in found[:PAGE_SIZE]],
         "older": found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else None,
         "before": before,
-        "kinds": kinds.WORDS,
+        "kinds": kinds.LABELS,
         "subjects": kinds.by_subject(),
     }
     return Render("webhook", values)
@@ -144,7 +144,7 @@ def delete(request: PageRequest, webhook_id: str) -> Redirect:
 def show_delivery(request: PageRequest, webhook_id: str, message_id: str) -> Render:
     """Show one delivery: its request and the response of each attempt."""
     endpoint = _owned(request, webhook_id)
-    delivery = deliver.delivery_of(endpoint, message_id)
+    delivery = deliver.find_delivery(endpoint, message_id)
     values = {
         "webhook": endpoint,
         "delivery": delivery,
@@ -183,7 +183,7 @@ def _secret(endpoint: Endpoint, *, rotated: bool) -> Render:
 
 
 def _event_label(kind: str) -> str:
-    return "Test message" if kind == states.TEST else kinds.WORDS.get(kind, kind)
+    return "Test message" if kind == states.TEST else kinds.LABELS.get(kind, kind)
 
 
 def _last_status(delivery: Delivery) -> str:
@@ -205,4 +205,4 @@ def _types(request: PageRequest) -> list[str] | None:
 
 
 def _owned(request: PageRequest, webhook_id: str) -> Endpoint:
-    return endpoints.owned(request.user.account.id, webhook_id)
+    return endpoints.find_owned(request.user.account.id, webhook_id)

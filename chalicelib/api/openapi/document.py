@@ -76,8 +76,8 @@ def document(routes: Routes, base_url: str) -> Schema:
             "schemas": dict(sorted(shapes.items())),
         },
         "x-errors": error_responses.table(),
-        "x-scopes": [{"scope": scope, "about": scopes.ABOUT[scope]} for scope in scopes.ALL],
-        "x-event-types": [{"type": kind, "about": words} for kind, words in kinds.WORDS.items()],
+        "x-scopes": [{"scope": scope, "about": scopes.DESCRIPTIONS[scope]} for scope in scopes.ALL],
+        "x-event-types": [{"type": kind, "about": words} for kind, words in kinds.LABELS.items()],
         "x-tiers": [{"tier": tier.name, "quota": tier.quota, "burst": tier.burst} for tier in tiers.OF_ACCOUNTS],
     }
 
@@ -126,7 +126,7 @@ def _header(name: str) -> Schema:
 
 
 def _security_schemes(found: list[DocumentedRoute], base_url: str) -> Schema:
-    allowed = {scope: scopes.ABOUT[scope] for scope in OF_PEOPLE}
+    allowed = {scope: scopes.DESCRIPTIONS[scope] for scope in OF_PEOPLE}
     token_url = f"{base_url}/oauth/token"
     flows = {
         "authorizationCode": {

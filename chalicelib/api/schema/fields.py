@@ -56,13 +56,13 @@ class Text:
         return _with_documentation({"type": "string", **bounds}, self.description, self.example, self.default)
 
     def _takes(self, text: str) -> bool:
-        return display_names.problem(text) is None and re.fullmatch(self._pattern, text) is not None
+        return display_names.find_problem(text) is None and re.fullmatch(self._pattern, text) is not None
 
     def _problem(self, value: object) -> str:
         bounds = f"must be a text of {self.min_length} to {self.max_length} characters on one line"
         if not isinstance(value, str) or not self.min_length <= len(value.strip()) <= self.max_length:
             return bounds
-        return (display_names.problem(value) if display_names.is_on_one_line(value) else None) or bounds
+        return (display_names.find_problem(value) if display_names.is_on_one_line(value) else None) or bounds
 
     @property
     def _pattern(self) -> str:
@@ -117,7 +117,7 @@ class Integer:
 
     def read(self, name: str, text: str) -> int:
         """Check digits from a URL."""
-        return self.check(name, http_syntax.whole(text))
+        return self.check(name, http_syntax.parse_integer(text))
 
     def schema(self) -> Schema:
         """Return an integer with bounds."""

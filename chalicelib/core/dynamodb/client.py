@@ -13,7 +13,7 @@ from typing import Any
 
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import codec, endpoint, errors
-from chalicelib.core.dynamodb.connection_pool import IDLE_MAX, Connections, NoResponse
+from chalicelib.core.dynamodb.connection_pool import IDLE_MAX, ConnectionPool, NoResponse
 
 Json = dict[str, Any]
 Send = Callable[[str, Json], Json]
@@ -35,16 +35,16 @@ class RetryPolicy:
     conflict: int
     not_accepted: int = 2
 
-    def tries(self, error: errors.WireError) -> int:
+    def tries(self, error: errors.DynamoDBError) -> int:
         """Return how often a call that fails with `error` is sent."""
         if isinstance(error, errors.Throttled):
             return self.throttled
-        if isinstance(error, errors.NotAccepted):
+        if isinstance(error, errors.CredentialsRejected):
             return self.not_accepted
         return self.conflict if isinstance(error, errors.Contended) else self.unavailable
 
 
-AT_ONCE = RetryPolicy(unavailable=2, throttled=1, conflict=6)
+FAIL_FAST = RetryPolicy(unavailable=2, throttled=1, conflict=6)
 """For an admission: a throttled counter is a result, not a reason to wait."""
 PERSISTENT = RetryPolicy(unavailable=3, throttled=6, conflict=12)
 """For everything a user or client waits for."""
@@ -59,12 +59,12 @@ def call(operation: str, request: Mapping[str, Any], policy: RetryPolicy = PERSI
     body = dict(request)
     if operation == "TransactWriteItems":
         body.setdefault("ClientRequestToken", secrets.token_hex(16))
-    failed: list[type[errors.WireError]] = []
+    failed: list[type[errors.DynamoDBError]] = []
     while True:
         try:
             with telemetry.dynamodb_call(operation, body):
                 return sender()(operation, body)
-        except (errors.Throttled, errors.Contended, errors.NotAccepted, errors.Unreachable) as error:
+        except (errors.Throttled, errors.Contended, errors.CredentialsRejected, errors.Unreachable) as error:
             failed.append(type(error))
             if failed.count(type(error)) >= policy.tries(error):
                 raise
@@ -80,7 +80,7 @@ def batch_get(keys: Mapping[str, Json]) -> dict[str, Json]:
     return found
 
 
-def batch_get_of(table: str, keys: list[Json], *, consistent: bool) -> list[Json]:
+def batch_get_table(table: str, keys: list[Json], *, consistent: bool) -> list[Json]:
     """Return items of one table by their keys, 100 per call, in no particular order; missing items are absent."""
     return [
         item
@@ -110,25 +110,25 @@ def _back_off(times: int) -> None:
     clock.pause(random.uniform(0, BACKOFF_S * 2 ** min(times, 5)))  # noqa: S311 - jitter, not a secret
 
 
-_sends: Send | None = None
-_connections: Connections | None = None
+_current_sender: Send | None = None
+_connections: ConnectionPool | None = None
 
 
 def sender() -> Send:
     """Return the function that sends calls, created once per process on first use."""
-    global _sends
-    if _sends is None:
-        _sends = _create_botocore_sender() if settings.current().wire == "botocore" else _create_own_sender()
-    return _sends
+    global _current_sender
+    if _current_sender is None:
+        _current_sender = _create_botocore_sender() if settings.current().wire == "botocore" else _create_own_sender()
+    return _current_sender
 
 
 def _create_own_sender() -> Send:
     global _connections
     try:
-        target = endpoint.place()
+        target = endpoint.find_endpoint()
     except endpoint.NotConfigured as error:
-        raise errors.WireError("NotConfigured", str(error), {}) from error
-    _connections = Connections(
+        raise errors.DynamoDBError("NotConfigured", str(error), {}) from error
+    _connections = ConnectionPool(
         target.url,
         connect_timeout_s=CONNECT_TIMEOUT_S,
         read_timeout_s=READ_TIMEOUT_S,
@@ -142,9 +142,9 @@ def _create_own_sender() -> Send:
         try:
             return caller(operation, body)
         except codec.Failed as error:
-            typed = errors.meaning(error.response)
-            if isinstance(typed, errors.NotAccepted):
-                caller = codec.Caller(endpoint.place(), send_request)
+            typed = errors.classify_error(error.response)
+            if isinstance(typed, errors.CredentialsRejected):
+                caller = codec.Caller(endpoint.find_endpoint(), send_request)
             raise typed from error
         except NoResponse as error:
             raise errors.Unreachable("NoAnswer", str(error), {}) from error
@@ -173,33 +173,33 @@ def _create_botocore_sender() -> Send:
         try:
             response: Json = client._make_api_call(operation, body)
         except ClientError as error:
-            raise errors.meaning(error.response) from error
+            raise errors.classify_error(error.response) from error
         except (HTTPClientError, BotocoreConnectionError) as error:
             raise errors.Unreachable(type(error).__name__, "no response", {}) from error
         except BotoCoreError as error:
-            raise errors.WireError(type(error).__name__, str(error), {}) from error
+            raise errors.DynamoDBError(type(error).__name__, str(error), {}) from error
         return response
 
     return send
 
 
-def forget_connection() -> None:
+def reset_connections() -> None:
     """Close all connections. The next call reads the environment again, since tests and tools change endpoints."""
-    global _sends
-    _sends = None
+    global _current_sender
+    _current_sender = None
     if _connections is not None:
         _connections.close()
 
 
 @contextmanager
-def sent_by(send: Send) -> Iterator[None]:
+def use_sender(send: Send) -> Iterator[None]:
     """Send calls to `send` within a `with` block, for simulations of DynamoDB.
 
     It returns the response, or raises one of the errors above.
     """
-    global _sends
-    before, _sends = _sends, send
+    global _current_sender
+    before, _current_sender = _current_sender, send
     try:
         yield
     finally:
-        _sends = before
+        _current_sender = before

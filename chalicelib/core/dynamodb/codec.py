@@ -14,7 +14,7 @@ from typing import Any
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import endpoint, sigv4
 from chalicelib.core.dynamodb.connection_pool import NoResponse
-from chalicelib.core.dynamodb.http_response import Answer
+from chalicelib.core.dynamodb.http_response import HttpResponse
 
 Json = dict[str, Any]
 
@@ -36,7 +36,7 @@ class Caller:
     """Calls one DynamoDB endpoint, from any number of threads."""
 
     place: endpoint.Endpoint
-    send: Callable[[bytes], Answer]
+    send: Callable[[bytes], HttpResponse]
 
     def __call__(self, operation: str, request: Mapping[str, Any]) -> Json:
         """Send one call and return its response. Raises Failed for an error, NoResponse without a complete response."""
@@ -58,7 +58,7 @@ def encode(request: Mapping[str, Any]) -> bytes:
     return _ENCODER.encode(request).encode()
 
 
-def decode(response: Answer) -> Json:
+def decode(response: HttpResponse) -> Json:
     """Decode a response, with binary values as bytes.
 
     Raises Failed for an error, NoResponse if it can't be parsed or its CRC-32 is wrong.
@@ -73,7 +73,7 @@ def decode(response: Answer) -> Json:
         raise NoResponse(str(error)) from None
 
 
-def _parse_error(response: Answer) -> Json:
+def _parse_error(response: HttpResponse) -> Json:
     """Return an error in botocore's form. If the body isn't DynamoDB's JSON but a proxy's, the status is the code."""
     try:
         parsed = _parse(response.body)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import http_response
-from chalicelib.core.dynamodb.http_response import Answer
+from chalicelib.core.dynamodb.http_response import HttpResponse
 
 if TYPE_CHECKING:
     import ssl
@@ -28,7 +28,7 @@ class NoResponse(Exception):
     """The connection failed before the complete response arrived; the request may or may not have been executed."""
 
 
-class Connections:
+class ConnectionPool:
     """The connections to one server."""
 
     def __init__(self, url: str, *, connect_timeout_s: float, read_timeout_s: float, ca_bundle: str = "") -> None:
@@ -44,7 +44,7 @@ class Connections:
         self._idle: deque[tuple[socket.socket, int]] = deque()
         """Idle connections, and the millisecond since which each is idle."""
 
-    def send(self, request: bytes) -> Answer:
+    def send(self, request: bytes) -> HttpResponse:
         """Send one HTTP/1.1 request and return its response. Raises NoResponse if none arrives in time.
 
         Idle connections are closed then, so that a retry uses a new connection.
@@ -65,7 +65,7 @@ class Connections:
         while self._idle:
             self._idle.pop()[0].close()
 
-    def _exchange(self, connection: socket.socket, request: bytes) -> Answer:
+    def _exchange(self, connection: socket.socket, request: bytes) -> HttpResponse:
         # OSError: reset or timeout; ValueError: a malformed or truncated response.
         until_ns = clock.monotonic_ns() + round(self._read_timeout_s * 1e9)
         try:

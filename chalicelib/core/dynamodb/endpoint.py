@@ -38,7 +38,7 @@ class Endpoint:
     credentials: Callable[[], Credentials]
 
 
-def place() -> Endpoint:
+def find_endpoint() -> Endpoint:
     """Return the endpoint to call. Raises NotConfigured when there is none."""
     return from_environment(settings.environment()) or _from_botocore()
 

@@ -15,7 +15,7 @@ _NOT_ACCEPTED = frozenset(
 _CONFLICT = frozenset({"TransactionConflictException", "TransactionInProgressException"})
 
 
-class WireError(Exception):
+class DynamoDBError(Exception):
     """A DynamoDB call failed: its error `code`, and the parsed `response`."""
 
     is_fault = False
@@ -28,7 +28,7 @@ class WireError(Exception):
         self.response = response
 
 
-class ConditionFailed(WireError):
+class ConditionFailed(DynamoDBError):
     """The condition failed. `item` is the item at that moment, if the call requested it."""
 
     @property
@@ -37,7 +37,7 @@ class ConditionFailed(WireError):
         return self.response.get("Item") or {}
 
 
-class Cancelled(WireError):
+class Cancelled(DynamoDBError):
     """A transaction was cancelled, because at least one of its conditions failed."""
 
     @property
@@ -52,15 +52,15 @@ class Cancelled(WireError):
         return any(reason.get("Code") == "ConditionalCheckFailed" for reason in self.reasons)
 
 
-class Throttled(WireError):
+class Throttled(DynamoDBError):
     """The table or partition has no capacity for this call."""
 
 
-class Contended(WireError):
+class Contended(DynamoDBError):
     """Another transaction held an item of this call."""
 
 
-class NotAccepted(WireError):
+class CredentialsRejected(DynamoDBError):
     """The signature, its time or its credentials were rejected; nothing was executed.
 
     A function that was frozen between signing and sending resumes with an outdated signature or expired credentials.
@@ -68,7 +68,7 @@ class NotAccepted(WireError):
     """
 
 
-class Unreachable(WireError):
+class Unreachable(DynamoDBError):
     """No response: a timeout, a broken connection or a 5xx. A write may or may not have been executed."""
 
     is_fault = True
@@ -83,12 +83,12 @@ def is_outage(error: BaseException | None) -> bool:
     return False
 
 
-def meaning(response: Any) -> WireError:
+def classify_error(response: Any) -> DynamoDBError:
     """Return the typed error for an error response in botocore's form."""
     code = response.get("Error", {}).get("Code", "")
     message = response.get("Error", {}).get("Message", "")
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    kind: type[WireError] = WireError
+    kind: type[DynamoDBError] = DynamoDBError
     if code == "ConditionalCheckFailedException":
         kind = ConditionFailed
     elif code in _THROTTLED:
@@ -98,7 +98,7 @@ def meaning(response: Any) -> WireError:
     elif code == "TransactionCanceledException":
         kind = Cancelled
     elif code in _NOT_ACCEPTED:
-        kind = NotAccepted
+        kind = CredentialsRejected
     elif status >= 500 or code == "InternalServerError":
         kind = Unreachable
     return kind(code, message, response)

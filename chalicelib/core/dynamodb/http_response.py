@@ -17,7 +17,7 @@ _PIECE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """A response. Header names are in lower case."""
 
     status: int
@@ -27,7 +27,7 @@ class Answer:
     """Whether the connection may carry another response."""
 
 
-def read(connection: socket.socket, until_ns: int) -> Answer:
+def read(connection: socket.socket, until_ns: int) -> HttpResponse:
     """Read one complete response, its last byte before `until_ns`.
 
     Raises ValueError when it is malformed or truncated, OSError when the connection fails or times out. The first
@@ -42,7 +42,7 @@ def read(connection: socket.socket, until_ns: int) -> Answer:
     if stream.unread:
         # Extra bytes were not requested; on a kept-alive connection they would be read as the next response.
         raise http_framing.Malformed("more than one response")
-    return Answer(head.status, head.headers, body, head.keep_alive)
+    return HttpResponse(head.status, head.headers, body, head.keep_alive)
 
 
 def _join_chunks(stream: http_framing.ResponseStream, head: http_framing.Head) -> bytes:

@@ -16,7 +16,7 @@ from pynamodb.exceptions import CancellationReason, PynamoDBException, TransactW
 
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.core.dynamodb.errors import DynamoDBError
 from chalicelib.core.dynamodb.pynamodb_base import Connection, Model, TableConnection, TransactWrite
 
 HASH_KEY_BYTES_MAX, RANGE_KEY_BYTES_MAX = 2_048, 1_024
@@ -50,7 +50,7 @@ class Integer(Attribute[int]):
         return int(value)
 
 
-class DiesAt(Integer):
+class DeleteAt(Integer):
     """The epoch second after which DynamoDB may delete an item. Deletion is late, so code compares times itself."""
 
 
@@ -115,7 +115,7 @@ class Table(Model):
             return None
 
 
-def found_at_once(keys: Mapping[type[Table], dynamodb.Json]) -> dict[type[Table], Any]:
+def find_in_one_call(keys: Mapping[type[Table], dynamodb.Json]) -> dict[type[Table], Any]:
     """Return one item per table by its key, with one consistent read; missing items are absent.
 
     Impossible keys are skipped: DynamoDB would reject the whole call.
@@ -175,7 +175,7 @@ class _Client:
     def _make_api_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         try:
             return dynamodb.call(operation, request)
-        except WireError as error:
+        except DynamoDBError as error:
             response = error.response or {"Error": {"Code": error.code, "Message": str(error)}}
             raise ClientError(response, operation) from error
 
@@ -203,14 +203,14 @@ def transaction() -> Transaction:
     return Transaction(connection=connection)
 
 
-def refused(error: PynamoDBException) -> bool:
+def is_condition_failure(error: PynamoDBException) -> bool:
     """Return whether a condition failed, of a write or within a transaction, rather than something else."""
     return error.cause_response_code == "ConditionalCheckFailedException" or any(
         map(_is_failed_condition, getattr(error, "cancellation_reasons", ()))
     )
 
 
-def refused_write(error: TransactWriteError, model: Table) -> dynamodb.Json | None:
+def find_failed_write(error: TransactWriteError, model: Table) -> dynamodb.Json | None:
     """Return the item that failed the condition of a transaction's write of `model`, or None if another write failed.
 
     {} if the item doesn't exist, or the write didn't request it (`return_values="ALL_OLD"`). Raises ValueError when
@@ -228,21 +228,21 @@ def _is_failed_condition(reason: CancellationReason | None) -> TypeGuard[Cancell
 
 
 @contextmanager
-def refused_as(error_to_raise: Exception) -> Iterator[None]:
+def raise_on_condition_failure(error_to_raise: Exception) -> Iterator[None]:
     """Raise `error_to_raise` if a condition fails in the `with` block, of a write or of a transaction."""
     try:
         yield
     except PynamoDBException as error:
-        if not refused(error):
+        if not is_condition_failure(error):
             raise
         raise error_to_raise from None
 
 
 @contextmanager
-def may_be_refused() -> Iterator[None]:
+def ignore_condition_failure() -> Iterator[None]:
     """Ignore a failed condition in the `with` block: the write is already done, or must not happen."""
     try:
         yield
     except PynamoDBException as error:
-        if not refused(error):
+        if not is_condition_failure(error):
             raise

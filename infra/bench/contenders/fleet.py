@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
 from chalicelib.core import telemetry
-from chalicelib.limits.admission import Refused, admit
+from chalicelib.limits.admission import Rejected, admit
 from chalicelib.limits.counter_items import counter_of
 from chalicelib.limits.tiers import ENTERPRISE
 from infra.bench import latchkey
@@ -99,7 +99,7 @@ def _share(subject: str, count: int, due_s: float, interval_s: float) -> Share:
     run_in = Sender(subject, due_s, interval_s)
     run_in.send(round(RUN_IN_S / interval_s))
     sender, cpu_before = Sender(subject, run_in.due_s, interval_s), time.process_time_ns()
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         sender.send(count)
     cpu_ns, writes = time.process_time_ns() - cpu_before, sum(operation not in READS for operation, _ in calls.made)
     return Share(sender.latency_ns, cpu_ns, writes, sender.refused, run_in.admitted_in + sender.admitted_in)
@@ -124,7 +124,7 @@ class Sender:
             began = time.perf_counter_ns()
             try:
                 self.admitted_in[admit(self.subject, ENTERPRISE, counter=COUNTER).now_ms // 1000] += 1
-            except Refused:
+            except Rejected:
                 self.refused += 1
             self.latency_ns.append(time.perf_counter_ns() - began)
 

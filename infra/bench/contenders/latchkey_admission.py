@@ -5,7 +5,7 @@ over so many accounts that none comes near its 200 a second or 10,000 an hour.
 """
 
 from chalicelib.core import clock
-from chalicelib.limits.admission import Refused, admit
+from chalicelib.limits.admission import Rejected, admit
 from chalicelib.limits.counter_items import counter_of
 from chalicelib.limits.stale_marks import verified_from
 from chalicelib.limits.tiers import PRO
@@ -23,7 +23,7 @@ def main() -> None:
     def operate(number: int) -> bool:
         try:
             admit(SUBJECTS[number % len(SUBJECTS)], PRO, counter=COUNTER, verified_at_ms=verified_at_ms)
-        except Refused:
+        except Rejected:
             return False
         return True
 

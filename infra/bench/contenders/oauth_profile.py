@@ -15,8 +15,8 @@ from types import FrameType
 from unittest.mock import patch
 
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.connection_pool import Connections
-from chalicelib.core.dynamodb.http_response import Answer as HttpAnswer
+from chalicelib.core.dynamodb.connection_pool import ConnectionPool
+from chalicelib.core.dynamodb.http_response import HttpResponse as HttpAnswer
 from infra.bench import latchkey
 from infra.bench.contender import Answer, Pace, measured, one_after_another, serve_runs
 from infra.bench.contenders.oauth_latchkey import OPERATIONS, answered, clients_of_one_account
@@ -68,22 +68,22 @@ def main() -> None:
         serve_runs(run)
 
 
-Send = Callable[[Connections, bytes], HttpAnswer]
+Send = Callable[[ConnectionPool, bytes], HttpAnswer]
 
 
 @contextmanager
 def _sending(send: Send) -> Iterator[None]:
     """Let `send` carry every call to the database in a `with` block."""
-    with patch.object(Connections, "send", send):
-        dynamodb.forget_connection()
+    with patch.object(ConnectionPool, "send", send):
+        dynamodb.reset_connections()
         yield
-    dynamodb.forget_connection()
+    dynamodb.reset_connections()
 
 
 def _recorded(answers: list[HttpAnswer]) -> Send:
-    send = Connections.send
+    send = ConnectionPool.send
 
-    def recorded(connections: Connections, request: bytes) -> HttpAnswer:
+    def recorded(connections: ConnectionPool, request: bytes) -> HttpAnswer:
         answers.append(send(connections, request))
         return answers[-1]
 

@@ -71,4 +71,4 @@ def failed_delivery(account: Account, name: str = "Ledger") -> Delivery:
     """Return a failed delivery to a webhook whose address never gets a message."""
     created = endpoints.create(account.id, url="https://hooks.example.com/", name=name, types=None)
     Endpoint(account.id, created.id).update(actions=[Endpoint.url.set("https://127.0.0.1/")])
-    return deliver.send_test(endpoints.owned(account.id, created.id))
+    return deliver.send_test(endpoints.find_owned(account.id, created.id))

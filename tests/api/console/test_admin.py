@@ -165,8 +165,8 @@ def test_unknown_tier_is_rejected(latchkey: TestApp) -> None:
 def test_change_and_its_event_are_one_transaction(latchkey: TestApp) -> None:
     """If the event can't be written, nothing changes."""
     account = new_account()
-    with telemetry.calls_watched() as calls:
-        change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator", reason="Paid")
+    with telemetry.record_calls() as calls:
+        change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="operator", reason="Paid")
     assert [operation for operation, _ in calls.made if operation != "UpdateItem"] == ["TransactWriteItems"]
     console, path = log_in_as(latchkey, new_account(name="Root", admin=True)), f"/admin/accounts/{account.id}"
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("events")})
@@ -233,7 +233,7 @@ def test_accounts_are_found_by_email_prefix(latchkey: TestApp, typed: str) -> No
     for email in ("ada.lovelace@example.com", "ada.lamarr@example.com", "grace@example.com", "ad@example.com"):
         new_account(email=email)
     console = log_in_as(latchkey, new_account(name="Root", email="root@example.com", admin=True))
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         page = console.open(f"/admin?find={typed.replace(' ', '+')}")
     assert page.status == 200
     assert [row[0] for row in page.rows[1:]] == ["ada.lamarr@example.com", "ada.lovelace@example.com"]
@@ -272,14 +272,14 @@ def test_admin_revokes_a_key_with_a_reason(latchkey: TestApp) -> None:
     assert latchkey.call("GET", "/v1/users/me", other.secret).status == 200
     (event,) = record.newest_first(account.id, 10, kind=kinds.KEY_REVOKED)
     assert (event.actor, event.reason, event.source_ip) == (admin.id, "Found on a forum", console.ip)
-    shown = record.shown(event)
+    shown = record.render(event)
     assert (shown["actor"], shown["reason"], shown["source_ip"]) == ("admin", None, None)
 
 
 def test_events_of_an_account_are_shown_with_reasons_in_pages(latchkey: TestApp) -> None:
     """The list has all events, not only changes of tier and status."""
     account, admin = new_account(), new_account(name="Root", admin=True)
-    change.set_standing(account.id, tier=tiers.PRO, status=None, actor=admin.id, reason="Paid by invoice 7")
+    change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor=admin.id, reason="Paid by invoice 7")
     for number in range(30):
         latchkey.clock.forward(1)
         change.rename(account.id, f"Ada {number}")

@@ -68,7 +68,7 @@ def test_tokens_of_an_ended_client_stop_and_its_account_sees_an_administrator(la
     assert not is_accepted(latchkey, token)
     (event,) = record.newest_first(owner.id, 10, kind=kinds.APPLICATION_DELETED)
     assert (event.actor, event.reason) == (console.account.id, "Phishing")
-    shown = record.shown(event)
+    shown = record.render(event)
     assert (shown["actor"], shown["reason"]) == ("admin", None)
 
 

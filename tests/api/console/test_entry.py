@@ -85,7 +85,7 @@ def test_page_shows_when_to_retry(latchkey: TestApp, seconds: int, when: str) ->
     """The page shows minutes, rounded up; Retry-After has seconds."""
     latchkey.clock.forward(seconds)
     console = ConsoleClient(latchkey)
-    with settings.in_use(replace(settings.current(), log_in_attempts_per_email=1)):
+    with settings.override(replace(settings.current(), log_in_attempts_per_email=1)):
         assert console.log_in("ada@example.com", "wrong").status == 401
         page = console.log_in("ada@example.com", "wrong")
     assert (page.status, page.problem) == (429, f"Too many attempts. Try again in {when}.")
@@ -98,7 +98,7 @@ def test_known_device_is_not_locked_out(latchkey: TestApp) -> None:
     owner = ConsoleClient(latchkey)
     owner.log_in(account.email)
     owner.submit("/logout", on="/settings/account")
-    with settings.in_use(replace(settings.current(), log_in_attempts_per_email=2)):
+    with settings.override(replace(settings.current(), log_in_attempts_per_email=2)):
         anonymous = ConsoleClient(latchkey)
         statuses = [anonymous.log_in(account.email, "wrong").status for _ in range(2)]
         assert statuses == [401, 429]
@@ -121,7 +121,7 @@ def test_browser_that_set_a_new_password_is_not_locked_out(latchkey: TestApp, ho
             account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch
         )
         assert owner.submit(f"/password?ticket={link}", password=OTHER).status == 303
-    with settings.in_use(replace(settings.current(), log_in_attempts_per_email=2)):
+    with settings.override(replace(settings.current(), log_in_attempts_per_email=2)):
         for _ in range(2):
             ConsoleClient(latchkey).log_in(account.email, "wrong")
         for console, status in ((elsewhere, 429), (owner, 303)):
@@ -132,7 +132,7 @@ def test_browser_that_set_a_new_password_is_not_locked_out(latchkey: TestApp, ho
 def test_network_is_the_64_of_an_ipv6_address(latchkey: TestApp) -> None:
     """Attempts are counted per /64; the next /64 has its own limit."""
     account = new_account()
-    with settings.in_use(replace(settings.current(), log_in_attempts_per_network=1)):
+    with settings.override(replace(settings.current(), log_in_attempts_per_network=1)):
         assert ConsoleClient(latchkey, ip="2001:db8:1:1::1").log_in(account.email, "wrong").status == 401
         assert ConsoleClient(latchkey, ip="2001:db8:1:1:ffff::2").log_in(account.email).status == 429
         assert ConsoleClient(latchkey, ip="2001:db8:1:2::1").log_in(account.email).status == 303
@@ -253,7 +253,7 @@ def test_pages_are_rate_limited_by_client_address(latchkey: TestApp) -> None:
 
 def test_session_table_is_read_only_with_a_cookie(latchkey: TestApp) -> None:
     """An anonymous request for the landing page costs one counter write and no other call."""
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         ConsoleClient(latchkey).open("/")
     assert calls.made == [("UpdateItem", "latchkey-test-windows")]
     assert dynamodb.call("Scan", {"TableName": settings.current().table("sessions")})["Count"] == 0

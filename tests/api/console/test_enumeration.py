@@ -36,7 +36,7 @@ def test_wrong_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp, st
     else:
         account = new_account(email=KNOWN, verified=state != "unverified")
         if state == "suspended":
-            change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
+            change.set_tier_and_status(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     known, unknown = both(latchkey, "/login", password="not the password at all")
     assert known == unknown
     assert known.startswith("401\n")
@@ -45,7 +45,7 @@ def test_wrong_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp, st
 def test_rate_limited_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp) -> None:
     """Both reach the limit after the same number of attempts, with the same response."""
     new_account(email=KNOWN)
-    with settings.in_use(replace(settings.current(), log_in_attempts_per_email=1)):
+    with settings.override(replace(settings.current(), log_in_attempts_per_email=1)):
         both(latchkey, "/login", password="not the password at all")
         known, unknown = both(latchkey, "/login", password=PASSWORD)
     assert known == unknown
@@ -66,7 +66,7 @@ def test_reset_reads_the_same_for_known_and_unknown(latchkey: TestApp, box: Mail
     """The page only says that a link was sent if the account exists."""
     account = new_account(email=KNOWN, verified=state != "unverified")
     if state == "suspended":
-        change.set_standing(account.id, tier=None, status=states.SUSPENDED, actor="operator")
+        change.set_tier_and_status(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     known, unknown = both(latchkey, "/forgot")
     assert known == unknown
     assert known.startswith("200\n")
@@ -94,7 +94,7 @@ def test_unusable_links_read_the_same(latchkey: TestApp, path: str) -> None:
     old = email_links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)
     latchkey.clock.forward(3_600)
     used = email_links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)
-    ticket = email_links.looked_up(used, purpose)
+    ticket = email_links.find_link(used, purpose)
     if path == "/verify":
         email_links.verify_email(ticket, account)
     else:

@@ -49,7 +49,7 @@ def pages_of(latchkey: TestApp, name: str) -> list[Page]:
         "message_id": sent.id,
         "session_id": "ses_00000000000000000000",
     }
-    change.set_standing(account.id, tier=tiers.PRO, status=None, actor=account.id, reason=name)
+    change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor=account.id, reason=name)
     latchkey.set_counters(account.id, tiers.PRO, used=10, refused=1)
     shown = []
     for route in SHOWN:

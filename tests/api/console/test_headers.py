@@ -80,7 +80,7 @@ def test_server_error_page_has_the_security_headers(latchkey: TestApp) -> None:
 
 def test_hsts_is_sent_over_https_only(latchkey: TestApp) -> None:
     """Loopback uses plain HTTP."""
-    with settings.in_use(replace(settings.current(), public_url=LOOPBACK)):
+    with settings.override(replace(settings.current(), public_url=LOOPBACK)):
         page = ConsoleClient(latchkey, origin=LOOPBACK).open("/login")
     assert page.answer.header("Strict-Transport-Security") is None
     assert page.answer.header("Content-Security-Policy") == POLICY
@@ -123,7 +123,7 @@ def _masked(cookie: str) -> str:
 def test_cookies_on_loopback_do_without_https(latchkey: TestApp) -> None:
     """On plain HTTP browsers reject `Secure` and `__Host-` cookies; the other attributes stay."""
     account = new_account()
-    with settings.in_use(replace(settings.current(), public_url=LOOPBACK)):
+    with settings.override(replace(settings.current(), public_url=LOOPBACK)):
         console = ConsoleClient(latchkey, origin=LOOPBACK)
         page = console.log_in(account.email)
         assert console.follow(page).status == 200
@@ -161,7 +161,7 @@ def test_static_files_are_cached_for_a_year_and_not_counted(latchkey: TestApp) -
     assert sorted(re.sub(r"\.[0-9a-f]{12}\.", ".", file) for file in files) == sorted(
         f"/static/{name}" for name in ("copy.js", "icon.svg", "latchkey.css")
     )
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         for file in files:
             response = console.open(file).answer
             assert response.status == 200
@@ -177,7 +177,7 @@ def test_static_files_are_cached_for_a_year_and_not_counted(latchkey: TestApp) -
 )
 def test_unknown_static_file_is_not_found(latchkey: TestApp, name: str) -> None:
     """Only a full current name is served: no old hash, no other folder."""
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         response = ConsoleClient(latchkey).open(f"/static/{name}").answer
     assert (response.status, calls.made) == (404, [])
     assert "immutable" not in str(response.headers)

@@ -297,7 +297,7 @@ def test_unverified_address_generates_no_key_where_email_is_sent(latchkey: TestA
     key = latchkey.key(account)
     console = log_in_as(latchkey, account)
     form = console.fill(console.open(NEW), NEW, {"name": "CI"})
-    with settings.in_use(replace(settings.current(), mail_from="keys@example.com" if configured else "")):
+    with settings.override(replace(settings.current(), mail_from="keys@example.com" if configured else "")):
         shown, sent = console.open(NEW), console.send(NEW, form)
         created = latchkey.call("POST", "/v1/keys", key.secret, json_body={"name": "CI", "scopes": ["read"]})
         assert ("Confirm your email address" in console.open("/settings/keys").text) is configured

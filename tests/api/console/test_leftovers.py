@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from chalicelib.accounts import email_links, sessions, unfinished
+from chalicelib.accounts import email_links, pending_terminations, sessions
+from chalicelib.accounts.pending_terminations import SETTLED_MS, SLICE
 from chalicelib.accounts.tables import Account
-from chalicelib.accounts.unfinished import SETTLED_MS, SLICE
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import WireError
+from chalicelib.core.dynamodb.errors import DynamoDBError
 from chalicelib.events import kinds, record
 from chalicelib.oauth import clients, consent, grants
 from chalicelib.termination import finish
@@ -48,7 +48,7 @@ def account_with_items(latchkey: TestApp) -> Leftover:
         keys=[latchkey.key(ada.account) for _ in range(2)],
         apps=apps,
         tokens=[app.ask(CLIENT).json()["access_token"] for app in apps],
-        webhooks=[endpoints.owned(ada.account.id, failed_delivery(ada.account).endpoint_id) for _ in range(2)],
+        webhooks=[endpoints.find_owned(ada.account.id, failed_delivery(ada.account).endpoint_id) for _ in range(2)],
         connected=[ada.grant(register_client(latchkey))[0] for _ in range(2)],
     )
 
@@ -68,7 +68,7 @@ def ticked(page: Page) -> dict[str, bool]:
 
 def minute_passes() -> None:
     """Run the function that is scheduled every minute."""
-    finish.all_unfinished(clock.now_ms() + LATER_MS)
+    finish.run_all_pending(clock.now_ms() + LATER_MS)
 
 
 @pytest.mark.parametrize("mailed", [True, False])
@@ -112,7 +112,7 @@ def test_deselected_box_keeps_apps_connected_and_ends_sessions(latchkey: TestApp
     )
     assert len(list(consent.of_account(items.ada.account))) == 2
     assert sessions.session_of(items.ada.session) is None
-    assert list(unfinished.all_there_are()) == []
+    assert list(pending_terminations.all_pending()) == []
 
 
 def test_ids_of_another_account_are_ignored(latchkey: TestApp) -> None:
@@ -126,7 +126,7 @@ def test_ids_of_another_account_are_ignored(latchkey: TestApp) -> None:
     assert is_accepted(latchkey, other.tokens[0])
     assert all(is_accepted(latchkey, token) for token in items.connected)
     assert len(list(endpoints.of_account(other.ada.account.id))) == 2
-    assert list(unfinished.all_there_are()) == []
+    assert list(pending_terminations.all_pending()) == []
 
 
 @pytest.mark.parametrize("why", ["weak", "too_old"])
@@ -202,7 +202,7 @@ def test_connected_apps_beyond_one_request_are_disconnected_by_the_scheduled_fun
     assert [grant.created_at for grant in grants.of_account(ada.account.id)] == [clock.now_ms() - 2 * SETTLED_MS]
     assert is_accepted(latchkey, token)
     assert [each.client_id for each in consent.of_account(Account.get(ada.account.id))] == [app.id]
-    assert list(unfinished.all_there_are()) == []
+    assert list(pending_terminations.all_pending()) == []
 
 
 def failing(table: str) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
@@ -211,7 +211,7 @@ def failing(table: str) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
 
     def sent(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         if operation == "TransactWriteItems" and f'-{table}"' in str(request).replace("'", '"'):
-            raise WireError("InternalServerError", "no such luck", {})
+            raise DynamoDBError("InternalServerError", "no such luck", {})
         return by_wire(operation, request)
 
     return sent
@@ -223,7 +223,7 @@ def test_item_that_cannot_be_removed_is_retried(latchkey: TestApp) -> None:
     console, target = ConsoleClient(latchkey), link(items.ada.account)
     chosen = [items.keys[0].key.id, items.apps[0].id, items.webhooks[0].id]
     form = console.fill(console.open(target), "/password", {"password": OTHER, "end": chosen})
-    with dynamodb.sent_by(failing("credentials")):
+    with dynamodb.use_sender(failing("credentials")):
         page = console.send("/password", form)
     assert page.location == "/login?done=password-set-not-all-ended"
     assert console.follow(page).notice.startswith("Password set")

@@ -44,7 +44,7 @@ def staged(latchkey: TestApp, request: pytest.FixtureRequest) -> Any:
     """A TestApp under `/api`, by its configured URL or by the request context of API Gateway."""
     latchkey.gateway = StagedGateway(app, domain=DOMAIN)
     url = f"{STAGED}/api" if request.param == "configured" else ""
-    with settings.in_use(replace(settings.current(), public_url=url)):
+    with settings.override(replace(settings.current(), public_url=url)):
         yield latchkey
 
 
@@ -90,7 +90,7 @@ def test_every_path_is_under_the_stage(staged: TestApp) -> None:
 def test_all_forms_work_under_the_stage(staged: TestApp, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Sign up, confirm, log in, generate, rename, revoke and log out work with their redirects."""
     folder = tmp_path_factory.mktemp("mail")
-    with settings.in_use(replace(settings.current(), mail_folder=str(folder))):
+    with settings.override(replace(settings.current(), mail_folder=str(folder))):
         console = ConsoleClient(staged, STAGED, "/api")
         console.submit("/signup", email="ada@example.com", name="Ada", password=PASSWORD)
         message = Mailbox(folder).take_one()
@@ -140,7 +140,7 @@ def test_request_headers_do_not_change_urls(latchkey: TestApp, how: str) -> None
     """No link, form, redirect or email is built from Host, X-Forwarded-* or Forwarded."""
     url = "https://api.example.com" if how == "configured" else ""
     latchkey.gateway = Gateway(app, domain="api.example.com")
-    with settings.in_use(replace(settings.current(), public_url=url)):
+    with settings.override(replace(settings.current(), public_url=url)):
         console = ConsoleClient(latchkey)
         console.open("/login")
         for target in ("/", "/login", "/signup", "/settings/keys", "/verify?ticket=x"):

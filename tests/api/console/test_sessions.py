@@ -110,4 +110,4 @@ def test_log_out_everywhere_ends_every_session(latchkey: TestApp) -> None:
 )
 def test_user_agent_is_shown_as_browser_and_system(header: str, expected: str) -> None:
     """An unknown header gives an empty text, and only the beginning of a long one is read."""
-    assert user_agent.in_words(header) == expected
+    assert user_agent.browser_and_system(header) == expected

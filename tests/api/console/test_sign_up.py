@@ -122,7 +122,7 @@ def test_rate_limited_sign_up_keeps_its_values(latchkey: TestApp, box: Mailbox) 
     assert page.problem == "Too many attempts. Try again in 60 minutes."
     assert (page.value("/signup", "email"), page.value("/signup", "name")) == (ADA, "Ada")
     assert PASSWORD not in page.html
-    latchkey.set_counters(f"mail-reset-network_{console.ip}", tiers.RESET_MAILS.network, used=30)
+    latchkey.set_counters(f"mail-reset-network_{console.ip}", tiers.RESET_EMAILS.network, used=30)
     page = console.submit("/forgot", email=ADA)
     assert (page.status, page.value("/forgot", "email")) == (429, ADA)
     assert box.take() == []
@@ -132,7 +132,7 @@ def test_rate_limited_sign_up_keeps_its_values(latchkey: TestApp, box: Mailbox) 
 def test_email_that_could_not_be_sent_is_reported_and_keeps_the_values(latchkey: TestApp, path: str) -> None:
     """The page doesn't claim that an email was sent, and doesn't show the password."""
     typed = {"email": ADA, "password": PASSWORD} | ({"name": "Ada"} if path == "/signup" else {})
-    with settings.in_use(replace(settings.current(), mail_from="unverified@example.com")):
+    with settings.override(replace(settings.current(), mail_from="unverified@example.com")):
         page = log_in_as(latchkey, new_account()).submit(path, on=path.removesuffix("/email"), **typed)
     assert (page.status, page.problem) == (503, "The email couldn't be sent. Try again in a few minutes.")
     assert page.value(path, "email") == ADA
@@ -191,7 +191,7 @@ def test_verification_in_a_session_keeps_it_and_ends_the_others(latchkey: TestAp
 def test_verification_without_a_session_discards_the_password_for_every_caller(latchkey: TestApp) -> None:
     """The function itself discards the password."""
     account = new_account(verified=False)
-    ticket = email_links.looked_up(
+    ticket = email_links.find_link(
         email_links.new_link(account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch),
         email_links.VERIFY_EMAIL,
     )

@@ -84,7 +84,7 @@ def test_tier_change_keeps_the_history_and_resets_this_hour(latchkey: TestApp) -
     account = new_account()
     key = latchkey.key(account)
     use(latchkey, account, key, 900, refused=5)
-    change.set_standing(account.id, tier=tiers.PRO, status=None, actor="operator")
+    change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="operator")
     response = latchkey.call("GET", "/v1/limits", key.secret)
     assert response.json()["quota"]["remaining"] == 9_999
     page = log_in_as(latchkey, account).open("/settings/usage")
@@ -133,7 +133,7 @@ def test_usage_page_needs_few_reads(latchkey: TestApp) -> None:
     account = new_account()
     use(latchkey, account, latchkey.key(account), 5)
     console = log_in_as(latchkey, account)
-    with telemetry.calls_watched() as calls:
+    with telemetry.record_calls() as calls:
         console.open("/settings/usage")
     reads = [call for call in calls.made if call[0] in ("GetItem", "Query")]
     assert [call for call in calls.made if call not in reads] == [("UpdateItem", "latchkey-test-windows")]

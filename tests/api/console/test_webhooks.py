@@ -47,7 +47,7 @@ def test_event_types_are_grouped_by_subject(ada: ConsoleClient) -> None:
     """Each type is listed once, and a group with a selected type is open."""
     page = ada.open(NEW)
     assert re.findall(r"<summary>(.*?)</summary>", page.html) == list(kinds.SUBJECTS)
-    assert sorted(re.findall(r'name="types" value="(.*?)"', page.html)) == sorted(kinds.WORDS)
+    assert sorted(re.findall(r'name="types" value="(.*?)"', page.html)) == sorted(kinds.LABELS)
     rejected = ada.submit(NEW, name="Ledger", url="no", types=["key.created", "quota.spent"]).html
     assert re.findall(r'<details class="types" open><summary>(.*?)</summary>', rejected) == ["API keys", "Quota"]
 
@@ -74,7 +74,7 @@ def test_rejected_form_keeps_its_values(ada: ConsoleClient) -> None:
 
 def test_test_message_shows_its_delivery(latchkey: TestApp, receiver: Receiver) -> None:
     """The page has the request, the response and a button to send it again."""
-    with settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
+    with settings.override(replace(settings.current(), public_url=PUBLIC_URL)):
         local = log_in_as(latchkey, new_account(), PUBLIC_URL)
         local.submit(NEW, name="Ledger", url=receiver.url)
         path = path_of(local)
@@ -108,7 +108,7 @@ def test_webhook_is_changed_rotated_disabled_enabled_and_deleted(ada: ConsoleCli
     assert [stands.status, stands.types] == [DISABLED, None]
     assert "You disabled this webhook." in ada.open(path).text
     assert ada.submit(f"{path}/status", on=path).status == 303
-    assert endpoints.owned(stands.account_id, endpoint_id).status == ENABLED
+    assert endpoints.find_owned(stands.account_id, endpoint_id).status == ENABLED
     assert ada.submit(f"{path}/delete", on=path).status == 303
     assert "No webhooks yet" in ada.open(PLACE).text
 
@@ -132,7 +132,7 @@ def test_delivery_in_progress_cannot_be_sent_again(latchkey: TestApp) -> None:
     sent = failed_delivery(account)
     place = f"{PLACE}/{sent.endpoint_id}/deliveries/{sent.id}"
     latchkey.clock.forward(70)
-    assert deliver._claimed(endpoints.owned(account.id, sent.endpoint_id), sent.id) is not None
+    assert deliver._claim(endpoints.find_owned(account.id, sent.endpoint_id), sent.id) is not None
     page = ada.submit(f"{place}/resend", on=place)
     assert page.status == 409
     assert "being sent" in str(page.problem)
@@ -150,9 +150,9 @@ def test_deliveries_have_pages(latchkey: TestApp) -> None:
     account = new_account()
     ada = log_in_as(latchkey, account)
     sent = failed_delivery(account)
-    endpoint = endpoints.owned(account.id, sent.endpoint_id)
+    endpoint = endpoints.find_owned(account.id, sent.endpoint_id)
     for number in range(30):
-        fan_out.new(endpoint, f"evt_{number:020}", "key.created", "{}", due_at=0).save()
+        fan_out.new_delivery(endpoint, f"evt_{number:020}", "key.created", "{}", due_at=0).save()
     path = f"{PLACE}/{endpoint.id}"
     first = ada.open(path)
     assert len(first.rows) == 1 + 25

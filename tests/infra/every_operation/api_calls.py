@@ -42,14 +42,14 @@ class ApiCalls(Scenario):
             "/.well-known/change-password",
         ):
             ok(self.latchkey.call("GET", target))
-        with settings.in_use(replace(settings.current(), security_contact="security@example.com")):
+        with settings.override(replace(settings.current(), security_contact="security@example.com")):
             ok(self.latchkey.call("GET", "/.well-known/security.txt"))
         unknown = dict.fromkeys(("key_id", "webhook_id", "message_id", "client_id", "account_id"), "none")
         ok(*(self.latchkey.call("GET", path.format(**unknown)) for path in FORMS_ON if path not in PAGE_OF_PATH))
         for kind in ("authorization-server", "protected-resource"):
             ok(self.latchkey.call("GET", f"/.well-known/oauth-{kind}"))
         ok(self.latchkey.call("GET", "/.well-known/oauth-protected-resource/v1"))
-        with settings.in_use(replace(settings.current(), public_url="https://api.example.com/api")):
+        with settings.override(replace(settings.current(), public_url="https://api.example.com/api")):
             ok(self.latchkey.call("GET", "/.well-known/oauth-authorization-server/api"))
 
     def users(self) -> None:

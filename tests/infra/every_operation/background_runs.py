@@ -26,7 +26,7 @@ class BackgroundRuns(Scenario):
 
     def background(self, receiver: Receiver) -> None:
         """Webhook deliveries: successful, failed, given up, dropped, and recovered."""
-        incidents.update(incidents.open_one("Slow", "Looking into it.", ["api"]).at, "Mended.", states.RESOLVED)
+        incidents.update(incidents.open_incident("Slow", "Looking into it.", ["api"]).at, "Mended.", states.RESOLVED)
         for function, act in ((STREAM, self._streams), (MINUTE, _minute), (HOUR, _hour)):
             ada = new_account()
             hooks = [endpoints.create(ada.id, url=receiver.url, name=name, types=None) for name in ("A", "B", "C")]
@@ -35,8 +35,8 @@ class BackgroundRuns(Scenario):
                 receiver.statuses = says
                 change.rename(ada.id, f"Ada {says}")
                 if function == MINUTE:
-                    fan_out.put(_events(ada.id))
-                    endpoint_lock.fall_behind(hooks[0])
+                    fan_out.enqueue(_events(ada.id))
+                    endpoint_lock.mark_backlogged(hooks[0])
                 with self.recorder.within(function):
                     act(ada.id)
                 self.latchkey.clock.forward(90)
@@ -49,9 +49,9 @@ class BackgroundRuns(Scenario):
             for hook in hooks:
                 endpoints.enable(hook)
                 change.rename(ada.id, "Ada")
-                fan_out.put(_events(ada.id))
+                fan_out.enqueue(_events(ada.id))
                 endpoints.disable(hook, BY_ACCOUNT)
-            change.set_standing(ada.id, tier=tiers.PRO, status=None, actor="operator")
+            change.set_tier_and_status(ada.id, tier=tiers.PRO, status=None, actor="operator")
             # The deletion is interrupted before the stale mark is set.
             self.latchkey.clock.forward(1)
             with models.transaction() as write:

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from chalicelib.accounts import change, email_links
+from chalicelib.accounts.pending_terminations import SLICE
 from chalicelib.accounts.states import SUSPENDED
-from chalicelib.accounts.unfinished import SLICE
 from chalicelib.core import settings
 from chalicelib.detection import leak_policy
 from chalicelib.events.tables import Event
@@ -90,7 +90,7 @@ class ConsolePages(Scenario):
         ada = new_user(self.latchkey)
         place = "/settings/webhooks"
         ok(ada.open(place), ada.open(f"{place}/new"))
-        with run_receiver() as receiver, settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
+        with run_receiver() as receiver, settings.override(replace(settings.current(), public_url=PUBLIC_URL)):
             made = endpoints.create(ada.account.id, url=receiver.url, name="Ledger", types=None)
             sent = deliver.send_test(made)
         path = f"{place}/{made.id}"
@@ -144,7 +144,7 @@ class ConsolePages(Scenario):
         self.latchkey.key(ada.account)
         ada.grant(register_client(self.latchkey, owner=ada.account))
         endpoints.create(ada.account.id, url="https://example.com/", name="Ledger", types=None)
-        fan_out.put(_events(ada.account.id))
+        fan_out.enqueue(_events(ada.account.id))
         email_links.new_link(
             ada.account.id, email_links.CHANGE_EMAIL, email="next@example.com", epoch=ada.account.session_epoch
         )
@@ -154,7 +154,7 @@ class ConsolePages(Scenario):
         app = register_client(self.latchkey)
         for _ in range(SLICE + 1):
             grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
-        change.set_standing(str(app.client.account_id), tier=None, status=SUSPENDED, actor="operator")
+        change.set_tier_and_status(str(app.client.account_id), tier=None, status=SUSPENDED, actor="operator")
 
 
 def _events(account_id: str) -> list[Event]:

@@ -42,7 +42,7 @@ class OAuthFlows(Scenario):
         assert self.latchkey.call("GET", "/v1/limits", token).status == 401
         # A consent from before the verification of the address, without emails, is replaced.
         eve = new_user(self.latchkey, "Eve", verified=False)
-        with settings.in_use(replace(settings.current(), mail_from="")):
+        with settings.override(replace(settings.current(), mail_from="")):
             eve.grant(app)
         self.latchkey.clock.forward(1)
         eve.verify_email()

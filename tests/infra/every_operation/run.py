@@ -34,7 +34,7 @@ class EveryOperation(ApiCalls, ConsolePages, OAuthFlows, BackgroundRuns):
         self.client_for_itself()
         self.registration()
         self.leaving()
-        with run_receiver() as receiver, settings.in_use(replace(settings.current(), public_url=PUBLIC_URL)):
+        with run_receiver() as receiver, settings.override(replace(settings.current(), public_url=PUBLIC_URL)):
             self.webhooks(receiver)
             self.background(receiver)
         self.anomalies()

@@ -23,7 +23,7 @@ SLICE = 50
 """Number of items that one slice revokes, deletes or marks; it takes about a second."""
 
 
-class Unfinished(models.Table):
+class PendingTermination(models.Table):
     """A pending termination, under its kind and the id of its subject; storing it again restarts it."""
 
     class Meta(models.Meta):
@@ -41,23 +41,23 @@ class Unfinished(models.Table):
     chosen = UnicodeSetAttribute(null=True)
 
 
-def new(kind: str, subject: str) -> Unfinished:
+def new(kind: str, subject: str) -> PendingTermination:
     """Return a pending termination that is not stored yet; store it in the transaction that starts it."""
-    return Unfinished(PARTITION, f"{kind}#{subject}", kind=kind, subject=subject, began_at=clock.now_ms())
+    return PendingTermination(PARTITION, f"{kind}#{subject}", kind=kind, subject=subject, began_at=clock.now_ms())
 
 
-def new_choice(kind: str, subject: str, chosen: set[str], *, by: str) -> Unfinished:
+def new_choice(kind: str, subject: str, chosen: set[str], *, by: str) -> PendingTermination:
     """Return a pending termination of the `chosen` ids, not stored yet; one with another `by` doesn't replace it."""
     at = f"{kind}#{subject}#{by}"
-    return Unfinished(PARTITION, at, kind=kind, subject=subject, began_at=clock.now_ms(), chosen=chosen)
+    return PendingTermination(PARTITION, at, kind=kind, subject=subject, began_at=clock.now_ms(), chosen=chosen)
 
 
-def all_there_are() -> Iterator[Unfinished]:
+def all_pending() -> Iterator[PendingTermination]:
     """Return all pending terminations."""
-    yield from Unfinished.query(PARTITION, consistent_read=True)
+    yield from PendingTermination.query(PARTITION, consistent_read=True)
 
 
-def is_first_look(pending: Unfinished) -> bool:
+def is_first_run(pending: PendingTermination) -> bool:
     """Record that a termination has run; return whether this is the first run, immediately after its start.
 
     Only the first run may terminate items with a later timestamp: a function with a fast clock created them before.
@@ -67,23 +67,23 @@ def is_first_look(pending: Unfinished) -> bool:
     return is_first
 
 
-def settle(pending: Unfinished, *, is_finished: bool) -> None:
+def save_progress(pending: PendingTermination, *, is_finished: bool) -> None:
     """Save the progress after a slice, or delete the termination when nothing can be left."""
     if not is_finished or clock.now_ms() - pending.began_at < SETTLED_MS:
         _save(pending)
         return
-    with models.may_be_refused():
-        Unfinished(pending.what, pending.at).delete(condition=Unfinished.began_at == pending.began_at)
+    with models.ignore_condition_failure():
+        PendingTermination(pending.what, pending.at).delete(condition=PendingTermination.began_at == pending.began_at)
 
 
-def _save(pending: Unfinished) -> None:
+def _save(pending: PendingTermination) -> None:
     # Unless it was restarted or finished concurrently.
-    unchanged = Unfinished.began_at == pending.began_at
-    with models.may_be_refused():
-        Unfinished(pending.what, pending.at).update(
+    unchanged = PendingTermination.began_at == pending.began_at
+    with models.ignore_condition_failure():
+        PendingTermination(pending.what, pending.at).update(
             actions=[
-                Unfinished.step.set(pending.step) if pending.step else Unfinished.step.remove(),
-                Unfinished.after.set(pending.after) if pending.after else Unfinished.after.remove(),
+                PendingTermination.step.set(pending.step) if pending.step else PendingTermination.step.remove(),
+                PendingTermination.after.set(pending.after) if pending.after else PendingTermination.after.remove(),
             ],
             condition=unchanged,
         )
