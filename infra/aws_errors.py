@@ -1,4 +1,4 @@
-"""What AWS refuses, and how a call to it fails: one sentence with the remedy, the same of every command."""
+"""Errors of AWS calls as one sentence with the remedy, the same for every command."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from infra.aws_settings import ENDPOINT, HALF, NO_REGION, PROFILES, no_profile, 
 from infra.failed import one_line
 
 REFUSED = (ClientError, BotoCoreError)
-"""What a call to AWS ends with, and what `in_words` puts into words."""
+"""The exceptions of AWS calls that `in_words` explains."""
 NO_CREDENTIALS = "No AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 EXPIRED = ("ExpiredToken", "ExpiredTokenException")
 SKEWED = ("RequestTimeTooSkewed", "RequestTimeTooSkewedException", "RequestExpired", "RequestInTheFuture")
@@ -27,13 +27,13 @@ DENIED = (
 )
 THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded")
 OF_CLOCK = ("Signature expired", "Signature not yet current")
-"""What a message has in it where the code speaks of the signature and the clock is meant."""
+"""Phrases in messages of signature errors whose cause is the clock."""
 MESSAGE_MAX = 300
-"""So much of a message of AWS's is repeated."""
+"""The maximal length of a quoted AWS message."""
 
 
 def in_words(error: Exception) -> str:
-    """Return what a call to AWS ended with, on one line: what is wrong and, where that is known, what to do.
+    """Return the explanation of an AWS error on one line, with the remedy if it is known.
 
     An error of our own says so itself.
     """
@@ -48,8 +48,8 @@ def in_words(error: Exception) -> str:
 
 
 def refusal(code: str, told: str) -> str:
-    """Return what an error of AWS's means for its caller, and what to do; "" for one that is of the call itself."""
-    # AWS repeats a wrongly signed request below the first line, with the session's token in it.
+    """Return the cause of an AWS error and the remedy, "" for an error of the call itself."""
+    # After the first line, AWS quotes a wrongly signed request, with its session token.
     told = one_line(told.partition("\n")[0][:MESSAGE_MAX])
     if code in SKEWED or (code in UNSIGNED and any(each in told for each in OF_CLOCK)):
         return f"AWS finds the clock of this machine wrong ({told}). Set it, then run this again."
@@ -68,12 +68,12 @@ def refusal(code: str, told: str) -> str:
 
 
 def is_denied(error: ClientError) -> bool:
-    """Return whether the credentials are good, and may not do what was asked."""
+    """Return whether the credentials are valid but lack a permission."""
     return error.response.get("Error", {}).get("Code") in DENIED
 
 
 def _source() -> str:
-    """Return where the credentials come from, as far as the environment says."""
+    """Return the source of the credentials, as far as the environment shows it."""
     if os.environ.get("AWS_ACCESS_KEY_ID"):
         names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
         given = [name for name in names if os.environ.get(name)]

@@ -1,6 +1,6 @@
-"""Variables and files that botocore couldn't use for any call: one sentence that names the thing and the remedy.
+"""Invalid AWS variables and files: one sentence that names the setting and the remedy.
 
-botocore says by a traceback, or by a sentence that names no variable, what it can't use, and some of it only when it
+botocore reports them with a traceback, or without the variable's name, and some of them only when it
 is called.
 """
 
@@ -18,7 +18,7 @@ from infra.failed import Mistake, quoted
 
 FILES = {"AWS_CONFIG_FILE": "~/.aws/config", "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials"}
 PROFILES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
-"""Which profile is taken, the first of them that is set."""
+"""The variables of the profile; the first that is set applies."""
 ENDPOINT = "AWS_ENDPOINT_URL"
 NO_REGION = (
     "No AWS region: set AWS_DEFAULT_REGION (boto3 doesn't read AWS_REGION), or one in the profile that AWS_PROFILE"
@@ -28,14 +28,14 @@ HALF = "{missing} is missing beside {given}: set both, or AWS_PROFILE instead."
 
 
 class Takes(NamedTuple):
-    """What a setting of botocore's takes, in words, and whether a value is that."""
+    """The description of a setting's valid values, and their check."""
 
     words: str
     fits: Callable[[str], bool]
 
 
 def check() -> None:
-    """Raise Mistake for what botocore could use for no call: a file, the profile, a setting, the region, half a key."""
+    """Raise Mistake for an invalid file, profile, setting or region, or an incomplete access key."""
     from botocore.session import Session
 
     for variable, default in FILES.items():
@@ -60,13 +60,13 @@ def check() -> None:
 
 
 def profile() -> str:
-    """Return the profile that is taken, and by which variable, in words."""
+    """Return the profile, and a description of the variable that sets it."""
     named = next((name for name in PROFILES if name in os.environ), "")
     return f"the profile {os.environ[named]} (which {named} names)" if named else "the profile default"
 
 
 def no_profile(name: str, known: list[str]) -> str:
-    """Return that there is no such profile, with those that there are."""
+    """Return the error for an unknown profile, with the existing ones."""
     variable = next((each for each in PROFILES if os.environ.get(each) == name), PROFILES[-1])
     there = f"there are {', '.join(sorted(known))}" if known else "they have none"
     files = " and ".join(os.environ.get(each) or default for each, default in FILES.items())
@@ -74,7 +74,7 @@ def no_profile(name: str, known: list[str]) -> str:
 
 
 def no_region(region: str) -> str:
-    """Return that there is no such region, by where it is set."""
+    """Return the error for an unknown region, with the place of its setting."""
     name = "AWS_DEFAULT_REGION" if os.environ.get("AWS_DEFAULT_REGION") else f"region of {profile()}"
     return f"{name}={quoted(region)} can't be used: AWS has no such region. Set one like eu-central-1."
 
@@ -100,7 +100,7 @@ def _check_file(variable: str, given: str | None, default: str) -> None:
 
 
 def _settings(session: Any) -> Iterator[tuple[str, str, Takes]]:
-    """Yield what is set of botocore's settings, by the environment or else the profile, and what each takes."""
+    """Yield botocore's settings in the environment or else the profile, with their valid values."""
     configured = session.get_scoped_config()
     where = f" of {profile()}"
     for key, takes in SETTINGS.items():
@@ -131,7 +131,7 @@ def _is_number(text: str) -> bool:
 
 
 def _is_url(text: str) -> bool:
-    """Return whether there is an address in it, or nothing: botocore then takes AWS's own."""
+    """Return whether a value is a URL or empty: then botocore uses AWS's endpoint."""
     try:
         parts = urlsplit(text)
         return not text or (parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0)
@@ -167,4 +167,4 @@ SETTINGS = {
     "response_checksum_validation": _one_of("when_supported", "when_required"),
     "account_id_endpoint_mode": _one_of("preferred", "required", "disabled"),
 }
-"""By botocore's name for it, which is its variable's in small letters: what it refuses with a fault of its own."""
+"""Settings that botocore would reject with a traceback, by botocore's name, the variable's in lower case."""

@@ -1,6 +1,6 @@
-"""Files and folders of the checkout that a command reads or writes: what is wrong with them is said before it begins.
+"""Files and folders of the checkout that a command reads or writes, checked before the command starts.
 
-Chalice takes a missing `requirements.txt` for an empty one, and what is no folder for a fault of its own, midway.
+Chalice treats a missing `requirements.txt` as empty, and fails midway when a folder's path is a file.
 """
 
 from pathlib import Path
@@ -10,13 +10,13 @@ from infra.pinned import LOCAL
 
 NOTED, PACKAGES = Path(".chalice", "deployed"), Path(".chalice", "deployments")
 FOLDERS = {"deploy": (NOTED, PACKAGES), "package": (PACKAGES,), "destroy": (NOTED,)}
-"""By command of a stage what it writes into, made where it isn't there."""
+"""The folders that each command writes to; missing ones are created."""
 FILES = {"deploy": ("requirements.txt",), "package": ("requirements.txt",), "status": ("pyproject.toml",)}
-"""By command what it reads."""
+"""The files that each command reads."""
 
 
 def check(command: str, stage: str) -> None:
-    """Raise Mistake, with what to do, where a command on a stage can't use what is in its place."""
+    """Raise Mistake, with the remedy, when a command on a stage can't use a file or folder."""
     for folder in FOLDERS.get(command, ()):
         _check_folder(folder)
     if NOTED in FOLDERS.get(command, ()) and (NOTED / f"{stage}.json").is_dir():
@@ -26,7 +26,7 @@ def check(command: str, stage: str) -> None:
 
 
 def check_local() -> None:
-    """Raise Mistake where there is something else than the folder in which local runs keep their files."""
+    """Raise Mistake when the path of the local runs' folder isn't a folder."""
     _check_folder(LOCAL, LOCAL.name)
 
 

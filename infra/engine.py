@@ -1,6 +1,6 @@
-"""The local DynamoDB: dynoxide from npm, durable in one SQLite file; ministack from PyPI where dynoxide has no build.
+"""The local DynamoDB: dynoxide from npm, stored in one SQLite file; ministack from PyPI where dynoxide has no build.
 
-Installed into `.local/`, never into the owner's home.
+Installed into `.local/`, never into the user's home.
 """
 
 import json
@@ -40,7 +40,7 @@ class Engine:
     process: subprocess.Popen[bytes]
 
     def stop(self) -> None:
-        """End it and wait until it has."""
+        """Stop the engine and wait for its end."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
@@ -65,7 +65,7 @@ def start(data: Path | None, *, say: bool = True) -> Engine:
 
 
 def dynoxide(*, say: bool = True) -> Path | None:
-    """Return the path of dynoxide, installing it from npm first if need be; None where no build is pinned for it."""
+    """Return the path of dynoxide, installed from npm if necessary; None without a pinned build for this machine."""
     system, machine = _SYSTEMS.get(platform.system()), _MACHINES.get(platform.machine())
     package = f"@dynoxide/{system}-{machine}"
     if package not in _BUILDS or shutil.which("npm") is None:
@@ -104,7 +104,7 @@ def _started(command: Command) -> Engine:
     arguments, environment, port = command
     LOCAL.mkdir(exist_ok=True)
     with (LOCAL / "engine.log").open("ab") as log:
-        # Its own session: Ctrl-C reaches us first, and we stop it when nothing needs it any more.
+        # Its own session: Ctrl-C reaches this process, which stops the engine last.
         process = subprocess.Popen(
             arguments, env=os.environ | environment, stdout=log, stderr=log, start_new_session=True
         )
@@ -117,22 +117,22 @@ def _started(command: Command) -> Engine:
             time.sleep(0.02)
         raise EngineError(f"The local DynamoDB engine didn't start; see {LOCAL / 'engine.log'}.")
     except BaseException:
-        # Ctrl-C comes here too; the engine's own session doesn't hear it.
+        # Ctrl-C during the start: it doesn't reach the engine's own session.
         engine.stop()
         raise
 
 
 def note_running(database: Engine, url: str) -> None:
-    """Note where a local run's database and API are, for the operator's commands and for the next start."""
+    """Record the URLs of a local run's database and API, for the operator's commands and for the next start."""
     RUNNING.write_text(json.dumps({"database": database.url, "url": url, "pid": database.process.pid}))
 
 
 def end_what_was_left() -> None:
-    """End the engine of a run that was killed before it could: two on one file would be one too many."""
+    """Stop the engine of a killed run: two engines must not use one file."""
     if running() is None:
         return
     pid = int(json.loads(RUNNING.read_text())["pid"])
-    # The number may belong to another program by now: only what still looks like our engine is ended.
+    # The process id may have been reused: only a process that looks like our engine is killed.
     looks = subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False).stdout
     if str(LOCAL) in looks:
         os.kill(pid, signal.SIGINT)
@@ -142,7 +142,7 @@ def end_what_was_left() -> None:
 
 
 def running() -> tuple[str, str] | None:
-    """Return the addresses of the local run's database and API, if there is one."""
+    """Return the URLs of the local run's database and API, None without one."""
     try:
         noted = json.loads(RUNNING.read_text())
         return (noted["database"], noted["url"]) if _listens(urlsplit(noted["database"]).port or 0) else None
@@ -153,12 +153,12 @@ def running() -> tuple[str, str] | None:
 
 
 def forget_running() -> None:
-    """Note that nothing runs any more."""
+    """Delete the record of the local run."""
     RUNNING.unlink(missing_ok=True)
 
 
 def free_port() -> int:
-    """Return a port on loopback that nothing listens on."""
+    """Return a free port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,7 +1,7 @@
-"""What a command says when it can't be done, or a step of it fails: one line, with what to do."""
+"""The errors of commands: one line, with the remedy."""
 
 QUOTED_MAX = 60
-"""So much of a value is repeated in a sentence."""
+"""The maximal length of a quoted value."""
 
 
 class DeployError(Exception):
@@ -9,11 +9,11 @@ class DeployError(Exception):
 
 
 class Mistake(Exception):
-    """What the operator got wrong, and how to go on."""
+    """A mistake of the operator; the message has the remedy."""
 
 
 def quoted(value: str) -> str:
-    """Return a value in quotes, on one line and cut off where it is long."""
+    """Return a value in quotes, on one line and truncated."""
     return repr(value if len(value) <= QUOTED_MAX else f"{value[:QUOTED_MAX]}…")
 
 

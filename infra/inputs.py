@@ -1,6 +1,6 @@
-"""What commands may be given, by the name that make has for it: one table, asked before anything is done.
+"""The valid values of the commands' variables, by make's name: one table, checked before anything is done.
 
-Spaces around a value are no part of it, and one that has nothing else was not given.
+Surrounding spaces are removed, and an empty value counts as not given.
 """
 
 import re
@@ -19,24 +19,24 @@ from infra.failed import Mistake, quoted
 STAGES = ("dev", "prod")
 LOCAL = "local"
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
-"""What CloudWatch Logs takes."""
+"""The retention periods of CloudWatch Logs."""
 SECRETS = ("ADMIN_KEY",)
-"""What isn't repeated in a sentence."""
+"""Variables whose values aren't quoted in errors."""
 REASON_MAX, TITLE_MAX, TEXT_MAX, NAME_MAX, OUT_MAX = 200, 100, 2_000, 100, 1_000
-"""In characters: a reason as on the pages for administrators, a title and a text as on /status."""
+"""Maximal lengths in characters: of a reason (administrators' pages), and of a title and a text (/status)."""
 
 
 class Takes(NamedTuple):
-    """What a variable takes, in words, and whether a value is that."""
+    """The description of a variable's valid values, and their check."""
 
     words: str
     fits: Callable[[str], bool]
     hidden: Callable[[str], str] = lambda _: ""
-    """Returns the first character of a text that can't be shown; "" where all can."""
+    """Returns the first unprintable character of a text, "" without one."""
 
 
 def given(name: str, value: str) -> str:
-    """Return a value as it is used, "" for none; raise Mistake, with what the variable takes, where it can't be."""
+    """Return a value, "" for none; raise Mistake, with the description of valid values, for an invalid one."""
     text = value.strip()
     hidden = TAKES[name].hidden(text)
     if hidden:
@@ -48,7 +48,7 @@ def given(name: str, value: str) -> str:
 
 
 def stage(command: str, value: str, *, known: Collection[str] = STAGES) -> str:
-    """Return the stage that was given; raise Mistake, with those that there are, for any other."""
+    """Return the given stage; raise Mistake, with the valid ones, for an unknown one."""
     text = value.strip()
     if text not in known:
         wrong = f"There is no stage {quoted(text)}. Choose one" if text else "Choose a stage"
@@ -69,7 +69,7 @@ def _matching(words: str, pattern: str) -> Takes:
 
 
 def _text(most: int, *, besides: str = "") -> Takes:
-    """Return what takes a text of which everything can be shown, or is `besides`: a feed's XML can't hold the rest."""
+    """Return a rule for printable texts, with the characters in `besides` allowed: XML feeds can't contain others."""
 
     def hidden(text: str) -> str:
         for each in text:
@@ -89,7 +89,7 @@ def _is_email(text: str) -> bool:
 
 
 def _is_url(text: str) -> bool:
-    """Return whether a request can be sent there, to a path behind it: without a query, a fragment or a user."""
+    """Return whether a value is a base URL: without a query, a fragment or a user."""
     try:
         parts = urlsplit(text)
         host, is_port = parts.hostname or "", parts.port != 0
@@ -147,4 +147,4 @@ TAKES = {
     "TITLE": _text(TITLE_MAX),
     "URL": Takes("the address of the API, like https://api.example.com", _is_url),
 }
-"""By variable. `stage` has those of STAGE, and make the switches: any value but 0 is on."""
+"""The rules by variable. `stage` checks STAGE, and make the switches: any value except 0 is on."""

@@ -1,6 +1,6 @@
-"""Whether a stage can be asked, before a command begins and until it ends: if not, one sentence with the remedy.
+"""Whether a stage is reachable, before and during a command: if not, one sentence with the remedy.
 
-Only for what the operator can do something about. An error that no deployment should meet is a bug, and keeps its
+Only for errors that the operator can fix. Others are bugs, and keep their
 traceback.
 """
 
@@ -23,15 +23,15 @@ AGAIN = {
     "account": "The account may be made. Run it again; if it says so, make password-link EMAIL=… prints a new link.",
     "incident": "It may be published: look at /status before you run it again.",
 }
-"""What to do after a command that broke off, where running it again does a thing twice."""
+"""The remedy after an interrupted command that isn't idempotent."""
 
 
 class NotReachable(Exception):
-    """What is wrong, what was done, and what to do."""
+    """The message says what is wrong, what was done, and what to do."""
 
 
 def must_answer(stage: str) -> None:
-    """Ask for an account that can't be. Raises NotReachable."""
+    """Read an account that can't exist. Raises NotReachable."""
     request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "acc_"}}}
     try:
         dynamodb.call("GetItem", request)
@@ -41,7 +41,7 @@ def must_answer(stage: str) -> None:
 
 @contextmanager
 def until_the_end(stage: str, command: str) -> Iterator[None]:
-    """Raise NotReachable when AWS stops answering, or refuses, in the middle of a command."""
+    """Raise NotReachable when AWS becomes unreachable or denies a call during a command."""
     with telemetry.record_calls() as calls:
         try:
             yield
@@ -54,7 +54,7 @@ def until_the_end(stage: str, command: str) -> Iterator[None]:
 
 
 def _cause(error: Exception) -> DynamoDBError | BotoCoreError:
-    """Return what AWS, or the way there, has said: pynamodb wraps it."""
+    """Return the error of AWS or of the connection, which pynamodb wraps."""
     inner: BaseException | None = error
     while isinstance(inner, PynamoDBException | ClientError):
         outer, inner = inner, inner.__cause__ or getattr(inner, "cause", None)
@@ -64,7 +64,7 @@ def _cause(error: Exception) -> DynamoDBError | BotoCoreError:
 
 
 def _what_now(command: str, made: list[tuple[str, str]], cause: DynamoDBError | BotoCoreError) -> str:
-    """Return what was done, and what to do: one write that was refused has changed nothing, however often tried."""
+    """Return what was done, and what to do: a single rejected write has changed nothing."""
     writes = {call for call in made if call[0] in WRITES}
     last_was_refused = bool(made) and made[-1] in writes and not isinstance(cause, Unreachable)
     if not writes or (len(writes) == 1 and last_was_refused):
@@ -73,7 +73,7 @@ def _what_now(command: str, made: list[tuple[str, str]], cause: DynamoDBError | 
 
 
 def _in_words(stage: str, error: DynamoDBError | BotoCoreError) -> str:
-    """Return what is wrong and its remedy, "" for what no operator can mend."""
+    """Return the error and its remedy, "" for errors that the operator can't fix."""
     if isinstance(error, BotoCoreError):
         return aws_errors.in_words(error)
     if error.code == "NotConfigured":
@@ -90,7 +90,7 @@ def _in_words(stage: str, error: DynamoDBError | BotoCoreError) -> str:
 
 
 def _not_configured(error: DynamoDBError) -> str:
-    """Return what lacks to call anything, as every command does: botocore says what, and the message of ours where."""
+    """Return the missing setting: botocore names it, and our own message where to set it."""
     cause = error.__cause__
     if cause is not None and isinstance(cause.__cause__, BotoCoreError):
         return aws_errors.in_words(cause.__cause__)

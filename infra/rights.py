@@ -1,7 +1,7 @@
-"""`make policy`: what a deployment, an edge, and the commands on a running stage must be allowed, as policies for IAM.
+"""`make policy`: the IAM policies for a deployment, for an edge, and for the commands on a running stage.
 
-They are the calls that the commands make, which tests record, and those that CloudFormation makes in their name, by the
-type of resource: `rights.json`, with the day on which it was taken from AWS's schemas. Three policies, since IAM takes
+They allow the commands' calls, which tests record, and CloudFormation's calls on their behalf, by
+resource type: `rights.json`, with the date of AWS's schemas. Three policies, since IAM's limit is
 6,144 characters in each.
 """
 
@@ -40,7 +40,7 @@ LISTED = (
     "sts:GetCallerIdentity",
     "wafv2:ListWebACLs",
 )
-"""What AWS lets nobody narrow to a stage."""
+"""Actions that can't be restricted to a stage."""
 OF_STACK = (
     *("CreateStack", "UpdateStack", "DeleteStack", "DescribeStacks", "DescribeStackEvents", "ListStackResources"),
     *("GetTemplate", "UpdateTerminationProtection", "CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet"),
@@ -56,9 +56,9 @@ OF_RULE = (
     *("TagResource", "UntagResource", "ListTagsForResource"),
 )
 OF_ITEMS = ("GetItem", "PutItem", "UpdateItem", "DeleteItem")
-"""For the lock; the other items of a stage are for `operate`."""
+"""Permissions for the lock; the other items of a stage are for `operate`."""
 ITEMS = ("BatchGetItem", "ConditionCheckItem", "Query")
-"""What `make account`, the other commands on accounts, and `make smoke` do to items besides."""
+"""Further item operations of the commands on accounts and of `make smoke`."""
 LOOKS = {
     "apigateway": ("GET",),
     "cloudwatch": ("DescribeAlarms",),
@@ -67,12 +67,12 @@ LOOKS = {
     "ses": ("GetAccount", "GetEmailIdentity"),
     "xray": ("BatchGetTraces",),
 }
-"""What `make smoke`, and a link that is printed, look at without naming the stage, by service."""
+"""Calls of `make smoke` and of printed links that can't be restricted to a stage, by service."""
 EDGE_BESIDE = (
     *("apigateway:SetWebACL", "iam:CreateServiceLinkedRole", "lambda:EnableReplication*", "lambda:DisableReplication*"),
     *("lambda:Get*", "wafv2:*WebACL*"),
 )
-"""What the edge takes besides: WAF before the API, and copies of the function in CloudFront's locations."""
+"""Further calls for the edge: the API's web ACL, and replicas of the Lambda@Edge function."""
 RESOURCES = {
     "cloudwatch": ("alarm:latchkey-{stage}-*", "dashboard/latchkey-{stage}*"),
     "dynamodb": ("table/latchkey-{stage}-*",),
@@ -80,14 +80,14 @@ RESOURCES = {
     "logs": ("log-group:/aws/lambda/latchkey-{stage}*", "log-group:/latchkey/{stage}/*"),
     "sns": ("latchkey-{stage}-*",),
 }
-"""What CloudFormation makes for a stage, by service."""
+"""The resources that CloudFormation creates for a stage, by service."""
 BESIDE = {"cloudwatch": ("EnableAlarmActions",)}
-"""What a deployment does to those itself, by service: it switches on what somebody switched off."""
+"""A deployment's own calls on them, by service: it enables disabled ones."""
 Statement = dict[str, Any]
 
 
 def policy(stage: str) -> dict[str, Any]:
-    """Return the policy of whoever deploys, looks at and destroys a stage, in any region."""
+    """Return the policy to deploy, inspect and destroy a stage, in any region."""
     known = json.loads(FILE.read_text())
     made = sorted({action for actions in known["by_type"].values() for action in actions} - set(LISTED))
     statements = [
@@ -111,15 +111,15 @@ def policy(stage: str) -> dict[str, Any]:
 
 
 def edge(stage: str) -> dict[str, Any]:
-    """Return what whoever deploys a stage with `EDGE=1` must be allowed besides."""
+    """Return the additional policy to deploy a stage with `EDGE=1`."""
     known = json.loads(FILE.read_text())
     return _whole([_edge(stage, known["edge"])])
 
 
 def operate(stage: str) -> dict[str, Any]:
-    """Return the policy of whoever runs `make account`, `make admin` and their like, and `make smoke`.
+    """Return the policy to run the commands on accounts and `make smoke`.
 
-    It measures no cold start: whoever may change a function's configuration can have it run other code.
+    It doesn't allow measuring cold starts: permission to change a function's configuration allows running other code.
     """
     looks = [action for service, calls in LOOKS.items() for action in _of(service, calls)]
     functions = ("GetFunctionConfiguration", "GetPolicy")
@@ -137,7 +137,7 @@ def operate(stage: str) -> dict[str, Any]:
 
 
 OF_DOMAINS = "ops.apigateway.amazonaws.com"
-"""AWS makes a role for it with the first domain in an account."""
+"""AWS creates a service-linked role with the first domain in an account."""
 LOGS = ("log-group:/aws/lambda/latchkey-{stage}*", "log-group:/latchkey/{stage}/*")
 
 
@@ -150,7 +150,7 @@ def _whole(statements: list[Statement]) -> dict[str, Any]:
 
 
 def _passing(stage: str) -> Statement:
-    """Return leave to give the functions their roles, and to give those to nothing else."""
+    """Return the permission to pass the functions' roles to Lambda only."""
     passed = _statement("Roles", ["iam:PassRole"], [f"iam::*:role/latchkey-{stage}-*"])
     return passed | {"Condition": {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}}
 
@@ -161,12 +161,12 @@ def _stacks(stage: str) -> list[str]:
 
 
 def _edge(stage: str, by_type: dict[str, list[str]]) -> Statement:
-    """Return leave to make what `EDGE=1` makes; a stage without it needs none of this.
+    """Return the permission to create the resources of `EDGE=1`.
 
-    CloudFront knows its distributions by numbers, and copies of the function are made by a role that AWS makes once.
+    CloudFront's ARNs have random ids, and a service-linked role replicates the function.
     """
     made = {action for actions in by_type.values() for action in actions} - set(_of("lambda", OF_FUNCTION))
-    known = [each.lower() for each in (*EDGE_BESIDE, *LISTED)]  # IAM heeds no case, and AWS's schemas don't either
+    known = [each.lower() for each in (*EDGE_BESIDE, *LISTED)]  # IAM ignores case, and AWS's schemas are inconsistent
     named = [action for action in made if not any(fnmatchcase(action.lower(), each) for each in known)]
     ends = [
         "cloudfront::*:distribution/*",
@@ -180,7 +180,7 @@ def _edge(stage: str, by_type: dict[str, list[str]]) -> Statement:
 
 
 def _gateways() -> list[str]:
-    """Return the gateways: API Gateway knows its APIs by numbers, so a stage's can't be named."""
+    """Return the ARNs of all APIs: API Gateway's ids are random, so a stage's can't be named."""
     return [f"apigateway:*::/{part}" for part in ("restapis", "restapis/*", "domainnames", "domainnames/*", "tags/*")]
 
 

@@ -1,20 +1,20 @@
-"""The schedules of a stage's functions, which are rules of EventBridge's: found by their names, and switched on."""
+"""The EventBridge rules that schedule a stage's functions: found by name, and enabled."""
 
 from collections.abc import Iterable
 from typing import Any
 
 SCHEDULED = ("minute", "hour")
-"""What Chalice calls the functions that have one."""
+"""Chalice's names of the scheduled functions."""
 OFF = "DISABLED"
 
 
 def rule_name(function: str) -> str:
-    """Return what Chalice names the rule of a function, by the function's name in AWS."""
+    """Return Chalice's name of a function's rule, by the function's name in AWS."""
     return f"{function}-event"
 
 
 def states(rules: Iterable[str]) -> dict[str, str]:
-    """Return the states of those rules that are there, by name."""
+    """Return the states of the existing rules, by name."""
     import boto3
 
     events, found = boto3.client("events"), {}
@@ -27,7 +27,7 @@ def states(rules: Iterable[str]) -> dict[str, str]:
 
 
 def switch_on(session: Any, rules: Iterable[str]) -> None:
-    """Have a botocore session switch on the rules that it writes.
+    """Make a botocore session enable the rules that it writes.
 
     Chalice names no state. Whether AWS keeps the one that a rule has then, its documentation leaves open.
     """

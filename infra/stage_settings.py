@@ -1,4 +1,4 @@
-"""The settings of a stage, for the commands on accounts: its tables, and what its functions were deployed with."""
+"""The settings of a stage, for the commands on accounts: its tables, and its functions' deployed settings."""
 
 import os
 
@@ -11,7 +11,7 @@ from infra.failed import Mistake
 
 
 def settings_of(stage: str) -> settings.Settings:
-    """Choose the tables of a stage; for the local one, find the engine that `make run` started."""
+    """Return the settings of a stage; for the local one, use the engine of `make run`."""
     if stage != "local":
         aws_settings.check()
         return settings.from_environment(os.environ | {"LATCHKEY_STAGE": stage, "LATCHKEY_KEY_KIND": _kind_of(stage)})
@@ -27,7 +27,7 @@ def settings_of(stage: str) -> settings.Settings:
 
 
 def as_deployed(stage: str) -> settings.Settings:
-    """Return the settings of a stage's functions: links and secrets are made by them, not by those of this shell.
+    """Return the settings of a stage's functions, which determine links and secrets, instead of this shell's.
 
     Those of this shell where there is no function yet. Raises Mistake where they may not be read.
     """

@@ -1,4 +1,4 @@
-"""The subscription of a stage's function to the stream of events: an event source mapping of Lambda's.
+"""The subscription of a stage's function to the stream of events: a Lambda event source mapping.
 
 A mapping that is deleted is listed for some minutes as `Deleting`, and until it is gone no other of the same function
 and stream can be made. One to a stream that isn't the table's any more brings nothing.
@@ -12,23 +12,23 @@ from infra.failed import DeployError
 
 LOOKS_MAX, PAUSE_S = 120, 5
 FILTER = {"Filters": [{"Pattern": '{"eventName":["INSERT"]}'}]}
-"""Events are written once, and deleted by DynamoDB when they are old: nothing follows from that."""
+"""New items only: events are never updated, and their deletion by TTL has no consequences."""
 _DELETING = "Deleting"
 OFF = ("Disabled", "Disabling")
 
 
 def of_function(lambda_arn: str, stage: str) -> list[dict[str, Any]]:
-    """Return a function's subscriptions to the table of events, none that is being deleted."""
+    """Return a function's subscriptions to the events table, except those that are being deleted."""
     return _to_events(stage, _listed(FunctionName=lambda_arn))
 
 
 def of_function_that_is_gone(function: str, stage: str) -> list[dict[str, Any]]:
-    """Return the subscriptions to the table of events that a function left when it was deleted manually."""
+    """Return the subscriptions to the events table of a function that was deleted manually."""
     return [each for each in _to_events(stage, _listed()) if _is_of(each["FunctionArn"], function)]
 
 
 def to_stream(function: str, stream: str) -> list[dict[str, Any]]:
-    """Return the subscriptions of a function to a stream, none that is being deleted."""
+    """Return a function's subscriptions to a stream, except those that are being deleted."""
     listed = (each for each in _listed(EventSourceArn=stream) if each["State"] != _DELETING)
     return [each for each in listed if _is_of(each["FunctionArn"], function)]
 
@@ -36,7 +36,7 @@ def to_stream(function: str, stream: str) -> list[dict[str, Any]]:
 def await_deletion(
     function: str, stream: str, *, say: Callable[[str], object], pause: Callable[[int], object] = time.sleep
 ) -> None:
-    """Wait until no subscription of a function to a stream is being deleted any more."""
+    """Wait until all deletions of a function's subscriptions to a stream are complete."""
     for look in range(LOOKS_MAX):
         deleting = [each for each in _listed(EventSourceArn=stream) if each["State"] == _DELETING]
         if not any(_is_of(each["FunctionArn"], function) for each in deleting):
@@ -51,7 +51,7 @@ def await_deletion(
 
 
 def filter_on(session: Any, function: str, stream: str) -> None:
-    """Add the filter to the calls of a botocore session that subscribe a function to a stream or change that.
+    """Make a botocore session add the filter when it creates or updates a subscription to a stream.
 
     One that somebody switched off is switched on by the same call: Chalice's leaves that as it is.
     """
