@@ -163,7 +163,7 @@ def _of_function(stage: str, name: str, functions: Any, events: Any) -> Iterator
         yield {"name": name, "resource_type": "lambda_function", "lambda_arn": configured["FunctionArn"]}
         subscribed = subscription.of_function(configured["FunctionArn"], stage)
     for mapping in subscribed:
-        # Chalice goes on with the one to the stream that there is; others have names that it deletes.
+        # Chalice keeps the one to the stream that there is; others have names that it deletes.
         is_current = mapping["EventSourceArn"] == _stream(stage)
         yield {
             "name": f"{name}-dynamodb-event-source" + ("" if is_current else f"-{mapping['UUID']}"),

@@ -1,4 +1,4 @@
-"""One deployment of a stage at a time: whoever deploys holds an item of the stage's own, renews it, and lets it go.
+"""One deployment of a stage at a time: a deployment holds an item of the stage, renews it, and lets it go.
 
 Before the tables exist CloudFormation does the same, since of two who create a stack one is refused.
 """

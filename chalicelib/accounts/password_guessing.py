@@ -28,7 +28,7 @@ _DATE_MAX = 10
 _TURNS_MAX = 8
 """A keyboard walk with more turns takes over a million guesses, and long to compute."""
 _CLASSES = ("a4@", "b8", "c({[<", "e3", "g69", "il1!|7t+", "o0", "s$5", "x%", "z2")
-"""Letters with the signs that stand for them in `matching.L33T_TABLE`; i, l and t share signs."""
+"""Letters with the signs that replace them in `matching.L33T_TABLE`; i, l and t share signs."""
 _FOLD = str.maketrans({sign: each[0] for each in _CLASSES for sign in each[1:]})
 
 Ranks = Mapping[str, int]
@@ -106,7 +106,7 @@ def _variations(token: str) -> int:
 
 
 def _readings(word: str, own: Ranks) -> Iterator[tuple[str, int]]:
-    """Return the words, with their ranks, that `word` can be read as if its signs stand for letters."""
+    """Return the words, with their ranks, that `word` can be read with its signs read as letters."""
     if word.isalpha():
         return
     folded = word.translate(_FOLD)

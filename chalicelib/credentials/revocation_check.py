@@ -84,7 +84,7 @@ def admit_caller(
                 shown=_recorded(principal, use),
             )
         except Stale as stale:
-            # Verified after the mark was read, so it includes every change that the mark stands for, on any clock.
+            # Verified after the mark was read, so it includes every change that the mark announces, on any clock.
             principal = verify(bearer(authorization), resource).verified_after(stale.stale_at_ms)
             _reverified[principal.credential_id] = principal
         else:

@@ -51,7 +51,7 @@ def wait(client: Any, waiter: str, name: str, failed: str, *, often: dict[str, i
 
 
 def command(action: str, name: str, region: str = "") -> str:
-    """Return the command that does something with a stack, for whoever reads what failed."""
+    """Return the command that does something with a stack, for error messages."""
     return f"aws cloudformation {action}{f' --region {region}' if region else ''} --stack-name {name}"
 
 

@@ -22,7 +22,7 @@ def existing(known: Iterable[str]) -> list[str]:
 
 
 def unknown(known: Iterable[str], stage: str) -> list[str]:
-    """Return the tables that are named like those of a stage and are none of those that are known."""
+    """Return the tables that are named like those of a stage but unknown to this version."""
     return sorted(name for name in listed() - set(known) if name.startswith(f"latchkey-{stage}-"))
 
 

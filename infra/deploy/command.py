@@ -30,7 +30,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 class _Unread:
-    """Standard output that nobody may read to its end, as `head` doesn't: what was begun goes on all the same."""
+    """Standard output that nobody may read to its end, as `head` doesn't: the command continues all the same."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""What the commands say to whoever deploys."""
+"""Output of the commands."""
 
 
 def say(text: str) -> None:

@@ -41,7 +41,7 @@ class EdgeStatus(NamedTuple):
 
 
 class Front:
-    """What stands in front of one stage. `say` is called with what is done, as it is done."""
+    """CloudFront in front of one stage. `say` is called with what is done, as it is done."""
 
     def __init__(self, stage: str, say: Any) -> None:
         """Call nothing yet."""

@@ -1,7 +1,7 @@
 """Separate module state for each simulated function, although all run in this process.
 
 `chalicelib.limits` remembers in variables of its modules. Those are found by their form (lower case, neither function,
-class nor module), given to each function as copies of what a new process has, and swapped when another goes on. What
+class nor module), given to each function as copies of what a new process has, and swapped when another one runs. What
 can't be swapped so stops the simulation, rather than being shared in silence.
 """
 

@@ -18,7 +18,7 @@ def test_address_is_verified_once_it_has_a_time(verified_at_ms: int | None, is_v
     assert Account("acc_x", email_verified_at=verified_at_ms).is_verified is is_verified
 
 
-@pytest.mark.parametrize(("made_at", "has_ended"), [(4, True), (5, False), (6, False)])
+@pytest.mark.parametrize(("made_at", "predates_verification"), [(4, True), (5, False), (6, False)])
 def test_credentials_from_before_the_first_verification_are_invalid(made_at: int, predates_verification: bool) -> None:
     """Those of the same millisecond are valid; without such a time all are."""
     assert Account("acc_x", credentials_since=5).predates_verification(made_at) is predates_verification

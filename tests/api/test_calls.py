@@ -80,7 +80,7 @@ def test_unknown_route_is_free(latchkey: TestApp) -> None:
 
 
 def test_stranger_is_one_write(latchkey: TestApp) -> None:
-    """A public route counts the visitor and reads what it shows."""
+    """A public route counts the network and reads its data."""
     assert cost(latchkey, None, "/health") == [WRITE, READ_ACCOUNT]
     latchkey.set_counters("ip_203.0.113.7", tiers.ANONYMOUS, used=3600)
     assert cost(latchkey, None, "/health") == [WRITE]
@@ -88,7 +88,7 @@ def test_stranger_is_one_write(latchkey: TestApp) -> None:
 
 
 def test_too_little_scope_costs_no_more_than_the_admission(latchkey: TestApp) -> None:
-    """The scopes travel with the verdict."""
+    """The scopes come with the principal."""
     secret = latchkey.key(latchkey.account(), "read").secret
     latchkey.call("GET", "/v1/limits", secret)
     assert cost(latchkey, secret, "/v1/keys") == [WRITE]

@@ -25,7 +25,7 @@ def logged() -> Iterator[io.StringIO]:
 
 @pytest.fixture
 def behind_cdn() -> Iterator[None]:
-    """The owner's CDN passes the visitor's address on."""
+    """The operator's CDN passes the client address."""
     with settings.override(Settings(client_ip_header="X-Forwarded-For")):
         yield
 
@@ -90,7 +90,7 @@ def test_address_is_the_gateways_word() -> None:
     ],
 )
 def test_address_behind_a_cdn_is_what_the_cdn_appended(behind_cdn: None, forwarded: str, subject: str) -> None:
-    """What stands before the last comma came from the visitor and is worth nothing."""
+    """Everything before the last comma was sent by the client and isn't trusted."""
     assert client_address.subject(request({"x-forwarded-for": forwarded})) == subject
 
 

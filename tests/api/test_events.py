@@ -70,7 +70,7 @@ def test_life_of_a_key_is_told(latchkey: TestApp) -> None:
 
 
 def test_no_secret_is_told(latchkey: TestApp) -> None:
-    """An event is read by whoever may read events, and may be sent on."""
+    """Events may be read with the scope `events`, and sent to webhooks."""
     account = latchkey.account()
     maker = latchkey.key(account, "events", "keys", "read")
     made(latchkey.call("POST", "/v1/keys", maker.secret, json_body={"name": "CI", "scopes": ["read"]}))
@@ -99,7 +99,7 @@ def test_change_that_can_not_be_told_does_not_happen(latchkey: TestApp) -> None:
 
 
 def test_list_is_paged_and_chosen_by_type(latchkey: TestApp) -> None:
-    """A cursor goes on where a page ended, and keeps what was chosen."""
+    """A cursor continues where a page ended, and keeps what was chosen."""
     account = latchkey.account()
     secret = reader(latchkey, account)
     for number in range(5):
@@ -142,7 +142,7 @@ def test_one_type_is_found_among_many_in_a_few_calls(latchkey: TestApp) -> None:
 
 @pytest.mark.made_up_events
 def test_page_of_one_type_ends_where_the_looking_ended(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a cursor from there, even where nothing was found; whoever follows finds everything once."""
+    """With a cursor from there, even where nothing was found; following the cursors finds everything once."""
     monkeypatch.setattr(record, "PAGE", 4)
     account = latchkey.account()
     secret = reader(latchkey, account)
@@ -160,7 +160,7 @@ def test_page_of_one_type_ends_where_the_looking_ended(latchkey: TestApp, monkey
 
 @pytest.mark.parametrize("query", ["?type=key.made", "?type=", "?cursor=x", "?limit=0", "?limit=101", "?before=x"])
 def test_rubbish_in_the_query_is_refused(latchkey: TestApp, query: str) -> None:
-    """With what may stand there."""
+    """With the allowed values."""
     answer = latchkey.call("GET", f"/v1/events{query}", reader(latchkey, latchkey.account()))
     assert (answer.status, answer.json()["error"]) == (400, "invalid_request")
 

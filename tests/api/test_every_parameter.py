@@ -104,7 +104,7 @@ class Sweep:
         return SENDERS[parameter.place](self, parameter, values)
 
     def call(self, method: str, target: str, body: bytes = b"", **headers: str) -> Response:
-        """Send a request as whoever may make it."""
+        """Send a request with the credential that its route needs."""
         if target.startswith(("/v1/", "/oauth/register")):
             secret = self.registration if target.startswith("/oauth") else self.secret
             headers = {"Authorization": f"Bearer {secret}", **headers}

@@ -89,7 +89,7 @@ def test_reference_leaves_head_out() -> None:
 
 
 def test_head_of_an_authorization_makes_no_grant(latchkey: TestApp) -> None:
-    """A link that a scanner looks at is not followed for its person, even where consent is remembered."""
+    """A link that a scanner looks at is not followed on behalf of its user, even where consent is remembered."""
     ada, client = new_user(latchkey), register_client(latchkey)
     ada.grant(client)
     asked_before = list(record.newest_first(ada.account.id, 50))

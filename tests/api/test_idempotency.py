@@ -239,7 +239,7 @@ def test_record_ends_after_a_day(latchkey: TestApp) -> None:
 
 
 def test_table_holds_neither_the_secret_nor_what_was_sent(latchkey: TestApp) -> None:
-    """The answer is closed under the credential; key and body stand there as keyed hashes."""
+    """The answer is closed under the credential; key and body are stored as keyed hashes."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     made = make(latchkey, secret).json()

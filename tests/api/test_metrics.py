@@ -60,7 +60,7 @@ def assert_embedded(line: Line) -> None:
 
 
 def test_each_request_is_one_line_with_who_and_what(latchkey: TestApp, lines: Lines) -> None:
-    """Admitted, without scope, not found, by a stranger: the same facts, from which an operator can go on."""
+    """Admitted, without scope, not found, anonymous: the same facts, from which an operator can go on."""
     account = latchkey.account()
     issued, weak = latchkey.key(account), latchkey.key(account, "write")
     lines()
@@ -145,7 +145,7 @@ def test_fault_is_counted(latchkey: TestApp, lines: Lines) -> None:
 def test_cold_start_of_the_authorizer_is_counted_once(
     latchkey: TestApp, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once a process, whether its first word is a yes or a no."""
+    """Once a process, whether its first decision is Allow or Deny."""
     for first, second in (
         ("nonsense", latchkey.key(latchkey.account()).secret),
         (latchkey.key(latchkey.account()).secret, "rubbish"),

@@ -184,7 +184,7 @@ def event(method: str, path: str, **more: Any) -> dict[str, Any]:
 
 
 def test_unknown_method_that_reaches_the_app_is_a_405(latchkey: TestApp) -> None:
-    """It says which methods there are, in the documented shape and with the limit headers of a visitor."""
+    """It says which methods there are, in the documented shape and with the limit headers of an anonymous caller."""
     answer = app(event("DELETE", "/v1/users"), LambdaContext("test", "r-1"))
     assert answer["statusCode"] == 405
     assert answer["body"] == '{"error":"method_not_allowed","message":"This path takes GET, HEAD, POST only."}'
@@ -215,7 +215,7 @@ def test_json_is_read_however_it_is_spelled(latchkey: TestApp, kind: str) -> Non
 
 
 def test_strangers_are_counted_by_address(latchkey: TestApp) -> None:
-    """One visitor's burst is not another's."""
+    """Each network has its own burst."""
     for _ in range(50):
         assert latchkey.call("GET", "/health", ip="203.0.113.7").status == 200
     assert error_of(latchkey.call("GET", "/health", ip="203.0.113.7")) == (429, "rate_limit_exceeded")

@@ -54,7 +54,7 @@ def registration(latchkey: TestApp, _ada: User, name: str) -> bool:
 
 
 def taken(answer: Response) -> bool:
-    """Tell whether a name was taken; what isn't is the caller's fault."""
+    """Return whether a name was accepted; otherwise it is the caller's fault."""
     assert answer.status in (200, 201, 303, 400), answer.body
     return answer.status != 400
 

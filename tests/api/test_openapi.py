@@ -227,7 +227,7 @@ def test_answer_that_is_not_declared_is_found() -> None:
 
 
 def test_document_holds_no_secret_and_no_name_of_a_table() -> None:
-    """It is for strangers."""
+    """Anonymous callers may read it."""
     text = json.dumps(WHOLE)
     assert not re.search(r"lk_[a-z]+_[0-9A-Za-z]{36}|latchkey-\w+-\w+", text)
 

@@ -1,4 +1,4 @@
-"""A path that isn't there: a page for people, JSON for programs, whoever answers it."""
+"""A path that isn't there: a page for browsers, JSON for programs, from the gateway and the app alike."""
 
 import pytest
 

@@ -22,7 +22,7 @@ def item_of(account_id: str) -> dict[str, Any]:
 
 
 def test_request_tells_its_network_and_its_route(latchkey: TestApp) -> None:
-    """The route is its pattern, so what stands in a path doesn't matter."""
+    """The route is its pattern, so values in a path don't matter."""
     account = latchkey.account()
     issued = latchkey.key(account)
     latchkey.call("GET", f"/v1/users/{account.id}", issued.secret, ip="198.51.100.9")
@@ -74,5 +74,5 @@ def test_secret_that_a_service_asks_about_tells_neither(latchkey: TestApp) -> No
     ],
 )
 def test_neighbourhood_is_wider_than_one_customers_network(address: str, network: str) -> None:
-    """Another address of the same provider is the same place; what is no address is none."""
+    """Another address of the same provider is the same place; anything else is no network."""
     assert client_address.neighbourhood(address) == network

@@ -172,7 +172,7 @@ def test_rubbish_in_headers_is_refused(
 @NOT_FLAKY
 @given(authorization=st.one_of(ANY_TEXT, ANY_TEXT.map("Bearer ".__add__), ANY_TEXT.map("Bearer lk_test_".__add__)))
 def test_rubbish_in_the_authorization_header_is_a_401(latchkey: TestApp, authorization: str) -> None:
-    """Whatever stands in the header, it is a clean 401."""
+    """Any content of the header is a clean 401."""
     answer = latchkey.call("GET", "/v1/users/me", headers={"Authorization": authorization})
     assert answer.status == 401
     check(answer)

@@ -51,7 +51,7 @@ _BEYOND = re.compile(f"[{display_names.INVISIBLE_BEYOND}]")
 
 
 def takes(field: Field, value: Any) -> bool:
-    """Tell whether the field's check takes a value."""
+    """Return whether the field's check accepts a value."""
     try:
         field.check("it", value)
     except InvalidRequest:

@@ -88,7 +88,7 @@ def test_spent_burst_is_told_with_when_to_come_back(latchkey: TestApp) -> None:
 
 
 def test_calls_are_four_cold_and_two_warm(latchkey: TestApp) -> None:
-    """Both admissions are counted; within 60 s a verdict is not read again."""
+    """Both admissions are counted; within 60 s the principal is not read again."""
     secret, service = latchkey.key(latchkey.account()).secret, _service(latchkey)
     latchkey.call("POST", "/v1/verify", service, json_body={"secret": "nonsense"})
     calls = []
@@ -104,7 +104,7 @@ def test_calls_are_four_cold_and_two_warm(latchkey: TestApp) -> None:
 
 
 def test_revoked_secret_is_refused_at_the_next_question(latchkey: TestApp) -> None:
-    """A cached verdict never outlives a change."""
+    """A cached principal never outlives a change."""
     account = latchkey.account()
     issued, other, service = latchkey.key(account), latchkey.key(account), _service(latchkey)
     assert _ask(latchkey, service, issued.secret)["admitted"]

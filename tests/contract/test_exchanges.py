@@ -22,7 +22,7 @@ one free account, Ada: `{{ada}}` is her id; `{{key}}` is her key (read, write, k
 In requests, `{{unknown_key}}` and `{{mistyped_key}}` are never stored, `{{long}}` is 7 KB, `{{controls}}` are control
 characters, `{{spaces}}` are three, and `{{after_ada}}` is the cursor beyond her. In answers, `{{request_id}}` is the
 gateway's, and `{{new_id}}`, `{{new_key}}`, `{{new_hint}}`, `{{new_ticket}}` are what a 201 has made; headers are
-sorted by name. What the authorization server needs stands in `flows`.
+sorted by name. The steps of the authorization server are in `flows`.
 """
 
 import base64

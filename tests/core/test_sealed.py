@@ -18,7 +18,7 @@ def test_box_opens_with_its_secret_purpose_and_binding() -> None:
 
 
 def test_unbound_box_opens_without_a_binding() -> None:
-    """An empty binding is none."""
+    """An empty binding is rejected."""
     box = sealed.seal(b"plain", "secret", purpose="one")
     assert sealed.unseal(box, "secret", purpose="one") == b"plain"
     assert sealed.unseal(box, "secret", purpose="one", bound_to="here") is None

@@ -188,7 +188,7 @@ def test_lines_go_to_standard_output_by_default(capsys: pytest.CaptureFixture[st
     assert telemetry.__spec__.loader is not None
     fresh = importlib.util.module_from_spec(telemetry.__spec__)
     telemetry.__spec__.loader.exec_module(fresh)
-    fresh.measured("request", {"Requests": 1})
+    fresh.log_metrics("request", {"Requests": 1})
     assert json.loads(capsys.readouterr().out)["message"] == "request"
 
 

@@ -119,7 +119,7 @@ def running(task: Path, handler: str, name: str, environment: Mapping[str, str])
 
 @dataclass
 class Line:
-    """A line to a server that can be cut: whoever holds a connection finds it dead, as after a thaw."""
+    """A line to a server that can be cut: every open connection is dead then, as after a thaw."""
 
     url: str
     behind: tuple[str, int]

@@ -268,8 +268,8 @@ def test_wrong_password_is_refused(emulated: Emulated, account: Account) -> None
 
 
 def test_code_flow_of_a_real_client(emulated: Emulated, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """requests-oauthlib registers itself, sends the person, exchanges the code, calls the API, refreshes; what it
-    gave back is refused at the next request.
+    """requests-oauthlib registers, gets consent, exchanges the code, calls the API and refreshes; a revoked token is
+    refused at the next request.
     """
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # what its documentation names for a server on loopback
     server = emulated.call("GET", "/.well-known/oauth-authorization-server").json()

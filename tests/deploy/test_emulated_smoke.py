@@ -1,6 +1,6 @@
 """`make smoke STAGE=dev` against the packaged stack in the emulator: it differs only where the emulator does.
 
-A difference that is new fails here, and so does one that is gone: then the emulator has learnt something, or the smoke
+A difference that is new fails here, and so does one that is gone: then the emulator does more, or the smoke
 no longer looks.
 """
 
@@ -107,7 +107,7 @@ def test_what_differs_is_what_the_emulator_lacks(smoked: Smoked) -> None:
 
 
 def test_what_cannot_be_checked_says_why(smoked: Smoked) -> None:
-    """In one line each, and the run goes on."""
+    """In one line each, and the run continues."""
     assert {each.check: each.found for each in smoked.found(outcomes.LEFT_OUT)} == LEFT_OUT
 
 

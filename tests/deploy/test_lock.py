@@ -15,7 +15,7 @@ TABLE = "latchkey-dev-tickets"
 
 
 def put_table_up(cloud: Cloud) -> None:
-    """Create the table that the lock lies in."""
+    """Create the table of the lock."""
     cloud.client("dynamodb").create_table(
         TableName=TABLE,
         BillingMode="PAY_PER_REQUEST",

@@ -122,7 +122,7 @@ def test_api_that_was_imported_and_never_deployed_is_found(account: Account) -> 
 
 
 def test_subscription_of_a_function_that_was_deleted_by_hand_goes_with_the_stage(account: Account) -> None:
-    """And a deployment goes on with it."""
+    """And a deployment continues with it."""
     functions = account.cloud.client("lambda")
     account.checkout.succeeds("deploy", "dev")
     functions.delete_function(FunctionName="latchkey-dev-stream")

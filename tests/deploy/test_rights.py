@@ -1,4 +1,4 @@
-"""`make policy`: whoever has it may deploy, look at and destroy a stage, and touch no other."""
+"""`make policy`: its rights suffice to deploy, look at and destroy a stage, and touch no other."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -79,7 +79,7 @@ def _arn(request: dict[str, Any]) -> str:
 
 
 def allows(policy: dict[str, Any], action: str, arn: str) -> bool:
-    """Tell whether a policy allows a call; one that names nothing is judged by its action."""
+    """Return whether a policy allows a call; one that names nothing is judged by its action."""
     return any(
         action in statement["Action"]
         and (not arn or any(fnmatchcase(arn, pattern) for pattern in statement["Resource"]))
@@ -101,7 +101,7 @@ def test_policy_of_a_stage_is_worth_nothing_for_another(calls: set[Call]) -> Non
 
 
 def test_functions_are_given_roles_of_the_stage_alone_and_they_to_nothing_else() -> None:
-    """With leave to pass any role, whoever deploys could become whoever has the most rights."""
+    """With leave to pass any role, a deployer could assume the role with the most rights."""
     (passing,) = (each for each in rights.policy("dev")["Statement"] if "iam:PassRole" in each["Action"])
     assert passing["Resource"] == ["arn:*:iam::*:role/latchkey-dev-*"]
     assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
@@ -114,7 +114,7 @@ def test_policy_is_as_short_as_iam_takes(made: Callable[[str], dict[str, Any]]) 
 
 
 def test_first_domain_of_an_account_takes_no_rights_of_the_edge() -> None:
-    """API Gateway has a role made for itself then, as whoever asks for the domain; no other service's role."""
+    """API Gateway creates its role then, with the rights of the caller; no other service's role is allowed."""
     policy, role = rights.policy("dev"), f"arn:aws:iam::{ACCOUNT}:role/aws-service-role"
     made = "iam:CreateServiceLinkedRole"
     assert allows(policy, made, f"{role}/ops.apigateway.amazonaws.com/AWSServiceRoleForAPIGateway")
@@ -138,7 +138,7 @@ def test_what_cloudformation_calls_is_what_its_schemas_say() -> None:
 
 
 def test_edge_has_a_policy_of_its_own_which_allows_what_its_stacks_make() -> None:
-    """What can be named is the stage's; whoever wants no edge doesn't have it."""
+    """What can be named is the stage's; without an edge it is not included."""
     (edge,) = rights.edge("dev")["Statement"]
     both = [*rights.policy("dev")["Statement"], edge]
     allowed = [action.lower() for each in both for action in each["Action"]]

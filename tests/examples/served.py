@@ -60,7 +60,7 @@ class Served:
         return str(subprocess_server.send_command(self.process, do="demo")[email])
 
     def call(self, method: str, path: str, key: Key | str | None, **sent: Any) -> requests.Response:
-        """Send a request as requests does, with a key, with what is none, or without."""
+        """Send a request as requests does, with a key, with an invalid one, or without."""
         secret = key.secret if isinstance(key, Key) else key
         headers = {} if secret is None else {"Authorization": f"Bearer {secret}"}
         return requests.request(method, self.url + path, headers=headers, timeout=60, **sent)
@@ -79,7 +79,7 @@ class Served:
 
 @contextmanager
 def served(folder: Path, **environment: str) -> Iterator[Served]:
-    """Serve for the length of a `with` block, with `environment` added; the log lies in `folder`."""
+    """Serve for the length of a `with` block, with `environment` added; the log is in `folder`."""
     database = engine.start(None, say=False)
     told = {"AWS_ENDPOINT_URL": database.url, **environment}
     try:

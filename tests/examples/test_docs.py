@@ -24,7 +24,7 @@ BLOCKS = blocks_of(GUIDE)
 PROGRAMS = [block for block in BLOCKS if block.language in LANGUAGES]
 
 Run = Callable[..., Ran]
-"""Runs the program with a key (or what is none) and more variables of the environment."""
+"""Runs the program with a key (or an invalid one) and more variables of the environment."""
 
 
 @pytest.mark.parametrize("block", PROGRAMS, ids=lambda block: f"{block.heading}-{block.language}")

@@ -39,7 +39,7 @@ def test_errors_are_as_the_guide_says(api: Served) -> None:
 
 
 def test_every_error_is_in_the_table() -> None:
-    """No error is missing from the guide, and none stands there that doesn't exist."""
+    """No error is missing from the guide, and it lists none that doesn't exist."""
     rows = (ROOT / GUIDE).read_text().splitlines()
     tabled = {tuple(cell.strip(" `") for cell in row.split("|")[1:3]) for row in rows if row[:3] in ("| 4", "| 5")}
     classes = [each for each in vars(errors).values() if isinstance(each, type)]

@@ -228,7 +228,7 @@ def _must_be_one_of(shape: Shape, value: Any) -> None:
         for each in value:
             _must_be_one_of(shape.member, each)
     elif getattr(shape, "enum", None) and value not in shape.enum:
-        raise Mistaken(f"{value} is none of {', '.join(shape.enum)}")
+        raise Mistaken(f"{value} is not one of {', '.join(shape.enum)}")
 
 
 def _must_be_in(shape: Shape | None, query: str) -> None:

@@ -142,13 +142,13 @@ def _edge_that_is_a_file(here: Path) -> None:
 
 
 OUTS: dict[str, tuple[str, Callable[[Path], object]]] = {
-    "out is none (out: File exists)": ("out", lambda here: (here / "out").touch()),
-    "out/in is none (out": ("out/in", lambda here: (here / "out").touch()),
-    "/proc/latchkey is none (": ("/proc/latchkey", lambda _: None),
-    "is none (": ("~nobody-of-this-name/out", lambda _: None),
-    "out is none (out/sam.yaml: Is a directory)": ("out", lambda here: (here / "out/sam.yaml").mkdir(parents=True)),
+    "out is not one (out: File exists)": ("out", lambda here: (here / "out").touch()),
+    "out/in is not one (out": ("out/in", lambda here: (here / "out").touch()),
+    "/proc/latchkey is not one (": ("/proc/latchkey", lambda _: None),
+    "is not one (": ("~nobody-of-this-name/out", lambda _: None),
+    "out is not one (out/sam.yaml: Is a directory)": ("out", lambda here: (here / "out/sam.yaml").mkdir(parents=True)),
     "deployment.zip: Is a directory)": ("out", lambda here: (here / "out/deployment.zip").mkdir(parents=True)),
-    "out is none (out/edge: Not a directory)": ("out", _edge_that_is_a_file),
+    "out is not one (out/edge: Not a directory)": ("out", _edge_that_is_a_file),
 }
 
 

@@ -177,7 +177,7 @@ def test_closed_api_lets_through_what_has_a_secret_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("file", [front.DISTRIBUTION, front.ORIGIN])
 def test_secret_is_shown_by_no_stack(file: Any) -> None:
-    """CloudFormation shows parameters to whoever may look at a stack, and WAF's samples hold headers, keys too."""
+    """CloudFormation shows parameters to every reader of a stack, and WAF's samples hold headers, keys too."""
     read = template.read(file)
     for secret in {"Secret", "AlsoAccepted"} & read["Parameters"].keys():
         assert read["Parameters"][secret]["NoEcho"] is True

@@ -207,7 +207,7 @@ def test_rehearsal_that_the_environment_asks_for_reaches_the_program(
 
 @pytest.mark.parametrize("off", ["0", "no", "false", ""])
 def test_switch_that_is_0_is_off(make: Make, off: str) -> None:
-    """As whoever writes it means it."""
+    """As its author means it."""
     told = make("deploy", STAGE="dev", DRY_RUN=off, EDGE=off).arguments
     assert ("--dry-run" in told, "--edge" in told) == (False, False)
     assert "--edge" not in make("policy", STAGE="dev", EDGE=off, OPERATE=off).arguments

@@ -52,7 +52,7 @@ def test_file_that_only_declares_belongs_to_all_tests_and_first_to_its_features(
 
 
 def test_declaration_of_a_table_belongs_first_to_the_tests_that_compare_it_with_the_stack() -> None:
-    """They run no line of it; a function of the same file is none of theirs."""
+    """They run no line of it; another function of the same file isn't theirs."""
     compared, path = "tests/infra/test_resources.py::keys", "chalicelib/limits/tables.py"
     covered = Coverage({path: {6: frozenset(["tests/limits/a.py::slow"])}}, TOOK_S | {compared: 0.1})
     declared = Place(path, "ReplaceTrueWithFalse", 0, "", 1, 1)
@@ -117,7 +117,7 @@ def test_equivalent_mutants_are_listed_with_their_reasons(tmp_path: Path) -> Non
 
 
 def test_survivor_is_printed_as_it_would_be_listed(tmp_path: Path) -> None:
-    """What stands in the report can be pasted into the list, with a reason."""
+    """The report can be pasted into the list, with a reason."""
     results = Results(tmp_path / "results.jsonl", "now")
     survivor = Mutant(place(), 5, ('    a = "ä\\n"',), ("    pass",))
     results.add(survivor, "source", "survived", tests=1, of=2, budget_s=1)

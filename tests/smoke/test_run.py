@@ -101,7 +101,7 @@ def test_name_of_the_account_is_shown_whatever_its_digits(served: Served, monkey
 
 
 def test_account_that_can_be_neither_deleted_nor_suspended_is_named(served: Served) -> None:
-    """The run says so in a line, and goes on."""
+    """The run says so in a line and continues."""
     run = served.run()
     with settings.override(served.settings), throwaway.account(run) as made:
         made.password, made.id = "another password", "acc_0000000000"

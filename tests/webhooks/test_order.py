@@ -87,7 +87,7 @@ def test_delivery_created_by_hourly_run_is_sent_by_stream(local: TestApp, receiv
 
 @pytest.mark.parametrize(
     ("owner", "name", "turn_of"),
-    [(fan_out, "_put", 3), (deliver, "_claimed", 2), (endpoint_lock, "acquire", 1), (deliver, "record_outcome", 1)],
+    [(fan_out, "_put", 3), (deliver, "_claim", 2), (endpoint_lock, "acquire", 1), (deliver, "record_outcome", 1)],
     ids=["put", "claim", "acquire", "record_outcome"],
 )
 def test_single_database_error_keeps_order(

@@ -1,6 +1,6 @@
 """How a view documents itself for /openapi.json: responses, errors, path parameters and what its protocol reads.
 
-A description stands beside the view, in a module that is imported with the first request for it.
+A description is next to its view, in a module that is imported with the first request for it.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -39,7 +39,7 @@ class Client:
         return self.gateway.handle("POST", "/oauth/token", FORM, body)
 
     def code(self) -> str:
-        """Return a code, as the person's yes makes it."""
+        """Return an authorization code, as consent issues it."""
         return consent.code(self.account_id, self.authenticated_by["client_id"])
 
     def redeem(self, code: str) -> Response:

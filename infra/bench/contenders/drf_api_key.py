@@ -1,7 +1,7 @@
 """djangorestframework-api-key at its best: one view that wants a key, with REST framework's throttle by key.
 
 A request goes through Django's WSGI handler in this process; no socket, no middleware, no debugging, no logging. The
-keys lie in SQLite in memory, the throttle's history in Django's local-memory cache, both the quickest that there are.
+keys are in SQLite in memory, the throttle's history in Django's local-memory cache, both the quickest that there are.
 Only JSON is rendered and nobody else is authenticated. As many keys as ours, all below their limit.
 """
 

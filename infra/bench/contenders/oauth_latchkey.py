@@ -63,7 +63,7 @@ class Client:
         return tokens
 
     def code(self) -> str:
-        """Return a code, as the person's yes makes it."""
+        """Return an authorization code, as consent issues it."""
         return consent.code(self.account_id, self.id, code_challenge=CHALLENGE, code_challenge_method="S256")
 
 

@@ -62,7 +62,7 @@ def test_form_without_this_browsers_token_is_rejected(latchkey: TestApp) -> None
         "wrong": ["0" * 32],
         "in other letters": [own.upper()],
         "another browser's": [token(log_in_as(latchkey, new_account(name="Eve")), "/settings/account")],
-        "a stranger's": [token(ConsoleClient(latchkey), "/login")],
+        "an anonymous browser's": [token(ConsoleClient(latchkey), "/login")],
         "overwritten": [own, "0" * 32],
     }
     before = everything()

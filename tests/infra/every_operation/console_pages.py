@@ -150,7 +150,7 @@ class ConsolePages(Scenario):
         )
         self.latchkey.clock.forward(1)
         ada.delete_account()
-        # Where others granted more than a slice, the minute's function goes on.
+        # Where others granted more than a slice, the function of the minute continues.
         app = register_client(self.latchkey)
         for _ in range(SLICE + 1):
             grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
