@@ -1,8 +1,8 @@
-"""What is deployed of a stage: found in AWS by its name, from any checkout, and noted where Chalice looks for it.
+"""Find the deployed resources of a stage in AWS by name, and write them where Chalice looks for them.
 
-Chalice knows only what it wrote into `.chalice/deployed` at the end of a deployment that succeeded. After one that
-failed, and in another checkout, it would make a second API, and fail at the subscription that exists. So that file is
-written from what there is before each of its commands.
+Chalice knows only what it wrote to `.chalice/deployed` after its last successful deployment. In another checkout, or
+after a failed deployment, it would create a second API and fail because the subscription already exists. So this file
+is rewritten from AWS before each Chalice command.
 """
 
 import json
@@ -203,7 +203,7 @@ def _apis(stage: str) -> Iterator[str]:
     if others:
         account, region = boto3.client("sts").get_caller_identity()["Account"], boto3.session.Session().region_name
         arn = f":lambda:{region}:{account}:function:{function_name(stage, API)}"
-        # One that was imported, and may not call its function yet, calls it in its document.
+        # An imported API may lack the permission to invoke the function, but its integrations name it.
         yield from (api_id for api_id in others if _calls(gateways, api_id, arn))
 
 

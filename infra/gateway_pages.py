@@ -40,7 +40,7 @@ def render(
 ) -> tuple[int, dict[str, str], str]:
     """Return status, headers and body of a mock integration's response in `stage`, for the local gateway.
 
-    Of integration responses with one status the last is kept, as in API Gateway.
+    If several integration responses have the same status, the last one is used, as in API Gateway.
     """
     kept = {response["statusCode"]: (pattern, response) for pattern, response in integration["responses"].items()}
     by_pattern = dict(kept.values())

@@ -90,7 +90,7 @@ def _must_be_complete(options: argparse.Namespace) -> None:
 
 @contextmanager
 def no_log_lines() -> Iterator[None]:
-    """Keep log lines off the terminal, where a person reads and scripts take secrets from."""
+    """Discard log lines: they would mix with the output, which scripts parse secrets from."""
     with Path(os.devnull).open("w") as nowhere:
         telemetry.write_to(nowhere)
         try:

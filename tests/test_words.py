@@ -4,6 +4,7 @@ docs/architecture.md has the vocabulary. A word is allowed where it is frozen or
 """
 
 import ast
+import builtins
 import io
 import re
 import tokenize
@@ -78,3 +79,28 @@ def test_private_words_stay_out(folder: str) -> None:
                 if f"{name}: {match[0]}" not in ALLOWED:
                     found.append(f"{name}:{line}: {match[0]!r}: {PRIVATE[word]}")
     assert found == []
+
+
+def test_exceptions_in_docstrings_exist() -> None:
+    """Every class that a docstring says is raised is defined or imported somewhere."""
+    texts = {path: path.read_text() for path in (ROOT / "chalicelib").rglob("*.py")}
+    known = {
+        name
+        for text in texts.values()
+        for name in re.findall(r"\b(?:class|import) (\w+)|^(\w+) =", text)
+        for name in name
+    }
+    known |= {
+        name
+        for text in texts.values()
+        for names in re.findall(r"import \(?([^)]*?)\)?$", text, re.MULTILINE)
+        for name in re.findall(r"\w+", names)
+    }
+    named = {
+        (str(path.relative_to(ROOT)), name)
+        for path, text in texts.items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef)
+        for name in re.findall(r"\b[Rr]aises? ([A-Z]\w+)", ast.get_docstring(node) or "")
+    }
+    assert {(path, name) for path, name in named if name not in known and not hasattr(builtins, name)} == set()

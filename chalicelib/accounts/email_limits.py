@@ -17,13 +17,13 @@ from chalicelib.limits.tiers import EmailTier
 def count_own(account: Account, tier: EmailTier) -> Allowance:
     """Count an email that the account's own user requests, and return the account's remaining allowance.
 
-    Raises Refused when the account has reached its hourly limit for this kind of email.
+    Raises Rejected when the account has reached its hourly limit for this kind of email.
     """
     return admit(f"mail_{account.id}", tier.own)
 
 
 def count_address(address: str, tier: EmailTier) -> None:
-    """Count an email to an address; raise Refused when it has reached its hourly limit for this kind of email."""
+    """Count an email to an address; raise Rejected when it has reached its hourly limit for this kind of email."""
     admit(_subject(address), tier.address)
 
 

@@ -43,7 +43,7 @@ def send(message: EmailMessage) -> bool:
 
 
 def send_or_fail(message: EmailMessage) -> None:
-    """Send an email that a page announces; raise MailNotSent when it couldn't be sent."""
+    """Send an email that a page announces; raise EmailNotSent when it couldn't be sent."""
     if not send(message):
         raise EmailNotSent
 

@@ -35,7 +35,7 @@ class Suspended(errors.LatchkeyError):
 def log_in(*, email: str, password: str, caller: Caller) -> Account:
     """Return the account with this email and password.
 
-    Raises WrongLogIn, Suspended, or Refused after too many attempts this hour.
+    Raises WrongLogIn, Suspended, or Rejected after too many attempts this hour.
     """
     password_attempts.count_by_network(caller)
     try:

@@ -30,12 +30,12 @@ class Caller:
 
 
 def count_by_network(caller: Caller) -> None:
-    """Count an attempt by the networks it comes from; raise Refused when one has reached its hourly limit."""
+    """Count an attempt by the networks it comes from; raise Rejected when one has reached its hourly limit."""
     admit_networks(caller.networks, hourly("log-in-network", settings.current().log_in_attempts_per_network))
 
 
 def count_by_account(caller: Caller, address: str, account: Account | None) -> None:
-    """Count an attempt by the account's devices if it comes from one, otherwise by address; raise Refused.
+    """Count an attempt by the account's devices if it comes from one, otherwise by address; raise Rejected.
 
     `account` is None for an address without an account. The device is read in either case, so that the time doesn't
     reveal which.

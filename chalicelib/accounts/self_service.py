@@ -33,7 +33,7 @@ from chalicelib.limits.tiers import EMAIL_CHANGE_EMAILS
 def change_password(login: LoggedIn, *, caller: Caller, password: str, new_password: str, base_url: str) -> None:
     """Set a new password and end every other session.
 
-    Raises InvalidRequest when `password` is wrong or the new one breaks a rule, and Refused after too many attempts.
+    Raises InvalidRequest when `password` is wrong or the new one breaks a rule, and Rejected after too many attempts.
     """
     account, session = login.account, login.session
     with errors.about("new_password"):
@@ -62,8 +62,8 @@ def request_email_change(login: LoggedIn, *, caller: Caller, password: str, emai
     """Send a link to a new address, which becomes the account's address when the link is used.
 
     Nothing is sent if another account has the address, but the response is the same. Raises InvalidRequest when the
-    password is wrong or `email` is invalid, Conflict without email, Refused after too many attempts or emails, and
-    MailNotSent when SES rejects the email.
+    password is wrong or `email` is invalid, Conflict without email, Rejected after too many attempts or emails, and
+    EmailNotSent when SES rejects the email.
     """
     account = login.account
     if not email_sender.is_configured():
@@ -93,7 +93,7 @@ def delete(login: LoggedIn, *, caller: Caller, password: str) -> PendingTerminat
     """Delete an account: remove its name and address, and invalidate everything it created.
 
     Return the pending termination that deletes its data (see `termination.account_deletion`). Raises InvalidRequest
-    when the password is wrong, Refused after too many attempts, and Unavailable when the account is deleted but the
+    when the password is wrong, Rejected after too many attempts, and Unavailable when the account is deleted but the
     mark was lost, so its keys may be accepted for 5 minutes.
     """
     account = login.account

@@ -46,8 +46,8 @@ class SignUpRequest:
 def sign_up(*, email: str, name: str, password: str, request: SignUpRequest, base_url: str) -> None:
     """Send an address a link that creates its account or, if an account has it, an email that says so.
 
-    Without email, create the account. Raises InvalidRequest for an invalid address or password, Refused when a limit on
-    sign-ups is exceeded, and MailNotSent when the email couldn't be sent.
+    Without email, create the account. Raises InvalidRequest for an invalid address or password, Rejected when a
+    sign-up limit is exceeded, and EmailNotSent when the email couldn't be sent.
     """
     address = parse(email)
     password_rules.check_format(password)
@@ -74,7 +74,7 @@ def sign_up(*, email: str, name: str, password: str, request: SignUpRequest, bas
 def send_verification(account: "Account", *, networks: tuple[str, ...], base_url: str) -> None:
     """Send a logged-in user a link that verifies the address of the account.
 
-    Raises Refused when the account or the network has reached its limit, and MailNotSent when SES rejects the email.
+    Raises Rejected when the account or the network has reached its limit, and EmailNotSent when SES rejects the email.
     """
     admit_networks(networks, VERIFICATION_EMAILS.network)
     email_limits.count_own(account, VERIFICATION_EMAILS)
@@ -85,7 +85,7 @@ def send_verification(account: "Account", *, networks: tuple[str, ...], base_url
 def request_password_reset(*, email: str, caller: Caller, base_url: str) -> None:
     """Send a link to set a new password, if an account has this address.
 
-    Raises InvalidRequest for an invalid address, and Refused when the network has reached its limit. A rejection by SES
+    Raises InvalidRequest for an invalid address, Rejected when the network has reached its limit. A rejection by SES
     is only logged: SES may reject a single address, and an error would reveal that an account has it.
     """
     address = parse(email)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def count_sign_up(networks: tuple[str, ...]) -> None:
-    """Count a sign-up by the networks it comes from; raise Refused when one has reached its hourly limit."""
+    """Count a sign-up by the networks it comes from; raise Rejected when one has reached its hourly limit."""
     admit_networks(networks, SIGN_UPS)
 
 

@@ -8,7 +8,7 @@ from chalicelib.core import errors
 def must_verify_email(account: Account) -> bool:
     """Return whether an account must verify its address before it can give access.
 
-    Without email no account must, since none could.
+    False for every account if email isn't configured, since no address can be verified then.
     """
     return email_sender.is_configured() and account.email_verified_at is None
 

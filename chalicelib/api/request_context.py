@@ -80,11 +80,11 @@ class RequestContext:
         return Recording(self.once, lambda made: idempotency.kept(responses.of(shown(made))))
 
     def admit_anonymous(self) -> None:
-        """Count this request on its network; raise Refused beyond the limit of anonymous callers."""
+        """Count this request on its network; raise Rejected beyond the limit of anonymous callers."""
         self.admit_as(client_address.subject(self.request), ANONYMOUS)
 
     def recall_anonymous(self) -> None:
-        """Raise Refused if this process knows that the limit of its network is exhausted; count nothing."""
+        """Raise Rejected if this process knows that the limit of its network is exhausted; count nothing."""
         try:
             raise_cached_rejection(client_address.subject(self.request), ANONYMOUS)
         except Rejected as refusal:
@@ -92,7 +92,7 @@ class RequestContext:
             raise
 
     def admit_as(self, subject: str, tier: Tier) -> None:
-        """Count this request on `subject`; raise Refused if one of its limits is exhausted."""
+        """Count this request on `subject`; raise Rejected if one of its limits is exhausted."""
         try:
             self.left = admit(subject, tier)
         except Rejected as refusal:
@@ -100,7 +100,7 @@ class RequestContext:
             raise
 
     def admit_networks(self, tier: Tier) -> Allowance:
-        """Count this request on each network of its client; raise Refused if the limit of one is exhausted.
+        """Count this request on each network of its client; raise Rejected if the limit of one is exhausted.
 
         Return what is left to the narrowest. For costly requests that anonymous callers can send.
         """

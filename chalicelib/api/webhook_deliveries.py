@@ -51,7 +51,7 @@ def resend_delivery(context: RequestContext, webhook_id: str, message_id: str, b
 
 
 def admit_by_hand(context: RequestContext, account_id: str) -> None:
-    """Count a manual message on its account and on the caller's networks; raise Refused beyond the limit."""
+    """Count a manual message on its account and on the caller's networks; raise Rejected beyond the limit."""
     admit(f"{WEBHOOK_TESTS.name}_{account_id}", WEBHOOK_TESTS)
     context.admit_networks(WEBHOOK_TESTS)
 

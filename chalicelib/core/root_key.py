@@ -26,7 +26,7 @@ class RootKeyUnavailable(errors.Unavailable):
 def derive_secret(purpose: str) -> bytes:
     """Return the 32-byte secret for `purpose` (HKDF with SHA-256, RFC 5869).
 
-    Raises NoStageKey when the stage has no root key, or this function may not read it.
+    Raises RootKeyUnavailable when the stage has no root key, or this function may not read it.
     """
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF

@@ -115,7 +115,7 @@ class _Server:
 def _resolve_server(
     url: str, until_ns: int, resolver: ssrf_rule.Resolve, tls: ssl.SSLContext | None, *, loopback: bool = False
 ) -> _Server:
-    """Return a server with checked addresses: an https URL, or an http URL on this machine."""
+    """Return the server of an https URL, or with `loopback` of a local http URL, with its checked addresses."""
     is_http = loopback and ssrf_rule.is_loopback_url(url)
     server = _parse_url(url, tls)
     if (server.tls is None and not is_http) or "@" in urlsplit(url).netloc:

@@ -68,7 +68,7 @@ def admit_caller(
 
     `authorization` is its header, to verify it again when the `cached` principal is stale. `use` is recorded with the
     admission, without a route that the scopes don't allow. Raises Unauthorized when the credential is no longer valid,
-    Refused when a limit is exceeded, Unavailable when the account changes faster than it can be verified.
+    Rejected when a limit is exceeded, Unavailable when the account changes faster than it can be verified.
     """
     principal = newest_of(cached)
     if principal.is_expired(clock.now_ms()):

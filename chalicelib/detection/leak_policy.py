@@ -1,6 +1,6 @@
-"""Apply a key's policy for unusual activity: the one its account chose, by default `tell`.
+"""The policy for a leaked or unusually used key: revoked after a public leak, else as its account chose.
 
-A public leak revokes the key whatever its policy (`detection.leaks`). Otherwise a key loses scopes or is revoked only
+The account's choice is `tell` by default. Otherwise a key loses scopes or is revoked only
 where its account chose so: an ordinary change, recorded with the actor `watch`.
 """
 
@@ -12,13 +12,18 @@ from chalicelib.core import clock, errors, settings
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import change, revoke, scopes
 from chalicelib.credentials.find import owned_key
-from chalicelib.credentials.on_anomaly import NARROW, TELL
+from chalicelib.credentials.on_anomaly import NARROW, REVOKE, TELL
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import actors
 from chalicelib.limits import stale_marks
 
 REPORTED, NARROWED, REVOKED = "told", "narrowed", "revoked"
 _DONE_LABELS = {NARROWED: "reduced to read-only access", REVOKED: "revoked"}
+
+
+def of_leak(key: Credential, *, is_public: bool) -> str:
+    """Return the policy for a leaked key: a public leak revokes it, whatever its account chose."""
+    return REVOKE if is_public else key.on_anomaly or TELL
 
 
 @dataclass(frozen=True, slots=True)

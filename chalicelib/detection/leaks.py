@@ -15,7 +15,6 @@ from chalicelib.accounts import email_sender, emails
 from chalicelib.core import clock, errors, ids, secrets
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import revoke
-from chalicelib.credentials.on_anomaly import REVOKE, TELL
 from chalicelib.credentials.tables import Credential
 from chalicelib.detection import leak_policy
 from chalicelib.detection.leak_policy import Outcome
@@ -99,13 +98,12 @@ def _process_secret(alert: Alert) -> str | None:
     found = Credential.found(secrets.digest(alert.token))
     if found is None:
         return FALSE_POSITIVE
-    outcome = _revoke_token(found) if found.kind == "token" else leak_policy.apply(found, _policy_for(found, alert))
+    if found.kind == "token":
+        outcome = _revoke_token(found)
+    else:
+        outcome = leak_policy.apply(found, leak_policy.of_leak(found, is_public=alert.public))
     _record_once(found, alert, outcome)
     return TRUE_POSITIVE
-
-
-def _policy_for(key: Credential, alert: Alert) -> str:
-    return REVOKE if alert.public else key.on_anomaly or TELL
 
 
 def _revoke_token(token: Credential) -> Outcome:

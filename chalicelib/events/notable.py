@@ -21,7 +21,7 @@ def record_once(
 ) -> bool:
     """Record `kind` for an account unless it is already recorded under the key `once`; return whether this call did.
 
-    Raises WireError when DynamoDB fails; the failure is counted, and the next caller that observes it can record it.
+    Raises DynamoDBError when DynamoDB fails; that is counted, and the next caller that observes it can record it.
     """
     if kind not in kinds.LABELS:
         raise ValueError(f"{kind} is not an event type.")

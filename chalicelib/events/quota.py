@@ -29,7 +29,7 @@ def record_threshold(
 def sweep_account(account_id: str, tier: Tier, hour: int, item: dict[str, Any]) -> int:
     """Record the thresholds that an hour's counters reached and no request recorded; return their number.
 
-    Raises WireError when DynamoDB fails.
+    Raises DynamoDBError when DynamoDB fails.
     """
     used = number(item, "used")
     return sum(

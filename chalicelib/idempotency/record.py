@@ -166,7 +166,7 @@ def once(*, account_id: str, lineage: str, place: str, key: str, content: bytes,
     """Return a request to `place` with an Idempotency-Key, by a credential of a `lineage`.
 
     The fingerprint is keyed with a secret derived from the root key, so that a copy of the table can't be used to
-    guess bodies. Raises NoStageKey.
+    guess bodies. Raises RootKeyUnavailable.
     """
     digest = secrets.digest(json.dumps(["idempotency", account_id, lineage, place, key]))
     fingerprint = hmac.new(derive_secret("idempotency fingerprint"), content, hashlib.sha256).hexdigest()

@@ -11,7 +11,9 @@ from chalicelib.core import clock, errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import ConditionFailed, Contended, Throttled, Unreachable
 from chalicelib.limits import (
+    burst,
     fail_open,
+    hourly_quota,
     leases,
     local_cache,
     quota_thresholds,
@@ -27,7 +29,6 @@ from chalicelib.limits.counter_items import (
     delete_at_s,
     item_key,
     number,
-    past_slots,
     window_at,
 )
 from chalicelib.limits.headers import Allowance, allowance, seconds_until
@@ -76,7 +77,7 @@ def admit(
     """Admit one request of `subject` and count it, also under `counter` if given.
 
     `verified_at_ms` is when the caller's credential was verified; the usage `shown` by the request is recorded under
-    `counter`. Raises Refused when a limit is exhausted, and Stale when account, credentials or grants have changed
+    `counter`. Raises Rejected when a limit is exhausted, and Stale when account, credentials or grants have changed
     since the verification. When DynamoDB is unavailable the request is admitted: a limiter outage must not become an
     API outage.
     """
@@ -111,7 +112,7 @@ def admit(
 
 
 def raise_cached_rejection(subject: str, tier: Tier) -> None:
-    """Raise Refused when the local cache says that a limit of `subject` is exhausted.
+    """Raise Rejected when the local cache says that a limit of `subject` is exhausted.
 
     Reads no counter and consumes nothing.
     """
@@ -120,7 +121,7 @@ def raise_cached_rejection(subject: str, tier: Tier) -> None:
 
 
 def _reject_from_cache(window: Window, cached: local_cache.CachedItem, counter: str | None = None) -> None:
-    """Raise Refused for a limit that is cached as exhausted.
+    """Raise Rejected for a limit that is cached as exhausted.
 
     Counters only grow, so it stays so until the window ends.
     """
@@ -174,12 +175,9 @@ def _build_update(
         ":dies_at": {"N": str(delete_at_s(window.tier, window.hour))},
         **delta.values,
     }
-    condition = (
-        "(attribute_not_exists(#slot) OR #slot < :below)"
-        " AND (attribute_not_exists(stale_at) OR stale_at <= :verified_at)"
-    )
+    condition = f"{burst.CONDITION} AND (attribute_not_exists(stale_at) OR stale_at <= :verified_at)"
     if window.tier.quota is not None:
-        condition += " AND (attribute_not_exists(used) OR used < :quota)"
+        condition += f" AND {hourly_quota.CONDITION}"
         values[":quota"] = {"N": str(window.tier.quota)}
     update = f"SET dies_at = :dies_at{delta.sets} ADD used :used, #slot :size{delta.adds}"
     if attempt.counter is not None:
@@ -189,7 +187,7 @@ def _build_update(
         values[":refused"] = {"N": str(rejections.rejected)}
         update += f", {REJECTED} :refused"
     # Filtered again by the current clock: if it was set back, a window that seemed past may be the current one.
-    removed = (*past_slots(cached.past, window), *delta.removes)
+    removed = (*burst.past_slots(cached.past, window), *delta.removes)
     if removed:
         update += " REMOVE " + ", ".join(removed)
     return {
@@ -207,13 +205,13 @@ def _build_update(
 def _explain(window: Window, item: dynamodb.Json, attempt: Attempt) -> Exception:
     """Return the reason for the rejection, from the item that failed the condition.
 
-    Staleness first: it may change the limits.
+    Staleness is checked before the limits: the change may have set another tier.
     """
     if number(item, "stale_at") > attempt.verified_at_ms:
         return Stale(number(item, "stale_at"))
     local_cache.store(window, item)
     used, burst_used = number(item, "used"), number(item, window.slot)
-    if window.tier.quota is not None and used >= window.tier.quota:
+    if hourly_quota.is_exhausted(window.tier, item):
         local_cache.mark_quota_exhausted(window)
         return _rejection("quota", window, attempt.counter, used, burst_used)
     local_cache.mark_burst_exhausted(window)

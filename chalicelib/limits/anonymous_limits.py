@@ -18,7 +18,7 @@ WIDER = 4
 def admit_networks(networks: Sequence[str], tier: Tier) -> Allowance:
     """Count one attempt for each of a caller's `networks`, ordered narrowest first.
 
-    Returns what remains for the narrowest. Raises Refused when one of them exceeds `tier`.
+    Returns what remains for the narrowest. Raises Rejected when one of them exceeds `tier`.
     """
     left = admit(f"{tier.name}_{networks[0]}", tier)
     for network in networks[1:]:

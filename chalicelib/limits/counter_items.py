@@ -1,27 +1,18 @@
 """Layout of the counter items in DynamoDB: one item per subject, tier and clock hour.
 
-So one write counts both the hour and the burst. `used` counts the hour. `s<n>` counts burst window n of the hour;
-later writes remove old ones. `k…` and `c…` count one API key or OAuth client, `other` those beyond the item's
-capacity, `refused` the rejections (see `rejection_counts`). `stale_at` is the time before which verifications are no
-longer valid (see `stale_marks`). The item stays under 1 KB: one write unit.
+So one write counts both the hour and the burst. `used` counts the hour (see `hourly_quota`). `s<n>` counts burst window
+n of the hour (see `burst`); later writes remove old ones. `k…` and `c…` count one API key or OAuth client, `other`
+those beyond the item's capacity, `refused` the rejections (see `rejection_counts`). `stale_at` is the time before which
+verifications are no longer valid (see `stale_marks`). The item stays under 1 KB: one write unit.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from chalicelib.core import clock, settings
 from chalicelib.limits.tiers import Tier
 
 TABLE = "windows"
-SLOTS_KEPT_S = 8
-"""How far another function's clock may lag and still find its burst window:
-
-6 s of skew (one clock 3 s fast, one 3 s slow), and 2 s for a retried write.
-"""
-REMOVED_PER_WRITE = 100
-"""An expression is at most 4 KB, and an hour has up to 3,600 burst windows. The next write removes the rest."""
 COUNTERS_MAX = 30
 """How many keys and clients one item counts by name: 30 names of 8 characters are 400 bytes."""
 OTHER = "other"
@@ -82,13 +73,6 @@ def delete_at_s(tier: Tier, hour: int) -> int:
 def number(item: dict[str, Any], name: str) -> int:
     """Return a counter of a raw item, 0 if absent."""
     return int(item[name]["N"]) if name in item else 0
-
-
-def past_slots(names: Iterable[str], window: Window) -> tuple[str, ...]:
-    """Return the burst counters among `names` that are too old for any function's clock, at most 100."""
-    oldest = (window.slot_start - window.hour - SLOTS_KEPT_S) // settings.current().burst_window_s
-    past = (name for name in names if name[0] == "s" and name[1:].isdigit() and int(name[1:]) < oldest)
-    return tuple(islice(past, REMOVED_PER_WRITE))
 
 
 def counters(item: dict[str, Any]) -> frozenset[str]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from chalicelib.core.process_cache import ProcessCache
 from chalicelib.limits import recorded_usage
-from chalicelib.limits.counter_items import COUNTERS_MAX, Window, counters, number, past_slots
+from chalicelib.limits.burst import past_slots
+from chalicelib.limits.counter_items import COUNTERS_MAX, Window, counters, number
 
 ITEMS_MAX = 4_096
 QUOTA_RECHECK_MS = 10_000

@@ -41,7 +41,7 @@ def write(minute: int, states: States) -> None:
 
 
 def newest_first(now_s: int) -> list[dynamodb.Json]:
-    """Return the items of the last 90 days, newest first. Raises WireError when DynamoDB fails."""
+    """Return the items of the last 90 days, newest first. Raises DynamoDBError when DynamoDB fails."""
     request = {
         "TableName": settings.current().table(TABLE),
         "KeyConditionExpression": "what = :day AND #at > :first",

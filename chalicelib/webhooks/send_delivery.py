@@ -56,7 +56,7 @@ def send(
     *,
     deadline_s: float = DEADLINE_S,
 ) -> Outcome:
-    """Attempt a delivery once. Raises NoStageKey when the root key for the signature is missing."""
+    """Attempt a delivery once. Raises RootKeyUnavailable when the root key for the signature is missing."""
     at_ms, started_ns = clock.now_ms(), clock.elapsed_ns()
     body = payload.body_of(delivery).encode()
     signature_headers = signing.headers(delivery.id, at_ms // 1000, body, signing.keys_of(endpoint))

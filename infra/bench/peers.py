@@ -1,7 +1,7 @@
-"""The environments that peers live in, under `.local/bench`: a virtual one for Python, a `node_modules` for Node.js.
+"""The environments of the compared libraries, under `.local/bench`: a virtual environment and a `node_modules`.
 
-Each is installed once, whole, by `infra/requirements/bench.txt` and the lock file in `peers/`; other pins get another
-folder. What can't be installed is not measured, and nothing is assumed about it. After a change of
+Each is installed completely from `infra/requirements/bench.txt` or the lock file in `peers/`, into a folder of its own
+for each set of pins. A library that can't be installed is not measured. After a change of
 `peers/package.json`, in that folder: `npm install --package-lock-only --omit-lockfile-registry-resolved`.
 """
 

@@ -27,7 +27,7 @@ LOOK_READS, LOOK_WRITES = 90, 1
 
 
 def of_runs(run: Run, times: float) -> float:
-    """Return the cost of so many runs; X-Ray records all of them, since they are less than one a second."""
+    """Return the cost of `times` runs. X-Ray traces every one, since there is less than one per second."""
     each = Shape(
         name="",
         invocations=1,

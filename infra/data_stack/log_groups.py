@@ -19,7 +19,7 @@ def names(wanted: Template, stage: str) -> dict[str, str]:
 
 
 def existing(known: Iterable[str]) -> list[str]:
-    """Return those log groups that exist; a name that begins with another one is listed with that."""
+    """Return the existing log groups. Listing a name as a prefix also returns the names that start with it."""
     names = list(known)
     first = [name for name in names if not any(name != other and name.startswith(other) for other in names)]
     there = {each["logGroupName"] for prefix in first for each in _listed(prefix)}

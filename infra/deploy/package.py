@@ -52,7 +52,7 @@ def _writable(out: Path, more: tuple[str, ...]) -> Path:
     except (OSError, RuntimeError) as error:  # nobody's home is a RuntimeError
         why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
         raise DeployError(
-            f"OUT takes a folder to write into, and {quoted(str(out))} is not one ({one_line(why)}). Choose another one."
+            f"OUT takes a folder to write into; {quoted(str(out))} is not one ({one_line(why)}). Choose another one."
         ) from error
     return out
 

@@ -44,7 +44,7 @@ def status(stage: str) -> None:
     edge = before_it.status(next(iter(apis), None))
     _show("edge", edge.state)
     _show_remedies(edge.remedies)
-    if apis and (named is None or target):  # a domain that isn't made yet leads here after the next deployment
+    if apis and (named is None or target):  # else the domain's URLs work only after the next deployment
         api = deployed.located(stage, apis[0])
         reached = addresses.of_closed(before_it, edge.gone) if edge.is_closed else addresses.of_open(stage, api)
         if not edge.gone:  # which is its state

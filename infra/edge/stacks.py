@@ -27,7 +27,7 @@ class EdgeStack:
     """One stack, in its own region. `say` is called with what is done, as it is done."""
 
     def __init__(self, name: str, region: str, say: Any) -> None:
-        """Call nothing yet."""
+        """Make no AWS call."""
         self.name, self.region, self._say = name, region, say
         self._client = boto3.client("cloudformation", region_name=region)
 

@@ -27,7 +27,7 @@ BUDGETS_S, WHOLE_BUDGETS_S = (20.0,), (8.0, 60.0)
 
 
 class Asked:
-    """A program that answers each line of JSON with one."""
+    """A subprocess that replies to each JSON line on its standard input with a JSON line."""
 
     def __init__(self, *command: str, folder: Path) -> None:
         """Start the program."""

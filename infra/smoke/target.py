@@ -88,9 +88,9 @@ def of_stage(stage: str) -> Settings:
 
 
 def seen_from_outside(url: str) -> Settings:
-    """Return the settings that show in answers: the URL in a challenge, who may read it, the window of the burst.
+    """Return the settings that responses reveal: the public URL, the allowed CORS origin and the burst window.
 
-    Raises NoTarget where /health isn't found, or not for everybody: each check would say the same.
+    Raises NoTarget if /health redirects, is missing or requires authorization: every check would fail alike.
     """
     health = call("GET", f"{url}/health")
     if health.status in (301, 302, 307, 308, 401, 403, 404):

@@ -24,7 +24,7 @@ DATES = st.dates().map(lambda day: f"{day.day}/{day.month}/{day.year}")
 
 @st.composite
 def with_signs(draw: st.DrawFn) -> str:
-    """A word with some letters replaced by signs."""
+    """A word with some letters replaced by look-alike characters."""
     word = draw(WORDS)
     return "".join(draw(st.sampled_from([letter, *L33T_TABLE.get(letter, [])])) for letter in word)
 

@@ -145,7 +145,7 @@ def test_sign_up_with_a_known_address_changes_nothing_and_sends_an_email(latchke
 
 
 def test_sign_up_with_a_known_address_stores_the_same_as_a_new_one(latchkey: TestApp, box: Mailbox) -> None:
-    """An item of the same size, whose link is not sent."""
+    """Both store an item of the same size; the link for a known address is never sent."""
     new_account(email="ada@example.com")
     signs_up("ada@example.com")
     signs_up("eve@example.com")

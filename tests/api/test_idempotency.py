@@ -5,9 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from app import app
 from chalicelib.accounts.tables import Account
-from chalicelib.api.routing import CLAIMED, RECORDED, route_of
+from chalicelib.api.routing import route_of
 from chalicelib.core import clock, secrets, settings, telemetry
 from chalicelib.credentials import find
 from chalicelib.idempotency import record
@@ -50,17 +49,6 @@ def creating() -> set[tuple[str, str]]:
         for method, entry in methods.items()
         if route_of(entry).idempotency
     }
-
-
-def test_every_post_that_makes_something_heeds_it() -> None:
-    """Of those that take a credential only the question about a secret makes nothing."""
-    posts = {
-        ("POST", path)
-        for path, methods in of_latchkey().items()
-        if "POST" in methods and route_of(methods["POST"]).scopes
-    }
-    assert posts - creating() == {("POST", "/v1/verify")}
-    assert creating() <= posts
 
 
 def test_same_request_again_is_answered_the_same_and_makes_nothing(latchkey: TestApp) -> None:
@@ -342,13 +330,3 @@ def test_what_was_claimed_and_refused_may_be_tried_again(local: TestApp, receive
     assert error_of(local.call("POST", f"{path}/test", secret, headers=sent)) == (409, "conflict")
     local.call("PATCH", path, secret, json_body={"status": "enabled"})
     assert local.call("POST", f"{path}/test", secret, headers=sent).status == 200
-
-
-def test_modes_are_those_of_the_declarations() -> None:
-    """What has effects outside claims first; everything else is recorded in its transaction."""
-    declared = {path: route_of(app.routes[path][method]).idempotency for method, path in creating()}
-    assert {path for path, kind in declared.items() if kind == CLAIMED} == {
-        "/v1/webhooks/{webhook_id}/test",
-        "/v1/webhooks/{webhook_id}/deliveries/{message_id}/resend",
-    }
-    assert set(declared.values()) == {CLAIMED, RECORDED}

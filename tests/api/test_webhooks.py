@@ -173,8 +173,8 @@ def test_log_shows_what_was_sent_and_answered_and_sends_again(local: TestApp, re
     assert error_of(local.call("POST", f"{path}/evt_{'0' * 20}/resend", secret)) == (404, "not_found")
 
 
-def test_what_happens_while_it_is_disabled_is_in_the_events_alone(local: TestApp, receiver: Receiver) -> None:
-    """It is not in the log, can't be resent, and isn't sent once the webhook is enabled again."""
+def test_event_while_the_webhook_is_disabled_is_never_delivered(local: TestApp, receiver: Receiver) -> None:
+    """It is in /v1/events, but has no delivery, can't be resent, and isn't sent after the webhook is enabled."""
     ada = local.account()
     secret = local.key(ada, "webhooks", "events").secret
     path = f"/v1/webhooks/{added(local, secret, url=receiver.url, types=['account.renamed'])['id']}"

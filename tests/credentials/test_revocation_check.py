@@ -118,7 +118,7 @@ def test_change_in_the_last_second_of_an_hour_is_found_in_the_next_hour(latchkey
 
 
 def test_change_by_a_slow_clock_is_found(latchkey: TestApp) -> None:
-    """It counts as later than a verification by a faster clock."""
+    """A revocation on a machine whose clock is 6 s behind still invalidates the earlier verification."""
     caller = Caller(latchkey)
     latchkey.clock.forward(-6)
     revoke.revoke(caller.account.id, caller.issued.key.id)

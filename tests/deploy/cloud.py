@@ -31,16 +31,25 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import make_server
 
 from tests.deploy import domains, firewall, in_process
-from tests.deploy.stacks import CloudFormation, form_of
+from tests.deploy.cloud_requests import (
+    REGION,
+    Environ,
+    StartResponse,
+    error_body,
+    is_change,
+    name_of_call,
+    page_of_resources,
+    rate_of,
+    scope_of,
+    to_openapi_3,
+)
+from tests.deploy.stack_template import form_of
+from tests.deploy.stacks import CloudFormation
 from tests.support import moto_cache
 
 ACCOUNT = "123456789012"
-REGION = "us-east-1"
 SUBSCRIBE = "POST /2015-03-31/event-source-mappings"
 IMPORT = "POST /restapis"
-_ASKS = re.compile(r"(Get|List|Describe|Head|BatchGet|Query)[A-Z]|GetItem$")
-Environ = dict[str, Any]
-StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 
 class Failure(NamedTuple):
@@ -150,24 +159,24 @@ class Cloud:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, as a WSGI application."""
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        service, region = _scope(environ)
-        called = _name(environ, body)
+        service, region = scope_of(environ)
+        called = name_of_call(environ, body)
         if region in self.closed:
-            return _refused(start_response, *self.closed[region], service, "403 Forbidden")
+            return error_body(start_response, *self.closed[region], service, "403 Forbidden")
         failure = None
-        if _changes(environ, called):
+        if is_change(environ, called):
             self.changes.append(f"{service} {called}")
             failure = self._failure(called)
         if failure and not failure.is_done:
-            return _refused(start_response, "AccessDeniedException", "Not now.", service)
+            return error_body(start_response, "AccessDeniedException", "Not now.", service)
         for start, errors in self.refuses.items():
             if called.startswith(start) and errors:
-                return _refused(start_response, *errors.pop(0), service)
+                return error_body(start_response, *errors.pop(0), service)
         answered: list[Any] = []
         answer = self._answer(environ, body, service, region, lambda *given: answered.append(given))
         if failure:
             list(answer)
-            return _refused(start_response, "AccessDeniedException", "The answer was lost.", service)
+            return error_body(start_response, "AccessDeniedException", "The answer was lost.", service)
         start_response(*answered[0])
         return answer
 
@@ -194,7 +203,7 @@ class Cloud:
             if known is not None:
                 start_response(known.status, [("x-amzn-ErrorType", known.error)])
                 return [json.dumps(known.body).encode()]
-        called = _name(environ, body)
+        called = name_of_call(environ, body)
         if service == "wafv2":
             answered = json.dumps(firewall.answer(self.formation(region), called, json.loads(body))).encode()
             start_response("200 OK", [("Content-Type", "application/x-amz-json-1.1")])
@@ -205,10 +214,10 @@ class Cloud:
         refusal = self._refusal(environ, body, called, region)
         if refusal is not None:
             status = "409 Conflict" if refusal[0] == "ResourceConflictException" else "400 Bad Request"
-            return _refused(start_response, *refusal, service, status)
+            return error_body(start_response, *refusal, service, status)
         if environ["PATH_INFO"].startswith("/restapis") and "mode=" in environ["QUERY_STRING"]:
             self.documents.append(json.loads(body))
-            body = json.dumps(_openapi_3(json.loads(body))).encode()
+            body = json.dumps(to_openapi_3(json.loads(body))).encode()
         environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         change = self._change(environ, called, region)
         return self._passed(environ, start_response, change) if change else self.moto(environ, start_response)
@@ -222,7 +231,7 @@ class Cloud:
             return "ResourceInUseException", f"Table is being deleted: {json.loads(body)['TableName']}"
         if environ["REQUEST_METHOD"] != "PATCH":
             return None
-        if _rate(body) > self.rate_max:
+        if rate_of(body) > self.rate_max:
             return "BadRequestException", f"Invalid throttling rate limit: the account's limit is {self.rate_max}"
         if not self.has_log_role and b"/accessLogSettings" in body:
             return (
@@ -241,7 +250,7 @@ class Cloud:
             return lambda stage: firewall.shown(self.formation(region), environ["PATH_INFO"], stage)
         if re.fullmatch("GET /restapis/[^/]+/resources", called):
             asked = dict(parse_qsl(environ["QUERY_STRING"]))
-            return lambda listed: _page_of_resources(listed, asked)
+            return lambda listed: page_of_resources(listed, asked)
         return None
 
     def _passed(
@@ -320,63 +329,3 @@ def _serve(application: Any) -> str:
     server = make_server("127.0.0.1", 0, application, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://127.0.0.1:{server.server_port}"
-
-
-def _scope(environ: Environ) -> tuple[str, str]:
-    """Return the service and the region that a request was signed for."""
-    found = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
-    return (found[2], found[1]) if found else ("", REGION)
-
-
-def _name(environ: Environ, body: bytes) -> str:
-    """Return what a request calls: the action where the protocol has one, else its method and path."""
-    target = environ.get("HTTP_X_AMZ_TARGET", "")
-    if target:
-        return str(target).rpartition(".")[2]
-    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
-        return form_of(body)["Action"]
-    return f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
-
-
-def _changes(environ: Environ, called: str) -> bool:
-    return environ["REQUEST_METHOD"] != "GET" and not _ASKS.match(called)
-
-
-def _refused(
-    start_response: StartResponse, code: str, message: str, service: str, status: str = "400 Bad Request"
-) -> list[bytes]:
-    """Answer with an error, in the form that each protocol has."""
-    if service in ("cloudformation", "iam", "sns", "sts"):
-        error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
-        start_response(status, [("Content-Type", "text/xml")])
-        return [f"<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>".encode()]
-    start_response(status, [("x-amzn-ErrorType", code)])
-    return [json.dumps({"__type": code, "message": message, "Message": message}).encode()]
-
-
-def _page_of_resources(listed: dict[str, Any], asked: dict[str, str]) -> dict[str, Any]:
-    items = sorted(listed["item"], key=lambda each: str(each["path"]), reverse=True)
-    start, limit = int(asked.get("position", 0)), int(asked.get("limit", 25))
-    more = {"position": str(start + limit)} if start + limit < len(items) else {}
-    return {"item": items[start : start + limit], **more}
-
-
-def _rate(body: bytes) -> int:
-    """Return to how many requests a second a change bounds a stage; 0 where it doesn't."""
-    found = re.search(rb'"path": ?"/\*/\*/throttling/rateLimit", ?"value": ?"(\d+)"', body)
-    return int(found[1]) if found else 0
-
-
-def _openapi_3(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a Swagger 2 document as far as moto reads one; a mock needs the address that moto asks every kind for."""
-    del document["swagger"]
-    document["openapi"] = "3.0.1"
-    document["info"].setdefault("description", "")
-    for operations in document["paths"].values():
-        if "x-amazon-apigateway-any-method" in operations:
-            operations["any"] = operations.pop("x-amazon-apigateway-any-method")
-        for operation in operations.values():
-            integration = operation["x-amazon-apigateway-integration"]
-            if integration["type"] == "mock":
-                integration |= {"uri": "mock", "httpMethod": "POST"}
-    return document

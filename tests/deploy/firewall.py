@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tests.deploy.stacks import WEB_ACL, CloudFormation
+from tests.deploy.stack_template import WEB_ACL
+from tests.deploy.stacks import CloudFormation
 
 
 def answer(formation: CloudFormation, called: str, asked: dict[str, Any]) -> dict[str, Any]:

@@ -143,7 +143,7 @@ def test_stage_on_which_nobody_laid_hands_has_not_drifted(deployment: Deployment
 
 
 def test_what_was_deleted_is_named_and_made_again(deployment: Deployment) -> None:
-    """Each on a line of its own, by status and a rehearsal; after the deployment nothing is missing."""
+    """`status` and a dry run list each deleted resource on a line of its own; a deployment creates them again."""
     cloud = deployment.cloud
     names = [each.name(cloud) for each in DELETED.values()]
     for each in DELETED.values():

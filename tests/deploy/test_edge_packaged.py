@@ -10,7 +10,7 @@ import pytest
 from infra import template
 from infra.edge import front, package
 from tests.deploy.checkout import Checkout, copied
-from tests.deploy.cloud import REGION
+from tests.deploy.cloud_requests import REGION
 from tests.deploy.edge import CERTIFICATE, DOMAIN, SETTINGS
 
 pytestmark = pytest.mark.xdist_group("edge")

@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 
 from infra.edge.front import Front
 from infra.failed import DeployError
-from tests.deploy.cloud import REGION, Cloud, Failure
+from tests.deploy.cloud import Cloud, Failure
+from tests.deploy.cloud_requests import REGION
 from tests.deploy.edge import CERTIFICATE, DOMAIN, headers
 
 pytestmark = pytest.mark.xdist_group("edge")

@@ -12,9 +12,10 @@ from infra.deploy import command
 from infra.edge import secret
 from infra.edge.front import PROPAGATES_S, Front
 from infra.failed import DeployError
-from tests.deploy.cloud import REGION, Cloud, Failure
+from tests.deploy.cloud import Cloud, Failure
+from tests.deploy.cloud_requests import REGION
 from tests.deploy.edge import CERTIFICATE, DOMAIN, headers
-from tests.deploy.stacks import Stack
+from tests.deploy.stack_template import Stack
 from tests.deploy.test_edge_repeated import API, put
 
 pytestmark = pytest.mark.xdist_group("edge")

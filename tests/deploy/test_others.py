@@ -9,7 +9,8 @@ import pytest
 
 from infra import configuration
 from tests.deploy.checkout import Checkout, copied
-from tests.deploy.cloud import ACCOUNT, REGION, Cloud, serving
+from tests.deploy.cloud import ACCOUNT, Cloud, serving
+from tests.deploy.cloud_requests import REGION
 from tests.support import exhaustive
 
 pytestmark = pytest.mark.xdist_group("others")

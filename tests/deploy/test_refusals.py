@@ -10,7 +10,8 @@ import pytest
 from chalice.awsclient import TypedAWSClient
 
 from tests.deploy.checkout import Checkout, copied
-from tests.deploy.cloud import IMPORT, REGION, SUBSCRIBE, Cloud, Failure, serving
+from tests.deploy.cloud import IMPORT, SUBSCRIBE, Cloud, Failure, serving
+from tests.deploy.cloud_requests import REGION
 from tests.support import exhaustive
 
 pytestmark = pytest.mark.xdist_group("refusals")

@@ -26,7 +26,7 @@ def deployed(world: World) -> None:
 def test_edge_stack_that_can_not_be_changed_stops_before_the_first_change(
     world: World, monkeypatch: pytest.MonkeyPatch, command: str, name: str, status: str, said: str
 ) -> None:
-    """In one sentence with what to do; the functions go on believing CloudFront's header."""
+    """The error is one line with the remedy; the functions still trust CloudFront's viewer address header."""
     monkeypatch.setattr(world.cloud.formation().stacks[name], "status", status)
     world.cloud.changes.clear()
     done = world.checkout.run(COMMANDS[command][0], "dev", *COMMANDS[command][1:])

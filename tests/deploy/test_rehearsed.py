@@ -14,7 +14,8 @@ from moto import settings as moto_settings
 
 from infra import data, deployed, template
 from infra.data_stack.stack import DataStack
-from tests.deploy.cloud import ACCOUNT, REGION, Cloud, serving
+from tests.deploy.cloud import ACCOUNT, Cloud, serving
+from tests.deploy.cloud_requests import REGION
 from tests.infra.commands import Call, blocks, call_of, section
 
 pytestmark = pytest.mark.xdist_group("stack")

@@ -186,7 +186,7 @@ def test_rehearsal_of_a_stack_that_is_empty_is_what_its_deployment_does(cloud: C
 
 
 def test_rehearsal_says_whom_another_address_asks(cloud: Cloud) -> None:
-    """One that is the same is asked nothing, and nothing is asked where the address goes."""
+    """An unchanged address needs no confirmation, and neither does removing it."""
     put()
     cloud.formation().done.clear()
     assert ASKED in compare(cloud, template.composed(), AlarmEmail="ops@example.com")

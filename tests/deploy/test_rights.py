@@ -11,7 +11,8 @@ from botocore.client import BaseClient
 
 from infra import configuration, rights, template
 from tests.deploy.checkout import copied
-from tests.deploy.cloud import ACCOUNT, REGION, serving
+from tests.deploy.cloud import ACCOUNT, serving
+from tests.deploy.cloud_requests import REGION
 from tests.deploy.test_drift import SWITCHED_OFF
 from tests.infra.commands import blocks, section
 from tests.infra.rights import by_type, of_edge

@@ -49,7 +49,7 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """The package beside an engine, on a line that can be cut."""
+    """The unpacked package and a local DynamoDB, connected through a proxy that can drop the connection."""
     pinned.python_programs("emulator")  # installed before a test has its output taken away
     task = tmp_path_factory.mktemp("task")
     zipfile.ZipFile(packaged_here / "deployment.zip").extractall(task)

@@ -27,12 +27,12 @@ class Ran:
 
     @property
     def lines(self) -> list[str]:
-        """Return the lines of standard output of a program that went well."""
+        """Return the lines of standard output of a program that exited with status 0."""
         assert self.status == 0, self.complained
         return self.printed.splitlines()
 
     def json(self) -> Any:
-        """Return the standard output of a program that went well, parsed."""
+        """Return the standard output of a program that exited with status 0, parsed."""
         assert self.status == 0, self.printed + self.complained
         return json.loads(self.printed)
 

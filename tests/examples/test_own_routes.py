@@ -32,8 +32,7 @@ PARTS = (
 COMPARED = (
     "tests/api/test_openapi.py",
     "tests/api/test_middleware.py::test_every_route_of_the_api_is_listed_here",
-    "tests/api/test_idempotency.py::test_every_post_that_makes_something_heeds_it",
-    "tests/api/test_idempotency.py::test_modes_are_those_of_the_declarations",
+    "tests/api/test_idempotent_routes.py",
     "tests/api/test_head.py::test_every_route_that_can_be_got_can_be_asked_for_by_head",
     "tests/examples/test_readme.py::test_every_endpoint_is_listed_with_its_scope",
     "tests/infra/test_docs.py",

@@ -48,7 +48,7 @@ def test_aws_knows_every_command_that_a_sentence_names(command: str) -> None:
         ("aws dynamodb update-table --table-name xxx --deletion-protection-enabled true", "takes no value"),
         ("aws dynamodb update-table --table-name xxx --no-table-class STANDARD", "unknown: no-table-class"),
         ("aws dynamodb update-time-to-live --table-name xxx --time-to-live-specification On=true", "unknown: On"),
-        ("aws cloudwatch set-alarm-state --alarm-name x --state-value RED --state-reason x", "none of"),
+        ("aws cloudwatch set-alarm-state --alarm-name x --state-value RED --state-reason x", "not one of"),
         ("aws lambda get-account-settings --query AccountLimits.X", "no AccountLimits"),
         ("aws cloudformation deploy --stack x", "unknown: stack"),
     ],

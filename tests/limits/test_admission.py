@@ -7,7 +7,7 @@ import pytest
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import DynamoDBError
-from chalicelib.limits import counter_items
+from chalicelib.limits import burst, counter_items
 from chalicelib.limits.admission import Rejected, Stale, admit
 from chalicelib.limits.tiers import ANONYMOUS, ENTERPRISE, FREE, Tier
 from tests.support.harness import START_MS, TestApp
@@ -137,7 +137,7 @@ def test_old_burst_windows_are_removed_by_later_writes(latchkey: TestApp) -> Non
         admit("acc_1", FREE)
         latchkey.clock.forward(1)
     slots = [name for name in latchkey.counters("acc_1") if name[0] == "s" and name[1:].isdigit()]
-    assert len(slots) <= counter_items.SLOTS_KEPT_S + 2
+    assert len(slots) <= burst.SLOTS_KEPT_S + 2
     assert latchkey.counters("acc_1")["used"] == 30
 
 
@@ -146,10 +146,10 @@ def test_recent_burst_windows_are_kept_for_slower_clocks(latchkey: TestApp) -> N
     tier = Tier("free", 100, 3)
     for _ in range(3):
         admit("acc_1", tier)
-    for _ in range(counter_items.SLOTS_KEPT_S):
+    for _ in range(burst.SLOTS_KEPT_S):
         latchkey.clock.forward(1)
         admit("acc_1", tier)
-    latchkey.clock.forward(-counter_items.SLOTS_KEPT_S)
+    latchkey.clock.forward(-burst.SLOTS_KEPT_S)
     latchkey.forget()
     assert reject(tier).limit == "burst"
 
@@ -162,7 +162,7 @@ def test_many_old_burst_windows_are_removed_over_several_writes(latchkey: TestAp
     for writes in range(1, 5):
         admit("acc_1", FREE)
         left = [name for name in latchkey.counters("acc_1") if name[0] == "s" and name[1:].isdigit()]
-        assert len(left) == max(0, 300 - (writes - 1) * counter_items.REMOVED_PER_WRITE) + 1
+        assert len(left) == max(0, 300 - (writes - 1) * burst.REMOVED_PER_WRITE) + 1
 
 
 def test_clock_set_back_into_a_past_window_still_counts(latchkey: TestApp) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.core import ids, settings
-from chalicelib.limits import counter_items
+from chalicelib.limits import burst, counter_items
 from chalicelib.limits.tiers import FREE
 from tests.support.harness import START_MS, TestApp
 
@@ -35,9 +35,9 @@ def test_burst_window_begins_at_a_multiple_of_its_length(
 def test_past_slots_are_those_no_clock_can_be_in(latchkey: TestApp) -> None:
     """Recent windows are kept for slower clocks; other names with the same prefix are ignored."""
     window = counter_items.window_at("acc_1", FREE, START_MS + 60_000)
-    oldest_kept = 60 - counter_items.SLOTS_KEPT_S
+    oldest_kept = 60 - burst.SLOTS_KEPT_S
     names = ["used", "stale_at", f"s{oldest_kept - 1}", f"s{oldest_kept}", "s60", "s61", "s3", "k1234567", "hour"]
-    assert counter_items.past_slots(names, window) == (f"s{oldest_kept - 1}", "s3")
+    assert burst.past_slots(names, window) == (f"s{oldest_kept - 1}", "s3")
 
 
 def test_counter_name_has_eight_characters(latchkey: TestApp) -> None:
@@ -51,15 +51,15 @@ def test_past_slots_of_a_longer_burst_are_removed(latchkey: TestApp) -> None:
     """With windows of 10 s, one that ended just now is kept, one that ended 10 s ago is removed."""
     with settings.override(replace(settings.current(), burst_window_s=10)):
         window = counter_items.window_at("acc_1", FREE, START_MS + 60_000)
-        assert counter_items.past_slots(["s3", "s4", "s5", "s6"], window) == ("s3", "s4")
+        assert burst.past_slots(["s3", "s4", "s5", "s6"], window) == ("s3", "s4")
 
 
 def test_one_write_removes_at_most_100_slots(latchkey: TestApp) -> None:
     """The next write removes the rest; an expression has at most 4 KB."""
     window = counter_items.window_at("acc_1", FREE, START_MS + 3_599_000)
     names = [f"s{number}" for number in range(1_000, 1_200)]
-    removed = counter_items.past_slots(names, window)
-    assert removed == tuple(names[: counter_items.REMOVED_PER_WRITE])
+    removed = burst.past_slots(names, window)
+    assert removed == tuple(names[: burst.REMOVED_PER_WRITE])
     assert 500 < len(" REMOVE " + ", ".join(removed)) < 1_000
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from chalicelib.limits import (
     anonymous_limits,
+    burst,
     counter_items,
     fail_open,
     leases,
@@ -23,7 +24,7 @@ IN_WORDS = {4: "four", 10: "a tenth"}
 @pytest.mark.parametrize(
     "sentence",
     [
-        f"windows are kept {counter_items.SLOTS_KEPT_S} seconds past their end",
+        f"windows are kept {burst.SLOTS_KEPT_S} seconds past their end",
         f"at most {counter_items.COUNTERS_MAX} counters of keys by name",
         f"rejects from memory for {local_cache.QUOTA_RECHECK_MS / 1000:g} seconds and then asks again",
         f"or after {rejection_counts.FLUSH_AFTER_MS / 1000:g} seconds without one",

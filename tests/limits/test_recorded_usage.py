@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.core import clock, ids, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.limits import counter_items, recorded_usage, rejection_counts
+from chalicelib.limits import burst, counter_items, recorded_usage, rejection_counts
 from chalicelib.limits.admission import Rejected, admit
 from chalicelib.limits.tiers import ENTERPRISE, PRO, Tier
 from tests.limits.item_size import size_bytes
@@ -206,6 +206,6 @@ def test_fullest_item_is_one_write_unit(latchkey: TestApp) -> None:
     # An hour of 27,777 requests each second, and skewed clocks that keep 11 burst windows.
     largest = {"N": "99999999"}
     item |= {name: largest for name, value in item.items() if "N" in value and name not in ("hour", "dies_at")}
-    slots = {f"s{3590 + second}": largest for second in range(counter_items.SLOTS_KEPT_S + 3)}
+    slots = {f"s{3590 + second}": largest for second in range(burst.SLOTS_KEPT_S + 3)}
     filled = {name: value for name, value in item.items() if not (name[0] == "s" and name[1:].isdigit())} | slots
     assert 900 < size_bytes(filled | {"stale_at": {"N": str(latchkey.clock.now_ms)}}) < 1_024

@@ -225,7 +225,7 @@ def test_overflow_is_removed_and_marked_by_the_next_write() -> None:
 
 
 def test_network_overflow_does_not_mark_routes_incomplete() -> None:
-    """An hour is complete as long as each route has room."""
+    """Only a route that doesn't fit into the item makes the hour incomplete."""
     found = delta_of(recorded={"networks": 9, "overflow": ("n00000008",)}, usage=RequestUsage(route="rAAA"))
     assert (found.sets, found.removes) == ("", ("#x0",))
     assert found.adds == ", #route :route, n_other :n_other"

@@ -120,7 +120,7 @@ def test_approval_creates_a_grant_of_the_requested_scopes(latchkey: TestApp, app
 
 
 def test_approval_keeps_a_self_registered_client(latchkey: TestApp, app: App) -> None:
-    """As on the consent page; a denial doesn't."""
+    """Approval removes the client's expiry, as on the consent page; a denial leaves it."""
     app.client.update(actions=[Client.dies_at.set(START_MS // 1000 + 9)])
     codes = [start(app)["user_code"] for _ in range(2)]
     device.deny(device.find_pending(codes[0]), latchkey.account().id)

@@ -116,7 +116,7 @@ class Integer:
         return whole
 
     def read(self, name: str, text: str) -> int:
-        """Check digits from a URL."""
+        """Parse and check an integer given as text in a URL."""
         return self.check(name, http_syntax.parse_integer(text))
 
     def schema(self) -> Schema:

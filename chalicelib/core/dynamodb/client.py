@@ -54,7 +54,7 @@ def call(operation: str, request: Mapping[str, Any], policy: RetryPolicy = PERSI
     """Send one DynamoDB operation and return its response.
 
     All tries of a transaction carry one idempotency token, so a lost response never causes a second effect. Raises
-    ConditionFailed, Throttled, Contended, NotAccepted or Unreachable after the last try, WireError for anything else.
+    ConditionFailed, Throttled, Contended, CredentialsRejected or Unreachable after the last try, else DynamoDBError.
     """
     body = dict(request)
     if operation == "TransactWriteItems":

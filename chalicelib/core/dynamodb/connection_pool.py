@@ -113,7 +113,7 @@ class ConnectionPool:
                 connection.close()
                 raise
         except OSError as error:
-            # Refused, reset, timed out, or not verified.
+            # Rejected, reset, timed out, or not verified.
             raise NoResponse(f"no connection: {type(error).__name__}") from error
         return connection
 

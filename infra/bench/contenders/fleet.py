@@ -117,7 +117,7 @@ class Sender:
     refused: int = 0
 
     def send(self, count: int) -> None:
-        """Send so many."""
+        """Send `count` requests, each when it is due."""
         for _ in range(count):
             time.sleep(max(0.0, self.due_s - time.monotonic()))
             self.due_s += self.interval_s
