@@ -152,18 +152,18 @@ clean: ## remove what was installed and the local data
 	rm -rf .venv .local
 
 $(BIN)/python:
-	@echo "Making a virtual environment …"
+	@echo "Making a virtual environment …" >&2
 	@$(PYTHON) -m venv .venv
 
 INSTALL := $(BIN)/pip install -q --disable-pip-version-check --require-hashes
 
 # Chalice is only needed where the API runs on a machine of one's own.
 $(BIN)/.run: infra/requirements/run.txt | $(BIN)/python
-	@echo "Installing what runs Latchkey …"
+	@echo "Installing what runs Latchkey …" >&2
 	@$(INSTALL) -r infra/requirements/run.txt
 	@touch $@
 
 $(BIN)/.dev: requirements-dev.txt | $(BIN)/python
-	@echo "Installing what tests Latchkey …"
+	@echo "Installing what tests Latchkey …" >&2
 	@$(INSTALL) -r requirements-dev.txt
 	@touch $@ $(BIN)/.run

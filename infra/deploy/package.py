@@ -29,7 +29,8 @@ def package(stage: str, out: Path, *, edge: tuple[str, str] | None = None) -> No
         # A name that begins with a dash would be an option.
         chalice("package", stage, "--merge-template", str(data), "--template-format", "yaml", str(out.absolute()))
     megabytes = (out / "deployment.zip").stat().st_size / 1e6
-    say(f"{out}/sam.yaml and {out}/deployment.zip ({megabytes:.1f} MB). Then: sam deploy -t {out}/sam.yaml --guided")
+    deploys = f"sam deploy -t {out}/sam.yaml --guided --capabilities CAPABILITY_NAMED_IAM"
+    say(f"{out}/sam.yaml and {out}/deployment.zip ({megabytes:.1f} MB). Then: {deploys}")
     page = "make package EDGE=1 says how."
     if edge:
         page = str(edge_package.write(stage, out, domain=edge[0], certificate=edge[1]))
