@@ -54,7 +54,7 @@ lock: $(BIN)/.dev ## write the hashed pins of every package anew from infra/requ
 			--custom-compile-command "make lock" "infra/requirements/$$name.in" -o "$$out" || exit 1; \
 	done
 
-format: $(BIN)/.dev ## let ruff lay the code out
+format: $(BIN)/.dev ## format the code with ruff
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 key: given-EMAIL $(BIN)/.run ## print a new API key: EMAIL= [SCOPES="read write keys"] [STAGE=]
@@ -87,7 +87,7 @@ incident: $(BIN)/.run ## tell readers of /status: TITLE= TEXT= [COMPONENTS="api 
 application-end: given-CLIENT_ID $(BIN)/.run ## end an OAuth application for good: CLIENT_ID= [STAGE=]
 	@$(MANAGE) application-end --client-id="$$CLIENT_ID"
 
-leak-secret: $(BIN)/.run ## print what senders of leaks sign with: [STAGE=]
+leak-secret: $(BIN)/.run ## print the secret with which a sender signs its leak reports: [STAGE=]
 	@$(MANAGE) leak-secret
 
 github-keys: $(BIN)/.run ## fetch the public keys that GitHub signs reports of leaks with; then deploy
@@ -96,23 +96,23 @@ github-keys: $(BIN)/.run ## fetch the public keys that GitHub signs reports of l
 deploy: given-STAGE $(BIN)/.dev ## deploy into your AWS account, or say what would change: STAGE=dev|prod [ALARM_EMAIL=] [LOG_DAYS=] [BOUNDARY=] [DRY_RUN=1] [EDGE=1 DOMAIN= CERTIFICATE=]
 	@$(BIN)/python -m infra.deploy deploy --stage="$$STAGE" --alarm-email="$$ALARM_EMAIL" --log-days="$$LOG_DAYS" --boundary="$$BOUNDARY" $(DRY) $(if $(EDGE),--edge) --domain="$$DOMAIN" --certificate="$$CERTIFICATE"
 
-policy: given-STAGE $(BIN)/.run ## print the IAM policy for deploying, for EDGE=1 besides, or for the commands on accounts and smoke: STAGE= [EDGE=1|OPERATE=1]
+policy: given-STAGE $(BIN)/.run ## print the IAM policy for deploying, additionally for EDGE=1, or for the commands on accounts and smoke: STAGE= [EDGE=1|OPERATE=1]
 	@$(BIN)/python -m infra.rights --stage="$$STAGE" $(if $(EDGE),--edge) $(if $(OPERATE),--operate)
 
 package: given-STAGE $(BIN)/.dev ## write one SAM stack for your own pipeline: STAGE= [OUT=] [EDGE=1 DOMAIN= CERTIFICATE=]
-	@$(BIN)/python -m infra.deploy package --stage="$$STAGE" --out="$${OUT:-.local/package}" $(DRY) $(if $(EDGE),--edge) --domain="$$DOMAIN" --certificate="$$CERTIFICATE"
+	@$(BIN)/python -m infra.deploy package --stage="$$STAGE" --out="$${OUT:-.local/package}" $(if $(EDGE),--edge) --domain="$$DOMAIN" --certificate="$$CERTIFICATE"
 
 status: given-STAGE $(BIN)/.dev ## show URL, mail, tables and alarms of a stage: STAGE=
-	@$(BIN)/python -m infra.deploy status --stage="$$STAGE" $(DRY)
+	@$(BIN)/python -m infra.deploy status --stage="$$STAGE"
 
 rotate-edge: given-STAGE $(BIN)/.dev ## exchange the secret that CloudFront shows the API, refusing nothing meanwhile: STAGE=
-	@$(BIN)/python -m infra.deploy rotate-edge --stage="$$STAGE" $(DRY)
+	@$(BIN)/python -m infra.deploy rotate-edge --stage="$$STAGE"
 
 smoke: $(BIN)/.dev ## check from outside what runs: [STAGE=] or URL= [ADMIN_KEY=], [RECEIVER=https://…] [COLD=1]
 	@$(BIN)/python -m infra.smoke
 
 destroy: given-STAGE $(BIN)/.dev ## remove the service and, with DATA=delete and a typed word, the data: STAGE=
-	@$(BIN)/python -m infra.deploy destroy --stage="$$STAGE" --data="$${DATA:-keep}" $(DRY)
+	@$(BIN)/python -m infra.deploy destroy --stage="$$STAGE" --data="$${DATA:-keep}"
 
 oauth-demo: $(BIN)/.run ## walk through OAuth against `make run`, request by request: [CLIENT_ID= CLIENT_SECRET=]
 	@$(BIN)/python -m infra.oauth_demo

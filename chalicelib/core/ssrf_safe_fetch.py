@@ -123,7 +123,7 @@ def _resolve_server(
     server.addresses += _resolve(server.host, server.port, resolver, until_ns)
     is_allowed = ssrf_rule.is_loopback if is_http else ssrf_rule.is_public
     if not server.addresses or not all(map(is_allowed, server.addresses)):
-        raise FetchError("Its name leads to no address, or to one that isn't public.")
+        raise FetchError("The host name resolves to no address, or to one that isn't public.")
     return server
 
 

@@ -142,7 +142,8 @@ def test_host_name_has_at_most_253_characters(host: str, resolved: bool) -> None
     assert len(host) == 253 + (not resolved)
     if resolved:
         assert (
-            find_problem(f"https://{host}/", "10.0.0.1") == "Its name leads to no address, or to one that isn't public."
+            find_problem(f"https://{host}/", "10.0.0.1")
+            == "The host name resolves to no address, or to one that isn't public."
         )
     else:
         assert find_problem(f"https://{host}/") == "It is not a valid URL."
@@ -152,13 +153,14 @@ def test_host_name_has_at_most_253_characters(host: str, resolved: bool) -> None
 def test_every_address_of_a_host_must_be_public(addresses: list[str]) -> None:
     """One other address is enough to reject it."""
     assert (
-        find_problem("https://a.example/", *addresses) == "Its name leads to no address, or to one that isn't public."
+        find_problem("https://a.example/", *addresses)
+        == "The host name resolves to no address, or to one that isn't public."
     )
 
 
 def test_loopback_is_requested_only_if_allowed() -> None:
     """By plain http, and only if all addresses are loopback; https follows the usual rule."""
-    reason = "Its name leads to no address, or to one that isn't public."
+    reason = "The host name resolves to no address, or to one that isn't public."
     assert find_problem("http://localhost/", "8.8.8.8", loopback=True) == reason
     assert find_problem("http://localhost/", "127.0.0.1", "10.0.0.1", loopback=True) == reason
     assert find_problem("https://localhost/", "127.0.0.1", loopback=True) == reason

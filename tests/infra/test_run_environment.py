@@ -1,4 +1,4 @@
-"""`make run` and the operator's commands need no package beyond infra/requirements/run.txt: `make test` installs more."""
+"""`make run` and the operator's commands need no package beyond infra/requirements/run.txt."""
 
 import re
 import subprocess

@@ -55,7 +55,10 @@ def test_private_address_is_never_connected_to(
     monkeypatch.setattr(socket, "create_connection", _never)
     with run_name_server([address]) as server:
         outcome = sent(latchkey, server)
-    assert (outcome.status, outcome.problem) == (None, "Its name leads to no address, or to one that isn't public.")
+    assert (outcome.status, outcome.problem) == (
+        None,
+        "The host name resolves to no address, or to one that isn't public.",
+    )
     assert server.asked == ["rebind.example"]
 
 
@@ -66,7 +69,7 @@ def test_name_with_one_private_address_is_rejected(
     """One private address among several, or no address at all, prevents the attempt."""
     monkeypatch.setattr(socket, "create_connection", _never)
     with run_name_server(addresses) as server:
-        assert sent(latchkey, server).problem == "Its name leads to no address, or to one that isn't public."
+        assert sent(latchkey, server).problem == "The host name resolves to no address, or to one that isn't public."
 
 
 def test_dns_rebinding_has_no_effect(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:

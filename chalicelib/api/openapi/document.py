@@ -29,7 +29,7 @@ Every response reports what is left of your account's limits, in `X-RateLimit-Li
 `X-RateLimit-Reset`. An error is `{"error": …, "message": …}`: the code is stable, the message may be reworded.
 
 HEAD works wherever GET does. A method that a path doesn't have is a 404, as an unknown path is.
-A body over 10 MB is a 413, too many headers are a 431.
+A body over 10 MB gets a 413, too many headers a 431.
 """
 
 HEADERS = {
