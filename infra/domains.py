@@ -102,8 +102,8 @@ def is_to_be_made(configured: dict[str, str] | None) -> bool:
 def release(stage: str, named: str | None, apis: Collection[str], say: Callable[[str], None]) -> None:
     """Remove the mappings to a stage's APIs, except those of a domain that is deleted with them.
 
-    Only the `named` domain is deleted with the APIs, and only if it has no other mappings. Also deletes a domain that an
-    interrupted command has tagged for deletion.
+    Only the `named` domain is deleted with the APIs, and only if it has no other mappings. Also deletes a domain that
+    an interrupted command has tagged for deletion.
     """
     gateways = boto3.client("apigateway")
     pages = gateways.get_paginator("get_domain_names").paginate()

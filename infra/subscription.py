@@ -1,7 +1,7 @@
-"""The subscription of a stage's function to the stream of events: a Lambda event source mapping.
+"""The subscription of a stage's function to the events stream: a Lambda event source mapping.
 
-A mapping that is deleted is listed for some minutes as `Deleting`, and until it is gone no other of the same function
-and stream can be made. One to a stream that isn't the table's any more brings nothing.
+A deleted mapping is listed as `Deleting` for some minutes, and until then no new one for the same function and stream
+can be created. A mapping to a former stream of the table delivers no events.
 """
 
 import time
@@ -53,7 +53,7 @@ def await_deletion(
 def filter_on(session: Any, function: str, stream: str) -> None:
     """Make a botocore session add the filter when it creates or updates a subscription to a stream.
 
-    One that somebody switched off is switched on by the same call: Chalice's leaves that as it is.
+    The same call enables a disabled subscription, which Chalice doesn't.
     """
     known = {each["UUID"] for each in _listed(EventSourceArn=stream) if _is_of(each["FunctionArn"], function)}
 

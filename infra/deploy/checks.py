@@ -1,4 +1,4 @@
-"""Check the prerequisites of a deployment: a Python version that Lambda supports, a stage key, a stage that isn't stopped."""
+"""Check the prerequisites of a deployment: the Python version, the root key, and that the stage isn't stopped."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -12,7 +12,7 @@ from infra.failed import DeployError
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 """Python versions that Lambda supports as of 2026-11-28 and that the pinned packages have wheels for.
 
-Chalice deploys any newer version as 3.15.
+Chalice treats any newer version as 3.15.
 """
 
 

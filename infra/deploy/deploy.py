@@ -19,7 +19,7 @@ from infra.failed import DeployError
 
 
 def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, str] | None = None) -> None:
-    """Create or update a stage: its data, its service and, given a domain and its certificate, its CloudFront distribution.
+    """Create or update a stage: its data, its service and, given a domain and its certificate, CloudFront.
 
     `chosen` are parameters of the data stack; parameters that aren't given keep their values.
     """

@@ -16,7 +16,7 @@ PRODUCTION = "prod"
 
 
 def destroy(stage: str, *, delete_data: bool) -> None:
-    """Remove the service and, if requested, the data. Removing data or a production service must be confirmed by typing."""
+    """Remove the service and, if requested, the data; ask for typed confirmation for data and for production."""
     say(f"Removing {stage} from {checks.where()}: {'with its data' if delete_data else 'its data is kept'}.")
     if delete_data:
         _confirm(f"delete {stage}", f"This deletes every account, key and counter of {stage}, for good.")
@@ -57,7 +57,7 @@ def _delete_data(stage: str, stack: DataStack, tables: list[str]) -> None:
 
 
 def _delete_service(stage: str) -> None:
-    """Remove the service, repeatedly until no resource of it is found: an interrupted deployment may have made two APIs."""
+    """Remove the service; repeat until nothing is found, as an interrupted deployment may have left two APIs."""
     left = deployed.found(stage)
     if not left:
         say(f"No service of {stage} is there.")

@@ -33,7 +33,7 @@ ACCESS_LOG = json.dumps(
 
 
 def guard_stage(stage: str, api: dict[str, str]) -> None:
-    """Set what Chalice doesn't: a request rate limit for all callers together, and access logs without paths and queries.
+    """Set a request rate limit for all callers together, and access logs without paths and queries.
 
     Uses two calls, the limit first: without a role for writing logs, API Gateway rejects the second call entirely.
     """
