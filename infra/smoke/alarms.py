@@ -1,4 +1,4 @@
-"""Check that alarms are delivered: each has the topic, CloudWatch may publish to it, a subscription is confirmed."""
+"""Check that alarms are delivered: each publishes to the topic, and CloudWatch may; a subscription is confirmed."""
 
 from typing import Any
 

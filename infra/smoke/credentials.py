@@ -1,4 +1,4 @@
-"""Responses to requests with a credential, to the byte, and each 401 and 403 that needs a key of its own."""
+"""Compare the responses to requests with a credential byte by byte, and each 401 and 403 that needs its own key."""
 
 import json
 from typing import Any
