@@ -84,7 +84,7 @@ def domain(stage: str) -> dict[str, str] | None:
 
 def _loaded() -> Configuration:
     try:
-        whole = json.loads(FILE.read_text(encoding="utf-8"), object_pairs_hook=_without_doubles)
+        whole = json.loads(FILE.read_text(encoding="utf-8"), object_pairs_hook=_reject_duplicates)
     except OSError as error:
         raise DeployError(f"{FILE} can't be read ({error.strerror}). {BACK}") from error
     except UnicodeDecodeError as error:
@@ -98,7 +98,7 @@ def _loaded() -> Configuration:
     return whole
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object; raise DeployError for a duplicate key, since JSON silently keeps only the last one."""
     for name, times in Counter(name for name, _ in pairs).items():
         if times > 1:

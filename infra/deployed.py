@@ -158,7 +158,7 @@ def _of_function(stage: str, name: str, functions: Any, events: Any) -> Iterator
     gone = functions.exceptions.ResourceNotFoundException
     configured = _or_none(gone, functions.get_function_configuration, FunctionName=function)
     if configured is None:
-        subscribed = subscription.of_function_that_is_gone(function, stage)
+        subscribed = subscription.of_deleted_function(function, stage)
     else:
         yield {"name": name, "resource_type": "lambda_function", "lambda_arn": configured["FunctionArn"]}
         subscribed = subscription.of_function(configured["FunctionArn"], stage)

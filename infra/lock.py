@@ -36,13 +36,13 @@ def on(stage: str) -> Iterator[Callable[[], None]]:
     ended = threading.Event()
     renewing = threading.Thread(target=_renew, args=(client, table, me, ended), daemon=True)
 
-    def take() -> None:
-        if not renewing.is_alive() and _take(client, table, me):
+    def acquire() -> None:
+        if not renewing.is_alive() and _acquire(client, table, me):
             renewing.start()
 
     try:
-        take()
-        yield take
+        acquire()
+        yield acquire
     finally:
         ended.set()
         if renewing.is_alive():
@@ -72,10 +72,10 @@ def table_of(stage: str) -> str:
     return f"latchkey-{stage}-tickets"
 
 
-def _take(client: Any, table: str, me: str) -> bool:
+def _acquire(client: Any, table: str, me: str) -> bool:
     """Acquire the lock; return False if its table doesn't exist."""
     now = clock.now_s()
-    item = {**KEY, "held_by": {"S": me}, "who": {"S": _who()}, "dies_at": {"N": str(now + HELD_S)}}
+    item = {**KEY, "held_by": {"S": me}, "who": {"S": _describe_holder()}, "dies_at": {"N": str(now + HELD_S)}}
     try:
         client.put_item(
             TableName=table,
@@ -107,7 +107,7 @@ def _renew(client: Any, table: str, me: str, ended: threading.Event) -> None:
             )
 
 
-def _who() -> str:
+def _describe_holder() -> str:
     """Return the user and the machine that hold the lock, for others to contact."""
     try:
         name = getpass.getuser()

@@ -22,7 +22,7 @@ def of_function(lambda_arn: str, stage: str) -> list[dict[str, Any]]:
     return _to_events(stage, _listed(FunctionName=lambda_arn))
 
 
-def of_function_that_is_gone(function: str, stage: str) -> list[dict[str, Any]]:
+def of_deleted_function(function: str, stage: str) -> list[dict[str, Any]]:
     """Return the subscriptions to the events table of a function that was deleted manually."""
     return [each for each in _to_events(stage, _listed()) if _is_of(each["FunctionArn"], function)]
 

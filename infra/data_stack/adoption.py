@@ -31,18 +31,18 @@ def being_deleted(found: list[str], wanted: Template, stage: str) -> list[str]:
     return [name for name in found if name in known and tables.is_being_deleted(name)]
 
 
-def with_them(now: Template, wanted: Template, adopted: list[str], stage: str) -> Template:
+def with_adopted(now: Template, wanted: Template, adopted: list[str], stage: str) -> Template:
     """Return a stack's template with the adopted resources, under the wanted logical ids and deletion policies."""
     known, groups = names(wanted, stage), log_groups.names(wanted, stage)
     added = {
         known[name]: wanted["Resources"][known[name]]
-        | (log_groups.as_it_is(name) if name in groups else tables.as_it_is(name))
+        | (log_groups.current_properties(name) if name in groups else tables.current_properties(name))
         for name in adopted
     }
     return {**now, "Resources": now["Resources"] | added}
 
 
-def imports(wanted: Template, adopted: list[str], stage: str) -> dict[str, Any]:
+def import_arguments(wanted: Template, adopted: list[str], stage: str) -> dict[str, Any]:
     """Return the arguments that make a change set an import."""
     known = names(wanted, stage)
     types = {name: wanted["Resources"][known[name]]["Type"] for name in adopted}
@@ -59,7 +59,7 @@ def imports(wanted: Template, adopted: list[str], stage: str) -> dict[str, Any]:
     }
 
 
-def noted(changes: list[str], wanted: Template, found: list[str], stage: str) -> list[str]:
+def with_imports(changes: list[str], wanted: Template, found: list[str], stage: str) -> list[str]:
     """Replace "Add" by "Import" for existing resources: "Import AWS::DynamoDB::Table Accounts"."""
     known, deleted = names(wanted, stage), being_deleted(found, wanted, stage)
     types = {known[name]: wanted["Resources"][known[name]]["Type"] for name in found if name not in deleted}

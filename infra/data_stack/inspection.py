@@ -37,7 +37,7 @@ class Inspection:
     def is_kept(self) -> bool:
         """Whether a deployment keeps the stack; it recreates an incomplete one, or one that is being deleted."""
         is_empty = self.status == states.EMPTY and not self.made
-        return self.stack is not None and not states.is_made_anew(self.status, is_empty=is_empty)
+        return self.stack is not None and not states.is_recreated(self.status, is_empty=is_empty)
 
     @property
     def chosen(self) -> dict[str, str]:
@@ -111,7 +111,7 @@ class Inspection:
     def check_missing(self) -> None:
         """Raise DeployError, with instructions, if a table or a role was deleted."""
         if self.missing:
-            raise DeployError(losses.told(self.name, self.missing))
+            raise DeployError(losses.describe(self.name, self.missing))
 
     def _existing(self, kind: str) -> Collection[str]:
         if kind == remaking.ALARM:

@@ -26,7 +26,7 @@ def existing(known: Iterable[str]) -> list[str]:
     return [name for name in names if name in there]
 
 
-def as_it_is(name: str) -> dict[str, Any]:
+def current_properties(name: str) -> dict[str, Any]:
     """Return the current properties of a log group."""
     described = _described(name) or {}
     kept = {"RetentionInDays": described["retentionInDays"]} if "retentionInDays" in described else {}

@@ -13,7 +13,7 @@ def roles(names: Iterable[str]) -> list[str]:
     return [f"role {name}" for name in names if not _is_role(name)]
 
 
-def told(name: str, missing: list[str]) -> str:
+def describe(name: str, missing: list[str]) -> str:
     """Return an error, with instructions, for missing resources of a data stack."""
     verb = "is" if len(missing) == 1 else "are"
     return f"Of the data stack {name} {verb} gone, and no deployment makes it again: {', '.join(missing)}. {REMEDY}"

@@ -72,6 +72,6 @@ def _noted(client: Any, stage: str) -> dict[str, str]:
     return {name: item[name]["S"] for name in CHOSEN if name in item}
 
 
-def told(chosen: Mapping[str, str]) -> str:
+def as_arguments(chosen: Mapping[str, str]) -> str:
     """Return parameters as arguments of `make deploy`; "" for none."""
     return " ".join(f"{CHOSEN[name]}={value}" for name, value in chosen.items())

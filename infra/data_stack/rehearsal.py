@@ -34,7 +34,7 @@ def of_creation(wanted: Template, stage: str, made: Iterable[dict[str, Any]]) ->
     unknown = [each for logical, each in has.items() if logical not in wanted["Resources"]]
     kept = tables.existing([each["PhysicalResourceId"] for each in unknown if each["ResourceType"] == template.TABLE])
     return [
-        *adoption.noted(lines, wanted, found, stage),
+        *adoption.with_imports(lines, wanted, found, stage),
         *(
             f"Remove {each['ResourceType']} {each['LogicalResourceId']}"
             for each in unknown

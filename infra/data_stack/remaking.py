@@ -38,7 +38,7 @@ def without(now: Template, lost: Iterable[str]) -> Template:
     return {**now, "Resources": resources, "Outputs": outputs}
 
 
-def told(now: Template, less: Template, lost: Mapping[str, str]) -> str:
+def describe(now: Template, less: Template, lost: Mapping[str, str]) -> str:
     """Describe the resources to recreate: lost ones by name, and those that refer to them by logical id."""
     referring = now["Resources"].keys() - less["Resources"].keys() - lost.keys()
     more = f", and what refers to it: {', '.join(sorted(referring))}" if referring else ""

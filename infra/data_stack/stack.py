@@ -87,7 +87,7 @@ class DataStack:
         self._client.create_change_set(**(change | request), ChangeSetType="UPDATE")
         try:
             orphans = self._without_a_stack(wanted, look)
-            found = adoption.noted(changes(self._client, change), wanted, orphans, self._stage)
+            found = adoption.with_imports(changes(self._client, change), wanted, orphans, self._stage)
             return rehearsal.of_update(found, now, whole, look.lost)
         finally:
             self._client.delete_change_set(**change)
@@ -121,7 +121,7 @@ class DataStack:
             self._wait("stack_delete_complete", "deleted")
             return self.look()
         if look.stack is not None and not look.is_kept:
-            kept = f" What isn't given stays as it was: {parameters.told(had)}." if had else ""
+            kept = f" What isn't given stays as it was: {parameters.as_arguments(had)}." if had else ""
             self._say(f"Clearing away all but the tables of {self.name}, which is not whole ({look.status}) …{kept}")
             self.delete()
             return self.look()
@@ -165,12 +165,12 @@ class DataStack:
         self._client.create_change_set(
             ChangeSetName=named["ChangeSetName"],
             **self._request(
-                adoption.with_them(now, wanted, orphans, self._stage),
+                adoption.with_adopted(now, wanted, orphans, self._stage),
                 parameters.given(NOTHING, now)
                 if exists
                 else parameters.given(chosen, Stage=self._stage, Protection="off"),
             ),
-            **adoption.imports(wanted, orphans, self._stage),
+            **adoption.import_arguments(wanted, orphans, self._stage),
         )
         try:
             self._client.get_waiter("change_set_create_complete").wait(**named, WaiterConfig=WAIT)
@@ -198,7 +198,7 @@ class DataStack:
         if not lost:
             return now
         less = remaking.without(now, lost)
-        self._say(f"Making again what was deleted: {remaking.told(now, less, lost)} …")
+        self._say(f"Making again what was deleted: {remaking.describe(now, less, lost)} …")
         self._change(less, parameters.given(NOTHING, now))
         return less
 

@@ -8,7 +8,7 @@ EMPTY = "IMPORT_ROLLBACK_COMPLETE"
 """The state of a stack after a failed import: empty if the import was to create it, otherwise complete as before."""
 
 
-def is_made_anew(status: str, *, is_empty: bool) -> bool:
+def is_recreated(status: str, *, is_empty: bool) -> bool:
     """Return whether a deployment recreates a stack in this state."""
     return status == DELETING or status in ONLY_DELETABLE or (status == EMPTY and is_empty)
 

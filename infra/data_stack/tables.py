@@ -41,7 +41,7 @@ def is_being_deleted(table: str) -> bool:
         return True
 
 
-def as_it_is(name: str) -> dict[str, Any]:
+def current_properties(name: str) -> dict[str, Any]:
     """Return the current properties of a table, which CloudFormation itself never compares with its template."""
     tables = boto3.client("dynamodb")
     table = tables.describe_table(TableName=name)["Table"]

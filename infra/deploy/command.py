@@ -18,7 +18,7 @@ INTERRUPTED = 130
 def main(words: list[str] | None = None) -> int:
     """Run one command; return 1, with one sentence on standard error, if it fails."""
     try:
-        with redirect_stdout(_Unread(sys.stdout)):
+        with redirect_stdout(_ClosableOutput(sys.stdout)):
             _run(words)
     except KeyboardInterrupt:
         print("\nInterrupted. What was done by then stays done: run this again to finish it.", file=sys.stderr)
@@ -29,7 +29,7 @@ def main(words: list[str] | None = None) -> int:
     return 0
 
 
-class _Unread:
+class _ClosableOutput:
     """Standard output whose reader may close it early, as `head` does, without interrupting the command."""
 
     def __init__(self, stream: Any) -> None:
@@ -43,7 +43,7 @@ class _Unread:
         try:
             self._stream.write(text)
         except BrokenPipeError:
-            self._give_up()
+            self._discard()
         return len(text)
 
     def flush(self) -> None:
@@ -51,9 +51,9 @@ class _Unread:
         try:
             self._stream.flush()
         except BrokenPipeError:
-            self._give_up()
+            self._discard()
 
-    def _give_up(self) -> None:
+    def _discard(self) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 

@@ -27,10 +27,10 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
     is_trusted = _check(stage, before_it, edge, apis)
     say(f"Deploying {stage} into {checks.where()}.")
     _warn(before_it.gone(next(iter(apis), None), made_again="It is made again now." if edge else ""))
-    with lock.on(stage) as take:
+    with lock.on(stage) as acquire:
         checks.check_running(stage)
         look = DataStack(stage, say).put(template.composed(settings.mail_from(stage)), chosen)
-        take()
+        acquire()
         if stage_key.create(boto3.client("ssm"), stage):
             say("Made the stage's key, from which webhook secrets are derived (SSM, SecureString).")
         say("Deploying the service (chalice deploy) …")

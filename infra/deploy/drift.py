@@ -42,14 +42,14 @@ def of_service(
         return Drift([], [])
     names = [deployed.function_name(stage, each) for each in deployed.FUNCTIONS]
     drift = Drift([f"function {name}" for name in names if name not in reserved], [])
-    drift.gone.extend(_unanswered(stage, deployed_as))
+    drift.gone.extend(_missing_endpoint(stage, deployed_as))
     _add_schedules(stage, drift)
     if stream:
         _add_subscription(stage, stream, drift)
     return drift
 
 
-def _unanswered(stage: str, deployed_as: Mapping[str, list[str]]) -> Iterator[str]:
+def _missing_endpoint(stage: str, deployed_as: Mapping[str, list[str]]) -> Iterator[str]:
     """Yield the missing part of the public endpoint: the API, or its API Gateway stage.
 
     `checks.check_gateway_stage` reports a stage of another name.

@@ -39,7 +39,7 @@ def status(stage: str) -> None:
         _show("domain", f"{domains.url(named)}: {_leads(named, target, apis)}")
     _show("data", f"{look.name}: {look.status or 'missing'}")
     _show_remedies([look.remedy(f"make deploy STAGE={stage}")])
-    _show("chosen", parameters.told(look.chosen) or "nothing: LOG_DAYS and the like are as they come")
+    _show("chosen", parameters.as_arguments(look.chosen) or "nothing: LOG_DAYS and the like are as they come")
     before_it = front.Front(stage, say)
     edge = before_it.status(next(iter(apis), None))
     _show("edge", edge.state)
@@ -87,8 +87,8 @@ def _show_drift(found: drift.Drift) -> None:
         _show("off", f"{name}; the next deployment switches it on")
 
 
-def _show_remedies(told: list[str]) -> None:
-    for each in told:
+def _show_remedies(remedies: list[str]) -> None:
+    for each in remedies:
         if each:
             _show("remedy", each)
 

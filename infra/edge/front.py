@@ -122,9 +122,9 @@ class Front:
                 return ""
         except NotSeen:
             return ""
-        return self._nobody(made_again)
+        return self._unreachable(made_again)
 
-    def _nobody(self, made_again: str = "") -> str:
+    def _unreachable(self, made_again: str = "") -> str:
         name = self.distribution.name
         why = f"Nobody reaches {self._stage}: its API answers CloudFront alone, and that was deleted ({name})."
         if made_again:
@@ -176,7 +176,7 @@ class Front:
         is_closed = closes and not association.is_open(self._stage, api_id)
         try:
             stack = look(self.distribution, self._region)
-            gone = self._nobody() if is_closed and not self._answers(stack) else ""
+            gone = self._unreachable() if is_closed and not self._answers(stack) else ""
             state = gone or self._state(stack, is_closed=is_closed)
         except NotSeen as error:
             state = str(error)
@@ -234,8 +234,8 @@ def check(stage: str, domain: str) -> None:
         raise DeployError(f"EDGE=1 isn't made for {region}: CloudFront takes it from {REGION}, another partition.")
     wanted = {"LATCHKEY_PUBLIC_URL": f"https://{domain}", "LATCHKEY_CLIENT_IP_HEADER": HEADER}
     if any(configuration.setting(stage, name) != value for name, value in wanted.items()):
-        told = " and ".join(f'"{name}": "{value}"' for name, value in wanted.items())
-        raise DeployError(f"EDGE=1 needs {told} in .chalice/config.json, stages.{stage}.environment_variables.")
+        needed = " and ".join(f'"{name}": "{value}"' for name, value in wanted.items())
+        raise DeployError(f"EDGE=1 needs {needed} in .chalice/config.json, stages.{stage}.environment_variables.")
 
 
 def distribution() -> Template:
