@@ -18,7 +18,7 @@ DOMAIN = "api_gateway_custom_domain"
 """The key of a stage's domain, as Chalice names it."""
 OURS = ("api_handler", "authorizer", "stream", "minute", "hour")
 """Latchkey's functions, as Chalice names them; an operator may add others."""
-BACK = "Mend it, or take what was committed: git checkout .chalice/config.json"
+BACK = "Fix it, or restore what was committed: git checkout .chalice/config.json"
 Configuration = dict[str, Any]
 
 

@@ -13,7 +13,7 @@ from infra.template import Template
 
 STACK, TOPIC = "AWS::CloudFormation::Stack", "AWS::SNS::Topic"
 ADD, AGAIN = "Add", "Make again"
-LOSES = {log_groups.LOG_GROUP: "without what is in it", TOPIC: "without who subscribed to it besides"}
+LOSES = {log_groups.LOG_GROUP: "without what is in it", TOPIC: "without its other subscribers"}
 """The data that is lost when a resource is recreated, by type."""
 
 

@@ -122,7 +122,7 @@ class DataStack:
             return self.look()
         if look.stack is not None and not look.is_kept:
             kept = f" What isn't given stays as it was: {parameters.as_arguments(had)}." if had else ""
-            self._say(f"Clearing away all but the tables of {self.name}, which is not whole ({look.status}) …{kept}")
+            self._say(f"Deleting all but the tables of {self.name}, which is not whole ({look.status}) …{kept}")
             self.delete()
             return self.look()
         states.check(self.name, look.status)
@@ -177,7 +177,7 @@ class DataStack:
         except WaiterError as error:
             raise DeployError(
                 f"{', '.join(orphans)} could not be taken into the data stack {self.name}:"
-                f" {error.last_response.get('StatusReason', error)} Nothing was changed. Mend that, and run this again."
+                f" {error.last_response.get('StatusReason', error)} Nothing was changed. Fix that, then run this again."
             ) from error
         self._client.execute_change_set(**named)
         self._wait("stack_import_complete", "given what exists already")

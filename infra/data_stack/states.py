@@ -32,14 +32,14 @@ def remedy(name: str, status: str, again: str, region: str = "") -> str:
     see_why = f"See why: {command('describe-stack-events', name, region)}."
     if status == "IMPORT_ROLLBACK_FAILED":
         return (
-            f"The stack {name} could neither take tables in nor go back ({status}). {see_why} If the cause can't be"
-            " mended, delete it, which keeps every table:"
+            f"The stack {name} could neither import tables nor roll back ({status}). {see_why} If the cause can't be"
+            " fixed, delete it, which keeps every table:"
             f" {command('update-termination-protection', name, region)} --no-enable-termination-protection, then"
             f" {command('delete-stack', name, region)}. Callers get errors from then until this is done: {again}."
         )
     if status.endswith("ROLLBACK_FAILED"):
         return (
-            f"The stack {name} could not go back to what it was ({status}). {see_why} Then:"
+            f"The stack {name} could not roll back ({status}). {see_why} Then:"
             f" {command('continue-update-rollback', name, region)}, and {again}."
         )
     return ""

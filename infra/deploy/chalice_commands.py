@@ -45,7 +45,7 @@ def chalice(command: str, stage: str, *more: str) -> None:
         else:
             traceback.print_exc()  # a bug in the operator's code or in Latchkey: only the traceback shows where
         raise DeployError(
-            f"chalice {command} failed; why stands above. {UNTOUCHED[command]} Run this again when the cause is gone."
+            f"chalice {command} failed; the error is above. {UNTOUCHED[command]} Fix the cause, then run this again."
         ) from error
 
 

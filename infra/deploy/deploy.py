@@ -32,7 +32,7 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
         look = DataStack(stage, say).put(template.composed(settings.mail_from(stage)), chosen)
         acquire()
         if stage_key.create(boto3.client("ssm"), stage):
-            say("Made the stage's key, from which webhook secrets are derived (SSM, SecureString).")
+            say("Created the stage's key, from which webhook secrets are derived (SSM, SecureString).")
         say("Deploying the service (chalice deploy) …")
         with environment(**({} if is_trusted else {chalice_cli.WITHOUT_CLIENT_IP_HEADER: "1"})):
             chalice("deploy", stage)
@@ -52,7 +52,7 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
     url = reached.to_log_in(stage)
     then = f", then open {url}login" if url else ""
     say(f"If nobody has an account yet: make account EMAIL=you@example.com ADMIN=1 STAGE={stage}{then}")
-    say(f"See from outside whether all of it works, in under two minutes: make smoke STAGE={stage}")
+    say(f"To check it from outside, in under two minutes: make smoke STAGE={stage}")
 
 
 def _warn(text: str) -> None:
@@ -137,4 +137,4 @@ def rotate_edge(stage: str) -> None:
     before = (
         "the one before is refused" if is_closed else "the API's own address is open to everybody, with or without it"
     )
-    say(f"CloudFront shows the API another secret now, and {before}.")
+    say(f"CloudFront sends the API another secret now, and {before}.")

@@ -39,7 +39,7 @@ def status(stage: str) -> None:
         _show("domain", f"{domains.url(named)}: {_leads(named, target, apis)}")
     _show("data", f"{look.name}: {look.status or 'missing'}")
     _show_remedies([look.remedy(f"make deploy STAGE={stage}")])
-    _show("chosen", parameters.as_arguments(look.chosen) or "nothing: LOG_DAYS and the like are as they come")
+    _show("chosen", parameters.as_arguments(look.chosen) or "nothing: LOG_DAYS and the like have their defaults")
     before_it = front.Front(stage, say)
     edge = before_it.status(next(iter(apis), None))
     _show("edge", edge.state)

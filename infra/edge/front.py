@@ -69,7 +69,7 @@ class Front:
         now, pending = secret.current(self._stage), secret.pending(self._stage)
         then = pending or now
         if then != now and self.origin.output("RestApiId") == api["rest_api_id"]:
-            self._say(f"Letting through both secrets, and waiting {PROPAGATES_S // 60} minutes until AWS WAF does …")
+            self._say(f"Accepting both secrets, and waiting {PROPAGATES_S // 60} minutes until AWS WAF does …")
             self._close(api, then, also=now)
             time.sleep(PROPAGATES_S)
         self._say(f"CloudFront for {domain}, in {REGION} (the first time about ten minutes) …")

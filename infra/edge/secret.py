@@ -55,7 +55,7 @@ def _put_once(name: str) -> str:
             Name=name,
             Value=secrets.token_urlsafe(32),
             Type="SecureString",
-            Description="Latchkey: what CloudFront shows the API",
+            Description="Latchkey: the secret that CloudFront sends to the API",
             Overwrite=False,
         )
     return str(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])

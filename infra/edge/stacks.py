@@ -40,7 +40,7 @@ class EdgeStack:
         given = {each["ParameterKey"]: each["ParameterValue"] for each in (stack or {}).get("Parameters", [])}
         kept = sorted((given.keys() & wanted["Parameters"].keys()) - parameters.keys())
         if status in ONLY_DELETABLE:
-            self._say(f"Clearing away the stack {self.name}, which is not whole ({status}) …")
+            self._say(f"Deleting the stack {self.name}, which is not whole ({status}) …")
             self.delete()
             stack = None
         request: dict[str, Any] = {
