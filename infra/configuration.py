@@ -1,4 +1,4 @@
-"""`.chalice/config.json`, checked before a command changes anything: what Chalice or AWS would refuse midway."""
+"""Validate `.chalice/config.json` before a command changes anything: Chalice or AWS would reject it midway."""
 
 import json
 import re
@@ -11,26 +11,26 @@ from typing import Any, NamedTuple
 from infra.failed import DeployError
 
 FILE = Path(".chalice", "config.json")
-"""Of the checkout that a command runs in, which is the one that it deploys."""
+"""The configuration of the checkout that a command runs in, which it deploys."""
 APP = "latchkey"
-"""What every name in AWS begins with."""
+"""The prefix of all names in AWS."""
 DOMAIN = "api_gateway_custom_domain"
-"""What the configuration calls the domain of a stage, and Chalice, too."""
+"""The key of a stage's domain, as Chalice names it."""
 OURS = ("api_handler", "authorizer", "stream", "minute", "hour")
-"""What Chalice calls our own functions; there may be others, of the operator's."""
-BACK = "Mend it, or take what was committed: git checkout .chalice/config.json"
+"""Latchkey's functions, as Chalice names them; an operator may add others."""
+BACK = "Fix it, or restore what was committed: git checkout .chalice/config.json"
 Configuration = dict[str, Any]
 
 
 class Takes(NamedTuple):
-    """What a key takes, in words, and whether a value is that."""
+    """The values that a key accepts: a description, and a predicate."""
 
     words: str
     fits: Callable[[Any], bool]
 
 
 def of_stage(stage: str) -> Configuration:
-    """Return the whole configuration; raise DeployError, with the place and what it takes, where it can't be used."""
+    """Return the whole configuration; raise DeployError, with the key and its accepted values, if it isn't valid."""
     whole = _loaded()
     _check(
         whole, "app_name", Takes(f'"{APP}", since the commands find a stage in AWS by it', lambda given: given == APP)
@@ -54,20 +54,20 @@ def of_stage(stage: str) -> Configuration:
             _refuse_unknown(level[DOMAIN], f"{place}{DOMAIN}.", set(OF_DOMAIN))
             for key, takes in OF_DOMAIN.items():
                 _check(level[DOMAIN], key, takes, f"{place}{DOMAIN}.", is_needed=key in NEEDED_OF_DOMAIN)
-    for key in ("manage_iam_role", "iam_role_arn"):  # without them Chalice makes roles of its own, or no plan
+    for key in ("manage_iam_role", "iam_role_arn"):  # otherwise Chalice creates its own roles, or fails to plan
         _check(whole | chosen, key, OF_LEVEL[key], is_needed=True)
     return whole
 
 
 def gateway_stage(stage: str) -> str:
-    """Return what the gateway calls the stage: the first part of the path on its own domain."""
+    """Return the name of the stage in API Gateway: the first path segment at the API's default endpoint."""
     whole = of_stage(stage)
     name: str = (whole | whole["stages"][stage])["api_gateway_stage"]
     return name
 
 
 def setting(stage: str, name: str) -> str:
-    """Return a variable of a stage's functions; "" where none is configured."""
+    """Return an environment variable of a stage's functions; "" if it isn't configured."""
     whole = of_stage(stage)
     for each in (whole["stages"][stage], whole):
         if name in each.get("environment_variables", {}):
@@ -76,7 +76,7 @@ def setting(stage: str, name: str) -> str:
 
 
 def domain(stage: str) -> dict[str, str] | None:
-    """Return the domain of a stage, with its certificate; None where none is configured."""
+    """Return the domain of a stage, with its certificate; None if none is configured."""
     whole = of_stage(stage)
     configured: dict[str, str] | None = (whole | whole["stages"][stage]).get(DOMAIN)
     return configured
@@ -84,7 +84,7 @@ def domain(stage: str) -> dict[str, str] | None:
 
 def _loaded() -> Configuration:
     try:
-        whole = json.loads(FILE.read_text(encoding="utf-8"), object_pairs_hook=_without_doubles)
+        whole = json.loads(FILE.read_text(encoding="utf-8"), object_pairs_hook=_reject_duplicates)
     except OSError as error:
         raise DeployError(f"{FILE} can't be read ({error.strerror}). {BACK}") from error
     except UnicodeDecodeError as error:
@@ -98,8 +98,8 @@ def _loaded() -> Configuration:
     return whole
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object; raise DeployError for a key that is in it twice, of which JSON takes the last one silently."""
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; raise DeployError for a duplicate key, since JSON silently keeps only the last one."""
     for name, times in Counter(name for name, _ in pairs).items():
         if times > 1:
             raise DeployError(f'{FILE}: "{name}" is twice in one object, and only the last one counts. Remove one.')
@@ -117,7 +117,7 @@ def _check_function(name: str, function: Configuration, place: str) -> None:
 
 
 def _check_variables(level: Configuration, place: str) -> None:
-    """Raise DeployError for a variable that Lambda refuses to set."""
+    """Raise DeployError for an environment variable that Lambda rejects."""
     for name in level.get("environment_variables", {}):
         if RESERVED.fullmatch(name) or not VARIABLE.fullmatch(name):
             why = "sets that itself" if RESERVED.fullmatch(name) else "takes a letter, then letters, digits and _"
@@ -135,7 +135,7 @@ def _check(level: Configuration, key: str, takes: Takes, place: str = "", *, is_
 
 
 def _refuse_unknown(level: Configuration, place: str, known: set[str]) -> None:
-    """Raise DeployError for a key that nothing reads: a misspelt one would have no effect, and nobody would be told."""
+    """Raise DeployError for an unknown key: a misspelt one would silently have no effect."""
     unknown = sorted(level.keys() - known)
     if unknown:
         nearest = get_close_matches(unknown[0], known, n=1)
@@ -172,7 +172,7 @@ RESERVED = re.compile(
     "ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|LAMBDA_(FUNCTION_NAME|FUNCTION_MEMORY_SIZE|FUNCTION_VERSION|"
     "INITIALIZATION_TYPE|LOG_GROUP_NAME|LOG_STREAM_NAME|RUNTIME_API))"
 )
-"""Names of variables that Lambda sets itself, and refuses to be given."""
+"""Names of the environment variables that Lambda reserves."""
 STAGE_NAME = _text('a name of letters, digits, - and _, like "api"', r"[A-Za-z0-9_-]{1,128}")
 POLICIES_SAY = "infra/policies/ says what each function may do"
 OF_FUNCTION = {
@@ -205,21 +205,21 @@ OF_LEVEL = OF_FUNCTION | {
     ),
 }
 OF_CHALICES_FUNCTION = ("xray",)
-"""What else Chalice reads of a function, besides what is checked here."""
+"""Keys of a function that Chalice reads and that aren't validated here."""
 OF_CHALICE = (
     *OF_CHALICES_FUNCTION,
     "api_gateway_endpoint_vpce",
     "automatic_layer",
     "websocket_api_custom_domain",
 )
-"""What else it reads of a stage, or of all of them."""
+"""Keys of a stage, or of all stages, that Chalice reads and that aren't validated here."""
 OF_WHOLE = ("app_name", "stages", "version")
 OF_DOMAIN = {
     "domain_name": _text(
         'a name like "api.example.com"', r"(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z0-9]"
     ),
     "certificate_arn": _text("the ARN of its certificate", r"arn:[a-z-]+:(acm|iam):.+"),
-    # API Gateway's version 1, by which Chalice maps, takes one part; it refuses more when the path before is gone.
+    # Chalice maps with API Gateway's V1 API, which allows one path segment.
     "url_prefix": _text('one part of a path without slashes, like "v1", or "/"', r"/|[A-Za-z0-9$_.+!*'()-]{1,300}"),
     "tls_version": _text('"TLS_1_2"', r"TLS_1_[0-9]"),
     "tags": TAGS,

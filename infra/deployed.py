@@ -15,17 +15,17 @@ from infra.failed import DeployError
 
 API = "api_handler"
 FUNCTIONS = {name: "" if name == API else f"-{name}" for name in configuration.OURS}
-"""What Chalice calls each function, and how its name ends."""
+"""Name suffixes of the functions in AWS, by their names in Chalice."""
 Resource = dict[str, Any]
 
 
 def function_name(stage: str, name: str) -> str:
-    """Return the name in AWS of a function that Chalice calls `name`."""
+    """Return the name in AWS of the function with this name in Chalice."""
     return f"latchkey-{stage}{FUNCTIONS[name]}"
 
 
 def note_for_deployment(stage: str) -> None:
-    """Write down for Chalice what is there of a stage's service, and the configured domain if it leads nowhere yet."""
+    """Record a stage's existing resources for Chalice, and its configured domain if that has no mapping yet."""
     from infra import domains
 
     configured = configuration.domain(stage)
@@ -34,14 +34,14 @@ def note_for_deployment(stage: str) -> None:
 
 
 def note_for_deletion(stage: str) -> None:
-    """Write down for Chalice what is there of a stage's service, and nothing that may be somebody else's."""
+    """Record a stage's existing resources for Chalice, without any that may belong to others."""
     _note(stage, found(stage))
 
 
 def found(stage: str) -> list[Resource]:
-    """Return what AWS has of a stage's service, as Chalice notes it.
+    """Return a stage's existing service resources, in Chalice's format.
 
-    Chalice deletes from the end: the domain, which leads to the API, before that.
+    Chalice deletes the last resource first, so a domain follows the API that it is mapped to.
     """
     import boto3
 
@@ -59,16 +59,16 @@ def found(stage: str) -> list[Resource]:
 
 
 def api_of(stage: str) -> dict[str, str] | None:
-    """Return `rest_api_id` and `rest_api_url` of a stage; None when it has no API.
+    """Return `rest_api_id` and `rest_api_url` of a stage; None if it has no API.
 
-    Every stage's API is called the same, so it is known by the function that it calls.
+    All stages' APIs have the same name, so an API is identified by the function that it invokes.
     """
     api_id = next(_apis(stage), None)
     return None if api_id is None else located(stage, api_id)
 
 
 def located(stage: str, api_id: str) -> dict[str, str]:
-    """Return `rest_api_id` and `rest_api_url` of a stage's API."""
+    """Return `rest_api_id` and `rest_api_url` for an API of a stage."""
     import boto3
     from chalice.awsclient import TypedAWSClient
 
@@ -79,19 +79,19 @@ def located(stage: str, api_id: str) -> dict[str, str]:
 
 
 def api_ids(stage: str) -> list[str]:
-    """Return the ids of all APIs of a stage: more than one where a deployment was killed."""
+    """Return the ids of all APIs of a stage; an interrupted deployment may have left more than one."""
     return list(_apis(stage))
 
 
 def named_domain(stage: str) -> str | None:
-    """Return the domain that is configured, else the one that Chalice noted in this checkout."""
+    """Return the configured domain, or the domain that Chalice recorded in this checkout."""
     configured = configuration.domain(stage)
     if configured is not None:
         return configured["domain_name"]
     try:
         before: list[Resource] = json.loads(_noted(stage).read_text())["resources"]
         return next((each["domain_name"] for each in before if each["resource_type"] == "domain_name"), None)
-    except (OSError, ValueError, LookupError, TypeError):  # not there, or cut off when something was killed
+    except (OSError, ValueError, LookupError, TypeError):  # the file is missing or truncated
         return None
 
 
@@ -101,7 +101,7 @@ def data_stack(stage: str) -> str:
 
 
 def variables(stage: str) -> dict[str, str] | None:
-    """Return the environment of a stage's API function, which has its settings; None where there is no function."""
+    """Return the environment variables of a stage's API function, which hold its settings; None without a function."""
     import boto3
 
     client = boto3.client("lambda")
@@ -111,7 +111,7 @@ def variables(stage: str) -> dict[str, str] | None:
 
 
 def live_api(stage: str) -> dict[str, str]:
-    """Return the gateway's id and URL of a stage; raise DeployError when nothing is deployed."""
+    """Return the id and URL of a stage's API; raise DeployError if nothing is deployed."""
     api = api_of(stage)
     if api is None:
         raise DeployError(f"Nothing is deployed as {stage} in this account and region: make deploy STAGE={stage}.")
@@ -119,9 +119,9 @@ def live_api(stage: str) -> dict[str, str]:
 
 
 def outputs(stage: str) -> dict[str, str]:
-    """Return what a stage's data stack says of itself: the ARNs of the stream of events and of the functions' roles.
+    """Return the outputs of a stage's data stack: the ARNs of the events stream and of the functions' roles.
 
-    Raises LookupError when the data stack isn't there, or is of a version that had less.
+    Raises LookupError if the stack doesn't exist, or if an older version created it with fewer outputs.
     """
     import boto3
     from botocore.exceptions import ClientError
@@ -130,7 +130,7 @@ def outputs(stage: str) -> dict[str, str]:
     try:
         (stack,) = boto3.client("cloudformation").describe_stacks(StackName=data_stack(stage))["Stacks"]
     except ClientError as error:
-        # CloudFormation has no better word for a stack that isn't there.
+        # CloudFormation reports a missing stack as a ValidationError.
         if error.response["Error"]["Code"] == "ValidationError":
             raise LookupError(missing) from error
         raise
@@ -149,21 +149,21 @@ def _note(stage: str, resources: list[Resource]) -> None:
     noted.parent.mkdir(exist_ok=True)
     part = noted.with_suffix(".part")
     part.write_text(json.dumps({"resources": resources, "schema_version": "2.0", "backend": "api"}, indent=2) + "\n")
-    part.replace(noted)  # whole or not at all
+    part.replace(noted)  # atomic, so that an interrupted write leaves no partial file
 
 
 def _of_function(stage: str, name: str, functions: Any, events: Any) -> Iterator[Resource]:
-    """Yield a function and what belongs to it: its schedule, its subscription to the stream."""
+    """Yield a function, its schedule and its subscription to the events stream."""
     function = function_name(stage, name)
     gone = functions.exceptions.ResourceNotFoundException
     configured = _or_none(gone, functions.get_function_configuration, FunctionName=function)
     if configured is None:
-        subscribed = subscription.of_function_that_is_gone(function, stage)
+        subscribed = subscription.of_deleted_function(function, stage)
     else:
         yield {"name": name, "resource_type": "lambda_function", "lambda_arn": configured["FunctionArn"]}
         subscribed = subscription.of_function(configured["FunctionArn"], stage)
     for mapping in subscribed:
-        # Chalice keeps the one to the stream that there is; others have names that it deletes.
+        # Chalice keeps a mapping to the current stream under this name, and deletes mappings with other names.
         is_current = mapping["EventSourceArn"] == _stream(stage)
         yield {
             "name": f"{name}-dynamodb-event-source" + ("" if is_current else f"-{mapping['UUID']}"),
@@ -178,7 +178,7 @@ def _of_function(stage: str, name: str, functions: Any, events: Any) -> Iterator
 
 
 def _stream(stage: str) -> str:
-    """Return the ARN of the stream of events; "" where no data stack says which it is."""
+    """Return the ARN of the events stream; "" if the data stack has no such output."""
     try:
         return outputs(stage)["EventsStream"]
     except LookupError:
@@ -186,9 +186,9 @@ def _stream(stage: str) -> str:
 
 
 def _apis(stage: str) -> Iterator[str]:
-    """Yield the ids of the APIs that call a stage's function: one, or two where a deployment was killed.
+    """Yield the ids of the APIs that invoke a stage's function; an interrupted deployment may have left two.
 
-    One of another name is somebody else's, also where it may call the function.
+    An API with another name belongs to others, even if it may invoke the function.
     """
     import boto3
 
@@ -208,7 +208,7 @@ def _apis(stage: str) -> Iterator[str]:
 
 
 def _calls(gateways: Any, api_id: str, arn: str) -> bool:
-    """Return whether an API's first page is answered by the function whose ARN ends so."""
+    """Return whether an API's GET / invokes the function whose ARN ends with `arn`."""
     pages = gateways.get_paginator("get_resources").paginate(restApiId=api_id, PaginationConfig={"PageSize": 500})
     root = next((each for page in pages for each in page["items"] if each["path"] == "/"), None)
     if root is None:

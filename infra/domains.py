@@ -1,7 +1,7 @@
-"""The domain of a stage at API Gateway: found in AWS, noted for Chalice, and removed without what leads elsewhere.
+"""Find a stage's custom domain in API Gateway, record it for Chalice, and remove it without others' mappings.
 
-The configuration names the domain, or the file in which Chalice noted it in this checkout; AWS says what it leads to.
-API Gateway deletes no API while a domain leads to it.
+Its name is in the configuration, or in the file that Chalice wrote in this checkout; its mappings are read from AWS.
+API Gateway doesn't delete an API while a domain is mapped to it.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -14,19 +14,21 @@ from infra.deployed import Resource
 from infra.failed import DeployError
 
 ROOT = "(none)"
-"""What API Gateway calls the base path of the whole domain."""
+"""The base path of a mapping for the whole domain, as API Gateway names it."""
 REMOVED_WITH = "latchkey-removed-with"
-"""A tag with the name of a stage, which a domain that leads to its APIs alone gets before it is removed with them: one
-that has it and leads nowhere else was left by a command that was interrupted. Chalice takes it off, as every tag that
-isn't configured, when it deploys to the domain."""
+"""A tag, with the name of a stage, on a domain that is about to be deleted with the stage's APIs.
+
+A tagged domain without other mappings was left by an interrupted command. Chalice removes the tag when it deploys to
+the domain, like every tag that isn't configured.
+"""
 MAPPING_ID = "apiMappingId"
-"""What is known of a mapping that only version 2 of API Gateway's API shows."""
+"""The key of a mapping's id, which only API Gateway's V2 API returns."""
 
 
 def found(name: str, apis: Collection[str]) -> Iterator[Resource]:
-    """Yield a configured domain as Chalice notes it, if it leads to one of a stage's APIs.
+    """Yield a configured domain in Chalice's format, if it is mapped to one of a stage's APIs.
 
-    One that leads elsewhere too is noted with the stage's own base paths alone.
+    Mappings to other APIs are left out.
     """
     gateways = boto3.client("apigateway")
     own = [each["basePath"] for each in _mappings(gateways, name) if each["restApiId"] in apis]
@@ -35,9 +37,9 @@ def found(name: str, apis: Collection[str]) -> Iterator[Resource]:
 
 
 def found_unused(name: str) -> Iterator[Resource]:
-    """Yield a domain that leads nowhere: a deployment that names it may have it, and none may delete it.
+    """Yield a domain without mappings: a deployment may use it, but no command may delete it.
 
-    A deployment that failed left it so, or somebody made it for something else.
+    It was left by a failed deployment, or created for another purpose.
     """
     gateways = boto3.client("apigateway")
     if not list(_mappings(gateways, name)):
@@ -45,7 +47,7 @@ def found_unused(name: str) -> Iterator[Resource]:
 
 
 def found_alone(name: str, apis: Collection[str]) -> Iterator[Resource]:
-    """Yield a domain that isn't configured any more, and which Chalice will delete, if it leads nowhere else."""
+    """Yield a domain that is no longer configured, for Chalice to delete, if it is mapped only to these APIs."""
     gateways = boto3.client("apigateway")
     mappings = list(_mappings(gateways, name))
     if mappings and all(each["restApiId"] in apis for each in mappings):
@@ -53,7 +55,7 @@ def found_alone(name: str, apis: Collection[str]) -> Iterator[Resource]:
 
 
 def check(configured: dict[str, str] | None, apis: Collection[str]) -> None:
-    """Raise DeployError where the configured domain and base path lead to an API that isn't the stage's."""
+    """Raise DeployError if the configured domain and base path are mapped to another API."""
     if configured is None:
         return
     name, taken = configured["domain_name"], api_at(configured)
@@ -66,13 +68,13 @@ def check(configured: dict[str, str] | None, apis: Collection[str]) -> None:
 
 
 def api_at(configured: dict[str, str]) -> str:
-    """Return the API to which a configured domain leads at its base path; "" for none."""
+    """Return the API that a configured domain and base path are mapped to; "" for none."""
     mappings = _mappings(boto3.client("apigateway"), configured["domain_name"])
     return next((each["restApiId"] for each in mappings if each["basePath"] == _path(configured)), "")
 
 
 def command_to_lead(configured: dict[str, str], api: str, gateway_stage: str, *, was: str) -> str:
-    """Return the command that leads a configured domain to an API, and away from the one that it leads to, `was`."""
+    """Return the command that maps a configured domain to an API, instead of its current API `was`."""
     at = f"--domain-name {configured['domain_name']} --base-path '{_path(configured)}'"
     if was:
         return f"aws apigateway update-base-path-mapping {at} --patch-operations op=replace,path=/restapiId,value={api}"
@@ -80,27 +82,28 @@ def command_to_lead(configured: dict[str, str], api: str, gateway_stage: str, *,
 
 
 def url(configured: dict[str, str]) -> str:
-    """Return where callers reach a stage by its configured domain."""
+    """Return the URL of a stage at its configured domain."""
     path = _path(configured)
     return f"https://{configured['domain_name']}/" + ("" if path == ROOT else f"{path}/")
 
 
 def target(configured: dict[str, str]) -> str:
-    """Return what the DNS of a configured domain must lead to; "" where there is no such domain."""
+    """Return the DNS target of a configured domain; "" if the domain doesn't exist."""
     gateways = boto3.client("apigateway")
     noted = next(_noted(gateways, configured["domain_name"], []), None)
     return "" if noted is None else str(noted["alias_domain_name"])
 
 
 def is_to_be_made(configured: dict[str, str] | None) -> bool:
-    """Return whether a domain is configured and not there: the next deployment makes it and lets it lead here."""
+    """Return whether a configured domain doesn't exist, so that the next deployment creates and maps it."""
     return configured is not None and not target(configured)
 
 
 def release(stage: str, named: str | None, apis: Collection[str], say: Callable[[str], None]) -> None:
-    """Let no domain lead to a stage's APIs but the one that goes with them: named, and leading nowhere else.
+    """Remove the mappings to a stage's APIs, except those of a domain that is deleted with them.
 
-    Deletes one that was about to go with them when a command before was interrupted.
+    Only the `named` domain is deleted with the APIs, and only if it has no other mappings. Also deletes a domain that
+    an interrupted command has tagged for deletion.
     """
     gateways = boto3.client("apigateway")
     pages = gateways.get_paginator("get_domain_names").paginate()
@@ -152,9 +155,9 @@ def _noted(gateways: Any, name: str, paths: list[str]) -> Iterator[Resource]:
 
 
 def _mappings(gateways: Any, name: str) -> Iterator[dict[str, str]]:
-    """Yield what a domain leads to; nothing where there is no such domain.
+    """Yield the mappings of a domain; none if the domain doesn't exist.
 
-    Base paths of several parts are known to version 2 of the API alone, and version 1 refuses a domain that has one.
+    API Gateway's V1 API rejects a domain with a base path of several segments, which only its V2 API supports.
     """
     pages = gateways.get_paginator("get_base_path_mappings").paginate(domainName=name)
     try:
@@ -186,5 +189,5 @@ def _end(gateways: Any, name: str, mapping: dict[str, str]) -> None:
 
 
 def _is_private(domain: dict[str, Any]) -> bool:
-    """Return whether a domain is one of a private network; those lead to private APIs alone."""
+    """Return whether a domain is private: it can be mapped to private APIs only."""
     return "PRIVATE" in domain.get("endpointConfiguration", {}).get("types", [])

@@ -1,6 +1,6 @@
-"""One deployment of a stage at a time: a deployment holds an item of the stage, renews it, and lets it go.
+"""Lock a stage for one deployment at a time, with a DynamoDB item that the deployment renews and deletes.
 
-Before the tables exist CloudFormation does the same, since of two who create a stack one is refused.
+Before the tables exist, CloudFormation prevents a race: of two requests to create a stack, it rejects one.
 """
 
 import getpass
@@ -19,7 +19,7 @@ from chalicelib.core import clock
 from infra.failed import DeployError
 
 HELD_S, RENEWED_EVERY_S = 300, 60
-"""A deployment that was killed keeps the next one waiting for as long as this."""
+"""A killed deployment blocks the next one until its lock expires."""
 KEY = {"digest": {"S": "deployment"}}
 FREE = "attribute_not_exists(dies_at) OR dies_at < :now"
 MINE = "held_by = :me"
@@ -27,28 +27,28 @@ MINE = "held_by = :me"
 
 @contextmanager
 def on(stage: str) -> Iterator[Callable[[], None]]:
-    """Hold a stage for a `with` block; raise DeployError, with who it is, where somebody else does.
+    """Lock a stage for a `with` block; raise DeployError, with the holder's name, if it is locked already.
 
-    Where the stage has no tables yet there is nothing to hold it by: the function that is yielded takes it as soon as
-    there are, and does nothing where it is held.
+    A stage without tables can't be locked yet: call the yielded function once they exist. It does nothing if this
+    process already holds the lock.
     """
     client, table, me = boto3.client("dynamodb"), table_of(stage), secrets.token_hex(8)
     ended = threading.Event()
     renewing = threading.Thread(target=_renew, args=(client, table, me, ended), daemon=True)
 
-    def take() -> None:
-        if not renewing.is_alive() and _take(client, table, me):
+    def acquire() -> None:
+        if not renewing.is_alive() and _acquire(client, table, me):
             renewing.start()
 
     try:
-        take()
-        yield take
+        acquire()
+        yield acquire
     finally:
         ended.set()
         if renewing.is_alive():
             renewing.join()
-        # Also where it is not known whether it was taken. It may have been deleted with its table, or be somebody
-        # else's; and what can't be let go ends by itself.
+        # A failed request may have acquired the lock, so always try to delete it. If this fails, for example because
+        # the table was deleted, the lock expires.
         with suppress(ClientError, BotoCoreError):
             client.delete_item(
                 TableName=table, Key=KEY, ConditionExpression=MINE, ExpressionAttributeValues={":me": {"S": me}}
@@ -56,7 +56,7 @@ def on(stage: str) -> Iterator[Callable[[], None]]:
 
 
 def holder(stage: str) -> str:
-    """Return who holds a stage, and since when; "" where nobody does, or the stage has no tables yet."""
+    """Return the holder of a stage's lock, and since when; "" if it isn't locked or has no tables yet."""
     client = boto3.client("dynamodb")
     try:
         read = client.get_item(TableName=table_of(stage), Key=KEY, ConsistentRead=True)
@@ -68,14 +68,14 @@ def holder(stage: str) -> str:
 
 
 def table_of(stage: str) -> str:
-    """Return the table that a stage is held in, and in which a deployment notes what was chosen."""
+    """Return the table that holds a stage's lock and its recorded parameters."""
     return f"latchkey-{stage}-tickets"
 
 
-def _take(client: Any, table: str, me: str) -> bool:
-    """Take the lock; return False where there is no table to hold it in."""
+def _acquire(client: Any, table: str, me: str) -> bool:
+    """Acquire the lock; return False if its table doesn't exist."""
     now = clock.now_s()
-    item = {**KEY, "held_by": {"S": me}, "who": {"S": _who()}, "dies_at": {"N": str(now + HELD_S)}}
+    item = {**KEY, "held_by": {"S": me}, "who": {"S": _describe_holder()}, "dies_at": {"N": str(now + HELD_S)}}
     try:
         client.put_item(
             TableName=table,
@@ -97,7 +97,7 @@ def _take(client: Any, table: str, me: str) -> bool:
 
 def _renew(client: Any, table: str, me: str, ended: threading.Event) -> None:
     while not ended.wait(RENEWED_EVERY_S):
-        with suppress(ClientError, BotoCoreError):  # the next one may pass: several go into the time that it is held
+        with suppress(ClientError, BotoCoreError):  # another attempt follows before the lock expires
             client.update_item(
                 TableName=table,
                 Key=KEY,
@@ -107,10 +107,10 @@ def _renew(client: Any, table: str, me: str, ended: threading.Event) -> None:
             )
 
 
-def _who() -> str:
-    """Return whom to ask: the account on the machine, and the machine."""
+def _describe_holder() -> str:
+    """Return the user and the machine that hold the lock, for others to contact."""
     try:
         name = getpass.getuser()
-    except (OSError, KeyError):  # no account of that number, as in some containers
+    except (OSError, KeyError):  # in some containers the user id has no name
         name = "somebody"
     return f"{name} on {socket.gethostname()}, since {time.strftime('%H:%M UTC', time.gmtime(clock.now_s()))},"

@@ -1,8 +1,6 @@
 """The operator's commands on accounts, incidents and secrets, for the local stage or a deployed one.
 
-Each takes a reason, which administrators see beside what was done.
-
-Secrets go to standard output and nowhere else.
+Each accepts a reason, which the audit log shows to administrators. Secrets are printed to standard output only.
 """
 
 import argparse
@@ -23,7 +21,7 @@ from infra.failed import DeployError, Mistake
 
 OPERATOR = "operator"
 OF_SECRETS = ("key", "leak-secret")
-"""Commands whose whole output a script takes."""
+"""Commands whose whole output is a secret, for scripts to read."""
 NEEDED: dict[str, dict[str, str]] = {
     "key": {"email": "EMAIL"},
     "account": {"email": "EMAIL"},
@@ -37,17 +35,17 @@ NEEDED: dict[str, dict[str, str]] = {
     "admins": {},
     "leak-secret": {},
 }
-"""By command: the options that it can't do without, and how make spells them."""
+"""The required options of each command, and their names as make variables."""
 UNCONFIRMED = (
     "{email} isn't confirmed: this key works, but can't make others, and ends when the address is confirmed. Let its "
     "owner confirm it first (Settings > Account sends the link), then make the key."
 )
 EXPECTED = (Mistake, DeployError, reachable.NotReachable, settings.SettingError, errors.LatchkeyError, BotoCoreError)
-"""What ends a command in one sentence instead of a traceback."""
+"""Errors that are printed as one sentence, without a traceback."""
 
 
 def main(stages: Collection[str] = (*inputs.STAGES, inputs.LOCAL)) -> int:
-    """Run one command; return 1 with one sentence on standard error when it can't be done."""
+    """Run one command; return 1, with one sentence on standard error, if it fails."""
     try:
         options = parsed(None, stages)
         stage = options.stage
@@ -60,7 +58,7 @@ def main(stages: Collection[str] = (*inputs.STAGES, inputs.LOCAL)) -> int:
             with settings.override(stage_settings.as_deployed(stage)), reachable.until_the_end(stage, options.command):
                 options.run(options)
         if options.command not in OF_SECRETS:
-            # Where STAGE= was forgotten an account is made on this machine, and looks like any other.
+            # Without STAGE= the account is created locally, which is easily overlooked.
             print(f"Done in the stage {stage}.", file=sys.stderr)
     except EXPECTED as error:
         print(aws_errors.in_words(error), file=sys.stderr)
@@ -69,7 +67,7 @@ def main(stages: Collection[str] = (*inputs.STAGES, inputs.LOCAL)) -> int:
 
 
 def parsed(words: list[str] | None, stages: Collection[str] = (inputs.LOCAL,)) -> argparse.Namespace:
-    """Return what was given to one command; raise Mistake for what is missing or can't be used."""
+    """Return the parsed options of one command; raise Mistake for an option that is missing or invalid."""
     options = _parser().parse_args(words)
     _must_be_complete(options)
     options.stage = inputs.stage(options.command, options.stage.strip() or inputs.LOCAL, known=stages)
@@ -79,7 +77,7 @@ def parsed(words: list[str] | None, stages: Collection[str] = (inputs.LOCAL,)) -
 
 
 def _must_be_complete(options: argparse.Namespace) -> None:
-    """Name the variables that weren't given: make hands them over empty."""
+    """Raise Mistake with the names of the missing variables, which make passes as empty strings."""
     needed = NEEDED[options.command].items()
     missing = [variable for name, variable in needed if not getattr(options, name).strip()]
     if missing:
@@ -90,7 +88,7 @@ def _must_be_complete(options: argparse.Namespace) -> None:
 
 @contextmanager
 def no_log_lines() -> Iterator[None]:
-    """Discard log lines: they would mix with the output, which scripts parse secrets from."""
+    """Discard log lines: they would mix with the output, from which scripts parse secrets."""
     with Path(os.devnull).open("w") as nowhere:
         telemetry.write_to(nowhere)
         try:
@@ -179,12 +177,12 @@ def _password_link(options: argparse.Namespace) -> None:
 
 
 def _print_link(ticket: str, stage: str) -> None:
-    """Print a link that sets the password of an account. Handed over by hand, so it proves no address."""
+    """Print a link that sets an account's password. It isn't sent by email, so it verifies no address."""
     print(f"Set a password within the hour: {settings.current().public_url or _url_of(stage)}/password?ticket={ticket}")
 
 
 def _url_of(stage: str) -> str:
-    """Return where a deployed stage is reached, or a gap where AWS doesn't tell: the link itself is made already."""
+    """Return the URL of a deployed stage, or a placeholder if AWS can't be read: the link has been created already."""
     try:
         api = deployed.api_of(stage)
     except (DeployError, *aws_errors.REFUSED, LookupError):

@@ -1,7 +1,7 @@
-"""The subscription of a stage's function to the stream of events: a Lambda event source mapping.
+"""The subscription of a stage's function to the events stream: a Lambda event source mapping.
 
-A mapping that is deleted is listed for some minutes as `Deleting`, and until it is gone no other of the same function
-and stream can be made. One to a stream that isn't the table's any more brings nothing.
+A deleted mapping is listed as `Deleting` for some minutes, and until then no new one for the same function and stream
+can be created. A mapping to a former stream of the table delivers no events.
 """
 
 import time
@@ -22,7 +22,7 @@ def of_function(lambda_arn: str, stage: str) -> list[dict[str, Any]]:
     return _to_events(stage, _listed(FunctionName=lambda_arn))
 
 
-def of_function_that_is_gone(function: str, stage: str) -> list[dict[str, Any]]:
+def of_deleted_function(function: str, stage: str) -> list[dict[str, Any]]:
     """Return the subscriptions to the events table of a function that was deleted manually."""
     return [each for each in _to_events(stage, _listed()) if _is_of(each["FunctionArn"], function)]
 
@@ -53,7 +53,7 @@ def await_deletion(
 def filter_on(session: Any, function: str, stream: str) -> None:
     """Make a botocore session add the filter when it creates or updates a subscription to a stream.
 
-    One that somebody switched off is switched on by the same call: Chalice's leaves that as it is.
+    The same call enables a disabled subscription, which Chalice doesn't.
     """
     known = {each["UUID"] for each in _listed(EventSourceArn=stream) if _is_of(each["FunctionArn"], function)}
 

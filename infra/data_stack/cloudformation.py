@@ -1,4 +1,4 @@
-"""What every stack of ours is asked and told, whichever it is."""
+"""Calls to CloudFormation that all stacks need."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,18 +8,18 @@ from botocore.exceptions import ClientError, WaiterError
 from infra.failed import DeployError
 
 CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
-"""The roles have names, which CloudFormation makes only when it is told that this is known."""
+"""CloudFormation requires this acknowledgement, because the roles have fixed names."""
 ONLY_DELETABLE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS", "DELETE_FAILED")
-"""States from which CloudFormation does nothing but delete a stack: it was never whole, or isn't any more.
+"""States in which a stack can only be deleted: it was never complete, or no longer is.
 
-So is one that was to begin with tables that exist, and was not given them; it has nothing in it.
+This includes an empty stack whose first import failed.
 """
 WAIT = {"Delay": 5, "MaxAttempts": 180}
 NOTHING_NEW = "No updates are to be performed"
 
 
 def described(client: Any, name: str) -> dict[str, Any] | None:
-    """Return a stack as CloudFormation describes it; None where there is none."""
+    """Return CloudFormation's description of a stack; None if it doesn't exist."""
     try:
         stacks: list[dict[str, Any]] = client.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
@@ -30,19 +30,19 @@ def described(client: Any, name: str) -> dict[str, Any] | None:
 
 
 def output(stack: dict[str, Any] | None, name: str) -> str:
-    """Return what a stack says of itself under a name; "" where it has no such output, or isn't there."""
+    """Return an output of a stack; "" if the stack or the output doesn't exist."""
     outputs = (stack or {}).get("Outputs", [])
     return next((str(each["OutputValue"]) for each in outputs if each["OutputKey"] == name), "")
 
 
 def resources(client: Any, name: str) -> Iterator[dict[str, Any]]:
-    """Yield what a stack has, as CloudFormation lists it."""
+    """Yield the resources of a stack, as CloudFormation lists them."""
     for page in client.get_paginator("list_stack_resources").paginate(StackName=name):
         yield from page["StackResourceSummaries"]
 
 
 def wait(client: Any, waiter: str, name: str, failed: str, *, often: dict[str, int] | None = None) -> None:
-    """Wait until a stack is as a waiter has it; raise DeployError, with `failed` and how to see why, if that fails."""
+    """Wait for a stack's state; raise DeployError, with `failed` and a command that shows the cause, if that fails."""
     try:
         client.get_waiter(waiter).wait(StackName=name, WaiterConfig=often or WAIT)
     except WaiterError as error:
@@ -51,12 +51,12 @@ def wait(client: Any, waiter: str, name: str, failed: str, *, often: dict[str, i
 
 
 def command(action: str, name: str, region: str = "") -> str:
-    """Return the command that does something with a stack, for error messages."""
+    """Return the AWS CLI command for an action on a stack, for error messages."""
     return f"aws cloudformation {action}{f' --region {region}' if region else ''} --stack-name {name}"
 
 
 def update(client: Any, request: dict[str, Any]) -> bool:
-    """Begin to update a stack; return False where there is nothing to update."""
+    """Start to update a stack; return False if there is nothing to update."""
     try:
         client.update_stack(**request)
     except ClientError as error:
@@ -67,7 +67,7 @@ def update(client: Any, request: dict[str, Any]) -> bool:
 
 
 def changes(client: Any, change: dict[str, str]) -> list[str]:
-    """Return what a change set would change: "Modify AWS::DynamoDB::Table Accounts"."""
+    """Return the changes of a change set: "Modify AWS::DynamoDB::Table Accounts"."""
     try:
         client.get_waiter("change_set_create_complete").wait(**change, WaiterConfig=WAIT)
     except WaiterError as error:

@@ -1,4 +1,4 @@
-"""A stage's data stack as it stands: what CloudFormation says of it, asked once, and what of that is there in truth."""
+"""Inspect a stage's data stack: CloudFormation's description, and which of its resources exist."""
 
 from collections.abc import Collection, Sequence
 from functools import cached_property
@@ -12,93 +12,93 @@ from infra.data_stack.cloudformation import described, output, resources
 from infra.failed import DeployError
 
 DELETED = "DELETE_COMPLETE"
-"""The state in which CloudFormation lists for a while what it has deleted itself."""
+"""CloudFormation still lists a resource for a while after it has deleted it."""
 
 
 class Inspection:
-    """One look at a stage's data stack: each thing is asked for when it is first needed, and then known."""
+    """One inspection of a stage's data stack; each value is read when it is first used, and cached."""
 
     def __init__(self, stage: str) -> None:
-        """Look at nothing yet."""
+        """Make no AWS call."""
         self.stage, self.name = stage, deployed.data_stack(stage)
         self._client = boto3.client("cloudformation")
 
     @cached_property
     def stack(self) -> dict[str, Any] | None:
-        """The stack as CloudFormation describes it; None where there is no stack."""
+        """CloudFormation's description of the stack; None if it doesn't exist."""
         return described(self._client, self.name)
 
     @property
     def status(self) -> str:
-        """The state that the stack is in; "" where there is no stack."""
+        """The stack's status; "" if it doesn't exist."""
         return str(self.stack["StackStatus"]) if self.stack else ""
 
     @property
     def is_kept(self) -> bool:
-        """Whether a deployment keeps the stack; one that isn't whole, or is being deleted, it makes anew."""
+        """Whether a deployment keeps the stack; it recreates an incomplete one, or one that is being deleted."""
         is_empty = self.status == states.EMPTY and not self.made
-        return self.stack is not None and not states.is_made_anew(self.status, is_empty=is_empty)
+        return self.stack is not None and not states.is_recreated(self.status, is_empty=is_empty)
 
     @property
     def chosen(self) -> dict[str, str]:
-        """What the owner has chosen of the stack."""
+        """The parameters that the operator has chosen."""
         return parameters.chosen(self.stack)
 
     @property
     def boundary(self) -> str:
-        """The ARN of the policy that bounds the roles; "" where none does."""
+        """The ARN of the roles' permissions boundary; "" if they have none."""
         return self.chosen.get("Boundary", "")
 
     def output(self, name: str) -> str:
-        """Return what the stack says of itself under a name; "" where it has no such output."""
+        """Return an output of the stack; "" if the output doesn't exist."""
         return output(self.stack, name)
 
     @cached_property
     def made(self) -> Sequence[dict[str, Any]]:
-        """The resources that the stack has; none where there is no stack."""
+        """The resources of the stack; empty if the stack doesn't exist."""
         if self.stack is None:
             return []
         listed = resources(self._client, self.name)
         return [each for each in listed if each.get("PhysicalResourceId") and each["ResourceStatus"] != DELETED]
 
     def has(self, kind: str) -> dict[str, str]:
-        """Return the resources of a type that the stack has: name by logical id."""
+        """Return the names of the stack's resources of a type, by logical id."""
         return {
             each["LogicalResourceId"]: each["PhysicalResourceId"] for each in self.made if each["ResourceType"] == kind
         }
 
     @cached_property
     def tables(self) -> list[str]:
-        """The tables of the stage that exist: those that the stack has, and those that the template names."""
+        """The existing tables of the stage: those in the stack, and those in the template."""
         known = [*self.has(template.TABLE).values(), *tables.names(template.composed(), self.stage)]
         return [name for name in dict.fromkeys(known) if name in self._listed]
 
     @cached_property
     def described_tables(self) -> dict[str, dict[str, Any]]:
-        """Those tables as DynamoDB describes them, by name."""
+        """DynamoDB's descriptions of these tables, by name."""
         client = boto3.client("dynamodb")
         return {name: client.describe_table(TableName=name)["Table"] for name in self.tables}
 
     @cached_property
     def alarms(self) -> list[dict[str, Any]]:
-        """The alarms of the stack that are there, as CloudWatch describes them."""
+        """CloudWatch's descriptions of the stack's existing alarms."""
         return remaking.alarms(self.has(remaking.ALARM).values())
 
     @cached_property
     def missing(self) -> list[str]:
-        """The tables and roles that the stack has made and somebody has deleted since: "table x", "role y"."""
+        """The stack's tables and roles that were manually deleted: "table x", "role y"."""
         gone = [name for name in self.has(template.TABLE).values() if name not in self._listed]
         return [*(f"table {name}" for name in gone), *losses.roles(self.has(losses.ROLE).values())]
 
     @cached_property
     def lost(self) -> dict[str, str]:
-        """What the stack has made, somebody has deleted since, and a deployment makes again: name by logical id."""
+        """The manually deleted resources that a deployment recreates: name by logical id."""
         there = {name for kind in remaking.THERE for name in self._existing(kind)}
         made = ((each["LogicalResourceId"], each["PhysicalResourceId"], each["ResourceType"]) for each in self.made)
         return {logical: name for logical, name, kind in made if kind in remaking.THERE and name not in there}
 
     def remedy(self, again: str) -> str:
-        """Return what to do about a stack that failed or is being changed, the last of it `again`; "" for any other."""
+        """Return instructions, which end with `again`, if the stack failed or is being updated; "" otherwise."""
         if self.status == states.DELETING:
             return f"The stack {self.name} is being deleted, which keeps every table. To make it anew: {again}."
         if self.stack is not None and not self.is_kept:
@@ -109,9 +109,9 @@ class Inspection:
         return states.remedy(self.name, self.status, again)
 
     def check_missing(self) -> None:
-        """Raise DeployError, with what to do, where a table or a role was deleted."""
+        """Raise DeployError, with instructions, if a table or a role was deleted."""
         if self.missing:
-            raise DeployError(losses.told(self.name, self.missing))
+            raise DeployError(losses.describe(self.name, self.missing))
 
     def _existing(self, kind: str) -> Collection[str]:
         if kind == remaking.ALARM:

@@ -1,4 +1,4 @@
-"""The log groups of a stage as CloudWatch Logs has them: a function that writes a last line makes its own anew."""
+"""The log groups of a stage in CloudWatch Logs. A function recreates its deleted log group when it logs."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -11,7 +11,7 @@ LOG_GROUP = "AWS::Logs::LogGroup"
 
 
 def names(wanted: Template, stage: str) -> dict[str, str]:
-    """Return the logical id of each log group that a template has, by the group's name."""
+    """Return the logical id of each log group in a template, by name."""
     found = ((logical, each) for logical, each in wanted["Resources"].items() if each["Type"] == LOG_GROUP)
     return {
         each["Properties"]["LogGroupName"]["Fn::Sub"].replace("${Stage}", stage): logical for logical, each in found
@@ -26,8 +26,8 @@ def existing(known: Iterable[str]) -> list[str]:
     return [name for name in names if name in there]
 
 
-def as_it_is(name: str) -> dict[str, Any]:
-    """Return the properties that a log group has."""
+def current_properties(name: str) -> dict[str, Any]:
+    """Return the current properties of a log group."""
     described = _described(name) or {}
     kept = {"RetentionInDays": described["retentionInDays"]} if "retentionInDays" in described else {}
     return {"Properties": {"LogGroupName": {"Fn::Sub": name}, **kept}}

@@ -1,4 +1,4 @@
-"""What the data stack made and somebody deleted: CloudFormation believes it there, so no update makes it again."""
+"""Report missing tables and roles of the data stack. CloudFormation doesn't notice, so no update recreates them."""
 
 from collections.abc import Iterable
 
@@ -9,12 +9,12 @@ REMEDY = 'docs/operating.md, "A table or a role is gone", has the commands that 
 
 
 def roles(names: Iterable[str]) -> list[str]:
-    """Return the roles that aren't there: "role y"."""
+    """Return the roles that don't exist: "role y"."""
     return [f"role {name}" for name in names if not _is_role(name)]
 
 
-def told(name: str, missing: list[str]) -> str:
-    """Return what is missing of a data stack, and what to do."""
+def describe(name: str, missing: list[str]) -> str:
+    """Return an error, with instructions, for missing resources of a data stack."""
     verb = "is" if len(missing) == 1 else "are"
     return f"Of the data stack {name} {verb} gone, and no deployment makes it again: {', '.join(missing)}. {REMEDY}"
 

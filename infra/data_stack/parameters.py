@@ -1,7 +1,7 @@
-"""The parameters of the data stack: what the owner chooses once stays, also where the stack has to be made anew.
+"""The parameters of the data stack that an operator chooses; they are kept when the stack has to be recreated.
 
-They are noted in a table as well, beside the lock: it is kept when the stack is deleted, by a deployment that is killed
-before it has made the stack anew, or by hand.
+They are also recorded in the table of the lock, which outlives the stack: an interrupted deployment may have deleted
+the stack without recreating it.
 """
 
 from collections.abc import Mapping
@@ -16,15 +16,15 @@ from infra.template import Template
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 CHOSEN = {"AlarmEmail": "ALARM_EMAIL", "Boundary": "BOUNDARY", "LogDays": "LOG_DAYS"}
-"""What is the owner's to choose, and what `make deploy` calls it."""
+"""The parameters that the operator chooses, and their names for `make deploy`."""
 PARAMETERS = (*CHOSEN, "Stage", "Protection")
 NOTED = {"digest": {"S": "chosen"}}
 
 
 def given(chosen: Mapping[str, str], now: Template | None = None, **more: str) -> list[dict[str, Any]]:
-    """Return parameters. What isn't given stays as it is where the stack has it `now`, and is the default where not.
+    """Return parameters; one that isn't given keeps the value that it has `now`, or gets the template's default.
 
-    CloudFormation refuses to keep a value that there isn't, as of a stack from before the parameter.
+    CloudFormation rejects UsePreviousValue for a parameter that the stack doesn't have yet.
     """
     values = {**dict.fromkeys(PARAMETERS, ""), **chosen, **more}
     known = (now or {}).get("Parameters", {})
@@ -36,31 +36,31 @@ def given(chosen: Mapping[str, str], now: Template | None = None, **more: str) -
 
 
 def chosen(stack: dict[str, Any] | None) -> dict[str, str]:
-    """Return what the owner has chosen of a stack, as CloudFormation describes it."""
+    """Return the parameters that the operator has chosen, from CloudFormation's description of a stack."""
     has = {each["ParameterKey"]: each["ParameterValue"] for each in (stack or {}).get("Parameters", [])}
     return {name: has[name] for name in CHOSEN if has.get(name)}
 
 
 def kept(before: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str, str]:
-    """Return what is chosen for a stack that is made anew: what isn't given is as it was before."""
+    """Return the parameters for a recreated stack; one that isn't given keeps its former value."""
     return {**before, **{name: value for name, value in chosen.items() if value}}
 
 
 def note(stage: str, chosen: Mapping[str, str]) -> dict[str, str]:
-    """Note what is chosen besides what is noted; return all of it."""
+    """Record parameters in addition to those that are recorded; return all of them."""
     client = boto3.client("dynamodb")
     before = _noted(client, stage)
     known = kept(before, chosen)
     if known != before:
         item = {**NOTED, **{name: {"S": value} for name, value in known.items()}}
-        # Before there are tables, nothing is lost: the deployment that makes them notes it.
+        # Without tables nothing is lost: the deployment that creates them records the parameters.
         with suppress(client.exceptions.ResourceNotFoundException):
             client.put_item(TableName=lock.table_of(stage), Item=item)
     return known
 
 
 def noted(stage: str) -> dict[str, str]:
-    """Return what is noted; nothing where the stage has no tables."""
+    """Return the recorded parameters; empty if the stage has no tables."""
     return _noted(boto3.client("dynamodb"), stage)
 
 
@@ -72,6 +72,6 @@ def _noted(client: Any, stage: str) -> dict[str, str]:
     return {name: item[name]["S"] for name in CHOSEN if name in item}
 
 
-def told(chosen: Mapping[str, str]) -> str:
-    """Return what is chosen as `make deploy` takes it; "" for nothing."""
+def as_arguments(chosen: Mapping[str, str]) -> str:
+    """Return parameters as arguments of `make deploy`; "" for none."""
     return " ".join(f"{CHOSEN[name]}={value}" for name, value in chosen.items())

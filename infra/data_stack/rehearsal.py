@@ -1,7 +1,7 @@
-"""What a deployment does to the data stack, a line for each resource, as `make deploy DRY_RUN=1` shows it.
+"""List the changes that a deployment makes to the data stack, one line per resource, for `make deploy DRY_RUN=1`.
 
-A change set of CloudFormation's doesn't know what exists without a stack, what somebody deleted, or what goes with a
-stack that can only be deleted.
+CloudFormation's change sets don't include resources outside the stack, manually deleted resources, or the deletion
+of an incomplete stack.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,14 +13,14 @@ from infra.template import Template
 
 STACK, TOPIC = "AWS::CloudFormation::Stack", "AWS::SNS::Topic"
 ADD, AGAIN = "Add", "Make again"
-LOSES = {log_groups.LOG_GROUP: "without what is in it", TOPIC: "without who subscribed to it besides"}
-"""What is lost with a resource that is made again, by type."""
+LOSES = {log_groups.LOG_GROUP: "without what is in it", TOPIC: "without its other subscribers"}
+"""The data that is lost when a resource is recreated, by type."""
 
 
 def of_creation(wanted: Template, stage: str, made: Iterable[dict[str, Any]]) -> list[str]:
-    """Return what is done where there is no stack, or one that is deleted first: with all that it has but its tables.
+    """Return the changes for a stage without a stack, or with one that is deleted first, except its tables.
 
-    `made` are the resources of that one.
+    `made` are the resources of that stack.
     """
     has = {each["LogicalResourceId"]: each for each in made}
     going = {each["PhysicalResourceId"] for each in has.values() if each["ResourceType"] != template.TABLE}
@@ -34,7 +34,7 @@ def of_creation(wanted: Template, stage: str, made: Iterable[dict[str, Any]]) ->
     unknown = [each for logical, each in has.items() if logical not in wanted["Resources"]]
     kept = tables.existing([each["PhysicalResourceId"] for each in unknown if each["ResourceType"] == template.TABLE])
     return [
-        *adoption.noted(lines, wanted, found, stage),
+        *adoption.with_imports(lines, wanted, found, stage),
         *(
             f"Remove {each['ResourceType']} {each['LogicalResourceId']}"
             for each in unknown
@@ -49,7 +49,7 @@ def of_creation(wanted: Template, stage: str, made: Iterable[dict[str, Any]]) ->
 
 
 def of_update(changes: list[str], now: Template, wanted: Template, lost: Mapping[str, str]) -> list[str]:
-    """Return what is done to a stack: what CloudFormation would change, and what it has lost, by logical id."""
+    """Return the changes to a stack: those of CloudFormation's change set, and the recreation of `lost` resources."""
     less = remaking.without(now, lost)["Resources"]
     again = {
         logical: each["Type"]
@@ -64,7 +64,7 @@ def of_update(changes: list[str], now: Template, wanted: Template, lost: Mapping
 
 
 def of_mail(changes: list[str], before: Mapping[str, str], then: Mapping[str, str]) -> list[str]:
-    """Return what the address of the alarms has to do again, or for the first time: nothing where it stays."""
+    """Return the confirmation that the alarm address must give, if the address or the topic is new."""
     address = then.get("AlarmEmail", "")
     is_made = any(each.startswith((f"{ADD} {TOPIC}", f"{AGAIN} {TOPIC}")) for each in changes)
     if not address or (address == before.get("AlarmEmail") and not is_made):

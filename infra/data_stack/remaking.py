@@ -1,7 +1,7 @@
-"""What the data stack made and somebody deleted, and can be made again: nothing of it holds data.
+"""Recreate manually deleted resources of the data stack that hold no other data.
 
-CloudFormation believes it there. It makes a resource again that one update takes out of the template, and the next
-puts back, with everything that refers to it.
+CloudFormation doesn't notice that they are missing. It recreates a resource if one update removes it from the
+template, with all references to it, and the next update adds it again.
 """
 
 import json
@@ -19,13 +19,13 @@ from infra.template import Template
 
 ALARM, DASHBOARD, TOPIC = "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::SNS::Topic"
 NOT_FOUND = ("NotFound", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException")
-"""What SNS and CloudWatch say of what isn't there."""
+"""Error codes of SNS and CloudWatch for a missing resource."""
 NEVER_REMADE = (template.TABLE, ROLE)
-"""A table has data in it, and a role is known to KMS by its id."""
+"""A table holds data, and KMS grants refer to a role by its id."""
 
 
 def without(now: Template, lost: Iterable[str]) -> Template:
-    """Return a template without these resources, and without what refers to them."""
+    """Return a template without these resources and without those that refer to them."""
     gone = set(lost)
     while more := {
         logical
@@ -38,22 +38,22 @@ def without(now: Template, lost: Iterable[str]) -> Template:
     return {**now, "Resources": resources, "Outputs": outputs}
 
 
-def told(now: Template, less: Template, lost: Mapping[str, str]) -> str:
-    """Return what is made again, in words: what was lost by its name, and what only refers to it by its logical id."""
+def describe(now: Template, less: Template, lost: Mapping[str, str]) -> str:
+    """Describe the resources to recreate: lost ones by name, and those that refer to them by logical id."""
     referring = now["Resources"].keys() - less["Resources"].keys() - lost.keys()
     more = f", and what refers to it: {', '.join(sorted(referring))}" if referring else ""
     return ", ".join(lost.values()) + more
 
 
 def _refers(given: Any, names: set[str]) -> bool:
-    """Return whether any of the names is referred to, by `Ref`, `Fn::GetAtt` or within `Fn::Sub`."""
+    """Return whether any of the names is referenced by `Ref`, `Fn::GetAtt` or `Fn::Sub`."""
     text = json.dumps(given)
     found = re.findall(r'"Ref": "(\w+)"|"Fn::GetAtt": \["(\w+)"|\$\{(\w+)[.}]', text)
     return not names.isdisjoint(name for each in found for name in each)
 
 
 def alarms(names: Collection[str]) -> list[dict[str, Any]]:
-    """Return those of the alarms that are there, as CloudWatch describes them; without a name it would list all."""
+    """Return CloudWatch's descriptions of the existing alarms; without names, CloudWatch would list all alarms."""
     if not names:
         return []
     pages = boto3.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNames=list(names))
@@ -86,4 +86,4 @@ THERE: dict[str, Callable[[Collection[str]], Collection[str]]] = {
     TOPIC: _topics,
     log_groups.LOG_GROUP: log_groups.existing,
 }
-"""By type how to find out which of its resources are there."""
+"""Functions that return which of the named resources exist, by type."""

@@ -1,8 +1,8 @@
-"""The data stack of a stage: made, brought up to date and deleted by CloudFormation, whatever state it is in.
+"""Create, update and delete a stage's data stack with CloudFormation, from any state.
 
-No update takes a table or an index away, an older version's neither: what the stack has, it keeps. An update makes one
-index of a table at a time, which is all that DynamoDB does. Tables and log groups that exist without a stack are taken
-into it, and an alarm, a topic or a log group that somebody deleted is made again.
+No update removes a table or an index, not even one of an older version. An update creates one index per table, since
+DynamoDB can't create more at a time. Existing tables and log groups are imported into the stack, and manually deleted
+alarms, topics and log groups are recreated.
 """
 
 import json
@@ -24,17 +24,17 @@ from infra.template import Template
 
 
 class DataStack:
-    """One stage's. `say` is told what is done, as it is done."""
+    """The data stack of one stage. `say` prints each step."""
 
     def __init__(self, stage: str, say: Any) -> None:
-        """Look at nothing yet."""
+        """Make no AWS call."""
         self.name, self._stage, self._say = deployed.data_stack(stage), stage, say
         self._client = boto3.client("cloudformation")
 
     def put(self, wanted: Template, chosen: Mapping[str, str] = NOTHING) -> Inspection:
-        """Create it or bring it up to date, and return it as it is then; raise DeployError, with what to do, otherwise.
+        """Create or update the stack and return its inspection; raise DeployError, with instructions, if it fails.
 
-        What is there already changes nothing: doing it again is safe after any failure.
+        It skips every step that is done already, so it can be repeated after any failure.
         """
         look = self.look()
         had = parameters.note(self._stage, look.chosen)
@@ -54,7 +54,7 @@ class DataStack:
             now = self.now()
             whole = upgrade.kept(wanted, now)
             self._update(whole, self._without_lost(now, look.lost), chosen)
-        # A stack that isn't whole yet must be able to take its tables back, so they are protected at the end.
+        # Protect the tables last: an incomplete stack must be able to delete those that it has just created.
         self._change(whole, parameters.given(chosen, whole, Protection="on"))
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=True)
         look = self.look()
@@ -66,7 +66,7 @@ class DataStack:
     def planned(
         self, wanted: Template, chosen: Mapping[str, str] = NOTHING, *, look: Inspection | None = None
     ) -> list[str]:
-        """Return what `put` would do, a line for each resource: "Modify AWS::DynamoDB::Table Accounts"."""
+        """Return the changes that `put` would make, one line per resource: "Modify AWS::DynamoDB::Table Accounts"."""
         look = look or self.look()
         if look.is_kept:
             states.check(self.name, look.status)
@@ -87,13 +87,13 @@ class DataStack:
         self._client.create_change_set(**(change | request), ChangeSetType="UPDATE")
         try:
             orphans = self._without_a_stack(wanted, look)
-            found = adoption.noted(changes(self._client, change), wanted, orphans, self._stage)
+            found = adoption.with_imports(changes(self._client, change), wanted, orphans, self._stage)
             return rehearsal.of_update(found, now, whole, look.lost)
         finally:
             self._client.delete_change_set(**change)
 
     def delete(self) -> None:
-        """Delete it, if it is there; its tables are kept."""
+        """Delete the stack if it exists; its tables are kept."""
         if self.look().stack is None:
             return
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=False)
@@ -101,35 +101,35 @@ class DataStack:
         self._wait("stack_delete_complete", "deleted")
 
     def look(self) -> Inspection:
-        """Look at it as it stands now."""
+        """Return a new inspection of the stack."""
         return Inspection(self._stage)
 
     def now(self) -> Template:
-        """Return the template that the stack was last given; ours are all in JSON."""
+        """Return the stack's current template, which is always JSON."""
         given = self._client.get_template(StackName=self.name, TemplateStage="Original")["TemplateBody"]
         loaded: Template = given if isinstance(given, dict) else json.loads(given)
         return loaded
 
     def off(self, wanted: Template, look: Inspection) -> list[Off]:
-        """Return what somebody has switched off since, and `put` switches on again."""
+        """Return the manually disabled features that `put` enables again."""
         return switched_off.found(look, upgrade.kept(wanted, self.now()))
 
     def _settled(self, look: Inspection, had: Mapping[str, str]) -> Inspection:
-        """Return it as it stands once nothing changes it; what was never created whole is cleared away first."""
+        """Wait for a deletion, or delete an incomplete stack; return a new inspection."""
         if look.status == states.DELETING:
             self._say(f"Waiting until the data stack {self.name} is deleted …")
             self._wait("stack_delete_complete", "deleted")
             return self.look()
         if look.stack is not None and not look.is_kept:
-            kept = f" What isn't given stays as it was: {parameters.told(had)}." if had else ""
-            self._say(f"Clearing away all but the tables of {self.name}, which is not whole ({look.status}) …{kept}")
+            kept = f" What isn't given stays as it was: {parameters.as_arguments(had)}." if had else ""
+            self._say(f"Deleting all but the tables of {self.name}, which is not whole ({look.status}) …{kept}")
             self.delete()
             return self.look()
         states.check(self.name, look.status)
         return look
 
     def _orphans(self, wanted: Template, look: Inspection) -> list[str]:
-        """Return what the template names and no stack has; a table that is being deleted is waited for."""
+        """Return resources that exist outside the stack; wait for tables that are being deleted."""
         found = self._without_a_stack(wanted, look)
         deleted = adoption.being_deleted(found, wanted, self._stage)
         for table in deleted:
@@ -155,9 +155,9 @@ class DataStack:
         self._wait("stack_create_complete", "created")
 
     def _adopt(self, wanted: Template, orphans: list[str], chosen: Mapping[str, str], *, exists: bool) -> None:
-        """Take what exists into the stack, each as it is: what it lacks, the update that follows gives it.
+        """Import existing resources into the stack with their current properties; the next update completes them.
 
-        An import may change nothing else, so it is a step of its own.
+        This is a separate step, since an import can't make other changes.
         """
         self._say(f"Taking what exists already into the data stack {self.name}: {', '.join(orphans)} …")
         now = self.now() if exists else {**wanted, "Resources": {}, "Outputs": {}}
@@ -165,19 +165,19 @@ class DataStack:
         self._client.create_change_set(
             ChangeSetName=named["ChangeSetName"],
             **self._request(
-                adoption.with_them(now, wanted, orphans, self._stage),
+                adoption.with_adopted(now, wanted, orphans, self._stage),
                 parameters.given(NOTHING, now)
                 if exists
                 else parameters.given(chosen, Stage=self._stage, Protection="off"),
             ),
-            **adoption.imports(wanted, orphans, self._stage),
+            **adoption.import_arguments(wanted, orphans, self._stage),
         )
         try:
             self._client.get_waiter("change_set_create_complete").wait(**named, WaiterConfig=WAIT)
         except WaiterError as error:
             raise DeployError(
                 f"{', '.join(orphans)} could not be taken into the data stack {self.name}:"
-                f" {error.last_response.get('StatusReason', error)} Nothing was changed. Mend that, and run this again."
+                f" {error.last_response.get('StatusReason', error)} Nothing was changed. Fix that, then run this again."
             ) from error
         self._client.execute_change_set(**named)
         self._wait("stack_import_complete", "given what exists already")
@@ -194,16 +194,16 @@ class DataStack:
             self._say("The data stack is up to date.")
 
     def _without_lost(self, now: Template, lost: Mapping[str, str]) -> Template:
-        """Take out of the stack what somebody deleted and the next update makes again; return what it has then."""
+        """Remove manually deleted resources from the stack, for the next update to recreate; return its template."""
         if not lost:
             return now
         less = remaking.without(now, lost)
-        self._say(f"Making again what was deleted: {remaking.told(now, less, lost)} …")
+        self._say(f"Making again what was deleted: {remaking.describe(now, less, lost)} …")
         self._change(less, parameters.given(NOTHING, now))
         return less
 
     def _change(self, step: Template, given: list[dict[str, Any]]) -> bool:
-        """Update it and wait; return False where it is so already."""
+        """Update the stack and wait; return False if there is nothing to update."""
         if not update(self._client, self._request(step, given)):
             return False
         self._wait("stack_update_complete", "brought up to date")

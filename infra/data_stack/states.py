@@ -1,22 +1,22 @@
-"""The states of a stack that failed or is being changed, and what to do about each."""
+"""Instructions for a stack that failed or is being updated, by state."""
 
 from infra.data_stack.cloudformation import ONLY_DELETABLE, command
 from infra.failed import DeployError
 
 DELETING = "DELETE_IN_PROGRESS"
 EMPTY = "IMPORT_ROLLBACK_COMPLETE"
-"""One that began with what exists and was not given it has this state, as has one that was whole before."""
+"""The state of a stack after a failed import: empty if the import was to create it, otherwise complete as before."""
 
 
-def is_made_anew(status: str, *, is_empty: bool) -> bool:
-    """Return whether a deployment makes a stack anew that is in this state."""
+def is_recreated(status: str, *, is_empty: bool) -> bool:
+    """Return whether a deployment recreates a stack in this state."""
     return status == DELETING or status in ONLY_DELETABLE or (status == EMPTY and is_empty)
 
 
 def check(name: str, status: str, region: str = "") -> None:
-    """Raise DeployError, with what to do, for a state in which a stack can be neither updated nor deleted.
+    """Raise DeployError, with instructions, if a stack can be neither updated nor deleted in its state.
 
-    `region` is where it is, if that isn't the region of the stage.
+    `region` is the stack's, if it differs from the stage's.
     """
     found = remedy(name, status, "run this again", region)
     if found:
@@ -24,7 +24,7 @@ def check(name: str, status: str, region: str = "") -> None:
 
 
 def remedy(name: str, status: str, again: str, region: str = "") -> str:
-    """Return what to do about a stack that can be neither updated nor deleted, the last of it `again`; else ""."""
+    """Return instructions, which end with `again`, if a stack can be neither updated nor deleted; "" otherwise."""
     if status in ONLY_DELETABLE:
         return ""
     if status.endswith("_IN_PROGRESS"):
@@ -32,14 +32,14 @@ def remedy(name: str, status: str, again: str, region: str = "") -> str:
     see_why = f"See why: {command('describe-stack-events', name, region)}."
     if status == "IMPORT_ROLLBACK_FAILED":
         return (
-            f"The stack {name} could neither take tables in nor go back ({status}). {see_why} If the cause can't be"
-            " mended, delete it, which keeps every table:"
+            f"The stack {name} could neither import tables nor roll back ({status}). {see_why} If the cause can't be"
+            " fixed, delete it, which keeps every table:"
             f" {command('update-termination-protection', name, region)} --no-enable-termination-protection, then"
             f" {command('delete-stack', name, region)}. Callers get errors from then until this is done: {again}."
         )
     if status.endswith("ROLLBACK_FAILED"):
         return (
-            f"The stack {name} could not go back to what it was ({status}). {see_why} Then:"
+            f"The stack {name} could not roll back ({status}). {see_why} Then:"
             f" {command('continue-update-rollback', name, region)}, and {again}."
         )
     return ""

@@ -1,7 +1,6 @@
-"""What of a data stack somebody switched off by hand: CloudFormation doesn't switch it on again.
+"""Find and enable features of a data stack that were manually disabled, such as point-in-time recovery.
 
-It compares a template with the one before, never with the table or the alarm. So a deployment asks each, and switches
-on what is off.
+CloudFormation compares templates, not the actual tables and alarms, so an update wouldn't enable them.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ RECOVERY = {"PointInTimeRecoveryEnabled": True}
 
 
 class Off(NamedTuple):
-    """One thing that is off, in words, and the call that switches it on."""
+    """One disabled feature: its description, and the call that enables it."""
 
     what: str
     service: str
@@ -27,12 +26,12 @@ class Off(NamedTuple):
 
 
 def found(look: Inspection, wanted: Template) -> list[Off]:
-    """Return what is off of that which a template has on."""
+    """Return the disabled features that the template enables."""
     return [*_stack(look), *_alarms(look), *_tables(look, wanted)]
 
 
 def switch_on(off: list[Off], say: Callable[[str], object]) -> None:
-    """Switch each on; say which AWS refuses to, as time to live a second time within an hour, and go on."""
+    """Enable each feature; warn if AWS rejects the call, as for TTL changed twice within an hour, and continue."""
     for each in off:
         say(f"Switching on again: {each.what} …")
         try:

@@ -1,4 +1,4 @@
-"""The tables of a stage as DynamoDB has them, whether or not a stack has them too."""
+"""The tables of a stage in DynamoDB, in a stack or not."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,19 +10,19 @@ from infra.template import Template
 
 
 def names(wanted: Template, stage: str) -> dict[str, str]:
-    """Return the logical id of each table that a template has, by the table's name."""
+    """Return the logical id of each table in a template, by name."""
     found = template.tables(wanted).items()
     return {each["Properties"]["TableName"]["Fn::Sub"].replace("${Stage}", stage): logical for logical, each in found}
 
 
 def existing(known: Iterable[str]) -> list[str]:
-    """Return those tables that exist."""
+    """Return the existing ones of these tables."""
     there = listed()
     return [name for name in known if name in there]
 
 
 def unknown(known: Iterable[str], stage: str) -> list[str]:
-    """Return the tables that are named like those of a stage but unknown to this version."""
+    """Return the tables that have a stage's name prefix but are unknown to this version."""
     return sorted(name for name in listed() - set(known) if name.startswith(f"latchkey-{stage}-"))
 
 
@@ -33,7 +33,7 @@ def listed() -> set[str]:
 
 
 def is_being_deleted(table: str) -> bool:
-    """Return whether a table is on its way out, or gone by now."""
+    """Return whether a table is being deleted, or is deleted already."""
     client = boto3.client("dynamodb")
     try:
         return str(client.describe_table(TableName=table)["Table"]["TableStatus"]) == "DELETING"
@@ -41,8 +41,8 @@ def is_being_deleted(table: str) -> bool:
         return True
 
 
-def as_it_is(name: str) -> dict[str, Any]:
-    """Return the properties that a table has. CloudFormation compares with what it was told, never with the table."""
+def current_properties(name: str) -> dict[str, Any]:
+    """Return the current properties of a table, which CloudFormation itself never compares with its template."""
     tables = boto3.client("dynamodb")
     table = tables.describe_table(TableName=name)["Table"]
     properties: dict[str, Any] = {

@@ -1,6 +1,6 @@
-"""From the template that a data stack has to the one that is wanted: nothing is taken away, one index at a time.
+"""Compute the templates between a data stack's current one and the wanted one, without removing tables or indexes.
 
-DynamoDB makes one index of a table at a time, and CloudFormation refuses an update that asks for more.
+CloudFormation rejects an update that creates more than one index of a table, since DynamoDB can't.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from infra.template import Template
 
 
 def kept(wanted: Template, now: Template) -> Template:
-    """Return a template with every table and index that the stack has, whether or not this version knows them."""
+    """Return the wanted template with every table and index that the stack has, even if this version doesn't use it."""
     whole = deepcopy(wanted)
     for logical, table in template.tables(now).items():
         mine = whole["Resources"].setdefault(logical, table)["Properties"]
@@ -30,7 +30,7 @@ def kept(wanted: Template, now: Template) -> Template:
 
 
 def steps(wanted: Template, now: Template) -> Iterator[Template]:
-    """Yield the templates on the way to the one that is wanted, each with one index of a table more."""
+    """Yield the templates on the way to the wanted one, each with at most one new index per table."""
     has = {
         logical: {index["IndexName"] for index in _indexes(table["Properties"])}
         for logical, table in template.tables(now).items()
@@ -39,7 +39,7 @@ def steps(wanted: Template, now: Template) -> Iterator[Template]:
         step, is_last = deepcopy(wanted), True
         for logical, table in template.tables(step).items():
             if logical not in has:
-                continue  # a table that is made has all its indexes at once
+                continue  # a new table is created with all its indexes
             new = [index for index in _indexes(table["Properties"]) if index["IndexName"] not in has[logical]]
             has[logical].update(index["IndexName"] for index in new[:1])
             if new[1:]:
@@ -56,7 +56,7 @@ def _indexes(properties: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _leave_out(properties: dict[str, Any], names: set[str]) -> None:
-    """Leave indexes out of a table, and the attributes that only they have: CloudFormation refuses those."""
+    """Remove indexes from a table, and the attributes that only they use, which CloudFormation would reject."""
     kept = [index for index in _indexes(properties) if index["IndexName"] not in names]
     used = {key["AttributeName"] for schema in (properties, *kept) for key in schema["KeySchema"]}
     properties["AttributeDefinitions"] = [

@@ -1,12 +1,12 @@
-"""`python -m infra.deploy`, by which make calls it."""
+"""Entry point of `python -m infra.deploy`, which the Makefile calls."""
 
 import signal
 import sys
 
-# Until everything is imported nothing has begun: Ctrl-C just ends it.
+# Nothing has been changed while modules are still loading, so Ctrl-C ends the process without a message.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from infra.deploy.command import main  # noqa: E402 - as said above
+from infra.deploy.command import main  # noqa: E402 - the signal must be set before the imports
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,4 +1,7 @@
-"""Where callers reach a stage, in truth: a domain may lead nowhere, and CloudFront may be gone before a closed API."""
+"""Determine the URLs at which callers reach a stage.
+
+Configured URLs aren't enough: a domain may have no mapping, and a closed API may have lost its CloudFront distribution.
+"""
 
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -17,25 +20,25 @@ OWN_DOMAIN = 'docs/deploying.md, "Your own domain", gives it one'
 
 
 class Reached(NamedTuple):
-    """Where callers reach a stage, or would, and in words whether they do."""
+    """The URLs at which callers reach a stage, or will once DNS is set up, and a sentence that says which is true."""
 
     urls: list[str]
-    """The best one first; none where nobody can."""
+    """The preferred URL first; empty if no caller can reach the stage."""
     sentence: str
     already: str = ""
-    """The one that answers already, where that isn't the best one."""
+    """The URL that works today, if it isn't the preferred one."""
 
     def to_log_in(self, stage: str) -> str:
-        """Return where a stage's console takes a log-in: its forms are refused at any address but the public URL.
+        """Return the URL at which a stage's console accepts a log-in: its forms are rejected at all but the public URL.
 
-        "" where nobody reaches it.
+        Returns "" if the stage can't be reached.
         """
         public = configuration.setting(stage, SETTING).rstrip("/")
         return f"{public}/" if public and self.urls else self.already or next(iter(self.urls), "")
 
 
 def of_closed(before_it: Front, gone: str) -> Reached:
-    """Return where callers reach a stage whose API answers CloudFront alone; `gone` says why nobody does, else ""."""
+    """Return the URLs of a stage whose API accepts only CloudFront; `gone` says why it can't be reached, or is ""."""
     if gone:
         return Reached([], gone)
     try:
@@ -48,7 +51,7 @@ def of_closed(before_it: Front, gone: str) -> Reached:
 
 
 def of_open(stage: str, api: dict[str, str]) -> Reached:
-    """Return where callers reach a stage by API Gateway: at the API's own address, and at its domain."""
+    """Return the URLs of a stage at API Gateway: the API's default endpoint and its custom domain."""
     own = [] if _is_disabled(api) else [api["rest_api_url"]]
     named = configuration.domain(stage)
     if named is not None:
@@ -79,15 +82,15 @@ def _of_domain(stage: str, named: dict[str, str], api: dict[str, str], own: list
 
 
 def wrong_links(stage: str, urls: list[str], before_it: Front) -> str:
-    """Return, with what to do, that links lead elsewhere than to a stage, which is at these URLs; "" where they don't.
+    """Return a warning that the links in emails don't open this stage, which has these URLs; "" if they do.
 
-    A CDN of the operator's own may be before it, which AWS knows nothing of: a Latchkey answers there.
+    AWS doesn't know an operator's own CDN before the stage, so a URL at which a Latchkey responds is accepted.
     """
     public = configuration.setting(stage, SETTING).rstrip("/")
     if not public or not urls or public in [each.rstrip("/") for each in urls]:
         return ""
     if public == f"https://{_domain(before_it)}":
-        return ""  # not yet, perhaps: what makes CloudFront says what its DNS must lead to
+        return ""  # DNS may be missing; the deployment of CloudFront prints the record
     others = _of_others(stage, public)
     if not others and answers.is_latchkey(public):
         return ""
@@ -107,7 +110,7 @@ def _domain(before_it: Front) -> str:
 
 
 def _of_others(stage: str, public: str) -> list[str]:
-    """Return the other stages that are configured to have the same address."""
+    """Return the other stages that are configured with the same public URL."""
     whole: dict[str, Any] = configuration.of_stage(stage)
     own = {
         name: each.get("environment_variables", {}).get(SETTING)
@@ -118,7 +121,7 @@ def _of_others(stage: str, public: str) -> list[str]:
 
 
 def _url(stage: str, named: dict[str, str]) -> str:
-    """Return where callers reach a stage by its domain: of one with a wildcard, the name that the stage has."""
+    """Return a stage's URL at its domain; for a wildcard domain, with the host name of the stage's public URL."""
     public = urlsplit(configuration.setting(stage, SETTING))
     url = domains.url(named)
     if "*" in url and fnmatchcase(str(public.hostname), named["domain_name"]):
@@ -127,6 +130,6 @@ def _url(stage: str, named: dict[str, str]) -> str:
 
 
 def _is_disabled(api: dict[str, str]) -> bool:
-    """Return whether an API's own address is switched off."""
+    """Return whether an API's default endpoint is disabled."""
     found = boto3.client("apigateway").get_rest_api(restApiId=api["rest_api_id"])
     return bool(found.get("disableExecuteApiEndpoint"))

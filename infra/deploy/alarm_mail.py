@@ -1,4 +1,4 @@
-"""The addresses to which alarms are sent: each gets none before it has confirmed that it wants them."""
+"""Find the email addresses that receive no alarms because their SNS subscription isn't confirmed."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,7 +6,7 @@ import boto3
 
 
 def unconfirmed(topics: Iterable[str]) -> Iterator[str]:
-    """Yield the addresses that AWS has asked, and that haven't confirmed: after each topic that is made, all of it."""
+    """Yield the unconfirmed addresses. SNS asks for confirmation again after a topic is recreated."""
     pages = boto3.client("sns").get_paginator("list_subscriptions_by_topic")
     for topic in topics:
         for page in pages.paginate(TopicArn=topic):

@@ -1,4 +1,4 @@
-"""Chalice's own commands, run in this process: `chalice deploy`, `delete`, `package` and `dev plan`."""
+"""Run Chalice's own commands in this process: `chalice deploy`, `delete`, `package` and `dev plan`."""
 
 import os
 import sys
@@ -19,21 +19,21 @@ UNTOUCHED = {
     "package": "Nothing was deployed.",
     "dev plan": "Nothing was changed.",
 }
-"""By command of Chalice's, what is left after it has failed."""
+"""The state after a failure, by Chalice command."""
 
 
 FORESEEN = (ChaliceDeploymentError, LookupError, DeployError)
-"""What else Chalice's commands end with when something can't be deployed, and says so in words."""
+"""Expected errors of Chalice's commands, whose messages are printed without a traceback."""
 
 
 def chalice(command: str, stage: str, *more: str) -> None:
-    """Run one of Chalice's own commands; what it prints is shown as it comes."""
+    """Run one of Chalice's own commands and show its output."""
     chalice_cli.install()
     if command == "delete":
-        deployed.note_for_deletion(stage)  # from any checkout; `deploy` does so itself
+        deployed.note_for_deletion(stage)  # so that it works from any checkout; `deploy` does this itself
     try:
         chalices.main([*command.split(), "--stage", stage, *more], prog_name="chalice", standalone_mode=False, obj={})
-    except click.Abort as error:  # what Chalice's command line makes of Ctrl-C
+    except click.Abort as error:  # Chalice's command line converts Ctrl-C to this
         raise KeyboardInterrupt from error
     except Exception as error:
         if isinstance(error, click.ClickException):
@@ -43,15 +43,15 @@ def chalice(command: str, stage: str, *more: str) -> None:
         elif isinstance(error, FORESEEN):
             print(str(error).strip(), file=sys.stderr)
         else:
-            traceback.print_exc()  # of the owner's own code, or a fault of ours: where it is, only this says
+            traceback.print_exc()  # a bug in the operator's code or in Latchkey: only the traceback shows where
         raise DeployError(
-            f"chalice {command} failed; why stands above. {UNTOUCHED[command]} Run this again when the cause is gone."
+            f"chalice {command} failed; the error is above. {UNTOUCHED[command]} Fix the cause, then run this again."
         ) from error
 
 
 @contextmanager
 def environment(**variables: str) -> Iterator[None]:
-    """Set variables of the environment for the time of a `with` block."""
+    """Set environment variables for the duration of a `with` block."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

@@ -1,4 +1,4 @@
-"""What must be so before a stage is deployed: a Python that Lambda runs, a stage that nobody stopped."""
+"""Check the prerequisites of a deployment: the Python version, the root key, and that the stage isn't stopped."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -10,11 +10,14 @@ from infra import configuration, deployed, stage_key
 from infra.failed import DeployError
 
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
-"""What Lambda ran as of 2026-11-28, and the pinned packages are compiled for. Chalice takes any newer one for 3.15."""
+"""Python versions that Lambda supports as of 2026-11-28 and that the pinned packages have wheels for.
+
+Chalice treats any newer version as 3.15.
+"""
 
 
 def check_python(version: tuple[int, ...]) -> None:
-    """Raise DeployError where the functions couldn't run on the Python that deploys, which Chalice gives them."""
+    """Raise DeployError if Lambda doesn't support this Python version: Chalice deploys for the one that it runs on."""
     if version[:2] not in PYTHONS:
         oldest, newest = (".".join(map(str, each)) for each in (PYTHONS[0], PYTHONS[-1]))
         raise DeployError(
@@ -24,19 +27,19 @@ def check_python(version: tuple[int, ...]) -> None:
 
 
 def where() -> str:
-    """Return where a command works: the account and the region, as a person reads them."""
+    """Return the AWS account and region of a command, for messages."""
     account = boto3.client("sts").get_caller_identity()["Account"]
     return f"account {account}, region {boto3.session.Session().region_name}"
 
 
 def gateway_stages(apis: Iterable[str]) -> dict[str, list[str]]:
-    """Return under which names each of some APIs is deployed, by the API's id."""
+    """Return the stage names of each API, by the API's id."""
     gateways = boto3.client("apigateway")
     return {api: [each["stageName"] for each in gateways.get_stages(restApiId=api)["item"]] for api in apis}
 
 
 def check_gateway_stage(stage: str, deployed_as: Mapping[str, list[str]]) -> None:
-    """Raise DeployError where an API is deployed under another name: it would be left open beside the new one."""
+    """Raise DeployError if an API has a stage of another name, which would stay public beside the new one."""
     wanted = configuration.gateway_stage(stage)
     for names in deployed_as.values():
         if names and wanted not in names:
@@ -48,7 +51,7 @@ def check_gateway_stage(stage: str, deployed_as: Mapping[str, list[str]]) -> Non
 
 
 def check_key(stage: str) -> None:
-    """Raise DeployError where a stage that runs has lost its key: another makes another secret of each webhook."""
+    """Raise DeployError if a deployed stage has lost its root key: a new key would change every webhook's secret."""
     if deployed.variables(stage) is not None and not stage_key.exists(boto3.client("ssm"), stage):
         raise DeployError(
             f"The stage's key, the SSM parameter {root_key.parameter_name(stage)}, is gone, from which every webhook's"
@@ -58,9 +61,9 @@ def check_key(stage: str) -> None:
 
 
 def check_running(stage: str) -> dict[str, int | None]:
-    """Raise DeployError where somebody has stopped the stage, as for a restore: Chalice would start it again.
+    """Raise DeployError if the stage was stopped, for example for a restore: Chalice would start it again.
 
-    Returns how often each of its functions may run at once.
+    Returns the reserved concurrency of each function.
     """
     found = reserved(stage)
     for name in stopped(found):
@@ -72,7 +75,7 @@ def check_running(stage: str) -> dict[str, int | None]:
 
 
 def reserved(stage: str) -> dict[str, int | None]:
-    """Return how often each function of a stage that is there may run at once, by name; None where that isn't set."""
+    """Return the reserved concurrency of each existing function of a stage, by name; None if it isn't set."""
     functions, found = boto3.client("lambda"), {}
     for function in deployed.FUNCTIONS:
         name = deployed.function_name(stage, function)
@@ -82,5 +85,5 @@ def reserved(stage: str) -> dict[str, int | None]:
 
 
 def stopped(reserved: Mapping[str, int | None]) -> Iterator[str]:
-    """Yield the names of the functions that may run 0 times at once."""
+    """Yield the names of the functions with a reserved concurrency of 0."""
     return (name for name, most in reserved.items() if most == 0)

@@ -1,4 +1,4 @@
-"""`make deploy`, `package`, `status`, `rotate-edge`, `destroy`: one command of each name."""
+"""Command line of `make deploy`, `package`, `status`, `rotate-edge` and `destroy`."""
 
 import os
 import sys
@@ -12,13 +12,13 @@ from infra.deploy import deploy, destroy, options, package, status
 from infra.failed import DeployError, Mistake
 
 INTERRUPTED = 130
-"""The status of a command that Ctrl-C ended, as shells have it."""
+"""The exit status of a command that Ctrl-C interrupted, as in a shell."""
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command; return 1 with one sentence on standard error when it can't be done."""
+    """Run one command; return 1, with one sentence on standard error, if it fails."""
     try:
-        with redirect_stdout(_Unread(sys.stdout)):
+        with redirect_stdout(_ClosableOutput(sys.stdout)):
             _run(words)
     except KeyboardInterrupt:
         print("\nInterrupted. What was done by then stays done: run this again to finish it.", file=sys.stderr)
@@ -29,8 +29,8 @@ def main(words: list[str] | None = None) -> int:
     return 0
 
 
-class _Unread:
-    """Standard output that nobody may read to its end, as `head` doesn't: the command continues all the same."""
+class _ClosableOutput:
+    """Standard output whose reader may close it early, as `head` does, without interrupting the command."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -39,21 +39,21 @@ class _Unread:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write, or throw away what nobody reads any more."""
+        """Write, or discard the text if the reader has closed the output."""
         try:
             self._stream.write(text)
         except BrokenPipeError:
-            self._give_up()
+            self._discard()
         return len(text)
 
     def flush(self) -> None:
-        """Flush likewise."""
+        """Flush, unless the reader has closed the output."""
         try:
             self._stream.flush()
         except BrokenPipeError:
-            self._give_up()
+            self._discard()
 
-    def _give_up(self) -> None:
+    def _discard(self) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 

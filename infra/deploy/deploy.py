@@ -1,6 +1,6 @@
-"""`make deploy`, `make rotate-edge`: the data by CloudFormation, the service by Chalice, CloudFront by its own stacks.
+"""`make deploy` and `make rotate-edge`: CloudFormation deploys the data and CloudFront, Chalice deploys the service.
 
-Each step says what it does, is safe to repeat, and leaves what runs alone when it fails.
+Each step prints a line, can be repeated, and doesn't affect the running service if it fails.
 """
 
 from collections.abc import Mapping
@@ -19,20 +19,20 @@ from infra.failed import DeployError
 
 
 def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, str] | None = None) -> None:
-    """Create or update a stage: its data, its service and, with a domain and its certificate, CloudFront before it.
+    """Create or update a stage: its data, its service and, given a domain and its certificate, CloudFront.
 
-    `chosen` are parameters of the data stack; those that aren't stay as they are.
+    `chosen` are parameters of the data stack; parameters that aren't given keep their values.
     """
     apis, before_it = deployed.api_ids(stage), front.Front(stage, say)
     is_trusted = _check(stage, before_it, edge, apis)
     say(f"Deploying {stage} into {checks.where()}.")
     _warn(before_it.gone(next(iter(apis), None), made_again="It is made again now." if edge else ""))
-    with lock.on(stage) as take:
+    with lock.on(stage) as acquire:
         checks.check_running(stage)
         look = DataStack(stage, say).put(template.composed(settings.mail_from(stage)), chosen)
-        take()
+        acquire()
         if stage_key.create(boto3.client("ssm"), stage):
-            say("Made the stage's key, from which webhook secrets are derived (SSM, SecureString).")
+            say("Created the stage's key, from which webhook secrets are derived (SSM, SecureString).")
         say("Deploying the service (chalice deploy) …")
         with environment(**({} if is_trusted else {chalice_cli.WITHOUT_CLIENT_IP_HEADER: "1"})):
             chalice("deploy", stage)
@@ -52,7 +52,7 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
     url = reached.to_log_in(stage)
     then = f", then open {url}login" if url else ""
     say(f"If nobody has an account yet: make account EMAIL=you@example.com ADMIN=1 STAGE={stage}{then}")
-    say(f"See from outside whether all of it works, in under two minutes: make smoke STAGE={stage}")
+    say(f"To check it from outside, in under two minutes: make smoke STAGE={stage}")
 
 
 def _warn(text: str) -> None:
@@ -61,9 +61,9 @@ def _warn(text: str) -> None:
 
 
 def _check(stage: str, before_it: front.Front, edge: tuple[str, str] | None, apis: list[str]) -> bool:
-    """Check what can be checked before anything is changed; return whether the client address's header is trusted.
+    """Run every check that is possible before a change; return whether the client address header is trusted.
 
-    `apis` are the ids of what the stage has.
+    `apis` are the ids of the stage's APIs.
     """
     settings.check_settings(stage)
     checks.check_gateway_stage(stage, checks.gateway_stages(apis))
@@ -73,9 +73,9 @@ def _check(stage: str, before_it: front.Front, edge: tuple[str, str] | None, api
 
 
 def _is_header_trusted(stage: str, before_it: front.Front, edge: tuple[str, str] | None, apis: list[str]) -> bool:
-    """Return whether the client address may be taken from the header that is set; raise DeployError where it never may.
+    """Return whether the configured client address header can be trusted; raise DeployError if it never can.
 
-    The one that our CloudFront writes may when nobody but CloudFront reaches the API.
+    The header that our CloudFront sets can be trusted once only CloudFront reaches the API.
     """
     if edge:
         front.check(stage, edge[0])
@@ -84,7 +84,7 @@ def _is_header_trusted(stage: str, before_it: front.Front, edge: tuple[str, str]
         return True
     if edge:
         return False
-    before_it.check()  # one that is being changed isn't known to be closed
+    before_it.check()  # the API may be open while a stack is being updated
     raise DeployError(
         f"Anybody could send {viewer_address.HEADER}, since the API of {stage} isn't closed to all but CloudFront:"
         " deploy with EDGE=1, or set no LATCHKEY_CLIENT_IP_HEADER in .chalice/config.json."
@@ -92,7 +92,7 @@ def _is_header_trusted(stage: str, before_it: front.Front, edge: tuple[str, str]
 
 
 def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, str] | None = None) -> None:
-    """Say what a deployment would change, and change nothing."""
+    """Print the changes that a deployment would make; change nothing."""
     apis, before_it = deployed.api_ids(stage), front.Front(stage, say)
     _check(stage, before_it, edge, apis)
     gone = before_it.gone(next(iter(apis), None), made_again="It would be made again." if edge else "")
@@ -105,7 +105,7 @@ def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, st
     look = data.look()
     changes = data.planned(template.composed(settings.mail_from(stage)), chosen, look=look)
     say(f"The data stack {deployed.data_stack(stage)}, by CloudFormation:")
-    off = drift.of_data(data, look, stage).off  # of what was deleted, the changes have a line each
+    off = drift.of_data(data, look, stage).off  # deleted resources are already among the changes
     changes = [*changes, *drift.Drift([], off).rehearsed()]
     say("\n".join(f"  {change}" for change in changes) if changes else "  nothing changes")
     if not stage_key.exists(boto3.client("ssm"), stage):
@@ -124,7 +124,7 @@ def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, st
 
 
 def rotate_edge(stage: str) -> None:
-    """Exchange the secret that CloudFront shows the API; deploy nothing else."""
+    """Replace the secret that CloudFront sends to the API; deploy nothing else."""
     checks.check_gateway_stage(stage, checks.gateway_stages(deployed.api_ids(stage)))
     with lock.on(stage):
         before_it = front.Front(stage, say)
@@ -137,4 +137,4 @@ def rotate_edge(stage: str) -> None:
     before = (
         "the one before is refused" if is_closed else "the API's own address is open to everybody, with or without it"
     )
-    say(f"CloudFront shows the API another secret now, and {before}.")
+    say(f"CloudFront sends the API another secret now, and {before}.")

@@ -1,4 +1,4 @@
-"""What of a stage was deleted or switched off by hand, and the next deployment makes again or switches on."""
+"""Find the resources of a stage that were manually deleted or disabled, and that the next deployment restores."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -12,19 +12,19 @@ SUBSCRIBED = "stream"
 
 
 class Drift(NamedTuple):
-    """Names of what was deleted, and of what is off."""
+    """Names of deleted resources and of disabled ones."""
 
     gone: list[str]
     off: list[str]
 
     def rehearsed(self) -> Iterator[str]:
-        """Yield a line for each of a rehearsal."""
+        """Yield a line for each resource, for a dry run."""
         yield from (f"{name} was deleted, and would be made again" for name in self.gone)
         yield from (f"{name} was switched off, and would be switched on" for name in self.off)
 
 
 def of_data(data: DataStack, look: Inspection, stage: str) -> Drift:
-    """Return the drift of a data stack; none of one that isn't whole, which is made anew."""
+    """Return the drift of a data stack; empty for an incomplete stack, which is recreated."""
     if not look.is_kept:
         return Drift([], [])
     off = data.off(template.composed(settings.mail_from(stage)), look)
@@ -34,25 +34,25 @@ def of_data(data: DataStack, look: Inspection, stage: str) -> Drift:
 def of_service(
     stage: str, deployed_as: Mapping[str, list[str]], reserved: Mapping[str, int | None], stream: str
 ) -> Drift:
-    """Return the drift of a service. Where there is neither an API nor a function it wasn't deployed, or was removed.
+    """Return the drift of a service; empty without an API and functions, because then no service is deployed.
 
-    `deployed_as` has the stages of its APIs, `reserved` its functions; `stream` is the one of events, "" for none.
+    `deployed_as` maps APIs to their stages, `reserved` has the existing functions, `stream` is the events stream or "".
     """
     if not deployed_as and not reserved:
         return Drift([], [])
     names = [deployed.function_name(stage, each) for each in deployed.FUNCTIONS]
     drift = Drift([f"function {name}" for name in names if name not in reserved], [])
-    drift.gone.extend(_unanswered(stage, deployed_as))
+    drift.gone.extend(_missing_endpoint(stage, deployed_as))
     _add_schedules(stage, drift)
     if stream:
         _add_subscription(stage, stream, drift)
     return drift
 
 
-def _unanswered(stage: str, deployed_as: Mapping[str, list[str]]) -> Iterator[str]:
-    """Yield what answers callers, where that isn't there: the API, or the stage that it is deployed as.
+def _missing_endpoint(stage: str, deployed_as: Mapping[str, list[str]]) -> Iterator[str]:
+    """Yield the missing part of the public endpoint: the API, or its API Gateway stage.
 
-    A stage of another name a deployment refuses to replace, which is said elsewhere.
+    `checks.check_gateway_stage` reports a stage of another name.
     """
     if not deployed_as:
         yield "the API, which gets another address"

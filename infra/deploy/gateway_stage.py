@@ -1,4 +1,4 @@
-"""What Chalice leaves out of API Gateway's stage: a bound on all callers together, and access logs."""
+"""Configure API Gateway's stage as Chalice can't: a request rate limit for all callers together, and access logs."""
 
 import json
 
@@ -9,11 +9,11 @@ from infra import configuration, deployed
 from infra.deploy.output import say
 
 RATE_LIMIT, BURST_LIMIT = 2_000, 4_000
-"""What the gateway lets through to all callers together, in requests a second: a bound on the bill, not on anyone."""
+"""API Gateway's limit for all callers together, in requests per second: it bounds the bill, not a single caller."""
 
 
 NO_LOG_ROLE = "CloudWatch Logs role ARN must be set"
-"""What API Gateway says when it has nothing to write logs with."""
+"""API Gateway's error if the account has no role for writing logs."""
 
 
 ACCESS_LOG = json.dumps(
@@ -29,20 +29,20 @@ ACCESS_LOG = json.dumps(
         "error": "$context.error.responseType",
     }
 )
-"""The route, never the path or the query: those may hold a code."""
+"""Logs the route, never the path or the query, which may contain an authorization code."""
 
 
 def guard_stage(stage: str, api: dict[str, str]) -> None:
-    """Set what Chalice doesn't: a bound on all callers together, and access logs without paths and queries.
+    """Set a request rate limit for all callers together, and access logs without paths and queries.
 
-    Two calls, the bound first: an account whose API Gateway has no role to write logs with refuses the other one whole.
+    Uses two calls, the limit first: without a role for writing logs, API Gateway rejects the second call entirely.
     """
     logs = deployed.outputs(stage).get("AccessLogs", "")
     bound = {
         "/*/*/throttling/rateLimit": str(RATE_LIMIT),
         "/*/*/throttling/burstLimit": str(BURST_LIMIT),
     }
-    # Five metrics a route, each paid by the month, and nothing reads them: the functions' own are enough.
+    # Detailed metrics cost five metrics per route and month, and no alarm reads them: those of the functions suffice.
     unmeasured = {"/*/*/metrics/enabled": "false"}
     logged = {
         "/accessLogSettings/destinationArn": logs.removesuffix(":*"),

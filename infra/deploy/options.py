@@ -1,4 +1,4 @@
-"""What each command takes. What belongs to another command is refused and never ignored; `inputs` says what is used."""
+"""Parse the options of each command. An option of another command is an error; `inputs` lists the options in use."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ TAKES: dict[str, tuple[str, ...]] = {
     "rotate-edge": (),
     "destroy": ("data",),
 }
-"""By command what it takes besides a stage, as make calls it in capitals."""
+"""The options of each command besides the stage; make variables have the same names in capitals."""
 SWITCHES = ("dry_run", "edge")
 
 
 def parsed(words: Sequence[str] | None) -> Namespace:
-    """Return what was given to one command; raise Mistake, with what it takes, for what it can't use."""
+    """Return the options of one command; raise Mistake, with the accepted ones, for any other."""
     parser = ArgumentParser(prog="deploy", allow_abbrev=False)
     parser.add_argument("command", choices=tuple(TAKES))
     parser.add_argument("--stage", required=True)

@@ -1,6 +1,6 @@
-"""Output of the commands."""
+"""Print the progress of a command."""
 
 
 def say(text: str) -> None:
-    """Tell the owner what happens, as it happens."""
+    """Print a line immediately."""
     print(text, flush=True)

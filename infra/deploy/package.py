@@ -1,4 +1,4 @@
-"""`make package`: one SAM stack of service and data, for a pipeline of the operator's own."""
+"""`make package`: write one SAM stack of service and data, for the operator's own pipeline."""
 
 import tempfile
 from pathlib import Path
@@ -14,11 +14,11 @@ from infra.failed import DeployError, one_line, quoted
 FUNCTIONS = {
     "APIHandler" if name == deployed.API else name.capitalize(): end for name, end in deployed.FUNCTIONS.items()
 }
-"""What Chalice calls each function in a template, and how its name ends."""
+"""Name suffixes of the functions, by their logical ids in Chalice's template."""
 
 
 def package(stage: str, out: Path, *, edge: tuple[str, str] | None = None) -> None:
-    """Write one SAM stack of service and data, for a pipeline of the owner's own, and beside it those of the edge."""
+    """Write one SAM stack of service and data, for the operator's own pipeline, and the edge stacks beside it."""
     settings.check_settings(stage)
     text = template.as_text(beside_the_service(stage))
     out = _writable(out, edge_package.FILES if edge else ())
@@ -26,7 +26,7 @@ def package(stage: str, out: Path, *, edge: tuple[str, str] | None = None) -> No
     with environment(**{chalice_cli.WITH_DATA: "1"}), tempfile.TemporaryDirectory() as beside:
         data = Path(beside, "data.json")
         data.write_text(text)
-        # A name that begins with a dash would be an option.
+        # An absolute path can't begin with a dash, which would make it an option.
         chalice("package", stage, "--merge-template", str(data), "--template-format", "yaml", str(out.absolute()))
     megabytes = (out / "deployment.zip").stat().st_size / 1e6
     deploys = f"sam deploy -t {out}/sam.yaml --guided --capabilities CAPABILITY_NAMED_IAM"
@@ -40,7 +40,7 @@ def package(stage: str, out: Path, *, edge: tuple[str, str] | None = None) -> No
 
 
 def _writable(out: Path, more: tuple[str, ...]) -> Path:
-    """Return the folder that is written into, made if it isn't there; raise DeployError where it can't be."""
+    """Return the output folder, created if it doesn't exist; raise DeployError if it isn't writable."""
     try:
         out = out.expanduser()
         out.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def _writable(out: Path, more: tuple[str, ...]) -> Path:
                 file.open("ab").close()
             elif file.parent.exists() and not file.parent.is_dir():
                 raise NotADirectoryError(None, "Not a directory", str(file.parent))
-    except (OSError, RuntimeError) as error:  # nobody's home is a RuntimeError
+    except (OSError, RuntimeError) as error:  # expanduser raises RuntimeError for a user without a home directory
         why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
         raise DeployError(
             f"OUT takes a folder to write into; {quoted(str(out))} is not one ({one_line(why)}). Choose another one."
@@ -59,10 +59,10 @@ def _writable(out: Path, more: tuple[str, ...]) -> Path:
 
 
 def beside_the_service(stage: str) -> template.Template:
-    """Return the data template as it is merged with the service's: for one stage, and with what Chalice leaves out.
+    """Return the data template to merge with the service's, for one stage, with the settings that Chalice leaves out.
 
-    The functions are named as `chalice deploy` names them, since logs, alarms and policies know no other names. The
-    gateway is bounded and logged; and SAM makes no second stage of its own where it is told of Swagger 2.
+    Functions get the names that `chalice deploy` gives them, which logs, alarms and policies refer to. The API gets
+    throttling and access logs; OpenApiVersion 2.0 keeps SAM from creating a second stage.
     """
     whole = template.composed(settings.mail_from(stage))
     whole["Parameters"]["Stage"]["Default"] = stage

@@ -1,4 +1,4 @@
-"""The settings of a stage in `.chalice/config.json`, checked before anything is touched."""
+"""Check the settings of a stage in `.chalice/config.json` before a command changes anything."""
 
 import sys
 from typing import Any
@@ -10,12 +10,12 @@ from infra.failed import DeployError
 
 STAGE = "LATCHKEY_STAGE"
 LOCAL = ("LATCHKEY_MAIL_FOLDER", "LATCHKEY_STAGE_KEY_FILE")
-"""What names a place on the machine that `make run` runs on."""
+"""Settings with a path on the machine that runs `make run`."""
 VARIABLES_MAX_BYTES = 4_096
 
 
 def check_settings(stage: str) -> None:
-    """Refuse a setting that the functions would refuse when they start: nothing is touched before all are right."""
+    """Raise DeployError for a setting that the functions would reject when they start."""
     checks.check_python(tuple(sys.version_info[:2]))
     whole = configuration.of_stage(stage)
     chosen = whole["stages"][stage]
@@ -50,7 +50,7 @@ def check_settings(stage: str) -> None:
 
 
 def _check_deployed(stage: str, where: str, variables: dict[str, Any]) -> None:
-    """Refuse what is a setting, but none of this stage where it is deployed."""
+    """Raise DeployError for a valid setting that doesn't fit the deployed stage."""
     if variables.get(STAGE) != stage:
         raise DeployError(
             f'{where}: {STAGE} takes "{stage}", the stage that is deployed, whose tables its roles may use,'
@@ -62,5 +62,5 @@ def _check_deployed(stage: str, where: str, variables: dict[str, Any]) -> None:
 
 
 def mail_from(stage: str) -> str:
-    """Return the sender of a stage's mail; empty where it sends none."""
+    """Return the sender address of a stage's emails; "" if it sends none."""
     return configuration.setting(stage, "LATCHKEY_MAIL_FROM")

@@ -1,4 +1,4 @@
-"""`make status`: where a stage runs, whether its data, edge and mail are in order, which alarms ring."""
+"""`make status`: show a stage's URLs, the state of its data, edge and email, and its alarms."""
 
 import tomllib
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ CONFIRMED = "the link in AWS's mail is opened"
 
 
 def status(stage: str) -> None:
-    """Show where a stage runs, what was chosen for it, how its tables stand, which alarms ring, and what drifted.
+    """Show a stage's URLs, parameters, tables, alarms and drift.
 
-    Raises DeployError where nothing is there, and after all is shown where a table or a role was deleted by hand.
+    Raises DeployError if the stage has no resources or, after the output, if a table or a role was manually deleted.
     """
     apis, data = deployed.api_ids(stage), DataStack(stage, say)
     look = data.look()
@@ -39,15 +39,15 @@ def status(stage: str) -> None:
         _show("domain", f"{domains.url(named)}: {_leads(named, target, apis)}")
     _show("data", f"{look.name}: {look.status or 'missing'}")
     _show_remedies([look.remedy(f"make deploy STAGE={stage}")])
-    _show("chosen", parameters.told(look.chosen) or "nothing: LOG_DAYS and the like are as they come")
+    _show("chosen", parameters.as_arguments(look.chosen) or "nothing: LOG_DAYS and the like have their defaults")
     before_it = front.Front(stage, say)
     edge = before_it.status(next(iter(apis), None))
     _show("edge", edge.state)
     _show_remedies(edge.remedies)
-    if apis and (named is None or target):  # else the domain's URLs work only after the next deployment
+    if apis and (named is None or target):  # otherwise the domain is reachable only after the next deployment
         api = deployed.located(stage, apis[0])
         reached = addresses.of_closed(before_it, edge.gone) if edge.is_closed else addresses.of_open(stage, api)
-        if not edge.gone:  # which is its state
+        if not edge.gone:  # the edge line shows this already
             _show("reached", reached.sentence)
         _show_remedies([addresses.wrong_links(stage, reached.urls, before_it)])
     _show("mail", mail_status(stage))
@@ -72,7 +72,7 @@ def _service(stage: str, apis: list[str]) -> str:
 
 
 def _misnamed(stage: str, deployed_as: Mapping[str, list[str]]) -> list[str]:
-    """Return what a deployment says of an API that is deployed under another name than the configured one."""
+    """Return the error of a deployment for an API that has a stage of another name."""
     try:
         checks.check_gateway_stage(stage, deployed_as)
     except DeployError as error:
@@ -87,8 +87,8 @@ def _show_drift(found: drift.Drift) -> None:
         _show("off", f"{name}; the next deployment switches it on")
 
 
-def _show_remedies(told: list[str]) -> None:
-    for each in told:
+def _show_remedies(remedies: list[str]) -> None:
+    for each in remedies:
         if each:
             _show("remedy", each)
 
@@ -98,7 +98,7 @@ def _show(what: str, text: str) -> None:
 
 
 def _leads(named: dict[str, str], target: str, apis: list[str]) -> str:
-    """Return where a domain leads, and what its DNS must lead to, in words; no `target` where there is no domain."""
+    """Describe a domain's mapping and its DNS target; `target` is "" if the domain doesn't exist."""
     if not target:
         return "not made; the next deployment does"
     where = "leads here" if any(domains.found(named["domain_name"], apis)) else "leads elsewhere, or nowhere"
@@ -106,7 +106,7 @@ def _leads(named: dict[str, str], target: str, apis: list[str]) -> str:
 
 
 def _alarms_reach(topics: list[str], chosen: str) -> str:
-    """Return whom the alarms reach, in words: an address that nobody has confirmed gets none."""
+    """Describe the recipients of the alarms: an address that isn't confirmed receives none."""
     pages = [
         boto3.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=each) for each in topics
     ]
@@ -123,12 +123,12 @@ def _alarms_reach(topics: list[str], chosen: str) -> str:
 
 
 def mail_status(stage: str) -> str:
-    """Return whether a stage's mail reaches people, in words."""
+    """Describe whether a stage's emails can be delivered."""
     if not settings.mail_from(stage):
         return "none is sent: LATCHKEY_MAIL_FROM is not set"
     try:
         can_reach_all = boto3.client("sesv2").get_account()["ProductionAccessEnabled"]
-    except (ClientError, BotoCoreError) as error:  # in a region without SES nothing answers
+    except (ClientError, BotoCoreError) as error:  # boto3 raises these in a region without SES
         return f"SES doesn't say whether it reaches anybody: {error}"
     if can_reach_all:
         return f"from {settings.mail_from(stage)}, to anybody"

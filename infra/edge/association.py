@@ -1,6 +1,7 @@
-"""The web ACL that closes a stage's API, as API Gateway has it; CloudFormation believes it there for good.
+"""The association of a stage's API with the web ACL that closes it, as API Gateway reports it.
 
-It goes when somebody deletes the API's stage, or takes it off by hand. The stage that is made again is open to all.
+It is removed when the API's stage is deleted, or manually, and CloudFormation doesn't notice. A recreated stage is
+open to all.
 """
 
 from collections.abc import Iterator
@@ -15,23 +16,23 @@ from infra.failed import DeployError
 
 
 def closes(origin: dict[str, Any] | None, api_id: str | None) -> bool:
-    """Return whether a stack, as CloudFormation describes it, is whole and has put a web ACL before this API."""
+    """Return whether a described stack is complete and has associated its web ACL with this API."""
     return origin is not None and origin["StackStatus"] in WHOLE and output(origin, "RestApiId") == api_id
 
 
 def is_open(stage: str, api_id: str | None) -> bool:
-    """Return whether no web ACL is before the API's stage, or will be when the stage is made again."""
+    """Return whether the API's stage has no web ACL, or will have none when it is recreated."""
     return not (api_id and _web_acl(stage, api_id))
 
 
 def restore(stage: str, api_id: str) -> None:
-    """Put the stage's own web ACL before its API again, where none is.
+    """Associate the stage's web ACL with its API again, if the API has none.
 
-    Raises DeployError, with what to do, where that was deleted, too.
+    Raises DeployError, with instructions, if the web ACL was deleted as well.
     """
     if _web_acl(stage, api_id) != "":
         return
-    name = f"latchkey-{stage}-origin"  # the web ACL's, and its stack's
+    name = f"latchkey-{stage}-origin"  # the name of both the web ACL and its stack
     arn = next((each["ARN"] for each in _listed() if each["Name"] == name), "")
     if not arn:
         raise DeployError(
@@ -46,12 +47,12 @@ def restore(stage: str, api_id: str) -> None:
 
 
 def remedy(again: str) -> str:
-    """Return what to do where the web ACL is gone."""
+    """Return instructions for a removed web ACL."""
     return f"The API's own address is open to all, since its web ACL was taken off. To put it there again: {again}."
 
 
 def _web_acl(stage: str, api_id: str) -> str | None:
-    """Return the ARN of the web ACL before the API's stage; "" where it has none, None where it isn't there."""
+    """Return the ARN of the stage's web ACL; "" if it has none, None if the stage doesn't exist."""
     gateways = boto3.client("apigateway")
     try:
         found = gateways.get_stage(restApiId=api_id, stageName=configuration.gateway_stage(stage))

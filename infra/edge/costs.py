@@ -1,6 +1,6 @@
-"""What CloudFront in front of a stage costs, beside what the stage does: by how far a request comes, and by the month.
+"""Costs of CloudFront in front of a stage, besides the stage's own: per request, by kind, and per month.
 
-At the prices a request. A flat monthly plan of CloudFront's is another contract, and isn't reckoned with.
+Calculated with pay-as-you-go prices, not with CloudFront's flat-rate plans.
 """
 
 from dataclasses import dataclass
@@ -9,24 +9,24 @@ from infra.costs.prices import GB, MILLION, PRICES
 from infra.costs.requests import BUSY
 
 RENAMES_GB, RENAMES_S = 0.125, 0.002
-"""Memory of the Lambda@Edge function, as its template has it, and an assumed duration."""
+"""Memory of the Lambda@Edge function, as in its template, and an assumed duration."""
 ADDED_BYTES = 230
-"""What CloudFront adds to the headers of an answer: Via, X-Cache, X-Amz-Cf-Pop, X-Amz-Cf-Id, Alt-Svc."""
+"""Size of the headers that CloudFront adds to a response: Via, X-Cache, X-Amz-Cf-Pop, X-Amz-Cf-Id, Alt-Svc."""
 STATIC_BYTES = 6_100
-"""The console's largest file, compressed, and 600 bytes of headers."""
+"""Size of the console's largest file, compressed, and of 600 bytes of headers."""
 WEB_ACLS, RULES = 2, 2
-"""One before CloudFront and one before the API, with a rule each."""
+"""Web ACLs, one for CloudFront and one for the API, and their rules, one each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """How far a request comes, and what it costs on its way."""
+    """A kind of request: the components that handle it, and its response size."""
 
     name: str
     inspected: int
-    """By how many web ACLs."""
+    """The number of web ACLs that inspect it."""
     is_served: bool = True
-    """Whether CloudFront charges for it: for what its web ACL blocks it doesn't, since 2024-10-25."""
+    """Whether CloudFront charges for it. Since 2024-10-25 requests that its web ACL blocks are free."""
     reaches_api: bool = False
     sent_bytes: float = 0
 
@@ -44,7 +44,7 @@ WAYS = (
 
 
 def per_million(way: Way) -> dict[str, float]:
-    """Return what a million requests cost, by service."""
+    """Return the costs of a million requests, by service."""
     return {
         "CloudFront": PRICES["cloudfront_https_per_million"] * way.is_served,
         "its function": PRICES["cloudfront_function_per_million"] * way.reaches_api,
@@ -56,7 +56,7 @@ def per_million(way: Way) -> dict[str, float]:
 
 
 def month() -> dict[str, float]:
-    """Return what an edge costs in a month in which nobody calls."""
+    """Return the costs of a month without requests."""
     return {
         f"{WEB_ACLS} web ACLs": PRICES["waf_web_acl_month"] * WEB_ACLS,
         "a rule in each": PRICES["waf_rule_month"] * RULES,

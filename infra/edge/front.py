@@ -1,7 +1,7 @@
-"""`make deploy EDGE=1`: CloudFront in front of a stage, and the API's own address closed to everybody else.
+"""`make deploy EDGE=1`: put CloudFront in front of a stage, and close the API's own address to all other callers.
 
-Nothing is closed before the domain leads to CloudFront, and the header with the client address is believed only when
-everything is: before that anybody could send it to the API's own address.
+The API is closed once the domain's DNS points at CloudFront. Only then is the client address header trusted: before
+that, any caller could send it to the API's own address.
 """
 
 import hashlib
@@ -26,50 +26,50 @@ REGION = "us-east-1"
 DISTRIBUTION, ORIGIN = (Path(__file__).with_name(f"{name}.yaml") for name in ("distribution", "origin"))
 CLOUDFRONT = "AWS::CloudFront::Distribution"
 PROPAGATES_S = 300
-"""How long AWS WAF may take until a changed rule is in effect everywhere: minutes, as AWS says."""
+"""The maximum time until AWS WAF applies a changed rule everywhere; AWS says minutes."""
 
 
 class EdgeStatus(NamedTuple):
-    """How the edge of a stage is, in words, and what to do about each of its stacks that failed or is being changed."""
+    """The state of a stage's edge, and instructions for each of its stacks that failed or is being updated."""
 
     state: str
     is_closed: bool
-    """Whether the API answers CloudFront alone."""
+    """Whether the API accepts only CloudFront."""
     gone: str
-    """What `gone` returns."""
+    """The result of `Front.gone`."""
     remedies: list[str]
 
 
 class Front:
-    """CloudFront in front of one stage. `say` is called with what is done, as it is done."""
+    """CloudFront in front of one stage. `say` prints each step."""
 
     def __init__(self, stage: str, say: Any) -> None:
-        """Call nothing yet."""
+        """Make no AWS call."""
         region = str(boto3.session.Session().region_name)
         self._stage, self._region, self._say = stage, region, say
-        # A stage may be in several regions, and all their distributions are in this one.
+        # The distributions of a stage's regions are all in this one, so their names include the region.
         self.distribution = EdgeStack(f"latchkey-{stage}-edge-{region}", REGION, say)
         self.origin = EdgeStack(f"latchkey-{stage}-origin", region, say)
 
     def is_closed(self, api_id: str | None) -> bool:
-        """Return whether the API that is deployed, None where none is, answers CloudFront alone."""
+        """Return whether the deployed API, None without one, accepts only CloudFront."""
         return association.closes(self.origin.described(), api_id) and not association.is_open(self._stage, api_id)
 
     def check(self) -> None:
-        """Raise DeployError, with what to do, where one of the stacks can't be changed now."""
+        """Raise DeployError, with instructions, if one of the stacks can't be updated now."""
         self.distribution.check()
         self.origin.check()
 
     def put(self, domain: str, certificate: str, api: dict[str, str], boundary: str = "") -> bool:
-        """Bring CloudFront in front of an API and then, once the domain leads there, close the API to everybody else.
+        """Put CloudFront in front of an API; close the API to other callers once the domain points at CloudFront.
 
-        Finishes a rotation of the secret that was begun: the API accepts both secrets before CloudFront sends the next
-        one, and the next one alone afterwards. Returns whether the API is closed.
+        Completes a rotation of the secret: the API accepts both secrets before CloudFront sends the next one, and only
+        the next one afterwards. Returns whether the API is closed.
         """
         now, pending = secret.current(self._stage), secret.pending(self._stage)
         then = pending or now
         if then != now and self.origin.output("RestApiId") == api["rest_api_id"]:
-            self._say(f"Letting through both secrets, and waiting {PROPAGATES_S // 60} minutes until AWS WAF does …")
+            self._say(f"Accepting both secrets, and waiting {PROPAGATES_S // 60} minutes until AWS WAF does …")
             self._close(api, then, also=now)
             time.sleep(PROPAGATES_S)
         self._say(f"CloudFront for {domain}, in {REGION} (the first time about ten minutes) …")
@@ -103,28 +103,28 @@ class Front:
         return is_closed
 
     def target(self, domain: str) -> str:
-        """Return what the DNS of the domain must be pointed at; "" where it leads to CloudFront already."""
+        """Return the target for the domain's DNS record; "" if the domain points at CloudFront already."""
         return "" if answers.is_cloudfront(f"https://{domain}") else self.distribution.output("DistributionHost")
 
     def domain(self) -> str:
-        """Return the domain that CloudFront answers for; "" where there is none. Raises NotSeen where AWS won't say."""
+        """Return the domain of the distribution; "" without one. Raises NotSeen if AWS denies access."""
         given = (look(self.distribution, self._region) or {}).get("Parameters", [])
         return next((str(each["ParameterValue"]) for each in given if each["ParameterKey"] == "Domain"), "")
 
     def gone(self, api_id: str | None, *, made_again: str = "") -> str:
-        """Return, with what to do, that nobody reaches the API: it answers CloudFront alone, which was deleted.
+        """Return an error, with instructions, if the API accepts only CloudFront and the distribution was deleted.
 
-        "" where that isn't so, or where AWS doesn't let these credentials look for CloudFront. `made_again` is said in
-        place of what to do, by a command that does it.
+        "" otherwise, or if AWS denies access. A command that recreates the distribution passes `made_again` in place of
+        the instructions.
         """
         try:
             if not self.is_closed(api_id) or self._answers(look(self.distribution, self._region)):
                 return ""
         except NotSeen:
             return ""
-        return self._nobody(made_again)
+        return self._unreachable(made_again)
 
-    def _nobody(self, made_again: str = "") -> str:
+    def _unreachable(self, made_again: str = "") -> str:
         name = self.distribution.name
         why = f"Nobody reaches {self._stage}: its API answers CloudFront alone, and that was deleted ({name})."
         if made_again:
@@ -138,11 +138,11 @@ class Front:
         )
 
     def _answers(self, stack: dict[str, Any] | None) -> bool:
-        """Return whether CloudFront is there: a stack whose deletion failed may have its functions alone."""
+        """Return whether the distribution exists: after a failed deletion, a stack may have only its functions."""
         return stack is not None and stack["StackStatus"] != states.DELETING and self.distribution.has(CLOUDFRONT)
 
     def rotate(self, api: dict[str, str], boundary: str = "") -> None:
-        """Exchange the secret, without a moment in which a request of CloudFront's is refused."""
+        """Exchange the secret without rejecting a request from CloudFront at any time."""
         made = self.distribution.parameters()
         if not made:
             raise DeployError(f"No CloudFront is in front of {self._stage}: make deploy STAGE={self._stage} EDGE=1 …")
@@ -151,7 +151,7 @@ class Front:
         self.put(made["Domain"], made["Certificate"], api, boundary)
 
     def _close(self, api: dict[str, str], shown: str, *, also: str = "") -> None:
-        """Close an API to everybody who doesn't show the secret, or another one that is accepted besides."""
+        """Close an API to callers that send neither the secret nor the one in `also`."""
         self.origin.put(
             template.read(ORIGIN),
             {
@@ -165,18 +165,18 @@ class Front:
         association.restore(self._stage, api["rest_api_id"])
 
     def planned(self) -> str:
-        """Return what `put` would do."""
+        """Describe the changes that `put` would make."""
         return f"The edge: {self.distribution.planned()}; then {self.origin.planned()}."
 
     def status(self, api_id: str | None) -> EdgeStatus:
-        """Return how the two stacks are; each is asked for once."""
+        """Return the state of the two stacks; describe each only once."""
         origin, stack, gone = self.origin.described(), None, ""
         again = f"make deploy STAGE={self._stage} EDGE=1 DOMAIN=… CERTIFICATE=…"
         closes = association.closes(origin, api_id)
         is_closed = closes and not association.is_open(self._stage, api_id)
         try:
             stack = look(self.distribution, self._region)
-            gone = self._nobody() if is_closed and not self._answers(stack) else ""
+            gone = self._unreachable() if is_closed and not self._answers(stack) else ""
             state = gone or self._state(stack, is_closed=is_closed)
         except NotSeen as error:
             state = str(error)
@@ -194,10 +194,10 @@ class Front:
         return state + (unfinished if secret.pending(self._stage) else "")
 
     def delete(self) -> str:
-        """Delete both stacks where they are; return what is left and what to do about it, "" when nothing is.
+        """Delete both stacks; return the remaining resources, with instructions, or "".
 
-        CloudFront goes first, then the functions' belief in its header, and what closes the API last: nobody reaches
-        the API with a header of their own, also where what follows fails.
+        Deletes CloudFront, then the functions' trust in its header, then the web ACL of the API. In this order, no
+        caller can send that header to an API that trusts it, even if a later step fails.
         """
         left = ""
         if self._is_there():
@@ -214,7 +214,7 @@ class Front:
         return left
 
     def _is_there(self) -> bool:
-        """Return whether there is a distribution to delete; raise DeployError where there may be, but AWS won't say."""
+        """Return whether a distribution must be deleted; raise DeployError if one may exist but AWS denies access."""
         try:
             return look(self.distribution, self._region) is not None
         except NotSeen as error:
@@ -228,18 +228,18 @@ class Front:
 
 
 def check(stage: str, domain: str) -> None:
-    """Raise DeployError, with what to set, for what an edge can't be made with."""
+    """Raise DeployError, with the settings to correct, if the stage can't have an edge."""
     region = boto3.session.Session().region_name
     if region is not None and not has_cloudfront(region):
         raise DeployError(f"EDGE=1 isn't made for {region}: CloudFront takes it from {REGION}, another partition.")
     wanted = {"LATCHKEY_PUBLIC_URL": f"https://{domain}", "LATCHKEY_CLIENT_IP_HEADER": HEADER}
     if any(configuration.setting(stage, name) != value for name, value in wanted.items()):
-        told = " and ".join(f'"{name}": "{value}"' for name, value in wanted.items())
-        raise DeployError(f"EDGE=1 needs {told} in .chalice/config.json, stages.{stage}.environment_variables.")
+        needed = " and ".join(f'"{name}": "{value}"' for name, value in wanted.items())
+        raise DeployError(f"EDGE=1 needs {needed} in .chalice/config.json, stages.{stage}.environment_variables.")
 
 
 def distribution() -> Template:
-    """Return the template of the distribution, with the version of the edge function named after its code."""
+    """Return the distribution's template, whose version of the edge function is described by a digest of its code."""
     wanted = template.read(DISTRIBUTION)
     code = wanted["Resources"]["Renames"]["Properties"]["Code"]["ZipFile"]
     wanted["Resources"]["RenamesVersion"]["Properties"]["Description"] = hashlib.sha256(code.encode()).hexdigest()

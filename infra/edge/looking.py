@@ -1,4 +1,4 @@
-"""Looks for CloudFront, which is in a region of its own: an organization may have closed that to the credentials."""
+"""Find a stage's distribution in CloudFront's region, which an organization's policy may deny to the credentials."""
 
 from typing import Any
 
@@ -9,19 +9,19 @@ from infra.edge.stacks import EdgeStack
 from infra.failed import DeployError
 
 REFUSALS = ("AccessDenied", "AccessDeniedException", "InvalidClientTokenId", "OptInRequired")
-"""What AWS says where a region is closed to the credentials, as by an organization's policy."""
+"""AWS's error codes if a region is denied to the credentials, for example by an organization's policy."""
 PARTITION = "aws"
-"""Credentials of another one, GovCloud's or China's, are unknown in the region of CloudFront."""
+"""The partition of CloudFront's region: credentials of GovCloud or China are not valid there."""
 
 
 class NotSeen(DeployError):
-    """AWS doesn't let these credentials look for CloudFront."""
+    """AWS denies these credentials access to CloudFront."""
 
 
 def look(distribution: EdgeStack, region: str) -> dict[str, Any] | None:
-    """Return the stack of a distribution before an API in a region; None where there is none.
+    """Return the stack of a region's distribution; None without one.
 
-    Raises NotSeen where AWS refuses to say.
+    Raises NotSeen if AWS denies access or can't be reached.
     """
     if not has_cloudfront(region):
         return None

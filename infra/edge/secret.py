@@ -1,4 +1,4 @@
-"""The secret that CloudFront shows the API of a stage, kept in SSM; and during a rotation the next one beside it."""
+"""The secret that CloudFront sends to a stage's API, stored in SSM; during a rotation, with its successor."""
 
 import secrets
 from contextlib import suppress
@@ -7,17 +7,17 @@ import boto3
 
 
 def current(stage: str) -> str:
-    """Return the secret; made at the first call, and kept."""
+    """Return the secret; create it at the first call."""
     return _put_once(_name(stage))
 
 
 def begin(stage: str) -> None:
-    """Make the next secret; one that an unfinished rotation has made is kept."""
+    """Create the next secret, unless an unfinished rotation has created it already."""
     _put_once(_next(stage))
 
 
 def pending(stage: str) -> str:
-    """Return the next secret; "" outside a rotation."""
+    """Return the next secret; "" if no rotation is in progress."""
     ssm = boto3.client("ssm")
     try:
         return str(ssm.get_parameter(Name=_next(stage), WithDecryption=True)["Parameter"]["Value"])
@@ -26,17 +26,17 @@ def pending(stage: str) -> str:
 
 
 def replace(stage: str, value: str) -> None:
-    """Keep the next secret as the secret."""
+    """Replace the secret with the next one."""
     boto3.client("ssm").put_parameter(Name=_name(stage), Value=value, Type="SecureString", Overwrite=True)
 
 
 def end(stage: str) -> None:
-    """Forget the next secret, which is the secret by now."""
+    """Delete the next secret, which is the current one by now."""
     boto3.client("ssm").delete_parameters(Names=[_next(stage)])
 
 
 def delete(stage: str) -> None:
-    """Delete both, where they are."""
+    """Delete both secrets if they exist."""
     boto3.client("ssm").delete_parameters(Names=[_name(stage), _next(stage)])
 
 
@@ -55,7 +55,7 @@ def _put_once(name: str) -> str:
             Name=name,
             Value=secrets.token_urlsafe(32),
             Type="SecureString",
-            Description="Latchkey: what CloudFront shows the API",
+            Description="Latchkey: the secret that CloudFront sends to the API",
             Overwrite=False,
         )
     return str(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])

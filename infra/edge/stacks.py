@@ -1,6 +1,6 @@
-"""A stack of the edge: created, brought up to date and deleted by CloudFormation.
+"""Create, update and delete an edge stack with CloudFormation.
 
-It holds nothing that can't be made anew, so one that isn't whole is deleted and created again.
+It holds no data, so an incomplete stack is deleted and created again.
 """
 
 from typing import Any
@@ -16,15 +16,15 @@ from infra.template import Template
 FUNCTION = "AWS::Lambda::Function"
 WHOLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 WAIT = {"Delay": 15, "MaxAttempts": 160}
-"""CloudFront takes minutes to tell all its locations, and longest to delete."""
+"""CloudFront takes minutes to propagate a change to all locations, and even longer to delete."""
 
 
 class CopiesLeft(DeployError):
-    """CloudFront hasn't deleted its copies of the edge function yet, so it can't be deleted either."""
+    """CloudFront still has replicas of the edge function, so the function can't be deleted yet."""
 
 
 class EdgeStack:
-    """One stack, in its own region. `say` is called with what is done, as it is done."""
+    """One stack, in its own region. `say` prints each step."""
 
     def __init__(self, name: str, region: str, say: Any) -> None:
         """Make no AWS call."""
@@ -32,15 +32,15 @@ class EdgeStack:
         self._client = boto3.client("cloudformation", region_name=region)
 
     def put(self, wanted: Template, parameters: dict[str, str]) -> None:
-        """Create it, or bring it up to date, and wait for it; raise DeployError with what to do when that fails."""
+        """Create or update the stack and wait; raise DeployError, with instructions, if it fails."""
         self.check()
         stack = self.described()
         status = stack["StackStatus"] if stack else ""
-        # What was chosen in AWS, as the rate of the web ACL, stays: an update takes the default otherwise.
+        # Keep parameters that were changed in AWS, such as a rate limit; an update without them restores the defaults.
         given = {each["ParameterKey"]: each["ParameterValue"] for each in (stack or {}).get("Parameters", [])}
         kept = sorted((given.keys() & wanted["Parameters"].keys()) - parameters.keys())
         if status in ONLY_DELETABLE:
-            self._say(f"Clearing away the stack {self.name}, which is not whole ({status}) …")
+            self._say(f"Deleting the stack {self.name}, which is not whole ({status}) …")
             self.delete()
             stack = None
         request: dict[str, Any] = {
@@ -60,29 +60,29 @@ class EdgeStack:
             self._wait("stack_update_complete", "brought up to date")
 
     def check(self) -> None:
-        """Raise DeployError, with what to do, for a state in which it can be neither updated nor made anew."""
+        """Raise DeployError, with instructions, if the stack can be neither updated nor recreated in its state."""
         states.check(self.name, self._status(), self.region)
 
     def remedy(self, status: str, again: str) -> str:
-        """Return what to do about a state in which it failed or is being changed, the last of it `again`; else ""."""
+        """Return instructions, which end with `again`, if the stack failed or is being updated; "" otherwise."""
         if status in ONLY_DELETABLE:
             return f"The stack {self.name} is not whole ({status}). To have it deleted and made anew: {again}."
         return states.remedy(self.name, status, again, self.region)
 
     def planned(self) -> str:
-        """Return what `put` would do."""
+        """Describe the change that `put` would make."""
         status = self._status()
         if status in ONLY_DELETABLE:
             return f"{self.name}, in {self.region}, is not whole ({status}) and would be deleted and created anew"
         return f"{self.name}, in {self.region}, would be {'brought up to date' if status else 'created'}"
 
     def _status(self) -> str:
-        """Return the state that it is in; "" where it isn't there."""
+        """Return the stack's status; "" if it doesn't exist."""
         stack = self.described()
         return str(stack["StackStatus"]) if stack else ""
 
     def delete(self) -> None:
-        """Delete it, if it is there. Raises CopiesLeft while the edge function can't be deleted yet."""
+        """Delete the stack if it exists. Raises CopiesLeft while the edge function can't be deleted."""
         if self.described() is None:
             return
         self._client.delete_stack(StackName=self.name)
@@ -99,20 +99,20 @@ class EdgeStack:
             raise
 
     def described(self) -> dict[str, Any] | None:
-        """Return it as CloudFormation describes it; None where there is none."""
+        """Return CloudFormation's description of the stack; None if it doesn't exist."""
         return described(self._client, self.name)
 
     def has(self, kind: str) -> bool:
-        """Return whether it has made a resource of a type, and not deleted it since."""
+        """Return whether the stack has a resource of this type."""
         made = (each for each in resources(self._client, self.name) if each["ResourceType"] == kind)
         return any(each.get("PhysicalResourceId") and each["ResourceStatus"] != "DELETE_COMPLETE" for each in made)
 
     def output(self, name: str) -> str:
-        """Return what it says of itself; "" where it isn't there."""
+        """Return an output of the stack; "" if the stack doesn't exist."""
         return output(self.described(), name)
 
     def parameters(self) -> dict[str, str]:
-        """Return what it was given; nothing where it isn't there, and no secret's value."""
+        """Return the stack's parameters, secrets masked; empty if it doesn't exist."""
         given = (self.described() or {}).get("Parameters", [])
         return {each["ParameterKey"]: each["ParameterValue"] for each in given}
 

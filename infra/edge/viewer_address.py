@@ -1,4 +1,4 @@
-"""The header in which our CloudFront names the client address, in the configuration of a stage."""
+"""The header with the client address that our CloudFront sets, in the configuration of a stage."""
 
 from contextlib import suppress
 from typing import Any
@@ -12,19 +12,19 @@ SETTING = "LATCHKEY_CLIENT_IP_HEADER"
 
 
 def is_believed(stage: str) -> bool:
-    """Return whether any function of a stage is set to take the client address from the header."""
+    """Return whether any function of a stage is configured to read the client address from the header."""
     whole = configuration.of_stage(stage)
     return HEADER in [str(variables.get(SETTING, "")).lower() for variables in _variables(whole, stage)]
 
 
 def distrust(whole: dict[str, Any], stage: str) -> None:
-    """Take the header out of a configuration, for as long as anybody could send it."""
+    """Remove the header from a configuration while any caller could send it."""
     for variables in _variables(whole, stage):
         variables.pop(SETTING, None)
 
 
 def withdraw(stage: str) -> None:
-    """Take the header out of the functions that run, so that the API may be open to everybody afterwards."""
+    """Remove the header from the deployed functions, so that the API can be opened to all callers afterwards."""
     functions = boto3.client("lambda")
     for function in deployed.FUNCTIONS:
         name = deployed.function_name(stage, function)
@@ -37,7 +37,7 @@ def withdraw(stage: str) -> None:
 
 
 def _variables(whole: dict[str, Any], stage: str) -> list[dict[str, Any]]:
-    """Return the variables of every function, as they are configured at each level."""
+    """Return the environment variables of each level of the configuration."""
     chosen = whole["stages"][stage]
     levels = (whole, chosen, *chosen.get("lambda_functions", {}).values())
     return [each.get("environment_variables", {}) for each in levels]

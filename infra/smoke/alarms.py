@@ -1,4 +1,4 @@
-"""Check that alarms are delivered: each has the topic, CloudWatch may publish to it, a subscription is confirmed."""
+"""Check that alarms are delivered: each publishes to the topic, and CloudWatch may; a subscription is confirmed."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from infra.smoke import rights
 from infra.smoke.run import Run
 
 ALARMS, KEY, SUBSCRIBED = (
-    "every alarm tells a topic",
+    "every alarm publishes to a topic",
     "CloudWatch may publish to the topic",
-    "somebody is told of alarms",
+    "an address receives the alarms",
 )
 AWS_OWN_KEY = "alias/aws/sns"
 """The AWS managed key: its policy can't be changed, and doesn't allow CloudWatch."""
@@ -60,8 +60,8 @@ def _judge_key(run: Run, key: str) -> None:
 def _judge_subscriptions(run: Run, subscriptions: list[dict[str, Any]]) -> None:
     pending = sum(each["SubscriptionArn"] == PENDING for each in subscriptions)
     if not subscriptions:
-        run.outcomes.seen(SUBSCRIBED, "nobody is: make deploy STAGE=… ALARM_EMAIL=… subscribes an address")
+        run.outcomes.seen(SUBSCRIBED, "none is subscribed: make deploy STAGE=… ALARM_EMAIL=… subscribes one")
     elif pending == len(subscriptions):
-        run.outcomes.differs(SUBSCRIBED, expected="a confirmed subscription", got=f"{pending} that nobody confirmed")
+        run.outcomes.differs(SUBSCRIBED, expected="a confirmed subscription", got=f"{pending} unconfirmed")
     else:
         run.outcomes.ok(SUBSCRIBED, f"{len(subscriptions) - pending} confirmed, {pending} not")

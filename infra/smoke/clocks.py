@@ -39,7 +39,7 @@ def check(run: Run, account: Account) -> None:
 
 
 def outside(moment_s: float, sent_s: float, came_s: float) -> float:
-    """Return how far a moment is before the start or after the end of a request, 0 in between."""
+    """Return the seconds between a time and a request: 0 if it is between the request's start and its end."""
     return moment_s - min(max(moment_s, sent_s), came_s)
 
 
@@ -52,7 +52,7 @@ def judge(run: Run, apart_s: dict[str, float]) -> None:
 
 
 def seconds(date: str) -> float:
-    """Return the moment of a Date header."""
+    """Return a Date header as Unix time, in seconds."""
     return email.utils.parsedate_to_datetime(date).timestamp()
 
 

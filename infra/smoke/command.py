@@ -1,7 +1,7 @@
-"""`make smoke`: the public contract and what lies behind it, against a deployed stage or `make run`, from outside.
+"""`make smoke`: check the public contract, the log, the alarms and more of a deployed stage or of `make run`.
 
-It prints a line a check, cleans up after itself, writes a report without secrets, and exits with 1 where anything
-differs from what the code and the local stand-in say.
+It prints one line per check, cleans up, and writes a report without secrets. It exits with 1 if a result differs from
+what the code and the local gateway lead one to expect.
 """
 
 import os
@@ -52,7 +52,7 @@ NOT_MADE = f"{ACCOUNT} couldn't be made, for the reason above"
 
 
 def main() -> int:
-    """Run every check that the target allows; return 1 when something differs or nothing could be reached."""
+    """Run all checks that the target allows; return 1 if a result differs or the target can't be reached."""
     signal.signal(signal.SIGTERM, _interrupt)
     given = target.environment()
     redaction = Redaction()
@@ -65,14 +65,14 @@ def main() -> int:
     except (*aws_errors.REFUSED, *NO_TARGET) as error:
         print(aws_errors.in_words(error), file=sys.stderr)
         return 1
-    except (*UNREACHABLE, ValueError) as error:  # a name that can't be one is a ValueError
+    except (*UNREACHABLE, ValueError) as error:  # ValueError: the host name is invalid
         print(f"Nothing answers there: {error}", file=sys.stderr)
         return 1
     return smoke(Run(chosen, outcomes.Outcomes(redaction, _say)), report.FILE)
 
 
 def smoke(run: Run, file: Path) -> int:
-    """Make every check, write the report, and return the status to exit with."""
+    """Run all checks, write the report, and return the exit status."""
     began_s = time.monotonic()
     status = 0
     try:
@@ -141,7 +141,7 @@ def _check_account(run: Run, account: throwaway.Account) -> None:
 
 
 def _say(line: str) -> None:
-    """Print a line; where nobody reads any more, as behind `| head`, the run and its clean-up go on."""
+    """Print a line, or discard it if the output was closed, as by `| head`, so that the run still cleans up."""
     try:
         print(line, flush=True)
     except BrokenPipeError:

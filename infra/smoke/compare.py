@@ -1,4 +1,4 @@
-"""Differences between a response and the local gateway's: status, body to the byte, headers that we set."""
+"""Compare a response with the local gateway's: the status, the exact body, and the headers that we set."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,6 +1,6 @@
-"""The public contract without an account: each response is compared with the local gateway's to the same request.
+"""Compare the responses to requests without an account with those of the local gateway, for the same requests.
 
-These are gateway responses, and the authorizer's denials.
+They come from API Gateway itself, from public pages, and from denials of the authorizer.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Responses to requests with a credential, to the byte, and each 401 and 403 that needs a key of its own."""
+"""Compare the responses to requests with a credential byte by byte, and each 401 and 403 that needs its own key."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ def check(run: Run, account: Account) -> None:
     run.judge(f"HEAD {ME} as GET, without a body", lambda: contract.of_head(run, ME, account.key))
     _odd_methods(run, account)
     run.judge("403 insufficient_scope, with its step-up challenge", lambda: _of_scope(run, account))
-    run.judge("401 token_expired, of a key that was rotated out", lambda: _of_rotated_out(run, account))
+    run.judge("401 token_expired, of a key that was rotated out", lambda: _of_rotated(run, account))
     run.judge("401 invalid_api_key, of a revoked key that nobody used", lambda: _of_revoked(run, account))
 
 
@@ -110,7 +110,7 @@ def _of_scope(run: Run, account: Account) -> list[str]:
     return compare.differences(expected, run.call("PATCH", ME, reader, body={"name": "Smoke"}))
 
 
-def _of_rotated_out(run: Run, account: Account) -> list[str]:
+def _of_rotated(run: Run, account: Account) -> list[str]:
     made = account.make_key()
     successor = run.call("POST", f"/v1/keys/{made['id']}/rotate", account.key, body={"grace_s": 0})
     run.hide(json.loads(successor.body).get("secret", ""))

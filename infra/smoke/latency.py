@@ -1,6 +1,6 @@
-"""Response times from this machine: warm and, with COLD=1, cold, by percentile.
+"""Measure response times from this machine, by percentile: warm and, with COLD=1, cold.
 
-A change of the function's environment forces a cold start, and is reverted: so it modifies the deployment.
+To force cold starts, it changes the function's environment and restores it at the end, so it modifies the deployment.
 """
 
 import time
@@ -25,7 +25,7 @@ COLD_CHECK = "cold latency"
 
 
 def check(run: Run, account: Account) -> None:
-    """Measure and record; no value is an error."""
+    """Measure and record the times; no time is an error."""
     run.outcomes.seen("warm latency, a request after the other", by_percentile(_warm(run, account.key)))
     measure_cold(run, account.key)
 
@@ -60,7 +60,7 @@ def _warm(run: Run, key: str) -> list[float]:
             time.sleep(PACE_S)
     finally:
         connection.close()
-    return took_ms[1:]  # the first opened the connection
+    return took_ms[1:]  # the first request opened the connection
 
 
 def _cold(run: Run, key: str) -> list[float]:
@@ -95,7 +95,7 @@ def renewed(function: str) -> Iterator[Any]:
 
 
 def _put_back(put: Callable[[], None]) -> None:
-    """Restore the environment. A right that is missing here was missing for the change, too: nothing was changed."""
+    """Restore the environment. A missing permission is ignored: it prevented the change as well."""
     try:
         put()
     except (ClientError, BotoCoreError) as error:

@@ -21,7 +21,7 @@ def send_traced(run: Run, account: Account) -> None:
 
 
 def check(run: Run) -> None:
-    """Poll for the lines and the trace until they arrive or the time is over."""
+    """Poll for the lines and the trace until they arrive or the timeout is over."""
     until_s = time.monotonic() + run.arrives_within_s
     if run.request_ids:
         with rights.asked(run.outcomes, LOG):

@@ -17,7 +17,7 @@ def check(run: Run) -> None:
     elif run.target.stage == target.LOCAL:
         run.outcomes.left_out(CHECK, "a local run sends none: it keeps it in .local/mail")
     elif not sender:
-        run.outcomes.seen(CHECK, "no sender is set: no mail leaves, and nobody has to confirm an address")
+        run.outcomes.seen(CHECK, "no sender is set: no email is sent, and addresses need no confirmation")
     else:
         import boto3
 

@@ -1,4 +1,4 @@
-"""An application and its code flow with PKCE: exchange, use, refresh with rotation, revocation at the next request."""
+"""Test an OAuth client and its code flow with PKCE: token exchange and use, refresh token rotation, revocation."""
 
 import json
 import secrets

@@ -1,4 +1,4 @@
-"""A revoked key is rejected at the next request, although API Gateway has cached the authorizer's policy."""
+"""Check that a revoked key is rejected at the next request, although API Gateway caches the authorizer's policy."""
 
 from chalicelib.core import errors
 from chalicelib.credentials import scopes

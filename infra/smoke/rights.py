@@ -1,4 +1,4 @@
-"""Calls to AWS about a stage: without the permission, the check is skipped and names the missing action."""
+"""Handle errors of AWS calls: a missing permission skips the check, and the result names the IAM action."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _RIGHT = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
 
 @contextmanager
 def asked(outcomes: Outcomes, check: str) -> Iterator[None]:
-    """Record errors of AWS in a `with` block."""
+    """Record AWS errors that a `with` block raises."""
     try:
         yield
     except BotoCoreError as error:

@@ -28,7 +28,7 @@ UNANSWERED_MAX = 3
 
 @dataclass
 class Run:
-    """The context of every check."""
+    """The context of all checks."""
 
     target: Target
     outcomes: Outcomes

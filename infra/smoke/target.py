@@ -1,8 +1,8 @@
-"""What is smoked: a URL, and the rights that go with it. Where it is, and how it is set, is asked of AWS by its stage.
+"""The target of a smoke run: a URL, and the run's access to it. For a stage, both are looked up in AWS.
 
-- `STAGE=dev`: the deployed stage, its tables, and AWS. With `URL=` beside it, through that address.
-- `STAGE=local`, which is what nothing given means: `make run` and its database.
-- `URL=` alone: what anybody sees; with `ADMIN_KEY=` also what needs an account, which that key makes.
+- `STAGE=dev`: the deployed stage, its tables, and AWS. With `URL=`, requests go to that URL.
+- `STAGE=local`, the default: `make run` and its database.
+- `URL=` alone: checks without an account; with `ADMIN_KEY=`, the administrator's key creates one.
 """
 
 import os
@@ -30,18 +30,18 @@ _NOT_LATCHKEY = (
 
 
 class NoTarget(Exception):
-    """There is nothing to smoke; the message says what to give."""
+    """No target was given or found; the message says which variables to set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One deployment, and the access that this run has to it."""
+    """One deployment, and this run's access to it."""
 
     url: str
     stage: str = ""
-    """Whose tables these are; "" when only the address is known."""
+    """The stage whose tables are used; "" if only the URL is known."""
     settings: Settings = field(default_factory=Settings)
-    """How it is set, as far as that is known."""
+    """The settings of the deployment, as far as they are known."""
     admin_key: str = field(default="", repr=False)
     receiver: str = ""
     is_cold_wanted: bool = False
@@ -58,8 +58,8 @@ class Target:
 
 
 def chosen(given: Mapping[str, str]) -> Target:
-    """Return what the variables name. Raises Mistake, NoTarget, SettingError, or what botocore or a connection does."""
-    checkout.check_local()  # the report goes there, whatever is smoked
+    """Return the selected target. Raises Mistake, NoTarget, SettingError, or an AWS or connection error."""
+    checkout.check_local()  # the report is written into this checkout
     stage = inputs.stage("smoke", given.get("STAGE", "").strip() or LOCAL, known=(*DEPLOYED, LOCAL))
     url = inputs.given("URL", given.get("URL", "")).rstrip("/")
     more = {
@@ -72,7 +72,7 @@ def chosen(given: Mapping[str, str]) -> Target:
         made = of_stage(stage)
         return Target(url or made.public_url or _deployed_url(stage), stage, made, **more)  # type: ignore[arg-type]
     if url:
-        return Target(url, "", seen_from_outside(url), **more)  # type: ignore[arg-type]  # as above: a word for each field
+        return Target(url, "", seen_from_outside(url), **more)  # type: ignore[arg-type]  # its keys are fields
     running = engine.running()
     if running is None:
         raise NoTarget(NOTHING_RUNS)
@@ -80,7 +80,7 @@ def chosen(given: Mapping[str, str]) -> Target:
 
 
 def of_stage(stage: str) -> Settings:
-    """Return the settings of a deployed stage, as its function has them. Raises NoTarget where there is none."""
+    """Return the settings of a deployed stage, from its function. Raises NoTarget if it isn't deployed."""
     variables = deployed.variables(stage)
     if variables is None:
         raise _nothing_deployed(stage)
@@ -116,5 +116,5 @@ def _nothing_deployed(stage: str) -> NoTarget:
 
 
 def environment() -> Mapping[str, str]:
-    """Return what make hands over: secrets come by the environment, never on a command line."""
+    """Return the environment variables that make sets: secrets are never on a command line."""
     return os.environ

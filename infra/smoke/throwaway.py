@@ -1,7 +1,7 @@
-"""The account of a run: created at its start and deleted at its end, also after errors.
+"""Create the account of a run at its start, and delete it at its end, even after errors.
 
-With the stage's tables it is created by the code of `make account`; with an administrator's key by
-POST /v1/users, whose link sets its password. The console's form deletes it, with its keys and applications.
+With access to the stage's tables, the code of `make account` creates it; with an administrator's key, POST /v1/users
+does, and returns a link that sets its password. The console's form deletes it with its keys and OAuth clients.
 """
 
 import secrets
@@ -27,7 +27,7 @@ TRIES = 3
 
 
 class Unconfirmed(Exception):
-    """Emails are on, and an account that an administrator created must confirm its address before it has keys."""
+    """An unverified account can't have keys: emails are on, and an administrator created it."""
 
 
 @dataclass
@@ -111,7 +111,7 @@ def _end(made: Account) -> None:
         return
     try:
         why = _deleted(made)
-    except Exception as error:  # whatever the error, the account must be suspended
+    except Exception as error:  # the account must be suspended after any error
         why = as_line(error)
     if not why:
         made.run.outcomes.ok(CLEANUP, "the account is deleted, with its keys, application and webhooks")
@@ -124,7 +124,7 @@ def _deleted(made: Account) -> str:
     """Submit the form that deletes the account; return why it isn't deleted, "" when it is."""
     form, browser = "/settings/account/delete", made.browser
     page = browser.open("/settings/account")
-    if page.form(form) is None:  # there is no session yet, or no longer
+    if page.form(form) is None:  # the user isn't logged in yet, or no longer
         browser.log_in(made.email, made.password)
         page = browser.open("/settings/account")
     status = browser.send(page, form, password=made.password).answer.status
@@ -160,7 +160,7 @@ def _suspended(made: Account) -> str:
     """Suspend the account; return the result as part of a line."""
     try:
         _suspend(made)
-    except Exception as error:  # the run ends here, and reports the remaining account
+    except Exception as error:  # the run ends here and reports the remaining account
         return f"not even suspended: {as_line(error)}"
     return "suspended"
 

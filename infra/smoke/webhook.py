@@ -1,4 +1,4 @@
-"""A webhook to the given receiver: a test message sent synchronously, and a real event through the stream."""
+"""Test a webhook to the given receiver: a test message, sent synchronously, and an event from the stream."""
 
 import time
 from typing import Any
@@ -28,7 +28,7 @@ def check(run: Run, account: Account) -> None:
 
 
 def _delivered(run: Run, account: Account, path: str) -> dict[str, Any]:
-    """Return the delivery of the key.created event, when it is settled or after a timeout."""
+    """Return the delivery of the key.created event once it is settled, or after a timeout."""
     give_up_s = time.monotonic() + WITHIN_S
     found: dict[str, Any] = {"state": "not even begun", "attempts": []}
     while time.monotonic() < give_up_s:
