@@ -35,6 +35,7 @@ def of_stage(stage: str) -> Configuration:
     _check(
         whole, "app_name", Takes(f'"{APP}", since the commands find a stage in AWS by it', lambda given: given == APP)
     )
+    _check(whole, "version", Takes('"2.0"', lambda given: given == "2.0"))
     _check(whole, "stages", OBJECT, is_needed=True)
     _check(whole["stages"], stage, OBJECT, "stages.", is_needed=True)
     chosen = whole["stages"][stage]
@@ -54,6 +55,8 @@ def of_stage(stage: str) -> Configuration:
             _refuse_unknown(level[DOMAIN], f"{place}{DOMAIN}.", set(OF_DOMAIN))
             for key, takes in OF_DOMAIN.items():
                 _check(level[DOMAIN], key, takes, f"{place}{DOMAIN}.", is_needed=key in NEEDED_OF_DOMAIN)
+    if (whole | chosen).get("api_gateway_endpoint_type") == "PRIVATE" and not (whole | chosen).keys() & OF_PRIVATE:
+        raise DeployError(f"{FILE}: a PRIVATE endpoint needs {' or '.join(OF_PRIVATE)}, which say who may call it.")
     for key in ("manage_iam_role", "iam_role_arn"):  # otherwise Chalice creates its own roles, or fails to plan
         _check(whole | chosen, key, OF_LEVEL[key], is_needed=True)
     return whole
@@ -143,6 +146,11 @@ def _refuse_unknown(level: Configuration, place: str, known: set[str]) -> None:
         raise DeployError(f"{FILE}: nothing reads {place}{unknown[0]}.{meant} Rename or remove it.")
 
 
+def _are_vpces(given: Any) -> bool:
+    ids = given if isinstance(given, list) else [given]
+    return bool(ids) and all(isinstance(each, str) and each.startswith("vpce-") for each in ids)
+
+
 def _number(least: int, most: int) -> Takes:
     return Takes(
         f"a number from {least:,} to {most:,}, without quotes",
@@ -200,6 +208,10 @@ OF_LEVEL = OF_FUNCTION | {
         "the name of a file beside it", lambda given: isinstance(given, str) and FILE.with_name(given).is_file()
     ),
     "minimum_compression_size": _number(0, 10_485_760),
+    "automatic_layer": _only_false("the package is checked and uploaded whole"),
+    "api_gateway_endpoint_vpce": Takes(
+        'the id of a VPC endpoint, like "vpce-0123456789abcdef0", or a list of them', lambda given: _are_vpces(given)
+    ),
     DOMAIN: Takes(
         "an object with domain_name and certificate_arn", lambda given: given is None or isinstance(given, dict)
     ),
@@ -208,12 +220,11 @@ OF_CHALICES_FUNCTION = ("xray",)
 """Keys of a function that Chalice reads and that aren't validated here."""
 OF_CHALICE = (
     *OF_CHALICES_FUNCTION,
-    "api_gateway_endpoint_vpce",
-    "automatic_layer",
     "websocket_api_custom_domain",
 )
 """Keys of a stage, or of all stages, that Chalice reads and that aren't validated here."""
 OF_WHOLE = ("app_name", "stages", "version")
+OF_PRIVATE = ("api_gateway_endpoint_vpce", "api_gateway_policy_file")
 OF_DOMAIN = {
     "domain_name": _text(
         'a name like "api.example.com"', r"(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z0-9]"

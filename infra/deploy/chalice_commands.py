@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import click
 from chalice.cli import cli as chalices
 from chalice.deploy.deployer import ChaliceDeploymentError
+from chalice.deploy.packager import NoSuchPackageError
 
 from infra import aws_errors, chalice_cli, deployed
 from infra.failed import DeployError
@@ -22,7 +23,7 @@ UNTOUCHED = {
 """The state after a failure, by Chalice command."""
 
 
-FORESEEN = (ChaliceDeploymentError, LookupError, DeployError)
+FORESEEN = (ChaliceDeploymentError, NoSuchPackageError, LookupError, DeployError)
 """Expected errors of Chalice's commands, whose messages are printed without a traceback."""
 
 
@@ -62,3 +63,19 @@ def environment(**variables: str) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def without_shell_settings() -> Iterator[None]:
+    """Hide the shell's LATCHKEY_ variables: a deployed stage has its settings in .chalice/config.json alone.
+
+    Otherwise the gateway's responses would be made with settings that the functions don't have.
+    """
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith("LATCHKEY_")]:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -9,6 +9,7 @@ from typing import Any
 
 from infra import aws_errors, aws_settings, checkout, configuration
 from infra.deploy import deploy, destroy, options, package, status
+from infra.deploy.chalice_commands import without_shell_settings
 from infra.failed import DeployError, Mistake
 
 INTERRUPTED = 130
@@ -72,4 +73,5 @@ def _run(words: list[str] | None) -> None:
     configuration.of_stage(stage)
     checkout.check(given.command, stage)
     aws_settings.check()
-    commands[given.command]()
+    with without_shell_settings():
+        commands[given.command]()

@@ -163,9 +163,9 @@ def test_role_that_was_made_anew_is_given_again_whatever_its_function_was_told_s
     account.cloud.client("lambda").update_function_configuration(FunctionName="latchkey-dev", Description="changed")
     assert account.cloud.undecryptable() == ["latchkey-dev"]
     said = account.checkout.succeeds("deploy", "dev")
-    assert "The role of latchkey-dev was made anew" in said
+    assert "The role of latchkey-dev was recreated" in said
     assert account.cloud.undecryptable() == []
-    assert "was made anew" not in account.checkout.succeeds("deploy", "dev")
+    assert "was recreated" not in account.checkout.succeeds("deploy", "dev")
 
 
 def test_api_is_deleted_however_often_the_gateway_asks_to_wait(

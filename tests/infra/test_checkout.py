@@ -161,7 +161,7 @@ def test_folder_that_cannot_be_written_into_is_said_before_anything_is_packaged(
     prepare(here)
     assert run("package", f"--out={out}", "--edge") == 1
     printed = capsys.readouterr()
-    assert printed.err.startswith("OUT takes a folder to write into, and '")
+    assert printed.err.startswith("OUT takes a folder to write into; '")
     assert said in printed.err.replace("'", "")
     assert (printed.out, printed.err.count("\n")) == ("", 1)
 

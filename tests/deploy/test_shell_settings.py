@@ -1,0 +1,44 @@
+"""A deployment takes its settings from .chalice/config.json alone."""
+
+import os
+from pathlib import Path
+
+import pytest
+from chalice.awsclient import TypedAWSClient
+
+from infra.deploy.chalice_commands import without_shell_settings
+from tests.deploy.checkout import copied
+from tests.deploy.cloud import serving
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell with settings of a local run: one that no stage has, and one that nothing reads."""
+    monkeypatch.setenv("LATCHKEY_ALLOWED_ORIGIN", "https://shell.example")
+    monkeypatch.setenv("LATCHKEY_NO_SUCH_SETTING", "1")
+
+
+@pytest.mark.usefixtures("shell")
+def test_settings_of_the_shell_are_hidden_for_a_command() -> None:
+    """They are there again afterwards."""
+    with without_shell_settings():
+        assert [name for name in os.environ if name.startswith("LATCHKEY_")] == []
+    assert os.environ["LATCHKEY_ALLOWED_ORIGIN"] == "https://shell.example"
+
+
+@pytest.mark.usefixtures("shell")
+def test_deployment_ignores_the_settings_of_the_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither an unknown one stops it, nor does the API's document contain another one."""
+    monkeypatch.setattr(TypedAWSClient.__init__, "__defaults__", (lambda _: None,))
+    documents: list[str] = []
+    import_api = TypedAWSClient.import_rest_api
+
+    def record(self: TypedAWSClient, **arguments: object) -> object:
+        documents.append(str(arguments))
+        return import_api(self, **arguments)
+
+    monkeypatch.setattr(TypedAWSClient, "import_rest_api", record)
+    with serving() as cloud:
+        copied(tmp_path, is_light=True, **cloud.environment).succeeds("deploy", "dev")
+    assert "Access-Control-Allow-Origin" in documents[0]
+    assert "shell.example" not in documents[0]
