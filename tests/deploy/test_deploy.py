@@ -92,7 +92,7 @@ def test_document_has_every_route_of_the_app(deployment: Deployment) -> None:
     paths = deployment.cloud.documents[0]["paths"]
     assert set(paths) == {*app.routes, "/{proxy+}"}
     for path, entries in app.routes.items():
-        # Chalice adds OPTIONS for cross-origin routes; the gateway itself answers what else a page is asked with.
+        # Chalice adds OPTIONS for CORS routes; API Gateway answers other methods of a page.
         told = {method.upper() for method in paths[path]}
         assert set(entries) <= told, path
         assert told - set(entries) <= {"OPTIONS", gateway.ANY_METHOD.upper()}, path
@@ -211,7 +211,7 @@ def test_status_shows_service_data_tables_and_alarms(deployment: Deployment) -> 
     assert said[1].startswith(f"service   https://{api}.execute-api.us-east-1.amazonaws.com/api/")
     assert said[2].startswith("data      latchkey-dev-data: ")
     assert said[-1].startswith("alarms to ")
-    # One item of the tickets' table notes what was chosen for the stage.
+    # One item of the tickets table stores the options of the stage.
     assert {line for line in said if line.startswith("table ")} == {
         f"table     {name}: ACTIVE, about {int(name == 'latchkey-dev-tickets')} items" for name in data.tables("dev")
     }

@@ -150,7 +150,7 @@ def test_deleted_resources_are_named_and_recreated(deployment: Deployment) -> No
         each.by_hand(cloud)
     assert drifted(deployment) == sorted(f"gone      {name}; the next deployment makes it again" for name in names)
     rehearsed = deployment.checkout.succeeds("deploy", "dev", "--dry-run").splitlines()
-    for name in names:  # those of the data stack are among its changes
+    for name in names:  # resources of the data stack are listed among its changes
         said = f", which somebody deleted: {name}", f"  {name} was deleted, and would be made again"
         assert sum(line.endswith(said) for line in rehearsed) == 1
     assert "  nothing changes" not in rehearsed

@@ -19,7 +19,7 @@ from tests.deploy.edge import CERTIFICATE, DOMAIN, headers
 pytestmark = pytest.mark.xdist_group("edge")
 API = {"rest_api_id": "abc123", "rest_api_url": "https://abc123.execute-api.us-east-1.amazonaws.com/api/"}
 CALLS = 4
-"""The secret, CloudFront's stack, and the one that closes the API: what `put` changes, and one more."""
+"""The calls of `put` (secret, CloudFront's stack, the stack that closes the API), and one more."""
 EU = "eu-central-1"
 
 

@@ -175,7 +175,7 @@ def test_exhausted_quota_is_rejected_despite_the_cached_policy(emulated: Emulate
     """An exhausted quota is rejected while API Gateway still caches the policy."""
     key = key_of(account)
     assert emulated.call("GET", "/v1/users/me", key.secret).status_code == 200
-    for at_ms in (clock.now_ms(), clock.now_ms() + HOUR_MS):  # whatever hour it is when the request comes
+    for at_ms in (clock.now_ms(), clock.now_ms() + HOUR_MS):  # the hour may change before the request
         window = counter_items.window_at(account.id, tiers.FREE, at_ms)
         dynamodb.call(
             "UpdateItem",
@@ -269,7 +269,7 @@ def test_wrong_password_is_rejected(emulated: Emulated, account: Account) -> Non
 
 def test_code_flow_of_a_real_client(emulated: Emulated, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """requests-oauthlib completes the authorization code flow and a refresh; a revoked token is rejected at once."""
-    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # what its documentation names for a server on loopback
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # as oauthlib documents for a server on loopback
     server = emulated.call("GET", "/.well-known/oauth-authorization-server").json()
     assert server["issuer"] == emulated.url
     asked = {

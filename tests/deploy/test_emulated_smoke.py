@@ -56,16 +56,16 @@ SHORTCOMINGS: dict[str, tuple[str, set[str]]] = {
     logs.LOG: (OWN_REQUEST_ID, {f"expected it, got {logs.OTHER_ID}"}),
     logs.TRACE: (NO_XRAY, {"expected an answer of AWS, got BatchGetTraces: 400"}),
 }
-"""Each check that differs: the emulator's shortcoming, and what of the answer differs."""
+"""Each check that differs: the emulator's shortcoming, and the parts of the response that differ."""
 
 LEFT_OUT = {
     "webhooks": "RECEIVER= names none: a URL at which messages are answered 2xx",
     logs.ACCESS_LOG: "the gateway writes none (docs/deploying.md says what role it needs)",
 }
-"""Each check that can't be made there, and why: the emulator drops the stage's access log settings."""
+"""Each skipped check and the reason: the emulator drops the stage's access log settings."""
 
 FAST_ENOUGH = re.compile(r"volley \d of \d+ at once admits no more than the burst|429, body and headers")
-"""Checks that are left out where the machine is too slow for a burst, and hold otherwise."""
+"""Checks that are skipped if the machine is too slow for a burst, and pass otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ LATER = {
     "too many calls to CloudFormation": ("DescribeStacks", ("Throttling", "Rate exceeded")),
     "too many calls to IAM's and API Gateway's": ("PATCH /restapis", ("TooManyRequestsException", "Rate exceeded")),
 }
-"""What passes by itself: the call that is refused twice, and with what."""
+"""Transient errors: the call that fails twice, and its error."""
 
 
 @dataclass(frozen=True)

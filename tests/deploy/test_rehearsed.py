@@ -26,7 +26,7 @@ UNKNOWN_TO_MOTO = {
     ("service-quotas", "RequestServiceQuotaIncrease"),
     ("sesv2", "PutAccountDetails"),
     ("sesv2", "GetAccount"),
-    ("iam", "AttachRolePolicy"),  # it has none of the policies that AWS manages
+    ("iam", "AttachRolePolicy"),  # moto has no AWS managed policies
 }
 
 
@@ -66,7 +66,7 @@ def owner() -> Iterator[Owner]:
     with serving() as cloud, pytest.MonkeyPatch.context() as environment:
         for name, value in cloud.environment.items():
             environment.setenv(name, value)
-        environment.setattr(moto_settings, "ACM_VALIDATION_WAIT", -1)  # by itself it takes a minute, as ACM may
+        environment.setattr(moto_settings, "ACM_VALIDATION_WAIT", -1)  # moto's default is a minute, like ACM's
         DataStack(STAGE, lambda _: None).put(template.composed())
         for end in deployed.FUNCTIONS.values():
             _make_function(cloud, f"latchkey-{STAGE}{end}")

@@ -19,7 +19,7 @@ from tests.deploy.checkout import Checkout, Done, copied
 from tests.deploy.cloud import Cloud, Failure, serving
 
 PARTS = 4
-"""The calls are shared out among so many tests, so that they run side by side."""
+"""The number of tests among which the calls are divided, so that they run in parallel."""
 
 
 @dataclass
@@ -30,9 +30,9 @@ class Rig:
     checkout: Checkout
     whole: object = None
     calls: tuple[int, ...] = ()
-    """The numbers of those that fail."""
+    """The numbers of the calls that fail."""
     ahead_s: int = 0
-    """How far the clock is ahead, more with each deployment."""
+    """The offset of the clock, which grows with each deployment."""
 
     def forget(self) -> None:
         """Delete Chalice's record, as in another checkout."""

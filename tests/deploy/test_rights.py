@@ -22,7 +22,7 @@ NAMES = {
     "TableName": "dynamodb::table/{}", "FunctionName": "lambda::function:{}", "StackName": "cloudformation::stack/{}/1",
     "Rule": "events::rule/{}", "RoleName": "iam::role/{}",
 }  # fmt: skip
-"""Of what a call names: its ARN, where service and kind stand."""
+"""The ARN of a resource, by the parameter that names it."""
 Call = tuple[str, str]
 
 
@@ -46,7 +46,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[Call]]:
         checkout.succeeds("deploy", "dev")
         checkout.succeeds("status", "dev")
         checkout.succeeds("deploy", "dev", "--dry-run")
-        with patch.context() as by_hand:  # what somebody else does is no call of a deployment's
+        with patch.context() as by_hand:  # manual changes aren't calls of a deployment
             by_hand.setattr(BaseClient, "_make_api_call", send)
             for each in SWITCHED_OFF.values():
                 each.by_hand(cloud)

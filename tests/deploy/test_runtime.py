@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.skipif(architecture_here() is None, reason="functions for Lambda run on Linux, x86-64 or arm64"),
 ]
 MEMORY_MB = {"Authorizer": 256}
-"""What dev gives a function, where it isn't 512."""
+"""The memory of functions in dev, if not 512."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Stage:
 @pytest.fixture(scope="module")
 def stage(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The unpacked package and a local DynamoDB, connected through a proxy that can drop the connection."""
-    pinned.python_programs("emulator")  # installed before a test has its output taken away
+    pinned.python_programs("emulator")  # installed before pytest captures a test's output
     task = tmp_path_factory.mktemp("task")
     zipfile.ZipFile(packaged_here / "deployment.zip").extractall(task)
     resources = yaml.safe_load((packaged_here / "sam.yaml").read_text())["Resources"]

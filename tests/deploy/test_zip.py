@@ -19,15 +19,15 @@ from tests.deploy.checkout import copied
 pytestmark = pytest.mark.xdist_group("deploy")
 ROOT = Path(__file__).parents[2]
 SIZE_MAX_BYTES = 12_000_000
-"""Lambda takes 50 MB; a cold start fetches and unpacks all of it."""
+"""Lambda accepts 50 MB, but a cold start downloads and unpacks all of it."""
 SHIPPED = {"app.py", "chalice", "chalicelib"}
-"""Of ours, and of Chalice's: its runtime alone."""
+"""Our code, and the runtime of Chalice."""
 DEPENDENCIES = {
     "argon2", "_argon2_cffi_bindings", "aws_lambda_powertools", "cffi", "cryptography", "dateutil", "idna",
     "jinja2", "jmespath", "markupsafe", "pycparser", "pynamodb", "six.py", "typing_extensions.py", "urllib3",
     "zxcvbn",
 }  # fmt: skip
-"""What requirements.txt brings. Another name is looked at before it is added here."""
+"""The dependencies in requirements.txt. Review another name before adding it here."""
 
 
 @pytest.fixture(scope="module")
