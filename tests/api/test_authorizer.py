@@ -42,7 +42,7 @@ def test_valid_key_is_allowed_on_every_route(latchkey: TestApp) -> None:
 RESERVED = {
     "claims", "error", "integrationLatency", "integrationStatus", "latency", "principalId", "requestId", "status",
 }  # fmt: skip
-"""Names that `$context.authorizer` has of API Gateway's own: what is put there under them is lost."""
+"""Names in `$context.authorizer` that API Gateway reserves: it drops the authorizer's values of these names."""
 
 
 def test_context_has_no_reserved_name(latchkey: TestApp) -> None:

@@ -19,7 +19,7 @@ from tests.support.stored_items import documented
 
 IP = "203.0.113.7"
 SAID = {"public": "no", "acted": "narrowed", "because": "gone", "on_anomaly": "narrow"}
-"""What is told in a field that only holds certain words."""
+"""Valid values of fields that are enums."""
 
 
 def told(latchkey: TestApp, secret: str, query: str = "") -> list[dict[str, Any]]:
@@ -241,7 +241,7 @@ def test_console_shows_every_field_of_every_type(latchkey: TestApp, kind: str) -
         return console.open("/settings/activity").rows[1][:2]
 
     whole = {name: SAID.get(name, f"the-{name}") for name in documented()[kind]}
-    # It is a key that leaked, or an access token.
+    # A leak is of a key or of an access token.
     for other in ("key", "token") if whole.keys() >= {"key", "token"} else ("",):
         told = {name: text for name, text in whole.items() if name != other}
         shown = [name for name in told if name not in ("session", "grant")]

@@ -31,7 +31,7 @@ from tests.support.malformed_input import MALFORMED, WRONG_TYPES
 
 KINDS = ("nothing", "no URL", "over-long", "over-long in bytes", "an id of many", "not ASCII", "nul")
 RUBBISH_HERE = {name: MALFORMED[name] for name in (*KINDS, "half a surrogate pair")}
-"""What a parser, a key or an encoding trips over; what only names or URLs are judged by is tried with them."""
+"""Values that parsers, keys or encodings may fail on; those specific to names or URLs are tested with them."""
 GOOD = {
     "name": "Ada",
     "email": "new@example.com",
@@ -49,10 +49,10 @@ GOOD = {
     "decision": "allow",
     "user_code": "BCDF-GHJK",
 }
-"""What else a form of the console has, so that the field beside is read; not a password, which takes long to hash."""
+"""Valid values of a form's other fields, so that the tested field is read; no password, which is slow to hash."""
 HASHING = ("/login", "/signup", "/password", "/verify", "/settings/account/email", "/settings/account/password")
 CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
-"""Which takes no time to verify."""
+"""A password hash that is fast to verify."""
 READS = ("GetItem", "BatchGetItem", "Query")
 
 
@@ -248,7 +248,7 @@ def test_malformed_parameter_is_no_5xx(sweep: Sweep, at: str) -> None:
     faults: list[str] = []
     for parameter in parameters_in(at):
         if parameter.route == "/login" and parameter.name != "email":
-            continue  # They are spoilt together (see `_in_form`): each request hashes a password.
+            continue  # Tested together (see `_in_form`), since each request hashes a password.
         for kind, value in RUBBISH_HERE.items():
             faults += check(sweep, parameter, kind, [value])
         faults += check(sweep, parameter, "twice", ["x", "y"]) if at != "path" else []
@@ -257,7 +257,7 @@ def test_malformed_parameter_is_no_5xx(sweep: Sweep, at: str) -> None:
         if parameter.route == "/settings/account/password":
             sweep.log_in()
     assert faults == []
-    # Nobody was logged out, revoked or deleted by what was sent, which would have kept the rest from being read.
+    # No request logged out, revoked or deleted the caller, which would have made the later ones meaningless.
     assert [sweep.call("GET", path).status for path in ("/settings/keys", "/v1/users/me")] == [200, 200]
 
 

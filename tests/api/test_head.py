@@ -19,7 +19,7 @@ from tests.support.harness import TestApp, error_of
 
 GOT = sorted(path for path, methods in of_latchkey().items() if "GET" in methods)
 DIFFERENT = {"x-amzn-requestid", "set-cookie", "content-length", "x-ratelimit-remaining", "ratelimit"}
-"""Headers that two requests for the same thing don't share: ids, new visits, and what is left after each."""
+"""Headers that differ between identical requests: ids, cookies, and remaining limits."""
 
 
 def headers_of(answer: object) -> dict[str, str]:

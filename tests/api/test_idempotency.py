@@ -88,7 +88,7 @@ def twice(latchkey: TestApp, secret: str, path: str, body: object) -> dict[str, 
         first = latchkey.call("POST", path, secret, json_body=body, headers=headers)
     assert first.status in (200, 201), first.body
     claims = path.endswith(("/test", "/resend"))
-    # One write more of the transaction, no call; a claim is one write before and one after.
+    # A record is one more write of the transaction, and no call; a claim is one write before and one after.
     assert watched.made.count(("PutItem", "latchkey-test-tickets")) == (2 if claims else 0)
     same(first, latchkey.call("POST", path, secret, json_body=body, headers=headers))
     made: dict[str, str] = first.json()

@@ -54,7 +54,7 @@ def assert_embedded(line: Line) -> None:
     for metric in directive["Metrics"]:
         assert metric["Unit"] in UNITS
         assert isinstance(line[metric["Name"]], int)
-    # Each further combination of names would be a metric more, paid by the month.
+    # Each additional dimension would be another metric, charged by the month.
     assert directive["Dimensions"] == [["stage"]]
     assert line["stage"]
 

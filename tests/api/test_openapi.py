@@ -34,9 +34,9 @@ from tests.support.harness import TestApp
 
 URL = "https://api.latchkey.test"
 WHOLE = document(app.routes, URL)
-"""With the routes that an operator has added: all of it must be valid."""
+"""The document with an operator's own routes, which must be valid as a whole."""
 OURS = document(of_latchkey(), URL)
-"""What is promised of every operation, and compared with lists, is promised of Latchkey's own."""
+"""The document of Latchkey's own routes, to which all other tests apply."""
 OPERATIONS = [
     (f"{method} {path}", operation)
     for path, operations in OURS["paths"].items()
@@ -123,7 +123,7 @@ def test_every_error_code_is_documented() -> None:
         for response in WHOLE["components"]["responses"].values()
         for code in response["content"]["application/json"]["examples"]
     }
-    # The gateway says 404 where the app itself would say 405, so no operation has it.
+    # API Gateway responds 404 before the app could respond 405, so no operation has it.
     assert codes() - shown == {"method_not_allowed"}
 
 

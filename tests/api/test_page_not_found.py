@@ -9,7 +9,7 @@ from tests.support.harness import TestApp
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Dest": "document"}
 JAVA = {"Accept": "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}
-"""What java.net.HttpURLConnection sends unless it is told otherwise."""
+"""The default of java.net.HttpURLConnection."""
 NOWHERE = ("/nothing", "/settings/nothing", "/admin/nothing", "/v1/nothing", "/static/nothing.css", "/a/b/c/d")
 
 
@@ -52,7 +52,7 @@ def test_api_error_is_a_page_when_a_browser_navigates(latchkey: TestApp) -> None
     """A browser that navigates to the API gets the error as a page."""
     secret = latchkey.key(latchkey.account(), "read").secret
     headers = {**BROWSER, "Authorization": f"Bearer {secret}"}
-    # Not what the reference documents for programs, so not held against it.
+    # Called without the conformance check, since the document describes JSON only.
     answer = latchkey.gateway.handle("GET", "/v1/keys", headers.items())
     assert (answer.status, answer.header("Content-Type")) == (403, "text/html; charset=utf-8")
 

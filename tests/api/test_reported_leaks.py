@@ -80,7 +80,7 @@ def test_signature_is_checked_before_the_body_is_read(latchkey: TestApp, tmp_pat
         headers = signer.headers(body)
         assert latchkey.call("POST", "/v1/leaks", body=body, headers=headers).status == 200
         assert latchkey.call("POST", "/v1/leaks", body=body + b" ", headers=headers).status == 400
-        # A sender that holds the other secret can't pass for GitHub.
+        # A sender with the other secret can't impersonate GitHub.
         mixed = by_partner(body) | {"Github-Public-Key-Signature": "AAAA", "Github-Public-Key-Identifier": "one"}
         assert latchkey.call("POST", "/v1/leaks", body=body, headers=mixed).status == 400
 

@@ -23,7 +23,7 @@ FIELDS: dict[str, Field] = {
 }
 BLANK_AND_CONTROL = "\t\n\r\x0b\x1c\x1f\x7f\x85\x9f \xa0\u1680\u2003\u200b\u2028\u3000\ufeff"
 UNSEEN_AND_TURNING = "\xad\u115f\u200d\u200f\u2060\u202a\u202e\u2066\u2069\u2800\ufe0f\U0001d173\U000e0020\U000e0100"
-# Half of a surrogate pair is no character, and a body that has one can't be sent: test_fields has it.
+# An unpaired surrogate can't be sent in a body; test_fields tests it.
 TEXTS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
     st.text(st.sampled_from("ab🔑é" + BLANK_AND_CONTROL), max_size=8),
@@ -47,7 +47,7 @@ VALUES = st.one_of(
 
 
 _BEYOND = re.compile(f"[{display_names.INVISIBLE_BEYOND}]")
-"""What no schema can rule out: see there."""
+"""Names that a schema can't exclude."""
 
 
 def takes(field: Field, value: Any) -> bool:

@@ -139,7 +139,7 @@ def test_token_is_valid_only_for_its_resource(latchkey: TestApp) -> None:
         for secret, named in ((for_shop, OTHER), (for_shop, None), (for_api, SHOP)):
             refused = _ask(latchkey, service, secret, **({"resource": named} if named else {}))
             assert (refused["valid"], refused["error"]) == (False, "invalid_api_key")
-        # What was remembered of one resource says nothing of another.
+        # The cache separates resources.
         assert _ask(latchkey, service, for_shop, resource=SHOP)["valid"] is True
         assert latchkey.call("GET", "/v1/limits", for_shop).status == 401
 

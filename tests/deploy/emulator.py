@@ -19,12 +19,12 @@ from chalicelib.core import settings
 from infra import engine, gateway, pinned
 
 ACCOUNT = "123456789012"
-"""Access key id and account at once: ministack takes the one for the other."""
+"""Both access key id and account, since ministack uses the key id as the account."""
 REGION = "us-east-1"
 STAGE = "dev"
 STARTS_WITHIN_S = 60
 TIMEOUT_S = 60
-"""For one call: a function may start cold on a busy machine."""
+"""The timeout of one call, which allows for a cold start on a busy machine."""
 _AWS = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "emulated", "AWS_DEFAULT_REGION": REGION}
 
 

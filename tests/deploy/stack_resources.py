@@ -40,20 +40,20 @@ class StackResources:
     region: str
     account: str
     dashboards: set[str] = field(default_factory=set)
-    """Their names, which all regions of the account share."""
+    """The names of dashboards, which are global."""
     stacks: dict[str, Stack] = field(default_factory=dict)
     changes: dict[tuple[str, str], Json] = field(default_factory=dict)
     fails_at: str = ""
-    """The logical id of a resource that can't be made, once."""
+    """The logical id of a resource whose creation fails once."""
     associated: dict[str, str] = field(default_factory=dict)
-    """By ARN of a stage of an API the web ACL that is before it."""
+    """The web ACL of a stage, by the stage's ARN."""
     unimportable: str = ""
-    """Why tables can't be taken into a stack; empty where they can."""
+    """The reason why tables can't be imported; empty if they can."""
     undeletable: set[str] = field(default_factory=set)
-    """Types of resources that can't be deleted, as an edge function while there are copies of it."""
+    """Resource types that can't be deleted, like an edge function that CloudFront still replicates."""
 
     done: list[tuple[str, str, str]] = field(default_factory=list)
-    """What was done to resources, in its order: action, type, logical id."""
+    """The actions on resources, in order: action, type, logical id."""
 
     @property
     def partition(self) -> str:

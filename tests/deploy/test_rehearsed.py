@@ -36,7 +36,7 @@ class Owner:
 
     cloud: Cloud
     filled_in: dict[str, str] = field(default_factory=dict)
-    """By the name of a parameter."""
+    """Values from earlier output, by parameter name."""
     called: list[str] = field(default_factory=list)
 
     def follows(self, page: str, heading: str) -> None:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OF_EVERY_COMMAND = {"query", "output", "region", "profile", "endpoint-url", "max-items", "page-size", "no-cli-pager"}
 OF_DEPLOY = {"stack-name", "template-file", "parameter-overrides", "capabilities"}
-"""`aws cloudformation deploy` is no operation: it makes and executes a change set."""
+"""`aws cloudformation deploy` isn't an API operation: it creates and executes a change set."""
 SUBSTITUTIONS = (r"\$\([^()]*\)", r"\$\(\([^()]*\)\)")
 _SESSION = botocore.session.get_session()
 
@@ -45,7 +45,7 @@ def blocks(text: str) -> Iterator[list[str]]:
         lines = iter(block.splitlines())
         for line in lines:
             if not line.startswith("$ "):
-                continue  # what a command prints
+                continue  # output of a command
             command = line[2:]
             while _goes_on(command):
                 command = command.removesuffix("\\") + "\n" + next(lines)
@@ -89,7 +89,7 @@ def _goes_on(command: str) -> bool:
         return True
     try:
         list(split(command))
-    except ValueError:  # a quotation isn't closed
+    except ValueError:  # an unclosed quotation
         return True
     return False
 

@@ -18,13 +18,13 @@ LEFT_OUT = (
     "LayerVersion", "CapacityProvider", "RuntimeAlias", "PermissionPolicy", "DataProtection", "LogDelivery",
     "IndexPolic", "BearerToken", "LogGroupDeletionProtection", "Kms", "Boundary", "AttachRole", "DetachRole",
 )  # fmt: skip
-"""What CloudFormation would call for properties that no stack of ours has."""
+"""Calls of CloudFormation for properties that our stacks don't use."""
 READ_ALL_THE_SAME = (
     *("dynamodb:DescribeKinesisStreamingDestination", "dynamodb:DescribeContributorInsights"),
     *("dynamodb:GetResourcePolicy", "logs:GetDataProtectionPolicy", "logs:DescribeIndexPolicies"),
     *("logs:DescribeResourcePolicies", "sns:GetDataProtectionPolicy"),
 )
-"""What it reads of every resource, whether or not it is there."""
+"""Calls with which CloudFormation reads every resource."""
 
 
 def by_type() -> dict[str, list[str]]:

@@ -30,7 +30,7 @@ ARGUMENTS = {
     "destroy": (deployment.main, ["destroy", "--stage=dev"]),
 }
 ASKING = (*ARGUMENTS, "smoke", "key", "admins")
-"""The commands that ask AWS."""
+"""The commands that call AWS."""
 SSO = """[profile sso]
 region = eu-central-1
 sso_session = me
@@ -181,7 +181,7 @@ class _Refusal(BaseHTTPRequestHandler):
         server = self.server
         assert isinstance(server, Refusing)
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if "form" in (self.headers.get("Content-Type") or ""):  # CloudFormation's and STS's
+        if "form" in (self.headers.get("Content-Type") or ""):  # CloudFormation and STS
             error = f"<Error><Type>Sender</Type><Code>{server.code}</Code><Message>{server.message}</Message></Error>"
             body = f"<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>".encode()
         else:
@@ -270,7 +270,7 @@ def test_local_command_needs_no_aws_configuration(
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "x")
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{engine.free_port()}")
     monkeypatch.setattr(engine, "RUNNING", tmp_path / "running.json")
-    for name in ("PUBLIC_URL", "STAGE", "KEY_KIND", "STAGE_KEY_FILE"):  # which a local command sets in its process
+    for name in ("PUBLIC_URL", "STAGE", "KEY_KIND", "STAGE_KEY_FILE"):  # a local command sets these in its process
         monkeypatch.setenv(f"LATCHKEY_{name}", "http://127.0.0.1:8000" if name == "PUBLIC_URL" else "test")
     monkeypatch.setattr(sys, "argv", ["manage", "--stage=local", "--reason=", "admins"])
     assert manage.main() == 1

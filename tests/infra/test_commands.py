@@ -18,7 +18,7 @@ AWS = {
 }
 IN_SENTENCES = {" ".join(words): words for page in PAGES for words in inline(page.read_text())}
 OTHERS = {"sam", "curl", "tr", "export", ".venv/bin/python"}
-"""Programs whose commands nobody looks at here."""
+"""Programs whose commands aren't checked here."""
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 

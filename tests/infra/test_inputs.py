@@ -40,7 +40,7 @@ OF_MANAGE: dict[str, dict[str, tuple[str, ...]]] = {
 }
 OF_SMOKE = ("URL", "ADMIN_KEY", "RECEIVER")
 TEXTS = ("NAME", "REASON", "TEXT", "TITLE")
-"""What takes nearly any text."""
+"""Variables that accept nearly any text."""
 RUBBISH = {
     "two lines": "a\nb",
     "long": "a" * 3_000,

@@ -217,7 +217,7 @@ for words in json.loads(sys.argv[1]):
         status = manage.main()
     print(json.dumps([status, said.getvalue(), error.getvalue()]))
 """
-"""Runs commands, which refuse alike, in one process: its start is most of what each takes."""
+"""Runs all commands in one process, since starting it takes most of the time."""
 
 
 @pytest.mark.parametrize(("environment", "says"), AWAY, ids=["no-region", "no-credentials", "no-profile", "no-answer"])

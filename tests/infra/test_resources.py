@@ -34,7 +34,7 @@ RESOURCES = {
 
 
 REBUILT = {"windows", "sessions", "profiles", "status"}
-"""Tables that a restore leaves as they are, or empty: their recovery would be paid for nothing."""
+"""Tables that a restore keeps or leaves empty, so that paying for their recovery would be useless."""
 
 
 def keys_of(schema: list[dict[str, str]]) -> dict[str, str]:
