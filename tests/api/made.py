@@ -1,4 +1,4 @@
-"""Views that a test makes up."""
+"""Views for tests."""
 
 from chalice.app import Blueprint, Chalice
 

@@ -1,7 +1,7 @@
 """Every route that takes a key: method, path with `{id}` for an id, and the scope it needs."""
 
 PUBLIC = ("POST", "/v1/leaks")
-"""The one route under /v1 that takes none: those who find leaked secrets sign what they send."""
+"""The only public route under /v1: senders of leak reports sign them instead."""
 
 ROUTES = [
     ("GET", "/v1/users", "read"),

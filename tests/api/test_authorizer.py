@@ -1,4 +1,4 @@
-"""The gateway's authorizer: a policy for every route, and only what verifying needs."""
+"""The API Gateway authorizer returns a policy for all routes, and imports only what verification needs."""
 
 import re
 import subprocess
@@ -28,8 +28,8 @@ def decide(token: str) -> dict[str, Any]:
     return policy
 
 
-def test_good_key_is_allowed_everywhere(latchkey: TestApp) -> None:
-    """The gateway caches the policy for all routes, so it must name all of them."""
+def test_valid_key_is_allowed_on_every_route(latchkey: TestApp) -> None:
+    """The policy allows every route, since API Gateway caches it for all of them."""
     issued = latchkey.key(latchkey.account())
     policy = decide(f"Bearer {issued.secret}")
     assert policy["policyDocument"]["Statement"] == [
@@ -42,11 +42,11 @@ def test_good_key_is_allowed_everywhere(latchkey: TestApp) -> None:
 RESERVED = {
     "claims", "error", "integrationLatency", "integrationStatus", "latency", "principalId", "requestId", "status",
 }  # fmt: skip
-"""Names that `$context.authorizer` has of API Gateway's own: what is put there under them is lost."""
+"""Names in `$context.authorizer` that API Gateway reserves: it drops the authorizer's values of these names."""
 
 
-def test_no_name_in_the_context_is_the_gateways_own(latchkey: TestApp) -> None:
-    """Neither where a key is good nor where it is refused."""
+def test_context_has_no_reserved_name(latchkey: TestApp) -> None:
+    """Neither an Allow nor a Deny has a context field whose name API Gateway reserves."""
     allowed = decide(f"Bearer {latchkey.key(latchkey.account()).secret}")["context"]
     denied = decide("Bearer nonsense")["context"]
     assert RESERVED & (allowed.keys() | denied.keys()) == set()
@@ -56,8 +56,8 @@ def test_no_name_in_the_context_is_the_gateways_own(latchkey: TestApp) -> None:
     ("token", "error"),
     [("Bearer nonsense", "invalid_api_key"), ("Basic abc", "missing_api_key"), ("", "missing_api_key")],
 )
-def test_bad_key_is_denied_with_what_to_show(latchkey: TestApp, token: str, error: str) -> None:
-    """Error and message travel in the context, from where the gateway takes them."""
+def test_invalid_key_is_denied_with_error_and_message(latchkey: TestApp, token: str, error: str) -> None:
+    """A Deny has error and message in its context, from which API Gateway builds the response."""
     policy = decide(token)
     assert policy["policyDocument"]["Statement"][0]["Effect"] == "Deny"
     assert policy["context"]["refusal"] == error
@@ -65,7 +65,7 @@ def test_bad_key_is_denied_with_what_to_show(latchkey: TestApp, token: str, erro
 
 
 def test_expired_key_is_denied_as_expired(latchkey: TestApp) -> None:
-    """The caller learns that a new key is needed, not that it was mistyped."""
+    """An expired key is denied as `token_expired`, not as invalid."""
     secret = latchkey.key(latchkey.account(), expires_in_s=60).secret
     latchkey.clock.forward(60)
     assert decide(f"Bearer {secret}")["context"] == {
@@ -74,8 +74,8 @@ def test_expired_key_is_denied_as_expired(latchkey: TestApp) -> None:
     }
 
 
-def test_gateway_asks_for_bearer_in_any_case_with_something_behind_it() -> None:
-    """Everything else is refused by the gateway without a function running."""
+def test_identity_expression_accepts_bearer_credentials_only() -> None:
+    """API Gateway passes on a Bearer credential, in any case, and rejects all else without running a function."""
     for good in ("Bearer x", "bearer x", "  BEARER   x  ", f"Bearer {'x' * 7000}"):
         assert re.match(IDENTITY, good), good
     for bad in ("", "Bearer", "Bearer ", "Basic x", "xBearer y", "Bearerx"):
@@ -83,7 +83,7 @@ def test_gateway_asks_for_bearer_in_any_case_with_something_behind_it() -> None:
 
 
 def test_authorizer_imports_nothing_heavy() -> None:
-    """A cold start pays for verifying and nothing else: no pynamodb, no pages, no password hashing, no boto3."""
+    """The authorizer imports neither pynamodb nor boto3, argon2 or jinja2, which would slow its cold start."""
     program = (
         "import sys, chalicelib.api.authorizer\n"
         "heavy = ('pynamodb', 'boto3', 'argon2', 'jinja2', 'botocore.client')\n"
@@ -93,8 +93,8 @@ def test_authorizer_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_secret_of_another_deployment_asks_no_database(latchkey: TestApp) -> None:
-    """A key of another brand is refused by its first letters."""
+def test_secret_of_another_brand_makes_no_database_call(latchkey: TestApp) -> None:
+    """A secret with another brand's prefix is denied without a database call."""
     body = "xy_test_" + "0" * 30
     with telemetry.record_calls() as calls:
         assert decide(f"Bearer {body}{secrets.checksum(body)}")["context"]["refusal"] == "invalid_api_key"

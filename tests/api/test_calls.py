@@ -1,4 +1,4 @@
-"""What a request costs in DynamoDB calls: the steady state is one write, and what is refused costs less."""
+"""The number of DynamoDB calls for each request: one write when warm, and fewer for rejected requests."""
 
 import pytest
 
@@ -20,27 +20,27 @@ def cost(
     return calls.made
 
 
-def test_request_in_the_steady_state_is_one_write(latchkey: TestApp) -> None:
-    """Whoever was verified costs one write and no read."""
+def test_verified_request_costs_one_write(latchkey: TestApp) -> None:
+    """A request with a cached policy costs one write and no read."""
     secret = latchkey.key(latchkey.account()).secret
     latchkey.call("GET", "/v1/limits", secret)
     assert cost(latchkey, secret) == [WRITE]
 
 
 def test_view_adds_its_own_reads_only(latchkey: TestApp) -> None:
-    """`/v1/users/me` reads the account it shows."""
+    """`GET /v1/users/me` adds one read, of the account it shows."""
     secret = latchkey.key(latchkey.account()).secret
     latchkey.call("GET", "/v1/limits", secret)
     assert cost(latchkey, secret, "/v1/users/me") == [WRITE, READ_ACCOUNT]
 
 
-def test_first_request_of_a_key_is_two_reads_and_a_write(latchkey: TestApp) -> None:
-    """The authorizer reads the key and its account."""
+def test_first_request_of_a_key_costs_two_reads_and_a_write(latchkey: TestApp) -> None:
+    """The authorizer reads the key and its account on the first request."""
     assert cost(latchkey, latchkey.key(latchkey.account()).secret) == [READ_KEY, READ_ACCOUNT, WRITE]
 
 
-def test_request_after_the_gateways_memory_ended_verifies_again(latchkey: TestApp) -> None:
-    """Every 300 s, and not before."""
+def test_request_after_the_policy_cache_expired_is_verified_again(latchkey: TestApp) -> None:
+    """The credential is verified again after 300 s, when the cached policy expires."""
     secret = latchkey.key(latchkey.account()).secret
     cost(latchkey, secret)
     latchkey.clock.forward(299.999)
@@ -49,22 +49,22 @@ def test_request_after_the_gateways_memory_ended_verifies_again(latchkey: TestAp
     assert cost(latchkey, secret) == [READ_KEY, READ_ACCOUNT, WRITE]
 
 
-def test_unknown_key_is_one_read_once(latchkey: TestApp) -> None:
-    """The gateway remembers the no as well."""
+def test_unknown_key_costs_one_read(latchkey: TestApp) -> None:
+    """An unknown key costs one read, since API Gateway caches a Deny too."""
     secret = secrets.mint("test")
     assert cost(latchkey, secret) == [READ_KEY]
     assert cost(latchkey, secret) == []
 
 
 @pytest.mark.parametrize("secret", [None, "nonsense", "lk_test_" + "0" * 36, "x" * 7_000])
-def test_missing_or_malformed_key_is_free(latchkey: TestApp, secret: str | None) -> None:
-    """A guess is refused by its checksum."""
+def test_missing_or_malformed_key_costs_no_call(latchkey: TestApp, secret: str | None) -> None:
+    """A missing key, or one with a wrong checksum, costs no database call."""
     assert cost(latchkey, secret) == []
 
 
 @pytest.mark.parametrize("spent", [{"used": 1000}, {"burst": 50}], ids=["quota", "burst"])
-def test_refusal_is_one_write_and_then_free(latchkey: TestApp, spent: dict[str, int]) -> None:
-    """The first refusal asks the database, those after it only this process's memory."""
+def test_rejection_costs_one_write_and_then_none(latchkey: TestApp, spent: dict[str, int]) -> None:
+    """The first rejection costs one write, and later ones none, since the process caches it."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     latchkey.call("GET", "/v1/limits", secret)
@@ -74,21 +74,21 @@ def test_refusal_is_one_write_and_then_free(latchkey: TestApp, spent: dict[str, 
     assert cost(latchkey, secret) == []
 
 
-def test_unknown_route_is_free(latchkey: TestApp) -> None:
-    """The gateway answers by itself."""
+def test_unknown_route_costs_no_call(latchkey: TestApp) -> None:
+    """API Gateway answers an unknown route without a database call."""
     assert cost(latchkey, latchkey.key(latchkey.account()).secret, "/v1/nothing") == []
 
 
-def test_stranger_is_one_write(latchkey: TestApp) -> None:
-    """A public route counts the network and reads its data."""
+def test_anonymous_request_costs_one_write(latchkey: TestApp) -> None:
+    """An anonymous request to a public route costs one write, besides the reads of its view."""
     assert cost(latchkey, None, "/health") == [WRITE, READ_ACCOUNT]
     latchkey.set_counters("ip_203.0.113.7", tiers.ANONYMOUS, used=3600)
     assert cost(latchkey, None, "/health") == [WRITE]
     assert cost(latchkey, None, "/health") == []
 
 
-def test_too_little_scope_costs_no_more_than_the_admission(latchkey: TestApp) -> None:
-    """The scopes come with the principal."""
+def test_insufficient_scope_costs_one_write(latchkey: TestApp) -> None:
+    """A request with insufficient scope costs only its admission, since the scopes are in the principal."""
     secret = latchkey.key(latchkey.account(), "read").secret
     latchkey.call("GET", "/v1/limits", secret)
     assert cost(latchkey, secret, "/v1/keys") == [WRITE]

@@ -1,4 +1,4 @@
-"""Where a request comes from, and which URL it was sent to."""
+"""The client address of a request, and the URL it was sent to."""
 
 import io
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.support.harness import TestApp
 
 @pytest.fixture
 def logged() -> Iterator[io.StringIO]:
-    """What is written to the log."""
+    """The text written to the log."""
     log = io.StringIO()
     telemetry.write_to(log)
     yield log
@@ -25,7 +25,7 @@ def logged() -> Iterator[io.StringIO]:
 
 @pytest.fixture
 def behind_cdn() -> Iterator[None]:
-    """The operator's CDN passes the client address."""
+    """The operator's CDN sends the client address in X-Forwarded-For."""
     with settings.override(Settings(client_ip_header="X-Forwarded-For")):
         yield
 
@@ -68,13 +68,13 @@ def request(headers: dict[str, str] | None = None, **context: Any) -> Request:
         ("203.0.113.7:443", "unknown"),
     ],
 )
-def test_address_is_counted_by_its_network(address: str, network: str) -> None:
-    """An IPv4 address counts alone; of IPv6 one customer has a /64, however it is spelled."""
+def test_address_is_counted_by_network(address: str, network: str) -> None:
+    """An IPv4 address is counted alone, and IPv6 addresses by their /64, however they are written."""
     assert client_address.network(address) == network
 
 
-def test_address_is_the_gateways_word() -> None:
-    """Without the setting no header is looked at."""
+def test_address_is_api_gateways_by_default() -> None:
+    """No header changes the client address unless the operator configures one."""
     with settings.override(Settings()):
         assert client_address.subject(request({"X-Forwarded-For": "198.51.100.1"})) == "ip_203.0.113.7"
 
@@ -89,8 +89,8 @@ def test_address_is_the_gateways_word() -> None:
         ("6.6.6.6:1, [2001:db8::1]:443", "ip_2001:db8::/64"),
     ],
 )
-def test_address_behind_a_cdn_is_what_the_cdn_appended(behind_cdn: None, forwarded: str, subject: str) -> None:
-    """Everything before the last comma was sent by the client and isn't trusted."""
+def test_address_behind_a_cdn_is_the_last_one(behind_cdn: None, forwarded: str, subject: str) -> None:
+    """Only the last address in the header is trusted; the client may have sent the others."""
     assert client_address.subject(request({"x-forwarded-for": forwarded})) == subject
 
 
@@ -116,8 +116,8 @@ def test_address_behind_a_cdn_is_what_the_cdn_appended(behind_cdn: None, forward
         ("6.6.6.6, 7.7.7.7:80, 198.51.100.10:46532", "198.51.100.10"),
     ],
 )
-def test_address_is_read_without_what_stands_around_it(header: str, written: str, address: str) -> None:
-    """Port, brackets and zone are no part of it, and an IPv4 address is one in whatever form."""
+def test_address_is_parsed_without_port_brackets_and_zone(header: str, written: str, address: str) -> None:
+    """The address is parsed without port, brackets and zone, and an embedded IPv4 address is extracted."""
     with settings.override(Settings(client_ip_header=header)):
         assert client_address.source_ip(request({header: written})) == address
 
@@ -132,8 +132,8 @@ def test_address_is_read_without_what_stands_around_it(header: str, written: str
         ("::ffff:198.51.100.10:46532", "198.51.100.10"),
     ],
 )
-def test_cloudfronts_last_group_is_the_port(written: str, address: str) -> None:
-    """It writes IPv6 without brackets, and always a port behind it."""
+def test_last_group_of_cloudfronts_header_is_the_port(written: str, address: str) -> None:
+    """The last group of CloudFront's header is the port, even after an IPv6 address without brackets."""
     with settings.override(Settings(client_ip_header="cloudfront-viewer-address")):
         assert client_address.source_ip(request({"CloudFront-Viewer-Address": written})) == address
 
@@ -146,10 +146,10 @@ def test_cloudfronts_last_group_is_the_port(written: str, address: str) -> None:
         *("198.51.100.1\u0660", "198.51.100.10:4_4", "_hidden", "198.51.100.10,"),
     ],
 )
-def test_header_without_an_address_is_counted_by_the_gateways_word(
+def test_malformed_address_header_falls_back_to_api_gateway(
     latchkey: TestApp, logged: io.StringIO, rubbish: str
 ) -> None:
-    """Not all together as nobody; the log and a metric say that it is so."""
+    """A malformed header falls back to API Gateway's address, with a log line and a metric."""
     with settings.override(replace(settings.current(), client_ip_header="CloudFront-Viewer-Address")):
         assert client_address.subject(request({"cloudfront-viewer-address": rubbish})) == "ip_203.0.113.7"
         client_address._written.cache_clear()
@@ -158,26 +158,26 @@ def test_header_without_an_address_is_counted_by_the_gateways_word(
     assert "client_address_unreadable" in logged.getvalue()
 
 
-def test_request_past_the_cdn_is_counted_by_the_gateways_word(behind_cdn: None) -> None:
-    """A request without the header has the address that the gateway saw."""
+def test_missing_address_header_falls_back_to_api_gateway(behind_cdn: None) -> None:
+    """A request without the header is counted by the address that API Gateway saw."""
     assert client_address.subject(request()) == "ip_203.0.113.7"
 
 
 def test_base_url_is_the_configured_one() -> None:
-    """Whatever the request says."""
+    """The configured public URL takes precedence over the Host header."""
     with settings.override(Settings(public_url="https://api.acme.com/v0")):
         assert client_address.base_url(request({"Host": "evil.example"})) == "https://api.acme.com/v0"
 
 
 @pytest.mark.parametrize(("path", "url"), [("/v1/users", ""), ("/api/v1/users", "/api"), ("/base/v1/users", "/base")])
-def test_base_url_is_taken_from_the_gateways_context(path: str, url: str) -> None:
-    """A stage or a base path mapping belongs to the URL; Host and X-Forwarded-* don't."""
+def test_base_url_comes_from_the_request_context(path: str, url: str) -> None:
+    """The default base URL has the context's domain and path prefix, and ignores Host and X-Forwarded-*."""
     sent = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http"}
     with settings.override(Settings()):
         assert client_address.base_url(request(sent, path=path)) == f"https://api.example.com{url}"
 
 
-def test_settings_of_one_test_end_with_it() -> None:
-    """The fixture above leaves nothing behind."""
+def test_settings_override_ends_with_its_test() -> None:
+    """A fixture's settings don't leak into the next test."""
     with settings.override(replace(Settings(), stage="other")):
         assert settings.current().client_ip_header == ""

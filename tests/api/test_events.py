@@ -1,4 +1,4 @@
-"""GET /v1/events: what happened to the caller's own account, written with the change itself."""
+"""GET /v1/events: the history of the caller's account, written in the same transaction as each change."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ from tests.support.stored_items import documented
 
 IP = "203.0.113.7"
 SAID = {"public": "no", "acted": "narrowed", "because": "gone", "on_anomaly": "narrow"}
-"""What is told in a field that only holds certain words."""
+"""Valid values of fields that are enums."""
 
 
 def told(latchkey: TestApp, secret: str, query: str = "") -> list[dict[str, Any]]:
-    """Return the events of a page."""
+    """Return the events of one page."""
     answer = latchkey.call("GET", f"/v1/events{query}", secret)
     assert answer.status == 200, answer.body
     events: list[dict[str, Any]] = answer.json()["data"]
@@ -36,14 +36,14 @@ def reader(latchkey: TestApp, account: Account) -> str:
 
 
 def made(answer: Response) -> dict[str, Any]:
-    """Return what was made."""
+    """Return the created object."""
     assert answer.status == 201, answer.body
     thing: dict[str, Any] = answer.json()
     return thing
 
 
-def test_life_of_a_key_is_told(latchkey: TestApp) -> None:
-    """By whom, from where, and what changed; the newest first."""
+def test_every_change_of_a_key_is_an_event(latchkey: TestApp) -> None:
+    """Each change of a key is an event with actor, source address and changed fields, newest first."""
     account = latchkey.account()
     latchkey.clock.forward(1)
     maker = latchkey.key(account, "events", "keys", "read")
@@ -69,8 +69,8 @@ def test_life_of_a_key_is_told(latchkey: TestApp) -> None:
     assert [event["type"] for event in events[5:]] == [kinds.KEY_CREATED, kinds.ACCOUNT_CREATED]
 
 
-def test_no_secret_is_told(latchkey: TestApp) -> None:
-    """Events may be read with the scope `events`, and sent to webhooks."""
+def test_events_contain_no_secret(latchkey: TestApp) -> None:
+    """No event contains a secret, since events go to webhooks and to keys with the scope `events`."""
     account = latchkey.account()
     maker = latchkey.key(account, "events", "keys", "read")
     made(latchkey.call("POST", "/v1/keys", maker.secret, json_body={"name": "CI", "scopes": ["read"]}))
@@ -78,8 +78,8 @@ def test_no_secret_is_told(latchkey: TestApp) -> None:
     assert [secret for secret in latchkey.secrets if secret in str(text)] == []
 
 
-def test_refused_change_is_not_told(latchkey: TestApp) -> None:
-    """Nothing happened."""
+def test_rejected_change_is_no_event(latchkey: TestApp) -> None:
+    """A rejected change writes no event."""
     account = latchkey.account()
     maker = latchkey.key(account, "events", "keys", "read")
     before = told(latchkey, maker.secret)
@@ -89,8 +89,8 @@ def test_refused_change_is_not_told(latchkey: TestApp) -> None:
     assert told(latchkey, maker.secret) == before
 
 
-def test_change_that_can_not_be_told_does_not_happen(latchkey: TestApp) -> None:
-    """Neither stands without the other."""
+def test_change_is_rolled_back_when_its_event_cannot_be_written(latchkey: TestApp) -> None:
+    """A change and its event are written both or not at all."""
     account = latchkey.account()
     maker = latchkey.key(account, "keys", "read")
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("events")})
@@ -98,8 +98,8 @@ def test_change_that_can_not_be_told_does_not_happen(latchkey: TestApp) -> None:
     assert latchkey.call("GET", f"/v1/keys/{maker.key.id}", maker.secret).json()["name"] == "Test key"
 
 
-def test_list_is_paged_and_chosen_by_type(latchkey: TestApp) -> None:
-    """A cursor continues where a page ended, and keeps what was chosen."""
+def test_list_is_paged_and_filtered_by_type(latchkey: TestApp) -> None:
+    """A cursor continues after its page and keeps the type filter."""
     account = latchkey.account()
     secret = reader(latchkey, account)
     for number in range(5):
@@ -118,7 +118,7 @@ def test_list_is_paged_and_chosen_by_type(latchkey: TestApp) -> None:
 
 
 def renamed(account: Account, times: int) -> None:
-    """Write down that an account was renamed so many times after all else."""
+    """Write events that rename an account, newer than all others."""
     at, dies_at = clock.now_ms(), clock.now_s() + 86_400
     with Event.batch_write() as write:
         for number in range(times):
@@ -127,8 +127,8 @@ def renamed(account: Account, times: int) -> None:
 
 
 @pytest.mark.made_up_events
-def test_one_type_is_found_among_many_in_a_few_calls(latchkey: TestApp) -> None:
-    """However few are asked for: the database is asked for a thousand at a time."""
+def test_filter_by_type_makes_few_calls(latchkey: TestApp) -> None:
+    """One event among 500 of another type is found in one query, whatever the page size."""
     account = latchkey.account()
     secret = reader(latchkey, account)
     change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
@@ -141,8 +141,8 @@ def test_one_type_is_found_among_many_in_a_few_calls(latchkey: TestApp) -> None:
 
 
 @pytest.mark.made_up_events
-def test_page_of_one_type_ends_where_the_looking_ended(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a cursor from there, even where nothing was found; following the cursors finds everything once."""
+def test_filtered_page_may_be_empty_and_have_a_cursor(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A filtered page that reached its read limit has a cursor, and following the cursors finds every event once."""
     monkeypatch.setattr(record, "PAGE", 4)
     account = latchkey.account()
     secret = reader(latchkey, account)
@@ -159,14 +159,14 @@ def test_page_of_one_type_ends_where_the_looking_ended(latchkey: TestApp, monkey
 
 
 @pytest.mark.parametrize("query", ["?type=key.made", "?type=", "?cursor=x", "?limit=0", "?limit=101", "?before=x"])
-def test_rubbish_in_the_query_is_refused(latchkey: TestApp, query: str) -> None:
-    """With the allowed values."""
+def test_invalid_query_is_rejected(latchkey: TestApp, query: str) -> None:
+    """An invalid filter, cursor or limit is a 400."""
     answer = latchkey.call("GET", f"/v1/events{query}", reader(latchkey, latchkey.account()))
     assert (answer.status, answer.json()["error"]) == (400, "invalid_request")
 
 
-def test_only_the_scope_opens_it_and_only_its_own(latchkey: TestApp) -> None:
-    """Others' events are nobody's."""
+def test_events_need_the_scope_and_are_the_accounts_own(latchkey: TestApp) -> None:
+    """Events need the scope `events`, and are only those of the caller's account."""
     ada, bob = latchkey.account(), latchkey.account(name="Bob")
     assert latchkey.call("GET", "/v1/events", latchkey.key(ada, "read", "keys").secret).status == 403
     latchkey.clock.forward(1)
@@ -175,8 +175,8 @@ def test_only_the_scope_opens_it_and_only_its_own(latchkey: TestApp) -> None:
     assert {event["actor"] for event in told_to_bob} == {"operator"}
 
 
-def test_events_are_over_after_the_days_of_the_setting(latchkey: TestApp) -> None:
-    """Whether or not DynamoDB has deleted them."""
+def test_events_expire_after_the_configured_days(latchkey: TestApp) -> None:
+    """Expired events are hidden even before DynamoDB deletes them."""
     account = latchkey.account()
     assert len(record.newest_first(account.id, 10)) == 1
     latchkey.clock.forward(90 * 86_400)
@@ -184,14 +184,14 @@ def test_events_are_over_after_the_days_of_the_setting(latchkey: TestApp) -> Non
     assert Event.count(account.id) == 1
 
 
-def test_unknown_type_is_a_mistake(latchkey: TestApp) -> None:
-    """Every type is documented, so none is made up on the way."""
+def test_unknown_type_raises(latchkey: TestApp) -> None:
+    """Writing an undocumented event type raises ValueError."""
     with pytest.raises(ValueError, match="is not an event type"):
         record.add_to(None, "acc_x", "key.forgotten", {})  # type: ignore[arg-type]  # not looked at
 
 
-def test_console_shows_it_and_says_by_whom(latchkey: TestApp) -> None:
-    """Settings > Activity: what, when, by whom, from where."""
+def test_console_shows_events_with_their_actor(latchkey: TestApp) -> None:
+    """Settings > Activity shows event, details, actor and address."""
     ada = new_account()
     latchkey.clock.forward(1)
     console = log_in_as(latchkey, ada)
@@ -206,8 +206,8 @@ def test_console_shows_it_and_says_by_whom(latchkey: TestApp) -> None:
     assert rows[1][3:] == ["You (this browser)", console.ip]
 
 
-def test_console_pages_through_older_ones(latchkey: TestApp) -> None:
-    """Fifty at a time."""
+def test_console_pages_through_older_events(latchkey: TestApp) -> None:
+    """Settings > Activity shows fifty events a page, with a link to older ones."""
     ada = new_account()
     console = log_in_as(latchkey, ada)
     for number in range(60):
@@ -223,14 +223,14 @@ def test_console_pages_through_older_ones(latchkey: TestApp) -> None:
 
 
 def test_every_type_is_documented() -> None:
-    """In the guide, with what it says."""
+    """The guide describes every event type."""
     assert list(documented()) == list(kinds.LABELS)
 
 
 @pytest.mark.made_up_events
 @pytest.mark.parametrize("kind", kinds.LABELS)
 def test_console_shows_every_field_of_every_type(latchkey: TestApp, kind: str) -> None:
-    """Or leaves it out on purpose: without the field, the row would say something else."""
+    """Every field of every event type changes its row in the console, except session and grant ids."""
     ada = new_account()
     console = log_in_as(latchkey, ada)
 
@@ -241,15 +241,15 @@ def test_console_shows_every_field_of_every_type(latchkey: TestApp, kind: str) -
         return console.open("/settings/activity").rows[1][:2]
 
     whole = {name: SAID.get(name, f"the-{name}") for name in documented()[kind]}
-    # It is a key that leaked, or an access token.
+    # A leak is of a key or of an access token.
     for other in ("key", "token") if whole.keys() >= {"key", "token"} else ("",):
         told = {name: text for name, text in whole.items() if name != other}
         shown = [name for name in told if name not in ("session", "grant")]
         assert [name for name in shown if row(told) == row({one: told[one] for one in told if one != name})] == []
 
 
-def test_console_says_where_a_secret_was_found_and_what_was_done(latchkey: TestApp) -> None:
-    """The page of a leaked key leads there; an access token is nowhere else to be seen."""
+def test_console_shows_source_and_response_of_a_leak(latchkey: TestApp) -> None:
+    """The row of a leaked access token shows where it was found and how Latchkey responded."""
     ada = new_account()
     latchkey.clock.forward(1)
     with models.transaction() as write:

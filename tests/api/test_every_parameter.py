@@ -1,4 +1,4 @@
-"""Every parameter of every route takes every kind of rubbish: the answer says what is wrong, and is no fault."""
+"""Every parameter of every route is sent every kind of malformed value: the response names the error and is no 5xx."""
 
 import json
 import re
@@ -31,7 +31,7 @@ from tests.support.malformed_input import MALFORMED, WRONG_TYPES
 
 KINDS = ("nothing", "no URL", "over-long", "over-long in bytes", "an id of many", "not ASCII", "nul")
 RUBBISH_HERE = {name: MALFORMED[name] for name in (*KINDS, "half a surrogate pair")}
-"""What a parser, a key or an encoding trips over; what only names or URLs are judged by is tried with them."""
+"""Values that parsers, keys or encodings may fail on; those specific to names or URLs are tested with them."""
 GOOD = {
     "name": "Ada",
     "email": "new@example.com",
@@ -49,15 +49,15 @@ GOOD = {
     "decision": "allow",
     "user_code": "BCDF-GHJK",
 }
-"""What else a form of the console has, so that the field beside is read; not a password, which takes long to hash."""
+"""Valid values of a form's other fields, so that the tested field is read; no password, which is slow to hash."""
 HASHING = ("/login", "/signup", "/password", "/verify", "/settings/account/email", "/settings/account/password")
 CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
-"""Which takes no time to verify."""
+"""A password hash that is fast to verify."""
 READS = ("GetItem", "BatchGetItem", "Query")
 
 
 class Remembering:
-    """A way to the database that asks for the same once, until something is written; admissions are always given."""
+    """A database sender that caches reads until the next write, and always admits requests."""
 
     def __init__(self) -> None:
         self.send = dynamodb.sender()
@@ -76,7 +76,7 @@ class Remembering:
 
 @dataclass
 class Sweep:
-    """One of everything, and who may do all with it."""
+    """One object of each kind, and credentials with access to all of them."""
 
     latchkey: TestApp
     there: Place
@@ -87,20 +87,20 @@ class Sweep:
     csrf: str = field(default="")
 
     def log_in(self) -> None:
-        """Have the password that it had, and a session: a form may have set another, which ends all sessions."""
+        """Restore the password and log in again, since a form may have changed the password and ended all sessions."""
         account = Account(self.there.admin.id)
         account.update(actions=[Account.password_hash.set(CHEAP)], condition=Account.listed.exists())
         self.there.console.cookies = log_in_as(self.latchkey, Account.get(account.id)).cookies
         self.csrf = dict(self.there.console.open("/settings/account").content.forms[0].fields)["csrf"]
 
     def target(self, route: str, **spoilt: str) -> str:
-        """Return a path with ids of things that there are, but for what is spoilt."""
+        """Return a path with ids of existing objects, except for the malformed ones."""
         ids = self.there.ids | self.ids | ({"client_id": self.app.id} if route.startswith("/settings") else {})
         named = {name: spoilt.get(name, ids.get(name, "x")) for name in re.findall(r"{(\w+)}", route)}
         return route.format(**{name: quote(text, safe="", errors="surrogatepass") for name, text in named.items()})
 
     def send(self, parameter: Parameter, values: list[object]) -> Response:
-        """Send a request that is right but for one parameter, which has these values."""
+        """Send a request that is valid except for one parameter, which has these values."""
         return SENDERS[parameter.place](self, parameter, values)
 
     def call(self, method: str, target: str, body: bytes = b"", **headers: str) -> Response:
@@ -176,7 +176,7 @@ SENDERS: dict[str, Callable[[Sweep, Parameter, list[object]], Response]] = {
 
 
 def _good_json(sweep: Sweep, parameter: Parameter) -> bytes:
-    """Return a body that a route takes, by its own examples."""
+    """Return a valid body of a route, built from its examples."""
     route = route_of(of_latchkey()[parameter.route][parameter.method])
     view = route.resolve()
     body = (body_of(view) or description_of(view).body) if route.is_documented else None
@@ -200,7 +200,7 @@ def _form(sweep: Sweep, fields: dict[str, str]) -> bytes:
 
 @pytest.fixture
 def sweep(latchkey: TestApp) -> Iterator[Sweep]:
-    """One of everything; each of its requests is admitted, and what was read is remembered until something changes."""
+    """One object of each kind; every request is admitted, and reads are cached until the next write."""
     with dynamodb.use_sender(Remembering()):
         there = place(latchkey)
         app = register_client(latchkey, owner=there.admin)
@@ -217,7 +217,7 @@ def sweep(latchkey: TestApp) -> Iterator[Sweep]:
 
 
 def check(sweep: Sweep, parameter: Parameter, kind: str, values: list[object]) -> list[str]:
-    """Return what is wrong with the answer to a request, in words."""
+    """Return a description of an incorrect response, if it is one."""
     if is_refused_by_declaration(parameter, values):
         return []
     answer = sweep.send(parameter, values)
@@ -227,7 +227,7 @@ def check(sweep: Sweep, parameter: Parameter, kind: str, values: list[object]) -
 
 
 def is_refused_by_declaration(parameter: Parameter, values: list[object]) -> bool:
-    """Return whether the middleware refuses a value by what the route declares, which needs no request to be seen."""
+    """Return whether the middleware rejects a value by the route's declaration, which needs no request to test."""
     route = route_of(of_latchkey()[parameter.route][parameter.method])
     if not route.is_documented:
         return False
@@ -243,12 +243,12 @@ def is_refused_by_declaration(parameter: Parameter, values: list[object]) -> boo
 
 
 @pytest.mark.parametrize("at", ["path", "query", "form", "json", "header"])
-def test_rubbish_in_any_parameter_is_no_fault(sweep: Sweep, at: str) -> None:
-    """Over-long, empty, no ASCII, half a character, NUL, no URL; twice; in JSON also of another type."""
+def test_malformed_parameter_is_no_5xx(sweep: Sweep, at: str) -> None:
+    """A malformed, repeated or mistyped parameter never gets a 5xx."""
     faults: list[str] = []
     for parameter in parameters_in(at):
         if parameter.route == "/login" and parameter.name != "email":
-            continue  # They are spoilt together (see `_in_form`): each request hashes a password.
+            continue  # Tested together (see `_in_form`), since each request hashes a password.
         for kind, value in RUBBISH_HERE.items():
             faults += check(sweep, parameter, kind, [value])
         faults += check(sweep, parameter, "twice", ["x", "y"]) if at != "path" else []
@@ -257,13 +257,13 @@ def test_rubbish_in_any_parameter_is_no_fault(sweep: Sweep, at: str) -> None:
         if parameter.route == "/settings/account/password":
             sweep.log_in()
     assert faults == []
-    # Nobody was logged out, revoked or deleted by what was sent, which would have kept the rest from being read.
+    # No request logged out, revoked or deleted the caller, which would have made the later ones meaningless.
     assert [sweep.call("GET", path).status for path in ("/settings/keys", "/v1/users/me")] == [200, 200]
 
 
 @pytest.mark.parametrize("name", [cookies.SESSION, cookies.DEVICE, cookies.BROWSER, cookies.EMAIL])
-def test_rubbish_in_any_cookie_is_no_fault(sweep: Sweep, name: str) -> None:
-    """Also twice, to pages for anybody, to those for somebody, and to a form."""
+def test_malformed_cookie_is_no_5xx(sweep: Sweep, name: str) -> None:
+    """A malformed or repeated cookie never gets a 5xx, from public pages, private pages or forms."""
     cookie = sweep.there.console.cookie_name(name)
     for value in (*RUBBISH_HERE.values(), f"x; {cookie}=y"):
         for method, target in (("GET", "/login"), ("GET", "/settings"), ("POST", "/forgot")):
@@ -273,8 +273,8 @@ def test_rubbish_in_any_cookie_is_no_fault(sweep: Sweep, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", RUBBISH_HERE)
-def test_rubbish_in_what_every_page_reads_is_no_fault(sweep: Sweep, kind: str) -> None:
-    """The token of its form, and what it says was done."""
+def test_malformed_csrf_token_or_notice_is_no_5xx(sweep: Sweep, kind: str) -> None:
+    """A malformed CSRF token or `done` parameter never gets a 5xx."""
     query = urlencode({"done": RUBBISH_HERE[kind]}, errors="surrogatepass")
     assert sweep.call("GET", f"/settings/keys?{query}").status == 200
     body = urlencode({"csrf": RUBBISH_HERE[kind], "name": "x"}, errors="surrogatepass").encode()
@@ -282,8 +282,8 @@ def test_rubbish_in_what_every_page_reads_is_no_fault(sweep: Sweep, kind: str) -
 
 
 @pytest.mark.parametrize("scheme", ["", "Bearer ", "Basic ", "bearer  "])
-def test_rubbish_as_a_credential_is_no_fault(sweep: Sweep, scheme: str) -> None:
-    """To a route of each kind that reads one."""
+def test_malformed_credential_is_a_4xx(sweep: Sweep, scheme: str) -> None:
+    """A malformed credential gets a 4xx from each kind of route that reads one."""
     for kind, value in RUBBISH_HERE.items():
         for method, target in (("GET", "/v1/users/me"), ("POST", "/oauth/token"), ("GET", "/oauth/register/app_x")):
             answer = sweep.latchkey.call(method, target, headers={"Authorization": scheme + value})

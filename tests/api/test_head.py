@@ -1,4 +1,4 @@
-"""HEAD is there wherever GET is: the same headers, nothing in it, and nothing that a GET alone may do."""
+"""HEAD is available wherever GET is, with the same headers, no body and no side effect of GET."""
 
 import io
 import json
@@ -19,22 +19,22 @@ from tests.support.harness import TestApp, error_of
 
 GOT = sorted(path for path, methods in of_latchkey().items() if "GET" in methods)
 DIFFERENT = {"x-amzn-requestid", "set-cookie", "content-length", "x-ratelimit-remaining", "ratelimit"}
-"""Headers that two requests for the same thing don't share: ids, new visits, and what is left after each."""
+"""Headers that differ between identical requests: ids, cookies, and remaining limits."""
 
 
 def headers_of(answer: object) -> dict[str, str]:
-    """Return the headers that a repeated request shares."""
+    """Return the headers that don't change between two identical requests."""
     return {name.lower(): value for name, value in answer.headers if name.lower() not in DIFFERENT}  # type: ignore[attr-defined]  # an Answer
 
 
 def test_every_route_that_can_be_got_can_be_asked_for_by_head() -> None:
-    """None is forgotten: the route declares GET, the middleware adds the rest."""
+    """The middleware adds HEAD to every route that declares GET."""
     assert [path for path in GOT if "HEAD" not in app.routes[path]] == []
 
 
 @pytest.mark.parametrize("path", GOT)
 def test_head_has_the_headers_of_get_and_no_body(latchkey: TestApp, path: str) -> None:
-    """Pages, files, documents and the API alike; the length is that of what GET sends (RFC 9110 §8.6)."""
+    """HEAD returns the headers of GET, with the length of its content (RFC 9110 §8.6), and no body."""
     there = place(latchkey)
     secret = latchkey.key(there.admin, "read", "keys", "events", "webhooks").secret
     names = re.findall(r"{(\w+)}", path)
@@ -49,14 +49,14 @@ def test_head_has_the_headers_of_get_and_no_body(latchkey: TestApp, path: str) -
     assert got.status in (204, 303, 304) or asked.header("Content-Length") == str(len(got.body))
 
 
-def test_head_needs_the_credential_that_get_needs(latchkey: TestApp) -> None:
-    """The authorizer and the scopes stand before it."""
+def test_head_needs_the_credential_of_get(latchkey: TestApp) -> None:
+    """HEAD needs the same credential and scopes as GET."""
     assert latchkey.call("HEAD", "/v1/users/me").status == 401
     assert latchkey.call("HEAD", "/v1/users/me", latchkey.key(latchkey.account(), "keys").secret).status == 403
 
 
-def test_head_is_counted_and_recorded_as_its_get(latchkey: TestApp) -> None:
-    """One admission each, one route in the log and in what a key was used for."""
+def test_head_is_counted_and_recorded_as_get(latchkey: TestApp) -> None:
+    """HEAD is admitted once, and is logged and recorded under the route of GET."""
     account = latchkey.account()
     issued = latchkey.key(account)
     log = io.StringIO()
@@ -73,8 +73,8 @@ def test_head_is_counted_and_recorded_as_its_get(latchkey: TestApp) -> None:
     assert routes == {name for name in before if name.startswith("r")}
 
 
-def test_head_of_a_spent_quota_is_a_429(latchkey: TestApp) -> None:
-    """No way around the limits."""
+def test_head_with_an_exhausted_quota_is_a_429(latchkey: TestApp) -> None:
+    """HEAD is rejected when the quota is exhausted."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     latchkey.set_counters(account.id, tiers.FREE, used=1000)
@@ -82,14 +82,14 @@ def test_head_of_a_spent_quota_is_a_429(latchkey: TestApp) -> None:
     assert (answer.status, answer.body, answer.header("Retry-After")) == (429, b"", "3600")
 
 
-def test_reference_leaves_head_out() -> None:
-    """It says nothing that GET doesn't say."""
+def test_openapi_document_omits_head() -> None:
+    """The OpenAPI document doesn't list HEAD."""
     told = document(app.routes, "https://api.example.com")["paths"]
     assert [path for path, methods in told.items() if "head" in methods] == []
 
 
-def test_head_of_an_authorization_makes_no_grant(latchkey: TestApp) -> None:
-    """A link that a scanner looks at is not followed on behalf of its user, even where consent is remembered."""
+def test_head_of_an_authorization_request_creates_no_grant(latchkey: TestApp) -> None:
+    """HEAD of an authorization request creates no grant, even if consent is remembered, since link scanners send it."""
     ada, client = new_user(latchkey), register_client(latchkey)
     ada.grant(client)
     asked_before = list(record.newest_first(ada.account.id, 50))
@@ -100,22 +100,22 @@ def test_head_of_an_authorization_makes_no_grant(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize("path", ["/verify", "/password"])
-def test_head_of_a_link_in_mail_spends_nothing(latchkey: TestApp, path: str) -> None:
-    """Mail scanners ask by HEAD before they ask by GET."""
+def test_head_of_an_email_link_does_not_use_it_up(latchkey: TestApp, path: str) -> None:
+    """HEAD doesn't use up an email link, since mail scanners send it before the user's GET."""
     there = place(latchkey)
     for method in ("HEAD", "HEAD", "GET"):
         assert latchkey.call(method, there.path(path)).status == 200
 
 
-def test_api_stays_within_what_one_gateway_takes() -> None:
-    """API Gateway holds 300 resources, a path segment each; methods are not limited, but imports are at 6 MB."""
+def test_api_fits_one_api_gateway() -> None:
+    """The API has fewer than 200 resources; API Gateway allows 300, one for each path segment."""
     paths = (*app.routes, "/{proxy+}")
     segments = {tuple(path.split("/")[:end]) for path in paths for end in range(1, path.count("/") + 2)}
     assert len(segments) < 200
 
 
-def test_monitors_may_ask_by_head(latchkey: TestApp) -> None:
-    """Most look at /health that way, and the guide says that they may."""
+def test_health_accepts_head(latchkey: TestApp) -> None:
+    """`/health` accepts HEAD, which most monitors send, and the guide says so."""
     assert latchkey.call("HEAD", "/health").status == 200
     assert "HEAD" in (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
     assert error_of(latchkey.call("GET", "/nothing")) == (404, "not_found")

@@ -1,4 +1,4 @@
-"""Headers that come in several lines: a list is read whole, and of two that contradict each other none is heeded."""
+"""Repeated header lines: lists are combined, and contradictory single values are rejected."""
 
 import base64
 
@@ -18,7 +18,7 @@ KEY = b'{"name": "CI", "scopes": ["read"]}'
 def ask(
     latchkey: TestApp, method: str, target: str, *lines: tuple[str, str], body: bytes = b""
 ) -> tuple[Response, str]:
-    """Send header lines as they are; return the answer and its error."""
+    """Send header lines unchanged; return the response and its error."""
     answer = latchkey.gateway.handle(method, target, lines, body, "203.0.113.7")
     is_json = (answer.header("Content-Type") or "").startswith("application/json") and answer.body
     return answer, answer.json().get("error", "") if is_json else ""
@@ -26,8 +26,8 @@ def ask(
 
 @pytest.mark.parametrize("names", [("Cookie", "Cookie"), ("cookie", "cookie"), ("Cookie", "cookie")])
 @pytest.mark.parametrize("place", [0, 1])
-def test_cookies_may_come_in_several_fields(latchkey: TestApp, names: tuple[str, str], place: int) -> None:
-    """HTTP/2 clients may split them (RFC 9113 §8.2.3): the session is found in whichever."""
+def test_cookies_may_be_split_over_several_fields(latchkey: TestApp, names: tuple[str, str], place: int) -> None:
+    """A session cookie is found in any Cookie field, since HTTP/2 clients may split it (RFC 9113 §8.2.3)."""
     console = log_in_as(latchkey, new_account())
     values = ["a=b; c=d", "e=f"]
     values[place] += f"; {console.cookie_name('latchkey')}={console.session}"
@@ -35,8 +35,8 @@ def test_cookies_may_come_in_several_fields(latchkey: TestApp, names: tuple[str,
     assert answer.status == 200
 
 
-def test_two_credentials_are_refused(latchkey: TestApp) -> None:
-    """One was verified by the authorizer, and the other could be taken for it (RFC 6750 §3.1: invalid_request)."""
+def test_two_credentials_are_rejected(latchkey: TestApp) -> None:
+    """Two different Authorization headers are a 400 (RFC 6750 §3.1: invalid_request)."""
     account = latchkey.account()
     first, second = (f"Bearer {latchkey.key(account).secret}" for _ in range(2))
     one, other = ("Authorization", first), ("authorization", second)
@@ -47,8 +47,8 @@ def test_two_credentials_are_refused(latchkey: TestApp) -> None:
     assert ask(latchkey, "GET", "/v1/users/me", one, one)[0].status == 200
 
 
-def test_two_credentials_are_counted_where_they_come_from(latchkey: TestApp) -> None:
-    """Neither account pays for what can't be told to be its own, and a flood of them is held down."""
+def test_two_credentials_are_counted_by_address(latchkey: TestApp) -> None:
+    """A request with two credentials counts against the client address, and against neither account."""
     account = latchkey.account()
     lines = [("Authorization", f"Bearer {latchkey.key(account).secret}") for _ in range(2)]
     with telemetry.record_calls() as calls:
@@ -58,8 +58,8 @@ def test_two_credentials_are_counted_where_they_come_from(latchkey: TestApp) -> 
     assert {table for operation, table in calls.made if operation == "UpdateItem"} == {"latchkey-test-windows"}
 
 
-def test_two_credentials_of_a_client_are_refused(latchkey: TestApp) -> None:
-    """In the form of OAuth's own errors."""
+def test_two_client_credentials_are_rejected(latchkey: TestApp) -> None:
+    """Two different Authorization headers at the token endpoint are `invalid_request`."""
     app = register_client(latchkey)
     right = base64.b64encode(f"{app.id}:{app.secret}".encode()).decode()
     lines: Lines = [("Content-Type", FORM), ("Authorization", f"Basic {right}")]
@@ -71,8 +71,8 @@ def test_two_credentials_of_a_client_are_refused(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize("kinds", [("application/json", "text/plain"), ("text/plain", "application/json")])
-def test_two_media_types_are_refused_where_a_body_is_read(latchkey: TestApp, kinds: tuple[str, str]) -> None:
-    """What isn't read isn't judged: a GET may have what it likes."""
+def test_two_media_types_are_rejected_when_a_body_is_read(latchkey: TestApp, kinds: tuple[str, str]) -> None:
+    """Two different Content-Types are a 400 on a route that reads a body, and ignored on others."""
     secret = ("Authorization", f"Bearer {latchkey.key(latchkey.account()).secret}")
     lines = [secret, *(("Content-Type", kind) for kind in kinds)]
     answer, error = ask(latchkey, "POST", "/v1/keys", *lines, body=KEY)
@@ -82,8 +82,8 @@ def test_two_media_types_are_refused_where_a_body_is_read(latchkey: TestApp, kin
     assert ask(latchkey, "POST", "/v1/keys", secret, JSON, JSON, body=KEY)[0].status == 201
 
 
-def test_two_idempotency_keys_are_refused(latchkey: TestApp) -> None:
-    """The same one twice is one."""
+def test_two_idempotency_keys_are_rejected(latchkey: TestApp) -> None:
+    """Two different Idempotency-Keys are a 400; the same one twice is accepted."""
     secret = ("Authorization", f"Bearer {latchkey.key(latchkey.account()).secret}")
     keys = [("Idempotency-Key", key) for key in "ab"]
     answer, error = ask(latchkey, "POST", "/v1/keys", secret, JSON, *keys, body=KEY)
@@ -92,8 +92,8 @@ def test_two_idempotency_keys_are_refused(latchkey: TestApp) -> None:
     assert ask(latchkey, "POST", "/v1/keys", secret, JSON, keys[0], keys[0], body=KEY)[0].status == 201
 
 
-def test_two_origins_send_no_form(latchkey: TestApp) -> None:
-    """Whichever of them is ours."""
+def test_two_origins_are_rejected(latchkey: TestApp) -> None:
+    """A form with two different Origin headers is a 400, in either order."""
     console = log_in_as(latchkey, new_account())
     csrf = console.open("/settings/account").value("/settings/account/name", "csrf")
     cookie = ("Cookie", f"{console.cookie_name('latchkey')}={console.session}")
@@ -106,8 +106,8 @@ def test_two_origins_send_no_form(latchkey: TestApp) -> None:
             )
 
 
-def test_lists_are_read_whole(latchkey: TestApp) -> None:
-    """Several tags, weak ones, and what a browser accepts in more than one line."""
+def test_list_headers_are_combined(latchkey: TestApp) -> None:
+    """If-None-Match and Accept are read from all their lines."""
     etag = latchkey.call("GET", "/openapi.json").header("ETag") or ""
     for lines in ([f'"other", {etag}'], ["*"], [f"W/{etag}"], [etag, '"other"'], ['"other"', etag]):
         assert ask(latchkey, "GET", "/openapi.json", *(("If-None-Match", each) for each in lines))[0].status == 304, (

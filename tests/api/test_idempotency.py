@@ -1,4 +1,4 @@
-"""Idempotency-Key on every POST that makes something: made once, answered the same, however often it is sent."""
+"""Idempotency-Key on POST: a repeated request creates nothing again and gets the first response."""
 
 import json
 from dataclasses import replace
@@ -22,12 +22,12 @@ KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 
 
 def make(latchkey: TestApp, secret: str, key: str = KEY, body: object = MAKING) -> Response:
-    """Ask for a key under an Idempotency-Key."""
+    """Create a key with an Idempotency-Key."""
     return latchkey.call("POST", "/v1/keys", secret, json_body=body, headers={"Idempotency-Key": key})
 
 
 def same(first: Response, second: Response) -> None:
-    """Insist that the second answer is the first one, to the byte, and says that it is a replay."""
+    """Assert that the second response repeats the first one and is marked as a replay."""
     assert (second.status, second.body) == (first.status, first.body)
     for name in ("Location", "Cache-Control", "Content-Type"):
         assert second.header(name) == first.header(name)
@@ -35,14 +35,14 @@ def same(first: Response, second: Response) -> None:
 
 
 def records(account: Account) -> list[IdempotencyRecord]:
-    """Return what is recorded for an account."""
+    """Return the idempotency records of an account."""
     return [
         each for each in IdempotencyRecord.scan(IdempotencyRecord.kind == "repeat") if each.account_id == account.id
     ]
 
 
 def creating() -> set[tuple[str, str]]:
-    """Return the routes that heed the header."""
+    """Return the routes that accept the header."""
     return {
         (method, path)
         for path, methods in of_latchkey().items()
@@ -51,8 +51,8 @@ def creating() -> set[tuple[str, str]]:
     }
 
 
-def test_same_request_again_is_answered_the_same_and_makes_nothing(latchkey: TestApp) -> None:
-    """One key, one secret, whether the header is quoted or not."""
+def test_repeated_request_is_replayed(latchkey: TestApp) -> None:
+    """A repeated request gets the first response and creates nothing, whether the header is quoted or not."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     first = make(latchkey, secret)
@@ -62,8 +62,8 @@ def test_same_request_again_is_answered_the_same_and_makes_nothing(latchkey: Tes
     assert latchkey.call("GET", "/v1/users/me", first.json()["secret"]).status == 200
 
 
-def test_every_creating_route_repeats_its_answer(local: TestApp, receiver: Receiver) -> None:
-    """Keys, their rotation, webhooks, their secrets, tests and resends, users: each happens once."""
+def test_every_creating_route_replays_its_response(local: TestApp, receiver: Receiver) -> None:
+    """Every route that accepts the header replays its response and has its effect once."""
     root = local.account(admin=True)
     secret = local.key(root, "read", "keys", "webhooks", "admin").secret
     rotated = local.key(root, "read").key.id
@@ -82,13 +82,13 @@ def test_every_creating_route_repeats_its_answer(local: TestApp, receiver: Recei
 
 
 def twice(latchkey: TestApp, secret: str, path: str, body: object) -> dict[str, str]:
-    """Send a request twice under one key, and return what both were answered."""
+    """Send a request twice with one Idempotency-Key, and return the body of both responses."""
     headers = {"Idempotency-Key": f"once-{path}"}
     with telemetry.record_calls() as watched:
         first = latchkey.call("POST", path, secret, json_body=body, headers=headers)
     assert first.status in (200, 201), first.body
     claims = path.endswith(("/test", "/resend"))
-    # One write more of the transaction, no call; a claim is one write before and one after.
+    # A record is one more write of the transaction, and no call; a claim is one write before and one after.
     assert watched.made.count(("PutItem", "latchkey-test-tickets")) == (2 if claims else 0)
     same(first, latchkey.call("POST", path, secret, json_body=body, headers=headers))
     made: dict[str, str] = first.json()
@@ -97,7 +97,7 @@ def twice(latchkey: TestApp, secret: str, path: str, body: object) -> dict[str, 
 
 @pytest.mark.parametrize("body", [MAKING | {"name": "Other"}, MAKING | {"expires_in_s": 60}])
 def test_another_body_under_the_same_key_is_a_422(latchkey: TestApp, body: object) -> None:
-    """A key belongs to one request."""
+    """A key that was used with another body is a 422."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     make(latchkey, secret)
@@ -105,8 +105,8 @@ def test_another_body_under_the_same_key_is_a_422(latchkey: TestApp, body: objec
     assert len(list(find.keys_of(account.id))) == 2
 
 
-def test_another_path_method_account_or_key_of_the_account_is_another_request(latchkey: TestApp) -> None:
-    """What two callers choose can't collide: the scope is the lineage of the credential and the route."""
+def test_idempotency_key_is_scoped_to_credential_and_route(latchkey: TestApp) -> None:
+    """The same Idempotency-Key of another account, credential or path is another request."""
     account, other = latchkey.account(), latchkey.account()
     first, second = latchkey.key(account), latchkey.key(account)
     made = {make(latchkey, key.secret).json()["id"] for key in (first, second, latchkey.key(other))}
@@ -118,8 +118,8 @@ def test_another_path_method_account_or_key_of_the_account_is_another_request(la
     assert [answer.status for answer in rotated] == [201, 201]
 
 
-def test_successor_of_the_key_hears_what_was_made_and_not_its_secret(latchkey: TestApp) -> None:
-    """A rotation in between must not make a second key, nor show the first one's secret to another credential."""
+def test_rotated_key_gets_a_conflict_without_the_secret(latchkey: TestApp) -> None:
+    """The successor of a rotated key gets a 409 with the id of the created key, but not its secret."""
     account = latchkey.account()
     old = latchkey.key(account)
     made = make(latchkey, old.secret)
@@ -134,8 +134,8 @@ def test_successor_of_the_key_hears_what_was_made_and_not_its_secret(latchkey: T
     assert len(list(find.keys_of(account.id))) == 3
 
 
-def test_credential_that_has_ended_replays_nothing(latchkey: TestApp) -> None:
-    """The door stands before the record."""
+def test_revoked_credential_gets_no_replay(latchkey: TestApp) -> None:
+    """A revoked credential is rejected before any replay."""
     account = latchkey.account()
     keeper, key = latchkey.key(account), latchkey.key(account)
     make(latchkey, key.secret)
@@ -147,8 +147,8 @@ def test_credential_that_has_ended_replays_nothing(latchkey: TestApp) -> None:
     "wrong",
     ["", " ", '""', '"abc', 'abc"', '"a"b"', "a b", '"a b"', "é", "\x01", "x" * 256, f'"{"x" * 256}"', '"\\x"', "a\tb"],
 )
-def test_malformed_key_is_a_400(latchkey: TestApp, wrong: str) -> None:
-    """And nothing is made."""
+def test_malformed_idempotency_key_is_a_400(latchkey: TestApp, wrong: str) -> None:
+    """A malformed Idempotency-Key is a 400, and nothing is created."""
     account = latchkey.account()
     answer = make(latchkey, latchkey.key(account).secret, wrong)
     assert error_of(answer) == (400, "invalid_request")
@@ -157,14 +157,14 @@ def test_malformed_key_is_a_400(latchkey: TestApp, wrong: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["x", "x" * 255, "!#%&'*+-.^_`|~{}()/:;<=>?@[]\\", '"\\"\\\\"', "a=1;b", "'quoted'"])
-def test_any_visible_characters_are_a_key(latchkey: TestApp, key: str) -> None:
-    """Up to 255 of them."""
+def test_visible_characters_are_a_valid_idempotency_key(latchkey: TestApp, key: str) -> None:
+    """An Idempotency-Key may have up to 255 visible ASCII characters."""
     secret = latchkey.key(latchkey.account()).secret
     same(make(latchkey, secret, key), make(latchkey, secret, key))
 
 
-def test_two_different_keys_in_one_request_are_a_400(latchkey: TestApp) -> None:
-    """Nobody could say which counts."""
+def test_two_different_idempotency_keys_are_a_400(latchkey: TestApp) -> None:
+    """A request with two different Idempotency-Keys is a 400."""
     secret = latchkey.key(latchkey.account()).secret
     headers = [("Authorization", f"Bearer {secret}"), ("Content-Type", "application/json")]
     body = json.dumps(MAKING).encode()
@@ -172,8 +172,8 @@ def test_two_different_keys_in_one_request_are_a_400(latchkey: TestApp) -> None:
     assert error_of(latchkey.gateway.handle("POST", "/v1/keys", both, body)) == (400, "invalid_request")
 
 
-def test_key_is_ignored_where_nothing_is_made(latchkey: TestApp) -> None:
-    """On a GET, a PATCH, a DELETE, and the question about a secret: even a malformed one."""
+def test_idempotency_key_is_ignored_on_other_routes(latchkey: TestApp) -> None:
+    """GET, PATCH, DELETE and `POST /v1/verify` ignore the header, even a malformed one."""
     admin = latchkey.account(admin=True)
     issued = latchkey.key(admin, "read", "write", "keys", "verify")
     headers = {"Idempotency-Key": '"'}
@@ -185,8 +185,8 @@ def test_key_is_ignored_where_nothing_is_made(latchkey: TestApp) -> None:
     assert latchkey.call("DELETE", path, issued.secret, headers=headers).status == 204
 
 
-def test_refusal_is_not_kept(latchkey: TestApp) -> None:
-    """What failed may be tried again under the same key, once it can succeed."""
+def test_error_is_not_recorded(latchkey: TestApp) -> None:
+    """A failed request may be retried with the same Idempotency-Key."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     others = [latchkey.key(account) for _ in range(19)]
@@ -195,8 +195,8 @@ def test_refusal_is_not_kept(latchkey: TestApp) -> None:
     assert make(latchkey, secret).status == 201
 
 
-def test_answer_is_replayed_where_the_request_could_not_succeed_any_more(latchkey: TestApp) -> None:
-    """Twenty keys, the last of which it made: the answer is what it was."""
+def test_response_is_replayed_after_the_limit_is_reached(latchkey: TestApp) -> None:
+    """A response is replayed even if the request would now exceed the key limit."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     for _ in range(18):
@@ -204,8 +204,8 @@ def test_answer_is_replayed_where_the_request_could_not_succeed_any_more(latchke
     same(make(latchkey, secret), make(latchkey, secret))
 
 
-def test_rotation_is_replayed_after_its_key_has_ended(latchkey: TestApp) -> None:
-    """Its first answer says what became of it."""
+def test_rotation_is_replayed_after_its_key_was_revoked(latchkey: TestApp) -> None:
+    """A rotation is replayed after the rotated key was revoked."""
     account = latchkey.account()
     keeper, key = latchkey.key(account), latchkey.key(account)
     path, headers = f"/v1/keys/{key.key.id}", {"Idempotency-Key": KEY}
@@ -214,8 +214,8 @@ def test_rotation_is_replayed_after_its_key_has_ended(latchkey: TestApp) -> None
     same(first, latchkey.call("POST", f"{path}/rotate", keeper.secret, headers=headers))
 
 
-def test_record_ends_after_a_day(latchkey: TestApp) -> None:
-    """By the clock, not when DynamoDB finds the time to delete it."""
+def test_record_expires_after_a_day(latchkey: TestApp) -> None:
+    """A record expires after a day by the clock, before DynamoDB deletes it."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     first = make(latchkey, secret).json()
@@ -226,8 +226,8 @@ def test_record_ends_after_a_day(latchkey: TestApp) -> None:
     assert {each.dies_at // 1000 for each in records(account)} == {(clock.now_s() + 90_000) // 1000}
 
 
-def test_table_holds_neither_the_secret_nor_what_was_sent(latchkey: TestApp) -> None:
-    """The answer is closed under the credential; key and body are stored as keyed hashes."""
+def test_record_contains_neither_secret_nor_body(latchkey: TestApp) -> None:
+    """The stored response is encrypted with the credential, and Idempotency-Key and body are stored as keyed hashes."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     made = make(latchkey, secret).json()
@@ -240,8 +240,8 @@ def test_table_holds_neither_the_secret_nor_what_was_sent(latchkey: TestApp) -> 
     assert stored.fingerprint not in (secrets.digest(body.decode()), secrets.digest(f"[]\n{body.decode()}"))
 
 
-def test_box_of_one_record_doesnt_open_beside_another(latchkey: TestApp) -> None:
-    """Who can write the table can't make one request answer for another."""
+def test_response_of_another_record_does_not_decrypt(latchkey: TestApp) -> None:
+    """An encrypted response moved to another record isn't replayed."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     make(latchkey, secret, "first")
@@ -252,8 +252,8 @@ def test_box_of_one_record_doesnt_open_beside_another(latchkey: TestApp) -> None
     assert sorted(answer.status for answer in answers) == [201, 409]
 
 
-def test_in_the_good_case_no_call_is_added(latchkey: TestApp) -> None:
-    """The record is part of the transaction; a replay is that transaction, refused."""
+def test_idempotency_adds_no_database_call(latchkey: TestApp) -> None:
+    """The record is part of the transaction, so neither a first request nor a replay makes another call."""
     secret = latchkey.key(latchkey.account()).secret
     latchkey.call("GET", "/v1/limits", secret)
     plain = calls(latchkey, secret, {})
@@ -262,22 +262,22 @@ def test_in_the_good_case_no_call_is_added(latchkey: TestApp) -> None:
 
 
 def calls(latchkey: TestApp, secret: str, headers: dict[str, str]) -> list[str]:
-    """Return the calls that making a key costs."""
+    """Return the database calls of creating a key."""
     with telemetry.record_calls() as watched:
         assert latchkey.call("POST", "/v1/keys", secret, json_body=MAKING, headers=headers).status == 201
     return [operation for operation, _ in watched.made]
 
 
 def test_replay_is_counted(latchkey: TestApp) -> None:
-    """It is a request like any other, and says what is left now."""
+    """A replay counts against the quota, with current limit headers."""
     account = latchkey.account(tiers.FREE)
     secret = latchkey.key(account).secret
     left = [make(latchkey, secret).header("X-RateLimit-Remaining") for _ in range(3)]
     assert left == ["999", "998", "997"]
 
 
-def test_long_answer_is_not_kept_but_what_it_made_is(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An item stays within its bounds whatever a route answers."""
+def test_overlong_response_is_replayed_as_a_conflict(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A response too long to store is replayed as a 409 with the id of the created object."""
     monkeypatch.setattr(record, "ANSWER_BYTES_MAX", 10)
     account = latchkey.account()
     secret = latchkey.key(account).secret
@@ -288,8 +288,8 @@ def test_long_answer_is_not_kept_but_what_it_made_is(latchkey: TestApp, monkeypa
     assert len(list(find.keys_of(account.id))) == 2
 
 
-def test_without_a_stage_key_nothing_is_made_twice(latchkey: TestApp) -> None:
-    """Where the fingerprint can't be keyed the request is refused rather than made without a record."""
+def test_missing_root_key_creates_nothing(latchkey: TestApp) -> None:
+    """A request is a 503 and creates nothing if the root key isn't available to key its fingerprint."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     with settings.override(replace(settings.current(), stage_key_file="/nowhere")):
@@ -297,8 +297,8 @@ def test_without_a_stage_key_nothing_is_made_twice(latchkey: TestApp) -> None:
     assert len(list(find.keys_of(account.id))) == 1
 
 
-def test_a_claim_that_its_process_never_gave_up_ends_after_a_minute(local: TestApp, receiver: Receiver) -> None:
-    """Until then it is a 409 that says when to ask again; then the message is sent."""
+def test_claim_of_a_killed_process_expires_after_a_minute(local: TestApp, receiver: Receiver) -> None:
+    """The claim of a killed process is a 409 with Retry-After for a minute; then the request is processed."""
     account = local.account()
     secret = local.key(account, "webhooks").secret
     hook = local.call("POST", "/v1/webhooks", secret, json_body={"url": receiver.url, "name": "x"}).json()["id"]
@@ -321,8 +321,8 @@ def test_a_claim_that_its_process_never_gave_up_ends_after_a_minute(local: TestA
     assert len(receiver.received) == 2
 
 
-def test_what_was_claimed_and_refused_may_be_tried_again(local: TestApp, receiver: Receiver) -> None:
-    """A test of a disabled webhook is a 409 that is not kept."""
+def test_failed_request_releases_its_claim(local: TestApp, receiver: Receiver) -> None:
+    """A failed request with a claim may be retried with the same Idempotency-Key."""
     secret = local.key(local.account(), "webhooks").secret
     hook = local.call("POST", "/v1/webhooks", secret, json_body={"url": receiver.url, "name": "x"}).json()["id"]
     path, sent = f"/v1/webhooks/{hook}", {"Idempotency-Key": KEY}

@@ -1,4 +1,4 @@
-"""Which routes honour an Idempotency-Key, and how."""
+"""The routes that support Idempotency-Key, and in which mode."""
 
 from app import app
 from chalicelib.api.routing import CLAIMED, RECORDED, route_of
@@ -6,7 +6,7 @@ from infra.routes import of_latchkey
 
 
 def creating() -> set[tuple[str, str]]:
-    """Return the routes that heed the header."""
+    """Return the routes that support the header."""
     return {
         (method, path)
         for path, methods in of_latchkey().items()
@@ -15,8 +15,8 @@ def creating() -> set[tuple[str, str]]:
     }
 
 
-def test_every_post_that_makes_something_heeds_it() -> None:
-    """Of those that take a credential only the question about a secret makes nothing."""
+def test_every_creating_post_supports_idempotency() -> None:
+    """Every POST with a credential supports Idempotency-Key, except `/v1/verify`, which creates nothing."""
     posts = {
         ("POST", path)
         for path, methods in of_latchkey().items()
@@ -26,8 +26,8 @@ def test_every_post_that_makes_something_heeds_it() -> None:
     assert creating() <= posts
 
 
-def test_modes_are_those_of_the_declarations() -> None:
-    """What has effects outside claims first; everything else is recorded in its transaction."""
+def test_idempotency_mode_of_each_route() -> None:
+    """Routes with external effects claim first; all others record the response in their transaction."""
     declared = {path: route_of(app.routes[path][method]).idempotency for method, path in creating()}
     assert {path for path, kind in declared.items() if kind == CLAIMED} == {
         "/v1/webhooks/{webhook_id}/test",

@@ -1,4 +1,4 @@
-"""/v1/keys, as a consumer meets it."""
+"""/v1/keys, from the view of an API consumer."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ def show(latchkey: TestApp, secret: str, key_id: str) -> dict[str, Any]:
     return shown
 
 
-def test_made_key_is_shown_once_with_its_secret(latchkey: TestApp) -> None:
-    """The 201 has the record and the secret, and no other answer ever has it again."""
+def test_created_key_shows_its_secret_once(latchkey: TestApp) -> None:
+    """The response that creates a key has its secret, and no later response does."""
     secret = latchkey.key(latchkey.account()).secret
     answer = latchkey.call("POST", "/v1/keys", secret, json_body={"name": " CI ", "scopes": ["write", "read"]})
     made = answer.json()
@@ -32,8 +32,8 @@ def test_made_key_is_shown_once_with_its_secret(latchkey: TestApp) -> None:
     assert made["secret"] not in latchkey.call("GET", "/v1/keys", secret).body.decode()
 
 
-def test_made_key_is_no_more_than_its_maker(latchkey: TestApp) -> None:
-    """A key that may manage keys can't make itself a better one."""
+def test_created_key_has_no_more_scopes_than_its_creator(latchkey: TestApp) -> None:
+    """A key can't create one with scopes that it doesn't have itself."""
     secret = latchkey.key(latchkey.account(), "read", "keys").secret
     answer = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "More", "scopes": ["read", "write"]})
     assert error_of(answer) == (400, "invalid_request")
@@ -41,22 +41,22 @@ def test_made_key_is_no_more_than_its_maker(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize("scope", ["admin", "verify"])
-def test_ordinary_account_makes_no_admin_key(latchkey: TestApp, scope: str) -> None:
-    """`admin` is only on keys of admin accounts."""
+def test_ordinary_account_cannot_create_an_admin_key(latchkey: TestApp, scope: str) -> None:
+    """Only admin accounts have keys with the scopes `admin` and `verify`."""
     secret = latchkey.key(latchkey.account()).secret
     answer = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "Root", "scopes": ["read", scope]})
     assert error_of(answer) == (400, "invalid_request")
 
 
-def test_admin_account_makes_an_admin_key(latchkey: TestApp) -> None:
-    """An admin's key passes `admin` on."""
+def test_admin_account_creates_an_admin_key(latchkey: TestApp) -> None:
+    """An admin's key with the scope `admin` can create another one."""
     secret = latchkey.key(latchkey.account(admin=True), "keys", "admin").secret
     answer = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "Root", "scopes": ["admin"]})
     assert (answer.status, answer.json()["scopes"]) == (201, ["admin"])
 
 
-def test_made_key_ends_when_asked_to(latchkey: TestApp) -> None:
-    """After `expires_in_s` the answer is `token_expired`."""
+def test_created_key_expires_as_requested(latchkey: TestApp) -> None:
+    """After `expires_in_s` a key is rejected as `token_expired`."""
     secret = latchkey.key(latchkey.account()).secret
     body = {"name": "Brief", "scopes": ["read"], "expires_in_s": 60}
     made = latchkey.call("POST", "/v1/keys", secret, json_body=body).json()
@@ -67,8 +67,8 @@ def test_made_key_ends_when_asked_to(latchkey: TestApp) -> None:
     assert show(latchkey, secret, made["id"])["state"] == "expired"
 
 
-def test_made_key_never_outlives_its_maker(latchkey: TestApp) -> None:
-    """What an ending key makes ends with it."""
+def test_created_key_expires_no_later_than_its_creator(latchkey: TestApp) -> None:
+    """A key can't create one that expires later than itself."""
     secret = latchkey.key(latchkey.account(), expires_in_s=600).secret
     body = {"name": "Long", "scopes": ["read"], "expires_in_s": 601}
     assert error_of(latchkey.call("POST", "/v1/keys", secret, json_body=body)) == (400, "invalid_request")
@@ -77,7 +77,7 @@ def test_made_key_never_outlives_its_maker(latchkey: TestApp) -> None:
 
 
 def test_twenty_first_key_is_a_conflict(latchkey: TestApp) -> None:
-    """The message says what to do about it."""
+    """A 21st active key is a 409 whose message names the limit."""
     account = latchkey.account()
     keys = [latchkey.key(account) for _ in range(LIVE_MAX)]
     answer = latchkey.call("POST", "/v1/keys", keys[0].secret, json_body={"name": "More", "scopes": ["read"]})
@@ -86,7 +86,7 @@ def test_twenty_first_key_is_a_conflict(latchkey: TestApp) -> None:
 
 
 def test_keys_are_listed_page_by_page(latchkey: TestApp) -> None:
-    """Following the cursor shows every key of the account once, oldest first, and nobody else's."""
+    """Following the cursor lists every key of the account once, oldest first, and no other account's."""
     account = latchkey.account()
     latchkey.key(latchkey.account(name="Bea"))
     made = []
@@ -103,8 +103,8 @@ def test_keys_are_listed_page_by_page(latchkey: TestApp) -> None:
     assert seen == [issued.key.id for issued in made]
 
 
-def test_last_use_is_known_to_the_hour(latchkey: TestApp) -> None:
-    """A key that was never used has none; one that was shows the hour."""
+def test_last_use_is_shown_to_the_hour(latchkey: TestApp) -> None:
+    """A key shows the hour of its last use, or null if it was never used."""
     account = latchkey.account()
     manager, used, unused = latchkey.key(account), latchkey.key(account), latchkey.key(account)
     latchkey.clock.forward(3_600 + 1_234)
@@ -116,8 +116,8 @@ def test_last_use_is_known_to_the_hour(latchkey: TestApp) -> None:
     assert listed[manager.key.id] == "2021-12-20T13:00:00Z"
 
 
-def test_rotation_gives_a_new_key_and_a_grace_to_the_old_one(latchkey: TestApp) -> None:
-    """Both work for the default day; the old key says by what it is replaced."""
+def test_rotated_key_works_during_its_grace(latchkey: TestApp) -> None:
+    """After a rotation both keys work for a day by default, and the old one names its successor."""
     account = latchkey.account()
     manager, old = latchkey.key(account), latchkey.key(account)
     made = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", manager.secret).json()
@@ -131,8 +131,8 @@ def test_rotation_gives_a_new_key_and_a_grace_to_the_old_one(latchkey: TestApp) 
 
 
 @pytest.mark.parametrize(("grace_s", "expires_at"), [(1, "2021-12-20T10:00:01Z"), (604_800, "2021-12-27T10:00:00Z")])
-def test_rotation_takes_a_grace_up_to_a_week(latchkey: TestApp, grace_s: int, expires_at: str) -> None:
-    """The bounds are within."""
+def test_grace_may_be_up_to_a_week(latchkey: TestApp, grace_s: int, expires_at: str) -> None:
+    """A grace of 1 second and of 7 days is accepted."""
     account = latchkey.account()
     manager, old = latchkey.key(account), latchkey.key(account)
     answer = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", manager.secret, json_body={"grace_s": grace_s})
@@ -140,8 +140,8 @@ def test_rotation_takes_a_grace_up_to_a_week(latchkey: TestApp, grace_s: int, ex
     assert show(latchkey, manager.secret, old.key.id)["expires_at"] == expires_at
 
 
-def test_key_that_is_rotated_without_a_grace_stops_at_the_next_request(latchkey: TestApp) -> None:
-    """Though the gateway has cached its yes, the old key is over and the new one works."""
+def test_key_rotated_without_grace_stops_at_the_next_request(latchkey: TestApp) -> None:
+    """A key rotated without grace is rejected at the next request, despite the cached policy."""
     old = latchkey.key(latchkey.account())
     assert latchkey.call("GET", "/v1/users/me", old.secret).status == 200
     made = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret, json_body={"grace_s": 0}).json()
@@ -149,8 +149,8 @@ def test_key_that_is_rotated_without_a_grace_stops_at_the_next_request(latchkey:
     assert latchkey.call("GET", "/v1/users/me", made["secret"]).status == 200
 
 
-def test_key_stops_when_its_grace_is_over_though_the_gateway_remembers_it(latchkey: TestApp) -> None:
-    """A grace shorter than the gateway's 300 s is kept to the second."""
+def test_key_stops_when_its_grace_expires(latchkey: TestApp) -> None:
+    """A key is rejected in the second its grace expires, despite the cached policy."""
     old = latchkey.key(latchkey.account())
     latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret, json_body={"grace_s": 30})
     latchkey.clock.forward(29)
@@ -160,8 +160,8 @@ def test_key_stops_when_its_grace_is_over_though_the_gateway_remembers_it(latchk
 
 
 @pytest.mark.parametrize("grace_s", [-1, 604_801, 1.5, "60", None, True, [], 10**400])
-def test_grace_out_of_bounds_is_refused(latchkey: TestApp, grace_s: object) -> None:
-    """The message says what grace_s takes, and nothing is rotated."""
+def test_grace_out_of_bounds_is_rejected(latchkey: TestApp, grace_s: object) -> None:
+    """An invalid `grace_s` is a 400, and nothing is rotated."""
     old = latchkey.key(latchkey.account())
     answer = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret, json_body={"grace_s": grace_s})
     assert error_of(answer) == (400, "invalid_request")
@@ -169,7 +169,7 @@ def test_grace_out_of_bounds_is_refused(latchkey: TestApp, grace_s: object) -> N
 
 
 def test_second_rotation_is_a_conflict(latchkey: TestApp) -> None:
-    """Neither the old key nor its successor can be rotated while both live."""
+    """Neither a key in its grace nor its successor can be rotated."""
     old = latchkey.key(latchkey.account())
     made = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret).json()
     for key_id in (old.key.id, made["id"]):
@@ -177,8 +177,8 @@ def test_second_rotation_is_a_conflict(latchkey: TestApp) -> None:
         assert error_of(answer) == (409, "conflict")
 
 
-def test_rotation_of_a_better_key_is_refused(latchkey: TestApp) -> None:
-    """A key that may only manage keys doesn't get a writing one by rotating it."""
+def test_rotation_of_a_key_with_more_scopes_is_rejected(latchkey: TestApp) -> None:
+    """A key can't rotate another one that has scopes it lacks."""
     account = latchkey.account()
     big, small = latchkey.key(account), latchkey.key(account, "read", "keys")
     answer = latchkey.call("POST", f"/v1/keys/{big.key.id}/rotate", small.secret)
@@ -186,8 +186,8 @@ def test_rotation_of_a_better_key_is_refused(latchkey: TestApp) -> None:
     assert "scope write" in answer.json()["message"]
 
 
-def test_narrowed_key_may_less_at_the_next_request(latchkey: TestApp) -> None:
-    """Though the gateway has cached its scopes, what was taken away is refused at once."""
+def test_removed_scope_is_rejected_at_the_next_request(latchkey: TestApp) -> None:
+    """A removed scope is rejected at the next request, despite the cached policy."""
     account = latchkey.account()
     manager, key = latchkey.key(account), latchkey.key(account)
     rename = {"name": "Ada B"}
@@ -198,8 +198,8 @@ def test_narrowed_key_may_less_at_the_next_request(latchkey: TestApp) -> None:
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
 
 
-def test_key_is_never_widened(latchkey: TestApp) -> None:
-    """Not even back to what it was."""
+def test_removed_scope_cannot_be_added_again(latchkey: TestApp) -> None:
+    """Scopes can't be added to a key, not even removed ones."""
     account = latchkey.account()
     manager, key = latchkey.key(account), latchkey.key(account)
     latchkey.call("PATCH", f"/v1/keys/{key.key.id}", manager.secret, json_body={"scopes": ["read"]})
@@ -209,14 +209,14 @@ def test_key_is_never_widened(latchkey: TestApp) -> None:
 
 
 def test_key_is_renamed(latchkey: TestApp) -> None:
-    """A new name and nothing else."""
+    """Renaming a key changes its name and nothing else."""
     key = latchkey.key(latchkey.account())
     shown = latchkey.call("PATCH", f"/v1/keys/{key.key.id}", key.secret, json_body={"name": "Laptop"}).json()
     assert (shown["name"], shown["scopes"]) == ("Laptop", ["read", "write", "keys"])
 
 
-def test_revoked_key_is_refused_at_the_next_request(latchkey: TestApp) -> None:
-    """Though the gateway has cached its yes, it is over; and it stays in the list."""
+def test_revoked_key_is_rejected_at_the_next_request(latchkey: TestApp) -> None:
+    """A revoked key is rejected at the next request, despite the cached policy, and stays in the list."""
     account = latchkey.account()
     manager, key = latchkey.key(account), latchkey.key(account)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
@@ -227,14 +227,14 @@ def test_revoked_key_is_refused_at_the_next_request(latchkey: TestApp) -> None:
 
 
 def test_revocation_may_be_repeated(latchkey: TestApp) -> None:
-    """The second time is as good as the first."""
+    """Revoking a key a second time is a 204 too."""
     account = latchkey.account()
     manager, key = latchkey.key(account), latchkey.key(account)
     assert [latchkey.call("DELETE", f"/v1/keys/{key.key.id}", manager.secret).status for _ in range(2)] == [204, 204]
 
 
-def test_key_that_revokes_itself_is_over(latchkey: TestApp) -> None:
-    """The last thing it does."""
+def test_key_can_revoke_itself(latchkey: TestApp) -> None:
+    """A key can revoke itself, and is rejected from then on."""
     key = latchkey.key(latchkey.account())
     assert latchkey.call("DELETE", f"/v1/keys/{key.key.id}", key.secret).status == 204
     assert error_of(latchkey.call("GET", "/v1/keys", key.secret)) == (401, "invalid_api_key")
@@ -244,8 +244,8 @@ def test_key_that_revokes_itself_is_over(latchkey: TestApp) -> None:
     ("method", "tail", "body"),
     [("GET", "", None), ("PATCH", "", {"name": "Mine"}), ("DELETE", "", None), ("POST", "/rotate", {"grace_s": 0})],
 )
-def test_someone_elses_key_looks_like_none(latchkey: TestApp, method: str, tail: str, body: object) -> None:
-    """The answer to another account's key is that to an id nobody has, to the byte, and the key works on."""
+def test_key_of_another_account_is_not_found(latchkey: TestApp, method: str, tail: str, body: object) -> None:
+    """The response for another account's key is byte for byte that for an unknown id, and changes nothing."""
     theirs, mine = latchkey.key(latchkey.account(name="Bea")), latchkey.key(latchkey.account())
     answers = [
         latchkey.call(method, f"/v1/keys/{key_id}{tail}", mine.secret, json_body=body)
@@ -278,8 +278,8 @@ def test_someone_elses_key_looks_like_none(latchkey: TestApp, method: str, tail:
         ({"name": "CI", "scopes": ["read"], "secret": "x"}, "'secret'"),
     ],
 )
-def test_key_that_cannot_be_is_refused_by_field(latchkey: TestApp, body: object, named: str) -> None:
-    """The message names the field and says what it takes; nothing is made."""
+def test_invalid_new_key_is_rejected_by_field(latchkey: TestApp, body: object, named: str) -> None:
+    """The message names the field and its allowed values, and nothing is created."""
     secret = latchkey.key(latchkey.account()).secret
     answer = latchkey.call("POST", "/v1/keys", secret, json_body=body)
     assert error_of(answer) == (400, "invalid_request")
@@ -296,8 +296,8 @@ def test_key_that_cannot_be_is_refused_by_field(latchkey: TestApp, body: object,
         ({"id": 1}, "'id'"),
     ],
 )
-def test_change_that_cannot_be_is_refused_by_field(latchkey: TestApp, body: object, named: str) -> None:
-    """The message names the field and says what it takes."""
+def test_invalid_change_of_a_key_is_rejected_by_field(latchkey: TestApp, body: object, named: str) -> None:
+    """The message names the field and its allowed values."""
     key = latchkey.key(latchkey.account())
     answer = latchkey.call("PATCH", f"/v1/keys/{key.key.id}", key.secret, json_body=body)
     assert error_of(answer) == (400, "invalid_request")

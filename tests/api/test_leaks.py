@@ -1,4 +1,4 @@
-"""No log line, exception, repr or stored item holds a secret: everything said and stored in a busy hour is searched."""
+"""No log line, exception, repr or stored item contains a secret."""
 
 import io
 import logging
@@ -33,7 +33,7 @@ def dump_of_all_tables() -> str:
 
 
 def live_through_an_hour(latchkey: TestApp) -> list[str]:
-    """Do everything that touches a secret, well and badly; return what was seen of the objects involved."""
+    """Use secrets in every way, valid and invalid; return the reprs and tracebacks that resulted."""
     root, ada = latchkey.account(name="Root", admin=True), latchkey.account()
     admin, key, poor = (
         latchkey.key(root, "read", "admin"),
@@ -86,10 +86,10 @@ def _traceback_of(fails: Callable[[], object]) -> str:
     return pytest.fail("nothing was refused")
 
 
-def test_secrets_are_nowhere_but_in_the_answer_that_made_them(
+def test_secrets_are_only_in_the_response_that_created_them(
     latchkey: TestApp, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither a whole secret nor its random part is in any log, traceback, repr or table; digests and hints are."""
+    """No log, traceback, repr or table contains a secret or its random part; tables contain digests and previews."""
     caplog.set_level(logging.DEBUG)
     log = io.StringIO()
     telemetry.write_to(log)

@@ -1,4 +1,4 @@
-"""/v1/limits: what the caller may do and what is left of it."""
+"""/v1/limits: the limits of the caller and what remains of them."""
 
 import pytest
 
@@ -10,7 +10,7 @@ NOON_S = START_MS // 1000
 
 @pytest.mark.parametrize("tier", [tiers.FREE, tiers.PRO], ids=lambda tier: tier.name)
 def test_limits_show_quota_and_burst(latchkey: TestApp, tier: tiers.Tier) -> None:
-    """The numbers count this very request, and are those of the headers."""
+    """The numbers include the request itself and equal those of the headers."""
     latchkey.clock.forward(1800.5)
     answer = latchkey.call("GET", "/v1/limits", latchkey.key(latchkey.account(tier)).secret)
     assert answer.json() == {
@@ -24,7 +24,7 @@ def test_limits_show_quota_and_burst(latchkey: TestApp, tier: tiers.Tier) -> Non
 
 
 def test_limits_of_enterprise_have_no_quota(latchkey: TestApp) -> None:
-    """Unlimited is null, not a large number."""
+    """An unlimited quota is null."""
     answer = latchkey.call("GET", "/v1/limits", latchkey.key(latchkey.account(tiers.ENTERPRISE)).secret)
     assert answer.json() == {
         "tier": "enterprise",
@@ -33,8 +33,8 @@ def test_limits_of_enterprise_have_no_quota(latchkey: TestApp) -> None:
     }
 
 
-def test_limits_count_what_other_keys_used(latchkey: TestApp) -> None:
-    """The quota is the account's."""
+def test_limits_include_use_by_other_keys(latchkey: TestApp) -> None:
+    """All keys of an account share its quota."""
     account = latchkey.account()
     first, second = latchkey.key(account), latchkey.key(account)
     latchkey.call("GET", "/v1/users/me", first.secret)

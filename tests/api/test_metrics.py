@@ -1,4 +1,4 @@
-"""What the operator sees of requests: one line each, its metrics too, as CloudWatch's embedded format has it."""
+"""One log line for each request, with its metrics in CloudWatch's embedded metric format."""
 
 import io
 import json
@@ -21,7 +21,7 @@ UNITS = {"Count", "Milliseconds"}
 
 @pytest.fixture
 def lines(latchkey: TestApp) -> Iterator[Lines]:
-    """What was logged since it was last asked."""
+    """The lines logged since the last call."""
     stream = io.StringIO()
     telemetry.write_to(stream)
 
@@ -41,12 +41,12 @@ def of(event: str, written: list[Line]) -> list[Line]:
 
 
 def count(metric: str, written: list[Line]) -> int:
-    """Return how often a metric was counted."""
+    """Return the sum of a metric."""
     return sum(line.get(metric, 0) for line in written)
 
 
 def assert_embedded(line: Line) -> None:
-    """Insist on the format: what CloudWatch can't read it drops without a word."""
+    """Assert CloudWatch's embedded metric format, since CloudWatch silently drops anything else."""
     embedded = line["_aws"]
     assert isinstance(embedded["Timestamp"], int)
     (directive,) = embedded["CloudWatchMetrics"]
@@ -54,13 +54,13 @@ def assert_embedded(line: Line) -> None:
     for metric in directive["Metrics"]:
         assert metric["Unit"] in UNITS
         assert isinstance(line[metric["Name"]], int)
-    # Each further combination of names would be a metric more, paid by the month.
+    # Each additional dimension would be another metric, charged by the month.
     assert directive["Dimensions"] == [["stage"]]
     assert line["stage"]
 
 
-def test_each_request_is_one_line_with_who_and_what(latchkey: TestApp, lines: Lines) -> None:
-    """Admitted, without scope, not found, anonymous: the same facts, from which an operator can go on."""
+def test_each_request_is_one_line_with_caller_and_decision(latchkey: TestApp, lines: Lines) -> None:
+    """Every request logs one line with route, status, decision, tier, account and credential."""
     account = latchkey.account()
     issued, weak = latchkey.key(account), latchkey.key(account, "write")
     lines()
@@ -82,8 +82,8 @@ def test_each_request_is_one_line_with_who_and_what(latchkey: TestApp, lines: Li
         assert line["Latency"] >= 0
 
 
-def test_every_line_with_metrics_is_of_the_embedded_format(latchkey: TestApp, lines: Lines) -> None:
-    """Requests of every kind, verifications, counters."""
+def test_every_line_with_metrics_has_the_embedded_format(latchkey: TestApp, lines: Lines) -> None:
+    """Every log line with a metric has CloudWatch's embedded metric format."""
     latchkey.call("GET", "/v1/limits", latchkey.key(latchkey.account()).secret)
     latchkey.call("GET", "/v1/limits", "nonsense")
     latchkey.call("GET", "/health")
@@ -96,8 +96,8 @@ def test_every_line_with_metrics_is_of_the_embedded_format(latchkey: TestApp, li
 
 
 @pytest.mark.parametrize(("spent", "limit"), [({"used": 1000}, "quota"), ({"burst": 50}, "burst")])
-def test_refusals_are_counted_by_limit(latchkey: TestApp, lines: Lines, spent: dict[str, int], limit: str) -> None:
-    """Those from memory as well."""
+def test_rejections_are_counted_by_limit(latchkey: TestApp, lines: Lines, spent: dict[str, int], limit: str) -> None:
+    """Every rejection is counted by its limit, those from the local cache too."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     latchkey.set_counters(account.id, tiers.FREE, **spent)
@@ -109,7 +109,7 @@ def test_refusals_are_counted_by_limit(latchkey: TestApp, lines: Lines, spent: d
 
 
 def test_unauthorized_is_counted_by_error(latchkey: TestApp, lines: Lines) -> None:
-    """By the authorizer once a secret, since the gateway remembers; what has no Bearer reaches no function of ours."""
+    """The authorizer counts each invalid secret once by its error, since API Gateway caches the Deny."""
     expired = latchkey.key(latchkey.account(), expires_in_s=-1).secret
     for secret in (secrets.mint("test"), "nonsense", "nonsense", expired):
         latchkey.call("GET", "/v1/limits", secret)
@@ -119,8 +119,8 @@ def test_unauthorized_is_counted_by_error(latchkey: TestApp, lines: Lines) -> No
     assert [line["Unauthorized"] for line in denied] == [1, 1, 1]
 
 
-def test_unauthorized_at_the_edge_is_counted_by_error(latchkey: TestApp, lines: Lines) -> None:
-    """A key that ends while the gateway believes in it."""
+def test_unauthorized_in_the_middleware_is_counted_by_error(latchkey: TestApp, lines: Lines) -> None:
+    """The middleware counts a key that expired while its policy was cached."""
     secret = latchkey.key(latchkey.account(), expires_in_s=60).secret
     latchkey.call("GET", "/v1/limits", secret)
     latchkey.clock.forward(60)
@@ -131,7 +131,7 @@ def test_unauthorized_at_the_edge_is_counted_by_error(latchkey: TestApp, lines: 
 
 
 def test_fault_is_counted(latchkey: TestApp, lines: Lines) -> None:
-    """And its traceback logged, with the id that the caller was told."""
+    """An exception in a view is counted, and its traceback is logged with the request id of the response."""
     latchkey.gateway = gateway_with_fault()
     answer = latchkey.call("GET", "/v1/fault", latchkey.key(latchkey.account()).secret)
     assert answer.status == 500
@@ -145,7 +145,7 @@ def test_fault_is_counted(latchkey: TestApp, lines: Lines) -> None:
 def test_cold_start_of_the_authorizer_is_counted_once(
     latchkey: TestApp, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once a process, whether its first decision is Allow or Deny."""
+    """The authorizer counts one cold start a process, whether its first decision is Allow or Deny."""
     for first, second in (
         ("nonsense", latchkey.key(latchkey.account()).secret),
         (latchkey.key(latchkey.account()).secret, "rubbish"),
@@ -158,8 +158,8 @@ def test_cold_start_of_the_authorizer_is_counted_once(
         assert count("AuthorizerColdStarts", lines()) == 0
 
 
-def test_tokens_are_counted_as_they_are_issued(latchkey: TestApp, lines: Lines) -> None:
-    """By code, by refresh, to a client itself; not those refused, nor an answer given again."""
+def test_issued_tokens_are_counted(latchkey: TestApp, lines: Lines) -> None:
+    """Each grant type counts an issued token; errors and replayed refreshes count none."""
     ada, app = new_user(latchkey), register_client(latchkey)
     code = ada.code(app)
     lines()
@@ -176,7 +176,7 @@ def test_tokens_are_counted_as_they_are_issued(latchkey: TestApp, lines: Lines) 
 
 
 def test_reuse_is_counted(latchkey: TestApp, lines: Lines) -> None:
-    """One alarm rings on it."""
+    """Reuse of an authorization code is counted, which raises an alarm."""
     ada, app = new_user(latchkey), register_client(latchkey)
     code = ada.code(app)
     app.redeem(code)

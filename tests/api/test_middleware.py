@@ -1,4 +1,4 @@
-"""What every route does before its view: credential, admission, scope; and the answers no view makes."""
+"""The steps before every view: credential, admission, scope; and the responses that no view creates."""
 
 import re
 from typing import Any
@@ -20,12 +20,12 @@ LIMIT_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Rese
 
 
 def target(path: str) -> str:
-    """Return a path with an id in it."""
+    """Return a path with an id in place of its parameter."""
     return path.replace("{id}", "key_" + "0" * 20)
 
 
 def test_every_route_of_the_api_is_listed_here() -> None:
-    """A new route is not forgotten by the tests below."""
+    """The list of routes that these tests use is complete."""
     there = {
         (method, path)
         for path, methods in of_latchkey().items()
@@ -38,15 +38,15 @@ def test_every_route_of_the_api_is_listed_here() -> None:
 
 @EACH_ROUTE
 def test_route_without_a_credential_is_a_401(latchkey: TestApp, method: str, path: str, scope: str) -> None:
-    """The gateway answers by itself: no function runs, and nothing is counted."""
+    """API Gateway answers a request without a credential, and nothing is counted."""
     answer = latchkey.call(method, target(path))
     assert error_of(answer) == (401, "missing_api_key")
     assert [answer.header(name) for name in LIMIT_HEADERS] == ["0", "0", "0"]
 
 
 @EACH_ROUTE
-def test_route_with_too_little_scope_is_a_403(latchkey: TestApp, method: str, path: str, scope: str) -> None:
-    """A key that may do everything else is told which scope it lacks."""
+def test_route_with_insufficient_scope_is_a_403(latchkey: TestApp, method: str, path: str, scope: str) -> None:
+    """A key with every other scope gets a 403 that names the missing one."""
     secret = latchkey.key(latchkey.account(), *sorted(ORDINARY - {scope})).secret
     answer = latchkey.call(method, target(path), secret, body=b"{}")
     assert error_of(answer) == (403, "insufficient_scope")
@@ -58,8 +58,8 @@ def test_route_with_too_little_scope_is_a_403(latchkey: TestApp, method: str, pa
 
 
 @EACH_ROUTE
-def test_route_of_a_spent_account_is_a_429(latchkey: TestApp, method: str, path: str, scope: str) -> None:
-    """Whatever is asked for, a spent quota refuses it."""
+def test_route_with_an_exhausted_quota_is_a_429(latchkey: TestApp, method: str, path: str, scope: str) -> None:
+    """Every route rejects a request when the quota is exhausted."""
     account = latchkey.account(admin=True)
     secret = latchkey.key(account, *sorted(ORDINARY), "admin").secret
     latchkey.set_counters(account.id, tiers.FREE, used=1000)
@@ -70,8 +70,8 @@ def test_route_of_a_spent_account_is_a_429(latchkey: TestApp, method: str, path:
 
 
 @EACH_ROUTE
-def test_route_may_be_read_by_pages_of_other_origins(latchkey: TestApp, method: str, path: str, scope: str) -> None:
-    """Preflight and answer let a page read every header that matters."""
+def test_route_allows_cross_origin_requests(latchkey: TestApp, method: str, path: str, scope: str) -> None:
+    """Preflight and response let a page of another origin read every relevant header."""
     preflight = latchkey.call("OPTIONS", target(path), headers={"Origin": "https://app.example.com"})
     assert preflight.status == 200
     assert method in (preflight.header("Access-Control-Allow-Methods") or "").split(",")
@@ -87,8 +87,8 @@ METADATA = 'resource_metadata="https://api.example.com/.well-known/oauth-protect
 
 
 @pytest.mark.parametrize("ends", ["revoked", "expired"])
-def test_credential_that_ends_between_two_requests_is_challenged_as_invalid(latchkey: TestApp, ends: str) -> None:
-    """The gateway still accepts it, so the middleware answers: invalid_token, the scope, the metadata (RFC 6750)."""
+def test_credential_that_expires_or_is_revoked_gets_a_challenge(latchkey: TestApp, ends: str) -> None:
+    """While the policy is cached, the middleware answers with invalid_token, scope and metadata URL (RFC 6750)."""
     account = latchkey.account()
     maker, key = latchkey.key(account), latchkey.key(account, "read", expires_in_s=60)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
@@ -105,7 +105,7 @@ def test_credential_that_ends_between_two_requests_is_challenged_as_invalid(latc
 
 
 def test_quota_is_shared_by_all_keys_of_an_account(latchkey: TestApp) -> None:
-    """More keys are no more quota."""
+    """Another key of an account adds no quota, and another account has its own."""
     account = latchkey.account()
     latchkey.set_counters(account.id, tiers.FREE, used=998)
     first, second = latchkey.key(account), latchkey.key(account)
@@ -116,7 +116,7 @@ def test_quota_is_shared_by_all_keys_of_an_account(latchkey: TestApp) -> None:
 
 
 def test_rotation_adds_no_quota(latchkey: TestApp) -> None:
-    """A new key counts where the old one did."""
+    """A rotated key counts against the same quota."""
     account = latchkey.account()
     key = latchkey.key(account)
     latchkey.set_counters(account.id, tiers.FREE, used=997)
@@ -124,8 +124,8 @@ def test_rotation_adds_no_quota(latchkey: TestApp) -> None:
     assert latchkey.call("GET", "/v1/users/me", made["secret"]).header("X-RateLimit-Remaining") == "1"
 
 
-def test_admission_comes_before_the_scope(latchkey: TestApp) -> None:
-    """A caller that may not, too, uses up its allowance: guessing is not free."""
+def test_admission_precedes_the_scope_check(latchkey: TestApp) -> None:
+    """A request with insufficient scope counts against the quota."""
     secret = latchkey.key(latchkey.account(), "read").secret
     latchkey.call("GET", "/v1/keys", secret)
     assert latchkey.call("GET", "/v1/users/me", secret).header("X-RateLimit-Remaining") == "998"
@@ -133,7 +133,7 @@ def test_admission_comes_before_the_scope(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("tier", "burst"), [(tiers.FREE, 50), (tiers.PRO, 200), (tiers.ENTERPRISE, 1_000)])
 def test_burst_of_each_tier_is_exact(latchkey: TestApp, tier: tiers.Tier, burst: int) -> None:
-    """The last request of the burst passes, the next is refused until the second ends."""
+    """The last request of a burst is admitted, and the next one rejected until the second ends."""
     account = latchkey.account(tier)
     secret = latchkey.key(account).secret
     latchkey.set_counters(account.id, tier, burst=burst - 1)
@@ -146,7 +146,7 @@ def test_burst_of_each_tier_is_exact(latchkey: TestApp, tier: tiers.Tier, burst:
 
 @pytest.mark.parametrize(("tier", "quota"), [(tiers.FREE, 1_000), (tiers.PRO, 10_000)])
 def test_quota_of_each_tier_is_exact(latchkey: TestApp, tier: tiers.Tier, quota: int) -> None:
-    """The last request of the quota passes, the next is refused until the hour ends."""
+    """The last request of a quota is admitted, and the next one rejected until the hour ends."""
     account = latchkey.account(tier)
     secret = latchkey.key(account).secret
     latchkey.set_counters(account.id, tier, used=quota - 1)
@@ -156,8 +156,8 @@ def test_quota_of_each_tier_is_exact(latchkey: TestApp, tier: tiers.Tier, quota:
     assert latchkey.call("GET", "/v1/limits", secret).header("X-RateLimit-Remaining") == str(quota - 1)
 
 
-def test_fault_in_a_view_is_a_500_that_tells_nothing(latchkey: TestApp) -> None:
-    """The caller gets a request id to quote, the limit headers, and no word of what happened."""
+def test_exception_in_a_view_is_a_500_without_details(latchkey: TestApp) -> None:
+    """The response has a request id and limit headers, and no detail of the exception."""
     secret = latchkey.key(latchkey.account()).secret
     latchkey.gateway = gateway_with_fault()
     answer = latchkey.call("GET", "/v1/fault", secret)
@@ -169,7 +169,7 @@ def test_fault_in_a_view_is_a_500_that_tells_nothing(latchkey: TestApp) -> None:
 
 
 def event(method: str, path: str, **more: Any) -> dict[str, Any]:
-    """Return what Lambda would be called with, past a gateway that would have refused it."""
+    """Return an event for the app's function that API Gateway would not pass on."""
     context = {"resourcePath": path, "httpMethod": method, "requestId": "r-1", "identity": {"sourceIp": "203.0.113.7"}}
     return {
         "headers": {},
@@ -184,7 +184,7 @@ def event(method: str, path: str, **more: Any) -> dict[str, Any]:
 
 
 def test_unknown_method_that_reaches_the_app_is_a_405(latchkey: TestApp) -> None:
-    """It says which methods there are, in the documented shape and with the limit headers of an anonymous caller."""
+    """A 405 lists the allowed methods, in the documented format and with the anonymous limit headers."""
     answer = app(event("DELETE", "/v1/users"), LambdaContext("test", "r-1"))
     assert answer["statusCode"] == 405
     assert answer["body"] == '{"error":"method_not_allowed","message":"This path takes GET, HEAD, POST only."}'
@@ -192,38 +192,38 @@ def test_unknown_method_that_reaches_the_app_is_a_405(latchkey: TestApp) -> None
     assert answer["headers"]["X-RateLimit-Limit"] == "3600"
 
 
-def test_protected_route_without_a_verdict_is_no_way_in(latchkey: TestApp) -> None:
-    """Were the gateway's authorizer ever detached, every protected route would fail, not open."""
+def test_protected_route_without_an_authorizer_is_a_500(latchkey: TestApp) -> None:
+    """A protected route fails closed if API Gateway's authorizer is detached."""
     answer = app(event("GET", "/v1/users"), LambdaContext("test", "r-1"))
     assert answer["statusCode"] == 500
     assert "data" not in answer["body"]
 
 
 def test_request_of_another_media_type_is_a_415(latchkey: TestApp) -> None:
-    """Forms are not read where JSON is documented."""
+    """A route with a JSON body rejects other media types."""
     secret = latchkey.key(latchkey.account()).secret
     answer = latchkey.call("PATCH", "/v1/users/me", secret, body=b"name=Ada", headers={"Content-Type": "text/plain"})
     assert error_of(answer) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("kind", ["application/json", "Application/JSON", "application/json; charset=utf-8"])
-def test_json_is_read_however_it_is_spelled(latchkey: TestApp, kind: str) -> None:
-    """Case and parameters of the media type don't matter."""
+def test_json_media_type_ignores_case_and_parameters(latchkey: TestApp, kind: str) -> None:
+    """Case and parameters of the media type are ignored."""
     secret = latchkey.key(latchkey.account()).secret
     answer = latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": "B"}, headers={"Content-Type": kind})
     assert answer.status == 200
 
 
-def test_strangers_are_counted_by_address(latchkey: TestApp) -> None:
-    """Each network has its own burst."""
+def test_anonymous_requests_are_counted_by_address(latchkey: TestApp) -> None:
+    """Each network has its own anonymous burst."""
     for _ in range(50):
         assert latchkey.call("GET", "/health", ip="203.0.113.7").status == 200
     assert error_of(latchkey.call("GET", "/health", ip="203.0.113.7")) == (429, "rate_limit_exceeded")
     assert latchkey.call("GET", "/health", ip="203.0.113.8").status == 200
 
 
-def test_header_of_a_visitor_changes_nothing_about_its_address(latchkey: TestApp) -> None:
-    """Nobody gets a new allowance by writing a header."""
+def test_forwarding_headers_do_not_change_the_client_address(latchkey: TestApp) -> None:
+    """A client can't get another anonymous quota by sending a forwarding header."""
     latchkey.set_counters("ip_203.0.113.7", tiers.ANONYMOUS, used=3600)
     for name in ("X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP"):
         assert latchkey.call("GET", "/health", headers={name: "198.51.100.1"}).status == 429

@@ -1,4 +1,4 @@
-"""One rule for names, wherever one is given: over the API, in the console, in a registration or in a document."""
+"""One rule for names in the API, the console, client registration and client metadata documents."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -17,13 +17,13 @@ BAD = ("\u200b", "\u2800", "\U000e0041", "a\u202eb", "a\u2066b", "a\x07b", "a\x9
 
 @pytest.fixture
 def internet() -> Iterator[Internet]:
-    """An internet with nothing in it."""
+    """An internet without any host."""
     with replace_internet() as made:
         yield made
 
 
 def api(method: str, path: str, *scopes: str, **others: object) -> Callable[[TestApp, User, str], bool]:
-    """Return what sends a name to the API and tells whether it was taken."""
+    """Return a function that sends a name to the API and returns whether it was accepted."""
 
     def give(latchkey: TestApp, ada: User, name: str) -> bool:
         secret = latchkey.key(ada.account, *scopes).secret
@@ -33,7 +33,7 @@ def api(method: str, path: str, *scopes: str, **others: object) -> Callable[[Tes
 
 
 def console(action: str, page: str, **others: str | list[str]) -> Callable[[TestApp, User, str], bool]:
-    """Return what sends a name by a form of the console and tells whether it was taken."""
+    """Return a function that submits a name in the console and returns whether it was accepted."""
 
     def give(_home: TestApp, ada: User, name: str) -> bool:
         return taken(ada.submit(action, on=page, name=name, **others).answer)
@@ -42,7 +42,7 @@ def console(action: str, page: str, **others: str | list[str]) -> Callable[[Test
 
 
 def renamed(latchkey: TestApp, ada: User, name: str) -> bool:
-    """Give an application another name in the console."""
+    """Rename an application in the console."""
     path = f"/settings/applications/{register_client(latchkey, owner=ada.account).id}"
     return taken(ada.submit(f"{path}/change", on=path, name=name, redirect_uris=CALLBACK).answer)
 
@@ -54,7 +54,7 @@ def registration(latchkey: TestApp, _ada: User, name: str) -> bool:
 
 
 def taken(answer: Response) -> bool:
-    """Return whether a name was accepted; otherwise it is the caller's fault."""
+    """Return whether a name was accepted; any other response must be a 400."""
     assert answer.status in (200, 201, 303, 400), answer.body
     return answer.status != 400
 
@@ -81,8 +81,8 @@ ENTRIES = {
 
 
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
-def test_name_is_judged_by_one_rule(latchkey: TestApp, entry: Callable[[TestApp, User, str], bool]) -> None:
-    """Joined emoji, special spaces and marks of direction are taken; what can't be seen or turns the text isn't."""
+def test_name_rule_is_the_same_everywhere(latchkey: TestApp, entry: Callable[[TestApp, User, str], bool]) -> None:
+    """Joined emoji, special spaces and direction marks are accepted; invisible and bidi override characters aren't."""
     ada, judged = new_user(latchkey), {}
     for name in (*GOOD, *BAD):
         latchkey.clock.forward(1)
@@ -91,8 +91,8 @@ def test_name_is_judged_by_one_rule(latchkey: TestApp, entry: Callable[[TestApp,
 
 
 @pytest.mark.parametrize("name", [*GOOD, *BAD], ids=ascii)
-def test_name_in_a_document_is_judged_by_the_same_rule(latchkey: TestApp, internet: Internet, name: str) -> None:
-    """A document whose name can't be shown is called by its host."""
+def test_invalid_name_in_a_document_is_replaced_by_the_host(latchkey: TestApp, internet: Internet, name: str) -> None:
+    """A client whose document has an invalid name is shown by its host."""
     publish(internet, json.dumps(DOCUMENT | {"client_name": name}).encode())
     client = found(internet)
     assert client

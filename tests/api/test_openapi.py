@@ -1,4 +1,4 @@
-"""/openapi.json is the API as it is: every route, error, event, scope and limit, and nothing that it doesn't do."""
+"""/openapi.json describes every route, error, event, scope and limit, and nothing else."""
 
 import json
 import re
@@ -34,9 +34,9 @@ from tests.support.harness import TestApp
 
 URL = "https://api.latchkey.test"
 WHOLE = document(app.routes, URL)
-"""With the routes that an operator has added: all of it must be valid."""
+"""The document with an operator's own routes, which must be valid as a whole."""
 OURS = document(of_latchkey(), URL)
-"""What is promised of every operation, and compared with lists, is promised of Latchkey's own."""
+"""The document of Latchkey's own routes, to which all other tests apply."""
 OPERATIONS = [
     (f"{method} {path}", operation)
     for path, operations in OURS["paths"].items()
@@ -45,7 +45,7 @@ OPERATIONS = [
 
 
 def codes() -> set[str]:
-    """Return every code that a refusal can have."""
+    """Return every error code."""
     found, looked_at = set(), [errors.LatchkeyError]
     while looked_at:
         kind = looked_at.pop()
@@ -55,7 +55,7 @@ def codes() -> set[str]:
 
 
 def test_document_is_served_to_anyone(latchkey: TestApp) -> None:
-    """Without a key, to pages of any origin, and for a while from a cache."""
+    """The document needs no key, allows every origin and may be cached."""
     answer = latchkey.call("GET", "/openapi.json")
     assert (answer.status, answer.header("Content-Type")) == (200, "application/json")
     assert answer.header("Cache-Control") == "public, max-age=300"
@@ -63,8 +63,8 @@ def test_document_is_served_to_anyone(latchkey: TestApp) -> None:
     assert answer.json()["servers"] == [{"url": "https://api.example.com"}]
 
 
-def test_document_that_is_known_is_not_sent_again(latchkey: TestApp) -> None:
-    """A 304 for its ETag, the whole for any other."""
+def test_document_with_a_matching_etag_is_a_304(latchkey: TestApp) -> None:
+    """A matching ETag is a 304, and any other gets the document."""
     etag = latchkey.call("GET", "/openapi.json").header("ETag") or ""
     again = latchkey.call("GET", "/openapi.json", headers={"If-None-Match": etag})
     assert (again.status, again.body, again.header("ETag")) == (304, b"", etag)
@@ -72,12 +72,12 @@ def test_document_that_is_known_is_not_sent_again(latchkey: TestApp) -> None:
 
 
 def test_document_is_valid() -> None:
-    """By OpenAPI 3.1's own schema and rules."""
+    """The document is valid by OpenAPI 3.1's schema and rules."""
     validate(WHOLE)
 
 
-def test_every_route_of_the_api_is_there_with_its_scope() -> None:
-    """Path by path, the scope that the middleware asks for."""
+def test_every_route_is_documented_with_its_scope() -> None:
+    """The documented scope of each path is the one that the middleware requires."""
     told = {
         (method.upper(), re.sub(r"{\w+}", "{id}", path), operation["x-required-scope"])
         for path, operations in OURS["paths"].items()
@@ -87,8 +87,8 @@ def test_every_route_of_the_api_is_there_with_its_scope() -> None:
     assert told == set(ROUTES)
 
 
-def test_every_route_that_is_no_page_is_there() -> None:
-    """Of the console's pages and files, and of what programs look for at fixed paths, none is; of all else each is."""
+def test_only_pages_and_well_known_paths_are_undocumented() -> None:
+    """Only the console's pages and files, and fixed well-known paths, are undocumented."""
     undocumented = {
         route.view_name
         for entries in of_latchkey().values()
@@ -100,8 +100,8 @@ def test_every_route_that_is_no_page_is_there() -> None:
 
 
 @pytest.mark.parametrize(("name", "operation"), OPERATIONS, ids=[name for name, _ in OPERATIONS])
-def test_operation_is_told_whole(name: str, operation: dict[str, Any]) -> None:
-    """A sentence of its own, an answer with what is in it, and every parameter and field in words."""
+def test_operation_is_described_completely(name: str, operation: dict[str, Any]) -> None:
+    """Every operation has a summary, a response schema, and a description for every parameter and field."""
     assert operation["summary"]
     assert operation["description"].startswith(operation["summary"])
     assert any(status < "400" for status in operation["responses"])
@@ -114,8 +114,8 @@ def test_operation_is_told_whole(name: str, operation: dict[str, Any]) -> None:
             assert schema.get("description"), (name, field)
 
 
-def test_every_error_code_is_there() -> None:
-    """In the table, with its status and what it means, and as an example of its status."""
+def test_every_error_code_is_documented() -> None:
+    """Every error code is in the table with status and meaning, and in an example."""
     assert {row["error"] for row in WHOLE["x-errors"]} == codes()
     assert all(row["about"] and row["status"] >= 400 for row in WHOLE["x-errors"])
     shown = {
@@ -123,12 +123,12 @@ def test_every_error_code_is_there() -> None:
         for response in WHOLE["components"]["responses"].values()
         for code in response["content"]["application/json"]["examples"]
     }
-    # The gateway says 404 where the app itself would say 405, so no operation has it.
+    # API Gateway responds 404 before the app could respond 405, so no operation has it.
     assert codes() - shown == {"method_not_allowed"}
 
 
-def test_every_event_type_is_there() -> None:
-    """In the table, and as what an event's type may be and be chosen by."""
+def test_every_event_type_is_documented() -> None:
+    """Every event type is in the table and in the enums of schema and filter."""
     assert {row["type"]: row["about"] for row in WHOLE["x-event-types"]} == kinds.LABELS
     assert WHOLE["components"]["schemas"]["Event"]["properties"]["type"]["enum"] == list(kinds.LABELS)
     assert all(
@@ -136,8 +136,8 @@ def test_every_event_type_is_there() -> None:
     )
 
 
-def test_every_scope_and_tier_is_there() -> None:
-    """With what it allows, and with its limits."""
+def test_every_scope_and_tier_is_documented() -> None:
+    """Every scope is documented with its meaning, and every tier with its limits."""
     assert [row["scope"] for row in WHOLE["x-scopes"]] == list(scopes.ALL) == list(scopes.DESCRIPTIONS)
     assert [(row["tier"], row["quota"], row["burst"]) for row in WHOLE["x-tiers"]] == [
         (tier.name, tier.quota, tier.burst) for tier in tiers.OF_ACCOUNTS
@@ -146,15 +146,15 @@ def test_every_scope_and_tier_is_there() -> None:
     assert {frozenset(flow["scopes"]) for flow in flows.values()} == {frozenset(clients.GRANTABLE)}
 
 
-def test_words_of_oauth_are_the_servers_own() -> None:
-    """They are written out beside it, so that no cold start imports it."""
+def test_documented_oauth_values_equal_the_servers() -> None:
+    """The OAuth values, which are copied to keep cold starts fast, equal those of the authorization server."""
     assert oauth_shapes.GRANT_TYPES == clients.GRANT_TYPES
     assert oauth_shapes.AUTH_METHODS == clients.AUTH_METHODS
     assert frozenset(oauth_shapes.SCOPES) == clients.GRANTABLE
 
 
-def test_signed_reports_are_told_with_their_headers() -> None:
-    """Open to nobody who can't sign: the headers of both kinds of sender, under the names that are looked for."""
+def test_leak_reports_are_documented_with_signature_headers() -> None:
+    """The signature headers of both kinds of sender are documented under the names that the code reads."""
     told = WHOLE["paths"]["/v1/leaks"]["post"]
     names = [parameter["name"] for parameter in told["parameters"] if parameter["in"] == "header"]
     assert names == [
@@ -168,8 +168,8 @@ def test_signed_reports_are_told_with_their_headers() -> None:
     assert signed == [github_signature.SIGNATURE, hmac_signature.SIGNATURE]
 
 
-def test_example_of_every_shape_is_one() -> None:
-    """What the document shows as an example, its own schema takes, with no field that isn't named."""
+def test_example_of_every_schema_is_valid() -> None:
+    """Every example is valid by its own schema without additional fields."""
     shapes = WHOLE["components"]["schemas"]
     closed = conformance.strict({"schemas": shapes})["schemas"]
     for name in shapes:
@@ -177,8 +177,8 @@ def test_example_of_every_shape_is_one() -> None:
         jsonschema_rs.validate(schema, example_of({"$ref": f"#/components/schemas/{name}"}, shapes))
 
 
-def test_operations_have_ids_of_their_own() -> None:
-    """Views of different modules may share a name; those who generate clients need another for each."""
+def test_operation_ids_are_unique() -> None:
+    """Views with the same name in different modules have different operation ids."""
     app = Chalice(app_name="shop", configure_logs=False)
     middleware.install(app)
     for module in ("one", "two", "two"):
@@ -187,8 +187,8 @@ def test_operations_have_ids_of_their_own() -> None:
     assert told == ["one_show", "get_v1_two_1", "get_v1_two_2"]
 
 
-def test_route_that_declares_nothing_is_told_sensibly() -> None:
-    """Its path, scope and words are known; what it takes and gives may be anything."""
+def test_route_without_declarations_is_documented() -> None:
+    """A route without declarations is documented with path, scope and summary, and with any body."""
     app = Chalice(app_name="shop", configure_logs=False)
     blueprint = Blueprint("orders")
 
@@ -208,8 +208,8 @@ def test_route_that_declares_nothing_is_told_sensibly() -> None:
     assert set(operation["responses"]) == {"200", "401", "403", "415", "429", "500", "503"}
 
 
-def test_answer_that_is_not_declared_is_found() -> None:
-    """The check beside every request of the suite can fail: by status, header, field and kind."""
+def test_undeclared_response_is_detected() -> None:
+    """The conformance check rejects an undeclared status, header, field or media type."""
     gateway = Gateway(app, domain="api.example.com")
     limits = [(name, "1") for name in ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")]
     good = Response(200, [("Content-Type", "application/json"), *limits], b'{"status":"ok"}')
@@ -226,14 +226,14 @@ def test_answer_that_is_not_declared_is_found() -> None:
             conformance.check(gateway, "GET", "/health?x=1", spoilt)
 
 
-def test_document_holds_no_secret_and_no_name_of_a_table() -> None:
-    """Anonymous callers may read it."""
+def test_document_contains_no_secret_or_table_name() -> None:
+    """The document, which is public, contains no secret and no table name."""
     text = json.dumps(WHOLE)
     assert not re.search(r"lk_[a-z]+_[0-9A-Za-z]{36}|latchkey-\w+-\w+", text)
 
 
-def test_bodies_of_oauth_are_told_as_forms_and_json_in_words() -> None:
-    """Of two kinds of body generators make two types that don't fit each other."""
+def test_oauth_bodies_are_documented_as_forms() -> None:
+    """OAuth endpoints document the form body only, since generators create incompatible types for two media types."""
     for path in ("token", "device_authorization", "revoke", "introspect"):
         operation = WHOLE["paths"][f"/oauth/{path}"]["post"]
         assert list(operation["requestBody"]["content"]) == ["application/x-www-form-urlencoded"]
@@ -241,8 +241,8 @@ def test_bodies_of_oauth_are_told_as_forms_and_json_in_words() -> None:
     assert list(WHOLE["paths"]["/oauth/register"]["post"]["requestBody"]["content"]) == ["application/json"]
 
 
-def test_answers_may_grow_and_say_so() -> None:
-    """A client that is generated today keeps what it doesn't know tomorrow."""
+def test_response_schemas_allow_additional_fields() -> None:
+    """Every response schema allows additional fields, so that generated clients accept future ones."""
     assert all(shape["additionalProperties"] is True for shape in WHOLE["components"]["schemas"].values())
 
 
@@ -269,14 +269,14 @@ def test_answers_may_grow_and_say_so() -> None:
     ],
     ids=repr,
 )
-def test_example_of_a_field_without_one_fits_its_bounds(field: Any) -> None:
-    """Whatever an own route declares, its examples are values that it takes, so the document stays valid."""
+def test_generated_example_is_valid(field: Any) -> None:
+    """The generated example of any field is valid by its schema."""
     schema = field.schema()
     jsonschema_rs.Draft202012Validator(schema, validate_formats=True).validate(example_of(schema, {}))
 
 
-def test_example_of_a_list_has_as_many_items_as_there_must_be() -> None:
-    """Different ones where they must be."""
+def test_generated_list_example_has_enough_items() -> None:
+    """The generated example of a list has the minimum number of items, distinct if required."""
     words = {"type": "array", "items": {"type": "string", "enum": ["a", "b", "c"]}, "minItems": 2, "uniqueItems": True}
     for schema in (words, {"type": "array", "items": {"type": "integer", "minimum": 3}, "minItems": 4}):
         jsonschema_rs.validate(schema, example_of(schema, {}))

@@ -1,4 +1,4 @@
-"""An owner's own API behind Latchkey, as docs/own-routes.md tells it: in the same app, and behind another gateway.
+"""An operator's own API behind Latchkey, as in docs/own-routes.md: in the same app, and behind another gateway.
 
 The third way, POST /v1/verify, is in test_verify.py.
 """
@@ -26,7 +26,7 @@ ORDERS = "/v1/orders"
 
 
 def documented(monkeypatch: pytest.MonkeyPatch) -> Blueprint:
-    """Return the blueprint that the page shows."""
+    """Return the blueprint that the guide shows."""
     code = files_of("docs/own-routes.md")
     made: dict[str, ModuleType] = {}
     for name in ("orders", "routes"):
@@ -39,7 +39,7 @@ def documented(monkeypatch: pytest.MonkeyPatch) -> Blueprint:
 
 @pytest.fixture
 def shop(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> TestApp:
-    """A house whose app has the documented blueprint."""
+    """A test app with the guide's blueprint."""
     app = Chalice(app_name="shop", configure_logs=False)
     middleware.install(app)
     app.register_blueprint(documented(monkeypatch))
@@ -47,8 +47,8 @@ def shop(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> TestApp:
     return latchkey
 
 
-def test_own_route_answers_whoever_may(shop: TestApp) -> None:
-    """The view knows who calls; the answer tells what is left and lets pages read it, with nothing done by the view."""
+def test_own_route_responds_to_an_authorized_caller(shop: TestApp) -> None:
+    """The view gets the caller, and the response has limit and CORS headers without code in the view."""
     account = shop.account()
     answer = shop.call("GET", ORDERS, shop.key(account, "read").secret)
     assert (answer.status, answer.json()) == (200, {"data": [], "account": account.id})
@@ -56,8 +56,8 @@ def test_own_route_answers_whoever_may(shop: TestApp) -> None:
     assert answer.header("Access-Control-Allow-Origin") == "*"
 
 
-def test_own_route_that_can_be_got_answers_head(shop: TestApp) -> None:
-    """With nothing done by its owner; behind the same credential, and counted as its GET."""
+def test_own_route_with_get_accepts_head(shop: TestApp) -> None:
+    """An own route with GET accepts HEAD, with the same credential check and admission."""
     secret = shop.key(shop.account(), "read").secret
     got, asked = (shop.call(method, ORDERS, secret) for method in ("GET", "HEAD"))
     assert (asked.status, asked.body, asked.header("Content-Length")) == (200, b"", str(len(got.body)))
@@ -65,8 +65,8 @@ def test_own_route_that_can_be_got_answers_head(shop: TestApp) -> None:
     assert shop.call("HEAD", ORDERS).status == 401
 
 
-def test_own_route_refuses_without_a_credential(shop: TestApp) -> None:
-    """As every route does, a wrong key with a reason of its own."""
+def test_own_route_rejects_an_invalid_credential(shop: TestApp) -> None:
+    """An own route rejects a missing, invalid or expired key with its own error."""
     assert error_of(shop.call("GET", ORDERS)) == (401, "missing_api_key")
     assert error_of(shop.call("GET", ORDERS, "nonsense")) == (401, "invalid_api_key")
     assert error_of(shop.call("GET", ORDERS, shop.key(shop.account(), expires_in_s=-1).secret)) == (
@@ -75,15 +75,15 @@ def test_own_route_refuses_without_a_credential(shop: TestApp) -> None:
     )
 
 
-def test_own_route_refuses_too_little_scope(shop: TestApp) -> None:
-    """The scope that the decorator names."""
+def test_own_route_rejects_insufficient_scope(shop: TestApp) -> None:
+    """An own route rejects a key without its declared scope."""
     answer = shop.call("GET", ORDERS, shop.key(shop.account(), "write").secret)
     assert error_of(answer) == (403, "insufficient_scope")
     assert "read" in answer.json()["message"]
 
 
-def test_own_route_refuses_a_spent_quota(shop: TestApp) -> None:
-    """It counts on the same account as everything else."""
+def test_own_route_rejects_an_exhausted_quota(shop: TestApp) -> None:
+    """An own route counts against the account's quota."""
     account = shop.account()
     shop.set_counters(account.id, tiers.FREE, used=1000)
     answer = shop.call("GET", ORDERS, shop.key(account).secret)
@@ -91,8 +91,8 @@ def test_own_route_refuses_a_spent_quota(shop: TestApp) -> None:
     assert answer.header("Retry-After") == "3600"
 
 
-def test_own_route_is_read_by_what_it_declares(shop: TestApp) -> None:
-    """The view sees what was checked, with defaults; anything else is a 400 that names the field."""
+def test_own_route_validates_its_declared_body(shop: TestApp) -> None:
+    """The view gets checked fields with defaults; any other body is a 400 that names the field."""
     secret = shop.key(shop.account(), "write").secret
     made = shop.call("POST", ORDERS, secret, json_body={"item": " tea "})
     assert (made.status, made.json()["item"], made.json()["count"]) == (201, "tea", 1)
@@ -100,8 +100,8 @@ def test_own_route_is_read_by_what_it_declares(shop: TestApp) -> None:
     assert (refused.status, refused.json()["message"]) == (400, "count must be a whole number from 1 to 99.")
 
 
-def test_own_route_is_part_of_the_reference(shop: TestApp) -> None:
-    """With what it declares, under its module's name, in the words of its docstring."""
+def test_own_route_is_in_the_openapi_document(shop: TestApp) -> None:
+    """An own route is documented under its module's tag, with its declarations and docstring."""
     whole = document(shop.gateway.app.routes, "https://api.latchkey.test")
     assert whole["tags"] == [{"name": "Orders", "description": "An API of one's own, behind keys, scopes and limits."}]
     listed, ordered = whole["paths"][ORDERS]["get"], whole["paths"][ORDERS]["post"]
@@ -110,8 +110,8 @@ def test_own_route_is_part_of_the_reference(shop: TestApp) -> None:
     assert {"201", "400", "401", "403", "409", "415", "429"} <= ordered["responses"].keys()
 
 
-def test_own_route_costs_one_call(shop: TestApp) -> None:
-    """Besides what the view itself reads."""
+def test_own_route_costs_one_database_call(shop: TestApp) -> None:
+    """An own route costs one database call, besides those of its view."""
     secret = shop.key(shop.account()).secret
     shop.call("GET", ORDERS, secret)
     with telemetry.record_calls() as calls:
@@ -121,7 +121,7 @@ def test_own_route_costs_one_call(shop: TestApp) -> None:
 
 @pytest.fixture
 def till(latchkey: TestApp) -> tuple[TestApp, list[str]]:
-    """A house whose app has a route that charges, and what it has charged; "fail" and "refuse" it doesn't."""
+    """A test app with a route that charges, and the list of charges; the bodies "fail" and "refuse" charge nothing."""
     blueprint, charged = Blueprint(__name__), list[str]()
 
     def charge(context: request_context.RequestContext) -> Response:
@@ -152,13 +152,13 @@ def till(latchkey: TestApp) -> tuple[TestApp, list[str]]:
 
 
 def charge(latchkey: TestApp, secret: str, body: bytes, path: str = "/v1/charges") -> HttpResponse:
-    """Send a body under an Idempotency-Key that is always the same."""
+    """Send a body, always with the same Idempotency-Key."""
     headers = {"Authorization": f"Bearer {secret}", "Idempotency-Key": "once", "Content-Type": "application/json"}
     return latchkey.gateway.handle("POST", path, headers.items(), body)
 
 
-def test_own_route_that_claims_happens_once(till: tuple[TestApp, list[str]]) -> None:
-    """With nothing done by the view; and the same for a client's tokens of one grant."""
+def test_own_route_with_idempotency_runs_once(till: tuple[TestApp, list[str]]) -> None:
+    """A repeated request to an own route with idempotency is replayed without code in the view."""
     latchkey, charged = till
     secret = latchkey.key(latchkey.account(), "write").secret
     first, second = charge(latchkey, secret, b"tea"), charge(latchkey, secret, b"tea")
@@ -168,31 +168,31 @@ def test_own_route_that_claims_happens_once(till: tuple[TestApp, list[str]]) -> 
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"fail", 500), (b"refuse", 402)])
-def test_own_route_that_failed_may_be_tried_again(till: tuple[TestApp, list[str]], body: bytes, status: int) -> None:
-    """Only success is kept, and the claim is given up at once."""
+def test_failed_own_route_may_be_retried(till: tuple[TestApp, list[str]], body: bytes, status: int) -> None:
+    """Only successful responses are recorded, and a failure releases the claim."""
     latchkey, charged = till
     secret = latchkey.key(latchkey.account(), "write").secret
     assert [charge(latchkey, secret, body).status for _ in range(2)] == [status, status]
     assert (charge(latchkey, secret, b"tea").status, charged) == (201, ["tea"])
 
 
-def test_own_route_that_says_nothing_ignores_the_header(till: tuple[TestApp, list[str]]) -> None:
-    """It may read it by itself."""
+def test_own_route_without_idempotency_ignores_the_header(till: tuple[TestApp, list[str]]) -> None:
+    """An own route without idempotency runs again, whatever its Idempotency-Key."""
     latchkey, charged = till
     secret = latchkey.key(latchkey.account(), "write").secret
     assert [charge(latchkey, secret, b"", "/v1/notes").json() for _ in range(2)] == [{"notes": 1}, {"notes": 2}]
     assert charged == ["note", "note"]
 
 
-def test_public_route_can_not_heed_the_header() -> None:
-    """Nobody could tell whose key it is."""
+def test_public_route_cannot_have_idempotency() -> None:
+    """A public route can't have idempotency, since its callers have no identity."""
     with pytest.raises(ValueError, match="only a route with scopes"):
         routing.register(Blueprint(__name__), [Route("POST", "/v1/open", "orders.order", idempotency=CLAIMED)])
 
 
 @pytest.fixture
 def other() -> Gateway:
-    """Another API Gateway: an app without Latchkey's edge, whose route asks Latchkey's authorizer."""
+    """Another API Gateway whose app has no Latchkey middleware, but uses Latchkey's authorizer."""
     app = Chalice(app_name="other", configure_logs=False)
 
     @app.route("/orders", authorizer=authorizer)
@@ -210,8 +210,8 @@ def ask(gateway: Gateway, secret: str) -> tuple[int, Any]:
     return answer.status, answer.json()
 
 
-def test_other_gateway_learns_who_calls(latchkey: TestApp, other: Gateway) -> None:
-    """Every field that the page names, each a string."""
+def test_other_gateway_gets_the_authorizer_context(latchkey: TestApp, other: Gateway) -> None:
+    """Another gateway's function gets every documented context field as a string."""
     account = latchkey.account(tiers.PRO)
     issued = latchkey.key(account, "read", "write", expires_in_s=3600)
     assert ask(other, issued.secret) == (
@@ -231,14 +231,14 @@ def test_other_gateway_learns_who_calls(latchkey: TestApp, other: Gateway) -> No
     )
 
 
-def test_other_gateway_refuses_bad_keys(latchkey: TestApp, other: Gateway) -> None:
-    """Before its function runs."""
+def test_other_gateway_rejects_invalid_keys(latchkey: TestApp, other: Gateway) -> None:
+    """Another gateway rejects an invalid key before its function runs."""
     assert ask(other, "nonsense")[0] == 401
     assert other.handle("GET", "/orders").status == 401
 
 
-def test_other_gateway_counts_nothing_and_believes_for_300_s(latchkey: TestApp, other: Gateway) -> None:
-    """What the page warns of; /v1/verify is what notices at once."""
+def test_other_gateway_counts_nothing_and_caches_for_300_s(latchkey: TestApp, other: Gateway) -> None:
+    """Another gateway counts no request and accepts a revoked key for 300 s, as documented; /v1/verify doesn't."""
     account = latchkey.account()
     issued, own = latchkey.key(account), latchkey.key(account)
     service = latchkey.key(latchkey.account(admin=True), "verify").secret
@@ -253,8 +253,8 @@ def test_other_gateway_counts_nothing_and_believes_for_300_s(latchkey: TestApp, 
     assert ask(other, issued.secret)[0] == 401
 
 
-def test_page_names_every_field_of_the_context(latchkey: TestApp, other: Gateway) -> None:
-    """Whoever reads it needs no source."""
+def test_guide_names_every_context_field(latchkey: TestApp, other: Gateway) -> None:
+    """The guide names every field of the authorizer's context."""
     _, who = ask(other, latchkey.key(latchkey.account()).secret)
     page = (ROOT / "docs" / "own-routes.md").read_text()
     assert [name for name in who if f"`{name}`" not in page] == ["principalId"]

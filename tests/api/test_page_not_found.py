@@ -1,4 +1,4 @@
-"""A path that isn't there: a page for browsers, JSON for programs, from the gateway and the app alike."""
+"""A path that doesn't exist: a page for browsers and JSON for API clients, from API Gateway and the app alike."""
 
 import pytest
 
@@ -9,14 +9,14 @@ from tests.support.harness import TestApp
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Dest": "document"}
 JAVA = {"Accept": "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}
-"""What java.net.HttpURLConnection sends unless it is told otherwise."""
+"""The default of java.net.HttpURLConnection."""
 NOWHERE = ("/nothing", "/settings/nothing", "/admin/nothing", "/v1/nothing", "/static/nothing.css", "/a/b/c/d")
 
 
 @pytest.mark.parametrize("path", NOWHERE)
 @pytest.mark.parametrize("headers", [BROWSER, {"accept": "text/html"}, {"sec-fetch-dest": "document"}])
-def test_people_are_shown_a_page(latchkey: TestApp, path: str, headers: dict[str, str]) -> None:
-    """Whatever part of a browser's headers comes through."""
+def test_browser_gets_a_page(latchkey: TestApp, path: str, headers: dict[str, str]) -> None:
+    """Any typical header of a browser suffices to get a page."""
     if path.startswith("/static/") and "accept" not in {name.lower() for name in headers}:
         headers = BROWSER
     answer = latchkey.call("GET", path, headers=headers)
@@ -27,39 +27,39 @@ def test_people_are_shown_a_page(latchkey: TestApp, path: str, headers: dict[str
 
 @pytest.mark.parametrize("path", NOWHERE)
 @pytest.mark.parametrize("headers", [{}, {"Accept": "*/*"}, {"Accept": "application/json"}])
-def test_programs_are_answered_in_json(latchkey: TestApp, path: str, headers: dict[str, str]) -> None:
-    """As the guide says, with a stable code."""
+def test_api_client_gets_json(latchkey: TestApp, path: str, headers: dict[str, str]) -> None:
+    """An API client gets JSON with a stable error code."""
     answer = latchkey.call("GET", path, headers=headers)
     assert (answer.status, answer.json()["error"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("path", ["/oauth/token", "/oauth/introspect", "/oauth/register"])
-def test_path_that_only_takes_a_post_is_a_page_for_people(latchkey: TestApp, path: str) -> None:
-    """Whoever opens an endpoint by hand sees no JSON."""
+def test_post_only_path_is_a_page_for_browsers(latchkey: TestApp, path: str) -> None:
+    """A browser that opens a POST-only endpoint gets a page."""
     assert b"<h1>Page not found" in latchkey.call("GET", path, headers=BROWSER).body
     assert latchkey.call("GET", path).json()["error"] == "not_found"
 
 
-def test_program_that_takes_html_among_all_else_is_answered_in_json_by_the_api(latchkey: TestApp) -> None:
-    """A Java client's default Accept header names text/html first; what the API answers stays JSON."""
+def test_api_responds_in_json_to_an_accept_with_html(latchkey: TestApp) -> None:
+    """The API responds in JSON to Java's default Accept header, which lists text/html first."""
     secret = latchkey.key(latchkey.account(), "read").secret
     answer = latchkey.call("GET", "/v1/keys", secret, headers=dict(JAVA))
     assert (answer.status, answer.json()["error"]) == (403, "insufficient_scope")
     assert latchkey.call("GET", "/v1/users", headers=dict(JAVA)).json()["error"] == "missing_api_key"
 
 
-def test_error_of_the_api_is_a_page_where_a_person_opens_it(latchkey: TestApp) -> None:
-    """A browser that navigates there says so."""
+def test_api_error_is_a_page_when_a_browser_navigates(latchkey: TestApp) -> None:
+    """A browser that navigates to the API gets the error as a page."""
     secret = latchkey.key(latchkey.account(), "read").secret
     headers = {**BROWSER, "Authorization": f"Bearer {secret}"}
-    # Not what the reference documents for programs, so not held against it.
+    # Called without the conformance check, since the document describes JSON only.
     answer = latchkey.gateway.handle("GET", "/v1/keys", headers.items())
     assert (answer.status, answer.header("Content-Type")) == (403, "text/html; charset=utf-8")
 
 
 @pytest.mark.parametrize("case", ["no such path", "no such method", "no right to it", "too many requests"])
-def test_page_of_an_error_has_the_header_of_other_pages(latchkey: TestApp, case: str) -> None:
-    """The way to the start, and to log in and sign up, without a call to ask who looks."""
+def test_error_page_has_links_without_a_session_read(latchkey: TestApp, case: str) -> None:
+    """An error page links to start, log-in and sign-up, and reads no session."""
     console, secret = log_in_as(latchkey, new_account()), latchkey.key(latchkey.account(), "read").secret
     target = {"no such path": "/nothing", "no such method": "/oauth/token"}.get(case, "/v1/keys")
     headers = BROWSER | ({"Authorization": f"Bearer {secret}"} if case == "no right to it" else {})
@@ -77,15 +77,15 @@ def test_page_of_an_error_has_the_header_of_other_pages(latchkey: TestApp, case:
     assert "sessions" not in {table.rpartition("-")[2] for _, table in calls.made}
 
 
-def test_page_of_a_thing_that_is_not_there_says_so(latchkey: TestApp) -> None:
-    """Inside the console, with the way back."""
+def test_page_of_a_missing_object_is_not_found(latchkey: TestApp) -> None:
+    """The console's page of a missing object is a 404 with the console's navigation."""
     page = log_in_as(latchkey, new_account()).open("/settings/keys/key_nothing")
     assert (page.status, page.heading) == (404, "Page not found")
     assert "/logout" in page.urls
 
 
-def test_page_names_one_second(latchkey: TestApp) -> None:
-    """The API's sentence is published; on a page it is grammar."""
+def test_page_uses_the_singular_for_one_second(latchkey: TestApp) -> None:
+    """A page says "1 second", where the API's published message says "1 seconds"."""
     console = ConsoleClient(latchkey)
     page = [console.open("/") for _ in range(60)][-1]
     assert page.status == 429

@@ -1,4 +1,4 @@
-"""What the middleware tells of a request with its admission: the network and the route."""
+"""The network and route of a request, which the middleware records with its admission."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.support.harness import TestApp
 
 
 def item_of(account_id: str) -> dict[str, Any]:
-    """Return the raw item of this hour."""
+    """Return the counter item of this hour."""
     key = counter_items.item_key(account_id, tiers.FREE, clock.hour_of(clock.now_s()))
     item: dict[str, Any] = dynamodb.call("GetItem", {"TableName": settings.current().table("windows"), "Key": key})[
         "Item"
@@ -21,8 +21,8 @@ def item_of(account_id: str) -> dict[str, Any]:
     return item
 
 
-def test_request_tells_its_network_and_its_route(latchkey: TestApp) -> None:
-    """The route is its pattern, so values in a path don't matter."""
+def test_request_records_its_network_and_route(latchkey: TestApp) -> None:
+    """A request records its network and the pattern of its route."""
     account = latchkey.account()
     issued = latchkey.key(account)
     latchkey.call("GET", f"/v1/users/{account.id}", issued.secret, ip="198.51.100.9")
@@ -31,8 +31,8 @@ def test_request_tells_its_network_and_its_route(latchkey: TestApp) -> None:
     assert recorded_usage.networks_of(item) == {recorded_usage.network_name(counter, "198.51.100.0/24"): counter}
 
 
-def test_route_that_the_scopes_refuse_is_not_used_but_a_failure(latchkey: TestApp) -> None:
-    """A 403 is counted by the credential's name and written with its next admission."""
+def test_insufficient_scope_is_recorded_as_a_failure(latchkey: TestApp) -> None:
+    """A 403 is recorded as a failure of the credential with its next admission, and not as a used route."""
     account = latchkey.account()
     issued = latchkey.key(account, "read")
     for _ in range(3):
@@ -43,8 +43,8 @@ def test_route_that_the_scopes_refuse_is_not_used_but_a_failure(latchkey: TestAp
     assert recorded_usage.count_denials(item, recorded_usage.FAILED, counter_of(issued.key.id)) == 3
 
 
-def test_key_that_ended_within_the_gateways_memory_is_a_failure(latchkey: TestApp) -> None:
-    """A 401 instead of an admission is written with the account's next one."""
+def test_key_that_expired_while_cached_is_recorded_as_a_failure(latchkey: TestApp) -> None:
+    """A 401 for a key with a cached policy is recorded with the account's next admission."""
     account = latchkey.account()
     short, other = latchkey.key(account, expires_in_s=60), latchkey.key(account)
     latchkey.call("GET", "/v1/limits", short.secret)
@@ -54,8 +54,8 @@ def test_key_that_ended_within_the_gateways_memory_is_a_failure(latchkey: TestAp
     assert recorded_usage.count_denials(item_of(account.id), recorded_usage.FAILED, counter_of(short.key.id)) == 1
 
 
-def test_secret_that_a_service_asks_about_tells_neither(latchkey: TestApp) -> None:
-    """`/v1/verify` doesn't know where its caller's callers are."""
+def test_verified_secret_records_no_network_or_route(latchkey: TestApp) -> None:
+    """`POST /v1/verify` records neither network nor route for the verified secret."""
     account, admin = latchkey.account(), latchkey.account(admin=True)
     issued, service = latchkey.key(account), latchkey.key(admin, "verify")
     answer = latchkey.call("POST", "/v1/verify", service.secret, json_body={"secret": issued.secret})
@@ -73,6 +73,6 @@ def test_secret_that_a_service_asks_about_tells_neither(latchkey: TestApp) -> No
         ("not an address", ""),
     ],
 )
-def test_neighbourhood_is_wider_than_one_customers_network(address: str, network: str) -> None:
-    """Another address of the same provider is the same place; anything else is no network."""
+def test_neighbourhood_is_a_24_or_48(address: str, network: str) -> None:
+    """A neighbourhood is an IPv4 /24 or an IPv6 /48, and empty for a malformed address."""
     assert client_address.neighbourhood(address) == network

@@ -1,4 +1,4 @@
-"""POST /v1/leaks: whatever is sent to it is judged or refused with a sentence, and only what is signed is read."""
+"""POST /v1/leaks: only signed reports are read, and malformed ones are rejected with a message."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ GOOD = {"token": "x", "type": "y"}
 
 
 def sent(latchkey: TestApp, body: bytes) -> tuple[int, str]:
-    """Return what a sender that signs a body rightly is told."""
+    """Return status and message for a correctly signed body."""
     answer = latchkey.call("POST", "/v1/leaks", body=body, headers=by_partner(body))
     return answer.status, answer.json()["message"] if answer.status != 200 else ""
 
@@ -44,15 +44,15 @@ def sent(latchkey: TestApp, body: bytes) -> tuple[int, str]:
     ],
     ids=range(18),
 )
-def test_body_that_makes_no_sense_is_a_400(latchkey: TestApp, body: bytes) -> None:
-    """The sentence names what is wrong and where, never what was sent."""
+def test_malformed_report_is_a_400(latchkey: TestApp, body: bytes) -> None:
+    """A malformed report is a 400."""
     status, message = sent(latchkey, body)
     assert status == 400
     assert message.endswith(".")
 
 
-def test_body_may_have_a_megabyte(latchkey: TestApp) -> None:
-    """What is larger is refused before anything is computed over it."""
+def test_report_over_a_megabyte_is_rejected(latchkey: TestApp) -> None:
+    """A report may have one megabyte; a larger one is rejected before its signature is computed."""
     body = json.dumps([GOOD]).encode()
     assert sent(latchkey, body + b" " * (leaks.BODY_BYTES_MAX - len(body))) == (200, "")
     assert sent(latchkey, body + b" " * (leaks.BODY_BYTES_MAX - len(body) + 1))[0] == 400
@@ -62,31 +62,31 @@ def test_body_may_have_a_megabyte(latchkey: TestApp) -> None:
     "more", [{}, {"url": None, "source": None}, {"url": ""}, {"commit": "4f", "location": {"line": 7}}]
 )
 def test_alert_needs_token_and_type_only(latchkey: TestApp, more: dict[str, object]) -> None:
-    """What a sender adds one day is ignored."""
+    """An alert needs only token and type, and unknown fields are ignored."""
     assert sent(latchkey, json.dumps([GOOD | more]).encode()) == (200, "")
 
 
-def test_report_that_nobody_signed_is_a_400(latchkey: TestApp) -> None:
-    """It says with what to sign."""
+def test_unsigned_report_is_a_400(latchkey: TestApp) -> None:
+    """An unsigned report is a 400 that names the signature header."""
     answer = latchkey.call("POST", "/v1/leaks", json_body=[alert(secrets.mint("test"))])
     assert error_of(answer) == (400, "invalid_request")
     assert "Github-Public-Key-Signature" in answer.json()["message"]
 
 
 def test_signature_is_checked_before_the_body_is_read(latchkey: TestApp, tmp_path: Path) -> None:
-    """Over the bytes as they came: the same JSON with another space is another body."""
+    """The signature covers the exact bytes, and each kind of sender needs its own signature."""
     signer, body = Signer("one"), json.dumps([GOOD]).encode()
     with known(tmp_path, signer):
         headers = signer.headers(body)
         assert latchkey.call("POST", "/v1/leaks", body=body, headers=headers).status == 200
         assert latchkey.call("POST", "/v1/leaks", body=body + b" ", headers=headers).status == 400
-        # A sender that holds the other secret can't pass for GitHub.
+        # A sender with the other secret can't impersonate GitHub.
         mixed = by_partner(body) | {"Github-Public-Key-Signature": "AAAA", "Github-Public-Key-Identifier": "one"}
         assert latchkey.call("POST", "/v1/leaks", body=body, headers=mixed).status == 400
 
 
 def test_reports_are_counted_by_address(latchkey: TestApp) -> None:
-    """Rubbish from one network meets its limit, and nobody else's."""
+    """Reports count against the anonymous limit of their network."""
     latchkey.set_counters("ip_203.0.113.7", ANONYMOUS, used=3_600)
     answers = [latchkey.call("POST", "/v1/leaks", json_body=[GOOD], ip=ip) for ip in ("203.0.113.7", "203.0.113.8")]
     assert [answer.status for answer in answers] == [429, 400]

@@ -1,4 +1,4 @@
-"""A field's schema and its check are one: what the one takes, the other takes."""
+"""A field's schema and its check accept the same values."""
 
 import re
 from typing import Any
@@ -23,7 +23,7 @@ FIELDS: dict[str, Field] = {
 }
 BLANK_AND_CONTROL = "\t\n\r\x0b\x1c\x1f\x7f\x85\x9f \xa0\u1680\u2003\u200b\u2028\u3000\ufeff"
 UNSEEN_AND_TURNING = "\xad\u115f\u200d\u200f\u2060\u202a\u202e\u2066\u2069\u2800\ufe0f\U0001d173\U000e0020\U000e0100"
-# Half of a surrogate pair is no character, and a body that has one can't be sent: test_fields has it.
+# An unpaired surrogate can't be sent in a body; test_fields tests it.
 TEXTS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
     st.text(st.sampled_from("ab🔑é" + BLANK_AND_CONTROL), max_size=8),
@@ -47,7 +47,7 @@ VALUES = st.one_of(
 
 
 _BEYOND = re.compile(f"[{display_names.INVISIBLE_BEYOND}]")
-"""What no schema can rule out: see there."""
+"""Names that a schema can't exclude."""
 
 
 def takes(field: Field, value: Any) -> bool:
@@ -62,8 +62,8 @@ def takes(field: Field, value: Any) -> bool:
 @pytest.mark.parametrize("name", FIELDS)
 @settings(max_examples=exhaustive.examples(800), derandomize=True, deadline=None, database=None)
 @given(value=VALUES)
-def test_check_takes_exactly_what_the_schema_takes(name: str, value: Any) -> None:
-    """Whoever validates by the document is never surprised, but by what shows nothing (`core.display_names`)."""
+def test_check_and_schema_accept_the_same_values(name: str, value: Any) -> None:
+    """A client that validates by the schema sees the same result, except for invisible names (`core.display_names`)."""
     field = FIELDS[name]
     assume(not _BEYOND.search(str(value)))
     assert takes(field, value) == jsonschema_rs.Draft202012Validator(field.schema()).is_valid(value)
@@ -72,16 +72,16 @@ def test_check_takes_exactly_what_the_schema_takes(name: str, value: Any) -> Non
 @pytest.mark.parametrize("name", FIELDS)
 @settings(max_examples=exhaustive.examples(200), derandomize=True, deadline=None, database=None)
 @given(value=VALUES)
-def test_what_was_checked_passes_again(name: str, value: Any) -> None:
-    """A check normalises once: what it returns is what it would take and leave as it is."""
+def test_checked_value_passes_again_unchanged(name: str, value: Any) -> None:
+    """A checked value passes the check again, unchanged."""
     field = FIELDS[name]
     if takes(field, value):
         once = field.check("it", value)
         assert field.check("it", once) == once
 
 
-def test_example_and_default_are_values_that_the_field_takes() -> None:
-    """What the document shows can be sent."""
+def test_examples_and_defaults_are_valid() -> None:
+    """Every example and default of a field passes its check."""
     from chalicelib.api import keys, users
 
     for field in (keys.NAME, keys.SCOPES, keys.LIFE_S, keys.GRACE_S, users.NAME, users.EMAIL, users.TIER):

@@ -1,6 +1,6 @@
-"""What a request carries and nobody reads is never a reason to refuse it: headers, cookies, bodies, media types.
+"""Unused parts of a request never cause an error: headers, cookies, bodies, media types.
 
-Parameters of a URL are the exception under /v1, where a misspelt one would otherwise pass unseen.
+URL parameters under /v1 are the exception, since a misspelt one would otherwise be ignored silently.
 """
 
 import pytest
@@ -40,8 +40,8 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("media_type", TYPES)
-def test_media_type_of_a_request_without_a_body_is_not_judged(latchkey: TestApp, media_type: str) -> None:
-    """Many clients send one with every POST: a rotation without a body is made all the same."""
+def test_media_type_without_a_body_is_ignored(latchkey: TestApp, media_type: str) -> None:
+    """A request without a body may have any Content-Type, as many clients send one with every POST."""
     account = latchkey.account()
     keeper, key = latchkey.key(account), latchkey.key(account)
     headers = {"Content-Type": media_type}
@@ -49,8 +49,8 @@ def test_media_type_of_a_request_without_a_body_is_not_judged(latchkey: TestApp,
 
 
 @pytest.mark.parametrize("media_type", TYPES)
-def test_body_that_nobody_reads_is_not_judged(latchkey: TestApp, media_type: str) -> None:
-    """Whatever GET, HEAD and DELETE carry, to the API and to public documents."""
+def test_unused_body_is_ignored(latchkey: TestApp, media_type: str) -> None:
+    """GET, HEAD and DELETE may have any body."""
     secret = latchkey.key(latchkey.account()).secret
     headers, body = {"Content-Type": media_type}, b'{"name": \xff'
     for method, target in (("GET", "/v1/users/me"), ("HEAD", "/v1/users/me"), ("GET", "/health"), ("GET", "/")):
@@ -61,8 +61,8 @@ def test_body_that_nobody_reads_is_not_judged(latchkey: TestApp, media_type: str
 
 
 @pytest.mark.parametrize(("name", "value"), HEADERS.items())
-def test_header_that_nobody_reads_is_not_judged(latchkey: TestApp, name: str, value: str) -> None:
-    """Also one that something else reads elsewhere."""
+def test_unused_header_is_ignored(latchkey: TestApp, name: str, value: str) -> None:
+    """A malformed header is ignored by routes that don't use it."""
     secret = latchkey.key(latchkey.account()).secret
     headers = {name: value}
     for target in ("/v1/users/me", "/health", "/openapi.json", "/.well-known/oauth-protected-resource", "/login"):
@@ -83,8 +83,8 @@ def test_header_that_nobody_reads_is_not_judged(latchkey: TestApp, name: str, va
         "application/json;",
     ],
 )
-def test_parameters_of_the_media_type_are_not_judged(latchkey: TestApp, media_type: str) -> None:
-    """JSON is UTF-8, whatever is said beside it (RFC 8259 §11)."""
+def test_media_type_parameters_are_ignored(latchkey: TestApp, media_type: str) -> None:
+    """JSON is read as UTF-8, whatever charset is declared (RFC 8259 §11)."""
     headers = {"Content-Type": media_type}
     answer = latchkey.call(
         "PATCH", "/v1/users/me", latchkey.key(latchkey.account()).secret, json_body={"name": "é"}, headers=headers
@@ -95,8 +95,8 @@ def test_parameters_of_the_media_type_are_not_judged(latchkey: TestApp, media_ty
 @pytest.mark.parametrize(
     "media_type", ["application/x-www-form-urlencoded", "text/plain", "application/jsonp", "nonsense"]
 )
-def test_media_type_of_a_body_that_is_read_is_judged(latchkey: TestApp, media_type: str) -> None:
-    """A body in another form would be misread."""
+def test_media_type_of_a_used_body_must_be_json(latchkey: TestApp, media_type: str) -> None:
+    """A body with another media type than JSON is a 415."""
     secret = latchkey.key(latchkey.account()).secret
     answer = latchkey.call("PATCH", "/v1/users/me", secret, body=b'{"name":"x"}', headers={"Content-Type": media_type})
     assert error_of(answer) == (415, "unsupported_media_type")

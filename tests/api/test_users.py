@@ -1,4 +1,4 @@
-"""/v1/users, as a consumer meets it."""
+"""/v1/users, from the view of an API consumer."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ from tests.support.harness import START_MS, TestApp, error_of
 
 
 def admin_key(latchkey: TestApp, *scopes: str) -> str:
-    """Return the key of an admin."""
+    """Return the secret of an admin's key."""
     return latchkey.key(latchkey.account(name="Root", admin=True), *(scopes or ("admin",))).secret
 
 
-def test_own_record_is_whole(latchkey: TestApp) -> None:
-    """A caller sees email and tier of its own account."""
+def test_own_record_is_complete(latchkey: TestApp) -> None:
+    """A caller sees email, tier and status of its own account."""
     account = latchkey.account(email="ada@example.com")
     answer = latchkey.call("GET", "/v1/users/me", latchkey.key(account).secret)
     assert answer.status == 200
@@ -33,16 +33,16 @@ def test_own_record_is_whole(latchkey: TestApp) -> None:
     }
 
 
-def test_someone_elses_record_is_a_public_profile(latchkey: TestApp) -> None:
-    """Id, name and age are public; email, tier and status are not."""
+def test_record_of_another_account_is_a_public_profile(latchkey: TestApp) -> None:
+    """Id, name and creation time are public; email, tier and status aren't."""
     other = latchkey.account(name="Bea")
     answer = latchkey.call("GET", f"/v1/users/{other.id}", latchkey.key(latchkey.account()).secret)
     assert answer.json() == {"id": other.id, "name": "Bea", "created_at": "2021-12-20T10:00:00Z"}
 
 
 @pytest.mark.parametrize("scopes", [("read", "admin"), ("read",)])
-def test_record_by_id_is_whole_to_those_who_may(latchkey: TestApp, scopes: tuple[str, ...]) -> None:
-    """An admin's key sees the whole record with the scope `admin`, and a public profile without."""
+def test_record_by_id_is_complete_with_the_scope_admin(latchkey: TestApp, scopes: tuple[str, ...]) -> None:
+    """A key with the scope `admin` sees the complete record, and any other key the public profile."""
     other = latchkey.account(name="Bea", email="bea@example.com")
     answer = latchkey.call("GET", f"/v1/users/{other.id}", admin_key(latchkey, *scopes))
     assert answer.json().get("email") == ("bea@example.com" if "admin" in scopes else None)
@@ -50,14 +50,14 @@ def test_record_by_id_is_whole_to_those_who_may(latchkey: TestApp, scopes: tuple
 
 @pytest.mark.parametrize("user_id", ["123", "acc_00000000000000000000", "key_00000000000000000000", "%00", "ME", "-"])
 def test_unknown_user_is_a_404(latchkey: TestApp, user_id: str) -> None:
-    """An id that isn't there and text that is no id look alike."""
+    """An unknown id and a malformed one get the same 404."""
     answer = latchkey.call("GET", f"/v1/users/{user_id}", latchkey.key(latchkey.account()).secret)
     assert error_of(answer) == (404, "not_found")
     assert answer.json()["message"] == "There is no such user."
 
 
 def test_users_are_listed_page_by_page(latchkey: TestApp) -> None:
-    """Following the cursor shows every account once, oldest first; only the last page has no next one."""
+    """Following the cursor lists every account once, oldest first, and the last page has no cursor."""
     made = []
     for number in range(7):
         made.append(latchkey.account(name=f"N{number}").id)
@@ -76,15 +76,15 @@ def test_users_are_listed_page_by_page(latchkey: TestApp) -> None:
     assert (len(seen), pages) == (8, 3)
 
 
-def test_list_that_fills_its_page_exactly_has_no_next(latchkey: TestApp) -> None:
-    """Nobody is sent to an empty page."""
+def test_exactly_full_last_page_has_no_cursor(latchkey: TestApp) -> None:
+    """A last page that is exactly full has no cursor."""
     secret = latchkey.key(latchkey.account()).secret
     latchkey.account(name="Bea")
     assert latchkey.call("GET", "/v1/users?limit=2", secret).json()["next_cursor"] is None
 
 
-def test_page_holds_fifty_unless_asked_otherwise(latchkey: TestApp) -> None:
-    """The default is the documented one, the largest page is 100."""
+def test_page_has_fifty_items_by_default(latchkey: TestApp) -> None:
+    """A page has 50 items by default and 100 at most."""
     secret = latchkey.key(latchkey.account()).secret
     for number in range(55):
         latchkey.account(name=f"N{number}")
@@ -93,13 +93,13 @@ def test_page_holds_fifty_unless_asked_otherwise(latchkey: TestApp) -> None:
 
 
 def test_listed_profiles_are_public(latchkey: TestApp) -> None:
-    """A list shows no email, not even the caller's own."""
+    """A list contains no email, not even the caller's own."""
     listed = latchkey.call("GET", "/v1/users", latchkey.key(latchkey.account()).secret).json()["data"]
     assert [user.keys() for user in listed] == [{"id", "name", "created_at"}]
 
 
-def test_caller_renames_itself(latchkey: TestApp) -> None:
-    """The new name is in the answer and stays; spaces around it are dropped."""
+def test_caller_renames_its_account(latchkey: TestApp) -> None:
+    """The new name is stored and returned without surrounding spaces."""
     secret = latchkey.key(latchkey.account()).secret
     assert latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": "  Ada Lovelace "}).json()["name"] == (
         "Ada Lovelace"
@@ -108,8 +108,8 @@ def test_caller_renames_itself(latchkey: TestApp) -> None:
 
 
 @pytest.mark.parametrize("field", ["email", "tier", "status", "admin", "id"])
-def test_caller_changes_nothing_but_its_name(latchkey: TestApp, field: str) -> None:
-    """Nobody makes itself Pro, or someone else."""
+def test_caller_can_change_only_its_name(latchkey: TestApp, field: str) -> None:
+    """A caller can't change its email, tier, status, id or admin flag."""
     secret = latchkey.key(latchkey.account()).secret
     answer = latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": "Ada", field: "pro"})
     assert error_of(answer) == (400, "invalid_request")
@@ -117,7 +117,7 @@ def test_caller_changes_nothing_but_its_name(latchkey: TestApp, field: str) -> N
 
 
 def test_admin_creates_an_account(latchkey: TestApp) -> None:
-    """The account is there, free unless a tier is named, its email claimed in the form that all spellings share."""
+    """The account has the free tier unless another is named, and a normalized email."""
     answer = latchkey.call(
         "POST", "/v1/users", admin_key(latchkey), json_body={"email": " Bea@Example.COM", "name": "Bea"}
     )
@@ -130,8 +130,8 @@ def test_admin_creates_an_account(latchkey: TestApp) -> None:
     assert EmailClaim.get("bea@example.com").account_id == made["id"]
 
 
-def test_created_accounts_link_is_stored_by_its_digest_for_an_hour(latchkey: TestApp) -> None:
-    """Who reads the tables can't set anybody's password."""
+def test_password_link_is_stored_by_digest_for_an_hour(latchkey: TestApp) -> None:
+    """The table stores only the digest of the one-time token, which expires in an hour."""
     made = latchkey.call(
         "POST", "/v1/users", admin_key(latchkey), json_body={"email": "b@example.com", "name": "B"}
     ).json()
@@ -142,8 +142,8 @@ def test_created_accounts_link_is_stored_by_its_digest_for_an_hour(latchkey: Tes
 
 
 @pytest.mark.parametrize("spelling", ["bea@example.com", "BEA@example.com", " bea@EXAMPLE.com ", "bea@ｅxample.com"])
-def test_email_that_is_taken_is_a_conflict(latchkey: TestApp, spelling: str) -> None:
-    """One mailbox, one account, however it is spelled; nothing is left behind."""
+def test_email_in_use_is_a_conflict(latchkey: TestApp, spelling: str) -> None:
+    """An email in use is a 409, however it is spelled, and nothing is created."""
     secret = admin_key(latchkey)
     latchkey.account(email="bea@example.com")
     before = Account.count()
@@ -153,7 +153,7 @@ def test_email_that_is_taken_is_a_conflict(latchkey: TestApp, spelling: str) -> 
 
 
 def test_admin_changes_tier_and_status(latchkey: TestApp) -> None:
-    """One of them or both, and what isn't named stays."""
+    """An admin may change tier, status or both; an absent field stays unchanged."""
     secret, other = admin_key(latchkey), latchkey.account(name="Bea")
 
     def change(**fields: str) -> tuple[str, str]:
@@ -165,8 +165,8 @@ def test_admin_changes_tier_and_status(latchkey: TestApp) -> None:
     assert change(tier="enterprise", status="active") == ("enterprise", "active")
 
 
-def test_nobody_suspends_their_own_account(latchkey: TestApp) -> None:
-    """A conflict says so, by the API and in the console, and nothing has changed."""
+def test_admin_cannot_suspend_its_own_account(latchkey: TestApp) -> None:
+    """Suspending one's own account is a 409 in the API and in the console, and changes nothing."""
     admin = new_account(admin=True)
     secret = latchkey.key(admin, "admin").secret
     answer = latchkey.call("PATCH", f"/v1/users/{admin.id}", secret, json_body={"status": "suspended"})
@@ -181,8 +181,8 @@ def test_nobody_suspends_their_own_account(latchkey: TestApp) -> None:
     assert find.account_by_id(admin.id).status == "active"
 
 
-def test_suspended_account_is_refused_at_the_next_request(latchkey: TestApp) -> None:
-    """The gateway has cached the yes; the next request is refused all the same."""
+def test_suspended_account_is_rejected_at_the_next_request(latchkey: TestApp) -> None:
+    """A suspended account's key is rejected at the next request, despite the cached policy."""
     secret, other = admin_key(latchkey), latchkey.account(name="Bea")
     theirs = latchkey.key(other).secret
     assert latchkey.call("GET", "/v1/users/me", theirs).status == 200
@@ -191,7 +191,7 @@ def test_suspended_account_is_refused_at_the_next_request(latchkey: TestApp) -> 
 
 
 def test_reinstated_account_works_at_the_next_request(latchkey: TestApp) -> None:
-    """Where the gateway remembers the yes from before, a reinstatement is felt at once."""
+    """A reinstated account's key works at the next request if API Gateway still caches its Allow."""
     secret, other = admin_key(latchkey), latchkey.account(name="Bea")
     theirs = latchkey.key(other).secret
     latchkey.call("GET", "/v1/users/me", theirs)
@@ -200,8 +200,8 @@ def test_reinstated_account_works_at_the_next_request(latchkey: TestApp) -> None
     assert latchkey.call("GET", "/v1/users/me", theirs).status == 200
 
 
-def test_refusal_that_the_gateway_remembers_lasts_five_minutes(latchkey: TestApp) -> None:
-    """A cached no can't be taken back before it ends by itself."""
+def test_cached_deny_lasts_five_minutes(latchkey: TestApp) -> None:
+    """A Deny that API Gateway caches lasts 300 s, even after a reinstatement."""
     secret, other = admin_key(latchkey), latchkey.account(name="Bea")
     theirs = latchkey.key(other).secret
     latchkey.call("PATCH", f"/v1/users/{other.id}", secret, json_body={"status": "suspended"})
@@ -213,8 +213,8 @@ def test_refusal_that_the_gateway_remembers_lasts_five_minutes(latchkey: TestApp
     assert latchkey.call("GET", "/v1/users/me", theirs).status == 200
 
 
-def test_new_tier_holds_at_the_next_request(latchkey: TestApp) -> None:
-    """An upgraded caller whose quota was spent has the new one at once."""
+def test_new_tier_applies_at_the_next_request(latchkey: TestApp) -> None:
+    """An upgraded account has its new quota at the next request."""
     secret, other = admin_key(latchkey), latchkey.account(name="Bea")
     theirs = latchkey.key(other).secret
     latchkey.call("GET", "/v1/users/me", theirs)
@@ -228,8 +228,8 @@ def test_new_tier_holds_at_the_next_request(latchkey: TestApp) -> None:
     )
 
 
-def test_admin_that_loses_the_flag_loses_the_scope_at_the_next_request(latchkey: TestApp) -> None:
-    """The key still says `admin`; its account doesn't."""
+def test_former_admin_loses_the_scope_at_the_next_request(latchkey: TestApp) -> None:
+    """A key's scope `admin` is rejected once its account isn't an admin any more."""
     root = latchkey.account(name="Root", admin=True)
     secret = latchkey.key(root, "read", "admin").secret
     other = latchkey.account(name="Bea")
@@ -241,8 +241,8 @@ def test_admin_that_loses_the_flag_loses_the_scope_at_the_next_request(latchkey:
 
 
 @pytest.mark.parametrize("user_id", ["acc_00000000000000000000", "nobody"])
-def test_unknown_user_is_not_changed_into_being(latchkey: TestApp, user_id: str) -> None:
-    """Changing what isn't there is a 404 and makes nothing."""
+def test_change_of_an_unknown_user_creates_nothing(latchkey: TestApp, user_id: str) -> None:
+    """Changing an unknown user is a 404 and creates nothing."""
     answer = latchkey.call("PATCH", f"/v1/users/{user_id}", admin_key(latchkey), json_body={"tier": "pro"})
     assert error_of(answer) == (404, "not_found")
     assert Account.count() == 1
@@ -264,8 +264,8 @@ def test_unknown_user_is_not_changed_into_being(latchkey: TestApp, user_id: str)
         ({"email": "b@example.com", "name": "B", "admin": True}, "'admin'"),
     ],
 )
-def test_account_that_cannot_be_is_refused_by_field(latchkey: TestApp, body: object, named: str) -> None:
-    """The message names the field and says what it takes; nothing is made."""
+def test_invalid_new_account_is_rejected_by_field(latchkey: TestApp, body: object, named: str) -> None:
+    """The message names the field and its allowed values, and nothing is created."""
     answer = latchkey.call("POST", "/v1/users", admin_key(latchkey), json_body=body)
     assert error_of(answer) == (400, "invalid_request")
     assert named in answer.json()["message"]
@@ -282,8 +282,8 @@ def test_account_that_cannot_be_is_refused_by_field(latchkey: TestApp, body: obj
         ({"admin": True}, "'admin'"),
     ],
 )
-def test_standing_that_cannot_be_is_refused_by_field(latchkey: TestApp, body: object, named: str) -> None:
-    """Nobody is made an admin through the API, and no tier is invented."""
+def test_invalid_tier_or_status_is_rejected_by_field(latchkey: TestApp, body: object, named: str) -> None:
+    """An unknown tier or status is a 400, and the API can't make an account an admin."""
     other = latchkey.account(name="Bea")
     answer = latchkey.call("PATCH", f"/v1/users/{other.id}", admin_key(latchkey), json_body=body)
     assert error_of(answer) == (400, "invalid_request")
@@ -291,33 +291,31 @@ def test_standing_that_cannot_be_is_refused_by_field(latchkey: TestApp, body: ob
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=ten", "limit=", "limit=1.5", "limit=٣", "limit=-1"])
-def test_limit_out_of_bounds_is_refused(latchkey: TestApp, query: str) -> None:
-    """The message says what limit takes."""
+def test_limit_out_of_bounds_is_rejected(latchkey: TestApp, query: str) -> None:
+    """The message names the bounds of `limit`."""
     answer = latchkey.call("GET", f"/v1/users?{query}", latchkey.key(latchkey.account()).secret)
     assert error_of(answer) == (400, "invalid_request")
     assert answer.json()["message"] == "limit must be a whole number from 1 to 100."
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "YWNj", "a2V5XzAwMDAwMDAwMDAwMDAwMDAwMDAw", "%FF", "é", "=" * 50])
-def test_cursor_of_our_own_making_only(latchkey: TestApp, cursor: str) -> None:
-    """A made-up cursor, or one of another list, is refused."""
+def test_foreign_cursor_is_rejected(latchkey: TestApp, cursor: str) -> None:
+    """A cursor that this list didn't issue is a 400."""
     answer = latchkey.call("GET", f"/v1/users?cursor={cursor}", latchkey.key(latchkey.account()).secret)
     assert error_of(answer) == (400, "invalid_request")
     assert "cursor must" in answer.json()["message"]
 
 
-def test_misspelt_parameter_is_refused_by_name(latchkey: TestApp) -> None:
-    """`?limt=5` doesn't pass in silence."""
+def test_misspelt_parameter_is_rejected_by_name(latchkey: TestApp) -> None:
+    """A misspelt parameter is a 400 that names it."""
     answer = latchkey.call("GET", "/v1/users?limt=5", latchkey.key(latchkey.account()).secret)
     assert error_of(answer) == (400, "invalid_request")
     assert answer.json()["message"] == "Unknown parameter 'limt'; this request takes limit, cursor."
 
 
 @pytest.mark.parametrize(("method", "path", "scope"), ROUTES)
-def test_parameter_that_a_request_does_not_have_is_refused_by_name(
-    latchkey: TestApp, method: str, path: str, scope: str
-) -> None:
-    """By every request that takes a key, as the guide says: also by those that take no parameter at all."""
+def test_unknown_parameter_is_rejected_by_every_route(latchkey: TestApp, method: str, path: str, scope: str) -> None:
+    """Every route with a key rejects an unknown parameter by name, even if it has no parameters."""
     secret = latchkey.key(latchkey.account(admin=True), scope).secret
     body: dict[str, str] | None = {} if method in ("POST", "PATCH") else None
     answer = latchkey.call(method, f"{path.format(id='x')}?limt=5", secret, json_body=body)
@@ -325,8 +323,8 @@ def test_parameter_that_a_request_does_not_have_is_refused_by_name(
     assert "Unknown parameter 'limt'; this request takes" in answer.json()["message"]
 
 
-def test_time_of_creation_is_the_clocks(latchkey: TestApp) -> None:
-    """Times are ISO 8601 in UTC."""
+def test_creation_time_is_iso_8601_in_utc(latchkey: TestApp) -> None:
+    """Creation times come from the clock and are ISO 8601 in UTC."""
     latchkey.clock.forward(3_661)
     account = latchkey.account()
     shown = latchkey.call("GET", "/v1/users/me", latchkey.key(account).secret).json()["created_at"]

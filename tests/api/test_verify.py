@@ -1,4 +1,4 @@
-"""POST /v1/verify, as a service meets it that is shown somebody's secret."""
+"""POST /v1/verify, from the view of a service that verifies its callers' secrets."""
 
 from dataclasses import replace
 
@@ -23,8 +23,8 @@ def _service(latchkey: TestApp) -> str:
     return latchkey.key(latchkey.account(tiers.ENTERPRISE, name="Service", admin=True), "verify").secret
 
 
-def test_good_secret_is_told_with_account_scopes_and_limits(latchkey: TestApp) -> None:
-    """A service learns whom a secret speaks for, what it may do and what is left of its allowance."""
+def test_valid_secret_returns_account_scopes_and_limits(latchkey: TestApp) -> None:
+    """A valid secret returns its account, scopes and remaining limits."""
     account = latchkey.account()
     issued = latchkey.key(account, "read")
     assert _ask(latchkey, _service(latchkey), issued.secret) == {
@@ -48,8 +48,8 @@ def test_good_secret_is_told_with_account_scopes_and_limits(latchkey: TestApp) -
         "Bearer " + " " * 500 + "{}",
     ],
 )
-def test_secret_is_found_in_what_the_caller_sent(latchkey: TestApp, shown: str) -> None:
-    """With the end of the line it was read from, or as the whole value of the header."""
+def test_secret_may_have_whitespace_or_a_bearer_scheme(latchkey: TestApp, shown: str) -> None:
+    """A secret may have surrounding whitespace or be the whole value of an Authorization header."""
     secret = latchkey.key(latchkey.account()).secret
     assert _ask(latchkey, _service(latchkey), shown.format(secret))["admitted"]
 
@@ -58,15 +58,15 @@ def test_secret_is_found_in_what_the_caller_sent(latchkey: TestApp, shown: str) 
     "shown",
     ["Basic {}", "{} {}", "Bearer", " ", "\n", "\xa0{}", "Bearer\xa0{}", "Bearer Bearer {}", "x{}", "{}x", "\0"],
 )
-def test_text_that_is_no_secret_is_told_as_a_bad_one(latchkey: TestApp, shown: str) -> None:
-    """Nothing is cut off it to make it fit but whitespace and the scheme."""
+def test_malformed_secret_is_invalid(latchkey: TestApp, shown: str) -> None:
+    """Nothing but whitespace and the Bearer scheme is removed from a secret."""
     secret = latchkey.key(latchkey.account()).secret
     answer = _ask(latchkey, _service(latchkey), shown.format(secret, secret))
     assert (answer["valid"], answer["error"]) == (False, "invalid_api_key")
 
 
-def test_bad_secret_is_told_as_the_api_itself_would(latchkey: TestApp) -> None:
-    """A service can pass on the documented error."""
+def test_invalid_secret_returns_the_documented_error(latchkey: TestApp) -> None:
+    """An invalid secret returns the error and message that the API itself would return."""
     answer = _ask(latchkey, _service(latchkey), "nonsense")
     assert answer == {
         "valid": False,
@@ -76,8 +76,8 @@ def test_bad_secret_is_told_as_the_api_itself_would(latchkey: TestApp) -> None:
     }
 
 
-def test_spent_burst_is_told_with_when_to_come_back(latchkey: TestApp) -> None:
-    """A request beyond the limit isn't admitted, though its secret is good."""
+def test_exhausted_burst_returns_retry_after(latchkey: TestApp) -> None:
+    """A valid secret whose burst is exhausted isn't admitted, and the response says when to retry."""
     account = latchkey.account()
     secret, service = latchkey.key(account).secret, _service(latchkey)
     for _ in range(50):
@@ -87,8 +87,8 @@ def test_spent_burst_is_told_with_when_to_come_back(latchkey: TestApp) -> None:
     assert refused["message"] == "Rate limit exceeded. Try again in 1 seconds."
 
 
-def test_calls_are_four_cold_and_two_warm(latchkey: TestApp) -> None:
-    """Both admissions are counted; within 60 s the principal is not read again."""
+def test_verification_costs_four_calls_cold_and_two_warm(latchkey: TestApp) -> None:
+    """Both admissions are counted, and the principal is cached for 60 s."""
     secret, service = latchkey.key(latchkey.account()).secret, _service(latchkey)
     latchkey.call("POST", "/v1/verify", service, json_body={"secret": "nonsense"})
     calls = []
@@ -103,8 +103,8 @@ def test_calls_are_four_cold_and_two_warm(latchkey: TestApp) -> None:
     assert len(watched.made) == 4
 
 
-def test_revoked_secret_is_refused_at_the_next_question(latchkey: TestApp) -> None:
-    """A cached principal never outlives a change."""
+def test_revoked_secret_is_invalid_at_the_next_request(latchkey: TestApp) -> None:
+    """A cached principal is never used after a revocation."""
     account = latchkey.account()
     issued, other, service = latchkey.key(account), latchkey.key(account), _service(latchkey)
     assert _ask(latchkey, service, issued.secret)["admitted"]
@@ -112,22 +112,22 @@ def test_revoked_secret_is_refused_at_the_next_question(latchkey: TestApp) -> No
     assert _ask(latchkey, service, issued.secret)["error"] == "invalid_api_key"
 
 
-def test_asking_needs_the_scope_verify(latchkey: TestApp) -> None:
-    """An ordinary key can't try other people's secrets."""
+def test_verification_needs_the_scope_verify(latchkey: TestApp) -> None:
+    """A key without the scope `verify` can't verify secrets."""
     secret = latchkey.key(latchkey.account()).secret
     answer = latchkey.call("POST", "/v1/verify", secret, json_body={"secret": secret})
     assert (answer.status, answer.json()["error"]) == (403, "insufficient_scope")
 
 
-def test_unknown_field_is_refused_by_name(latchkey: TestApp) -> None:
-    """A misspelt field doesn't pass in silence."""
+def test_unknown_field_is_rejected_by_name(latchkey: TestApp) -> None:
+    """An unknown field is a 400 that names it."""
     answer = latchkey.call("POST", "/v1/verify", _service(latchkey), json_body={"secrets": "x"})
     assert (answer.status, answer.json()["error"]) == (400, "invalid_request")
     assert "'secrets'" in answer.json()["message"]
 
 
-def test_token_is_good_for_the_resource_it_was_issued_for_alone(latchkey: TestApp) -> None:
-    """A service that names itself isn't taken in by a token for another one, nor by one for this API (RFC 8707)."""
+def test_token_is_valid_only_for_its_resource(latchkey: TestApp) -> None:
+    """A token is valid only for the resource that it was issued for (RFC 8707)."""
     service = _service(latchkey)
     with settings.override(replace(settings.current(), resources=f"{SHOP} {OTHER}")):
         ada, app = new_user(latchkey), register_client(latchkey)
@@ -139,12 +139,12 @@ def test_token_is_good_for_the_resource_it_was_issued_for_alone(latchkey: TestAp
         for secret, named in ((for_shop, OTHER), (for_shop, None), (for_api, SHOP)):
             refused = _ask(latchkey, service, secret, **({"resource": named} if named else {}))
             assert (refused["valid"], refused["error"]) == (False, "invalid_api_key")
-        # What was remembered of one resource says nothing of another.
+        # The cache separates resources.
         assert _ask(latchkey, service, for_shop, resource=SHOP)["valid"] is True
         assert latchkey.call("GET", "/v1/limits", for_shop).status == 401
 
 
-def test_key_is_good_for_every_resource(latchkey: TestApp) -> None:
-    """A key speaks for its account wherever the owner's services are."""
+def test_key_is_valid_for_every_resource(latchkey: TestApp) -> None:
+    """A key is valid for every resource."""
     secret, service = latchkey.key(latchkey.account()).secret, _service(latchkey)
     assert _ask(latchkey, service, secret, resource=SHOP)["valid"] is True

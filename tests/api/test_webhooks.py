@@ -1,4 +1,4 @@
-"""/v1/webhooks: endpoints of one's own, with a secret that is shown once, and what became of each message."""
+"""/v1/webhooks: endpoints of an account, with a secret that is shown once, and the log of deliveries."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -28,8 +28,8 @@ def added(latchkey: TestApp, secret: str, **fields: Any) -> dict[str, Any]:
     return made
 
 
-def test_life_of_a_webhook(latchkey: TestApp) -> None:
-    """Added, shown, changed, disabled, enabled, rotated, deleted; each is an event, and none holds the secret."""
+def test_every_change_of_a_webhook_is_an_event(latchkey: TestApp) -> None:
+    """Each change of a webhook is an event without the secret or the URL's query."""
     ada = latchkey.account()
     secret = latchkey.key(ada, "webhooks").secret
     made = added(latchkey, secret)
@@ -81,8 +81,8 @@ def test_life_of_a_webhook(latchkey: TestApp) -> None:
         None,
     ],
 )
-def test_url_that_can_not_be_sent_to_is_refused(latchkey: TestApp, url: object) -> None:
-    """With what was wrong; a name that leads inside is found out when it is sent to."""
+def test_invalid_url_is_rejected(latchkey: TestApp, url: object) -> None:
+    """A malformed, plain HTTP or private URL is a 400; names that resolve to private addresses fail at delivery."""
     secret = latchkey.key(latchkey.account(), "webhooks").secret
     answer = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": url, "name": "Bad"})
     assert error_of(answer) == (400, "invalid_request")
@@ -91,8 +91,8 @@ def test_url_that_can_not_be_sent_to_is_refused(latchkey: TestApp, url: object) 
     assert latchkey.call("PATCH", f"/v1/webhooks/{made['id']}", secret, json_body={"url": url}).status == 400
 
 
-def test_eleventh_webhook_is_refused_until_one_goes(latchkey: TestApp) -> None:
-    """Ten an account."""
+def test_eleventh_webhook_is_a_conflict(latchkey: TestApp) -> None:
+    """An account may have ten webhooks, and another one after it deleted one."""
     secret = latchkey.key(latchkey.account(), "webhooks").secret
     made = [added(latchkey, secret, name=f"No. {number}")["id"] for number in range(10)]
     answer = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "One more"})
@@ -105,8 +105,8 @@ def test_eleventh_webhook_is_refused_until_one_goes(latchkey: TestApp) -> None:
     assert (len(pages.json()["data"]), pages.json()["next_cursor"] is None) == (4, False)
 
 
-def test_only_the_scope_opens_it_and_only_its_own(latchkey: TestApp) -> None:
-    """Others' webhooks are not found, whatever is tried on them."""
+def test_webhooks_need_the_scope_and_are_the_accounts_own(latchkey: TestApp) -> None:
+    """Webhooks need the scope `webhooks`, and those of another account are a 404 for every method."""
     ada, bob = latchkey.account(), latchkey.account(name="Bob")
     made = added(latchkey, latchkey.key(ada, "webhooks").secret)
     path = f"/v1/webhooks/{made['id']}"
@@ -125,8 +125,8 @@ def test_only_the_scope_opens_it_and_only_its_own(latchkey: TestApp) -> None:
         assert error_of(latchkey.call(method, path + end, bobs, json_body=body)) == (404, "not_found")
 
 
-def test_second_rotation_within_the_overlap_is_refused(latchkey: TestApp) -> None:
-    """Three secrets at once would be one too many."""
+def test_second_rotation_within_the_overlap_is_a_conflict(latchkey: TestApp) -> None:
+    """A second rotation within 24 hours is a 409, since it would leave three valid secrets."""
     secret = latchkey.key(latchkey.account(), "webhooks").secret
     path = f"/v1/webhooks/{added(latchkey, secret)['id']}/rotate"
     assert latchkey.call("POST", path, secret).status == 200
@@ -135,8 +135,8 @@ def test_second_rotation_within_the_overlap_is_refused(latchkey: TestApp) -> Non
     assert latchkey.call("POST", path, secret).status == 200
 
 
-def test_test_message_is_sent_at_once(local: TestApp, receiver: Receiver) -> None:
-    """And what came of it is in the answer."""
+def test_test_message_returns_its_delivery(local: TestApp, receiver: Receiver) -> None:
+    """A test message is sent before the response, which has the result of the delivery."""
     secret = local.key(local.account(), "webhooks").secret
     made = added(local, secret, url=receiver.url)
     receiver.statuses, receiver.response_body = [200], b"thank you"
@@ -150,8 +150,8 @@ def test_test_message_is_sent_at_once(local: TestApp, receiver: Receiver) -> Non
     assert failed["next_attempt_at"] is not None
 
 
-def test_log_shows_what_was_sent_and_answered_and_sends_again(local: TestApp, receiver: Receiver) -> None:
-    """The newest first, in pages; sent again under the same id."""
+def test_deliveries_are_listed_and_resent(local: TestApp, receiver: Receiver) -> None:
+    """Deliveries are listed newest first in pages, and a resend has the same id."""
     ada = local.account()
     secret = local.key(ada, "webhooks").secret
     made = added(local, secret, url=receiver.url, types=["account.renamed"])
@@ -174,7 +174,7 @@ def test_log_shows_what_was_sent_and_answered_and_sends_again(local: TestApp, re
 
 
 def test_event_while_the_webhook_is_disabled_is_never_delivered(local: TestApp, receiver: Receiver) -> None:
-    """It is in /v1/events, but has no delivery, can't be resent, and isn't sent after the webhook is enabled."""
+    """An event during that time has no delivery, can't be resent, and isn't sent after the webhook is enabled."""
     ada = local.account()
     secret = local.key(ada, "webhooks", "events").secret
     path = f"/v1/webhooks/{added(local, secret, url=receiver.url, types=['account.renamed'])['id']}"
@@ -192,16 +192,16 @@ def test_event_while_the_webhook_is_disabled_is_never_delivered(local: TestApp, 
     assert "Events that happen while a webhook is disabled are never sent to it" in guide
 
 
-def test_disabled_webhook_sends_nothing_by_hand_either(latchkey: TestApp) -> None:
-    """It says so."""
+def test_disabled_webhook_sends_no_test_message(latchkey: TestApp) -> None:
+    """A test message to a disabled webhook is a 409."""
     secret = latchkey.key(latchkey.account(), "webhooks").secret
     path = f"/v1/webhooks/{added(latchkey, secret)['id']}"
     latchkey.call("PATCH", path, secret, json_body={"status": "disabled"})
     assert error_of(latchkey.call("POST", f"{path}/test", secret)) == (409, "conflict")
 
 
-def test_without_a_stage_key_nothing_is_made(latchkey: TestApp) -> None:
-    """A secret that can't be said again must not be shown; the caller is told that it isn't their fault."""
+def test_missing_root_key_creates_no_webhook(latchkey: TestApp) -> None:
+    """Without the root key, from which its secret would be derived, a webhook is a 503 and nothing is created."""
     ada = latchkey.account()
     secret = latchkey.key(ada, "webhooks").secret
     CACHES["core.root_key"].clear()

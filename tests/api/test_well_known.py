@@ -1,4 +1,4 @@
-"""Fixed paths that browsers, crawlers and security researchers ask for: cheap, and right or not there."""
+"""Fixed paths that browsers, crawlers and security researchers request."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,8 +9,8 @@ from chalicelib.core import clock, settings, telemetry
 from tests.support.harness import TestApp
 
 
-def test_they_cost_nothing(latchkey: TestApp) -> None:
-    """None is counted, none asks the database."""
+def test_well_known_paths_cost_no_call(latchkey: TestApp) -> None:
+    """Well-known paths are neither counted nor read from the database."""
     with (
         telemetry.record_calls() as calls,
         settings.override(replace(settings.current(), security_contact="a@b.example")),
@@ -21,14 +21,14 @@ def test_they_cost_nothing(latchkey: TestApp) -> None:
 
 
 def test_favicon_is_an_image(latchkey: TestApp) -> None:
-    """With the type that browsers take it for."""
+    """The favicon has an image's media type."""
     answer = latchkey.call("GET", "/favicon.ico")
     assert (answer.status, answer.header("Content-Type")) == (200, "image/svg+xml")
     assert answer.body.startswith(b"<svg")
 
 
-def test_robots_are_kept_out_of_what_is_not_for_everybody(latchkey: TestApp) -> None:
-    """RFC 9309: plain text, the landing page, the reference and the status page stay open."""
+def test_robots_txt_disallows_private_paths(latchkey: TestApp) -> None:
+    """robots.txt disallows private paths and allows landing page, reference and status page (RFC 9309)."""
     answer = latchkey.call("GET", "/robots.txt")
     assert answer.header("Content-Type") == "text/plain; charset=utf-8"
     lines = answer.body.decode().splitlines()
@@ -46,7 +46,7 @@ def test_robots_are_kept_out_of_what_is_not_for_everybody(latchkey: TestApp) -> 
     ],
 )
 def test_security_contact_is_published(latchkey: TestApp, setting: str, contact: str) -> None:
-    """RFC 9116: contact and an end less than a year ahead, in plain text."""
+    """security.txt has the contact and expires within a year (RFC 9116)."""
     with settings.override(replace(settings.current(), security_contact=setting)):
         answer = latchkey.call("GET", "/.well-known/security.txt")
     fields = dict(line.split(": ", 1) for line in answer.body.decode().splitlines())
@@ -58,19 +58,19 @@ def test_security_contact_is_published(latchkey: TestApp, setting: str, contact:
     assert timedelta(days=30) < expires - now < timedelta(days=365)
 
 
-def test_without_a_contact_there_is_no_security_txt(latchkey: TestApp) -> None:
-    """A file that names nobody would be worse than none."""
+def test_security_txt_without_a_contact_is_a_404(latchkey: TestApp) -> None:
+    """security.txt doesn't exist unless a contact is configured."""
     assert latchkey.call("GET", "/.well-known/security.txt").status == 404
 
 
 @pytest.mark.parametrize("contact", ["security", "http://example.com", "a b@example.com", "a@example.com\nContact: b"])
-def test_contact_that_can_not_be_used_is_refused_at_start(contact: str) -> None:
-    """A misspelt one is found before a researcher needs it."""
+def test_invalid_security_contact_is_rejected_at_start(contact: str) -> None:
+    """An invalid security contact is rejected at start."""
     with pytest.raises(settings.SettingError, match="LATCHKEY_SECURITY_CONTACT"):
         settings.from_environment({"LATCHKEY_SECURITY_CONTACT": contact})
 
 
-def test_password_managers_are_led_to_the_account(latchkey: TestApp) -> None:
-    """A redirect, as the W3C asks, to where a password is changed."""
+def test_change_password_redirects_to_the_account_page(latchkey: TestApp) -> None:
+    """/.well-known/change-password redirects to the account page, as the W3C specifies."""
     answer = latchkey.call("GET", "/.well-known/change-password")
     assert (answer.status, answer.header("Location")) == (303, "https://api.example.com/settings/account")

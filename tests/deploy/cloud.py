@@ -1,16 +1,16 @@
-"""moto's server as an AWS account: what it lacks of what `infra.deploy` asks for is supplied here, and nowhere else.
+"""moto's server as an AWS account, with the features that `infra.deploy` needs and moto lacks.
 
-- Its CloudFormation is our own (`stacks.py`), and half of its domains (`domains.py`) and of AWS WAF (`firewall.py`).
-- It reads OpenAPI 3 only: Chalice's Swagger 2 document is kept for the tests to look at, and converted on its way in.
-- It imports no authorizers and no gateway responses: the tests read those in the document.
-- It lets a stage log without a role to write logs with.
-- It subscribes a function to one stream as often as it is asked to; Lambda refuses, also while it still deletes the
-  subscription before (`lingers`).
-- It lists all resources of an API at once; API Gateway lists 25, in no order, where it isn't asked for more.
-- It lets a role that was made anew decrypt what the one before could; KMS doesn't (`undecryptable`).
-- It knows a new role at once; Lambda is told of it some seconds later.
+- CloudFormation is our own (`stacks.py`), and so are parts of domains (`domains.py`) and of AWS WAF (`firewall.py`).
+- moto reads OpenAPI 3 only: Chalice's Swagger 2 document is kept for the tests and converted for moto.
+- moto imports no authorizers and no gateway responses: the tests read those in the document.
+- moto lets a stage log without the account's log role.
+- moto subscribes a function to a stream any number of times; Lambda rejects a second subscription, even while it
+  deletes the first one (`lingers`).
+- moto lists all resources of an API; API Gateway lists 25 by default, in no order.
+- moto lets a recreated role decrypt what its predecessor could; KMS doesn't (`undecryptable`).
+- moto's Lambda accepts a new role immediately; AWS's does so some seconds later.
 
-Any call that changes something can be made to fail, before it is carried out or after, when its answer is lost.
+Any call that changes something can be made to fail, before or after it takes effect.
 """
 
 import io
@@ -53,50 +53,50 @@ IMPORT = "POST /restapis"
 
 
 class Failure(NamedTuple):
-    """A call that fails, once: its number among those that change something, or how its name begins."""
+    """A call that fails once: its number among the calls that change something, or the beginning of its name."""
 
     at: int | str
     is_done: bool
-    """Whether it is carried out, and only its answer is lost."""
+    """Whether it takes effect, and only its response is lost."""
 
 
 @dataclass
 class Cloud:
-    """One account, and what was asked of it."""
+    """One account, and the calls that it received."""
 
     url: str
     behind: str
-    """Where moto itself answers, with nothing supplied and nothing noted."""
+    """The URL of moto itself, without our additions and records."""
     moto: Any
     documents: list[dict[str, Any]] = field(default_factory=list)
     formations: dict[str, CloudFormation] = field(default_factory=dict)
     """CloudFormation, by region."""
     dashboards: set[str] = field(default_factory=set)
-    """The names of the account's, which no region has for itself."""
+    """The names of dashboards, which are global."""
     has_log_role: bool = True
-    """Whether API Gateway may write logs: not before somebody gave the account a role for it."""
+    """Whether the account has the role with which API Gateway writes logs."""
     rate_max: int = 10_000
-    """How many requests a second API Gateway lets through to the whole account; in some regions 2,500."""
+    """API Gateway's limit for the account, in requests a second; 2,500 in some regions."""
     refuses: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    """By the beginning of a call's name the errors (code, message) with which the next ones of it are refused."""
+    """The errors (code, message) of the next calls, by the beginning of the call's name."""
     closed: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """By region the error (code, message) with which every call there is refused."""
+    """The error (code, message) of every call in a region."""
     deleting: dict[str, int] = field(default_factory=dict)
-    """By table that is being deleted: how often it is still seen so before it is gone."""
+    """The number of times that a table in deletion is still described."""
     changes: list[str] = field(default_factory=list)
     """Every call that changed something, or would have."""
     fails: Failure | None = None
     clients: dict[tuple[str, str], Any] = field(default_factory=dict)
     lingers: int = 0
-    """How many lists a subscription that is deleted is still in, as `Deleting`."""
+    """The number of lists in which a deleted subscription is still shown as `Deleting`."""
     grants: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """By function its role, and the id that the role had when it was given to the function."""
+    """Each function's role, and the id of that role at the time of the grant."""
     leaving: list[tuple[dict[str, Any], int]] = field(default_factory=list)
-    """Such subscriptions, each with the lists that it will be in."""
+    """Subscriptions in deletion, each with the remaining number of lists."""
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return what sends a command here."""
+        """Return the variables that point a command at this account."""
         return {"AWS_ENDPOINT_URL": self.url, "AWS_DEFAULT_REGION": REGION}
 
     def client(self, service: str, region: str = REGION) -> Any:
@@ -122,7 +122,7 @@ class Cloud:
         return {made["FunctionName"]: made for made in self.client("lambda", region).list_functions()["Functions"]}
 
     def roles(self) -> list[str]:
-        """Return the names of its roles, which no region has for itself."""
+        """Return the names of its roles, which are global."""
         return [role["RoleName"] for role in self.client("iam").list_roles()["Roles"]]
 
     def stacks(self, region: str = REGION) -> dict[str, str]:
@@ -134,9 +134,9 @@ class Cloud:
         return [api["id"] for api in self.client("apigateway", region).get_rest_apis()["items"]]
 
     def undecryptable(self) -> list[str]:
-        """Return the functions whose environment their role can't decrypt: KMS knows a role by its id, not its name.
+        """Return the functions whose role can't decrypt their environment: KMS identifies a role by id, not by name.
 
-        Lambda has it granted to the role when a function is made, or given another role.
+        Lambda grants the role access when a function is created or gets another role.
         """
         return [name for name, (role, granted) in self.grants.items() if self._role_id(role) != granted]
 
@@ -151,13 +151,13 @@ class Cloud:
                 self.grants[name] = (asked["Role"], self._role_id(asked["Role"]))
 
     def replace_stream(self, table: str) -> str:
-        """Switch a table's stream off and on, and return the ARN of the new one; moto refuses to."""
+        """Disable and enable a table's stream, which moto rejects, and return the ARN of the new one."""
         there = dynamodb_backends[ACCOUNT][REGION].tables[table]
         there.set_stream_specification({"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"})
         return f"{there.table_arn}/stream/{there.latest_stream_label}"
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request, as a WSGI application."""
+        """Respond to one request, as a WSGI application."""
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         service, region = scope_of(environ)
         called = name_of_call(environ, body)
@@ -223,7 +223,7 @@ class Cloud:
         return self._passed(environ, start_response, change) if change else self.moto(environ, start_response)
 
     def _refusal(self, environ: Environ, body: bytes, called: str, region: str) -> tuple[str, str] | None:
-        """Return the error with which AWS refuses a call that moto would carry out."""
+        """Return the error with which AWS rejects a call that moto would accept."""
         if called.startswith(SUBSCRIBE) and self._is_subscribed(json.loads(body), region):
             message = "The event source arn and function name provided mapping already exists."
             return "ResourceConflictException", message
@@ -241,7 +241,7 @@ class Cloud:
         return None
 
     def _change(self, environ: Environ, called: str, region: str) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
-        """Return what AWS answers differently from moto, as a change of moto's answer."""
+        """Return a change to moto's response where AWS's differs."""
         if called.startswith("DELETE /2015-03-31/event-source-mappings/") and self.lingers:
             return self._leave
         if called.startswith("GET /2015-03-31/event-source-mappings") and self.leaving:
@@ -256,7 +256,7 @@ class Cloud:
     def _passed(
         self, environ: Environ, start_response: StartResponse, change: Callable[[dict[str, Any]], dict[str, Any]]
     ) -> list[bytes]:
-        """Pass a call on, and change what was answered."""
+        """Pass a call on, and change the response."""
         answered: list[Any] = []
         passed = b"".join(self.moto(environ, lambda *given: answered.append(given)))
         status, headers = answered[0][:2]
@@ -276,7 +276,7 @@ class Cloud:
         return listed | {"EventSourceMappings": [*listed["EventSourceMappings"], *seen]}
 
     def _deleting(self, name: str, region: str, start_response: StartResponse) -> list[bytes]:
-        """Describe a table that is being deleted; after the last time it is gone."""
+        """Describe a table in deletion; after the last time it no longer exists."""
         tables = self.client("dynamodb", region)
         described = {"TableName": name, "TableStatus": "DELETING"}
         self.deleting[name] -= 1
@@ -295,7 +295,7 @@ class Cloud:
 
 
 class _Turns:
-    """A WSGI application that is one account after another."""
+    """A WSGI application that serves one account after another."""
 
     cloud: Cloud
 
@@ -305,9 +305,9 @@ class _Turns:
 
 @contextmanager
 def serving() -> Iterator[Cloud]:
-    """Serve an account with nothing in it, for the length of a `with` block: one at a time, since moto has one state.
+    """Serve an empty account for the length of a `with` block: one at a time, since moto has one state.
 
-    Each is served where the one before was: clients of a process know the place, and needn't be made anew.
+    All accounts of a process have the same URL, so that its clients can be reused.
     """
     moto, turns, behind, url = _served_once()
     cloud = turns.cloud = Cloud(url, behind, moto)
@@ -319,7 +319,7 @@ def serving() -> Iterator[Cloud]:
 
 @cache
 def _served_once() -> tuple[Any, _Turns, str, str]:
-    """Return moto, whatever stands before it, and where each is served for as long as this process lives."""
+    """Return moto, the application in front of it, and the URL of each, for the lifetime of the process."""
     moto_cache.install()
     moto, turns = DomainDispatcherApplication(create_backend_app), _Turns()
     return moto, turns, _serve(moto), _serve(turns)

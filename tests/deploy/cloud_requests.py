@@ -1,4 +1,4 @@
-"""Requests to the emulated AWS: their region and account, their name, and how they are answered or refused."""
+"""Requests to the emulated AWS: their region, account and name, and error responses."""
 
 import json
 import re
@@ -20,7 +20,7 @@ def scope_of(environ: Environ) -> tuple[str, str]:
 
 
 def name_of_call(environ: Environ, body: bytes) -> str:
-    """Return what a request calls: the action where the protocol has one, else its method and path."""
+    """Return the name of a call: the action if the protocol has one, else method and path."""
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
         return str(target).rpartition(".")[2]
@@ -36,7 +36,7 @@ def is_change(environ: Environ, called: str) -> bool:
 def error_body(
     start_response: StartResponse, code: str, message: str, service: str, status: str = "400 Bad Request"
 ) -> list[bytes]:
-    """Answer with an error, in the form that each protocol has."""
+    """Respond with an error in the protocol of the service."""
     if service in ("cloudformation", "iam", "sns", "sts"):
         error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
         start_response(status, [("Content-Type", "text/xml")])
@@ -53,13 +53,13 @@ def page_of_resources(listed: dict[str, Any], asked: dict[str, str]) -> dict[str
 
 
 def rate_of(body: bytes) -> int:
-    """Return to how many requests a second a change bounds a stage; 0 where it doesn't."""
+    """Return the requests a second to which a change limits a stage; 0 if it sets no limit."""
     found = re.search(rb'"path": ?"/\*/\*/throttling/rateLimit", ?"value": ?"(\d+)"', body)
     return int(found[1]) if found else 0
 
 
 def to_openapi_3(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a Swagger 2 document as far as moto reads one; a mock needs the address that moto asks every kind for."""
+    """Return a Swagger 2 document as OpenAPI 3, as far as moto reads it, which requires a URI for mocks."""
     del document["swagger"]
     document["openapi"] = "3.0.1"
     document["info"].setdefault("description", "")

@@ -1,4 +1,4 @@
-"""An account with a deployed stage in it, and an emulator with the packaged one."""
+"""Fixtures: an account with a deployed stage, and an emulator with the packaged one."""
 
 import urllib.error
 import urllib.request
@@ -20,7 +20,7 @@ from tests.support.harness import forget_process
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The stage `dev`, deployed from a checkout into an account; `said` is what the owner read."""
+    """The stage `dev`, deployed from a checkout into an account, with the output in `said`."""
 
     cloud: Cloud
     checkout: Checkout
@@ -37,7 +37,7 @@ class EmulatedStage:
 
 @pytest.fixture(scope="package", autouse=True)
 def nothing_answers() -> Iterator[None]:
-    """Let nothing answer at a domain where a test doesn't say what does."""
+    """Let every domain be unreachable unless a test defines its response."""
     opened = urllib.request.urlopen
 
     def answer(url: Any, **given: Any) -> Any:
@@ -52,7 +52,7 @@ def nothing_answers() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A checkout that is set for an edge, in an account with nothing in it; its domain leads to CloudFront."""
+    """A checkout with the edge's settings, in an empty account; its domain points to CloudFront."""
     with serving() as cloud, pytest.MonkeyPatch.context() as patch:
         checkout = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
         made = World(cloud, checkout, headers(X_Amz_Cf_Id="1"))
@@ -63,7 +63,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """An account with nothing in it, at which the environment points."""
+    """An empty account, to which the environment points."""
     with serving() as made:
         for name, value in made.environment.items():
             monkeypatch.setenv(name, value)
@@ -80,7 +80,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 @pytest.fixture(scope="session")
 def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where `make package` put the stage `prod`, for arm64 as it is configured, from a checkout with a stray cache."""
+    """The folder of `make package` for the stage `prod` and arm64, from a checkout with a stray cache file."""
     made = tmp_path_factory.mktemp("package")
     checkout = copied(tmp_path_factory.mktemp("checkout"), AWS_DEFAULT_REGION="us-east-1")
     cache = checkout.path / "chalicelib" / "__pycache__"
@@ -93,7 +93,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def packaged_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where `make package` put the stage `dev`, for this machine's processor."""
+    """The folder of `make package` for the stage `dev` and this machine's processor."""
     made = tmp_path_factory.mktemp("package-here")
     checkout = copied(tmp_path_factory.mktemp("checkout"), architecture=architecture_here() or "")
     checkout.succeeds("package", "dev", "--out", str(made))
@@ -102,7 +102,7 @@ def packaged_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def emulated_once(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedStage]:
-    """The packaged stack, created once; nothing in this process points at it."""
+    """The packaged stack, created once; the environment of this process doesn't point to it."""
     folder = tmp_path_factory.mktemp("emulated")
     with emulator.running(folder / "emulator.log") as running:
         yield EmulatedStage(running, emulator.create_stack(running, packaged_here))
@@ -110,7 +110,7 @@ def emulated_once(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def emulated_stage(emulated_once: EmulatedStage) -> Iterator[EmulatedStage]:
-    """The stage in the emulator; this process writes to its tables as `make account` and `make key` do."""
+    """The stage in the emulator; this process writes to its tables, as `make account` and `make key` do."""
     with pytest.MonkeyPatch.context() as environment, settings.override(settings.Settings(stage=emulator.STAGE)):
         for name, value in emulated_once.emulator.environment.items():
             environment.setenv(name, value)

@@ -1,9 +1,9 @@
-"""The domains of API Gateway where moto has less than Chalice asks for, or refuses less than AWS.
+"""Custom domains of API Gateway, where moto lacks calls that Chalice makes or accepts calls that AWS rejects.
 
-- It knows the domains of its two versions apart; Chalice reads what version 1 made by version 2.
-- It changes no domain and no tags of one, and lists no base paths of one that never had any.
-- It maps a base path to a second API, and deletes an API that a domain leads to.
-- It makes no base path of several parts; those are made by version 2, and version 1 then refuses the domain.
+- moto separates the domains of its two API versions; Chalice reads by version 2 what version 1 created.
+- moto can't change a domain or its tags, and can't list the base paths of a domain that never had one.
+- moto maps a base path to a second API, and deletes an API that a domain is mapped to.
+- moto creates no nested base path; version 2 creates those, and version 1 then rejects the domain.
 """
 
 import json
@@ -18,7 +18,7 @@ DOMAIN = re.compile(r"(?:/v2)?/domainnames/([^/]+)(?:/(basepathmappings|apimappi
 
 
 class Answer(NamedTuple):
-    """Status, body, and the name of the error where it is one."""
+    """Status and body of a response, and the name of the error if it is one."""
 
     status: str
     body: Json
@@ -26,7 +26,7 @@ class Answer(NamedTuple):
 
 
 def supplied(account: str, region: str, method: str, path: str, asked: str, body: bytes) -> Answer | None:
-    """Return the answer to a call that moto lacks; None where it has one."""
+    """Return the response to a call that moto lacks; None if moto has one."""
     backend = apigateway_backends[account][region]
     if path.startswith("/v2/tags/"):
         return _tagged(backend.domain_names[path.rpartition("/")[2]], method, asked, body)
@@ -54,7 +54,7 @@ def supplied(account: str, region: str, method: str, path: str, asked: str, body
 
 
 def _tagged(domain: DomainName, method: str, asked: str, body: bytes) -> Answer:
-    """Answer as version 2 does."""
+    """Respond as version 2 does."""
     removed = {value for name, value in parse_qsl(asked) if name == "tagKeys"} if method == "DELETE" else set()
     added = json.loads(body)["tags"] if method == "POST" else {}
     domain.tags = {name: value for name, value in (domain.tags or {}).items() if name not in removed} | added
@@ -62,7 +62,7 @@ def _tagged(domain: DomainName, method: str, asked: str, body: bytes) -> Answer:
 
 
 def _mapped(mappings: dict[str, BasePathMapping], method: str, domain: str, mapping: str | None, body: bytes) -> Answer:
-    """Answer as version 2 does."""
+    """Respond as version 2 does."""
     if method == "GET":
         return Answer("200 OK", {"items": [_newer(each) for each in mappings.values()]})
     if method == "DELETE":
@@ -75,7 +75,7 @@ def _mapped(mappings: dict[str, BasePathMapping], method: str, domain: str, mapp
 
 
 def _newer(mapping: BasePathMapping) -> Json:
-    """Return a mapping as version 2 shows it."""
+    """Return a mapping in the format of version 2."""
     path = mapping.base_path
     key = "" if path == "(none)" else path
     return {"apiMappingId": path.encode().hex(), "apiMappingKey": key, "apiId": mapping.rest_api_id, "stage": "api"}

@@ -1,4 +1,4 @@
-"""A stage with CloudFront in front, and whatever answers at its domain."""
+"""A stage behind CloudFront, and the host to which its domain points."""
 
 import io
 import json
@@ -20,16 +20,16 @@ DISTRIBUTION, ORIGIN = "latchkey-dev-edge-us-east-1", "latchkey-dev-origin"
 
 @dataclass
 class World:
-    """An account, a checkout that is set for an edge, and what the domain's DNS leads to."""
+    """An account, a checkout with the edge's settings, and the response of the domain's host."""
 
     cloud: Cloud
     checkout: Checkout
     leads_to: Message | None = None
-    """The headers of what answers at the domain; None where nothing does."""
+    """The response headers of the domain's host; None if it is unreachable."""
     asked: list[str] = field(default_factory=list)
 
     def answer(self, url: str, *, timeout: float) -> Any:
-        """Answer as whatever the domain leads to."""
+        """Respond as the host to which the domain points."""
         assert timeout
         self.asked.append(url)
         if self.leads_to is None:

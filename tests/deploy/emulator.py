@@ -1,6 +1,6 @@
-"""The packaged stack in ministack: its API Gateway, Lambda and DynamoDB run what `make package` wrote.
+"""The packaged stack in ministack, whose API Gateway, Lambda and DynamoDB run the output of `make package`.
 
-ministack has an environment of its own, since it pins botocore; AWS's translator beside it expands the SAM template.
+ministack has a separate virtual environment, since it pins botocore; AWS's translator in it expands the SAM template.
 """
 
 import os
@@ -19,12 +19,12 @@ from chalicelib.core import settings
 from infra import engine, gateway, pinned
 
 ACCOUNT = "123456789012"
-"""Access key id and account at once: ministack takes the one for the other."""
+"""Both access key id and account, since ministack uses the key id as the account."""
 REGION = "us-east-1"
 STAGE = "dev"
 STARTS_WITHIN_S = 60
 TIMEOUT_S = 60
-"""For one call: a function may start cold on a busy machine."""
+"""The timeout of one call, which allows for a cold start on a busy machine."""
 _AWS = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "emulated", "AWS_DEFAULT_REGION": REGION}
 
 
@@ -36,7 +36,7 @@ class Emulator:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return what sends a process here."""
+        """Return the variables that point a process at the emulator."""
         return {**_AWS, "AWS_ENDPOINT_URL": self.url}
 
     def client(self, service: str) -> Any:
@@ -52,13 +52,13 @@ class Emulator:
 
 @contextmanager
 def running(log: Path) -> Iterator[Emulator]:
-    """Run an emulator with nothing in it, for the length of a `with` block."""
+    """Run an empty emulator for the length of a `with` block."""
     programs = pinned.python_programs("emulator")
     port = engine.free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LATCHKEY_"))}
     own = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "MINISTACK_ACCOUNT_ID": ACCOUNT}
     with log.open("wb") as written:
-        # Its own home: functions get its environment, and nothing of the developer's.
+        # A separate home, since functions get the emulator's environment, not the developer's.
         process = subprocess.Popen(
             [str(programs / "python"), "-m", "ministack"],
             env={**kept, **_AWS, **own, "HOME": str(log.parent)},
@@ -74,10 +74,10 @@ def running(log: Path) -> Iterator[Emulator]:
 
 
 def create_stack(emulator: Emulator, package: Path) -> str:
-    """Create the packaged stack and return the URL of its stage, set as the public URL of the functions.
+    """Create the packaged stack and return the URL of its stage, which is set as the functions' public URL.
 
-    What an owner's pipeline does (the code goes to S3), and three things for the emulator, which reads no gateway
-    responses in the document and gives functions no `domainName`, from which they would know their URL.
+    This does what an operator's pipeline does (the code is uploaded to S3). The emulator also needs gateway responses
+    as resources, since it ignores those in the document, and a public URL, since it gives functions no `domainName`.
     """
     s3, cloudformation = emulator.client("s3"), emulator.client("cloudformation")
     s3.create_bucket(Bucket="code")

@@ -1,4 +1,4 @@
-"""AWS WAF and API Gateway as far as a closed API needs them: which web ACLs there are, and which is before a stage."""
+"""AWS WAF and API Gateway, as far as a closed API needs them: the web ACLs, and the one attached to a stage."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from tests.deploy.stacks import CloudFormation
 
 
 def answer(formation: CloudFormation, called: str, asked: dict[str, Any]) -> dict[str, Any]:
-    """Answer a call to AWS WAF."""
+    """Respond to a call to AWS WAF."""
     if called == "AssociateWebACL":
         formation.associated[asked["ResourceArn"]] = asked["WebACLArn"]
         return {}
@@ -19,6 +19,6 @@ def answer(formation: CloudFormation, called: str, asked: dict[str, Any]) -> dic
 
 
 def shown(formation: CloudFormation, path: str, stage: dict[str, Any]) -> dict[str, Any]:
-    """Return a stage of an API with the web ACL that is before it."""
+    """Return a stage of an API with its attached web ACL."""
     arn = next((acl for stage_arn, acl in formation.associated.items() if stage_arn.endswith(f":{path}")), None)
     return stage | ({"webAclArn": arn} if arn else {})

@@ -1,4 +1,4 @@
-"""Lets botocore call applications of this process: without a socket or a wait, with the clients that there are."""
+"""Let botocore call WSGI applications of this process without a socket or a delay, with cached clients."""
 
 import io
 import os
@@ -21,13 +21,13 @@ _clients: dict[tuple[Any, ...], Any] = {}
 
 class _Body(io.BytesIO):
     def stream(self, **_: Any) -> Iterator[bytes]:
-        """Yield what is left of an answer, as urllib3 does."""
+        """Yield the rest of the body, as urllib3 does."""
         yield self.read()
 
 
 @contextmanager
 def called(applications: Mapping[str, Any]) -> Iterator[None]:
-    """Have WSGI applications, by the origin at which they are also served, answer for the length of a `with` block."""
+    """Route requests to WSGI applications, by origin, for the length of a `with` block."""
 
     def send(session: URLLib3Session, request: Any) -> AWSResponse:
         url = urlsplit(request.url)
@@ -36,18 +36,18 @@ def called(applications: Mapping[str, Any]) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(URLLib3Session, "send", send)
-        # Session after session makes its clients anew: half of what a deployment takes here.
+        # Creating each session's clients again would take half of a deployment's time.
         patch.setattr(Session, "create_client", _create_client)
-        # Nothing here takes the seconds between two looks that AWS's own do.
+        # The emulated services need no polling delay.
         patch.setattr(waiter, "time", SimpleNamespace(sleep=lambda _: None))
         yield
 
 
 def _create_client(session: Session, service_name: str, region_name: str | None = None, **given: Any) -> Any:
-    """Return a client that another session may have made already, of the same account and region."""
+    """Return a client that another session created for the same account and region, if there is one."""
     asked = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
     key = (service_name, region_name or session.get_config_variable("region"), given.get("endpoint_url"), asked)
-    # A session for one deployment has what it adds to calls of these.
+    # A session may register event handlers, so these clients aren't shared.
     clients = vars(session).setdefault("made_here", {}) if service_name in ("lambda", "events") else _clients
     if key not in clients:
         clients[key] = _make_client(session, service_name, region_name, **given)

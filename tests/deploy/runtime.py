@@ -1,7 +1,7 @@
-"""AWS's own runtime client with the package behind it: a Runtime API that hands events out, one after another.
+"""AWS's own runtime client with the package behind it, and a Runtime API that sends it one event after another.
 
-What Lambda does around a function: one process a function, the next event when the answer to the last has come, and
-connections that may have gone while the process was frozen between two.
+As in Lambda, a function has one process, gets the next event after its response to the previous one, and may find its
+connections closed after it was frozen.
 """
 
 import json
@@ -27,14 +27,14 @@ REGION = "us-east-1"
 
 @dataclass
 class Function:
-    """A function that runs; `invoke` is what Lambda does with it."""
+    """A running function; `invoke` does what Lambda does."""
 
     process: subprocess.Popen[bytes]
     events: "queue.Queue[Any]"
     answers: "queue.Queue[tuple[str, Any]]"
 
     def invoke(self, event: Any) -> Any:
-        """Return what the function answers; raise AssertionError with what it says when it fails."""
+        """Return the function's response; raise AssertionError with its error if it fails."""
         self.events.put(event)
         kind, answer = self._answer()
         assert kind == "response", answer
@@ -49,7 +49,7 @@ class Function:
 
     @property
     def peak_mb(self) -> float:
-        """Return the most memory that it has had."""
+        """Return the function's peak memory."""
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
 
@@ -71,7 +71,7 @@ def running(task: Path, handler: str, name: str, environment: Mapping[str, str])
             self.send_header("Lambda-Runtime-Deadline-Ms", "4102444800000")
             self.send_header("Lambda-Runtime-Invoked-Function-Arn", f"arn:aws:lambda:{REGION}:1:function:{name}")
             self.send_header("Lambda-Runtime-Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0")
-            self.send_header("Content-Type", "application/json")  # without it the client dies of a null pointer
+            self.send_header("Content-Type", "application/json")  # without it the client crashes with a null pointer
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -84,11 +84,11 @@ def running(task: Path, handler: str, name: str, environment: Mapping[str, str])
             self.end_headers()
 
         def log_message(self, *arguments: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     class QuietServer(ThreadingHTTPServer):
         def handle_error(self, *_arguments: Any) -> None:
-            """Say nothing of a function that was killed."""
+            """Ignore the error of a function that was killed."""
 
     api = QuietServer(("127.0.0.1", 0), RuntimeApi)
     api.daemon_threads = True
@@ -119,14 +119,14 @@ def running(task: Path, handler: str, name: str, environment: Mapping[str, str])
 
 @dataclass
 class Line:
-    """A line to a server that can be cut: every open connection is dead then, as after a thaw."""
+    """A proxy to a server that can drop all its connections, as after a thaw."""
 
     url: str
     behind: tuple[str, int]
     held: list[socket.socket] = field(default_factory=list)
 
     def cut(self) -> None:
-        """Cut every connection there is."""
+        """Drop every open connection."""
         for each in self.held:
             _shut(each)
             each.close()
@@ -135,7 +135,7 @@ class Line:
 
 @contextmanager
 def line_to(url: str) -> Iterator[Line]:
-    """Hold a line to a server, for the length of a `with` block."""
+    """Run a proxy to a server for the length of a `with` block."""
     parts = urlsplit(url)
     listening = socket.create_server(("127.0.0.1", 0))
     line = Line(f"http://127.0.0.1:{listening.getsockname()[1]}", (str(parts.hostname), int(parts.port or 80)))
@@ -168,5 +168,5 @@ def _pass_on(one: socket.socket, other: socket.socket) -> None:
 
 
 def _shut(end: socket.socket) -> None:
-    with suppress(OSError):  # it may be gone already
+    with suppress(OSError):  # it may be closed already
         end.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""Resources of the emulated CloudFormation: each is created, changed, kept and taken back in moto's services."""
+"""Resources of the emulated CloudFormation, which are created, updated, retained and deleted in moto's services."""
 
 import json
 import re
@@ -40,20 +40,20 @@ class StackResources:
     region: str
     account: str
     dashboards: set[str] = field(default_factory=set)
-    """Their names, which all regions of the account share."""
+    """The names of dashboards, which are global."""
     stacks: dict[str, Stack] = field(default_factory=dict)
     changes: dict[tuple[str, str], Json] = field(default_factory=dict)
     fails_at: str = ""
-    """The logical id of a resource that can't be made, once."""
+    """The logical id of a resource whose creation fails once."""
     associated: dict[str, str] = field(default_factory=dict)
-    """By ARN of a stage of an API the web ACL that is before it."""
+    """The web ACL of a stage, by the stage's ARN."""
     unimportable: str = ""
-    """Why tables can't be taken into a stack; empty where they can."""
+    """The reason why tables can't be imported; empty if they can."""
     undeletable: set[str] = field(default_factory=set)
-    """Types of resources that can't be deleted, as an edge function while there are copies of it."""
+    """Resource types that can't be deleted, like an edge function that CloudFront still replicates."""
 
     done: list[tuple[str, str, str]] = field(default_factory=list)
-    """What was done to resources, in its order: action, type, logical id."""
+    """The actions on resources, in order: action, type, logical id."""
 
     @property
     def partition(self) -> str:
@@ -61,7 +61,7 @@ class StackResources:
         return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
 
     def _bring(self, stack: Stack, template: Json) -> None:
-        """Make a stack what a template says."""
+        """Update a stack to a template."""
         stack.template, before = template, stack.template
         wanted = {
             logical: resource
@@ -152,11 +152,11 @@ class StackResources:
         return table_of(table.describe()["TableDescription"], resource)
 
     def _table(self, name: str) -> Any:
-        """Return a table as moto has it: to ask its server takes twenty times as long."""
+        """Return moto's table directly, which is twenty times faster than a request to its server."""
         return dynamodb_backends[self.account][self.region].get_table(name)
 
     def _keep(self, properties: Json, before: Json) -> None:
-        """Switch on what isn't on as far as it was told; to expire items that expire already, DynamoDB refuses."""
+        """Apply a table's changed settings; as in DynamoDB, enabling time to live twice is an error."""
         moto, name = dynamodb_backends[self.account][self.region], properties["TableName"]
         lifetime, backups = "TimeToLiveSpecification", "PointInTimeRecoverySpecification"
         if properties.get(lifetime) != before.get(lifetime):
@@ -167,7 +167,7 @@ class StackResources:
             moto.update_continuous_backups(name, properties[backups])
 
     def _put_dashboard(self, name: str, known: Made | None, resource: Json) -> Made:
-        """Make one: its name is the account's, and one with another name is another one."""
+        """Create a dashboard; a changed name creates another one, since names are unique per account."""
         if known is None or known.ref != name:
             if name in self.dashboards:
                 raise Failed(f"{name} already exists")
@@ -190,7 +190,7 @@ class StackResources:
         return Made(name, {"Arn": iam.get_role(RoleName=name)["Role"]["Arn"]}, resource)
 
     def _take_back(self, stack: Stack, logical: str) -> None:
-        """Delete what a resource made; leave it where it can't be deleted, as a table that is protected."""
+        """Delete a resource; keep it if it can't be deleted, like a protected table."""
         made = stack.made[logical]
         if made.resource["Type"] == TABLE:
             tables = self.client("dynamodb")
@@ -199,7 +199,7 @@ class StackResources:
             tables.delete_table(TableName=made.ref)
         elif made.resource["Type"] == ROLE:
             iam = self.client("iam")
-            with suppress(iam.exceptions.NoSuchEntityException):  # gone already counts as deleted
+            with suppress(iam.exceptions.NoSuchEntityException):  # already deleted
                 for policy in iam.list_role_policies(RoleName=made.ref)["PolicyNames"]:
                     iam.delete_role_policy(RoleName=made.ref, PolicyName=policy)
                 iam.delete_role(RoleName=made.ref)
@@ -228,7 +228,7 @@ class StackResources:
         return bool(self._value(stack, condition))
 
     def _value(self, stack: Stack, given: Any) -> Any:
-        """Return what a value is once its functions are worked out."""
+        """Return a value with its functions resolved."""
         if isinstance(given, list):
             values = [self._value(stack, each) for each in given]
             return [value for value in values if value is not NO_VALUE]

@@ -1,4 +1,4 @@
-"""Templates of the emulated CloudFormation: types, references, the order of resources."""
+"""Templates of the emulated CloudFormation: types, references and the order of resources."""
 
 import json
 import re
@@ -18,7 +18,7 @@ OF_CREATE_TABLE = (
 
 
 class Refused(Exception):
-    """CloudFormation refuses a call: code and message."""
+    """CloudFormation rejects a call: code and message."""
 
     def __init__(self, message: str, code: str = "ValidationError") -> None:
         super().__init__(message)
@@ -26,19 +26,19 @@ class Refused(Exception):
 
 
 class Failed(Exception):
-    """A resource could not be made or changed."""
+    """A resource could not be created or updated."""
 
 
 class Attributes(dict[str, str]):
-    """The attributes of a resource of a kind that nothing is made for: each is there, and named after itself."""
+    """The attributes of a resource of a type that isn't emulated: each value is derived from the attribute's name."""
 
     def __missing__(self, name: str) -> str:
-        """Return something to tell it by."""
+        """Return a distinguishable value."""
         return f"the-{name.lower()}"
 
 
 class Made(NamedTuple):
-    """What came of a resource: what `Ref` gives, what `GetAtt` gives, and what it was made from."""
+    """A created resource: the results of `Ref` and `GetAtt`, and its definition."""
 
     ref: str
     attributes: dict[str, str]
@@ -81,7 +81,7 @@ def read_template(form: dict[str, str]) -> Json:
 
 
 def read_parameters(form: dict[str, str], stack: Stack) -> dict[str, str]:
-    """Return the parameters' values: what is given, what stays as it was, and the template's defaults."""
+    """Return the parameters' values: given ones, previous ones, and the template's defaults."""
     declared = stack.template.get("Parameters", {})
     values = {name: str(each["Default"]) for name, each in declared.items() if "Default" in each}
     for start in {name.rsplit(".", 1)[0] for name in form if name.startswith("Parameters.member.")}:
@@ -101,13 +101,13 @@ def read_parameters(form: dict[str, str], stack: Stack) -> dict[str, str]:
 
 
 def depends(resource: Json, template: Json, changed: set[str]) -> bool:
-    """Return whether a resource depends on a parameter, by itself or by a condition, that has another value then."""
+    """Return whether a resource depends on a parameter whose value changes, directly or through a condition."""
     conditions = {name for name, each in template.get("Conditions", {}).items() if names_in(json.dumps(each)) & changed}
     return bool(names_in(json.dumps(resource)) & (changed | conditions))
 
 
 def names_in(text: str) -> set[str]:
-    """Return what a text refers to, by `Ref`, `Fn::If` or within `Fn::Sub`."""
+    """Return the names that a text references by `Ref`, `Fn::If` or within `Fn::Sub`."""
     return {found for each in re.findall(r'"Ref": "(\w+)"|"Fn::If": \["(\w+)"|\$\{(\w+)\}', text) for found in each}
 
 
@@ -121,7 +121,7 @@ def members(form: dict[str, str], listed: str, name: str) -> list[str]:
 
 
 def in_order(resources: Json) -> list[str]:
-    """Return the resources in an order in which each comes after those that it names."""
+    """Return the resources in an order in which each follows those that it references."""
     ordered: list[str] = []
 
     def add(logical: str) -> None:
@@ -139,10 +139,10 @@ def in_order(resources: Json) -> list[str]:
 
 
 def typed(properties: Json) -> Json:
-    """Return an alarm's properties as the API takes them."""
+    """Return an alarm's properties with the types of the API."""
     return {name: value for name, value in properties.items() if name != "Tags"}
 
 
 def form_of(body: bytes) -> dict[str, str]:
-    """Return what a call to CloudFormation asks for."""
+    """Return the parameters of a call to CloudFormation."""
     return dict(parse_qsl(body.decode(), keep_blank_values=True))

@@ -1,6 +1,6 @@
-"""CloudFormation as far as the data stack needs it, with what it refuses; what it makes, moto's services make.
+"""CloudFormation as far as the data stack needs it, including its errors; moto's services create the resources.
 
-Moto's own updates no table, knows no import and no protection, makes no alarm, and refuses nothing.
+moto's own CloudFormation updates no table, has no import and no protection, creates no alarm and rejects nothing.
 """
 
 import json
@@ -81,7 +81,7 @@ class CloudFormation(StackResources):
     def _describe_stacks(self, form: dict[str, str]) -> str:
         listed = [self._there(form)] if "StackName" in form else list(self.stacks.values())
         told = "".join(self._described(stack) for stack in listed)
-        # What is being deleted is seen so once, and then gone.
+        # A stack in deletion is described once more.
         self.stacks = {name: each for name, each in self.stacks.items() if each.status != "DELETE_IN_PROGRESS"}
         return f"<Stacks>{told}</Stacks>"
 

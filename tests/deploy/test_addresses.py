@@ -1,4 +1,4 @@
-"""The end of a deployment says where callers reach the stage in truth, and what to do where they don't."""
+"""A deployment prints the URLs at which callers really reach the stage, and says what to do when they can't."""
 
 import io
 import json
@@ -30,7 +30,7 @@ SENTENCE = (
 
 @dataclass
 class Internet:
-    """What answers at each host: its status, headers and body."""
+    """HTTP responses by host: status, headers and body."""
 
     hosts: dict[str, tuple[int, Any, bytes]] = field(default_factory=dict)
 
@@ -48,7 +48,7 @@ class Internet:
 
 @pytest.fixture(scope="module")
 def internet() -> Iterator[Internet]:
-    """One in which nothing answers."""
+    """An internet in which no host responds."""
     made = Internet()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(urllib.request, "urlopen", made.answer)
@@ -57,14 +57,14 @@ def internet() -> Iterator[Internet]:
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """One account for the whole story, which the tests tell in order."""
+    """One account for the module; the tests build on each other in order."""
     with serving() as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def checkout(cloud: Cloud, internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout that deployed a stage without a domain."""
+    """A checkout that has deployed a stage without a domain."""
     assert internet
     made = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
     made.succeeds("deploy", "dev")
@@ -77,7 +77,7 @@ def own(cloud: Cloud) -> str:
 
 
 def set_public_url(checkout: Checkout, url: str, *stages: str) -> None:
-    """Set the public URL of stages, of `dev` where none is named."""
+    """Set the public URL of the given stages, `dev` by default."""
     file = Path(checkout.path, ".chalice", "config.json")
     whole = json.loads(file.read_text())
     for stage in stages or ("dev",):
@@ -86,10 +86,10 @@ def set_public_url(checkout: Checkout, url: str, *stages: str) -> None:
 
 
 @pytest.mark.parametrize("there", [None, (404, headers(), b""), (200, headers(), b"<html>"), (200, headers(), b"{}")])
-def test_public_url_at_which_no_latchkey_answers_is_said(
+def test_public_url_without_a_latchkey_is_reported(
     cloud: Cloud, checkout: Checkout, internet: Internet, there: Any
 ) -> None:
-    """By the deployment, by its rehearsal and by status, with what to set."""
+    """The deployment, its dry run and `make status` all report such a URL and name the right value."""
     set_public_url(checkout, ELSEWHERE)
     internet.hosts = {} if there is None else {"elsewhere.example.com": there}
     for more in ((), ("--dry-run",)):
@@ -99,8 +99,8 @@ def test_public_url_at_which_no_latchkey_answers_is_said(
     assert f"\nremedy    {SENTENCE}" in checkout.succeeds("status", "dev")
 
 
-def test_public_url_of_a_cdn_that_leads_here_is_right(checkout: Checkout, internet: Internet) -> None:
-    """AWS knows nothing of it, but a Latchkey answers there; log-in is at that address alone."""
+def test_public_url_of_a_foreign_cdn_is_accepted(checkout: Checkout, internet: Internet) -> None:
+    """A public URL is accepted if a Latchkey responds there, even if the domain is unknown to AWS."""
     internet.hosts = {"elsewhere.example.com": (200, headers(), b'{"status": "ok"}\n')}
     said = checkout.succeeds("deploy", "dev")
     assert "LATCHKEY_PUBLIC_URL" not in said
@@ -108,8 +108,8 @@ def test_public_url_of_a_cdn_that_leads_here_is_right(checkout: Checkout, intern
     assert "LATCHKEY_PUBLIC_URL" not in checkout.succeeds("status", "dev")
 
 
-def test_public_url_of_another_stage_is_said(checkout: Checkout) -> None:
-    """A Latchkey answers there, but not this one."""
+def test_public_url_of_another_stage_is_reported(checkout: Checkout) -> None:
+    """A deployment reports a public URL that is configured for another stage too."""
     set_public_url(checkout, ELSEWHERE, "dev", "prod")
     said = checkout.succeeds("deploy", "dev", "--dry-run")
     assert f"LATCHKEY_PUBLIC_URL is {ELSEWHERE}, but that is the address of prod, too." in said
@@ -117,8 +117,8 @@ def test_public_url_of_another_stage_is_said(checkout: Checkout) -> None:
     assert "LATCHKEY_PUBLIC_URL" not in checkout.succeeds("deploy", "dev", "--dry-run")
 
 
-def test_public_url_that_is_the_apis_own_address_is_right(cloud: Cloud, checkout: Checkout) -> None:
-    """With the gateway's stage; without it nothing is there."""
+def test_public_url_of_the_api_needs_its_gateway_stage(cloud: Cloud, checkout: Checkout) -> None:
+    """The API's own URL is accepted with the API Gateway stage in its path and reported without it."""
     set_public_url(checkout, own(cloud).rstrip("/"))
     assert "LATCHKEY_PUBLIC_URL" not in checkout.succeeds("deploy", "dev", "--dry-run")
     set_public_url(checkout, own(cloud).removesuffix("/api/"))
@@ -126,8 +126,8 @@ def test_public_url_that_is_the_apis_own_address_is_right(cloud: Cloud, checkout
     set_public_url(checkout, "")
 
 
-def test_public_url_of_a_domain_that_is_to_be_made_is_right(checkout: Checkout) -> None:
-    """The next deployment lets it lead here; before that nothing answers there."""
+def test_public_url_of_a_domain_not_created_yet_is_accepted(checkout: Checkout) -> None:
+    """A public URL is accepted if the next deployment creates its domain."""
     configure(checkout, domain_name=DOMAIN, certificate_arn=CERTIFICATE)
     set_public_url(checkout, URL.rstrip("/"))
     assert "LATCHKEY_PUBLIC_URL" not in checkout.succeeds("deploy", "dev", "--dry-run")
@@ -138,10 +138,8 @@ def test_public_url_of_a_domain_that_is_to_be_made_is_right(checkout: Checkout) 
     set_public_url(checkout, "")
 
 
-def test_domain_whose_dns_leads_to_the_gateway_is_where_it_runs(
-    cloud: Cloud, checkout: Checkout, internet: Internet
-) -> None:
-    """And at the API's own address; a domain at which something else answers is where it will run."""
+def test_domain_is_printed_once_dns_points_to_the_gateway(cloud: Cloud, checkout: Checkout, internet: Internet) -> None:
+    """A deployment prints the domain as reachable only once its DNS points to API Gateway."""
     configure(checkout, domain_name=DOMAIN, certificate_arn=CERTIFICATE)
     internet.hosts = {DOMAIN: (200, headers(Server="another"), b"")}
     assert f"Latchkey runs at {own(cloud)}, and at {URL} once the domain's DNS leads to " in checkout.succeeds(
@@ -154,8 +152,8 @@ def test_domain_whose_dns_leads_to_the_gateway_is_where_it_runs(
     assert f"\nreached   Latchkey runs at {URL} and at {own(cloud)}\n" in checkout.succeeds("status", "dev")
 
 
-def test_public_url_without_the_base_path_of_the_domain_is_said(checkout: Checkout) -> None:
-    """The links would lead to what the domain has there, which may be somebody else's."""
+def test_public_url_without_the_base_path_is_reported(checkout: Checkout) -> None:
+    """A deployment reports a public URL that lacks the base path of the domain."""
     set_public_url(checkout, URL.rstrip("/"))
     assert "LATCHKEY_PUBLIC_URL" not in checkout.succeeds("deploy", "dev", "--dry-run")
     configure(checkout, domain_name=DOMAIN, certificate_arn=CERTIFICATE, url_prefix="keys")
@@ -165,10 +163,8 @@ def test_public_url_without_the_base_path_of_the_domain_is_said(checkout: Checko
     checkout.succeeds("deploy", "dev")
 
 
-def test_domain_that_leads_elsewhere_is_said_with_the_command_that_lets_it_lead_here(
-    cloud: Cloud, checkout: Checkout
-) -> None:
-    """To another API of the stage, as a deployment that was killed leaves one: Chalice asks only whether it leads."""
+def test_domain_mapped_to_another_api_is_reported_with_the_fix(cloud: Cloud, checkout: Checkout) -> None:
+    """A deployment prints the command that maps the domain to this API when it is mapped to another one."""
     gateways = cloud.client("apigateway")
     twin = _twin(cloud)
     gateways.delete_base_path_mapping(domainName=DOMAIN, basePath="(none)")
@@ -192,7 +188,7 @@ def test_domain_that_leads_elsewhere_is_said_with_the_command_that_lets_it_lead_
 
 
 def _twin(cloud: Cloud) -> str:
-    """Make an API that calls the stage's function, as an import does that nothing followed."""
+    """Create a second API that calls the stage's function, as an import that was interrupted does."""
     gateways = cloud.client("apigateway")
     api: str = gateways.create_rest_api(name="latchkey")["id"]
     (root,) = gateways.get_resources(restApiId=api)["items"]
@@ -204,10 +200,8 @@ def _twin(cloud: Cloud) -> str:
     return api
 
 
-def test_address_that_is_switched_off_is_not_where_it_runs(
-    cloud: Cloud, checkout: Checkout, internet: Internet
-) -> None:
-    """With a domain it is at that alone, once DNS leads there; without one nobody reaches it."""
+def test_disabled_execute_api_endpoint_is_not_printed(cloud: Cloud, checkout: Checkout, internet: Internet) -> None:
+    """A deployment doesn't print the API's own URL when its execute-api endpoint is disabled."""
     off = [{"op": "replace", "path": "/disableExecuteApiEndpoint", "value": "true"}]
     cloud.client("apigateway").update_rest_api(restApiId=cloud.apis()[0], patchOperations=off)
     assert f"Latchkey runs at {URL}\n" in checkout.succeeds("deploy", "dev")
@@ -221,10 +215,8 @@ def test_address_that_is_switched_off_is_not_where_it_runs(
     assert "login" not in said
 
 
-def test_domain_with_a_wildcard_is_named_as_the_public_url_is(
-    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody calls a wildcard by its name; moto makes none."""
+def test_wildcard_domain_is_printed_as_the_public_url(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wildcard domain is printed as the public URL if that matches it. moto can't create one."""
     monkeypatch.chdir(checkout.path)
     named = {"domain_name": "*.example.com", "url_prefix": "keys"}
     for public, url in ((f"{URL}keys", f"{URL}keys/"), ("https://other.org", "https://*.example.com/keys/")):

@@ -1,4 +1,4 @@
-"""What exists in AWS is found and adopted: by another checkout, and after a deployment that failed."""
+"""A deployment adopts existing AWS resources, from any checkout and after a deployment that failed."""
 
 import json
 from pathlib import Path
@@ -16,19 +16,19 @@ pytestmark = [
 
 
 def there_is(cloud: Cloud) -> tuple[int, int, int]:
-    """Count what must never be made twice: APIs, subscriptions, schedules."""
+    """Count the resources that must never be duplicated: APIs, event source mappings and schedules."""
     mappings = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     return len(cloud.apis()), len(mappings), len(cloud.client("events").list_rules()["Rules"])
 
 
 def noted(checkout: Path) -> list[dict[str, str]]:
-    """Return what Chalice has noted in a checkout."""
+    """Return the resources that Chalice recorded in a checkout."""
     resources = json.loads((checkout / ".chalice" / "deployed" / "dev.json").read_text())["resources"]
     return sorted(resources, key=lambda each: each["name"])
 
 
-def test_what_is_found_is_what_chalice_noted(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To the letter, since Chalice reads it in place of its own."""
+def test_found_resources_equal_chalices_record(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resources found in AWS equal Chalice's own record exactly, since Chalice reads them in its place."""
     monkeypatch.chdir(deployment.checkout.path)
     for name, value in deployment.cloud.environment.items():
         monkeypatch.setenv(name, value)
@@ -36,8 +36,8 @@ def test_what_is_found_is_what_chalice_noted(deployment: Deployment, monkeypatch
     assert found == noted(deployment.checkout.path)
 
 
-def test_another_checkout_goes_on_with_what_there_is(deployment: Deployment, tmp_path: Path) -> None:
-    """A second laptop, a CI job, a fresh clone: the same status, and a deployment that makes nothing twice."""
+def test_another_checkout_deploys_without_duplicates(deployment: Deployment, tmp_path: Path) -> None:
+    """Another checkout shows the same status, and its deployment duplicates nothing."""
     cloud = deployment.cloud
     before = there_is(cloud), cloud.apis()
     other = copied(tmp_path, is_light=True, **cloud.environment)
@@ -47,8 +47,8 @@ def test_another_checkout_goes_on_with_what_there_is(deployment: Deployment, tmp
     assert noted(other.path) == noted(deployment.checkout.path)
 
 
-def test_deployment_whose_answers_were_lost_is_repeated(deployment: Deployment, tmp_path: Path) -> None:
-    """It failed after something was made of which Chalice knows nothing; the next one, from anywhere, finds it."""
+def test_deployment_with_lost_responses_is_repeated(deployment: Deployment, tmp_path: Path) -> None:
+    """A deployment from any checkout adopts resources whose creation succeeded but whose response was lost."""
     cloud = deployment.cloud
     deployment.checkout.succeeds("destroy", "dev")
     assert there_is(cloud) == (0, 0, 0)
@@ -60,8 +60,8 @@ def test_deployment_whose_answers_were_lost_is_repeated(deployment: Deployment, 
     assert there_is(cloud) == (1, 1, 2)
 
 
-def test_deployment_that_failed_can_be_destroyed(deployment: Deployment, tmp_path: Path) -> None:
-    """From another checkout, too: nothing of the service is left, whatever its file knows."""
+def test_failed_deployment_is_destroyed_from_another_checkout(deployment: Deployment, tmp_path: Path) -> None:
+    """`make destroy` from another checkout removes everything that a failed deployment created."""
     cloud = deployment.cloud
     deployment.checkout.succeeds("destroy", "dev")
     cloud.fails = Failure(IMPORT, is_done=True)

@@ -1,4 +1,4 @@
-"""What the owner has chosen of a stage stays, also of a stack that has to be made anew, and holds for the edge too."""
+"""Settings chosen for a stage survive the recreation of its data stack and of the edge."""
 
 import pytest
 from botocore.exceptions import ClientError
@@ -19,8 +19,8 @@ CHOSEN = {"Boundary": BOUND, "AlarmEmail": "ops@example.com", "LogDays": "90"}
 @pytest.mark.parametrize(
     "status", exhaustive.after(1, ["DELETE_IN_PROGRESS", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"])
 )
-def test_data_stack_that_is_made_anew_keeps_what_was_chosen(cloud: Cloud, status: str) -> None:
-    """Boundary, address and days are those of the stack before, but for what is given now."""
+def test_recreated_data_stack_keeps_its_parameters(cloud: Cloud, status: str) -> None:
+    """A recreated data stack keeps the parameters of the previous one, except those given now."""
     DataStack("dev", print).put(template.composed(), CHOSEN)
     if status == "DELETE_IN_PROGRESS":
         _begin_to_delete(cloud)
@@ -34,8 +34,8 @@ def test_data_stack_that_is_made_anew_keeps_what_was_chosen(cloud: Cloud, status
 
 
 @pytest.mark.parametrize("killed", ["before the import", "after the import", "by hand"])
-def test_stack_that_was_deleted_and_not_made_anew_is_made_with_what_was_chosen(cloud: Cloud, killed: str) -> None:
-    """By the next deployment, which is given nothing: a table that is kept says it."""
+def test_parameters_survive_an_interrupted_recreation(cloud: Cloud, killed: str) -> None:
+    """The next deployment reads the chosen parameters from a retained table when the stack no longer exists."""
     DataStack("dev", print).put(template.composed(), CHOSEN)
     formation = cloud.formation()
     if killed == "by hand":
@@ -53,7 +53,7 @@ def test_stack_that_was_deleted_and_not_made_anew_is_made_with_what_was_chosen(c
 
 
 def _begin_to_delete(cloud: Cloud) -> None:
-    """Take away what goes with the stack, which is still described."""
+    """Delete the stack's resources while the stack is still described."""
     stack = cloud.formation().stacks[NAME]
     stack.protected = False
     cloud.client("cloudformation").delete_stack(StackName=NAME)
@@ -61,8 +61,8 @@ def _begin_to_delete(cloud: Cloud) -> None:
     stack.made.clear()
 
 
-def test_edge_stack_that_is_made_anew_keeps_what_was_chosen_in_aws(cloud: Cloud) -> None:
-    """The rate of its web ACL, as an update keeps it."""
+def test_recreated_edge_stack_keeps_its_rate(cloud: Cloud) -> None:
+    """A recreated edge stack keeps the rate that was set on its web ACL in AWS."""
     wanted = front.distribution()
     names = {name for name, each in wanted["Parameters"].items() if "Default" not in each}
     stack = EdgeStack(EDGE, "us-east-1", print)

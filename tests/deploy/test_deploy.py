@@ -1,4 +1,4 @@
-"""`make deploy` and `make status`, against moto's server; `cloud.py` says what of AWS that leaves out."""
+"""`make deploy` and `make status`, against moto's server; `cloud.py` lists how that differs from AWS."""
 
 import base64
 import shutil
@@ -21,8 +21,8 @@ pytestmark = [
 METHODS = {"get", "post", "put", "patch", "delete", "options"}
 
 
-def test_deploy_says_where_it_runs_and_what_comes_next(deployment: Deployment) -> None:
-    """The account and region, each step, the URL, and the owner's own account as the next step."""
+def test_deploy_prints_the_url_and_the_next_step(deployment: Deployment) -> None:
+    """`make deploy` prints account, region, URL and, as the next steps, the operator's account and the smoke test."""
     (api,) = deployment.cloud.apis()
     url = f"https://{api}.execute-api.us-east-1.amazonaws.com/api/"
     said = deployment.said.splitlines()
@@ -33,7 +33,7 @@ def test_deploy_says_where_it_runs_and_what_comes_next(deployment: Deployment) -
 
 
 def test_deploy_creates_protected_tables(deployment: Deployment) -> None:
-    """Every table of the stage, which neither a slip nor a deleted stack removes."""
+    """Every table has deletion protection, and the data stack has termination protection."""
     assert set(deployment.cloud.tables()) == set(data.tables("dev"))
     assert deployment.cloud.formation().stacks["latchkey-dev-data"].protected
     dynamodb = deployment.cloud.client("dynamodb")
@@ -42,8 +42,8 @@ def test_deploy_creates_protected_tables(deployment: Deployment) -> None:
     )
 
 
-def test_deploy_creates_functions_with_roles_of_their_own(deployment: Deployment) -> None:
-    """The API, the authorizer and those without a request, for arm64, each with its own role, time and memory."""
+def test_deploy_creates_functions_with_separate_roles(deployment: Deployment) -> None:
+    """Each function has its own role and its own timeout and memory, and runs on arm64."""
     functions = deployment.cloud.functions()
     assert set(functions) == {f"latchkey-dev{end}" for end in package.FUNCTIONS.values()}
     assert len({made["Role"] for made in functions.values()}) == len(functions)
@@ -55,8 +55,8 @@ def test_deploy_creates_functions_with_roles_of_their_own(deployment: Deployment
     assert api["Role"] != authorizer["Role"]
 
 
-def test_function_on_the_stream_is_given_the_stream_of_events(deployment: Deployment) -> None:
-    """The one that the data stack made, from its beginning."""
+def test_stream_function_reads_the_events_table(deployment: Deployment) -> None:
+    """The stream function is subscribed to the stream of the events table, and to no other."""
     cloud = deployment.cloud
     stream = cloud.client("dynamodb").describe_table(TableName="latchkey-dev-events")["Table"]["LatestStreamArn"]
     mappings = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
@@ -65,8 +65,8 @@ def test_function_on_the_stream_is_given_the_stream_of_events(deployment: Deploy
     ]
 
 
-def test_function_on_the_stream_is_invoked_for_new_events_alone(deployment: Deployment) -> None:
-    """Not for those that DynamoDB deletes when they are old; one that was subscribed without a filter gets it, too."""
+def test_stream_function_is_invoked_for_inserts_only(deployment: Deployment) -> None:
+    """Only INSERT records invoke the stream function; a deployment restores a filter that was removed."""
     lambdas = deployment.cloud.client("lambda")
     (mapping,) = lambdas.list_event_source_mappings()["EventSourceMappings"]
     assert mapping["FilterCriteria"] == {"Filters": [{"Pattern": '{"eventName":["INSERT"]}'}]}
@@ -76,8 +76,8 @@ def test_function_on_the_stream_is_invoked_for_new_events_alone(deployment: Depl
     assert (again["UUID"], again["FilterCriteria"]) == (mapping["UUID"], mapping["FilterCriteria"])
 
 
-def test_stage_has_a_key_that_a_second_deployment_keeps(deployment: Deployment) -> None:
-    """Every webhook's secret is derived from it."""
+def test_root_key_is_kept_by_a_second_deployment(deployment: Deployment) -> None:
+    """A second deployment keeps the root key, from which every webhook secret is derived."""
     ssm = deployment.cloud.client("ssm")
     made = ssm.get_parameter(Name="/latchkey/dev/key", WithDecryption=True)["Parameter"]
     assert made["Type"] == "SecureString"
@@ -88,18 +88,18 @@ def test_stage_has_a_key_that_a_second_deployment_keeps(deployment: Deployment) 
 
 
 def test_document_has_every_route_of_the_app(deployment: Deployment) -> None:
-    """What the app serves is what the gateway was told, and a 404 for everything else."""
+    """The API document has every route and method of the app, and a 404 for every other path."""
     paths = deployment.cloud.documents[0]["paths"]
     assert set(paths) == {*app.routes, "/{proxy+}"}
     for path, entries in app.routes.items():
-        # Chalice adds OPTIONS for cross-origin routes; the gateway itself answers what else a page is asked with.
+        # Chalice adds OPTIONS for CORS routes; API Gateway answers other methods of a page.
         told = {method.upper() for method in paths[path]}
         assert set(entries) <= told, path
         assert told - set(entries) <= {"OPTIONS", gateway.ANY_METHOD.upper()}, path
 
 
-def test_gateway_keeps_both_answers_of_a_path_there_is_not(deployment: Deployment) -> None:
-    """It knows the response of an integration by its status, so none may replace another."""
+def test_gateway_keeps_both_responses_of_an_unknown_path(deployment: Deployment) -> None:
+    """API Gateway, which keys integration responses by status, keeps both the 404 and the 406."""
     gateways = deployment.cloud.client("apigateway")
     (api,) = deployment.cloud.apis()
     resources = gateways.get_resources(restApiId=api, limit=500)["items"]
@@ -110,7 +110,7 @@ def test_gateway_keeps_both_answers_of_a_path_there_is_not(deployment: Deploymen
 
 
 def test_document_has_the_authorizer(deployment: Deployment) -> None:
-    """Its word is kept for 300 s; only Bearer headers reach it; all of /v1 but the reports of leaks asks it."""
+    """Every route under /v1 except leak reports requires the authorizer, whose policies are cached for 300 s."""
     document = deployment.cloud.documents[0]
     (definition,) = document["securityDefinitions"].values()
     authorizer = definition[gateway.AUTHORIZER_EXTENSION]
@@ -124,16 +124,16 @@ def test_document_has_the_authorizer(deployment: Deployment) -> None:
             assert asks == ("security" in operations[method]), (method, path)
 
 
-def test_document_has_what_the_gateway_answers_by_itself(deployment: Deployment) -> None:
-    """The same answers as the stand-in gateway gives."""
+def test_document_has_the_gateway_responses(deployment: Deployment) -> None:
+    """The document has the same gateway responses as the local gateway."""
     answers = deployment.cloud.documents[0][gateway.EXTENSION]
     assert answers == gateway.as_extension()
     assert answers["UNAUTHORIZED"]["statusCode"] == "401"
     assert "$context.authorizer.refusal" in answers["ACCESS_DENIED"]["responseTemplates"]["application/json"]
 
 
-def test_stage_is_bounded_and_logged(deployment: Deployment) -> None:
-    """Throttling of all callers together, access logs without path or query, and no metrics that nobody reads."""
+def test_stage_is_throttled_and_logged(deployment: Deployment) -> None:
+    """The stage has throttling, access logs without path or query, and no detailed metrics."""
     (api,) = deployment.cloud.apis()
     stage = deployment.cloud.client("apigateway").get_stage(restApiId=api, stageName="api")
     bounds = stage["methodSettings"]["*/*"]
@@ -149,16 +149,16 @@ def test_stage_is_bounded_and_logged(deployment: Deployment) -> None:
 
 @pytest.fixture
 def account(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """The account that was deployed into, which this process's own calls reach, too."""
+    """The account that was deployed into; calls of this process reach it too."""
     for name, value in deployment.cloud.environment.items():
         monkeypatch.setenv(name, value)
     return deployment.cloud
 
 
-def test_stage_is_bounded_where_the_account_can_not_log(
+def test_stage_is_throttled_when_the_account_cannot_log(
     account: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """API Gateway refuses a change that has a log in it whole; that is a warning, with the remedy."""
+    """Throttling is set even if the account has no log role; a warning names the fix."""
     (api,) = account.apis()
     account.client("apigateway").update_stage(
         restApiId=api,
@@ -172,10 +172,10 @@ def test_stage_is_bounded_where_the_account_can_not_log(
     assert "Warning: no access logs are written" in capsys.readouterr().out
 
 
-def test_stage_is_deployed_where_the_account_has_less_than_the_bound(
+def test_stage_is_deployed_when_the_account_limit_is_lower(
     account: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As in Milan or Jakarta; what else is set is set, and a warning says what bounds callers instead."""
+    """A stage is deployed without its own throttling, with a warning, if the account's limit is below it."""
     (api,) = account.apis()
     monkeypatch.setattr(account, "rate_max", 1_000)
     gateway_stage.guard_stage("dev", {"rest_api_id": api})
@@ -184,8 +184,8 @@ def test_stage_is_deployed_where_the_account_has_less_than_the_bound(
     assert settings["metricsEnabled"] is False
 
 
-def test_deploying_again_changes_nothing_and_replaces_the_service(deployment: Deployment) -> None:
-    """The data stack is left alone; API and functions keep their names, so the URL stays."""
+def test_second_deployment_keeps_data_and_url(deployment: Deployment) -> None:
+    """A second deployment leaves the data stack alone and keeps the names of API and functions, hence the URL."""
     cloud = deployment.cloud
     before = cloud.apis(), set(cloud.functions()), cloud.tables()
     said = deployment.checkout.succeeds("deploy", "dev")
@@ -194,8 +194,8 @@ def test_deploying_again_changes_nothing_and_replaces_the_service(deployment: De
     assert cloud.documents[-1][gateway.EXTENSION] == gateway.as_extension()
 
 
-def test_what_is_chosen_is_kept(deployment: Deployment) -> None:
-    """An address for alarms and how long logs are kept: given once, it holds until another is given."""
+def test_chosen_options_are_kept(deployment: Deployment) -> None:
+    """The alarm email and log retention given once hold until others are given."""
     deployment.checkout.succeeds("deploy", "dev", "--alarm-email", "ops@example.com", "--log-days", "90")
     assert "The data stack is up to date." in deployment.checkout.succeeds("deploy", "dev")
     sns, stack = deployment.cloud.client("sns"), deployment.cloud.formation().stacks["latchkey-dev-data"]
@@ -204,14 +204,14 @@ def test_what_is_chosen_is_kept(deployment: Deployment) -> None:
 
 
 def test_status_shows_service_data_tables_and_alarms(deployment: Deployment) -> None:
-    """One line each."""
+    """`make status` shows the service, the data stack, each table and each alarm in one line each."""
     (api,) = deployment.cloud.apis()
     said = deployment.checkout.succeeds("status", "dev").splitlines()
     assert said[0] == "stage     dev, in account 123456789012, region us-east-1"
     assert said[1].startswith(f"service   https://{api}.execute-api.us-east-1.amazonaws.com/api/")
     assert said[2].startswith("data      latchkey-dev-data: ")
     assert said[-1].startswith("alarms to ")
-    # One item of the tickets' table notes what was chosen for the stage.
+    # One item of the tickets table stores the options of the stage.
     assert {line for line in said if line.startswith("table ")} == {
         f"table     {name}: ACTIVE, about {int(name == 'latchkey-dev-tickets')} items" for name in data.tables("dev")
     }
@@ -220,8 +220,8 @@ def test_status_shows_service_data_tables_and_alarms(deployment: Deployment) -> 
     assert len(alarms) == len(data.alarms())
 
 
-def test_a_service_that_fails_leaves_data_and_what_runs(deployment: Deployment) -> None:
-    """The failure says that the data was not touched, and what to do."""
+def test_failed_deployment_keeps_data_and_service(deployment: Deployment) -> None:
+    """A deployment that fails leaves data and service unchanged, and its error says so."""
     cloud, broken = deployment.cloud, deployment.checkout.path.with_name("broken")
     shutil.copytree(deployment.checkout.path, broken)
     (broken / "app.py").write_text("raise RuntimeError('broken on purpose')\n")
@@ -236,8 +236,8 @@ def test_a_service_that_fails_leaves_data_and_what_runs(deployment: Deployment) 
     assert (cloud.apis(), cloud.functions(), cloud.tables()) == before
 
 
-def test_status_of_a_stage_that_is_not_there(deployment: Deployment) -> None:
-    """It says so, and how to deploy it."""
+def test_status_of_a_missing_stage(deployment: Deployment) -> None:
+    """`make status` fails for a stage that doesn't exist and names the command that deploys it."""
     done = deployment.checkout.run("status", "prod")
     assert (done.status, done.said) == (1, "")
     assert done.error == "Nothing of prod is in account 123456789012, region us-east-1: make deploy STAGE=prod.\n"

@@ -1,4 +1,4 @@
-"""`make destroy`, against moto's server: the service alone, everything, or nothing after a wrong word."""
+"""`make destroy`, against moto's server: the service alone, everything, or nothing without confirmation."""
 
 import pytest
 
@@ -11,8 +11,8 @@ pytestmark = [
 ]
 
 
-def test_region_without_the_stage_is_named_and_nothing_is_said_to_be_removed(deployment: Deployment) -> None:
-    """Whoever has the wrong account or region set sees it."""
+def test_destroy_of_a_missing_stage_names_account_and_region(deployment: Deployment) -> None:
+    """`make destroy` names the account and region, and says that no such stage exists there."""
     assert deployment.checkout.succeeds("destroy", "prod").splitlines() == [
         "Removing prod from account 123456789012, region us-east-1: its data is kept.",
         "No service of prod is there.",
@@ -23,18 +23,16 @@ def test_region_without_the_stage_is_named_and_nothing_is_said_to_be_removed(dep
     assert len(deployment.cloud.apis()) == 1
 
 
-def test_service_of_production_goes_after_a_typed_word_alone(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its callers get nothing from then on."""
+def test_destroy_of_production_needs_confirmation(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make destroy` removes the production service only after a typed confirmation."""
     monkeypatch.setattr(deployed, "found", lambda _stage: [{"name": "api_handler"}])
     done = deployment.checkout.run("destroy", "prod", typed="\n")
     assert (done.status, done.error) == (1, "Not confirmed; nothing was removed.\n")
     assert "Nothing answers the callers of prod until it is deployed again." in done.said
 
 
-def test_wrong_word_removes_nothing(deployment: Deployment) -> None:
-    """Not the data, and not the service either."""
+def test_wrong_confirmation_removes_nothing(deployment: Deployment) -> None:
+    """A wrong confirmation removes neither data nor service."""
     cloud = deployment.cloud
     for typed in ("dev\n", "delete prod\n", "\n"):
         done = deployment.checkout.run("destroy", "dev", "--data", "delete", typed=typed)
@@ -45,8 +43,8 @@ def test_wrong_word_removes_nothing(deployment: Deployment) -> None:
     assert set(cloud.tables()) == set(data.tables("dev"))
 
 
-def test_service_goes_and_data_stays(deployment: Deployment) -> None:
-    """What a deploy afterwards brings back, to the same data."""
+def test_destroy_keeps_data(deployment: Deployment) -> None:
+    """`make destroy` keeps the data, and the next deployment uses it again."""
     cloud = deployment.cloud
     said = deployment.checkout.succeeds("destroy", "dev")
     assert "The data is kept" in said
@@ -56,8 +54,8 @@ def test_service_goes_and_data_stays(deployment: Deployment) -> None:
     assert len(cloud.apis()) == 1
 
 
-def test_destroy_that_fails_does_not_say_that_all_runs_on(deployment: Deployment) -> None:
-    """A part of the service may be gone; the next time finishes."""
+def test_failed_destroy_says_the_service_may_be_partial(deployment: Deployment) -> None:
+    """A failed `make destroy` says that part of the service may be deleted; a second run finishes."""
     refused = ("ServiceException", "Not now.")
     deployment.cloud.refuses["DELETE /2015-03-31/functions"] = [refused]
     done = deployment.checkout.run("destroy", "dev")
@@ -67,8 +65,8 @@ def test_destroy_that_fails_does_not_say_that_all_runs_on(deployment: Deployment
     assert deployment.cloud.functions() == {}
 
 
-def test_typed_word_removes_everything(deployment: Deployment) -> None:
-    """Service, stack and tables; another stage's table of the same account stays, and once more does no harm."""
+def test_confirmed_destroy_removes_everything(deployment: Deployment) -> None:
+    """A confirmed `make destroy` deletes service, stack and tables, but no table of another stage."""
     cloud = deployment.cloud
     cloud.client("dynamodb").create_table(
         TableName="latchkey-prod-accounts",

@@ -1,4 +1,4 @@
-"""A stage's domain at API Gateway, against moto's server: adopted from any checkout, removed with the stage alone."""
+"""A stage's domain at API Gateway, against moto's server: adopted from any checkout, removed with its stage only."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ MAPPED = f"POST /domainnames/{DOMAIN}/basepathmappings"
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """One account for the whole story, which the tests tell in order."""
+    """One account for the module; the tests build on each other in order."""
     with serving() as made:
         yield made
 
@@ -34,7 +34,7 @@ def checkout(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Checkout
 
 
 def configure(checkout: Checkout, **domain: str) -> None:
-    """Set the domain of the stage, or none."""
+    """Set the domain of the stage, or remove it."""
     file = Path(checkout.path, ".chalice", "config.json")
     whole = json.loads(file.read_text())
     whole["stages"]["dev"].pop(configuration.DOMAIN, None)
@@ -44,12 +44,12 @@ def configure(checkout: Checkout, **domain: str) -> None:
 
 
 def forget(checkout: Checkout) -> None:
-    """Be another checkout of the same configuration."""
+    """Delete Chalice's record, as in another checkout of the same configuration."""
     shutil.rmtree(checkout.path / ".chalice" / "deployed", ignore_errors=True)
 
 
 def leads_to(cloud: Cloud, domain: str = DOMAIN) -> dict[str, str]:
-    """Return the APIs to which a domain leads, by base path."""
+    """Return the APIs that a domain is mapped to, by base path."""
     mappings = cloud.client("apigateway").get_base_path_mappings(domainName=domain).get("items", [])
     return {each["basePath"]: each["restApiId"] for each in mappings}
 
@@ -60,14 +60,14 @@ def domains(cloud: Cloud) -> list[str]:
 
 
 def make(cloud: Cloud, domain: str) -> None:
-    """Make a domain as somebody else does."""
+    """Create a domain that isn't the stage's."""
     cloud.client("apigateway").create_domain_name(
         domainName=domain, regionalCertificateArn=CERTIFICATE, securityPolicy="TLS_1_2"
     )
 
 
 def other_api(cloud: Cloud, domain: str, path: str) -> str:
-    """Return the id of an API of somebody else's, to which a base path of a domain leads."""
+    """Create an API that isn't the stage's, map a base path of a domain to it, and return its id."""
     gateways = cloud.client("apigateway")
     api: str = gateways.create_rest_api(name="another")["id"]
     gateways.create_base_path_mapping(domainName=domain, basePath=path, restApiId=api)
@@ -75,10 +75,8 @@ def other_api(cloud: Cloud, domain: str, path: str) -> str:
 
 
 @pytest.mark.parametrize("lost", ["POST /domainnames", MAPPED])
-def test_domain_whose_answer_was_lost_is_found_by_the_next_deployment(
-    cloud: Cloud, checkout: Checkout, lost: str
-) -> None:
-    """From any checkout: made but leading nowhere, or leading to the API already."""
+def test_domain_with_a_lost_response_is_adopted(cloud: Cloud, checkout: Checkout, lost: str) -> None:
+    """The next deployment adopts a domain whose creation or mapping succeeded but whose response was lost."""
     cloud.fails = Failure(lost, is_done=True)
     assert checkout.run("deploy", "dev").status == 1
     assert cloud.fails is None
@@ -90,10 +88,8 @@ def test_domain_whose_answer_was_lost_is_found_by_the_next_deployment(
         assert (cloud.apis(), domains(cloud)) == ([], [])
 
 
-def test_domain_that_is_found_is_what_chalice_noted(
-    cloud: Cloud, checkout: Checkout, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """To the letter, since Chalice reads it in place of its own."""
+def test_found_domain_equals_chalices_record(cloud: Cloud, checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The domain found in AWS equals Chalice's own record exactly, since Chalice reads it in its place."""
     noted = json.loads((checkout.path / ".chalice" / "deployed" / "dev.json").read_text())["resources"]
     forget(checkout)
     monkeypatch.chdir(checkout.path)
@@ -104,7 +100,7 @@ def test_domain_that_is_found_is_what_chalice_noted(
 
 
 def test_another_checkout_adopts_the_domain(cloud: Cloud, checkout: Checkout) -> None:
-    """It leads to the same API as before, and a new certificate reaches it."""
+    """A deployment from another checkout keeps the domain's mapping and updates its certificate."""
     forget(checkout)
     configure(checkout, domain_name=DOMAIN, certificate_arn=f"{CERTIFICATE}2")
     before = leads_to(cloud)
@@ -113,10 +109,10 @@ def test_another_checkout_adopts_the_domain(cloud: Cloud, checkout: Checkout) ->
     assert cloud.client("apigateway").get_domain_name(domainName=DOMAIN)["regionalCertificateArn"] == f"{CERTIFICATE}2"
 
 
-def test_destroy_keeps_the_domain_that_leads_elsewhere_too_and_what_it_leads_to(
-    cloud: Cloud, checkout: Checkout
-) -> None:
-    """And one that the configuration doesn't name; neither leads to the stage any more, since its API goes."""
+def test_destroy_keeps_shared_and_unconfigured_domains(cloud: Cloud, checkout: Checkout) -> None:
+    """`make destroy` keeps domains that have another mapping or aren't configured, and only removes the stage's
+    mapping.
+    """
     (api,) = cloud.apis()
     another = other_api(cloud, DOMAIN, "another")
     make(cloud, OTHER)
@@ -128,10 +124,8 @@ def test_destroy_keeps_the_domain_that_leads_elsewhere_too_and_what_it_leads_to(
     assert cloud.apis() == [another]
 
 
-def test_domain_that_leads_to_another_api_is_refused_before_anything_is_changed(
-    cloud: Cloud, checkout: Checkout
-) -> None:
-    """With what to do, for `deploy` and for its rehearsal; beside it, under a base path of its own, there is room."""
+def test_domain_of_another_api_is_rejected_before_any_change(cloud: Cloud, checkout: Checkout) -> None:
+    """A deployment and its dry run reject a base path mapped to another API; another base path of it is allowed."""
     (another,) = cloud.apis()
     configure(checkout, domain_name=DOMAIN, certificate_arn=CERTIFICATE, url_prefix="another")
     cloud.changes.clear()
@@ -148,18 +142,16 @@ def test_domain_that_leads_to_another_api_is_refused_before_anything_is_changed(
     assert leads_to(cloud) == {"another": another, "keys": api}
 
 
-def test_domain_that_leads_elsewhere_too_is_kept_when_it_is_configured_no_more(
-    cloud: Cloud, checkout: Checkout
-) -> None:
-    """Chalice would delete what it noted here, and with it what is somebody else's."""
+def test_shared_domain_is_kept_when_unconfigured(cloud: Cloud, checkout: Checkout) -> None:
+    """A deployment keeps a domain that has another mapping, even though Chalice would delete it."""
     before = leads_to(cloud)
     configure(checkout)
     checkout.succeeds("deploy", "dev")
     assert leads_to(cloud) == before
 
 
-def test_domain_before_a_new_one_leads_to_the_stage_until_somebody_ends_that(cloud: Cloud, checkout: Checkout) -> None:
-    """Callers who don't know the new one yet are not cut off."""
+def test_previous_domain_keeps_its_mapping(cloud: Cloud, checkout: Checkout) -> None:
+    """A deployment with a new domain keeps the mapping of the previous one, so that no caller is cut off."""
     before = leads_to(cloud)
     configure(checkout, domain_name=NEW, certificate_arn=CERTIFICATE)
     checkout.succeeds("deploy", "dev")
@@ -168,7 +160,7 @@ def test_domain_before_a_new_one_leads_to_the_stage_until_somebody_ends_that(clo
 
 
 def test_destroy_from_another_checkout_removes_the_domain(cloud: Cloud, checkout: Checkout) -> None:
-    """The one that is configured; those that aren't stay, and lead to the stage no more."""
+    """`make destroy` from another checkout deletes the configured domain and unmaps the others."""
     forget(checkout)
     checkout.succeeds("destroy", "dev")
     assert domains(cloud) == [DOMAIN, OTHER]
@@ -176,8 +168,8 @@ def test_destroy_from_another_checkout_removes_the_domain(cloud: Cloud, checkout
     assert len(cloud.apis()) == 1
 
 
-def test_domain_that_version_1_refuses_is_no_reason_to_stop(cloud: Cloud, checkout: Checkout) -> None:
-    """Somebody else's, with a base path of several parts: what leads to the stage is ended, the other is left alone."""
+def test_destroy_unmaps_domains_with_nested_base_paths(cloud: Cloud, checkout: Checkout) -> None:
+    """`make destroy` unmaps the stage from a domain with nested base paths, which version 1 of the API rejects."""
     checkout.succeeds("deploy", "dev")
     (api,) = (each for each in cloud.apis() if each not in leads_to(cloud).values())
     another = leads_to(cloud)["another"]
@@ -190,10 +182,8 @@ def test_domain_that_version_1_refuses_is_no_reason_to_stop(cloud: Cloud, checko
     assert cloud.apis() == [another]
 
 
-def test_destroy_that_was_interrupted_between_a_domain_and_what_it_leads_to_is_finished_by_the_next(
-    cloud: Cloud, checkout: Checkout
-) -> None:
-    """From any checkout, and whether or not the domain is configured; one that somebody else made is kept."""
+def test_interrupted_destroy_deletes_the_domain_on_rerun(cloud: Cloud, checkout: Checkout) -> None:
+    """A rerun of an interrupted `make destroy` deletes the stage's domain, but not one that somebody else created."""
     for leads_on in (True, False):
         configure(checkout, domain_name=NEW, certificate_arn=CERTIFICATE)
         checkout.succeeds("deploy", "dev")
@@ -212,10 +202,8 @@ def test_destroy_that_was_interrupted_between_a_domain_and_what_it_leads_to_is_f
     assert NEW in domains(cloud)
 
 
-def test_domain_that_was_to_be_removed_and_is_deployed_to_again_is_the_stages_like_any_other(
-    cloud: Cloud, checkout: Checkout
-) -> None:
-    """Nothing says any more that it may be deleted where it leads nowhere."""
+def test_deployment_clears_the_removal_mark_of_a_domain(cloud: Cloud, checkout: Checkout) -> None:
+    """A deployment removes the tag with which an interrupted `make destroy` marked the domain for deletion."""
     checkout.succeeds("deploy", "dev")
     cloud.fails = Failure(f"DELETE /v2/domainnames/{NEW}", is_done=False)
     assert checkout.run("destroy", "dev").status == 1

@@ -1,4 +1,4 @@
-"""What somebody deletes or switches off by hand is named by `make status` and a rehearsal; a deployment mends it."""
+"""`make status` and a dry run name resources that were deleted or disabled by hand; a deployment repairs them."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,14 +16,14 @@ SUBSCRIPTION = "subscription of latchkey-dev-stream to the stream of events"
 
 
 class Done(NamedTuple):
-    """What somebody did by hand, and what it is called."""
+    """A manual change, and the name under which it is reported."""
 
     by_hand: Callable[[Cloud], object]
     name: Callable[[Cloud], str]
 
 
 def delete_rule(cloud: Cloud) -> None:
-    """Delete a schedule, as the console of EventBridge does: with what it calls."""
+    """Delete a schedule with its targets, as the EventBridge console does."""
     events = cloud.client("events")
     targets = events.list_targets_by_rule(Rule=RULES[0])["Targets"]
     events.remove_targets(Rule=RULES[0], Ids=[each["Id"] for each in targets])
@@ -31,25 +31,25 @@ def delete_rule(cloud: Cloud) -> None:
 
 
 def mapping(cloud: Cloud) -> dict[str, Any]:
-    """Return the one subscription that there is."""
+    """Return the only event source mapping."""
     (found,) = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     return dict(found)
 
 
 def topic(cloud: Cloud) -> str:
-    """Return the ARN of the one topic."""
+    """Return the ARN of the only topic."""
     (found,) = cloud.client("sns").list_topics()["Topics"]
     return str(found["TopicArn"])
 
 
 def api(cloud: Cloud) -> str:
-    """Return the id of the one API."""
+    """Return the id of the only API."""
     (found,) = cloud.apis()
     return found
 
 
 def always(name: str) -> Callable[[Cloud], str]:
-    """Return what always gives one name."""
+    """Return a function that returns `name`."""
     return lambda _: name
 
 
@@ -76,7 +76,7 @@ DELETED = {
 
 
 def put_table(**about: Any) -> Callable[[Cloud], object]:
-    """Return what changes a table."""
+    """Return a function that updates a table."""
     return lambda cloud: cloud.client("dynamodb").update_table(TableName="latchkey-dev-emails", **about)
 
 
@@ -117,14 +117,14 @@ SWITCHED_OFF = {
 
 
 def drifted(deployment: Deployment) -> list[str]:
-    """Return what status says of what was deleted or switched off."""
+    """Return the lines of `make status` about deleted or disabled resources."""
     lines = deployment.checkout.succeeds("status", "dev").splitlines()
     return sorted(line for line in lines if line.startswith(("gone ", "off ")))
 
 
 @pytest.fixture
 def keeps_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    """EventBridge that keeps the state of a rule which is put without one: its documentation leaves that open."""
+    """Let EventBridge keep the state of a rule that is put without one; its documentation leaves that open."""
     from moto.events.models import EventsBackend
 
     put = EventsBackend.put_rule
@@ -136,13 +136,13 @@ def keeps_state(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EventsBackend, "put_rule", put_as_it_is)
 
 
-def test_stage_on_which_nobody_laid_hands_has_not_drifted(deployment: Deployment) -> None:
-    """Nothing is told of that would be so anyway."""
+def test_unchanged_stage_has_not_drifted(deployment: Deployment) -> None:
+    """Neither `make status` nor a dry run reports drift of an unchanged stage."""
     assert drifted(deployment) == []
     assert "deleted" not in deployment.checkout.succeeds("deploy", "dev", "--dry-run")
 
 
-def test_what_was_deleted_is_named_and_made_again(deployment: Deployment) -> None:
+def test_deleted_resources_are_named_and_recreated(deployment: Deployment) -> None:
     """`status` and a dry run list each deleted resource on a line of its own; a deployment creates them again."""
     cloud = deployment.cloud
     names = [each.name(cloud) for each in DELETED.values()]
@@ -150,7 +150,7 @@ def test_what_was_deleted_is_named_and_made_again(deployment: Deployment) -> Non
         each.by_hand(cloud)
     assert drifted(deployment) == sorted(f"gone      {name}; the next deployment makes it again" for name in names)
     rehearsed = deployment.checkout.succeeds("deploy", "dev", "--dry-run").splitlines()
-    for name in names:  # those of the data stack are among its changes
+    for name in names:  # resources of the data stack are listed among its changes
         said = f", which somebody deleted: {name}", f"  {name} was deleted, and would be made again"
         assert sum(line.endswith(said) for line in rehearsed) == 1
     assert "  nothing changes" not in rehearsed
@@ -162,8 +162,8 @@ def test_what_was_deleted_is_named_and_made_again(deployment: Deployment) -> Non
 
 
 @pytest.mark.usefixtures("keeps_state")
-def test_what_was_switched_off_is_named_and_switched_on(deployment: Deployment) -> None:
-    """CloudFormation and Chalice leave it as it is; the deployment asks for it."""
+def test_disabled_resources_are_named_and_enabled(deployment: Deployment) -> None:
+    """A deployment enables whatever was disabled by hand, which CloudFormation and Chalice leave as it is."""
     cloud = deployment.cloud
     names = [each.name(cloud) for each in SWITCHED_OFF.values()]
     for each in SWITCHED_OFF.values():
@@ -176,8 +176,8 @@ def test_what_was_switched_off_is_named_and_switched_on(deployment: Deployment) 
     assert drifted(deployment) == []
 
 
-def test_what_can_not_be_switched_on_yet_stops_no_deployment(deployment: Deployment) -> None:
-    """DynamoDB takes a change of time to live once an hour; the deployment says so, and status goes on naming it."""
+def test_deployment_continues_when_enabling_fails(deployment: Deployment) -> None:
+    """A deployment warns and continues if DynamoDB rejects a second change of time to live within an hour."""
     cloud, off = deployment.cloud, SWITCHED_OFF["time to live"]
     off.by_hand(cloud)
     reason = "Time to live has been modified multiple times within a fixed interval."
@@ -190,8 +190,8 @@ def test_what_can_not_be_switched_on_yet_stops_no_deployment(deployment: Deploym
     assert drifted(deployment) == []
 
 
-def test_api_that_was_deleted_is_named_beside_its_functions(deployment: Deployment) -> None:
-    """What is made again has another address, which callers must learn."""
+def test_deleted_api_is_named(deployment: Deployment) -> None:
+    """`make status` says that a deleted API is recreated under another URL."""
     cloud = deployment.cloud
     cloud.client("apigateway").delete_rest_api(restApiId=api(cloud))
     assert drifted(deployment) == ["gone      the API, which gets another address; the next deployment makes it again"]
@@ -199,8 +199,8 @@ def test_api_that_was_deleted_is_named_beside_its_functions(deployment: Deployme
     assert drifted(deployment) == []
 
 
-def test_service_that_was_removed_did_not_drift(deployment: Deployment) -> None:
-    """That it isn't there is said once, and not for each of its parts."""
+def test_destroyed_service_has_not_drifted(deployment: Deployment) -> None:
+    """`make status` doesn't report each part of a destroyed service."""
     deployment.checkout.succeeds("destroy", "dev")
     assert drifted(deployment) == []
     deployment.checkout.succeeds("deploy", "dev")

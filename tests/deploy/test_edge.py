@@ -1,4 +1,4 @@
-"""`make deploy EDGE=1`, against moto's server: what is closed when, whom the API believes, and what destroy leaves."""
+"""`make deploy EDGE=1`, against moto's server: when the API is closed, which header it trusts, what destroy leaves."""
 
 import urllib.request
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("edge")
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One for the whole story, which the tests tell in order."""
+    """One account and checkout for the module; the tests build on each other in order."""
     with serving() as cloud, pytest.MonkeyPatch.context() as patch:
         checkout = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
         made = World(cloud, checkout)
@@ -23,8 +23,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
-def test_edge_without_domain_certificate_or_settings_is_refused_before_anything_is_made(world: World) -> None:
-    """In one sentence with what to give or to set."""
+def test_edge_without_options_is_rejected_before_any_change(world: World) -> None:
+    """`make deploy EDGE=1` rejects missing options or settings with one line that names them, and creates nothing."""
     done = world.checkout.run("deploy", "dev", "--edge")
     assert (done.status, done.error.count("\n")) == (1, 1)
     assert "make deploy STAGE=dev EDGE=1 DOMAIN=" in done.error
@@ -35,8 +35,8 @@ def test_edge_without_domain_certificate_or_settings_is_refused_before_anything_
     assert world.cloud.stacks() == {}
 
 
-def test_header_is_refused_where_the_api_is_open_to_everybody(world: World) -> None:
-    """Anybody could choose the address that limits count by."""
+def test_client_address_header_of_an_open_api_is_rejected(world: World) -> None:
+    """A deployment rejects a trusted client address header while anyone can send it to the API."""
     world.configure(**SETTINGS)
     done = world.checkout.run("deploy", "dev")
     assert done.status == 1
@@ -45,10 +45,8 @@ def test_header_is_refused_where_the_api_is_open_to_everybody(world: World) -> N
 
 
 @pytest.mark.parametrize("there", [None, headers(x_amzn_RequestId="1")])
-def test_nothing_is_closed_or_believed_before_the_domain_leads_to_cloudfront(
-    world: World, there: Message | None
-) -> None:
-    """CloudFront is made, and the sentence says where the domain must lead."""
+def test_api_stays_open_before_dns_points_to_cloudfront(world: World, there: Message | None) -> None:
+    """The API stays open and trusts no header until the domain's DNS points to CloudFront."""
     world.leads_to = there
     said = world.checkout.succeeds("deploy", "dev", *EDGE)
     assert "Point the domain's DNS at the-domainname" in said
@@ -57,15 +55,17 @@ def test_nothing_is_closed_or_believed_before_the_domain_leads_to_cloudfront(
     assert world.believes() is None
 
 
-def test_rotation_before_the_domain_leads_to_cloudfront_says_that_the_api_is_open(world: World) -> None:
-    """Nothing is refused there, with whichever secret."""
+def test_rotation_before_dns_says_the_api_is_open(world: World) -> None:
+    """`make rotate-edge` says that the API is open if DNS doesn't point to CloudFront yet."""
     said = world.checkout.succeeds("rotate-edge", "dev")
     assert "the API's own address is open to everybody" in said
     assert "refused" not in said
 
 
-def test_api_is_closed_and_then_the_header_believed_once_the_domain_leads_to_cloudfront(world: World) -> None:
-    """Both stacks have the same secret, which is in SSM; the URL that is printed is the domain's."""
+def test_api_is_closed_before_it_trusts_the_header(world: World) -> None:
+    """Once DNS points to CloudFront the API is closed first, and only then trusts the header; both stacks share a
+    secret.
+    """
     world.leads_to = headers(X_Amz_Cf_Id="1")
     said = world.checkout.succeeds("deploy", "dev", *EDGE)
     assert said.index("Closing the API's own address") < said.index("Deploying the service again")
@@ -79,8 +79,8 @@ def test_api_is_closed_and_then_the_header_believed_once_the_domain_leads_to_clo
     assert kept["Value"] not in said
 
 
-def test_closed_stage_is_deployed_again_in_one_step_whatever_dns_says(world: World) -> None:
-    """With EDGE=1 and without; the header stays believed, and the secret stays the same."""
+def test_closed_stage_is_redeployed_in_one_step(world: World) -> None:
+    """A redeployment of a closed stage keeps the trusted header and the secret, whatever DNS says."""
     world.leads_to = None
     secret = world.cloud.formation().stacks[ORIGIN].parameters["Secret"]
     for more in (EDGE, ()):
@@ -95,8 +95,8 @@ def test_closed_stage_is_deployed_again_in_one_step_whatever_dns_says(world: Wor
     )
 
 
-def test_closed_stage_that_the_configuration_does_not_know_is_named_by_its_domain(world: World) -> None:
-    """As from a checkout without the stage's settings: the API's own address answers nobody but CloudFront."""
+def test_closed_stage_without_settings_is_printed_by_domain(world: World) -> None:
+    """A deployment without the stage's settings prints the domain of CloudFront, not the closed API's own URL."""
     world.configure(**dict.fromkeys(SETTINGS, ""))
     said = world.checkout.succeeds("deploy", "dev")
     assert f"Latchkey runs at https://{DOMAIN}/" in said
@@ -104,8 +104,8 @@ def test_closed_stage_that_the_configuration_does_not_know_is_named_by_its_domai
     world.checkout.succeeds("deploy", "dev")
 
 
-def test_what_was_chosen_of_cloudfront_is_kept(world: World) -> None:
-    """The rate of its web ACL in AWS, and the boundary of the stage's roles, whichever deployment gave it."""
+def test_edge_options_are_kept(world: World) -> None:
+    """A redeployment keeps the web ACL's rate and the roles' boundary."""
     bound = "arn:aws:iam::123456789012:policy/most"
     stack = world.cloud.formation().stacks[DISTRIBUTION]
     stack.parameters["RequestsInFiveMinutes"] = "20000"
@@ -116,18 +116,18 @@ def test_what_was_chosen_of_cloudfront_is_kept(world: World) -> None:
 
 
 @pytest.mark.parametrize("status", ["DELETE_FAILED", "DELETE_IN_PROGRESS"])
-def test_api_counts_as_open_while_what_closes_it_is_not_whole(
+def test_api_counts_as_open_when_its_web_acl_stack_is_incomplete(
     world: World, monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
-    """Half of that stack may be gone, so the header isn't believed."""
+    """A deployment treats the API as open when the stack that closes it is being deleted or failed to delete."""
     monkeypatch.setattr(world.cloud.formation().stacks[ORIGIN], "status", status)
     monkeypatch.setattr(world.cloud.formation(), "stacks", dict(world.cloud.formation().stacks))
     done = world.checkout.run("deploy", "dev")
     assert done.error.startswith("Anybody could send x-viewer-address")
 
 
-def test_destroy_says_when_the_edge_function_cannot_be_deleted_yet_and_a_rerun_finishes(world: World) -> None:
-    """CloudFront deletes its copies after hours; everything else is gone by then."""
+def test_destroy_reports_an_undeletable_edge_function(world: World) -> None:
+    """`make destroy` deletes all but an edge function that CloudFront still replicates; a later run deletes it."""
     formation = world.cloud.formation()
     formation.undeletable.add("AWS::Lambda::Function")
     for _ in range(2):

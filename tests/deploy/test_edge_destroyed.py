@@ -1,4 +1,4 @@
-"""`make destroy` of a closed stage that fails: the API is never open while its functions believe the header."""
+"""A failed `make destroy` of a closed stage never leaves the API open while its functions trust the header."""
 
 import pytest
 
@@ -10,8 +10,8 @@ pytestmark = pytest.mark.xdist_group("edge")
 
 
 @pytest.mark.parametrize("at", exhaustive.after(1, ["DELETE /restapis", "PUT /2015-03-31/functions"]))
-def test_destroy_that_fails_leaves_no_open_api_that_believes_the_header(world: World, at: str) -> None:
-    """Whichever call fails, and a rerun finishes."""
+def test_failed_destroy_leaves_no_open_api_that_trusts_the_header(world: World, at: str) -> None:
+    """Whichever call fails, the API is closed or trusts no header, and a rerun finishes."""
     world.checkout.succeeds("deploy", "dev", *EDGE)
     assert world.believes() == "x-viewer-address"
     world.cloud.fails = Failure(at, is_done=False)

@@ -1,4 +1,4 @@
-"""CloudFront that was deleted before an API that answers it alone: each command says that nobody reaches the stage."""
+"""CloudFront was deleted before the API that accepts requests only from it: each command reports the outage."""
 
 import pytest
 
@@ -11,7 +11,7 @@ REMEDY = " Make it again: make deploy STAGE=dev EDGE=1 DOMAIN={} CERTIFICATE={}.
 
 @pytest.fixture(params=["deleted", "functions left"], scope="module")
 def remedy(request: pytest.FixtureRequest, world: World) -> str:
-    """Delete CloudFront by hand, as far as it goes: the copies of its function stay for hours. Returns what helps."""
+    """Delete CloudFront by hand, wholly or except for its replicated function, and return the expected remedy."""
     formation = world.cloud.formation()
     world.checkout.succeeds("deploy", "dev", *EDGE)
     if request.param == "deleted":
@@ -24,8 +24,8 @@ def remedy(request: pytest.FixtureRequest, world: World) -> str:
     return REMEDY.format(DOMAIN, CERTIFICATE)
 
 
-def test_deployment_rehearsal_and_status_say_that_nobody_reaches_it(world: World, remedy: str) -> None:
-    """With both ways out, before the first change and at the end, where no address is named."""
+def test_unreachable_stage_is_reported(world: World, remedy: str) -> None:
+    """A deployment, its dry run and `make status` say that the stage is unreachable and name both remedies."""
     said = world.checkout.succeeds("deploy", "dev")
     assert NOBODY + remedy in said.partition("the data stack")[0]
     assert NOBODY + remedy in said.partition("Setting throttling")[2]
@@ -36,8 +36,8 @@ def test_deployment_rehearsal_and_status_say_that_nobody_reaches_it(world: World
     assert f"edge      {NOBODY}{remedy}" in world.checkout.succeeds("status", "dev")
 
 
-def test_rotation_changes_nothing(world: World, remedy: str) -> None:
-    """There is nobody to show another secret to."""
+def test_rotation_of_an_unreachable_stage_changes_nothing(world: World, remedy: str) -> None:
+    """`make rotate-edge` fails and changes nothing if CloudFront no longer exists."""
     world.cloud.changes.clear()
     done = world.checkout.run("rotate-edge", "dev")
     assert (done.status, done.error.count("\n")) == (1, 1)
@@ -46,10 +46,8 @@ def test_rotation_changes_nothing(world: World, remedy: str) -> None:
 
 
 @pytest.mark.usefixtures("remedy")
-def test_deployment_with_edge_makes_it_again_and_says_where_dns_must_lead(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another host: nobody reaches the stage until DNS leads there."""
+def test_deployment_with_edge_recreates_cloudfront(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make deploy EDGE=1` recreates CloudFront and prints the host that DNS must point to."""
     monkeypatch.setattr(world, "leads_to", None)
     assert f"{NOBODY} It would be made again." in world.checkout.succeeds("deploy", "dev", *EDGE, "--dry-run")
     said = world.checkout.succeeds("deploy", "dev", *EDGE)
@@ -58,8 +56,8 @@ def test_deployment_with_edge_makes_it_again_and_says_where_dns_must_lead(
     assert "Nobody reaches" not in world.checkout.succeeds("status", "dev")
 
 
-def test_plain_deployment_says_that_dns_leads_nowhere(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And names the domain that CloudFront answers for, whatever the configuration says."""
+def test_deployment_reports_dns_that_points_nowhere(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment without EDGE=1 says that DNS doesn't point to CloudFront, and names CloudFront's domain."""
     monkeypatch.setattr(world, "leads_to", None)
     world.configure(LATCHKEY_PUBLIC_URL="https://other.example.com")
     said = world.checkout.succeeds("deploy", "dev")
@@ -69,8 +67,8 @@ def test_plain_deployment_says_that_dns_leads_nowhere(world: World, monkeypatch:
     assert f"Set it to https://{DOMAIN} in .chalice/config.json" in said
 
 
-def test_other_way_out_leads_to_an_open_api(world: World) -> None:
-    """As the sentence says: the header out, a deployment, and what closes the API is deleted."""
+def test_removing_the_header_reopens_the_api(world: World) -> None:
+    """The second remedy works: without the header and the stack that closes it, the API is open."""
     world.cloud.client("cloudformation").delete_stack(StackName=DISTRIBUTION)
     world.configure(LATCHKEY_CLIENT_IP_HEADER="", LATCHKEY_PUBLIC_URL="")
     said = world.checkout.succeeds("deploy", "dev")

@@ -1,4 +1,4 @@
-"""A stage without CloudFront is shown and destroyed by credentials that may not look into its region."""
+"""A stage without CloudFront is shown and destroyed with credentials that can't access CloudFront's region."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(params=REFUSED)
 def closed(request: pytest.FixtureRequest, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """An account in which the region of CloudFront is closed."""
+    """An account that denies access to CloudFront's region."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.chdir(ROOT)
     cloud.closed[front.REGION] = request.param, REFUSED[request.param]
@@ -27,22 +27,22 @@ def closed(request: pytest.FixtureRequest, cloud: Cloud, monkeypatch: pytest.Mon
 
 
 def delete(stage: str = "dev") -> tuple[str, list[str]]:
-    """Delete what is in front of a stage; return what is left, and what the owner reads."""
+    """Delete a stage's edge; return what is left and the printed lines."""
     said: list[str] = []
     return front.Front(stage, said.append).delete(), said
 
 
 @pytest.mark.usefixtures("closed")
-def test_status_says_that_cloudfront_could_not_be_looked_for() -> None:
-    """Everything else of it is shown."""
+def test_status_without_access_to_cloudfront_says_so() -> None:
+    """`make status` says that it couldn't look for CloudFront, and shows everything else."""
     assert (
         front.Front("dev", print).status(None).state.startswith("Could not look for CloudFront in us-east-1: An error")
     )
 
 
 @pytest.mark.usefixtures("closed")
-def test_destroy_goes_on_where_the_stage_is_not_set_up_for_cloudfront() -> None:
-    """It says what it couldn't see."""
+def test_destroy_continues_when_the_stage_has_no_edge() -> None:
+    """`make destroy` continues, with a notice, if the stage isn't configured for CloudFront."""
     left, said = delete()
     assert left == ""
     assert "Could not look for CloudFront" in said[0]
@@ -50,10 +50,8 @@ def test_destroy_goes_on_where_the_stage_is_not_set_up_for_cloudfront() -> None:
 
 
 @pytest.mark.parametrize("how", ["configured", "api closed"])
-def test_destroy_stops_where_the_stage_is_set_up_for_cloudfront(
-    closed: Cloud, monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
-    """A distribution that is left behind costs money, and its domain leads to it."""
+def test_destroy_stops_when_the_stage_has_an_edge(closed: Cloud, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """`make destroy` stops if the stage has an edge, since a distribution left behind costs money."""
     if how == "configured":
         monkeypatch.setattr(front, "is_believed", lambda _: True)
     else:
@@ -65,10 +63,10 @@ def test_destroy_stops_where_the_stage_is_set_up_for_cloudfront(
 
 
 @pytest.mark.parametrize("region", ["us-gov-west-1", "cn-north-1"])
-def test_partition_without_this_cloudfront_is_asked_nothing(
+def test_other_partitions_are_not_queried_for_cloudfront(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, region: str
 ) -> None:
-    """Its credentials are unknown in us-east-1; and EDGE=1 is refused there."""
+    """Other partitions cause no call to us-east-1, and `EDGE=1` is rejected there."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     monkeypatch.chdir(ROOT)
     cloud.closed[front.REGION] = "InvalidClientTokenId", "The security token included in the request is invalid."
@@ -78,8 +76,8 @@ def test_partition_without_this_cloudfront_is_asked_nothing(
         front.check("dev", "api.example.com")
 
 
-def test_other_errors_are_not_taken_for_a_refusal(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CloudFormation that is out of order doesn't mean that there is no CloudFront."""
+def test_other_errors_are_raised(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An internal error of CloudFormation doesn't mean that there is no CloudFront."""
     monkeypatch.chdir(ROOT)
     cloud.closed[front.REGION] = "ServiceFailure", "Internal failure"
     with pytest.raises(ClientError, match="Internal failure"):

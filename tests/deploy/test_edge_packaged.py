@@ -1,4 +1,4 @@
-"""`make package EDGE=1`: both templates of the edge beside the package, and a page with all that they must be given."""
+"""`make package EDGE=1` writes both edge templates beside the package, and a page on their parameters."""
 
 import json
 import re
@@ -18,27 +18,27 @@ pytestmark = pytest.mark.xdist_group("edge")
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """A checkout that packages nothing of weight."""
+    """A checkout with an empty package."""
     path = tmp_path / "checkout"
     path.mkdir()
     return copied(path, is_light=True, AWS_DEFAULT_REGION=REGION)
 
 
 def commands(page: str) -> list[list[str]]:
-    """Return the commands of a page, in words."""
+    """Return the commands of a page, split into words."""
     return [shlex.split(block) for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)]
 
 
-def test_templates_are_those_of_make_deploy(tmp_path: Path) -> None:
-    """The version of the edge function is named after its code, as there."""
+def test_packaged_edge_templates_equal_deployed_ones(tmp_path: Path) -> None:
+    """The packaged edge templates equal those that `make deploy` uses."""
     folder = package.write("prod", tmp_path, domain=DOMAIN, certificate=CERTIFICATE).parent
     assert {file.name for file in folder.iterdir()} == {"distribution.yaml", "origin.yaml", "README.md"}
     assert template.read(folder / "distribution.yaml") == front.distribution()
     assert template.read(folder / "origin.yaml") == template.read(front.ORIGIN)
 
 
-def test_page_gives_each_stack_what_it_needs_and_explains_every_parameter(tmp_path: Path) -> None:
-    """Under the names that `make status` and `make rotate-edge` look for, each in its region."""
+def test_page_gives_and_explains_every_parameter(tmp_path: Path) -> None:
+    """The page's commands give every required parameter, and its tables describe all of them."""
     page = package.write("prod", tmp_path, domain=DOMAIN, certificate=CERTIFICATE).read_text()
     deploying = [words for words in commands(page) if words[:3] == ["aws", "cloudformation", "deploy"]]
     named = [words[words.index("--stack-name") + 1] for words in deploying]
@@ -55,8 +55,8 @@ def test_page_gives_each_stack_what_it_needs_and_explains_every_parameter(tmp_pa
     assert f"Domain={DOMAIN}" in deploying[0]
 
 
-def test_package_has_the_edge_beside_it_only_where_it_is_asked_for(checkout: Checkout, tmp_path: Path) -> None:
-    """Domain and certificate may be given later; and the command names the page."""
+def test_package_has_the_edge_only_with_the_option(checkout: Checkout, tmp_path: Path) -> None:
+    """The edge templates are written only with `--edge`, and the command prints the page's path."""
     for more, made in (((), set()), (("--edge",), {"edge"})):
         said = checkout.succeeds("package", "dev", "--out", str(tmp_path / "out"), *more)
         assert {path.name for path in (tmp_path / "out").iterdir()} == {"sam.yaml", "deployment.zip", *made}
@@ -64,8 +64,8 @@ def test_package_has_the_edge_beside_it_only_where_it_is_asked_for(checkout: Che
         assert "Warning" not in said
 
 
-def test_package_that_believes_the_header_says_when_it_may_be_deployed(checkout: Checkout, tmp_path: Path) -> None:
-    """A pipeline closes nothing by itself, so the package can't know whether the API is closed."""
+def test_package_that_trusts_the_header_warns(checkout: Checkout, tmp_path: Path) -> None:
+    """`make package` warns that a package which trusts the header must be deployed to a closed API only."""
     file = checkout.path / ".chalice" / "config.json"
     whole = json.loads(file.read_text())
     whole["stages"]["dev"]["environment_variables"] |= SETTINGS

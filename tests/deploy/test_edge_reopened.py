@@ -1,4 +1,4 @@
-"""A web ACL that went with the stage of its API, or was taken off: status says so, and EDGE=1 puts it there again."""
+"""A web ACL that was detached from its API is reported by `make status` and attached again by EDGE=1."""
 
 import pytest
 
@@ -9,18 +9,18 @@ pytestmark = pytest.mark.xdist_group("edge")
 
 @pytest.fixture(scope="module", autouse=True)
 def closed(world: World) -> None:
-    """Deploy the stage closed to all but CloudFront, to which its domain leads."""
+    """Deploy a closed stage whose domain points to CloudFront."""
     world.checkout.succeeds("deploy", "dev", *EDGE)
 
 
 def take_off(world: World) -> None:
-    """Take the web ACL off."""
+    """Detach the web ACL."""
     world.cloud.formation().associated.clear()
 
 
 @pytest.mark.parametrize("gone", ["web ACL", "stage"])
-def test_api_whose_web_acl_is_gone_is_open_and_closed_again_with_edge(world: World, gone: str) -> None:
-    """CloudFormation believes it there. Without EDGE=1 nothing is deployed that believes anybody's header."""
+def test_detached_web_acl_is_reported_and_attached_again(world: World, gone: str) -> None:
+    """A deployment rejects the trusted header while the web ACL is detached; EDGE=1 attaches it first."""
     take_off(world)
     if gone == "stage":
         (api,) = world.cloud.apis()
@@ -39,8 +39,8 @@ def test_api_whose_web_acl_is_gone_is_open_and_closed_again_with_edge(world: Wor
     assert "gone " not in said
 
 
-def test_web_acl_that_was_deleted_is_named_with_what_to_do(world: World) -> None:
-    """CloudFormation makes none again, so its stack has to go."""
+def test_deleted_web_acl_is_reported_with_the_fix(world: World) -> None:
+    """A deployment names the stack to delete if its web ACL was deleted, since CloudFormation wouldn't recreate it."""
     take_off(world)
     stack = world.cloud.formation().stacks[ORIGIN]
     acl = stack.made.pop("WebAcl")

@@ -1,4 +1,4 @@
-"""The edge after a call that failed, and beside the edge of another region: without a service, so that it is quick."""
+"""The edge after a failed call, and beside the edge of another region; without a service, to be quick."""
 
 import re
 import urllib.error
@@ -19,13 +19,13 @@ from tests.deploy.edge import CERTIFICATE, DOMAIN, headers
 pytestmark = pytest.mark.xdist_group("edge")
 API = {"rest_api_id": "abc123", "rest_api_url": "https://abc123.execute-api.us-east-1.amazonaws.com/api/"}
 CALLS = 4
-"""The secret, CloudFront's stack, and the one that closes the API: what `put` changes, and one more."""
+"""The calls of `put` (secret, CloudFront's stack, the stack that closes the API), and one more."""
 EU = "eu-central-1"
 
 
 @pytest.fixture(autouse=True)
 def leading_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the domain lead to CloudFront."""
+    """Let the domain's DNS point to CloudFront."""
 
     def answer(url: str, *, timeout: float) -> Any:
         assert timeout
@@ -36,7 +36,7 @@ def leading_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def put(region: str, monkeypatch: pytest.MonkeyPatch) -> Front:
-    """Bring CloudFront in front of an API in a region."""
+    """Deploy CloudFront in front of an API in a region."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     front = Front("dev", print)
     assert front.put(DOMAIN, CERTIFICATE, API)
@@ -44,10 +44,10 @@ def put(region: str, monkeypatch: pytest.MonkeyPatch) -> Front:
 
 
 @pytest.mark.parametrize("is_done", [False, True])
-def test_edge_whose_making_failed_at_any_call_is_whole_after_a_rerun(
+def test_edge_that_failed_at_any_call_is_completed_by_a_rerun(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, is_done: bool
 ) -> None:
-    """Before the call is carried out, and after, when only its answer is lost; the secret is made once."""
+    """Whichever call fails, before or after it takes effect, a rerun completes the edge with one secret."""
     failed = 0
     for at in range(1, CALLS + 1):
         requests.post(f"{cloud.behind}/moto-api/reset", timeout=30).raise_for_status()
@@ -69,7 +69,7 @@ def test_edge_whose_making_failed_at_any_call_is_whole_after_a_rerun(
 
 
 def test_edge_of_another_region_is_left_alone(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All distributions are in one region, whichever the API's is."""
+    """Deleting the edge of one region leaves the edge of another region unchanged."""
     put(EU, monkeypatch)
     front = put(REGION, monkeypatch)
     assert front.delete() == ""
@@ -78,10 +78,8 @@ def test_edge_of_another_region_is_left_alone(cloud: Cloud, monkeypatch: pytest.
     assert cloud.client("ssm", EU).get_parameter(Name="/latchkey/dev/edge")
 
 
-def test_stack_that_is_being_changed_is_said_and_one_that_is_not_whole_is_made_anew(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What a failed creation leaves can only be deleted; what somebody else changes is not touched."""
+def test_failed_edge_stack_is_recreated_and_a_busy_one_reported(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack that failed to be created is recreated; one that is being updated is left alone."""
     formation = cloud.formation()
     formation.fails_at = "WebAcl"
     with pytest.raises(DeployError, match="could not be created"):
@@ -102,10 +100,10 @@ STATES = {
 
 @pytest.mark.parametrize("name", [f"latchkey-dev-edge-{REGION}", "latchkey-dev-origin"])
 @pytest.mark.parametrize("state", STATES)
-def test_status_says_what_to_do_about_an_edge_that_failed(
+def test_status_of_a_failed_edge_stack_names_the_fix(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, name: str, state: str
 ) -> None:
-    """Of whichever stack it is, as a deployment says it; of one that is whole there is nothing to do."""
+    """`make status` names the fix for either edge stack in each failed state, as a deployment does."""
     front = put(REGION, monkeypatch)
     assert front.status(None).remedies == []
     cloud.formation().stacks[name].status = state

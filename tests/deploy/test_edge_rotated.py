@@ -1,4 +1,4 @@
-"""The secret between CloudFront and the API is exchanged, and at no moment is a request of CloudFront's refused."""
+"""Rotation of the secret between CloudFront and the API: no request of CloudFront is rejected at any moment."""
 
 import time
 import urllib.request
@@ -23,32 +23,32 @@ DISTRIBUTION, ORIGIN = f"latchkey-dev-edge-{REGION}", "latchkey-dev-origin"
 
 
 def stacks(cloud: Cloud) -> tuple[Stack, Stack]:
-    """Return CloudFront's stack, and the one that closes the API."""
+    """Return CloudFront's stack and the stack that closes the API."""
     return cloud.formation().stacks[DISTRIBUTION], cloud.formation().stacks[ORIGIN]
 
 
 def sent(cloud: Cloud) -> str:
-    """Return what CloudFront sends."""
+    """Return the secret that CloudFront sends."""
     (origin,) = stacks(cloud)[0].made["Distribution"].resource["Properties"]["DistributionConfig"]["Origins"]
     value: str = origin["OriginCustomHeaders"][0]["HeaderValue"]
     return value
 
 
 def accepted(cloud: Cloud) -> set[str]:
-    """Return what the API lets through."""
+    """Return the secrets that the web ACL accepts."""
     rules = stacks(cloud)[1].made["WebAcl"].resource["Properties"]["Rules"]
     assert len({rule["Priority"] for rule in rules}) == len(rules)
     return {rule["Statement"]["ByteMatchStatement"]["SearchString"] for rule in rules}
 
 
 def kept(cloud: Cloud) -> str:
-    """Return what SSM keeps."""
+    """Return the secret stored in SSM."""
     value: str = cloud.client("ssm").get_parameter(Name="/latchkey/dev/edge", WithDecryption=True)["Parameter"]["Value"]
     return value
 
 
 class Watched(list[str]):
-    """The calls that changed something; before each it is noted whether a request of CloudFront's would be refused."""
+    """The calls that changed something, and those before which CloudFront's requests would have been rejected."""
 
     def __init__(self, cloud: Cloud) -> None:
         """Watch an account that has an edge."""
@@ -56,7 +56,7 @@ class Watched(list[str]):
         self.cloud, self.refused = cloud, list[str]()
 
     def append(self, call: str) -> None:
-        """Note a call."""
+        """Record a call."""
         if sent(self.cloud) not in accepted(self.cloud):
             self.refused.append(call)
         super().append(call)
@@ -64,7 +64,7 @@ class Watched(list[str]):
 
 @pytest.fixture(autouse=True)
 def waits(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, set[str]]]:
-    """What CloudFront sent and the API let through at each wait, none of which takes any time; DNS leads there."""
+    """The secrets sent and accepted at each wait; waiting takes no time, and DNS points to CloudFront."""
     seen: list[tuple[str, set[str]]] = []
 
     def wait(seconds: float) -> None:
@@ -84,7 +84,7 @@ def waits(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, set[
 def test_api_accepts_both_secrets_before_cloudfront_sends_the_new_one(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, waits: list[tuple[str, set[str]]]
 ) -> None:
-    """And for as long as AWS WAF takes to know it everywhere; then the new one alone. Nothing else is changed."""
+    """The web ACL accepts both secrets until the new one has propagated, then the new one alone."""
     front = put(REGION, monkeypatch)
     old, before = kept(cloud), [dict(stack.parameters) for stack in stacks(cloud)]
     front.rotate(API)
@@ -102,15 +102,15 @@ def again_by_rotation(front: Front) -> None:
 
 
 def again_by_deployment(front: Front) -> None:
-    """Deploy, as if nothing had failed."""
+    """Deploy instead of repeating the command that failed."""
     assert front.put(DOMAIN, CERTIFICATE, API)
 
 
 @pytest.mark.parametrize(("is_done", "again"), [(False, again_by_rotation), (True, again_by_deployment)])
-def test_rotation_that_failed_at_any_call_refuses_nothing_and_is_finished_by_a_rerun(
+def test_rotation_that_failed_at_any_call_is_finished_by_a_rerun(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, is_done: bool, again: Callable[[Front], None]
 ) -> None:
-    """Before the call is carried out, and after, when only its answer is lost; in one account, one after another."""
+    """Whichever call fails, before or after its effect, no request is rejected and a rerun finishes the rotation."""
     front = put(REGION, monkeypatch)
     cloud.changes = watched = Watched(cloud)
     failed = 0
@@ -134,10 +134,10 @@ def test_rotation_that_failed_at_any_call_refuses_nothing_and_is_finished_by_a_r
 
 
 @pytest.mark.parametrize("logical", ["WebAcl", "Distribution"])
-def test_rotation_that_cloudformation_takes_back_refuses_nothing_and_is_finished_by_a_rerun(
+def test_rotation_rolled_back_by_cloudformation_is_finished_by_a_rerun(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, logical: str
 ) -> None:
-    """The stack is again what it was, and the command says so before anything else is done."""
+    """A rotation that CloudFormation rolls back keeps the old secret, rejects no request, and a rerun finishes it."""
     front = put(REGION, monkeypatch)
     old = kept(cloud)
     cloud.formation().fails_at = logical
@@ -151,7 +151,7 @@ def test_rotation_that_cloudformation_takes_back_refuses_nothing_and_is_finished
 
 
 def test_unfinished_rotation_is_shown_by_status(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the command that finishes it."""
+    """`make status` shows an unfinished rotation and the command that finishes it."""
     front = put(REGION, monkeypatch)
     assert "rotate-edge" not in front.status(None).state
     cloud.fails = Failure("UpdateStack", is_done=False)
@@ -162,10 +162,10 @@ def test_unfinished_rotation_is_shown_by_status(cloud: Cloud, monkeypatch: pytes
     assert secret.pending("dev") == ""
 
 
-def test_stage_without_cloudfront_has_nothing_to_rotate(
+def test_rotation_without_cloudfront_fails(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one sentence, and no secret is made; nor where nothing is deployed at all."""
+    """`make rotate-edge` fails and creates no secret if the stage has no CloudFront or isn't deployed."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     with pytest.raises(DeployError, match="No CloudFront is in front of dev: make deploy STAGE=dev EDGE=1"):
         Front("dev", print).rotate(API)

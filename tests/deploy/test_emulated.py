@@ -1,17 +1,17 @@
-"""The stack that `make package` writes, created whole in an emulator and spoken to through its API Gateway.
+"""The stack that `make package` writes, created whole in an emulator and called through its API Gateway.
 
-There SAM's transform, the API document, the cached authorizer, both functions (from the packaged zip, with its
-compiled dependencies) and DynamoDB run for real. What this emulator (ministack) can't do, and where that is covered:
+SAM's transform, the API document, the cached authorizer, both functions (from the packaged zip, with its compiled
+dependencies) and DynamoDB run for real. The emulator (ministack) has these limits, covered elsewhere:
 
-- It leaves `$context.authorizer.*` in gateway responses as it stands, so the body of the authorizer's refusals is
-  asked of the authorizer's function here, and of the stand-in gateway by tests/contract.
+- It doesn't expand `$context.authorizer.*` in gateway responses, so the body of the authorizer's errors is checked at
+  the authorizer's function here, and at the local gateway by tests/contract.
 - It ignores the document's gateway responses: tests/deploy/emulator.py puts the same ones as resources, and
-  tests/deploy/test_deploy.py looks at the document.
-- It imports no answers of mock integrations (preflight, the 404 of `/{proxy+}`): tests/infra/test_gateway.py.
-- It gives a request no `domainName`, so the public URL is set; tests/api/test_client_address.py has some without.
-- It doesn't rename `WWW-Authenticate` on answers of functions: tests/api/test_middleware.py.
-- It speaks plain http on loopback: `Secure` cookies and HSTS are tests/api/console's.
-- It checks no IAM policy: tests/infra/test_policies.py holds those to the calls that are made.
+  tests/deploy/test_deploy.py checks the document.
+- It imports no responses of mock integrations (preflight, the 404 of `/{proxy+}`): tests/infra/test_gateway.py.
+- It gives a request no `domainName`, so the public URL is set; tests/api/test_client_address.py has requests without.
+- It doesn't rename `WWW-Authenticate` in responses of functions: tests/api/test_middleware.py.
+- It speaks plain HTTP on loopback: tests/api/console checks `Secure` cookies and HSTS.
+- It checks no IAM policy: tests/infra/test_policies.py compares those with the calls that are made.
 """
 
 import json
@@ -48,7 +48,7 @@ CALLBACK = "http://127.0.0.1/callback"
 
 @dataclass(frozen=True, slots=True)
 class Emulated:
-    """The stage at `url`, and the operator's hand in its tables."""
+    """The stage at `url`, with direct access to its tables."""
 
     url: str
     emulator: emulator.Emulator
@@ -59,7 +59,7 @@ class Emulated:
         return requests.request(method, self.url + path, headers=headers, timeout=TIMEOUT_S, **more)
 
     def authorizer_says(self, secret: str) -> dict[str, Any]:
-        """Return what the authorizer's function answers to the gateway."""
+        """Return the policy that the authorizer's function returns for a credential."""
         event = {
             "type": "TOKEN",
             "authorizationToken": f"Bearer {secret}",
@@ -71,7 +71,7 @@ class Emulated:
         return policy
 
     def authorizer_ran_for(self, key: Issued) -> int:
-        """Return how often the authorizer's function found a key good, by its log group, which the stack made."""
+        """Return how often the authorizer's function accepted a key, according to its log group."""
         logs = self.emulator.client("logs")
         events = logs.filter_log_events(logGroupName="/aws/lambda/latchkey-dev-authorizer")["events"]
         return sum(key.key.id in event["message"] for event in events)
@@ -85,7 +85,7 @@ def emulated(emulated_stage: EmulatedStage) -> Emulated:
 
 @pytest.fixture
 def account(emulated: Emulated) -> Account:
-    """Somebody new, with a password."""
+    """A new account with a password."""
     return new_account()
 
 
@@ -98,19 +98,19 @@ def key_of(account: Account, *scopes: str, expires_at_ms: int | None = None) -> 
 
 
 def refusal(answer: requests.Response) -> tuple[int, str]:
-    """Return the status and the `error` of a refusal."""
+    """Return the status and the `error` of an error response."""
     return answer.status_code, answer.json()["error"]
 
 
-def test_health_needs_no_key(emulated: Emulated) -> None:
-    """The function answers, and counts who asked."""
+def test_health_without_a_key(emulated: Emulated) -> None:
+    """`GET /health` needs no key and counts against the anonymous limit."""
     answer = emulated.call("GET", "/health")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert answer.headers["X-RateLimit-Limit"] == "3600"
 
 
-def test_missing_key_is_refused_by_the_gateway(emulated: Emulated) -> None:
-    """Without a function running, also when the header is no Bearer's: its own answer has its own challenge."""
+def test_missing_key_is_rejected_by_the_gateway(emulated: Emulated) -> None:
+    """API Gateway itself answers a request without a Bearer header, with its own challenge."""
     basic = requests.get(f"{emulated.url}/v1/users/me", headers={"Authorization": "Basic YTpi"}, timeout=TIMEOUT_S)
     for answer in (emulated.call("GET", "/v1/users/me"), basic):
         assert refusal(answer) == (401, "missing_api_key")
@@ -121,13 +121,13 @@ def test_missing_key_is_refused_by_the_gateway(emulated: Emulated) -> None:
 
 
 def test_unknown_route_is_not_found(emulated: Emulated) -> None:
-    """An unknown path and an unknown method of a known one, in our words."""
+    """An unknown path and an unknown method both get the API's own 404."""
     for method, path in (("GET", "/nowhere"), ("DELETE", "/v1/users/me")):
         assert refusal(emulated.call(method, path)) == (404, "not_found"), path
 
 
 def test_invalid_key_is_denied(emulated: Emulated) -> None:
-    """A string that was never a secret, and one that nobody was given."""
+    """The authorizer denies a malformed secret and an unknown one as `invalid_api_key`."""
     for secret in ("nonsense", "lk_test_" + "0" * 36):
         answer = emulated.call("GET", "/v1/users/me", secret)
         assert (answer.status_code, answer.headers["WWW-Authenticate"][:28]) == (401, 'Bearer error="invalid_token"')
@@ -137,7 +137,7 @@ def test_invalid_key_is_denied(emulated: Emulated) -> None:
 
 
 def test_expired_key_is_denied(emulated: Emulated, account: Account) -> None:
-    """With an error of its own. The key was made an hour ago, for a minute."""
+    """The authorizer denies an expired key as `token_expired`."""
     then_ms = clock.now_ms() - HOUR_MS
     with clock.use_wall_clock(lambda: then_ms):
         key = key_of(account, expires_at_ms=then_ms + 60_000)
@@ -145,22 +145,22 @@ def test_expired_key_is_denied(emulated: Emulated, account: Account) -> None:
     assert emulated.authorizer_says(key.secret)["context"]["refusal"] == "token_expired"
 
 
-def test_key_names_its_account(emulated: Emulated, account: Account) -> None:
-    """The context that the authorizer gave reaches the function; the limits are the tier's."""
+def test_authorizer_context_reaches_the_function(emulated: Emulated, account: Account) -> None:
+    """The authorizer's context reaches the function, and the limits are those of the account's tier."""
     key = key_of(account)
     answer = emulated.call("GET", "/v1/users/me", key.secret)
     assert (answer.status_code, answer.json()["id"]) == (200, account.id)
     assert (answer.headers["X-RateLimit-Limit"], answer.headers["X-RateLimit-Remaining"]) == ("1000", "999")
 
 
-def test_scope_is_checked(emulated: Emulated, account: Account) -> None:
-    """The cached policy allows every route; the function looks at the scope."""
+def test_missing_scope_is_rejected_by_the_function(emulated: Emulated, account: Account) -> None:
+    """The function checks the scope, since the cached policy allows every route."""
     key = key_of(account, "read")
     assert refusal(emulated.call("GET", "/v1/keys", key.secret)) == (403, "insufficient_scope")
 
 
-def test_keys_are_made_and_listed(emulated: Emulated, account: Account) -> None:
-    """A key makes another, which works; a path parameter reaches the function."""
+def test_keys_are_created_and_listed(emulated: Emulated, account: Account) -> None:
+    """A key creates another key that works, and path parameters reach the function."""
     key = key_of(account)
     made = emulated.call("POST", "/v1/keys", key.secret, json={"name": "Second", "scopes": ["read"]})
     assert made.status_code == 201, made.text
@@ -171,11 +171,11 @@ def test_keys_are_made_and_listed(emulated: Emulated, account: Account) -> None:
     assert {item["name"] for item in listed} == {"Test key", "Second"}
 
 
-def test_spent_quota_is_refused_though_the_authorizer_is_cached(emulated: Emulated, account: Account) -> None:
-    """The gateway still lets the request through; the counter doesn't."""
+def test_exhausted_quota_is_rejected_despite_the_cached_policy(emulated: Emulated, account: Account) -> None:
+    """An exhausted quota is rejected while API Gateway still caches the policy."""
     key = key_of(account)
     assert emulated.call("GET", "/v1/users/me", key.secret).status_code == 200
-    for at_ms in (clock.now_ms(), clock.now_ms() + HOUR_MS):  # whatever hour it is when the request comes
+    for at_ms in (clock.now_ms(), clock.now_ms() + HOUR_MS):  # the hour may change before the request
         window = counter_items.window_at(account.id, tiers.FREE, at_ms)
         dynamodb.call(
             "UpdateItem",
@@ -193,8 +193,8 @@ def test_spent_quota_is_refused_though_the_authorizer_is_cached(emulated: Emulat
     assert emulated.authorizer_ran_for(key) == 1
 
 
-def test_revocation_holds_at_the_next_request(emulated: Emulated, account: Account) -> None:
-    """Though the gateway has the authorizer's Allow for 300 s yet, and doesn't ask it again."""
+def test_revoked_key_is_rejected_at_the_next_request(emulated: Emulated, account: Account) -> None:
+    """A revoked key is rejected at the next request while API Gateway still caches the policy."""
     key, other = key_of(account), key_of(account)
     assert emulated.call("GET", "/v1/users/me", key.secret).status_code == 200
     revoked = emulated.call("DELETE", f"/v1/keys/{key.key.id}", other.secret)
@@ -206,13 +206,13 @@ def test_revocation_holds_at_the_next_request(emulated: Emulated, account: Accou
 
 @dataclass
 class ConsoleClient:
-    """A person at the console under the stage's prefix; follows redirects until they leave it."""
+    """A client of the console under the stage's prefix; it follows redirects until they leave the prefix."""
 
     root: str
     session: requests.Session = field(default_factory=requests.Session)
 
     def open(self, url: str) -> Page:
-        """Look at a page."""
+        """Open a page."""
         return self._page(self.session.get(url, allow_redirects=False, timeout=TIMEOUT_S))
 
     def send(self, page: Page, path: str, **filled_in: str) -> Page:
@@ -244,7 +244,7 @@ def _as_answer(response: requests.Response) -> Response:
 
 
 def test_console_under_the_stage_prefix(emulated: Emulated, account: Account) -> None:
-    """A person logs in; every path of the page that follows lies under the prefix, and its style sheet is there."""
+    """A user can log in under the stage's prefix, and every path on the page that follows has that prefix."""
     console = ConsoleClient(emulated.url)
     page = console.open(f"{emulated.url}/login")
     page = console.send(page, "/login", email=account.email, password=PASSWORD)
@@ -259,8 +259,8 @@ def test_console_under_the_stage_prefix(emulated: Emulated, account: Account) ->
     assert style.answer.status == 200
 
 
-def test_wrong_password_is_refused(emulated: Emulated, account: Account) -> None:
-    """The same page again, and no session."""
+def test_wrong_password_is_rejected(emulated: Emulated, account: Account) -> None:
+    """A wrong password shows the login page again, with status 401 and no session."""
     console = ConsoleClient(emulated.url)
     page = console.send(console.open(f"{emulated.url}/login"), "/login", email=account.email, password="wrong horse")
     assert page.answer.status == 401
@@ -268,10 +268,8 @@ def test_wrong_password_is_refused(emulated: Emulated, account: Account) -> None
 
 
 def test_code_flow_of_a_real_client(emulated: Emulated, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """requests-oauthlib registers, gets consent, exchanges the code, calls the API and refreshes; a revoked token is
-    refused at the next request.
-    """
-    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # what its documentation names for a server on loopback
+    """requests-oauthlib completes the authorization code flow and a refresh; a revoked token is rejected at once."""
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # as oauthlib documents for a server on loopback
     server = emulated.call("GET", "/.well-known/oauth-authorization-server").json()
     assert server["issuer"] == emulated.url
     asked = {

@@ -1,7 +1,7 @@
 """`make smoke STAGE=dev` against the packaged stack in the emulator: it differs only where the emulator does.
 
-A difference that is new fails here, and so does one that is gone: then the emulator does more, or the smoke
-no longer looks.
+A new difference fails here, and so does one that has disappeared: then either the emulator has improved, or the smoke
+test no longer checks it.
 """
 
 import re
@@ -56,21 +56,21 @@ SHORTCOMINGS: dict[str, tuple[str, set[str]]] = {
     logs.LOG: (OWN_REQUEST_ID, {f"expected it, got {logs.OTHER_ID}"}),
     logs.TRACE: (NO_XRAY, {"expected an answer of AWS, got BatchGetTraces: 400"}),
 }
-"""Each check that differs: the emulator's shortcoming, and what of the answer differs."""
+"""Each check that differs: the emulator's shortcoming, and the parts of the response that differ."""
 
 LEFT_OUT = {
     "webhooks": "RECEIVER= names none: a URL at which messages are answered 2xx",
     logs.ACCESS_LOG: "the gateway writes none (docs/deploying.md says what role it needs)",
 }
-"""Each check that can't be made there, and why: the emulator drops the stage's access log settings."""
+"""Each skipped check and the reason: the emulator drops the stage's access log settings."""
 
 FAST_ENOUGH = re.compile(r"volley \d of \d+ at once admits no more than the burst|429, body and headers")
-"""Checks that are left out where the machine is too slow for a burst, and hold otherwise."""
+"""Checks that are skipped if the machine is too slow for a burst, and pass otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Smoked:
-    """A run that has ended, its status and its report."""
+    """A finished run, its exit status and its report."""
 
     run: Run
     status: int
@@ -83,10 +83,10 @@ class Smoked:
 
 @pytest.fixture(scope="module")
 def smoked(emulated_stage: EmulatedStage, tmp_path_factory: pytest.TempPathFactory) -> Smoked:
-    """One run with everything asked for that an emulator on loopback can have.
+    """One run with every option that works in an emulator on loopback.
 
-    A volley of 64 connections would start 64 processes, so it is one of four; and a short one, since the emulator is
-    too slow for a burst, however many are sent.
+    A volley of 64 connections would start 64 processes, so it has four; and it is short, since the emulator is too slow
+    for a burst of any length.
     """
     report = tmp_path_factory.mktemp("smoke") / "report.md"
     chosen = target.chosen({"STAGE": "dev", "COLD": "1"})
@@ -97,8 +97,8 @@ def smoked(emulated_stage: EmulatedStage, tmp_path_factory: pytest.TempPathFacto
         return Smoked(run, smoke(run, report), report.read_text())
 
 
-def test_what_differs_is_what_the_emulator_lacks(smoked: Smoked) -> None:
-    """Check by check and part by part: nothing more, and nothing less."""
+def test_differences_are_the_emulators_shortcomings(smoked: Smoked) -> None:
+    """Exactly the known checks differ, and exactly in the known parts."""
     differing: dict[str, set[str]] = {}
     for each in smoked.found(outcomes.DIFFERS):
         differing.setdefault(each.check, set()).add(part(each.found))
@@ -106,13 +106,13 @@ def test_what_differs_is_what_the_emulator_lacks(smoked: Smoked) -> None:
     assert smoked.status == 1
 
 
-def test_what_cannot_be_checked_says_why(smoked: Smoked) -> None:
-    """In one line each, and the run continues."""
+def test_skipped_checks_name_a_reason(smoked: Smoked) -> None:
+    """Each skipped check names its reason in one line, and the run continues."""
     assert {each.check: each.found for each in smoked.found(outcomes.LEFT_OUT)} == LEFT_OUT
 
 
-def test_everything_else_holds(smoked: Smoked) -> None:
-    """The burst, revocation, OAuth, clocks and alarms among it; a volley that is too slow is left out, never wrong."""
+def test_all_other_checks_pass(smoked: Smoked) -> None:
+    """All other checks pass; a volley that is too slow is skipped, never wrong."""
     holding = Counter(each.check for each in smoked.run.outcomes.of(outcomes.OK))
     assert {
         "a revoked key is refused at the next request, the gateway's cache being warm",
@@ -128,8 +128,8 @@ def test_everything_else_holds(smoked: Smoked) -> None:
     assert holding.keys() & SHORTCOMINGS.keys() == set()
 
 
-def test_cold_starts_are_measured_and_undone(smoked: Smoked, emulated_stage: EmulatedStage) -> None:
-    """The function's environment is as it was."""
+def test_cold_start_measurement_restores_the_environment(smoked: Smoked, emulated_stage: EmulatedStage) -> None:
+    """Measuring cold starts leaves the function's environment unchanged."""
     (cold,) = [each for each in smoked.run.outcomes.found if each.check == latency.COLD_CHECK]
     assert (cold.state, cold.found[-7:]) == (outcomes.SEEN, f"(n = {latency.COLD})")
     function = emulated_stage.emulator.client("lambda").get_function_configuration(FunctionName="latchkey-dev")
@@ -137,13 +137,13 @@ def test_cold_starts_are_measured_and_undone(smoked: Smoked, emulated_stage: Emu
 
 
 def test_run_leaves_no_account_and_no_secret(smoked: Smoked, emulated_stage: EmulatedStage) -> None:
-    """Every account of a run is deleted, and the report has neither the address of the stage nor of the account."""
+    """A run deletes all its accounts, and its report contains no secret, account or stage address."""
     assert [each for each in Account.scan() if each.email.startswith("smoke.") and each.status != "deleted"] == []
     assert re.findall(r"127\.0\.0\.1|@example\.com|lk_\w+_[0-9A-Za-z]{36}|acc_\w{8}|\d{12}", smoked.report) == []
 
 
 def part(found: str) -> str:
-    """Return which part of an answer a difference is about: its body, a header by name, or all that is said."""
+    """Return the part of a response that a difference is about: its body, a header by name, or the whole text."""
     named = re.match(r"header ([\w-]+): ", found)
     if named:
         return named[1]

@@ -1,4 +1,4 @@
-"""Tables that are named like a stage's and aren't its own: a deployment ignores them, and destroy keeps them."""
+"""Tables named like a stage's that aren't its own: a deployment ignores them, and destroy keeps them."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ FOREIGN = "latchkey-dev-x"
 
 @pytest.fixture
 def data(cloud: Cloud) -> DataStack:
-    """The data stack of an account that has somebody else's table, which refuses to be deleted."""
+    """The data stack of an account that has a foreign table with deletion protection."""
     key: Any = {"AttributeName": "id"}
     cloud.client("dynamodb").create_table(
         TableName=FOREIGN,
@@ -27,18 +27,18 @@ def data(cloud: Cloud) -> DataStack:
     return DataStack("dev", lambda _: None)
 
 
-def test_deployment_ignores_a_table_that_no_template_names(cloud: Cloud, data: DataStack) -> None:
-    """And leaves it out of the stack, the first time and later."""
+def test_deployment_ignores_a_foreign_table(cloud: Cloud, data: DataStack) -> None:
+    """A deployment never imports a table that no template names."""
     for _ in range(2):
         data.put(template.composed())
     assert cloud.stacks() == {"latchkey-dev-data": "UPDATE_COMPLETE"}
     assert FOREIGN not in data.look().tables
 
 
-def test_destroy_keeps_and_names_a_table_that_no_template_names(
+def test_destroy_keeps_and_names_a_foreign_table(
     cloud: Cloud, data: DataStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It was never the stage's, whatever its name begins with."""
+    """`make destroy` keeps a table that no template names, and prints its name."""
     monkeypatch.setattr("time.sleep", lambda _: None)
     data.put(template.composed())
     destroy._delete_data("dev", data, data.look().tables)
@@ -46,10 +46,10 @@ def test_destroy_keeps_and_names_a_table_that_no_template_names(
     assert f"made no table of that name: {FOREIGN}." in capsys.readouterr().out
 
 
-def test_destroy_deletes_a_table_of_another_version_that_the_stack_has(
+def test_destroy_deletes_a_table_of_another_version(
     cloud: Cloud, data: DataStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """This version doesn't name it, but the stack does."""
+    """`make destroy` deletes a table that only the stack knows, since another version created it."""
     monkeypatch.setattr("time.sleep", lambda _: None)
     newer = template.composed()
     newer["Resources"]["Later"] = newer["Resources"]["Emails"] | {

@@ -1,4 +1,4 @@
-"""One deployment of a stage at a time."""
+"""The deployment lock: one deployment of a stage at a time."""
 
 import time
 from typing import Any
@@ -26,13 +26,13 @@ def put_table_up(cloud: Cloud) -> None:
 
 @pytest.fixture
 def tables(cloud: Cloud) -> Any:
-    """DynamoDB in an account with that table."""
+    """DynamoDB in an account with the lock's table."""
     put_table_up(cloud)
     return cloud.client("dynamodb")
 
 
-def test_second_deployment_says_who_is_deploying(tables: Any) -> None:
-    """And begins nothing; once the first is over, it may."""
+def test_second_deployment_is_rejected_while_the_first_runs(tables: Any) -> None:
+    """A second deployment fails with the name of the first one's operator, and may run once the first has finished."""
     with lock.on("dev") as take:
         take()
         told = r" on .+, since \d\d:\d\d UTC, is deploying or destroying"
@@ -43,8 +43,8 @@ def test_second_deployment_says_who_is_deploying(tables: Any) -> None:
     assert tables.scan(TableName=TABLE)["Count"] == 0
 
 
-def test_deployment_that_was_killed_keeps_nobody_out_for_long(tables: Any) -> None:
-    """What it held ends by itself."""
+def test_lock_of_a_killed_deployment_expires(tables: Any) -> None:
+    """The lock of a killed deployment expires."""
     left = {**lock.KEY, "held_by": {"S": "another"}, "who": {"S": "ada on laptop"}}
     tables.put_item(TableName=TABLE, Item={**left, "dies_at": {"N": str(clock.now_s() + 60)}})
     with pytest.raises(DeployError, match="ada on laptop is deploying"), lock.on("dev"):
@@ -55,7 +55,7 @@ def test_deployment_that_was_killed_keeps_nobody_out_for_long(tables: Any) -> No
 
 
 def test_lock_is_renewed_while_it_is_held(tables: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long a deployment takes."""
+    """A lock is renewed for as long as its deployment runs."""
     monkeypatch.setattr(lock, "RENEWED_EVERY_S", 0.01)
     monkeypatch.setattr(lock, "HELD_S", 1_000)
     with lock.on("dev"):
@@ -68,8 +68,8 @@ def test_lock_is_renewed_while_it_is_held(tables: Any, monkeypatch: pytest.Monke
             assert time.monotonic() < until
 
 
-def test_stage_without_tables_is_held_as_soon_as_it_has_some(cloud: Cloud) -> None:
-    """Until then CloudFormation refuses the second of two."""
+def test_first_deployment_locks_once_the_table_exists(cloud: Cloud) -> None:
+    """A first deployment acquires the lock once its table exists; before that CloudFormation rejects a second one."""
     tables = cloud.client("dynamodb")
     with lock.on("dev") as take:
         put_table_up(cloud)

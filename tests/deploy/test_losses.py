@@ -1,4 +1,4 @@
-"""A table or a role that was deleted by hand: each command names it with what to do, and the way of the guide works."""
+"""A table or role that was deleted by hand: each command names it, and the documented fix works."""
 
 import pytest
 
@@ -24,10 +24,8 @@ def delete_table(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("command", [("status",), ("deploy", "--dry-run"), ("deploy",)], ids=" ".join)
-def test_table_and_role_that_are_gone_are_named_with_what_to_do(
-    deployment: Deployment, command: tuple[str, ...]
-) -> None:
-    """CloudFormation believes them there, so no update would make them again."""
+def test_deleted_table_and_role_are_named_with_the_fix(deployment: Deployment, command: tuple[str, ...]) -> None:
+    """Each command names a deleted table and role and the guide's section, since no update would recreate them."""
     if TABLE in deployment.cloud.tables():
         delete_table(deployment.cloud)
         delete_role(deployment.cloud)
@@ -36,8 +34,8 @@ def test_table_and_role_that_are_gone_are_named_with_what_to_do(
     assert f"table {TABLE}, role {ROLE}. docs/operating.md, " in done.error
 
 
-def test_stack_deleted_as_the_guide_says_is_made_anew_with_what_was_gone(deployment: Deployment) -> None:
-    """What was there keeps its items."""
+def test_documented_fix_recreates_deleted_resources(deployment: Deployment) -> None:
+    """A deployment after the documented deletion of the stack recreates lost resources and keeps all other items."""
     cloud = deployment.cloud
     cloud.client("dynamodb").put_item(TableName="latchkey-dev-status", Item={"what": {"S": "a"}, "at": {"S": "1"}})
     client = cloud.client("cloudformation")

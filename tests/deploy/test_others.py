@@ -1,4 +1,4 @@
-"""What is somebody else's in the same account is neither deployed over nor deleted."""
+"""Other owners' resources in the same account are neither deployed over nor deleted."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ SHOP, CERTIFICATE = "shop.example.com", f"arn:aws:acm:{REGION}:{ACCOUNT}:certifi
 
 @dataclass(frozen=True)
 class Account:
-    """An account that has a domain of somebody else's, leading nowhere yet, and a checkout."""
+    """An account with a checkout, and with a domain of another owner that is mapped to nothing yet."""
 
     cloud: Cloud
     checkout: Checkout
@@ -30,13 +30,13 @@ class Account:
 
     @property
     def noted(self) -> Path:
-        """Return the file in which Chalice noted what it deployed."""
+        """Return the file in which Chalice recorded its deployment."""
         return self.checkout.path / ".chalice" / "deployed" / "dev.json"
 
 
 @pytest.fixture
 def account(tmp_path: Path) -> Iterator[Account]:
-    """Nothing is deployed yet."""
+    """An account in which nothing is deployed yet."""
     with serving() as cloud:
         cloud.client("apigateway").create_domain_name(
             domainName=SHOP, regionalCertificateArn=CERTIFICATE, securityPolicy="TLS_1_2"
@@ -53,7 +53,7 @@ def configure(checkout: Checkout, domain: str) -> None:
 
 
 def api_of_somebody(cloud: Cloud, name: str, function: str) -> str:
-    """Return the id of an API whose first page a function answers."""
+    """Return the id of a new API whose root calls a function."""
     gateways = cloud.client("apigateway")
     api: str = gateways.create_rest_api(name=name)["id"]
     (root,) = gateways.get_resources(restApiId=api)["items"]
@@ -64,8 +64,8 @@ def api_of_somebody(cloud: Cloud, name: str, function: str) -> str:
     return api
 
 
-def test_domain_that_leads_nowhere_is_kept_by_a_destruction(account: Account) -> None:
-    """Of a stage that was never deployed: it is named, with how to delete it; a deployment takes it."""
+def test_destroy_keeps_an_unmapped_domain(account: Account) -> None:
+    """`make destroy` keeps a configured domain that was never mapped to the stage; a deployment adopts it."""
     configure(account.checkout, SHOP)
     said = account.checkout.succeeds("destroy", "dev")
     assert f"The domain {SHOP} is kept, since it leads nowhere and may be somebody else's." in said
@@ -75,8 +75,8 @@ def test_domain_that_leads_nowhere_is_kept_by_a_destruction(account: Account) ->
     assert account.domains() == []
 
 
-def test_domain_that_a_file_of_another_account_names_is_kept(account: Account) -> None:
-    """Chalice deletes what its file names and the configuration doesn't."""
+def test_domain_in_a_foreign_chalice_record_is_kept(account: Account) -> None:
+    """A domain is kept if only a stale Chalice record names it."""
     configure(account.checkout, SHOP)
     account.checkout.succeeds("deploy", "dev")
     old = account.noted.read_text()
@@ -97,8 +97,8 @@ def test_domain_that_a_file_of_another_account_names_is_kept(account: Account) -
 @pytest.mark.parametrize(
     "noted", exhaustive.after(2, ["", '{"resources": [{"na', "[]", '{"resources": null}', '{"resources": [1]}'])
 )
-def test_file_of_chalices_that_was_cut_off_is_written_anew(account: Account, noted: str) -> None:
-    """AWS says what is deployed; the file says at most which domain was."""
+def test_truncated_chalice_record_is_rewritten(account: Account, noted: str) -> None:
+    """A truncated Chalice record stops neither deploy nor destroy."""
     account.noted.parent.mkdir(exist_ok=True)
     account.noted.write_text(noted)
     account.checkout.succeeds("deploy", "dev")
@@ -107,8 +107,8 @@ def test_file_of_chalices_that_was_cut_off_is_written_anew(account: Account, not
     assert account.cloud.apis() == []
 
 
-def test_api_of_another_name_that_may_call_the_function_is_left_alone(account: Account) -> None:
-    """It isn't the stage's, though the function's policy names it before that of the stage."""
+def test_api_with_another_name_is_left_alone(account: Account) -> None:
+    """An API with another name isn't the stage's, even if it may call the stage's function."""
     account.checkout.succeeds("deploy", "dev")
     account.checkout.succeeds("destroy", "dev")
     partner = api_of_somebody(account.cloud, "partner", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:latchkey-dev")
@@ -128,8 +128,8 @@ def test_api_of_another_name_that_may_call_the_function_is_left_alone(account: A
 
 
 @pytest.mark.parametrize("where", exhaustive.after(1, [f"{REGION}:999999999999", f"eu-west-1:{ACCOUNT}"]))
-def test_api_that_calls_another_accounts_or_regions_function_is_left_alone(account: Account, where: str) -> None:
-    """Though it and the function are called as ours are."""
+def test_api_of_another_account_or_region_is_left_alone(account: Account, where: str) -> None:
+    """An API that calls a function of another account or region isn't the stage's."""
     theirs = api_of_somebody(account.cloud, "latchkey", f"arn:aws:lambda:{where}:function:latchkey-dev")
     account.checkout.succeeds("deploy", "dev")
     assert len(account.cloud.apis()) == 2

@@ -1,4 +1,4 @@
-"""What AWS refuses ends in a stage that works, or in a sentence with what to do; regions share an account."""
+"""Errors of AWS end in a working stage or in one line that names the fix; regions share an account."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ LATER = {
     "too many calls to CloudFormation": ("DescribeStacks", ("Throttling", "Rate exceeded")),
     "too many calls to IAM's and API Gateway's": ("PATCH /restapis", ("TooManyRequestsException", "Rate exceeded")),
 }
-"""What passes by itself: the call that is refused twice, and with what."""
+"""Transient errors: the call that fails twice, and its error."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Account:
     checkout: Checkout
 
     def there(self, region: str = REGION) -> tuple[int, int, int, int]:
-        """Count a region's APIs, functions, subscriptions and tables."""
+        """Count a region's APIs, functions, event source mappings and tables."""
         cloud = self.cloud
         mappings = cloud.client("lambda", region).list_event_source_mappings()["EventSourceMappings"]
         return len(cloud.apis(region)), len(cloud.functions(region)), len(mappings), len(cloud.tables(region))
@@ -50,15 +50,15 @@ class Account:
 
 @pytest.fixture
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    """An account with nothing in it; nobody waits for what passes by itself."""
+    """An empty account, where retries don't wait."""
     monkeypatch.setattr(TypedAWSClient.__init__, "__defaults__", (lambda _: None,))
     with serving() as cloud:
         yield Account(cloud, copied(tmp_path, is_light=True, **cloud.environment))
 
 
 @pytest.mark.parametrize("refusal", exhaustive.after(2, [*LATER]))
-def test_what_passes_by_itself_is_waited_for(account: Account, refusal: str) -> None:
-    """A first deployment asks for much that IAM and the control planes have not heard of, or not so fast."""
+def test_transient_errors_are_retried(account: Account, refusal: str) -> None:
+    """A first deployment retries errors of eventual consistency and throttling."""
     call, error = LATER[refusal]
     account.cloud.refuses[call] = [error, error]
     account.checkout.succeeds("deploy", "dev")
@@ -66,8 +66,8 @@ def test_what_passes_by_itself_is_waited_for(account: Account, refusal: str) -> 
     assert account.there() == (1, 5, 1, 14)
 
 
-def test_document_that_the_gateway_refuses_is_said_and_the_next_deployment_is_whole(account: Account) -> None:
-    """In API Gateway's own words, with what was left alone."""
+def test_rejected_api_document_is_reported(account: Account) -> None:
+    """A deployment shows API Gateway's own error for a rejected document, and the next deployment completes."""
     account.cloud.refuses[IMPORT] = [("BadRequestException", "Errors found during import: Unable to put integration")]
     done = account.checkout.run("deploy", "dev")
     assert done.status == 1
@@ -79,8 +79,8 @@ def test_document_that_the_gateway_refuses_is_said_and_the_next_deployment_is_wh
     assert account.there() == (1, 5, 1, 14)
 
 
-def test_subscription_that_exists_unseen_is_said_and_found_the_next_time(account: Account) -> None:
-    """As of two who deploy at once before either could see it."""
+def test_conflicting_subscription_is_reported_then_adopted(account: Account) -> None:
+    """A deployment reports a subscription that a concurrent one created, and the next deployment adopts it."""
     account.cloud.refuses[SUBSCRIBE] = [("ResourceConflictException", "The event source arn already exists.")]
     done = account.checkout.run("deploy", "dev")
     assert (done.status, "already exists" in done.error) == (1, True)
@@ -89,7 +89,7 @@ def test_subscription_that_exists_unseen_is_said_and_found_the_next_time(account
 
 
 def test_subscription_that_is_still_being_deleted_is_waited_for(account: Account) -> None:
-    """Lambda takes minutes over it, and until then takes none in its place."""
+    """A deployment waits for Lambda to delete the previous subscription, and says so if that takes too long."""
     account.checkout.succeeds("deploy", "dev")
     account.cloud.lingers = 1_000
     account.checkout.succeeds("destroy", "dev")
@@ -101,8 +101,8 @@ def test_subscription_that_is_still_being_deleted_is_waited_for(account: Account
     assert account.there() == (1, 5, 1, 14)
 
 
-def test_stream_that_was_replaced_is_subscribed_to(account: Account) -> None:
-    """The subscription to the one before is deleted: it would bring nothing any more."""
+def test_replaced_stream_gets_a_new_subscription(account: Account) -> None:
+    """A deployment subscribes to a replaced stream and deletes the subscription to the old one."""
     account.checkout.succeeds("deploy", "dev")
     stream = account.cloud.replace_stream("latchkey-dev-events")
     made = account.cloud.formation().stacks[NAME].made
@@ -112,8 +112,8 @@ def test_stream_that_was_replaced_is_subscribed_to(account: Account) -> None:
     assert mapping["EventSourceArn"] == stream
 
 
-def test_api_that_was_imported_and_never_deployed_is_found(account: Account) -> None:
-    """By the function that its first page calls, though API Gateway lists few resources at a time."""
+def test_imported_api_without_deployment_is_adopted(account: Account) -> None:
+    """A deployment adopts an API that was imported but not deployed, by the function that its root calls."""
     account.cloud.fails = Failure(IMPORT, is_done=True)
     assert account.checkout.run("deploy", "dev").status == 1
     assert len(account.cloud.apis()) == 1
@@ -122,8 +122,8 @@ def test_api_that_was_imported_and_never_deployed_is_found(account: Account) -> 
     assert account.there() == (1, 5, 1, 14)
 
 
-def test_subscription_of_a_function_that_was_deleted_by_hand_goes_with_the_stage(account: Account) -> None:
-    """And a deployment continues with it."""
+def test_subscription_of_a_deleted_function_is_adopted_or_deleted(account: Account) -> None:
+    """The subscription of a function that was deleted by hand is adopted by a deployment and deleted by destroy."""
     functions = account.cloud.client("lambda")
     account.checkout.succeeds("deploy", "dev")
     functions.delete_function(FunctionName="latchkey-dev-stream")
@@ -136,7 +136,7 @@ def test_subscription_of_a_function_that_was_deleted_by_hand_goes_with_the_stage
 
 
 def test_stack_that_is_still_being_deleted_is_waited_for(account: Account) -> None:
-    """Its tables are taken into the new one, whose roles can read the functions' environment, also after a failure."""
+    """A deployment waits for the old stack's deletion, imports its tables, and gives the functions the new roles."""
     account.checkout.succeeds("deploy", "dev")
     formation = account.cloud.formation()
     stack = formation.stacks[NAME]
@@ -152,8 +152,8 @@ def test_stack_that_is_still_being_deleted_is_waited_for(account: Account) -> No
     assert account.cloud.undecryptable() == []
 
 
-def test_role_that_was_made_anew_is_given_again_whatever_its_function_was_told_since(account: Account) -> None:
-    """Lambda knows when a function was last changed, and not whether its role could be read from then."""
+def test_recreated_role_is_assigned_again(account: Account) -> None:
+    """A deployment assigns a recreated role to its function again, so that it can decrypt its environment."""
     account.checkout.succeeds("deploy", "dev")
     iam, name = account.cloud.client("iam"), f"latchkey-dev-{REGION}-api"
     trusts = json.dumps(iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"])
@@ -168,10 +168,8 @@ def test_role_that_was_made_anew_is_given_again_whatever_its_function_was_told_s
     assert "was recreated" not in account.checkout.succeeds("deploy", "dev")
 
 
-def test_api_is_deleted_however_often_the_gateway_asks_to_wait(
-    account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It deletes one in half a minute for all who share the account."""
+def test_throttled_api_deletion_is_retried(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make destroy` retries the deletion of an API, which API Gateway throttles to one in 30 seconds."""
     account.checkout.succeeds("deploy", "dev")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     account.cloud.refuses["DELETE /restapis"] = [("TooManyRequestsException", "Too Many Requests")] * 8
@@ -183,8 +181,8 @@ def test_api_is_deleted_however_often_the_gateway_asks_to_wait(
     assert (done.status, "Too Many Requests" in done.error) == (1, True)
 
 
-def test_subscription_is_updated_once_lambda_knows_the_role(account: Account) -> None:
-    """A role that was made anew is as new to a subscription that there is as to one that is made."""
+def test_subscription_update_is_retried_for_a_new_role(account: Account) -> None:
+    """An update of a subscription is retried until Lambda accepts a recreated role."""
     account.checkout.succeeds("deploy", "dev")
     refused = (INVALID, "Cannot access stream arn:aws:dynamodb:x. Please ensure the role can perform GetRecords")
     account.cloud.refuses["PUT /2015-03-31/event-source-mappings"] = [refused, refused]
@@ -192,15 +190,15 @@ def test_subscription_is_updated_once_lambda_knows_the_role(account: Account) ->
     assert account.cloud.refuses["PUT /2015-03-31/event-source-mappings"] == []
 
 
-def test_stage_that_refuses_anything_but_the_bound_is_no_warning(account: Account) -> None:
-    """A deployment that didn't set the stage up ends as one that failed."""
+def test_other_stage_errors_fail_the_deployment(account: Account) -> None:
+    """A deployment fails if API Gateway rejects any stage setting other than the throttling limit."""
     account.cloud.refuses["PATCH /restapis"] = [("BadRequestException", "Invalid patch path")]
     done = account.checkout.run("deploy", "dev")
     assert (done.status, "Invalid patch path" in done.error, "isn't bounded" in done.said) == (1, True, False)
 
 
-def test_region_is_destroyed_without_touching_another(account: Account) -> None:
-    """From one checkout: roles and dashboards have a region in their names; what is noted is of the region asked."""
+def test_destroy_leaves_other_regions_alone(account: Account) -> None:
+    """`make destroy` in one region leaves roles, dashboards and service of another region alone."""
     environment = {**account.checkout.environment, "AWS_DEFAULT_REGION": OTHER_REGION}
     elsewhere = replace(account.checkout, environment=environment)
     account.checkout.succeeds("deploy", "dev")
@@ -218,8 +216,8 @@ def test_region_is_destroyed_without_touching_another(account: Account) -> None:
     assert account.there() == (1, 5, 1, 14)
 
 
-def test_checkouts_take_turns_in_any_order(account: Account, tmp_path: Path) -> None:
-    """Each deploys, destroys and looks at what the other has made."""
+def test_checkouts_alternate_in_any_order(account: Account, tmp_path: Path) -> None:
+    """Each of two checkouts can deploy, show and destroy what the other one deployed."""
     (tmp_path / "other").mkdir()
     other = copied(tmp_path / "other", is_light=True, **account.cloud.environment)
     account.checkout.succeeds("deploy", "dev")

@@ -1,4 +1,4 @@
-"""`DRY_RUN=1` promises nothing that a deployment refuses, and a deployment looks at every stack before any change."""
+"""`DRY_RUN=1` fails whenever a deployment would, and a deployment checks every stack before its first change."""
 
 import pytest
 
@@ -10,7 +10,7 @@ COMMANDS = {"deploy": ("deploy", *EDGE), "rehearsal": ("deploy", *EDGE, "--dry-r
 
 @pytest.fixture(scope="module", autouse=True)
 def deployed(world: World) -> None:
-    """Deploy it, so that it answers CloudFront alone."""
+    """Deploy the stage closed to all but CloudFront."""
     world.checkout.succeeds("deploy", "dev", *EDGE)
 
 
@@ -23,7 +23,7 @@ def deployed(world: World) -> None:
         ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --region"),
     ],
 )
-def test_edge_stack_that_can_not_be_changed_stops_before_the_first_change(
+def test_busy_edge_stack_stops_before_the_first_change(
     world: World, monkeypatch: pytest.MonkeyPatch, command: str, name: str, status: str, said: str
 ) -> None:
     """The error is one line with the remedy; the functions still trust CloudFront's viewer address header."""
@@ -38,10 +38,10 @@ def test_edge_stack_that_can_not_be_changed_stops_before_the_first_change(
 
 
 @pytest.mark.parametrize("more", [(), ("--dry-run",)])
-def test_plain_deployment_says_that_what_closes_the_api_is_being_changed(
+def test_deployment_reports_a_busy_origin_stack(
     world: World, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
 ) -> None:
-    """And not that anybody could send the header: whether they could is not known yet."""
+    """A deployment reports an update of the stack that closes the API, instead of calling the API open."""
     monkeypatch.setattr(world.cloud.formation().stacks[ORIGIN], "status", "UPDATE_IN_PROGRESS")
     done = world.checkout.run("deploy", "dev", *more)
     assert (done.status, done.error.count("\n")) == (1, 1)
@@ -50,8 +50,8 @@ def test_plain_deployment_says_that_what_closes_the_api_is_being_changed(
     )
 
 
-def test_rehearsal_says_which_edge_stack_would_be_made_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that isn't whole can only be deleted."""
+def test_dry_run_says_which_edge_stack_would_be_recreated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dry run says that an edge stack in a failed state would be deleted and created again."""
     monkeypatch.setattr(world.cloud.formation().stacks[ORIGIN], "status", "DELETE_FAILED")
     said = world.checkout.succeeds("deploy", "dev", *EDGE, "--dry-run")
     assert f"{DISTRIBUTION}, in us-east-1, would be brought up to date" in said
@@ -59,8 +59,8 @@ def test_rehearsal_says_which_edge_stack_would_be_made_anew(world: World, monkey
 
 
 @pytest.mark.parametrize("command", [("deploy",), ("deploy", "--dry-run")])
-def test_key_that_is_lost_is_not_replaced(world: World, command: tuple[str, ...]) -> None:
-    """Another one would be another secret of every webhook; `make status` names it, too."""
+def test_lost_root_key_is_not_replaced(world: World, command: tuple[str, ...]) -> None:
+    """A deployment fails rather than replace a lost root key, which would change every webhook secret."""
     ssm = world.cloud.client("ssm")
     kept = ssm.get_parameter(Name="/latchkey/dev/key", WithDecryption=True)["Parameter"]["Value"]
     ssm.delete_parameters(Names=["/latchkey/dev/key"])
@@ -73,8 +73,8 @@ def test_key_that_is_lost_is_not_replaced(world: World, command: tuple[str, ...]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_stage_of_the_gateway_that_is_another_is_refused(world: World, command: str) -> None:
-    """The one before would stay, open to everybody, and CloudFront would lead to one that there isn't."""
+def test_renamed_gateway_stage_is_rejected(world: World, command: str) -> None:
+    """A renamed API Gateway stage is rejected, since the old one would stay open to everyone."""
     file = world.checkout.path / ".chalice" / "config.json"
     before = file.read_text()
     file.write_text(before.replace('"api_gateway_stage": "api"', '"api_gateway_stage": "v1"'))
@@ -86,8 +86,8 @@ def test_stage_of_the_gateway_that_is_another_is_refused(world: World, command: 
     assert world.cloud.changes == []
 
 
-def test_rehearsal_of_a_stopped_stage_is_refused_as_its_deployment(world: World) -> None:
-    """With how to start it again."""
+def test_dry_run_of_a_stopped_stage_fails(world: World) -> None:
+    """A dry run of a stopped stage fails, as its deployment does."""
     functions = world.cloud.client("lambda")
     functions.put_function_concurrency(FunctionName="latchkey-dev-hour", ReservedConcurrentExecutions=0)
     done = world.checkout.run("deploy", "dev", "--dry-run")
@@ -96,10 +96,8 @@ def test_rehearsal_of_a_stopped_stage_is_refused_as_its_deployment(world: World)
     functions.delete_function_concurrency(FunctionName="latchkey-dev-hour")
 
 
-def test_closed_stage_with_a_domain_that_leads_nowhere_says_where_to_point_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It runs there once DNS does, and not before; a domain that leads there already needs no word."""
+def test_closed_stage_without_dns_prints_the_target(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment prints the DNS target if the domain of a closed stage doesn't point to CloudFront."""
     assert f"Latchkey runs at https://{DOMAIN}/\n" in world.checkout.succeeds("deploy", "dev", *EDGE)
     monkeypatch.setattr(world, "leads_to", None)
     world.configure(LATCHKEY_PUBLIC_URL="https://b.example.com")

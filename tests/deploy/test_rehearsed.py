@@ -1,4 +1,4 @@
-"""What the pages tell owners to do is done, command by command, in an account with a stage in it."""
+"""The guides' commands are run one by one in an account with a deployed stage."""
 
 import io
 import json
@@ -26,17 +26,17 @@ UNKNOWN_TO_MOTO = {
     ("service-quotas", "RequestServiceQuotaIncrease"),
     ("sesv2", "PutAccountDetails"),
     ("sesv2", "GetAccount"),
-    ("iam", "AttachRolePolicy"),  # it has none of the policies that AWS manages
+    ("iam", "AttachRolePolicy"),  # moto has no AWS managed policies
 }
 
 
 @dataclass
 class Owner:
-    """Somebody who follows a page, and fills in what the command before has printed."""
+    """An operator who follows a page and fills in the output of earlier commands."""
 
     cloud: Cloud
     filled_in: dict[str, str] = field(default_factory=dict)
-    """By the name of a parameter."""
+    """Values from earlier output, by parameter name."""
     called: list[str] = field(default_factory=list)
 
     def follows(self, page: str, heading: str) -> None:
@@ -62,11 +62,11 @@ class Owner:
 
 @pytest.fixture(scope="module")
 def owner() -> Iterator[Owner]:
-    """The owner of a deployed stage, with all the rights there are."""
+    """An operator of a deployed stage, with administrator rights."""
     with serving() as cloud, pytest.MonkeyPatch.context() as environment:
         for name, value in cloud.environment.items():
             environment.setenv(name, value)
-        environment.setattr(moto_settings, "ACM_VALIDATION_WAIT", -1)  # by itself it takes a minute, as ACM may
+        environment.setattr(moto_settings, "ACM_VALIDATION_WAIT", -1)  # moto's default is a minute, like ACM's
         DataStack(STAGE, lambda _: None).put(template.composed())
         for end in deployed.FUNCTIONS.values():
             _make_function(cloud, f"latchkey-{STAGE}{end}")
@@ -98,8 +98,8 @@ def _make_api(cloud: Cloud) -> str:
     return api_id
 
 
-def test_restore_brings_back_what_was_there(owner: Owner) -> None:
-    """Under the same name, with everything that a restore doesn't bring; and nothing is left of the way there."""
+def test_restore_brings_back_items_and_settings(owner: Owner) -> None:
+    """The documented restore brings back a table's items and settings, and leaves no copy behind."""
     dynamodb, functions = owner.cloud.client("dynamodb"), owner.cloud.client("lambda")
     item = {"id": {"S": "acc_1"}, "listed": {"S": "listed"}, "email": {"S": "ada@example.com"}}
     dynamodb.put_item(TableName=TABLE, Item=item)
@@ -125,8 +125,8 @@ def _as_it_stands(dynamodb: Any, name: str) -> dict[str, Any]:
     }
 
 
-def test_restore_stops_every_function_and_names_every_table_that_expires_items(owner: Owner) -> None:
-    """One that ran on would write into a table that is about to be replaced; one without TTL would grow for ever."""
+def test_restore_stops_functions_and_sets_time_to_live(owner: Owner) -> None:
+    """The documented restore stops every function and names every table that needs time to live."""
     told = section("operating.md", "Restore")
     stopped = [
         words[words.index("--function-name") + 1] for words in blocks(told) if "put-function-concurrency" in words
@@ -139,8 +139,8 @@ def test_restore_stops_every_function_and_names_every_table_that_expires_items(o
     assert [name for name in tables if f"`{name}`" not in told] == []
 
 
-def test_restore_says_which_tables_can_not_be_restored() -> None:
-    """Those without recovery, and no other."""
+def test_guide_names_tables_without_recovery() -> None:
+    """The guide names exactly the tables without point-in-time recovery."""
     off = {
         f"`{name.removeprefix('latchkey-prod-')}`"
         for name, each in data.tables(STAGE).items()
@@ -150,8 +150,8 @@ def test_restore_says_which_tables_can_not_be_restored() -> None:
     assert set(told.replace(" and ", ", ").split(", ")) == off
 
 
-def test_a_source_that_is_deleted_can_not_be_restored_from(owner: Owner) -> None:
-    """So the way leads over a copy and its backup."""
+def test_restore_from_a_deleted_table_fails(owner: Owner) -> None:
+    """A deleted table can't be the source of a restore, so the guide restores through a copy and its backup."""
     dynamodb = owner.cloud.client("dynamodb")
     with pytest.raises(dynamodb.exceptions.ClientError, match="Source table not found"):
         dynamodb.restore_table_to_point_in_time(
@@ -159,8 +159,8 @@ def test_a_source_that_is_deleted_can_not_be_restored_from(owner: Owner) -> None
         )
 
 
-def test_the_way_to_production_is_one(owner: Owner) -> None:
-    """Log role, mail, certificate, alarm: each command is taken, and does what is said of it."""
+def test_production_checklist_works(owner: Owner) -> None:
+    """Every command from "From nothing to production" is accepted, and sets log role, mail and alarm."""
     owner.follows("deploying.md", "From nothing to production")
     role = owner.cloud.client("apigateway").get_account()["cloudwatchRoleArn"]
     (made,) = [
@@ -185,8 +185,8 @@ def test_the_way_to_production_is_one(owner: Owner) -> None:
         ("operating.md", "An alarm on what it costs", "CreateBudget"),
     ],
 )
-def test_other_runbooks_are_taken_by_the_account(owner: Owner, page: str, heading: str, does: str) -> None:
-    """Each of their commands, in its order."""
+def test_other_runbooks_work(owner: Owner, page: str, heading: str, does: str) -> None:
+    """Every command of the other runbooks is accepted, in order."""
     if heading == "Through your own pipeline":
         owner.cloud.client("ssm").delete_parameter(Name="/latchkey/prod/key")
     owner.called.clear()

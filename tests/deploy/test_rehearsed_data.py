@@ -1,4 +1,4 @@
-"""What `DRY_RUN=1` says of the data stack is what a deployment then does, in whatever state the stack is."""
+"""A dry run announces exactly what a deployment then does to the data stack, whatever its state."""
 
 import re
 from collections.abc import Callable
@@ -21,13 +21,13 @@ NOT_WHOLE = ["DELETE_FAILED", "ROLLBACK_FAILED", "CREATE_FAILED", "ROLLBACK_COMP
 
 
 def rehearsed(lines: list[str]) -> Lines:
-    """Return what a rehearsal says is done: action, type, logical id."""
+    """Return the announced changes: action, type, logical id."""
     found = [re.match(r"(Make again|\w+) (AWS::[\w:]+) ([\w-]+)", line) for line in lines]
     return {(each[1], each[2], each[3]) for each in found if each}
 
 
 def done(cloud: Cloud) -> Lines:
-    """Return what came of each resource in the end."""
+    """Return the final action on each resource."""
     actions: dict[tuple[str, str], list[str]] = {}
     for action, kind, logical in cloud.formation().done:
         actions.setdefault((kind, logical), []).append(action)
@@ -43,42 +43,42 @@ def _in_the_end(actions: list[str]) -> str:
 
 
 def make(cloud: Cloud, *, wanted: template.Template | None = None, **chosen: str) -> None:
-    """Deploy the data, and forget what that did."""
+    """Deploy the data stack, and clear the record of actions."""
     DataStack("dev", print).put(wanted or template.composed(), chosen)
     cloud.formation().done.clear()
 
 
 def delete_topic(cloud: Cloud) -> None:
-    """Delete the topic of the alarms, as somebody may by hand."""
+    """Delete the topic of the alarms."""
     cloud.client("sns").delete_topic(TopicArn="arn:aws:sns:us-east-1:123456789012:latchkey-dev-alarms")
 
 
 def delete_alarm_and_logs(cloud: Cloud) -> None:
-    """Delete an alarm and a log group likewise."""
+    """Delete an alarm and a log group."""
     cloud.client("cloudwatch").delete_alarms(AlarmNames=["latchkey-dev-faults"])
     cloud.client("logs").delete_log_group(logGroupName=HOUR)
 
 
 def delete_table(cloud: Cloud) -> None:
-    """Delete a table likewise."""
+    """Delete a table."""
     cloud.client("dynamodb").update_table(TableName="latchkey-dev-emails", DeletionProtectionEnabled=False)
     cloud.client("dynamodb").delete_table(TableName="latchkey-dev-emails")
 
 
 def begin_to_delete_table(cloud: Cloud) -> None:
-    """Let a table be one that is on its way out."""
+    """Let a table be in deletion."""
     cloud.deleting["latchkey-dev-emails"] = 3
 
 
 def forget_logs(cloud: Cloud) -> None:
-    """Let a log group and a table exist that the stack hasn't."""
+    """Let a log group and a table exist outside the stack."""
     stack = cloud.formation().stacks[NAME]
     for logical in ("HourLogs", "Emails"):
         del stack.made[logical], stack.template["Resources"][logical]
 
 
 def delete_half(cloud: Cloud) -> None:
-    """Delete what a deletion that failed had deleted by then."""
+    """Delete the alarms, as a failed deletion of the stack does."""
     formation = cloud.formation()
     stack = formation.stacks[NAME]
     for logical in [each for each, made in stack.made.items() if "Alarm" in made.resource["Type"]]:
@@ -99,11 +99,11 @@ def unprotect(cloud: Cloud) -> None:
 
 
 def nothing(_cloud: Cloud) -> None:
-    """Do nothing more."""
+    """Change nothing."""
 
 
 def older() -> template.Template:
-    """Return what an older version, or a newer one, made: an alarm and a table besides, and an index less."""
+    """Return the template of another version, with one more alarm and table."""
     wanted = template.composed()
     wanted["Resources"]["Widgets"] = deepcopy(wanted["Resources"]["Emails"])
     wanted["Resources"]["Widgets"]["Properties"]["TableName"] = {"Fn::Sub": "latchkey-${Stage}-widgets"}
@@ -113,7 +113,7 @@ def older() -> template.Template:
 
 
 def compare(cloud: Cloud, wanted: template.Template, **chosen: str) -> list[str]:
-    """Rehearse, deploy, and compare; return what the rehearsal said."""
+    """Compare a dry run with its deployment, and return the dry run's lines."""
     cloud.changes.clear()
     said = DataStack("dev", print).planned(wanted, chosen)
     assert [each for each in cloud.changes if "ChangeSet" not in each] == []
@@ -128,13 +128,13 @@ def compare(cloud: Cloud, wanted: template.Template, **chosen: str) -> list[str]
 @pytest.mark.parametrize(
     "harm", [nothing, delete_topic, delete_alarm_and_logs, forget_logs, unprotect], ids=lambda each: each.__name__
 )
-def test_rehearsal_of_a_whole_stack_is_what_its_deployment_does(
+def test_dry_run_of_a_complete_stack_equals_its_deployment(
     cloud: Cloud,
     monkeypatch: pytest.MonkeyPatch,
     before: Callable[[], template.Template],
     harm: Callable[[Cloud], None],
 ) -> None:
-    """What was deleted by hand is made again, with every alarm that refers to a topic that is."""
+    """A dry run of a complete stack announces the recreation of deleted resources and of those that refer to them."""
     make(cloud, wanted=before(), AlarmEmail="ops@example.com")
     harm(cloud)
     said = compare(cloud, indexed(("by_one", "one"), ("by_two", "two")), LogDays="14")
@@ -147,10 +147,10 @@ def test_rehearsal_of_a_whole_stack_is_what_its_deployment_does(
     [nothing, delete_topic, delete_table, begin_to_delete_table, forget_logs, delete_half],
     ids=lambda each: each.__name__,
 )
-def test_rehearsal_of_a_stack_that_can_only_be_deleted_is_what_its_deployment_does(
+def test_dry_run_of_a_failed_stack_equals_its_deployment(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, status: str, harm: Callable[[Cloud], None]
 ) -> None:
-    """Tables are taken in, logs are lost, and the address of the alarms is asked again."""
+    """A dry run of a failed stack announces imported tables, lost logs and a new email confirmation."""
     monkeypatch.setattr("time.sleep", lambda _: None)
     make(cloud, wanted=older(), AlarmEmail="ops@example.com")
     harm(cloud)
@@ -164,8 +164,8 @@ def test_rehearsal_of_a_stack_that_can_only_be_deleted_is_what_its_deployment_do
 
 
 @pytest.mark.parametrize("address", ["", "ops@example.com"])
-def test_rehearsal_without_a_stack_is_what_a_deployment_does(cloud: Cloud, address: str) -> None:
-    """Of the first one, and of one that finds tables whose stack was deleted: what was chosen for that one is noted."""
+def test_dry_run_without_a_stack_equals_its_deployment(cloud: Cloud, address: str) -> None:
+    """A dry run is right for a first deployment and for retained tables with their chosen parameters."""
     said = compare(cloud, template.composed(), AlarmEmail=address)
     assert (ASKED in said) == bool(address)
     cloud.client("cloudformation").update_termination_protection(StackName=NAME, EnableTerminationProtection=False)
@@ -177,16 +177,16 @@ def test_rehearsal_without_a_stack_is_what_a_deployment_does(cloud: Cloud, addre
     assert (ASKED in said) == bool(address)
 
 
-def test_rehearsal_of_a_stack_that_is_empty_is_what_its_deployment_does(cloud: Cloud) -> None:
-    """It was to begin with tables that exist, and was not given them."""
+def test_dry_run_of_an_empty_stack_equals_its_deployment(cloud: Cloud) -> None:
+    """A dry run announces that an empty stack whose import failed is recreated."""
     client = cloud.client("cloudformation")
     client.create_stack(StackName=NAME, TemplateBody='{"Resources": {}}', EnableTerminationProtection=True)
     cloud.formation().stacks[NAME].status = "IMPORT_ROLLBACK_COMPLETE"
     assert compare(cloud, template.composed())[0].endswith("which is not whole (IMPORT_ROLLBACK_COMPLETE)")
 
 
-def test_rehearsal_says_whom_another_address_asks(cloud: Cloud) -> None:
-    """An unchanged address needs no confirmation, and neither does removing it."""
+def test_dry_run_announces_the_confirmation_email(cloud: Cloud) -> None:
+    """A dry run announces a confirmation email only for a changed address."""
     put()
     cloud.formation().done.clear()
     assert ASKED in compare(cloud, template.composed(), AlarmEmail="ops@example.com")

@@ -1,4 +1,4 @@
-"""What of a data stack exists before it, or was deleted by hand, ends in a whole stack; data is never at stake."""
+"""Resources left from before a data stack, or deleted by hand, end in a complete stack without loss of data."""
 
 import json
 
@@ -14,8 +14,8 @@ pytestmark = pytest.mark.xdist_group("stack")
 API, HOUR = "/aws/lambda/latchkey-dev", "/aws/lambda/latchkey-dev-hour"
 
 
-def test_log_groups_that_functions_left_are_taken_into_a_new_stack(cloud: Cloud) -> None:
-    """With what they hold: a function that writes its last lines after everything was deleted makes one anew."""
+def test_left_over_log_groups_are_imported(cloud: Cloud) -> None:
+    """A new stack imports existing log groups of its functions, with their log streams."""
     logs = cloud.client("logs")
     for name in (API, HOUR, f"{API}-of-somebody-else"):
         logs.create_log_group(logGroupName=name)
@@ -34,8 +34,8 @@ def test_log_groups_that_functions_left_are_taken_into_a_new_stack(cloud: Cloud)
     assert (kept[API], kept[HOUR], kept[f"{API}-of-somebody-else"]) == (30, 30, None)
 
 
-def test_alarm_topic_and_log_group_that_were_deleted_are_made_again(cloud: Cloud) -> None:
-    """Each that a deployment can make without losing anything; a rehearsal names it, and one more changes nothing."""
+def test_deleted_alarm_topic_and_log_group_are_recreated(cloud: Cloud) -> None:
+    """A deployment recreates a deleted alarm, topic and log group, and the next deployment changes nothing."""
     put()
     stack = DataStack("dev", print)
     assert stack.look().lost == {}
@@ -55,15 +55,15 @@ def test_alarm_topic_and_log_group_that_were_deleted_are_made_again(cloud: Cloud
     assert not any("Making again" in line for line in put())
 
 
-def test_new_stack_is_not_asked_what_was_switched_off(cloud: Cloud) -> None:
-    """Nobody can have, and each table takes two calls."""
+def test_new_stack_is_not_checked_for_disabled_settings(cloud: Cloud) -> None:
+    """A new stack isn't checked for disabled settings, which would cost two calls for each table."""
     cloud.refuses["DescribeTimeToLive"] = [("AccessDeniedException", "Not asked.")]
     put()
     assert cloud.refuses["DescribeTimeToLive"]
 
 
-def test_template_without_something_has_nothing_that_refers_to_it() -> None:
-    """However it does; tables and roles always stay."""
+def test_template_without_a_resource_has_no_reference_to_it() -> None:
+    """A template without a resource has no reference to it, and keeps all tables and roles."""
     whole = template.composed()
     for logical, each in whole["Resources"].items():
         if each["Type"] in remaking.THERE:

@@ -1,7 +1,7 @@
-"""A first deployment that fails anywhere is repeated, from another checkout, and ends in a whole stage.
+"""A first deployment that fails at any call is completed by a second one from another checkout.
 
-A call that changes something fails before it is carried out, then, when the deployment is repeated, after: only its
-answer is lost. So do the first and the last of each kind; those between make another function in the same way.
+Each call fails once before it takes effect, and once after, with only its response lost. Only the first and the last
+call of each kind fail; those between create another function in the same way.
 """
 
 import re
@@ -19,23 +19,23 @@ from tests.deploy.checkout import Checkout, Done, copied
 from tests.deploy.cloud import Cloud, Failure, serving
 
 PARTS = 4
-"""The calls are shared out among so many tests, so that they run side by side."""
+"""The number of tests among which the calls are divided, so that they run in parallel."""
 
 
 @dataclass
 class Rig:
-    """An account, a checkout that deploys into it, and what there is after a deployment that nothing disturbed."""
+    """An account, a checkout that deploys into it, and the result of an undisturbed deployment."""
 
     cloud: Cloud
     checkout: Checkout
     whole: object = None
     calls: tuple[int, ...] = ()
-    """The numbers of those that fail."""
+    """The numbers of the calls that fail."""
     ahead_s: int = 0
-    """How far the clock is ahead, more with each deployment."""
+    """The offset of the clock, which grows with each deployment."""
 
     def forget(self) -> None:
-        """Be another checkout: what one notes of its deployments isn't in the repository."""
+        """Delete Chalice's record, as in another checkout."""
         shutil.rmtree(self.checkout.path / ".chalice" / "deployed", ignore_errors=True)
 
     def empty(self) -> None:
@@ -47,21 +47,21 @@ class Rig:
         self.forget()
 
     def deploys(self) -> Done:
-        """Deploy from a checkout that knows nothing, after a lock that could not be let go has ended."""
+        """Deploy without Chalice's record, after any lock that was left has expired."""
         self.forget()
         self.ahead_s += lock.HELD_S + 1
         with clock.use_wall_clock(lambda: time.time_ns() // 1_000_000 + self.ahead_s * 1000):
             return self.checkout.run("deploy", "dev")
 
     def fails(self, failure: Failure) -> Done:
-        """Deploy while a call fails. Where it isn't made any more, nothing does."""
+        """Deploy while a call fails, if it is made at all."""
         self.cloud.fails = failure
         done = self.deploys()
         self.cloud.fails = None
         return done
 
     def there(self) -> object:
-        """Return what there is of a stage, by name and number."""
+        """Return the resources of a stage, by name and number."""
         cloud = self.cloud
         mappings = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
         (api,) = cloud.apis()
@@ -101,7 +101,7 @@ def first_and_last(calls: list[str]) -> tuple[int, ...]:
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """One account after another."""
+    """One account, emptied before each deployment."""
     with serving() as cloud:
         made = Rig(cloud, copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment))
         made.checkout.succeeds("deploy", "dev")
@@ -116,8 +116,8 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         for part in range(PARTS)
     ],
 )
-def test_deployment_that_fails_at_any_call_is_repeated(rig: Rig, part: int) -> None:
-    """Whatever was made of it, nothing is made twice, nothing is missing, and nothing stays locked for long."""
+def test_deployment_that_failed_at_any_call_is_completed(rig: Rig, part: int) -> None:
+    """Whichever call fails, a second deployment duplicates nothing, misses nothing and isn't locked out."""
     assert len(rig.calls) > 20
     for number in rig.calls[part::PARTS]:
         rig.empty()

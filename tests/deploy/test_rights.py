@@ -1,4 +1,4 @@
-"""`make policy`: its rights suffice to deploy, look at and destroy a stage, and touch no other."""
+"""`make policy`: its rights suffice to deploy, show and destroy a stage, and give no access to another."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -22,15 +22,15 @@ NAMES = {
     "TableName": "dynamodb::table/{}", "FunctionName": "lambda::function:{}", "StackName": "cloudformation::stack/{}/1",
     "Rule": "events::rule/{}", "RoleName": "iam::role/{}",
 }  # fmt: skip
-"""Of what a call names: its ARN, where service and kind stand."""
+"""The ARN of a resource, by the parameter that names it."""
 Call = tuple[str, str]
 
 
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[Call]]:
-    """Every call of a deployment, a look, a rehearsal, a deployment that mends, and the end: action and ARN.
+    """Every call of deploy, status, dry run, repair and destroy: action and ARN.
 
-    The stage has a domain. The calls that CloudFormation makes are among them.
+    The stage has a domain. The calls that CloudFormation makes are included.
     """
     made: set[Call] = set()
     send = BaseClient._make_api_call
@@ -46,7 +46,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[Call]]:
         checkout.succeeds("deploy", "dev")
         checkout.succeeds("status", "dev")
         checkout.succeeds("deploy", "dev", "--dry-run")
-        with patch.context() as by_hand:  # what somebody else does is no call of a deployment's
+        with patch.context() as by_hand:  # manual changes aren't calls of a deployment
             by_hand.setattr(BaseClient, "_make_api_call", send)
             for each in SWITCHED_OFF.values():
                 each.by_hand(cloud)
@@ -80,7 +80,7 @@ def _arn(request: dict[str, Any]) -> str:
 
 
 def allows(policy: dict[str, Any], action: str, arn: str) -> bool:
-    """Return whether a policy allows a call; one that names nothing is judged by its action."""
+    """Return whether a policy allows a call; a call without a resource is judged by its action."""
     return any(
         action in statement["Action"]
         and (not arn or any(fnmatchcase(arn, pattern) for pattern in statement["Resource"]))
@@ -88,42 +88,42 @@ def allows(policy: dict[str, Any], action: str, arn: str) -> bool:
     )
 
 
-def test_policy_allows_every_call_that_is_made(calls: set[Call]) -> None:
-    """Nobody finds out in the middle of a deployment that something isn't allowed."""
+def test_policy_allows_every_call(calls: set[Call]) -> None:
+    """The printed policy allows every call that the commands make."""
     assert len(calls) > 60
     assert {call for call in calls if not allows(rights.policy("dev"), *call)} == set()
 
 
-def test_policy_of_a_stage_is_worth_nothing_for_another(calls: set[Call]) -> None:
-    """What can be named is."""
+def test_policy_of_another_stage_allows_no_named_resource(calls: set[Call]) -> None:
+    """The policy of one stage allows no call on a named resource of another stage."""
     named = {(action, arn) for action, arn in calls if arn and action not in rights.LISTED}
     assert len(named) > 25
     assert {call for call in named if allows(rights.policy("prod"), *call)} == set()
 
 
-def test_functions_are_given_roles_of_the_stage_alone_and_they_to_nothing_else() -> None:
-    """With leave to pass any role, a deployer could assume the role with the most rights."""
+def test_only_roles_of_the_stage_are_passed_to_lambda() -> None:
+    """`iam:PassRole` is limited to the stage's roles and to Lambda, so a deployer can't assume a stronger role."""
     (passing,) = (each for each in rights.policy("dev")["Statement"] if "iam:PassRole" in each["Action"])
     assert passing["Resource"] == ["arn:*:iam::*:role/latchkey-dev-*"]
     assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
 
 
 @pytest.mark.parametrize("made", [rights.policy, rights.edge, rights.operate])
-def test_policy_is_as_short_as_iam_takes(made: Callable[[str], dict[str, Any]]) -> None:
-    """6,144 characters without whitespace."""
+def test_policy_fits_iams_limit(made: Callable[[str], dict[str, Any]]) -> None:
+    """Each policy has fewer than 6,144 characters without whitespace, the limit of IAM."""
     assert len(json.dumps(made("prod"), separators=(",", ":"))) < 6_144
 
 
-def test_first_domain_of_an_account_takes_no_rights_of_the_edge() -> None:
-    """API Gateway creates its role then, with the rights of the caller; no other service's role is allowed."""
+def test_policy_allows_the_service_linked_role_of_api_gateway() -> None:
+    """The policy allows API Gateway's service-linked role, for the account's first domain, and no other one."""
     policy, role = rights.policy("dev"), f"arn:aws:iam::{ACCOUNT}:role/aws-service-role"
     made = "iam:CreateServiceLinkedRole"
     assert allows(policy, made, f"{role}/ops.apigateway.amazonaws.com/AWSServiceRoleForAPIGateway")
     assert not allows(policy, made, f"{role}/replicator.lambda.amazonaws.com/AWSServiceRoleForLambdaReplicator")
 
 
-def test_no_managed_policy_is_attached_to_a_role() -> None:
-    """The roles of a stage have none, and AdministratorAccess would be one."""
+def test_policy_cannot_attach_managed_policies() -> None:
+    """The policy allows no `iam:AttachRolePolicy`, with which a deployer could attach AdministratorAccess."""
     assert not any(
         "AttachRolePolicy" in action for each in rights.policy("dev")["Statement"] for action in each["Action"]
     )
@@ -132,14 +132,14 @@ def test_no_managed_policy_is_attached_to_a_role() -> None:
     assert not any("ManagedPolicyArns" in each["Properties"] for each in roles)
 
 
-def test_what_cloudformation_calls_is_what_its_schemas_say() -> None:
-    """Where this fails, a new cfn-lint knows newer ones: `python -m tests.infra.rights`, and look at the difference."""
+def test_recorded_cloudformation_rights_equal_its_schemas() -> None:
+    """The recorded rights equal cfn-lint's schemas. To update them: `python -m tests.infra.rights`."""
     known = json.loads(rights.FILE.read_text())
     assert (known["by_type"], known["edge"]) == (by_type(), of_edge())
 
 
-def test_edge_has_a_policy_of_its_own_which_allows_what_its_stacks_make() -> None:
-    """What can be named is the stage's; without an edge it is not included."""
+def test_edge_policy_allows_its_stacks() -> None:
+    """The edge's separate policy allows everything its stacks create, on the stage's resources only."""
     (edge,) = rights.edge("dev")["Statement"]
     both = [*rights.policy("dev")["Statement"], edge]
     allowed = [action.lower() for each in both for action in each["Action"]]
@@ -150,16 +150,16 @@ def test_edge_has_a_policy_of_its_own_which_allows_what_its_stacks_make() -> Non
     assert not any(action.startswith(("dynamodb:", "ssm:", "cloudformation:")) for action in edge["Action"])
 
 
-def test_policy_is_printed_by_make(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """As IAM takes it: for deploying, for the edge besides, and for operating."""
+def test_make_policy_prints_each_policy(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make policy` prints the policies for deploying, for the edge and for operating as JSON."""
     for more, made in (([], rights.policy), (["--edge"], rights.edge), (["--operate"], rights.operate)):
         monkeypatch.setattr("sys.argv", ["policy", "--stage", "dev", *more])
         rights.main()
         assert json.loads(capsys.readouterr().out) == made("dev")
 
 
-def test_boundary_of_the_guide_lets_the_functions_do_what_they_need() -> None:
-    """A role that is bound by it loses nothing."""
+def test_documented_boundary_allows_the_functions() -> None:
+    """The permissions boundary in the guide allows every action of the functions' policies."""
     words = next(each for each in blocks(section("deploying.md", "The rights to deploy come to more")))
     (statement,) = json.loads(words[words.index("--policy-document") + 1].strip())["Statement"]
     needed = {

@@ -1,4 +1,4 @@
-"""The data stack, whatever state it is in: nothing is lost, nothing is made twice, and what can't go on says why."""
+"""The data stack in every state: nothing is lost or duplicated, and an error names the fix."""
 
 import json
 from copy import deepcopy
@@ -18,19 +18,19 @@ NAME = "latchkey-dev-data"
 
 @pytest.fixture
 def formation(cloud: Cloud) -> CloudFormation:
-    """CloudFormation in it."""
+    """CloudFormation of an empty account."""
     return cloud.formation()
 
 
 def put(wanted: template.Template | None = None) -> list[str]:
-    """Put the stack up and return what the owner reads."""
+    """Deploy the data stack and return the printed lines."""
     said: list[str] = []
     DataStack("dev", said.append).put(wanted or template.composed())
     return said
 
 
 def indexed(*indexes: tuple[str, str]) -> template.Template:
-    """Return the template with indexes of accounts that it doesn't have: name and attribute."""
+    """Return the template with new indexes of the accounts table, each given by name and attribute."""
     wanted = template.composed()
     accounts = wanted["Resources"]["Accounts"]["Properties"]
     for name, attribute in indexes:
@@ -42,13 +42,13 @@ def indexed(*indexes: tuple[str, str]) -> template.Template:
 
 
 def indexes(cloud: Cloud) -> set[str]:
-    """Return the indexes that accounts have."""
+    """Return the names of the accounts table's indexes."""
     table = cloud.client("dynamodb").describe_table(TableName="latchkey-dev-accounts")["Table"]
     return {index["IndexName"] for index in table["GlobalSecondaryIndexes"]}
 
 
-def test_every_role_has_the_boundary_from_the_first(cloud: Cloud, formation: CloudFormation) -> None:
-    """Where nobody may make a role without one; a later deployment keeps it."""
+def test_every_role_has_the_boundary_from_the_start(cloud: Cloud, formation: CloudFormation) -> None:
+    """Every role is created with the permissions boundary, and a later deployment keeps it."""
     bound = {"Boundary": "arn:aws:iam::123456789012:policy/most"}
     DataStack("dev", print).put(template.composed(), bound)
     put()
@@ -59,13 +59,13 @@ def test_every_role_has_the_boundary_from_the_first(cloud: Cloud, formation: Clo
 
 
 def protected(cloud: Cloud) -> set[bool]:
-    """Return whether the tables refuse to be deleted."""
+    """Return the distinct deletion protection states of the tables."""
     tables = cloud.client("dynamodb")
     return {tables.describe_table(TableName=name)["Table"]["DeletionProtectionEnabled"] for name in cloud.tables()}
 
 
-def test_stack_that_could_not_be_created_is_created_the_next_time(cloud: Cloud, formation: CloudFormation) -> None:
-    """Its tables went with it, so that none is in the way; it is whole, and protected, after the second time."""
+def test_stack_whose_creation_failed_is_created_again(cloud: Cloud, formation: CloudFormation) -> None:
+    """The next deployment completes and protects a stack whose creation was rolled back."""
     formation.fails_at = "FaultsAlarm"
     with pytest.raises(DeployError, match="could not be created; nothing else was touched"):
         put()
@@ -79,10 +79,8 @@ def test_stack_that_could_not_be_created_is_created_the_next_time(cloud: Cloud, 
 @pytest.mark.parametrize(
     "status", exhaustive.after(1, ["DELETE_FAILED", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS"])
 )
-def test_stack_that_can_only_be_deleted_is_made_anew_around_its_tables(
-    cloud: Cloud, formation: CloudFormation, status: str
-) -> None:
-    """With every item that is in them."""
+def test_failed_stack_is_recreated_around_its_tables(cloud: Cloud, formation: CloudFormation, status: str) -> None:
+    """A stack that can only be deleted is recreated, and its tables keep every item."""
     put()
     cloud.client("dynamodb").put_item(TableName="latchkey-dev-emails", Item={"email": {"S": "a@example.com"}})
     formation.stacks[NAME].status = status
@@ -93,8 +91,8 @@ def test_stack_that_can_only_be_deleted_is_made_anew_around_its_tables(
     assert protected(cloud) == {True}
 
 
-def test_tables_without_a_stack_are_taken_into_it(cloud: Cloud, formation: CloudFormation) -> None:
-    """As after a stack that was deleted by hand: the tables were kept, and are in the way of a new one."""
+def test_tables_without_a_stack_are_imported(cloud: Cloud, formation: CloudFormation) -> None:
+    """A deployment imports tables that were retained when their stack was deleted."""
     put()
     del formation.stacks[NAME]
     for role in cloud.roles():
@@ -108,10 +106,8 @@ def test_tables_without_a_stack_are_taken_into_it(cloud: Cloud, formation: Cloud
     assert set(formation.stacks[NAME].made) == set(template.composed()["Resources"])
 
 
-def test_table_that_an_older_version_left_is_taken_into_the_stack_there_is(
-    cloud: Cloud, formation: CloudFormation
-) -> None:
-    """Rolled back past it by other means, and upgraded again: it exists, and isn't the stack's."""
+def test_table_outside_the_stack_is_imported(cloud: Cloud, formation: CloudFormation) -> None:
+    """A deployment imports a table that exists but isn't part of the stack, and protects it."""
     older = template.composed()
     del older["Resources"]["Consents"]
     put(older)
@@ -130,8 +126,8 @@ def test_table_that_an_older_version_left_is_taken_into_the_stack_there_is(
     assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"
 
 
-def test_version_with_two_new_indexes_of_a_table_gets_one_at_a_time(cloud: Cloud) -> None:
-    """DynamoDB makes no two in one update, and CloudFormation would fail."""
+def test_new_indexes_of_a_table_are_created_one_at_a_time(cloud: Cloud) -> None:
+    """A deployment adds one index at a time, since DynamoDB rejects two new indexes in one update."""
     put()
     said = put(indexed(("by_one", "one"), ("by_two", "two"), ("by_three", "three")))
     assert [line for line in said if "step" in line] == [
@@ -140,8 +136,8 @@ def test_version_with_two_new_indexes_of_a_table_gets_one_at_a_time(cloud: Cloud
     assert indexes(cloud) == {"directory", "by_email", "by_one", "by_two", "by_three"}
 
 
-def test_older_version_takes_no_table_and_no_index_away(cloud: Cloud, formation: CloudFormation) -> None:
-    """Rolled back, and upgraded again: whatever was there is there."""
+def test_older_version_deletes_no_table_or_index(cloud: Cloud, formation: CloudFormation) -> None:
+    """Deploying an older version deletes no table and no index, and the newer one can be deployed again."""
     put(indexed(("by_one", "one")))
     older = template.composed()
     del older["Resources"]["Consents"]
@@ -160,10 +156,8 @@ def test_older_version_takes_no_table_and_no_index_away(cloud: Cloud, formation:
         ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name latchkey-dev-data"),
     ],
 )
-def test_stack_that_can_not_go_on_says_why_and_what_to_do(
-    cloud: Cloud, formation: CloudFormation, status: str, said: str
-) -> None:
-    """And is left alone."""
+def test_busy_or_stuck_stack_is_reported(cloud: Cloud, formation: CloudFormation, status: str, said: str) -> None:
+    """A deployment leaves a busy or stuck stack alone, and its error names the fix."""
     put()
     formation.stacks[NAME].status = status
     with pytest.raises(DeployError, match=said):
@@ -171,15 +165,15 @@ def test_stack_that_can_not_go_on_says_why_and_what_to_do(
     assert formation.stacks[NAME].status == status
 
 
-def test_of_two_who_create_it_one_is_refused(cloud: Cloud) -> None:
-    """The second saw no stack when it looked, and the first was faster."""
+def test_concurrent_creation_is_rejected(cloud: Cloud) -> None:
+    """A deployment fails if another one created the stack after it looked."""
     put()
     with pytest.raises(DeployError, match="Somebody else has just begun to create"):
         DataStack("dev", print)._create(template.composed(), {})
 
 
-def test_update_that_fails_leaves_what_was_there(cloud: Cloud, formation: CloudFormation) -> None:
-    """It is rolled back, and the next one passes."""
+def test_failed_update_is_rolled_back(cloud: Cloud, formation: CloudFormation) -> None:
+    """A failed update is rolled back, and the next one succeeds."""
     put()
     formation.fails_at = "FaultsAlarm"
     with pytest.raises(DeployError, match="could not be brought up to date"):
@@ -188,16 +182,16 @@ def test_update_that_fails_leaves_what_was_there(cloud: Cloud, formation: CloudF
     assert "by_one" in indexes(cloud)
 
 
-def test_template_is_as_short_as_cloudformation_takes(formation: CloudFormation) -> None:
-    """51,200 bytes, of which a seventh is left to grow into."""
+def test_template_fits_cloudformations_limit(formation: CloudFormation) -> None:
+    """The template is a seventh below CloudFormation's limit of 51,200 bytes."""
     assert len(template.as_text(template.composed("keys@mail.example.com"))) < 44_000
 
 
 @pytest.mark.parametrize("lost", [(), ("latchkey-dev-sessions",)], ids=["whole", "without a table"])
-def test_stack_from_before_a_parameter_is_brought_up_to_date(
+def test_stack_without_a_newer_parameter_is_updated(
     cloud: Cloud, formation: CloudFormation, lost: tuple[str, ...]
 ) -> None:
-    """CloudFormation keeps no value that a stack hasn't: the parameter begins with its default."""
+    """A new parameter begins with its default when the stack of an older version is updated."""
     older = template.composed()
     del older["Parameters"]["Protection"], older["Conditions"]["IsProtected"]
     older = json.loads(template.as_text(older).replace('{"Fn::If":["IsProtected",true,false]}', "false"))
@@ -217,10 +211,10 @@ def test_stack_from_before_a_parameter_is_brought_up_to_date(
 @pytest.mark.parametrize(
     ("region", "start"), [("eu-west-1", "https://eu-west-1.console.aws.amazon.com/"), ("us-gov-west-1", "latchkey-dev")]
 )
-def test_dashboard_is_named_where_its_link_would_be_wrong(
+def test_dashboard_output_in_another_partition_is_its_name(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, region: str, start: str
 ) -> None:
-    """Consoles of other partitions are elsewhere."""
+    """The Dashboard output is a link in AWS's standard partition and a name in the others."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     put()
     stack = DataStack("dev", print).look().stack or {}

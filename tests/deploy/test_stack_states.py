@@ -1,4 +1,4 @@
-"""A data stack, or a table, in a state in which AWS changes nothing: waited for, or one sentence says what to do."""
+"""A data stack or table that AWS doesn't let change: the command waits, or one line names the fix."""
 
 from pathlib import Path
 
@@ -16,20 +16,20 @@ NAME, TABLE = "latchkey-dev-data", "latchkey-dev-emails"
 
 @pytest.fixture
 def data(cloud: Cloud) -> DataStack:
-    """The data stack of an account with nothing in it."""
+    """The data stack of an empty account."""
     assert cloud
     return DataStack("dev", lambda _: None)
 
 
 def abandon(cloud: Cloud) -> None:
-    """Delete the stack of tables that are kept."""
+    """Delete the stack; its tables are retained."""
     client = cloud.client("cloudformation")
     client.update_termination_protection(StackName=NAME, EnableTerminationProtection=False)
     client.delete_stack(StackName=NAME)
 
 
-def test_rehearsal_says_that_tables_without_a_stack_would_be_taken_in(cloud: Cloud, data: DataStack) -> None:
-    """Also a single one, beside a stack that has the others."""
+def test_dry_run_announces_imports(cloud: Cloud, data: DataStack) -> None:
+    """A dry run announces the import of tables outside the stack, one or all."""
     data.put(template.composed())
     stack = cloud.formation().stacks[NAME]
     del stack.made["Emails"], stack.template["Resources"]["Emails"]
@@ -40,18 +40,16 @@ def test_rehearsal_says_that_tables_without_a_stack_would_be_taken_in(cloud: Clo
 
 
 @pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED"])
-def test_rehearsal_of_a_stack_that_can_not_be_changed_says_what_to_do(
-    cloud: Cloud, data: DataStack, status: str
-) -> None:
-    """As a deployment does."""
+def test_dry_run_of_a_busy_or_stuck_stack_fails(cloud: Cloud, data: DataStack, status: str) -> None:
+    """A dry run of a busy or stuck stack fails as its deployment does."""
     data.put(template.composed())
     cloud.formation().stacks[NAME].status = status
     with pytest.raises(DeployError, match=rf"{status}.*run this again"):
         data.planned(template.composed())
 
 
-def test_stack_that_could_not_go_back_from_taking_tables_in_is_told_of(cloud: Cloud, data: DataStack) -> None:
-    """`continue-update-rollback`, which helps after an update, is refused then."""
+def test_failed_import_rollback_is_reported(cloud: Cloud, data: DataStack) -> None:
+    """A stack whose import rollback failed has to be deleted, since `continue-update-rollback` doesn't help."""
     data.put(template.composed())
     cloud.formation().stacks[NAME].status = "IMPORT_ROLLBACK_FAILED"
     with pytest.raises(DeployError, match="delete it, which keeps every table") as told:
@@ -59,8 +57,8 @@ def test_stack_that_could_not_go_back_from_taking_tables_in_is_told_of(cloud: Cl
     assert "continue-update-rollback" not in str(told.value)
 
 
-def test_stack_that_was_not_given_the_tables_it_began_with_is_made_anew(cloud: Cloud, data: DataStack) -> None:
-    """There is nothing in it; one that was whole before is updated."""
+def test_empty_stack_of_a_failed_import_is_recreated(cloud: Cloud, data: DataStack) -> None:
+    """An empty stack whose import failed is recreated; one that had resources before is updated."""
     data.put(template.composed())
     cloud.formation().stacks[NAME].status = "IMPORT_ROLLBACK_COMPLETE"
     data.put(template.composed())
@@ -74,10 +72,10 @@ def test_stack_that_was_not_given_the_tables_it_began_with_is_made_anew(cloud: C
     assert len(cloud.formation().stacks[NAME].made) > 14
 
 
-def test_table_that_is_being_deleted_is_waited_for_and_made_anew(
+def test_table_in_deletion_is_awaited_and_recreated(
     cloud: Cloud, data: DataStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CloudFormation imports no table that is on its way out, and makes none while it is."""
+    """A deployment waits for a table's deletion, then creates the table."""
     monkeypatch.setattr("time.sleep", lambda _: None)
     data.put(template.composed())
     abandon(cloud)
@@ -90,8 +88,8 @@ def test_table_that_is_being_deleted_is_waited_for_and_made_anew(
     assert cloud.client("dynamodb").scan(TableName=TABLE)["Count"] == 0
 
 
-def test_tables_that_can_not_be_taken_in_are_named_with_the_reason(cloud: Cloud, data: DataStack) -> None:
-    """In CloudFormation's words."""
+def test_failed_import_names_the_tables_and_the_reason(cloud: Cloud, data: DataStack) -> None:
+    """A failed import is reported with the tables' names and CloudFormation's reason."""
     data.put(template.composed())
     abandon(cloud)
     cloud.formation().unimportable = "Table is being backed up."
@@ -99,10 +97,10 @@ def test_tables_that_can_not_be_taken_in_are_named_with_the_reason(cloud: Cloud,
         data.put(template.composed())
 
 
-def test_destroy_that_was_interrupted_leaves_alone_what_is_being_deleted(
+def test_rerun_of_destroy_skips_tables_in_deletion(
     cloud: Cloud, data: DataStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DynamoDB refuses to change such a table; the others are deleted."""
+    """A rerun of `make destroy` skips a table already in deletion and deletes the others."""
     monkeypatch.setattr("time.sleep", lambda _: None)
     monkeypatch.chdir(Path(__file__).parents[2])
     data.put(template.composed())

@@ -1,4 +1,4 @@
-"""`make status`, the end of `make deploy` and `DRY_RUN=1` say what an owner would otherwise have to look up in AWS."""
+"""`make status`, the end of `make deploy` and `DRY_RUN=1` show what an operator would otherwise look up in AWS."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ ALARMS = "arn:aws:sns:us-east-1:123456789012:latchkey-dev-alarms"
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """One account for the whole story, which the tests tell in order."""
+    """One account for the module; the tests build on each other in order."""
     with serving() as made:
         yield made
 
@@ -33,7 +33,7 @@ def checkout(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Checkout
 
 
 def piped_to_head(cloud: Cloud, checkout: Checkout, command: str) -> subprocess.CompletedProcess[str]:
-    """Return what comes of a command of which one line is read."""
+    """Return the result of a command piped to `head -1`."""
     return subprocess.run(
         ["bash", "-c", f"set -o pipefail; {sys.executable} -m infra.deploy {command} --stage dev | head -1"],
         cwd=checkout.path,
@@ -45,12 +45,12 @@ def piped_to_head(cloud: Cloud, checkout: Checkout, command: str) -> subprocess.
 
 
 def target(cloud: Cloud) -> str:
-    """Return what the domain's DNS must lead to."""
+    """Return the host that the domain's DNS must point to."""
     return str(cloud.client("apigateway").get_domain_name(domainName=DOMAIN)["regionalDomainName"])
 
 
-def test_deployment_ends_with_the_domain_and_what_its_dns_must_lead_to(cloud: Cloud, checkout: Checkout) -> None:
-    """And with the API's own address, which answers already."""
+def test_deployment_prints_the_domain_and_its_dns_target(cloud: Cloud, checkout: Checkout) -> None:
+    """A deployment prints the API's own URL, the domain and its DNS target."""
     said = checkout.succeeds("deploy", "dev", "--alarm-email", "ops@example.com", "--log-days", "90")
     (api,) = cloud.apis()
     own = f"https://{api}.execute-api.us-east-1.amazonaws.com/api/"
@@ -59,18 +59,16 @@ def test_deployment_ends_with_the_domain_and_what_its_dns_must_lead_to(cloud: Cl
     assert f"then open {own}login" in said
 
 
-def test_status_says_what_was_chosen_and_where_the_domain_leads(cloud: Cloud, checkout: Checkout) -> None:
-    """Beside it, whom the alarms reach."""
+def test_status_shows_options_and_domain(cloud: Cloud, checkout: Checkout) -> None:
+    """`make status` shows the chosen options, the domain's mapping and the alarms' email."""
     said = checkout.succeeds("status", "dev")
     assert f"domain    https://{DOMAIN}/keys/: leads here; its DNS must lead to {target(cloud)}\n" in said
     assert "chosen    ALARM_EMAIL=ops@example.com LOG_DAYS=90\n" in said
     assert said.endswith("alarms to ops@example.com\n")
 
 
-def test_status_and_deployment_say_that_an_address_is_not_confirmed(
-    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It gets no alarm before; moto confirms each at once."""
+def test_unconfirmed_alarm_email_is_reported(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make status` and a deployment report an alarm email that isn't confirmed. moto confirms each immediately."""
     pending = {"Endpoint": "ops@example.com", "SubscriptionArn": "PendingConfirmation"}
     monkeypatch.setattr(
         "moto.sns.models.SNSBackend.list_subscriptions_by_topic",
@@ -92,8 +90,8 @@ class _Subscription:
         self.topic = self
 
 
-def test_status_names_functions_that_somebody_stopped(cloud: Cloud, checkout: Checkout) -> None:
-    """As for a restore."""
+def test_status_names_stopped_functions(cloud: Cloud, checkout: Checkout) -> None:
+    """`make status` names functions whose concurrency was set to 0, as for a restore."""
     functions = cloud.client("lambda")
     functions.put_function_concurrency(FunctionName="latchkey-dev-hour", ReservedConcurrentExecutions=0)
     assert "stopped   latchkey-dev-hour may run 0 times at once\n" in checkout.succeeds("status", "dev")
@@ -101,23 +99,23 @@ def test_status_names_functions_that_somebody_stopped(cloud: Cloud, checkout: Ch
     assert "stopped" not in checkout.succeeds("status", "dev")
 
 
-def test_status_ends_quietly_where_whoever_reads_has_read_enough(cloud: Cloud, checkout: Checkout) -> None:
-    """As `head` does."""
+def test_status_handles_a_closed_pipe(cloud: Cloud, checkout: Checkout) -> None:
+    """`make status` exits without an error when its output is closed early."""
     piped = piped_to_head(cloud, checkout, "status")
     assert (piped.returncode, piped.stderr) == (0, "")
     assert piped.stdout == "stage     dev, in account 123456789012, region us-east-1\n"
 
 
-def test_removal_goes_on_where_whoever_reads_has_read_enough(cloud: Cloud, checkout: Checkout) -> None:
-    """What was begun is finished, and the lock is let go."""
+def test_destroy_continues_after_a_closed_pipe(cloud: Cloud, checkout: Checkout) -> None:
+    """`make destroy` finishes and releases the lock when its output is closed early."""
     piped = piped_to_head(cloud, checkout, "destroy")
     assert (piped.returncode, piped.stdout.count("\n")) == (0, 1)
     assert cloud.apis() == []
     checkout.succeeds("deploy", "dev")
 
 
-def test_status_without_the_topic_of_the_alarms_names_it(cloud: Cloud, checkout: Checkout) -> None:
-    """And the next deployment makes it again. Of an address that unsubscribed it says how to ask it again."""
+def test_status_reports_unsubscribed_email_and_deleted_topic(cloud: Cloud, checkout: Checkout) -> None:
+    """`make status` reports an unsubscribed alarm email and a deleted topic; a deployment recreates the topic."""
     (topic,) = (each["TopicArn"] for each in cloud.client("sns").list_topics()["Topics"])
     (subscribed,) = cloud.client("sns").list_subscriptions()["Subscriptions"]
     cloud.client("sns").unsubscribe(SubscriptionArn=subscribed["SubscriptionArn"])
@@ -134,8 +132,8 @@ def test_status_without_the_topic_of_the_alarms_names_it(cloud: Cloud, checkout:
     assert "alarms to ops@example.com\n" in checkout.succeeds("status", "dev")
 
 
-def test_rehearsal_says_what_chalice_would_do_in_a_line_each(cloud: Cloud, checkout: Checkout) -> None:
-    """A domain that would be deleted stands out, where Chalice prints the whole document of the API."""
+def test_dry_run_shows_one_line_a_change(cloud: Cloud, checkout: Checkout) -> None:
+    """A dry run prints one line for each change, so that the deletion of a domain is noticed."""
     configure(checkout)
     cloud.changes.clear()
     said = checkout.succeeds("deploy", "dev", "--dry-run").splitlines()
@@ -146,8 +144,8 @@ def test_rehearsal_says_what_chalice_would_do_in_a_line_each(cloud: Cloud, check
     assert len(said) < 30
 
 
-def test_rehearsal_says_who_is_deploying(cloud: Cloud, checkout: Checkout) -> None:
-    """What it shows may be half of what they do."""
+def test_dry_run_names_a_concurrent_deployment(cloud: Cloud, checkout: Checkout) -> None:
+    """A dry run names an operator whose deployment is running, since its result may be incomplete."""
     item = {"held_by": {"S": "1"}, "who": {"S": "ada on laptop, since 10:00 UTC,"}, "dies_at": {"N": "0"}}
     for dies_at, is_held in ((time.time() + 60, True), (time.time() - 60, False)):
         held = lock.KEY | item | {"dies_at": {"N": str(int(dies_at))}}
@@ -156,8 +154,8 @@ def test_rehearsal_says_who_is_deploying(cloud: Cloud, checkout: Checkout) -> No
         assert ("ada on laptop, since 10:00 UTC, is deploying or destroying dev: what" in said) == is_held
 
 
-def test_status_of_kept_data_shows_it(cloud: Cloud, checkout: Checkout) -> None:
-    """After the service was removed; the deployment that follows finds it."""
+def test_status_shows_retained_data(cloud: Cloud, checkout: Checkout) -> None:
+    """`make status` shows the data that `make destroy` kept."""
     checkout.succeeds("destroy", "dev")
     said = checkout.succeeds("status", "dev")
     assert "service   none; make deploy makes it" in said

@@ -1,4 +1,4 @@
-"""`make status` asks AWS for each thing once, and a deployment doesn't list the same again and again."""
+"""`make status` makes no AWS call twice, and a deployment makes few list calls."""
 
 import json
 from collections import Counter
@@ -16,7 +16,7 @@ LISTS = ("ListTables", "DescribeAlarms", "GetRestApis", "GetTemplate", "ListEven
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, str]]:
-    """What is asked of AWS, each call with its request."""
+    """The number of AWS calls by operation and request."""
     made: Counter[tuple[str, str]] = Counter()
     send = BaseClient._make_api_call
 
@@ -36,8 +36,8 @@ def by_operation(calls: Counter[tuple[str, str]]) -> Counter[str]:
     return counted
 
 
-def test_status_asks_for_each_thing_once(deployment: Deployment, calls: Counter[tuple[str, str]]) -> None:
-    """The account is the one that two sentences name; a table takes a call for what each of three calls shows."""
+def test_status_makes_no_call_twice(deployment: Deployment, calls: Counter[tuple[str, str]]) -> None:
+    """`make status` makes no call twice, and fewer than 80 in all."""
     deployment.checkout.succeeds("status", "dev")
     assert {call: times for call, times in calls.items() if times > 1} == {}
     counted = by_operation(calls)
@@ -48,18 +48,16 @@ def test_status_asks_for_each_thing_once(deployment: Deployment, calls: Counter[
     assert calls.total() < 80
 
 
-def test_deployment_lists_apis_and_resources_of_the_stack_few_times(
-    deployment: Deployment, calls: Counter[tuple[str, str]]
-) -> None:
-    """Before it, for Chalice and after it; and the stack's before and after it is brought up to date."""
+def test_deployment_makes_few_list_calls(deployment: Deployment, calls: Counter[tuple[str, str]]) -> None:
+    """A deployment lists APIs three times, and alarms and the stack's resources twice."""
     deployment.checkout.succeeds("deploy", "dev")
     counted = by_operation(calls)
     assert (counted["GetRestApis"], counted["ListStackResources"]) == (3, 2)
     assert counted["DescribeAlarms"] == 2
 
 
-def test_rehearsal_lists_resources_of_the_stack_once(deployment: Deployment, calls: Counter[tuple[str, str]]) -> None:
-    """CloudFormation's change set and what was deleted by hand come from one look."""
+def test_dry_run_lists_stack_resources_once(deployment: Deployment, calls: Counter[tuple[str, str]]) -> None:
+    """A dry run lists the stack's resources once, for the change set and the drift together."""
     deployment.checkout.succeeds("deploy", "dev", "--dry-run")
     counted = by_operation(calls)
     assert (counted["GetRestApis"], counted["ListStackResources"], counted["DescribeAlarms"]) == (2, 1, 1)

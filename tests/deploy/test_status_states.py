@@ -1,4 +1,4 @@
-"""`make status` says what to do about a stack that failed or is being changed, and shows no other stage's alarms."""
+"""`make status` names the fix for a failed or busy stack, and shows only the stage's own alarms."""
 
 import re
 
@@ -19,15 +19,15 @@ STATES = {
 
 
 def remedies(said: str) -> list[str]:
-    """Return what status says is to be done."""
+    """Return the remedies that `make status` prints."""
     return re.findall(r"^remedy    (.+)$", said, re.MULTILINE)
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_status_of_a_data_stack_that_failed_says_what_to_do(
+def test_status_of_a_failed_data_stack_names_the_fix(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    """What a deployment says, or does."""
+    """`make status` names the same fix for a failed data stack as a deployment."""
     monkeypatch.setattr(deployment.cloud.formation().stacks[NAME], "status", state)
     said = deployment.checkout.succeeds("status", "dev")
     assert f"data      {NAME}: {state}\n" in said
@@ -37,15 +37,13 @@ def test_status_of_a_data_stack_that_failed_says_what_to_do(
     assert told == refused.replace("run this again", AGAIN) or refused == ""
 
 
-def test_status_of_a_stack_that_is_whole_says_nothing_to_do(deployment: Deployment) -> None:
-    """Whatever CloudFormation did last."""
+def test_status_of_a_complete_stack_has_no_remedy(deployment: Deployment) -> None:
+    """`make status` prints no remedy for a complete stack."""
     assert remedies(deployment.checkout.succeeds("status", "dev")) == []
 
 
-def test_stack_that_is_made_anew_has_nothing_that_was_deleted_by_hand(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What isn't there CloudFormation has deleted itself, or never made."""
+def test_failed_stack_has_no_drift(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make status` reports no drift of a stack that will be recreated."""
     cloud = deployment.cloud
     cloud.client("cloudwatch").delete_alarms(AlarmNames=["latchkey-dev-faults"])
     monkeypatch.setattr(cloud.formation().stacks[NAME], "status", "DELETE_FAILED")
@@ -54,8 +52,8 @@ def test_stack_that_is_made_anew_has_nothing_that_was_deleted_by_hand(
     deployment.checkout.succeeds("deploy", "dev")
 
 
-def test_alarms_are_the_stages_own(deployment: Deployment) -> None:
-    """Of a stage whose name begins with this one's they are not."""
+def test_status_shows_only_the_stages_alarms(deployment: Deployment) -> None:
+    """`make status` doesn't show alarms of a stage whose name begins with this one's."""
     alarms = deployment.cloud.client("cloudwatch")
     (own,) = alarms.describe_alarms(AlarmNames=["latchkey-dev-faults"])["MetricAlarms"]
     kept = {name: own[name] for name in ("MetricName", "Namespace", "Period", "EvaluationPeriods", "Threshold")}
@@ -69,8 +67,8 @@ def test_alarms_are_the_stages_own(deployment: Deployment) -> None:
     alarms.delete_alarms(AlarmNames=["latchkey-dev-x-faults"])
 
 
-def test_api_that_is_deployed_under_another_name_is_told_of(deployment: Deployment) -> None:
-    """As a deployment does, which refuses to leave it open beside a new one; it isn't one that was deleted."""
+def test_renamed_gateway_stage_is_reported(deployment: Deployment) -> None:
+    """`make status` reports an API deployed under another stage name, as a deployment does, not as deleted."""
     gateways, (api,) = deployment.cloud.client("apigateway"), deployment.cloud.apis()
     (own,) = gateways.get_stages(restApiId=api)["item"]
     gateways.create_stage(restApiId=api, stageName="v1", deploymentId=own["deploymentId"])

@@ -1,4 +1,4 @@
-"""A stage that was stopped stays so: a deployment would start it in the middle of a restore."""
+"""A stopped stage can't be deployed, since a deployment would start it in the middle of a restore."""
 
 import io
 import zipfile
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("stack")
 
 @pytest.fixture
 def functions(cloud: Cloud) -> list[str]:
-    """The functions of a stage that runs."""
+    """The functions of a running stage."""
     made, code = cloud.client("lambda"), io.BytesIO()
     with zipfile.ZipFile(code, "w") as package:
         package.writestr("app.py", "")
@@ -29,8 +29,8 @@ def functions(cloud: Cloud) -> list[str]:
 
 
 @pytest.mark.parametrize("which", range(5))
-def test_stage_that_was_stopped_is_not_deployed(cloud: Cloud, functions: list[str], which: int) -> None:
-    """Whichever of its functions it is; the sentence says how it is started again."""
+def test_stopped_stage_is_not_deployed(cloud: Cloud, functions: list[str], which: int) -> None:
+    """A deployment is rejected while any function is stopped, and the error names the command that starts it."""
     name = functions[which]
     cloud.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
     with pytest.raises(DeployError, match=f"dev is stopped.*delete-function-concurrency --function-name {name}$"):
@@ -38,8 +38,8 @@ def test_stage_that_was_stopped_is_not_deployed(cloud: Cloud, functions: list[st
     assert cloud.stacks() == {}
 
 
-def test_stage_that_runs_may_be_deployed(cloud: Cloud, functions: list[str]) -> None:
-    """With some concurrency reserved, with none, and before there is a function."""
+def test_running_stage_is_deployed(cloud: Cloud, functions: list[str]) -> None:
+    """A stage may be deployed with reserved concurrency, without it, and before it has functions."""
     checks.check_running("prod")
     checks.check_running("dev")
     cloud.client("lambda").put_function_concurrency(FunctionName=functions[0], ReservedConcurrentExecutions=5)

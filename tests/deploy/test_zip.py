@@ -1,4 +1,4 @@
-"""What `chalice package` ships: our code, what it needs that Lambda lacks, and nothing else."""
+"""`chalice package` ships our code and the dependencies that Lambda lacks, and nothing else."""
 
 import os
 import re
@@ -19,26 +19,26 @@ from tests.deploy.checkout import copied
 pytestmark = pytest.mark.xdist_group("deploy")
 ROOT = Path(__file__).parents[2]
 SIZE_MAX_BYTES = 12_000_000
-"""Lambda takes 50 MB; a cold start fetches and unpacks all of it."""
+"""Lambda accepts 50 MB, but a cold start downloads and unpacks all of it."""
 SHIPPED = {"app.py", "chalice", "chalicelib"}
-"""Of ours, and of Chalice's: its runtime alone."""
+"""Our code, and the runtime of Chalice."""
 DEPENDENCIES = {
     "argon2", "_argon2_cffi_bindings", "aws_lambda_powertools", "cffi", "cryptography", "dateutil", "idna",
     "jinja2", "jmespath", "markupsafe", "pycparser", "pynamodb", "six.py", "typing_extensions.py", "urllib3",
     "zxcvbn",
 }  # fmt: skip
-"""What requirements.txt brings. Another name is looked at before it is added here."""
+"""The dependencies in requirements.txt. Review another name before adding it here."""
 
 
 @pytest.fixture(scope="module")
 def package(packaged: Path) -> Iterator[zipfile.ZipFile]:
-    """The package, made as `make package` makes it, for arm64 Linux."""
+    """The package that `make package` creates for arm64 Linux."""
     with zipfile.ZipFile(packaged / "deployment.zip") as opened:
         yield opened
 
 
-def test_our_code_is_in_whole(package: zipfile.ZipFile) -> None:
-    """Every file of chalicelib, templates and static files too, and no cache."""
+def test_package_has_all_our_code(package: zipfile.ZipFile) -> None:
+    """The package has every file of chalicelib, including templates and static files, and no cache."""
     ours = {name for name in package.namelist() if name.startswith("chalicelib/")}
     on_disk = {
         str(path.relative_to(ROOT))
@@ -52,8 +52,8 @@ def test_our_code_is_in_whole(package: zipfile.ZipFile) -> None:
     }
 
 
-def test_nothing_else_is_in(package: zipfile.ZipFile) -> None:
-    """No tests, infra or docs; nothing that Lambda has itself; no dependency that nobody meant to ship."""
+def test_package_has_only_code_and_known_dependencies(package: zipfile.ZipFile) -> None:
+    """The package has no tests, infra or docs, nothing that Lambda provides, and no unlisted dependency."""
     roots = {name.split("/")[0] for name in package.namelist()}
     compiled = {root for root in roots if re.fullmatch(r"_\w+\.cpython-\d+-aarch64-linux-gnu\.so", root)}
     assert roots - compiled == SHIPPED | DEPENDENCIES
@@ -64,16 +64,16 @@ def test_nothing_else_is_in(package: zipfile.ZipFile) -> None:
         assert not any(fnmatch(parts[0], pattern) for pattern in UNSHIPPED), name
 
 
-def test_compiled_files_are_for_the_processor_that_is_configured(package: zipfile.ZipFile) -> None:
-    """arm64, whatever the machine that packages."""
+def test_compiled_files_are_for_arm64(package: zipfile.ZipFile) -> None:
+    """Compiled files are for arm64, whatever the machine that packages."""
     for name in package.namelist():
         if name.endswith(".so"):
             head = package.read(name)[:20]
             assert (head[:4], int.from_bytes(head[18:20], "little")) == (b"\x7fELF", 183), name
 
 
-def test_package_is_small(package: zipfile.ZipFile, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its size is printed, and has a limit."""
+def test_package_size_is_limited(package: zipfile.ZipFile, capsys: pytest.CaptureFixture[str]) -> None:
+    """The package is smaller than 12 MB; its size is printed."""
     size_bytes = Path(str(package.filename)).stat().st_size
     with capsys.disabled():
         print(f"\ndeployment.zip: {size_bytes / 1e6:.1f} MB, {len(package.namelist())} files")
@@ -91,8 +91,8 @@ print(authorizer(call, None)["context"]["refusal"])
 """
 
 
-def test_package_runs_on_what_lambda_has(package: zipfile.ZipFile, tmp_path: Path) -> None:
-    """Unpacked beside Lambda's own botocore and nothing else, it starts: nothing that was left out is missed."""
+def test_package_runs_beside_lambdas_botocore(package: zipfile.ZipFile, tmp_path: Path) -> None:
+    """The package starts beside Lambda's own botocore and nothing else."""
     package.extractall(tmp_path / "task")
     runtime = tmp_path / "runtime"
     runtime.mkdir()
@@ -104,8 +104,8 @@ def test_package_runs_on_what_lambda_has(package: zipfile.ZipFile, tmp_path: Pat
     assert done.stdout.splitlines()[-1] == "invalid_api_key"
 
 
-def test_same_checkout_gives_the_same_bytes(tmp_path: Path) -> None:
-    """Whenever and wherever it is packaged, so that what runs can be compared with what was looked at."""
+def test_package_is_reproducible(tmp_path: Path) -> None:
+    """The package has the same bytes whenever and wherever it is created."""
     packages = []
     for place, at_s in (("here", 1_000_000_000), ("elsewhere", 1_700_000_000)):
         (tmp_path / place).mkdir()
@@ -121,8 +121,8 @@ def test_same_checkout_gives_the_same_bytes(tmp_path: Path) -> None:
     assert packages[0] == packages[1]
 
 
-def test_package_is_known_by_its_files_in_whatever_order_they_are_found(tmp_path: Path) -> None:
-    """Chalice looks for one by a digest of them, and goes through folders as the file system has them."""
+def test_package_digest_ignores_file_order(tmp_path: Path) -> None:
+    """The package's name, a digest of its files, doesn't depend on the file system's order."""
     for place in ("here", "elsewhere"):
         (tmp_path / place).mkdir()
     one, other = (copied(tmp_path / place, is_light=True) for place in ("here", "elsewhere"))

@@ -1,4 +1,4 @@
-"""The commands in the pages, as a shell would split them; those of `aws` as the calls that they make, by its models."""
+"""Commands in the docs, split as a shell does, and `aws` commands parsed by botocore's models."""
 
 import json
 import re
@@ -19,18 +19,18 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OF_EVERY_COMMAND = {"query", "output", "region", "profile", "endpoint-url", "max-items", "page-size", "no-cli-pager"}
 OF_DEPLOY = {"stack-name", "template-file", "parameter-overrides", "capabilities"}
-"""`aws cloudformation deploy` is no operation: it makes and executes a change set."""
+"""`aws cloudformation deploy` isn't an API operation: it creates and executes a change set."""
 SUBSTITUTIONS = (r"\$\([^()]*\)", r"\$\(\([^()]*\)\)")
 _SESSION = botocore.session.get_session()
 
 
 class Mistaken(Exception):
-    """The command line of `aws` would refuse a command."""
+    """A command that the AWS CLI would reject."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a command of `aws` calls; a `waiter` calls it until it is so."""
+    """The API call of an `aws` command; a `waiter` repeats it until its condition is met."""
 
     service: str
     operation: str
@@ -40,12 +40,12 @@ class Call:
 
 
 def blocks(text: str) -> Iterator[list[str]]:
-    """Yield the words of each command in a page's console blocks; a pipe's parts are commands of their own."""
+    """Yield the words of each command in a page's console blocks; each part of a pipe is a separate command."""
     for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
         lines = iter(block.splitlines())
         for line in lines:
             if not line.startswith("$ "):
-                continue  # what a command prints
+                continue  # output of a command
             command = line[2:]
             while _goes_on(command):
                 command = command.removesuffix("\\") + "\n" + next(lines)
@@ -53,7 +53,7 @@ def blocks(text: str) -> Iterator[list[str]]:
 
 
 def section(page: str, heading: str) -> str:
-    """Return what stands under a heading of a page, with all that belongs to it."""
+    """Return the text under a heading of a page, including subsections."""
     found = re.search(rf"^(##+) {re.escape(heading)}\n", text := (ROOT / "docs" / page).read_text(), re.MULTILINE)
     assert found, heading
     rest = text[found.end() :]
@@ -62,14 +62,14 @@ def section(page: str, heading: str) -> str:
 
 
 def inline(text: str) -> Iterator[list[str]]:
-    """Yield the words of each command of `aws` that a sentence has."""
+    """Yield the words of each `aws` command within a sentence."""
     outside = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     for command in re.findall(r"`(aws\s[^`]+)`", outside):
         yield from split(command.replace("…", "x"))
 
 
 def split(command: str) -> Iterator[list[str]]:
-    """Yield the words of each part of a pipe. What another program would print is a 0."""
+    """Yield the words of each part of a pipe, with 0 in place of a command substitution."""
     for pattern in SUBSTITUTIONS:
         command = re.sub(pattern, "0", command)
     words = shlex.shlex(command, posix=True, punctuation_chars="|")
@@ -89,13 +89,13 @@ def _goes_on(command: str) -> bool:
         return True
     try:
         list(split(command))
-    except ValueError:  # a quotation isn't closed
+    except ValueError:  # an unclosed quotation
         return True
     return False
 
 
 def check_names(words: list[str]) -> None:
-    """Raise Mistaken for a command of `aws` in a sentence, which may leave parameters out, if a name in it is wrong."""
+    """Raise Mistaken for a wrong name in an `aws` command of a sentence, which may omit parameters."""
     _, service, name, *rest = words
     operation = _operation(service, name, "")
     members = operation.input_shape.members if operation.input_shape else {}
@@ -104,7 +104,7 @@ def check_names(words: list[str]) -> None:
 
 
 def call_of(words: list[str]) -> Call | None:
-    """Return what a command of `aws` calls; None for `aws cloudformation deploy`. Raises Mistaken for what is wrong."""
+    """Return the call of an `aws` command; None for `aws cloudformation deploy`. Raises Mistaken for an invalid one."""
     _, service, name, *rest = words
     waiter, rest = (rest[0], rest[1:]) if name == "wait" else ("", rest)
     options = dict(_options(rest))
@@ -178,7 +178,7 @@ def _must_be_known(unknown: set[str]) -> None:
 
 
 def _given(shape: Shape, words: list[str]) -> Any:
-    """Return the value that words give: JSON, the short form `key=value,…`, or a scalar."""
+    """Return the value of an option's words: JSON, the shorthand `key=value,…`, or a scalar."""
     if isinstance(shape, ListShape) and not words[0].startswith("["):
         return [_given(shape.member, [word]) for word in words]
     if len(words) > 1:
@@ -220,7 +220,7 @@ def _must_hold(shape: StructureShape | None, parameters: dict[str, Any]) -> None
 
 
 def _must_be_one_of(shape: Shape, value: Any) -> None:
-    """Refuse a word that isn't among those that a field takes; botocore leaves that to the service."""
+    """Raise Mistaken for a value outside a field's enum, which botocore leaves to the service."""
     if isinstance(shape, StructureShape):
         for name, each in value.items():
             _must_be_one_of(shape.members[name], each)
@@ -232,7 +232,7 @@ def _must_be_one_of(shape: Shape, value: Any) -> None:
 
 
 def _must_be_in(shape: Shape | None, query: str) -> None:
-    """Refuse a `--query` for what the answer hasn't; it would print nothing, or `null`."""
+    """Raise Mistaken for a `--query` of a field that the response doesn't have; AWS would print `null`."""
     for name in re.findall(r"\w+", query):
         while isinstance(shape, ListShape):
             shape = shape.member

@@ -18,7 +18,7 @@ API, AUTHORIZER = "api", "authorizer"
 STREAM, MINUTE, HOUR = "stream", "minute", "hour"
 FUNCTIONS = (API, AUTHORIZER, STREAM, MINUTE, HOUR)
 Need = tuple[str, str]
-"""An action, and the end of the ARN of what it is done to: (dynamodb:Query, table/latchkey-test-events)."""
+"""An action and the end of its resource's ARN: (dynamodb:Query, table/latchkey-test-events)."""
 
 _OF_TRANSACTION = {
     "Put": "PutItem",

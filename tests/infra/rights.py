@@ -1,4 +1,4 @@
-"""Writes `infra/rights.json` anew from the schemas that cfn-lint brings: `python -m tests.infra.rights`."""
+"""Write `infra/rights.json` from cfn-lint's schemas: `python -m tests.infra.rights`."""
 
 import json
 from datetime import UTC, datetime
@@ -18,22 +18,22 @@ LEFT_OUT = (
     "LayerVersion", "CapacityProvider", "RuntimeAlias", "PermissionPolicy", "DataProtection", "LogDelivery",
     "IndexPolic", "BearerToken", "LogGroupDeletionProtection", "Kms", "Boundary", "AttachRole", "DetachRole",
 )  # fmt: skip
-"""What CloudFormation would call for properties that no stack of ours has."""
+"""Calls of CloudFormation for properties that our stacks don't use."""
 READ_ALL_THE_SAME = (
     *("dynamodb:DescribeKinesisStreamingDestination", "dynamodb:DescribeContributorInsights"),
     *("dynamodb:GetResourcePolicy", "logs:GetDataProtectionPolicy", "logs:DescribeIndexPolicies"),
     *("logs:DescribeResourcePolicies", "sns:GetDataProtectionPolicy"),
 )
-"""What it reads of every resource, whether or not it is there."""
+"""Calls with which CloudFormation reads every resource."""
 
 
 def by_type() -> dict[str, list[str]]:
-    """Return what CloudFormation calls for each type of resource that the data stack has, as its schema lists it."""
+    """Return the calls of CloudFormation for each resource type of the data stack, from its schema."""
     return _listed({each["Type"] for each in template.composed()["Resources"].values()})
 
 
 def of_edge() -> dict[str, list[str]]:
-    """Return the same of the types that only the edge has."""
+    """Return the same for the types that only the edge has."""
     whole = [*front.distribution()["Resources"].values(), *template.read(front.ORIGIN)["Resources"].values()]
     return _listed({each["Type"] for each in whole} - by_type().keys())
 

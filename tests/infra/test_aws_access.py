@@ -1,4 +1,4 @@
-"""What botocore can't use, and what AWS refuses: every command that asks AWS says so alike, in one line."""
+"""Invalid AWS configuration and AWS errors: every command that calls AWS reports them in one line."""
 
 import json
 import sys
@@ -30,7 +30,7 @@ ARGUMENTS = {
     "destroy": (deployment.main, ["destroy", "--stage=dev"]),
 }
 ASKING = (*ARGUMENTS, "smoke", "key", "admins")
-"""The commands that ask AWS."""
+"""The commands that call AWS."""
 SSO = """[profile sso]
 region = eu-central-1
 sso_session = me
@@ -46,7 +46,7 @@ Ran = Callable[[str], tuple[int, str]]
 
 @pytest.fixture
 def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Ran]:
-    """What runs a command on a machine that has credentials, and returns its status and what it says of an error."""
+    """A function that runs a command with credentials and returns its status and error."""
     for name, value in {**GOOD, "HOME": str(tmp_path), "STAGE": "dev"}.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE", "AWS_CA_BUNDLE", "URL"):
@@ -102,10 +102,10 @@ VARIABLES = {
 
 @pytest.mark.parametrize("said", VARIABLES)
 @pytest.mark.parametrize("name", ASKING)
-def test_variable_that_cannot_be_used_is_named_with_a_remedy(
+def test_invalid_aws_variable_is_named_with_the_fix(
     ran: Ran, monkeypatch: pytest.MonkeyPatch, said: str, name: str
 ) -> None:
-    """The same by every command, before it asks for anything; a secret isn't repeated."""
+    """Every command names an invalid AWS variable before its first call, and never prints a secret."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     for variable, value in VARIABLES[said].items():
         monkeypatch.setenv(variable, value)
@@ -128,10 +128,10 @@ CONFIGURED = {
 
 @pytest.mark.parametrize("said", CONFIGURED)
 @pytest.mark.parametrize("name", ASKING)
-def test_file_that_cannot_be_used_is_named_with_a_remedy(
+def test_invalid_aws_config_file_is_named_with_the_fix(
     ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, name: str
 ) -> None:
-    """The file where it can't be read, otherwise the setting in it."""
+    """Every command names an unreadable AWS config file, or the invalid setting in it."""
     file, text = tmp_path / "given", CONFIGURED[said]
     if text is None:
         file.mkdir()
@@ -146,10 +146,10 @@ def test_file_that_cannot_be_used_is_named_with_a_remedy(
 
 
 @pytest.mark.parametrize("name", ASKING)
-def test_profile_that_gives_no_credentials_is_named(
+def test_profile_without_credentials_is_named(
     ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """One whose single sign-on isn't signed in, and one that has half a key."""
+    """Every command names a profile whose SSO session has expired or whose key is incomplete."""
     for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(variable)
     folder = tmp_path / ".aws"
@@ -170,7 +170,7 @@ def test_profile_that_gives_no_credentials_is_named(
 
 
 class Refusing(HTTPServer):
-    """An AWS that refuses every call with one code."""
+    """An AWS endpoint that rejects every call with one error code."""
 
     code = ""
     message = "It is refused."
@@ -181,7 +181,7 @@ class _Refusal(BaseHTTPRequestHandler):
         server = self.server
         assert isinstance(server, Refusing)
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if "form" in (self.headers.get("Content-Type") or ""):  # CloudFormation's and STS's
+        if "form" in (self.headers.get("Content-Type") or ""):  # CloudFormation and STS
             error = f"<Error><Type>Sender</Type><Code>{server.code}</Code><Message>{server.message}</Message></Error>"
             body = f"<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>".encode()
         else:
@@ -200,7 +200,7 @@ class _Refusal(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def refusing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Refusing]:
-    """The AWS at which the environment points."""
+    """An endpoint that rejects every call; AWS_ENDPOINT_URL points to it."""
     server = Refusing(("127.0.0.1", 0), _Refusal)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -225,10 +225,8 @@ CODES = {
 
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("name", ASKING)
-def test_credentials_that_aws_refuses_are_said_with_a_remedy(
-    ran: Ran, refusing: Refusing, code: str, name: str
-) -> None:
-    """By what the code means, with the code to look for; no more than the first line of what AWS says of it."""
+def test_rejected_credentials_are_reported_with_the_fix(ran: Ran, refusing: Refusing, code: str, name: str) -> None:
+    """Every command explains AWS's error code and prints only the first line of AWS's message."""
     refusing.code, refusing.message = code, "It is refused.\nx-amz-security-token:the-token"
     status, error = ran(name)
     assert (status, error.count("\n"), "the-token" in error) == (1, 1, False)
@@ -239,8 +237,8 @@ def test_credentials_that_aws_refuses_are_said_with_a_remedy(
 
 
 @pytest.mark.parametrize("name", ASKING)
-def test_clock_that_is_wrong_is_not_taken_for_a_wrong_secret(ran: Ran, refusing: Refusing, name: str) -> None:
-    """Most services have one code for both, and say which in the message."""
+def test_clock_skew_is_distinguished_from_a_wrong_secret(ran: Ran, refusing: Refusing, name: str) -> None:
+    """Clock skew is recognized by the message, since most services use one code for it and for a wrong secret."""
     refusing.code, refusing.message = "InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier"
     status, error = ran(name)
     assert (status, error.count("\n")) == (1, 1)
@@ -248,8 +246,10 @@ def test_clock_that_is_wrong_is_not_taken_for_a_wrong_secret(ran: Ran, refusing:
 
 
 @pytest.mark.parametrize("name", ASKING)
-def test_no_network_is_said_with_what_to_check(ran: Ran, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Where it was asked for, and the variables that say where that is."""
+def test_unreachable_endpoint_is_reported_with_its_variables(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Every command names the unreachable endpoint and the variables that set it."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{engine.free_port()}")
     status, error = ran(name)
     assert (status, error.count("\n")) == (1, 1)
@@ -258,10 +258,10 @@ def test_no_network_is_said_with_what_to_check(ran: Ran, monkeypatch: pytest.Mon
     assert "AWS_DEFAULT_REGION" in error
 
 
-def test_command_that_asks_nobody_needs_nothing_of_aws(
+def test_local_command_needs_no_aws_configuration(
     ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A policy is printed without credentials; a local run's database takes any."""
+    """A command that makes no AWS call works without valid AWS configuration."""
     monkeypatch.setenv("AWS_PROFILE", "nope")
     monkeypatch.setattr(sys, "argv", ["policy", "--stage=dev"])
     assert rights.main() == 0
@@ -270,7 +270,7 @@ def test_command_that_asks_nobody_needs_nothing_of_aws(
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "x")
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{engine.free_port()}")
     monkeypatch.setattr(engine, "RUNNING", tmp_path / "running.json")
-    for name in ("PUBLIC_URL", "STAGE", "KEY_KIND", "STAGE_KEY_FILE"):  # which a local command sets in its process
+    for name in ("PUBLIC_URL", "STAGE", "KEY_KIND", "STAGE_KEY_FILE"):  # a local command sets these in its process
         monkeypatch.setenv(f"LATCHKEY_{name}", "http://127.0.0.1:8000" if name == "PUBLIC_URL" else "test")
     monkeypatch.setattr(sys, "argv", ["manage", "--stage=local", "--reason=", "admins"])
     assert manage.main() == 1

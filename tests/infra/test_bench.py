@@ -1,4 +1,4 @@
-"""What `make bench` wrote down: one number for each target, and a page that says nothing else."""
+"""The recorded results of `make bench`: one number for each target, and a page generated from them."""
 
 import json
 from pathlib import Path
@@ -10,19 +10,19 @@ DOCS = Path(__file__).parents[2] / "docs"
 BENCH = json.loads((DOCS / "bench.json").read_text())
 
 
-def test_page_is_made_of_the_numbers() -> None:
-    """None is written by hand."""
+def test_page_is_generated_from_the_numbers() -> None:
+    """The page is generated from the recorded numbers."""
     assert (DOCS / "performance.md").read_text() == report.page(BENCH)
 
 
-def test_every_target_has_its_number() -> None:
-    """It follows from the rounds, and has the target that is aimed at now."""
+def test_every_target_has_a_number() -> None:
+    """Every number is computed from its rounds, and has the current target."""
     assert results.ratios(BENCH["contenders"]) == BENCH["ratios"]
     assert [*BENCH["ratios"]] == [row.name for row in ROWS]
 
 
 def test_every_contender_was_measured_at_least_five_times() -> None:
-    """In whole rounds, not those of a trial."""
+    """Every contender was measured in at least five complete rounds."""
     for group in GROUPS:
         for contender in group.contenders:
             rounds = BENCH["rounds"][group.name][contender.name]

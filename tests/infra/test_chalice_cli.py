@@ -1,4 +1,4 @@
-"""What Chalice is told of the functions that read streams."""
+"""Chalice's configuration of functions that read streams."""
 
 from chalice.app import Chalice, DynamoDBEvent, DynamoDBEventConfig
 from chalice.config import Config
@@ -8,8 +8,8 @@ from infra import chalice_cli
 OWN = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders/stream/1"
 
 
-def test_own_function_keeps_the_stream_that_it_reads() -> None:
-    """The stream of events is for the one that is called `stream`."""
+def test_own_stream_function_keeps_its_stream() -> None:
+    """Only the function called `stream` gets the events table's stream."""
     app = Chalice("latchkey", configure_logs=False)
 
     @app.on_dynamodb_record(stream_arn="set later", name=chalice_cli.STREAM)

@@ -1,4 +1,4 @@
-"""Files of the checkout that are wrong: each command says which, and what to do, before it changes anything."""
+"""Invalid files of the checkout: each command names the file and the fix before any change."""
 
 import sys
 from collections.abc import Callable
@@ -18,14 +18,14 @@ NOTED, PACKAGES = Path(".chalice/deployed"), Path(".chalice/deployments")
 
 
 def run(command: str, *more: str) -> int:
-    """Run a command on a stage."""
+    """Run a command on the stage `dev`."""
     rehearsed = ["deploy", "--dry-run"] if command == "rehearsal" else [command]
     return deployment.main([*rehearsed, "--stage=dev", *more])
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout, from which nothing reaches AWS."""
+    """A checkout without access to AWS."""
     (tmp_path / ".chalice").mkdir()
     for name in (".chalice/config.json", "requirements.txt", "pyproject.toml"):
         (tmp_path / name).write_bytes(Path(name).read_bytes())
@@ -35,7 +35,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def put(path: Path, content: bytes | str | None) -> None:
-    """Put a file in a place, a folder (""), or nothing (None)."""
+    """Create a file, a folder ("") or nothing (None) at a path."""
     path.unlink(missing_ok=True)
     if isinstance(content, bytes):
         path.write_bytes(content)
@@ -73,10 +73,10 @@ WRONG: dict[str, tuple[str, bytes | str | None, tuple[str, ...]]] = {
 @pytest.mark.parametrize(
     ("said", "command"), [(said, command) for said, (_, _, commands) in WRONG.items() for command in commands]
 )
-def test_file_that_cannot_be_used_is_said_with_what_to_do(
+def test_unusable_file_is_named_with_the_fix(
     here: Path, capsys: pytest.CaptureFixture[str], said: str, command: str
 ) -> None:
-    """By every command that would read or write it, in one sentence."""
+    """Every command that needs an unusable file names it and the fix in one line."""
     name, content, _ = WRONG[said]
     put(here / name, content)
     assert run(command) == 1
@@ -85,8 +85,8 @@ def test_file_that_cannot_be_used_is_said_with_what_to_do(
     assert error.startswith(said)
 
 
-def test_note_that_cannot_be_written_is_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of the stage that the command is about."""
+def test_unwritable_chalice_record_is_reported(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command reports an unwritable Chalice record of its own stage only."""
     (NOTED / "dev.json").mkdir(parents=True)
     assert run("destroy") == 1
     assert capsys.readouterr().err == f"{NOTED}/dev.json is a folder, and a file is written there: move it away.\n"
@@ -103,7 +103,7 @@ LOCALS: dict[str, Callable[[], int]] = {
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The place of the folder in which local runs keep their files, with nothing in it."""
+    """The path of the local runs' folder, which doesn't exist."""
     place = tmp_path / ".local"
     monkeypatch.setattr(checkout, "LOCAL", place)
     monkeypatch.setattr(engine, "LOCAL", place)
@@ -115,23 +115,25 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("command", LOCALS)
-def test_file_in_the_place_of_local_files_is_said(kept: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
-    """By every command that looks there for a local run, or begins one."""
+def test_file_in_place_of_the_local_folder_is_reported(
+    kept: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Every command that reads or starts a local run reports a file in place of its folder."""
     kept.touch()
     assert LOCALS[command]() == 1
     assert capsys.readouterr().err == ".local is a file, and takes a folder: move it away, then run this again.\n"
 
 
 @pytest.mark.parametrize("noted", ["", "{", "[]", "{}", "null", '{"database": "http://[", "url": ""}'])
-def test_note_of_a_run_that_was_killed_is_no_run(kept: Path, noted: str) -> None:
-    """Cut off while it was written, or of something else."""
+def test_invalid_record_of_a_local_run_is_ignored(kept: Path, noted: str) -> None:
+    """A truncated or foreign record of a local run is ignored."""
     kept.mkdir()
     engine.RUNNING.write_text(noted)
     assert engine.running() is None
 
 
-def test_command_with_no_local_run_says_how_to_start_one(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Not that the file in which it would be noted is missing."""
+def test_command_without_a_local_run_names_make_run(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that needs a local run names the command that starts one."""
     assert manage.main() == 1
     assert capsys.readouterr().err.startswith("Nothing runs locally: start it with `make run`")
 
@@ -153,10 +155,10 @@ OUTS: dict[str, tuple[str, Callable[[Path], object]]] = {
 
 
 @pytest.mark.parametrize("said", OUTS)
-def test_folder_that_cannot_be_written_into_is_said_before_anything_is_packaged(
+def test_unwritable_output_folder_is_reported_before_packaging(
     here: Path, capsys: pytest.CaptureFixture[str], said: str
 ) -> None:
-    """A file, a part of the path that is one, a file system that takes none, a home that isn't there."""
+    """`make package` reports an unwritable output folder before it packages anything."""
     out, prepare = OUTS[said]
     prepare(here)
     assert run("package", f"--out={out}", "--edge") == 1
@@ -166,8 +168,8 @@ def test_folder_that_cannot_be_written_into_is_said_before_anything_is_packaged(
     assert (printed.out, printed.err.count("\n")) == ("", 1)
 
 
-def test_package_goes_where_it_is_told_and_leaves_what_is_there(tmp_path: Path) -> None:
-    """Into a folder whose name begins with a dash, beside a file that has a name of ours."""
+def test_package_keeps_other_files_in_the_output_folder(tmp_path: Path) -> None:
+    """`make package` writes to any folder name and keeps other files there."""
     made = copied(tmp_path, is_light=True, AWS_DEFAULT_REGION="us-east-1")
     folder = tmp_path / "-x"
     folder.mkdir()

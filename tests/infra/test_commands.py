@@ -1,4 +1,4 @@
-"""Every command in the pages is one that its program takes."""
+"""Every command in the docs is valid for its program."""
 
 import json
 import re
@@ -18,19 +18,19 @@ AWS = {
 }
 IN_SENTENCES = {" ".join(words): words for page in PAGES for words in inline(page.read_text())}
 OTHERS = {"sam", "curl", "tr", "export", ".venv/bin/python"}
-"""Programs whose commands nobody looks at here."""
+"""Programs whose commands aren't checked here."""
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
 @pytest.mark.parametrize("command", AWS)
-def test_aws_takes_every_command_of_the_pages(command: str) -> None:
-    """Service, operation, options, values and what `--query` looks for, by AWS's own models."""
+def test_every_aws_command_in_the_docs_is_valid(command: str) -> None:
+    """Service, operation, options, values and `--query` of every `aws` command match AWS's own models."""
     call_of(AWS[command])
 
 
 @pytest.mark.parametrize("command", IN_SENTENCES)
-def test_aws_knows_every_command_that_a_sentence_names(command: str) -> None:
-    """Service, operation and options; what isn't said there, the reader fills in."""
+def test_every_aws_command_in_a_sentence_exists(command: str) -> None:
+    """Service, operation and options of an `aws` command within a sentence exist."""
     check_names(IN_SENTENCES[command])
 
 
@@ -53,15 +53,15 @@ def test_aws_knows_every_command_that_a_sentence_names(command: str) -> None:
         ("aws cloudformation deploy --stack x", "unknown: stack"),
     ],
 )
-def test_a_mistaken_command_is_found(command: str, because: str) -> None:
-    """Each kind of mistake that a page could have."""
+def test_invalid_aws_command_is_detected(command: str, because: str) -> None:
+    """The check detects each kind of mistake."""
     ((*words,),) = split(command)
     with pytest.raises(Mistaken, match=because):
         call_of(words)
 
 
-def test_every_command_is_of_a_program_that_is_looked_at() -> None:
-    """And the pages do have commands."""
+def test_every_command_is_checked_or_exempt() -> None:
+    """Every command in the docs is of a checked program or a listed exemption."""
     found = {(page.name, words[0]) for page in PAGES for words in blocks(page.read_text())}
     assert {name for name, _ in found} >= {"deploying.md", "operating.md"}
     assert {program for _, program in found} == {"aws", "make", *OTHERS}
@@ -76,8 +76,8 @@ def _made() -> Iterator[tuple[str, str, list[str]]]:
                 yield page.name, words[1], [word.partition("=")[0] for word in words[2:] if re.match("[A-Z_]+=", word)]
 
 
-def test_make_knows_every_target_and_variable_of_the_pages() -> None:
-    """What the pages set is something that the Makefile hands on."""
+def test_every_make_target_and_variable_in_the_docs_exists() -> None:
+    """The Makefile has every target and variable that the docs use."""
     targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
     variables = set(re.findall(r"\b[A-Z_]+\b", MAKEFILE))
     made = list(_made())
@@ -86,8 +86,8 @@ def test_make_knows_every_target_and_variable_of_the_pages() -> None:
     assert [(page, name) for page, _, names in made for name in names if name not in variables] == []
 
 
-def test_every_link_between_the_pages_leads_somewhere() -> None:
-    """To a page that there is, and to one of its headings."""
+def test_every_link_between_pages_is_valid() -> None:
+    """Every relative link refers to an existing page and heading."""
     headings = {
         page: {_anchor(line) for line in re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)} for page in PAGES
     }
@@ -104,12 +104,12 @@ def test_every_link_between_the_pages_leads_somewhere() -> None:
 
 
 def _anchor(heading: str) -> str:
-    """Return what GitHub calls a heading."""
+    """Return GitHub's anchor of a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-def test_queries_of_logs_look_for_what_the_lines_have() -> None:
-    """A misspelt field finds nothing, and says nothing of it."""
+def test_log_queries_use_existing_fields() -> None:
+    """Log queries in the docs use only fields that the log lines have."""
     gateways = json.loads(gateway_stage.ACCESS_LOG).keys()
     source = (ROOT / "chalicelib" / "api" / "access_log.py").read_text()
     looked = [call for words in AWS.values() if (call := call_of(words)) and call.operation == "StartQuery"]
@@ -124,7 +124,7 @@ def test_queries_of_logs_look_for_what_the_lines_have() -> None:
             assert [name for name in named if f"{name}=" not in source] == []
 
 
-def test_pages_are_found() -> None:
-    """There are some."""
+def test_docs_are_not_empty() -> None:
+    """The checks above have more than ten pages to read."""
     assert all(isinstance(page, Path) for page in PAGES)
     assert len(PAGES) > 10

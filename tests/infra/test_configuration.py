@@ -1,4 +1,4 @@
-"""`.chalice/config.json` that can't be used is said before any command asks AWS for anything."""
+"""An invalid `.chalice/config.json` is reported before any AWS call."""
 
 import inspect
 import json
@@ -23,7 +23,7 @@ FUNCTION = ("stages", "dev", "lambda_functions", "api_handler")
 
 
 def put(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
-    """Return what sets a value in a configuration."""
+    """Return a function that sets a value in a configuration."""
 
     def change(whole: dict[str, Any]) -> None:
         for name in path[:-1]:
@@ -34,7 +34,7 @@ def put(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
 
 
 def domain(**more: object) -> Callable[[dict[str, Any]], None]:
-    """Return what sets the domain of a stage."""
+    """Return a function that sets the domain of a stage."""
     whole = {"domain_name": "api.example.com", "certificate_arn": CERTIFICATE} | more
     return put("stages", "dev", configuration.DOMAIN, value={name: each for name, each in whole.items() if each != ""})
 
@@ -104,7 +104,7 @@ BROKEN = {
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The configuration of a checkout, from which nothing reaches AWS."""
+    """The configuration of a checkout without access to AWS."""
     made = tmp_path / configuration.FILE
     made.parent.mkdir()
     made.write_text(SHIPPED)
@@ -116,10 +116,10 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("said", BROKEN)
-def test_value_that_cannot_be_used_is_said_with_its_place(
+def test_invalid_value_is_named_with_its_path(
     file: Path, capsys: pytest.CaptureFixture[str], said: str, command: str
 ) -> None:
-    """In one sentence, before the first change of every command."""
+    """Every command names an invalid value and its path in one line, before any change."""
     whole = json.loads(SHIPPED)
     BROKEN[said](whole)
     file.write_text(json.dumps(whole))
@@ -129,8 +129,8 @@ def test_value_that_cannot_be_used_is_said_with_its_place(
     assert (said in error, error.count("\n")) == (True, 1)
 
 
-def test_every_key_that_chalice_reads_is_taken(file: Path) -> None:
-    """Of the whole, of a stage, and of a function where it may differ by function."""
+def test_every_chalice_key_is_accepted(file: Path) -> None:
+    """Every key that Chalice reads is accepted at each level where Chalice reads it."""
     source = inspect.getsource(Config)
     reads = set(re.findall(r"_chain_(?:lookup|merge)\(\s*'(\w+)'", source)) - {"profile", "project_dir", "chalice_app"}
     of_function = set(re.findall(r"_chain_lookup\(\s*'(\w+)'[^)]*varies_per_function=True", source))
@@ -149,10 +149,10 @@ def test_every_key_that_chalice_reads_is_taken(file: Path) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("text", [None, "", SHIPPED[:50], "[]", "null", "\x00", b"{\xff}", "[" * 200_000])
-def test_file_that_cannot_be_read_is_said_with_how_to_get_it_back(
+def test_unreadable_configuration_is_reported_with_the_fix(
     file: Path, capsys: pytest.CaptureFixture[str], text: str | bytes | None, command: str
 ) -> None:
-    """Missing, cut off, something else than an object, not UTF-8, or nested without end."""
+    """A missing or malformed configuration is reported with the command that restores it."""
     if text is None:
         file.unlink()
     else:
@@ -165,10 +165,8 @@ def test_file_that_cannot_be_read_is_said_with_how_to_get_it_back(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_key_that_is_twice_in_an_object_is_refused(
-    file: Path, capsys: pytest.CaptureFixture[str], command: str
-) -> None:
-    """JSON would take the last one, and nobody would see which."""
+def test_duplicate_key_is_rejected(file: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """A duplicate key is rejected, since JSON parsers silently use the last value."""
     file.write_text(SHIPPED.replace('"lambda_timeout": 28', '"lambda_timeout": 28, "lambda_timeout": 20', 1))
     assert main([command, "--stage=dev"]) == 1
     error = capsys.readouterr().err
@@ -177,8 +175,8 @@ def test_key_that_is_twice_in_an_object_is_refused(
 
 
 @pytest.mark.parametrize("prefix", ["", "v1", "/", "(none)"])
-def test_domain_that_api_gateway_takes_is_taken(file: Path, prefix: str) -> None:
-    """With a base path of one part, or none."""
+def test_valid_domain_is_accepted(file: Path, prefix: str) -> None:
+    """A domain is accepted with a base path of one part, or without a base path."""
     whole = json.loads(SHIPPED)
     domain(url_prefix=prefix)(whole)
     file.write_text(json.dumps(whole))
@@ -187,10 +185,10 @@ def test_domain_that_api_gateway_takes_is_taken(file: Path, prefix: str) -> None
     assert configured.get("url_prefix", "") == prefix
 
 
-def test_interrupted_command_says_what_to_do(
+def test_interrupted_command_exits_without_a_traceback(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without a traceback, and with the status that shells give to Ctrl-C."""
+    """Ctrl-C ends a command with a message and the shell's usual status."""
     assert file.exists()
 
     def interrupt(_: str) -> str:
@@ -202,8 +200,8 @@ def test_interrupted_command_says_what_to_do(
     assert "Interrupted. What was done by then stays done" in capsys.readouterr().err
 
 
-def test_ctrl_c_in_a_command_of_chalices_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its command line makes an error of its own out of it."""
+def test_interrupted_chalice_command_exits_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C within a Chalice command ends it without a traceback, though Chalice turns it into its own error."""
 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The tables of a local engine that an earlier version made."""
+"""Tables of a local engine that an earlier version created."""
 
 from chalicelib.accounts import sessions
 from chalicelib.core import settings
@@ -9,7 +9,7 @@ from tests.support.harness import TestApp
 
 
 def test_table_of_an_earlier_version_gets_its_new_index(latchkey: TestApp) -> None:
-    """It keeps what is in it, and what was there before is found by the index, too."""
+    """An older table gets its new index, which includes the existing items."""
     account = new_account()
     log_in_as(latchkey, account)
     name = settings.current().table("sessions")

@@ -1,4 +1,4 @@
-"""Settings that the functions would refuse are refused before anything is touched."""
+"""Settings that the functions would reject are rejected before any change."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ CONFIGURED = {"app_name": "latchkey", "manage_iam_role": False, "iam_role_arn": 
 
 
 def use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Be in a checkout that has a configuration alone; return where."""
+    """Change into a checkout with only a configuration, and return the file's path."""
     monkeypatch.chdir(folder)
     configuration.FILE.parent.mkdir()
     return configuration.FILE
@@ -33,10 +33,10 @@ def use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("LATCHKEY_BRAND", None, "not None."),
     ],
 )
-def test_deployment_stops_at_a_setting_that_cannot_be_used(
+def test_invalid_setting_stops_the_deployment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, name: str, value: object, said: str
 ) -> None:
-    """Wherever Chalice would take it from; the file and the place in it are named."""
+    """An invalid setting at any level stops a deployment and names file and path."""
     file = use(tmp_path, monkeypatch)
     whole = json.loads(json.dumps(CONFIGURED))
     stage = whole["stages"]["dev"]
@@ -56,8 +56,8 @@ def test_deployment_stops_at_a_setting_that_cannot_be_used(
 
 
 @pytest.mark.parametrize("level", ["whole", "stage"])
-def test_setting_of_one_function_alone_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
-    """A sender that the API alone has would be one that no role may send from; other variables are the owner's."""
+def test_setting_of_a_single_function_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+    """A Latchkey setting of a single function is rejected; an operator's own variables are accepted."""
     file = use(tmp_path, monkeypatch)
     whole = json.loads(json.dumps(CONFIGURED))
     there = {"whole": whole, "stage": whole["stages"]["dev"]}[level].setdefault("lambda_functions", {})
@@ -80,10 +80,10 @@ def test_setting_of_one_function_alone_is_refused(tmp_path: Path, monkeypatch: p
         ("LATCHKEY_STAGE_KEY_FILE", "/tmp/key", r"LATCHKEY_STAGE_KEY_FILE is for a local run alone"),  # noqa: S108
     ],
 )
-def test_setting_of_another_stage_or_of_a_local_run_is_refused(
+def test_setting_of_another_stage_or_local_run_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str | None, said: str
 ) -> None:
-    """The functions would have one stage's roles and another's tables, or look for a file that isn't there."""
+    """A setting of another stage, or one for local runs only, is rejected."""
     file = use(tmp_path, monkeypatch)
     whole = json.loads(json.dumps(CONFIGURED))
     variables = whole["stages"]["dev"]["environment_variables"]
@@ -96,23 +96,23 @@ def test_setting_of_another_stage_or_of_a_local_run_is_refused(
         settings.check_settings("dev")
 
 
-def test_shipped_settings_can_be_used() -> None:
-    """Of both stages."""
+def test_shipped_settings_are_valid() -> None:
+    """The shipped settings of both stages are valid."""
     for stage in inputs.STAGES:
         settings.check_settings(stage)
 
 
 @pytest.mark.parametrize("version", [(3, 10, 9), (3, 15, 0), (3, 16, 1), (4, 11, 0)])
-def test_python_that_lambda_has_not_is_refused_with_what_to_do(version: tuple[int, ...]) -> None:
-    """Chalice would take the nearest runtime that it knows, or one that there isn't."""
+def test_python_without_a_lambda_runtime_is_rejected(version: tuple[int, ...]) -> None:
+    """A Python version without a Lambda runtime is rejected with the fix."""
     with pytest.raises(
         DeployError, match=rf"3\.11 to 3\.14, and this is {version[0]}\.{version[1]}: remove \.venv, then"
     ):
         checks.check_python(version)
 
 
-def test_pythons_that_are_taken_are_those_that_the_guide_names() -> None:
-    """And each of them is a runtime that AWS knows."""
+def test_accepted_pythons_equal_the_guides() -> None:
+    """The accepted Python versions are those in the guide, and all are Lambda runtimes."""
     known = boto3.client("lambda", region_name="us-east-1").meta.service_model.shape_for("Runtime").enum
     for major, minor in checks.PYTHONS:
         checks.check_python((major, minor, 0))
@@ -120,8 +120,8 @@ def test_pythons_that_are_taken_are_those_that_the_guide_names() -> None:
     assert "Python 3.11 to 3.14." in (ROOT / "docs" / "deploying.md").read_text()
 
 
-def test_variables_that_lambda_has_no_room_for_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of a function's together, with those of the stage."""
+def test_oversized_environment_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function's environment variables, with those of its stage, may not exceed Lambda's limit."""
     file = use(tmp_path, monkeypatch)
     whole = json.loads(json.dumps(CONFIGURED))
     whole["stages"]["dev"]["lambda_functions"]["minute"] = {"environment_variables": {"ORDERS": "x" * 4_070}}

@@ -1,4 +1,4 @@
-"""The owner's pages are complete: every setting, every alarm, the costs as they are computed."""
+"""The operator's pages are complete: every setting, every alarm, and the computed costs."""
 
 import re
 from dataclasses import fields
@@ -30,7 +30,7 @@ def rows(page: str, heading: str) -> dict[str, list[str]]:
 
 
 def test_every_setting_is_in_the_deploying_page() -> None:
-    """With its default as it is, and what it is for."""
+    """The page has every setting with its default and purpose."""
     told = rows("deploying.md", "Settings")
     there = {f"LATCHKEY_{field.name.upper()}": str(field.default) for field in fields(Settings)}
     assert told.keys() == there.keys()
@@ -39,14 +39,14 @@ def test_every_setting_is_in_the_deploying_page() -> None:
 
 
 def test_every_alarm_is_in_the_operating_page() -> None:
-    """With what it means and where to look; those of Lambda's share a row."""
+    """The page has every alarm with its meaning and where to look; Lambda's alarms share a row."""
     told = rows("operating.md", "Is it healthy?")
     assert {name for names in told for name in names.split(", ")} == set(ALARMS)
     assert all(len(row) == 2 and all(row) for row in told.values())
 
 
-def test_every_page_counts_the_alarms_that_there_are() -> None:
-    """A page that says how many there are says as many as the template has."""
+def test_every_stated_alarm_count_is_right() -> None:
+    """Every page that states the number of alarms has the template's number."""
     counted = {page.name: re.findall(r"(\d+)\s+alarms", page.read_text()) for page in PAGES}
     told = {name: set(numbers) for name, numbers in counted.items() if numbers}
     assert told

@@ -1,4 +1,4 @@
-"""The edge: its two functions, run with what CloudFront sends them, and what the templates say."""
+"""The edge: its two functions, run with CloudFront's events, and its templates."""
 
 import json
 import shutil
@@ -24,20 +24,20 @@ JSON = {"key": "Content-Type", "value": "application/json"}
 
 
 def resources() -> dict[str, Any]:
-    """Return what the distribution's template makes."""
+    """Return the resources of the distribution's template."""
     made: dict[str, Any] = front.distribution()["Resources"]
     return made
 
 
 def code() -> str:
-    """Return the edge function as it is sent."""
+    """Return the code of the edge function."""
     sent: str = resources()["Renames"]["Properties"]["Code"]["ZipFile"]
     return sent
 
 
 @pytest.fixture
 def rename() -> Callable[[Headers, str], Event]:
-    """The edge function, called with an origin's response in an event as CloudFront sends it."""
+    """The edge function, called with an origin response event."""
     defined: dict[str, Any] = {}
     exec(code(), defined)  # noqa: S102 - the code of the template
 
@@ -67,16 +67,16 @@ def rename() -> Callable[[Headers, str], Event]:
 
 @pytest.mark.parametrize("values", [CHALLENGES[:1], CHALLENGES])
 @pytest.mark.parametrize("status", ["401", "403", "200"])
-def test_challenge_has_its_own_name_again(rename: Callable[..., Event], values: tuple[str, ...], status: str) -> None:
-    """Each value in a line of its own; the other headers, and those that a function may only read, are left alone."""
+def test_remapped_challenge_is_renamed(rename: Callable[..., Event], values: tuple[str, ...], status: str) -> None:
+    """Each remapped challenge is renamed to WWW-Authenticate, and all other headers stay unchanged."""
     kept: Headers = {"content-type": [JSON], "via": [{"key": "Via", "value": "1.1 gateway"}]}
     renamed = [{"key": "x-amzn-Remapped-WWW-Authenticate", "value": value} for value in values]
     headers = rename(kept | {RENAMED: renamed}, status)["headers"]
     assert headers == kept | {"www-authenticate": [{"key": "WWW-Authenticate", "value": value} for value in values]}
 
 
-def test_challenge_of_the_gateway_itself_is_kept(rename: Callable[..., Event]) -> None:
-    """Its own 401 has the right name already."""
+def test_challenge_of_api_gateway_is_kept(rename: Callable[..., Event]) -> None:
+    """A challenge that API Gateway sends itself, with the right name, is kept."""
     own: Headers = {"www-authenticate": [{"key": "WWW-Authenticate", "value": CHALLENGES[0]}]}
     assert rename(own, "401")["headers"] == own
     both = rename(own | {RENAMED: [{"key": RENAMED, "value": CHALLENGES[1]}]}, "401")["headers"]
@@ -86,20 +86,20 @@ def test_challenge_of_the_gateway_itself_is_kept(rename: Callable[..., Event]) -
 
 @pytest.mark.parametrize("headers", [{}, {"content-type": [JSON]}])
 def test_response_without_a_challenge_is_unchanged(rename: Callable[..., Event], headers: Headers) -> None:
-    """One without any header too."""
+    """A response without a challenge, or without any header, is unchanged."""
     assert rename(headers, "500")["headers"] == headers
 
 
-def test_code_fits_into_a_template_and_other_code_is_another_version() -> None:
-    """CloudFormation takes 4,096 characters; CloudFront keeps running the version that it was given."""
+def test_edge_code_fits_the_template_and_names_its_version() -> None:
+    """The code is within CloudFormation's 4,096 characters, and changed code gets a new version."""
     assert len(code()) < 4_096
     assert len(resources()["RenamesVersion"]["Properties"]["Description"]) == 64
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="runs the viewer's function, in JavaScript")
 @pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8:0:0:0:0:0:1", "2001:db8::8000"])
-def test_viewer_address_replaces_what_a_client_sent_and_is_read_as_it_is(address: str) -> None:
-    """In all its lines; the API then counts by that address."""
+def test_viewer_address_replaces_the_clients_header(address: str) -> None:
+    """The viewer's address replaces every value that the client sent, and the API counts by it."""
     event = {
         "version": "1.0",
         "context": {"eventType": "viewer-request"},
@@ -125,7 +125,7 @@ def test_viewer_address_replaces_what_a_client_sent_and_is_read_as_it_is(address
 
 
 def _request(headers: dict[str, str]) -> Request:
-    """Return a request as the gateway sends it, from an address of CloudFront's."""
+    """Return a request as API Gateway sends it, from one of CloudFront's addresses."""
     return Request(
         {
             "headers": headers,
@@ -146,8 +146,8 @@ def _request(headers: dict[str, str]) -> Request:
     )
 
 
-def test_only_static_files_are_cached_and_errors_never() -> None:
-    """An error that is kept for ten seconds, as CloudFront does by itself, would be shown to other callers."""
+def test_only_static_files_are_cached() -> None:
+    """CloudFront caches static files only, and no error, not even for its default of ten seconds."""
     config = resources()["Distribution"]["Properties"]["DistributionConfig"]
     (static,) = config["CacheBehaviors"]
     assert static["PathPattern"] == "/static/*"
@@ -157,8 +157,8 @@ def test_only_static_files_are_cached_and_errors_never() -> None:
     assert errors == dict.fromkeys((400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504), 0)
 
 
-def test_closed_api_lets_through_what_has_a_secret_and_nothing_else() -> None:
-    """Whole and to the letter, during a rotation either of two; CloudFront sends it by the same name."""
+def test_closed_api_accepts_only_requests_with_a_secret() -> None:
+    """The web ACL accepts only requests with the exact secret, or either of two during a rotation."""
     properties = template.read(front.ORIGIN)["Resources"]["WebAcl"]["Properties"]
     assert properties["DefaultAction"] == {"Block": {}}
     always, rotating = properties["Rules"]
@@ -176,8 +176,8 @@ def test_closed_api_lets_through_what_has_a_secret_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("file", [front.DISTRIBUTION, front.ORIGIN])
-def test_secret_is_shown_by_no_stack(file: Any) -> None:
-    """CloudFormation shows parameters to every reader of a stack, and WAF's samples hold headers, keys too."""
+def test_secret_is_hidden_in_stacks_and_samples(file: Any) -> None:
+    """The secret is a NoEcho parameter, and the web ACL stores no samples, which would contain headers."""
     read = template.read(file)
     for secret in {"Secret", "AlsoAccepted"} & read["Parameters"].keys():
         assert read["Parameters"][secret]["NoEcho"] is True
@@ -188,8 +188,8 @@ def test_secret_is_shown_by_no_stack(file: Any) -> None:
     assert {each["SampledRequestsEnabled"] for each in shown} == {False}
 
 
-def test_address_that_sends_too_much_is_answered_as_by_the_api() -> None:
-    """429, the same body and header, so that clients need to know one answer only."""
+def test_web_acl_rejection_equals_the_apis() -> None:
+    """A request that the web ACL blocks for its rate gets the API's own 429."""
     properties = resources()["WebAcl"]["Properties"]
     (body,), (rule,) = properties["CustomResponseBodies"].values(), properties["Rules"]
     custom = rule["Action"]["Block"]["CustomResponse"]

@@ -1,4 +1,4 @@
-"""`make github-keys`: what GitHub publishes is in the file as it is used, and nothing that couldn't be."""
+"""`make github-keys` stores GitHub's published keys, and rejects anything else."""
 
 import json
 import re
@@ -18,15 +18,15 @@ from tests.support.harness import TestApp
 
 
 def run(monkeypatch: pytest.MonkeyPatch, published: Path, out: Path) -> int:
-    """Run the command on what a file holds."""
+    """Run the command with a file as GitHub's response."""
     monkeypatch.setattr(sys, "argv", ["github-keys", "--url", published.as_uri(), "--out", str(out)])
     return github_keys.main()
 
 
-def test_keys_are_used_after_they_were_fetched(
+def test_fetched_keys_are_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What else GitHub may say of a key is left out."""
+    """Fetched keys are used for verification, and unknown fields are ignored."""
     published, out, signers = tmp_path / "published.json", tmp_path / "keys.json", [Signer("one"), Signer("two")]
     published.write_text(json.dumps({"public_keys": [signer.published | {"new": 1} for signer in signers]}))
     assert run(monkeypatch, published, out) == 0
@@ -41,7 +41,7 @@ def test_keys_are_used_after_they_were_fetched(
 
 
 def other_curve() -> str:
-    """Return a key that GitHub wouldn't sign with."""
+    """Return a key on a curve that GitHub doesn't use."""
     key = ec.generate_private_key(ec.SECP384R1()).public_key()
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
@@ -60,10 +60,10 @@ def other_curve() -> str:
     ],
     ids=["html", "list", "nothing", "no keys", "no key", "no pem", "number", "other curve"],
 )
-def test_what_is_no_list_of_keys_leaves_the_file_alone(
+def test_invalid_response_keeps_the_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], published: str
 ) -> None:
-    """One sentence says why."""
+    """An invalid response is reported in one line, and the file stays unchanged."""
     source, out = tmp_path / "published.json", tmp_path / "keys.json"
     source.write_text(published)
     out.write_text("as it was")
@@ -72,16 +72,16 @@ def test_what_is_no_list_of_keys_leaves_the_file_alone(
     assert out.read_text() == "as it was"
 
 
-def test_nothing_that_answers_is_one_sentence(
+def test_unreachable_github_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No traceback."""
+    """An unreachable GitHub is reported in one line, without a traceback."""
     assert run(monkeypatch, tmp_path / "nowhere.json", tmp_path / "keys.json") == 1
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_pattern_to_register_finds_what_we_look_up(latchkey: TestApp) -> None:
-    """Every kind that can be found by its digest, and no other; docs/leaks.md has it once."""
+def test_documented_pattern_matches_our_secrets(latchkey: TestApp) -> None:
+    """The pattern in docs/leaks.md matches every kind of secret that is found by digest, and no other."""
     page = (Path(__file__).parents[2] / "docs" / "leaks.md").read_text()
     (pattern,) = re.findall(r"^lk_\(.*$", page, re.MULTILINE)
     assert pattern == f"lk_({'|'.join(LOOKED_UP)})_[0-9A-Za-z]{{36}}"

@@ -1,4 +1,4 @@
-"""What a command is given wrongly: each variable of each command, in one sentence with what it takes."""
+"""Invalid input to each command: one line names the variable and its allowed values."""
 
 import sys
 from collections.abc import Callable
@@ -40,7 +40,7 @@ OF_MANAGE: dict[str, dict[str, tuple[str, ...]]] = {
 }
 OF_SMOKE = ("URL", "ADMIN_KEY", "RECEIVER")
 TEXTS = ("NAME", "REASON", "TEXT", "TITLE")
-"""What takes nearly any text."""
+"""Variables that accept nearly any text."""
 RUBBISH = {
     "two lines": "a\nb",
     "long": "a" * 3_000,
@@ -56,7 +56,7 @@ Ran = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ran:
-    """What runs a command, from which nothing reaches AWS, and returns its status and what it says of an error."""
+    """A function that runs a command without access to AWS and returns its status and error."""
     shipped = configuration.FILE.read_text()
     (tmp_path / ".chalice").mkdir()
     (tmp_path / configuration.FILE).write_text(shipped)
@@ -77,7 +77,7 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 def told(name: str, value: str, done: tuple[int, str]) -> None:
-    """Hold that a variable was refused in one sentence that names it and repeats no more than the beginning."""
+    """Assert that a variable was rejected in one line that names it and shortens its value."""
     status, error = done
     assert (status, error.count("\n")) == (1, 1)
     assert error.startswith((f"{name} takes ", f"{name} has a character that can't be shown: U+"))
@@ -86,15 +86,15 @@ def told(name: str, value: str, done: tuple[int, str]) -> None:
 
 
 def needed(command: str) -> list[str]:
-    """Return what a command on accounts can't do without."""
+    """Return the required options of a command on accounts."""
     values = {"EMAIL": ADA, "TIER": "--tier=pro", "CLIENT_ID": "--client-id=app_00000000000000000000"}
     return [values[name] for name in manage.NEEDED[command].values()]
 
 
 @pytest.mark.parametrize("rubbish", RUBBISH)
 @pytest.mark.parametrize(("command", "name"), OF_DEPLOYMENT)
-def test_variable_of_a_command_on_a_stage_is_refused(ran: Ran, command: str, name: str, rubbish: str) -> None:
-    """Of `make deploy`, `package` and `destroy`, before anything is asked."""
+def test_invalid_variable_of_a_stage_command_is_rejected(ran: Ran, command: str, name: str, rubbish: str) -> None:
+    """`make deploy`, `package` and `destroy` reject an invalid variable before any AWS call."""
     value = RUBBISH[rubbish]
     option = f"--{name.lower().replace('_', '-')}={value}"
     told(name, value, ran(deployment.main, command, "--stage=dev", *EDGE.get(name, ()), option))
@@ -102,8 +102,8 @@ def test_variable_of_a_command_on_a_stage_is_refused(ran: Ran, command: str, nam
 
 @pytest.mark.parametrize("rubbish", RUBBISH)
 @pytest.mark.parametrize(("command", "name"), [(each, name) for each, names in OF_MANAGE.items() for name in names])
-def test_variable_of_a_command_on_accounts_is_refused(ran: Ran, command: str, name: str, rubbish: str) -> None:
-    """Before the stage is asked for anything; a text is refused for its length, and for what can't be shown."""
+def test_invalid_variable_of_an_account_command_is_rejected(ran: Ran, command: str, name: str, rubbish: str) -> None:
+    """Commands on accounts reject an invalid variable before any call; texts, only for length or control characters."""
     value = RUBBISH[rubbish]
     taken = ("a path", "letters", "a dash", "two dashes", *(["two lines"] if name == "TEXT" else []))
     if name in TEXTS and rubbish in taken:
@@ -115,16 +115,16 @@ def test_variable_of_a_command_on_accounts_is_refused(ran: Ran, command: str, na
 
 @pytest.mark.parametrize("command", OF_MANAGE)
 @pytest.mark.parametrize("rubbish", ["two lines", "long", "no text", "a control"])
-def test_reason_of_every_command_on_accounts_is_refused(ran: Ran, command: str, rubbish: str) -> None:
-    """Where it couldn't be shown to administrators."""
+def test_invalid_reason_of_an_account_command_is_rejected(ran: Ran, command: str, rubbish: str) -> None:
+    """Every command on accounts rejects a reason that can't be shown to administrators."""
     value = RUBBISH[rubbish]
     told("REASON", value, ran(manage.main, "--stage=dev", f"--reason={value}", command, *needed(command)))
 
 
 @pytest.mark.parametrize("rubbish", RUBBISH)
 @pytest.mark.parametrize("name", OF_SMOKE)
-def test_variable_of_a_smoke_run_is_refused(ran: Ran, name: str, rubbish: str) -> None:
-    """Before a request is sent; the key, of which any letters may be one, isn't repeated."""
+def test_invalid_variable_of_a_smoke_run_is_rejected(ran: Ran, name: str, rubbish: str) -> None:
+    """`make smoke` rejects an invalid variable before any request, and never prints the key."""
     value = RUBBISH[rubbish]
     if name == "ADMIN_KEY" and rubbish in ("a path", "a dash", "two dashes"):
         assert inputs.given(name, value) == value
@@ -135,8 +135,8 @@ def test_variable_of_a_smoke_run_is_refused(ran: Ran, name: str, rubbish: str) -
 
 
 @pytest.mark.parametrize("stage", ["", " ", "production", *RUBBISH.values()])
-def test_stage_that_is_none_is_refused_by_every_command(ran: Ran, stage: str) -> None:
-    """With those that there are; the commands that have a local one take that where none is given."""
+def test_unknown_stage_is_rejected_by_every_command(ran: Ran, stage: str) -> None:
+    """Every command rejects an unknown stage and lists the known ones."""
     commands: list[tuple[str, Callable[..., int], tuple[str, ...]]] = [
         *((each, deployment.main, (each, f"--stage={stage}")) for each in options.TAKES),
         ("policy", rights.main, (f"--stage={stage}",)),
@@ -179,8 +179,8 @@ def test_stage_that_is_none_is_refused_by_every_command(ran: Ran, stage: str) ->
         *(("DATA", each) for each in ("all", "Delete", "1")),
     ],
 )
-def test_value_that_nearly_fits_is_refused(name: str, value: str) -> None:
-    """It would be refused midway by AWS, or be something else than was meant."""
+def test_nearly_valid_value_is_rejected(name: str, value: str) -> None:
+    """A value that AWS would reject midway, or understand differently, is rejected."""
     with pytest.raises(Mistake, match=f"{name} takes "):
         inputs.given(name, value)
 
@@ -205,8 +205,8 @@ def test_value_that_nearly_fits_is_refused(name: str, value: str) -> None:
         *((name, "") for name in inputs.TAKES),
     ],
 )
-def test_value_that_fits_is_taken_without_the_spaces_around_it(name: str, value: str) -> None:
-    """An empty one fits, whatever spaces it has."""
+def test_valid_value_is_stripped_and_accepted(name: str, value: str) -> None:
+    """A valid or empty value is accepted without surrounding whitespace."""
     assert inputs.given(name, f" {value}\n") == value
 
 
@@ -226,14 +226,14 @@ def test_value_that_fits_is_taken_without_the_spaces_around_it(name: str, value:
         (("package", "--domain=api.example.com"), "DOMAIN and CERTIFICATE are for CloudFront in front: give EDGE=1"),
     ],
 )
-def test_variable_that_a_command_cannot_use_is_refused(ran: Ran, words: tuple[str, ...], said: str) -> None:
-    """What belongs to another command; a domain without an edge, and an edge without one where it is deployed."""
+def test_variable_of_another_command_is_rejected(ran: Ran, words: tuple[str, ...], said: str) -> None:
+    """A command rejects variables of another command, and incomplete combinations for the edge."""
     status, error = ran(deployment.main, *words, "--stage=prod")
     assert (status, error.count("\n"), error.startswith(said)) == (1, 1, True)
 
 
-def test_policy_that_is_two_is_refused(ran: Ran) -> None:
-    """Each is one of its own."""
+def test_two_policies_at_once_are_rejected(ran: Ran) -> None:
+    """`make policy` prints one policy at a time."""
     status, error = ran(rights.main, "--stage=dev", "--edge", "--operate")
     assert (status, error.count("\n"), error.startswith("make policy takes EDGE=1 or OPERATE=1, not both")) == (
         1,
@@ -244,10 +244,10 @@ def test_policy_that_is_two_is_refused(ran: Ran) -> None:
 
 @pytest.mark.parametrize("program", [mutate, bench])
 @pytest.mark.parametrize("rubbish", RUBBISH.values())
-def test_number_of_a_long_run_is_refused_before_it_begins(
+def test_invalid_number_of_a_long_run_is_rejected(
     monkeypatch: pytest.MonkeyPatch, program: ModuleType, rubbish: str
 ) -> None:
-    """Not by the usage of a program that nobody called."""
+    """`make mutate` and `make bench` reject an invalid number before they start, without argparse's usage text."""
     given = {mutate: ("MINUTES", ["--python=python"]), bench: ("ROUNDS", [])}
     name, words = given[program]
     monkeypatch.setattr(sys, "argv", ["program", *words, f"--{name.lower()}={rubbish}"])
@@ -256,8 +256,8 @@ def test_number_of_a_long_run_is_refused_before_it_begins(
     told(name, rubbish, (1, f"{ended.value}\n"))
 
 
-def test_every_command_on_accounts_is_tried() -> None:
-    """One added later, and a variable of it, too."""
+def test_every_account_command_is_tested() -> None:
+    """These tests include every command on accounts and all its required variables."""
     assert sorted(OF_MANAGE) == sorted(manage.NEEDED)
     for command, needed in manage.NEEDED.items():
         assert {*needed.values()} <= {*OF_MANAGE[command]}

@@ -1,4 +1,4 @@
-"""`make leak-secret`: what it prints is what a sender signs with."""
+"""`make leak-secret` prints the secret with which a sender signs reports."""
 
 import sys
 
@@ -9,20 +9,20 @@ from infra import manage
 from tests.support.harness import TestApp, stage_key_file
 
 
-def test_printed_secret_is_the_one_that_is_checked_with(
+def test_printed_secret_verifies_signatures(
     latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The whole output is the secret, so that a script can take it."""
+    """The output is exactly the secret that verifies signatures, so that scripts can use it."""
     monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", stage_key_file())
     monkeypatch.setattr(sys, "argv", ["manage", "--stage", "test", "leak-secret"])
     assert manage.main(("test",)) == 0
     assert capsys.readouterr().out == f"{hmac_signature.secret()}\n"
 
 
-def test_stage_without_a_key_is_one_sentence(
+def test_stage_without_a_root_key_is_reported(
     latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No traceback."""
+    """A stage without a root key is reported in one line, without a traceback."""
     monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", "/nowhere")
     monkeypatch.setattr(sys, "argv", ["manage", "--stage", "test", "leak-secret"])
     assert manage.main(("test",)) == 1

@@ -1,4 +1,4 @@
-"""What is given to a make target reaches its program as it was written: nothing of it is run, expanded or lost."""
+"""A make variable reaches its program literally: make and the shell neither run nor expand it."""
 
 import json
 import os
@@ -26,17 +26,17 @@ print(json.dumps({"arguments": sys.argv[1:], "environment": {name: os.environ.ge
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What a program was started with."""
+    """The arguments and environment of a started program."""
 
     arguments: list[str]
     environment: dict[str, str | None]
 
 
 class Make:
-    """The Makefile in a folder of its own, with an interpreter that only tells what it was started with."""
+    """The Makefile in a separate folder, with an interpreter that prints its arguments and environment."""
 
     def __init__(self, folder: Path) -> None:
-        """Copy the Makefile, and let what it installs be there."""
+        """Copy the Makefile and mark its installations as done."""
         self.folder = folder
         (folder / "infra" / "requirements").mkdir(parents=True)
         for name in ("Makefile", "requirements-dev.txt", "infra/requirements/run.txt"):
@@ -50,13 +50,13 @@ class Make:
             (binaries / name).touch()
 
     def __call__(self, target: str, **given: str) -> Started:
-        """Return what the program of a target is started with."""
+        """Return the arguments and environment of a target's program."""
         done = self.run(target, **given)
         assert (done.returncode, done.stderr) == (0, "")
         return Started(**json.loads(done.stdout))
 
     def run(self, target: str, **given: str) -> "subprocess.CompletedProcess[str]":
-        """Return how a target ended, none of what it was given having been run."""
+        """Return the result of a target, and assert that nothing in its variables was run."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "STAGE"}
         words = [f"{name}={value}" for name, value in given.items()]
         done = subprocess.run(
@@ -68,12 +68,12 @@ class Make:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """The Makefile."""
+    """The Makefile in an empty folder."""
     return Make(tmp_path)
 
 
 def options(started: Started) -> dict[str, str]:
-    """Return what stands behind each option."""
+    """Return the value of each option."""
     named = [each.partition("=") for each in started.arguments if each.startswith("--")]
     return {name: value for name, _, value in named}
 
@@ -98,8 +98,8 @@ def options(started: Started) -> dict[str, str]:
         ("bench", ("ROUNDS", "OUT")),
     ],
 )
-def test_what_is_given_arrives_as_it_was_written(make: Make, target: str, names: tuple[str, ...], text: str) -> None:
-    """Backticks, dollars, quotes, lines and what looks like an option: each is a letter, and nothing is run."""
+def test_make_variable_arrives_literally(make: Make, target: str, names: tuple[str, ...], text: str) -> None:
+    """Backticks, dollars, quotes, newlines and dashes in a variable arrive unchanged and aren't run."""
     stage = {"STAGE": "dev"} if target in DEPLOYED else {}
     told = options(make(target, **dict.fromkeys(names, text), **stage))
     assert told == {f"--{name.lower().replace('_', '-')}": text for name in names} | (stage and {"--stage": "dev"})
@@ -107,10 +107,8 @@ def test_what_is_given_arrives_as_it_was_written(make: Make, target: str, names:
 
 @pytest.mark.parametrize("target", DEPLOYED)
 @pytest.mark.parametrize("stage", [None, "", "local", "prd", "dev prod", "%", "dev\n", HOSTILE])
-def test_stage_that_is_missing_or_misspelt_is_said_before_anything_is_installed(
-    make: Make, target: str, stage: str | None
-) -> None:
-    """In one sentence that names the stages; what the target needs is neither installed nor started."""
+def test_invalid_stage_is_rejected_before_installation(make: Make, target: str, stage: str | None) -> None:
+    """A missing or unknown stage is rejected in one line, before anything is installed."""
     installed = make.folder / ".venv" / "bin" / ".dev"
     installed.unlink()
     done = make.run(target, **({} if stage is None else {"STAGE": stage}))
@@ -128,10 +126,10 @@ def test_stage_that_is_missing_or_misspelt_is_said_before_anything_is_installed(
         ("application-end", {"CLIENT_ID": ""}, "CLIENT_ID"),
     ],
 )
-def test_what_is_missing_is_said_before_anything_is_installed(
+def test_missing_variable_is_rejected_before_installation(
     make: Make, target: str, given: dict[str, str], missing: str
 ) -> None:
-    """Which variable, and how to give it."""
+    """A missing variable is named with an example, before anything is installed."""
     installed = make.folder / ".venv" / "bin" / ".run"
     installed.unlink()
     done = make.run(target, **given)
@@ -147,13 +145,13 @@ def test_what_is_missing_is_said_before_anything_is_installed(
         *(("smoke", name) for name in ("STAGE", "URL", "ADMIN_KEY", "RECEIVER", "COLD")),
     ],
 )
-def test_what_is_given_by_the_environment_arrives_as_it_was_written(make: Make, target: str, name: str) -> None:
-    """A secret is on no command line."""
+def test_variable_passed_by_environment_arrives_literally(make: Make, target: str, name: str) -> None:
+    """Secrets are passed by the environment, and never on a command line."""
     assert make(target, **{name: HOSTILE}).environment[name] == HOSTILE
 
 
-def test_what_is_not_given_has_its_default(make: Make) -> None:
-    """Of a switch nothing is said, of the rest what `make help` says."""
+def test_absent_variable_has_its_default(make: Make) -> None:
+    """An absent switch is omitted, and any other absent variable has the default that `make help` shows."""
     assert options(make("account", EMAIL="ada@example.com")) == {
         "--stage": "local",
         "--reason": "",
@@ -189,25 +187,23 @@ def test_what_is_not_given_has_its_default(make: Make) -> None:
         *(("suspend", "TIER"), ("run", "EMAIL"), ("check", "STAGE")),
     ],
 )
-def test_variable_that_a_target_does_not_take_is_refused(make: Make, target: str, name: str) -> None:
-    """Misspelt, or of another target: ignored, it would destroy where somebody asked for a rehearsal."""
+def test_unknown_variable_of_a_target_is_rejected(make: Make, target: str, name: str) -> None:
+    """A misspelt variable is rejected; if ignored, a misspelt DRY_RUN would destroy a stage."""
     done = make.run(target, **{"STAGE": "dev", name: "1"} if target in DEPLOYED else {name: "1"})
     assert (done.returncode, done.stdout) == (2, "")
     assert f"make {target} takes no {name}; it takes: " in done.stderr
 
 
-def test_rehearsal_that_the_environment_asks_for_reaches_the_program(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of every command on a stage: those that have none refuse it."""
+def test_dry_run_from_the_environment_reaches_the_program(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DRY_RUN in the environment reaches every command on a stage, and those without a dry run reject it."""
     monkeypatch.setenv("DRY_RUN", "1")
     for target in DEPLOYED:
         assert "--dry-run" in make(target, STAGE="dev").arguments
 
 
 @pytest.mark.parametrize("off", ["0", "no", "false", ""])
-def test_switch_that_is_0_is_off(make: Make, off: str) -> None:
-    """As its author means it."""
+def test_false_switch_is_off(make: Make, off: str) -> None:
+    """A switch set to 0, no, false or nothing is off."""
     told = make("deploy", STAGE="dev", DRY_RUN=off, EDGE=off).arguments
     assert ("--dry-run" in told, "--edge" in told) == (False, False)
     assert "--edge" not in make("policy", STAGE="dev", EDGE=off, OPERATE=off).arguments
@@ -216,7 +212,7 @@ def test_switch_that_is_0_is_off(make: Make, off: str) -> None:
 
 
 def test_help_lists_every_target() -> None:
-    """Each with what it does, in one column; a target that is added later is declared phony, too."""
+    """`make help` lists every target with a description, and every target is phony."""
     text = (ROOT / "Makefile").read_text()
     (phony,) = re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)
     targets = re.findall(r"^([a-z][a-z-]*):", text, re.MULTILINE)
@@ -228,8 +224,8 @@ def test_help_lists_every_target() -> None:
     assert len({len(line) - len(line.split(maxsplit=1)[1]) for line in lines}) == 1
 
 
-def test_recipes_leave_what_is_given_to_the_shell() -> None:
-    """A target added later doesn't paste into a command what it was given, nor forgets to hand it on."""
+def test_recipes_pass_variables_by_the_environment() -> None:
+    """No recipe expands a user's variable in make, and every such variable is exported."""
     lines = (ROOT / "Makefile").read_text().splitlines()
     recipes = re.sub(r"\$\(if \$\(\w+\),", "", "\n".join(line for line in lines if line.startswith("\t")))
     assert set(re.findall(r"\$\((\w+)\)", recipes)) == GIVEN_BY_MAKE

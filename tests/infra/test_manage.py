@@ -1,4 +1,4 @@
-"""The operator's commands for administrators, password links and reasons."""
+"""The operator's commands on accounts: administrators, password links and reasons."""
 
 import json
 import os
@@ -29,23 +29,23 @@ class Command:
     """`infra.manage`, as make calls it, on the test's stage."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        """Give it the stage's key and URL."""
+        """Set the stage's root key and URL."""
         self._monkeypatch, self._capsys = monkeypatch, capsys
         monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", stage_key_file())
         monkeypatch.setenv("LATCHKEY_PUBLIC_URL", URL)
 
     def __call__(self, *words: str, reason: str = "") -> str:
-        """Return what a command prints that succeeds."""
+        """Return the output of a command that succeeds."""
         self._capsys.readouterr()
         assert self._run(words, reason) == 0
         return self._capsys.readouterr().out
 
     def run(self, *words: str) -> None:
-        """Run a command that succeeds, and leave what it says where it says it."""
+        """Run a command that succeeds, without capturing its output."""
         assert self._run(words, "") == 0
 
     def refused(self, *words: str, reason: str = "", stage: str = "test") -> str:
-        """Return what a command that can't be done says on standard error."""
+        """Return the error of a command that fails."""
         assert self._run(words, reason, stage) == 1
         return self._capsys.readouterr().err
 
@@ -60,8 +60,8 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return Command(monkeypatch, capsys)
 
 
-def test_existing_account_becomes_an_administrator_and_no_longer(latchkey: TestApp, command: Command) -> None:
-    """Both take effect at the next request of its keys, whatever the gateway has cached; the list says who is one."""
+def test_account_becomes_admin_and_loses_it_again(latchkey: TestApp, command: Command) -> None:
+    """Both changes apply at the next request, despite the cached policy, and `make admins` lists the admins."""
     account = latchkey.account(name="Ada")
     command("admin", f"--email={account.email}")
     assert find.account_by_id(account.id).admin
@@ -74,18 +74,18 @@ def test_existing_account_becomes_an_administrator_and_no_longer(latchkey: TestA
 
 
 @pytest.mark.parametrize("deed", [["admin", "--off"], ["suspend"]], ids=["admin_off", "suspend"])
-def test_last_active_administrator_is_not_taken_away_without_a_word(
+def test_removal_of_the_last_admin_prints_a_warning(
     latchkey: TestApp, command: Command, capsys: pytest.CaptureFixture[str], deed: list[str]
 ) -> None:
-    """While there is another one nothing is said; of the last one it is, and how to go on."""
+    """A command warns if it removes or suspends the last active admin."""
     first, last = latchkey.account(name="Ada", admin=True), latchkey.account(name="Eve", admin=True)
     for account, warned in ((first, False), (last, True)):
         command.run(deed[0], f"--email={account.email}", *deed[1:])
         assert ("There is no active administrator now." in capsys.readouterr().err) is warned
 
 
-def test_every_change_by_a_command_has_its_reason(latchkey: TestApp, command: Command) -> None:
-    """What was given as REASON stands with the event, the operator as its actor."""
+def test_every_change_by_a_command_records_its_reason(latchkey: TestApp, command: Command) -> None:
+    """Every change by a command is an event with REASON and with the operator as actor."""
     reason = "Ticket 4711: asked by phone."
     command("account", "--email=ada@example.com", reason=reason)
     account = find.account_by_email("ada@example.com")
@@ -98,7 +98,7 @@ def test_every_change_by_a_command_has_its_reason(latchkey: TestApp, command: Co
 
 
 def test_reason_is_optional_and_bounded(latchkey: TestApp, command: Command) -> None:
-    """Nothing given is no reason; what can't be shown on a page is refused before anything is done."""
+    """REASON may be absent; an overlong or unprintable one is rejected before any change."""
     account = latchkey.account()
     command("suspend", f"--email={account.email}")
     assert record.newest_first(account.id, 1)[0].reason is None
@@ -108,8 +108,8 @@ def test_reason_is_optional_and_bounded(latchkey: TestApp, command: Command) -> 
     assert find.account_by_id(account.id).status == "suspended"
 
 
-def test_password_link_lets_a_locked_out_user_in(latchkey: TestApp, command: Command) -> None:
-    """Without mail it is the way back: the page behind the printed link takes a new password, once."""
+def test_password_link_works_for_an_active_account(latchkey: TestApp, command: Command) -> None:
+    """The printed link opens the password page of an active account, for deployments without email."""
     account = latchkey.account()
     printed = command("password-link", f"--email={account.email}")
     (link,) = re.findall(rf"{URL}(/password\?ticket=\S+)", printed)
@@ -120,15 +120,15 @@ def test_password_link_lets_a_locked_out_user_in(latchkey: TestApp, command: Com
 
 
 def test_password_link_is_an_event_of_its_account(latchkey: TestApp, command: Command) -> None:
-    """Who can set somebody's password is written down with the link: the operator, for a reason that admins see."""
+    """A password link is an event of its account, with the operator as actor and a reason."""
     account = latchkey.account()
     command("password-link", f"--email={account.email}", reason="Ticket 4711: locked out")
     (event,) = record.newest_first(account.id, 10, kind=kinds.PASSWORD_LINK_MADE)
     assert (event.actor, event.reason, event.changed.as_dict()) == ("operator", "Ticket 4711: locked out", {})
 
 
-def test_printed_links_end_with_the_sessions(latchkey: TestApp, command: Command) -> None:
-    """A link that was handed over sets no password after its user has set one, or logged out everywhere."""
+def test_printed_links_expire_with_the_sessions(latchkey: TestApp, command: Command) -> None:
+    """A printed link is invalid after its account's sessions have ended."""
     printed = command("account", "--email=ada@example.com", "--admin")
     account = find.account_by_email("ada@example.com")
     assert account.admin
@@ -138,18 +138,18 @@ def test_printed_links_end_with_the_sessions(latchkey: TestApp, command: Command
     assert [latchkey.call("GET", path).status for path in paths] == [410, 410]
 
 
-def test_password_link_is_for_the_deployed_url(
+def test_password_link_without_a_known_url_has_a_placeholder(
     latchkey: TestApp, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stage that was not deployed from this checkout, and has no public URL here, is named as such."""
+    """A password link has a placeholder if the stage's URL is unknown."""
     account = latchkey.account()
     monkeypatch.delenv("LATCHKEY_PUBLIC_URL")
     with settings.override(replace(settings.current(), public_url="")):
         assert "https://<the API's address>/password?ticket=" in command("password-link", f"--email={account.email}")
 
 
-def test_any_application_is_ended_by_a_command_with_its_reason(latchkey: TestApp, command: Command) -> None:
-    """Nothing is issued to it any more; who ended it and why stands with it and in its owner's events."""
+def test_application_is_revoked_with_a_reason(latchkey: TestApp, command: Command) -> None:
+    """A command revokes any application, and records operator and reason with it and in its owner's events."""
     app = register_client(latchkey)
     out = command("application-end", f"--client-id={app.id}", reason="Ticket 4711: phishing")
     assert f"{app.id} is ended: nothing is issued to it" in out
@@ -160,8 +160,8 @@ def test_any_application_is_ended_by_a_command_with_its_reason(latchkey: TestApp
     assert (event.actor, event.reason) == ("operator", "Ticket 4711: phishing")
 
 
-def test_unknown_application_can_not_be_ended_by_a_command(latchkey: TestApp, command: Command) -> None:
-    """One sentence says so, and nothing is stored."""
+def test_unknown_application_cannot_be_revoked(latchkey: TestApp, command: Command) -> None:
+    """An unknown application is reported in one line, and nothing is stored."""
     assert "There is no such application." in command.refused("application-end", f"--client-id={NOBODY}")
     assert list(Client.scan()) == []
 
@@ -183,8 +183,8 @@ NAMES = [words[0] for words in COMMANDS]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=NAMES)
-def test_stage_that_is_not_deployed_is_one_sentence(latchkey: TestApp, command: Command, words: list[str]) -> None:
-    """It names the stage and the command that deploys it; nothing of a traceback."""
+def test_missing_stage_is_reported_in_one_line(latchkey: TestApp, command: Command, words: list[str]) -> None:
+    """Every command names a stage that isn't deployed and the command that deploys it."""
     said = command.refused(*words, stage="prod")
     assert said.startswith("Nothing is deployed as prod in this account and region.")
     assert "make deploy STAGE=prod" in said
@@ -217,14 +217,12 @@ for words in json.loads(sys.argv[1]):
         status = manage.main()
     print(json.dumps([status, said.getvalue(), error.getvalue()]))
 """
-"""Runs commands, which refuse alike, in one process: its start is most of what each takes."""
+"""Runs all commands in one process, since starting it takes most of the time."""
 
 
 @pytest.mark.parametrize(("environment", "says"), AWAY, ids=["no-region", "no-credentials", "no-profile", "no-answer"])
-def test_machine_that_cannot_reach_the_stage_is_one_sentence(
-    environment: dict[str, str], says: str, tmp_path: Path
-) -> None:
-    """It says what to set, whichever command is given; in a process that knows nothing of the tests' own account."""
+def test_unreachable_stage_is_reported_in_one_line(environment: dict[str, str], says: str, tmp_path: Path) -> None:
+    """Every command names the missing AWS configuration in one line."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LATCHKEY_"))}
     none = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": str(tmp_path / "none"), "HOME": str(tmp_path)}
     done = subprocess.run(
@@ -258,34 +256,34 @@ def test_machine_that_cannot_reach_the_stage_is_one_sentence(
         (["application-end", "--client-id="], "CLIENT_ID is missing: make application-end CLIENT_ID=…"),
     ],
 )
-def test_variable_that_was_not_given_is_named(latchkey: TestApp, command: Command, words: list[str], says: str) -> None:
-    """By the name that make knows it by, with the whole command."""
+def test_missing_variable_is_named(latchkey: TestApp, command: Command, words: list[str], says: str) -> None:
+    """A missing variable is named as in make, with the complete command."""
     assert command.refused(*words).startswith(says)
 
 
-def test_every_command_says_what_it_needs() -> None:
-    """One added later is listed, too."""
+def test_every_command_lists_its_required_variables() -> None:
+    """Every command has a list of its required variables, and is tested here."""
     assert sorted(manage.NEEDED) == sorted(NAMES)
 
 
 def test_commands_print_no_log_line(latchkey: TestApp, command: Command) -> None:
-    """What ends an application is logged as a warning, yet the terminal has the sentence alone."""
+    """Commands print their message without the log lines of the functions that they call."""
     app = register_client(latchkey)
     assert command("application-end", f"--client-id={app.id}").startswith(f"{app.id} is ended")
 
 
-def test_unknown_scope_is_answered_with_those_there_are(latchkey: TestApp, command: Command) -> None:
-    """And one that is for administrators says so."""
+def test_unknown_scope_is_rejected_with_the_known_ones(latchkey: TestApp, command: Command) -> None:
+    """An unknown scope is rejected with the list of scopes, and an admin scope with its own message."""
     email = f"--email={latchkey.account().email}"
     said = command.refused("key", email, "--scopes=read foo")
     assert said == "SCOPES takes some of read, write, keys, events, webhooks, admin, verify, not 'read foo'.\n"
     assert "it is for administrators" in command.refused("key", email, "--scopes=admin")
 
 
-def test_key_of_an_unconfirmed_account_comes_with_a_warning(
+def test_key_of_an_unverified_account_prints_a_warning(
     latchkey: TestApp, command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where mail is sent; beside the key, on standard error, so that a script still takes the key alone."""
+    """The warning about an unverified email is on standard error, so that scripts read only the key."""
     account = create_account(email="ada@example.com", name="Ada", tier=tiers.FREE)
     assert command._run(("key", f"--email={account.email}"), "") == 0
     assert capsys.readouterr().err == ""
@@ -297,8 +295,8 @@ def test_key_of_an_unconfirmed_account_comes_with_a_warning(
     assert printed.out.count("\n") == 1
 
 
-def test_settings_of_a_deployed_stage_are_its_functions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A link leads to its domain, whatever the shell has set; before there is a function, the shell's are taken."""
+def test_settings_of_a_deployed_stage_come_from_its_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deployed functions' settings take precedence over the shell's."""
     theirs = {"LATCHKEY_STAGE": "dev", "LATCHKEY_PUBLIC_URL": "https://api.example.com", "LATCHKEY_BRAND": "acme"}
     monkeypatch.setattr(deployed, "variables", lambda _stage: theirs)
     with settings.override(settings.Settings(stage="dev", public_url="https://shell.example.com")):

@@ -1,4 +1,4 @@
-"""Operator's commands that break off in the middle: one sentence, with what was done; a bug keeps its traceback."""
+"""The operator's commands that fail midway: one line says what was done, and a bug keeps its traceback."""
 
 import sys
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ FAULTS = {
 
 @contextmanager
 def failing(code: str, *, after: int) -> Iterator[list[str]]:
-    """Let every call of DynamoDB fail after so many, and give the operations that were done."""
+    """Let all DynamoDB calls after the given number fail, and yield the completed operations."""
     real = dynamodb.sender()
     done: list[str] = []
 
@@ -45,7 +45,7 @@ def failing(code: str, *, after: int) -> Iterator[list[str]]:
 
 @pytest.fixture
 def stage(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
-    """A stage with an account and an application, and a command for each thing an operator can do to them."""
+    """A stage with an account and an application, and every command on them."""
     monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", stage_key_file())
     monkeypatch.setenv("LATCHKEY_PUBLIC_URL", "https://api.example.com")
     ada, app = latchkey.account(name="Ada").email, register_client(latchkey)
@@ -58,7 +58,7 @@ def stage(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[l
 
 
 def run(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    """Run a command; return how it ended, and what it said on standard error."""
+    """Run a command; return its status and error."""
     capsys.readouterr()
     monkeypatch.setattr(sys, "argv", ["manage", "--stage=test", "--reason=", *words])
     status = manage.main((*inputs.STAGES, "test"))
@@ -66,10 +66,10 @@ def run(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize("code", FAULTS)
-def test_command_that_breaks_off_anywhere_is_one_sentence(
+def test_command_that_fails_midway_is_reported_in_one_line(
     stage: list[list[str]], code: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whichever of its calls is the last that works; until it has written, it says that nothing was changed."""
+    """A command that fails at any call prints one line, which says that nothing was changed if that is so."""
     for words in stage:
         for after in range(1, 4):
             with failing(code, after=after) as done:
@@ -92,10 +92,10 @@ def test_command_that_breaks_off_anywhere_is_one_sentence(
         ("incident", "look at /status before you run it again."),
     ],
 )
-def test_lost_answer_of_a_write_is_told_with_what_to_do(
+def test_lost_response_of_a_write_is_reported_with_the_fix(
     stage: list[list[str]], command: str, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It may have happened or not: where a second run does a thing twice, the sentence says what to look at."""
+    """If the response of a write is lost, the error says what to check before a second run."""
     words = next(each for each in stage if each[0] == command)
     real = dynamodb.sender()
 
@@ -114,7 +114,7 @@ def test_lost_answer_of_a_write_is_told_with_what_to_do(
 def test_bug_keeps_its_traceback(
     stage: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An error that no deployment should meet must be seen whole, and reported."""
+    """An unexpected exception keeps its traceback."""
     words = next(each for each in stage if each[0] == "tier")
     with failing("ValidationException", after=2), pytest.raises((PynamoDBException, DynamoDBError)):
         run(words, monkeypatch, capsys)
@@ -123,15 +123,15 @@ def test_bug_keeps_its_traceback(
 
 
 @pytest.mark.usefixtures("latchkey")
-def test_link_is_printed_though_nobody_says_where_the_stage_is() -> None:
-    """It is made by then: no network, no right and no such stage in the configuration take it away."""
+def test_link_is_printed_when_the_url_cannot_be_looked_up() -> None:
+    """A created link is printed even if the lookup of the stage's URL fails."""
     with settings.override(replace(settings.current(), public_url="")):
         assert manage._url_of("test") == "https://<the API's address>"
 
 
 @pytest.mark.usefixtures("latchkey")
-def test_link_is_printed_though_the_configuration_of_the_stage_cannot_be_used() -> None:
-    """It is made by then, and where the API is reached is in that configuration alone."""
+def test_link_is_printed_when_the_configuration_is_invalid() -> None:
+    """A created link is printed even if the stage's configuration, which has the URL, is invalid."""
     gateways, path = boto3.client("apigateway"), "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/"
     api = gateways.create_rest_api(name="latchkey")["id"]
     place = {

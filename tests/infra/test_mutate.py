@@ -1,4 +1,4 @@
-"""Which mutants `make mutate` tries, and by which tests."""
+"""The selection of mutants for `make mutate`, and of the tests for each."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +13,12 @@ TOOK_S = {"tests/limits/a.py::slow": 3.0, "tests/limits/a.py::quick": 0.1, "test
 
 
 def place(line: int = 5, function: str = "mark") -> Place:
-    """Return a place of a file."""
+    """Return a location in a file."""
     return Place(PATH, "NumberReplacer", 0, function, line, line)
 
 
-def test_tests_that_run_the_line_are_chosen_the_nearest_and_fastest_first() -> None:
-    """Those of the feature's own folder, by how long they take, and then others; none that doesn't run it."""
+def test_covering_tests_are_ordered_by_nearness_and_speed() -> None:
+    """Only tests that run the line are selected: those of the same feature first, then others, fastest first."""
     covered = Coverage({PATH: {5: frozenset(TOOK_S), 6: frozenset(["tests/limits/a.py::slow"])}}, TOOK_S)
     assert covered.tests_of(place()) == [
         "tests/limits/a.py::quick",
@@ -28,15 +28,15 @@ def test_tests_that_run_the_line_are_chosen_the_nearest_and_fastest_first() -> N
     assert covered.tests_of(place(6)) == ["tests/limits/a.py::slow"]
 
 
-def test_tests_of_the_file_that_is_named_after_it_come_first() -> None:
-    """However long they take: they are written for it."""
+def test_tests_of_the_matching_file_come_first() -> None:
+    """Tests in the file named after the product file come first, however slow."""
     namesake = "tests/limits/test_stale_marks.py::slow"
     covered = Coverage({PATH: {5: frozenset([*TOOK_S, namesake])}}, TOOK_S | {namesake: 9.0})
     assert covered.tests_of(place())[0] == namesake
 
 
-def test_line_that_runs_at_import_belongs_to_all_tests_of_its_file() -> None:
-    """A constant is read by whatever runs below it, or by a test that runs nothing and is quick."""
+def test_import_time_line_selects_all_tests_of_its_file() -> None:
+    """A line that runs at import selects every test of its file."""
     covered = Coverage({PATH: {6: frozenset(["tests/limits/a.py::slow"])}}, TOOK_S)
     assert covered.tests_of(place(1, function="")) == ["tests/limits/a.py::slow"]
     quick = Coverage(covered.lines, TOOK_S | {"tests/limits/a.py::quickest": 0.01})
@@ -44,15 +44,15 @@ def test_line_that_runs_at_import_belongs_to_all_tests_of_its_file() -> None:
     assert set(Coverage({}, TOOK_S).tests_of(place(1, function=""))) == set(TOOK_S)
 
 
-def test_file_that_only_declares_belongs_to_all_tests_and_first_to_its_features() -> None:
-    """No test runs a line of it, and the quick ones alone would call a survivor what the others kill."""
+def test_declarative_file_selects_all_tests() -> None:
+    """A file of declarations selects all tests, those of its feature first."""
     quick = "tests/limits/a.py::quickest"
     tests = Coverage({}, TOOK_S | {quick: 0.01}).tests_of(place(1, function=""))
     assert tests == [quick, "tests/limits/a.py::quick", "tests/limits/a.py::slow", "tests/api/b.py::quickest"]
 
 
-def test_declaration_of_a_table_belongs_first_to_the_tests_that_compare_it_with_the_stack() -> None:
-    """They run no line of it; another function of the same file isn't theirs."""
+def test_table_declaration_selects_the_template_tests_first() -> None:
+    """A table's declaration selects first the tests that compare it with the template."""
     compared, path = "tests/infra/test_resources.py::keys", "chalicelib/limits/tables.py"
     covered = Coverage({path: {6: frozenset(["tests/limits/a.py::slow"])}}, TOOK_S | {compared: 0.1})
     declared = Place(path, "ReplaceTrueWithFalse", 0, "", 1, 1)
@@ -60,13 +60,13 @@ def test_declaration_of_a_table_belongs_first_to_the_tests_that_compare_it_with_
     assert covered.tests_of(replace(declared, function="clear", line=6, ends=6)) == ["tests/limits/a.py::slow"]
 
 
-def test_function_of_a_file_that_no_test_runs_has_no_tests() -> None:
-    """It is untested, at once: every test would run for nothing, and call it a survivor."""
+def test_uncovered_function_selects_no_test() -> None:
+    """A function that no test runs is reported as untested at once."""
     assert Coverage({}, TOOK_S).tests_of(place(5)) == []
 
 
-def test_tests_are_run_as_far_as_the_time_allows() -> None:
-    """One at least."""
+def test_selection_is_limited_by_time() -> None:
+    """The selection fits the time limit, but has at least one test."""
     names = list(TOOK_S)
     assert within(names, TOOK_S, 3.05) == names[:1]
     assert within(names, TOOK_S, 3.105) == names[:2]
@@ -74,8 +74,8 @@ def test_tests_are_run_as_far_as_the_time_allows() -> None:
     assert within([], TOOK_S, 9) == []
 
 
-def test_tests_that_killed_in_the_function_come_first_then_those_of_the_file() -> None:
-    """The rest stay in their order; what killed elsewhere says nothing."""
+def test_tests_that_killed_before_come_first() -> None:
+    """Tests that killed a mutant of the same function come first, then those of the same file."""
     killers = Killers()
     killers.add(place(function="clear"), "c")
     killers.add(place(), "d")
@@ -84,23 +84,23 @@ def test_tests_that_killed_in_the_function_come_first_then_those_of_the_file() -
     assert killers.first(place(), ["a", "b", "c", "d"]) == ["d", "c", "a", "b"]
 
 
-def test_line_that_runs_at_import_is_known() -> None:
-    """What came of it may be kept by another module, so the file itself is changed."""
+def test_import_time_line_is_detected() -> None:
+    """A line that runs at import is mutated in its file, since other modules may have copied its value."""
     covered = Coverage({PATH: {5: frozenset(["", *TOOK_S]), 6: frozenset(TOOK_S)}}, TOOK_S)
     assert covered.runs_at_import(place())
     assert not covered.runs_at_import(place(6))
     assert set(covered.tests_of(place())) == set(TOOK_S)
 
 
-def test_order_is_the_seeds_and_no_place_moves_another() -> None:
-    """The same seed tries the same ones first, whatever is added elsewhere."""
+def test_order_depends_on_the_seed_only() -> None:
+    """The order depends on the seed alone, and a new location doesn't change that of the others."""
     places = [place(line) for line in range(50)]
     assert in_order(places, 1) == in_order(reversed(places), 1) != in_order(places, 2)
     assert [each for each in in_order([*places, place(99)], 1) if each.line != 99] == in_order(places, 1)
 
 
-def test_mutant_is_known_by_its_lines_wherever_they_stand() -> None:
-    """So what is listed as equivalent stays so when something is added above it."""
+def test_mutant_identity_ignores_line_numbers() -> None:
+    """A mutant is identified by its code, so that the list of equivalent mutants survives added lines."""
     one, other = (Mutant(place(line), line, ("    a = 1",), ("        a = 2",)) for line in (1, 3))
     assert one.key == other.key == (f"{PATH}::mark", "a = 1", "a = 2")
     assert one.applied_to("    a = 1\nb") == "        a = 2\nb"
@@ -109,15 +109,15 @@ def test_mutant_is_known_by_its_lines_wherever_they_stand() -> None:
 
 
 def test_equivalent_mutants_are_listed_with_their_reasons(tmp_path: Path) -> None:
-    """Each has one; the kept list can be read."""
+    """Every listed equivalent mutant has a reason."""
     file = tmp_path / "equivalent.toml"
     file.write_text('[[mutant]]\nwhere = "f"\nbefore = "a = 1"\nafter = "a = 2"\nwhy = "Nobody reads it."\n')
     assert equivalent(file) == {("f", "a = 1", "a = 2"): "Nobody reads it."}
     assert all(equivalent().values())
 
 
-def test_survivor_is_printed_as_it_would_be_listed(tmp_path: Path) -> None:
-    """The report can be pasted into the list, with a reason."""
+def test_survivor_is_printed_in_the_lists_format(tmp_path: Path) -> None:
+    """A survivor is printed in the format of the list of equivalent mutants."""
     results = Results(tmp_path / "results.jsonl", "now")
     survivor = Mutant(place(), 5, ('    a = "ä\\n"',), ("    pass",))
     results.add(survivor, "source", "survived", tests=1, of=2, budget_s=1)
@@ -127,8 +127,8 @@ def test_survivor_is_printed_as_it_would_be_listed(tmp_path: Path) -> None:
     assert equivalent(tmp_path / "equivalent.toml") == {survivor.key: "Nobody reads it."}
 
 
-def test_survivor_is_tried_again_where_more_tests_may_be_run(tmp_path: Path) -> None:
-    """Not where those were all, or the tests are the same; a dead one never, in the same file."""
+def test_survivor_is_retried_with_more_tests(tmp_path: Path) -> None:
+    """A survivor is retried only if more tests may run than before; a killed mutant never is."""
     file = tmp_path / "results.jsonl"
     partly, wholly, dead = (Mutant(place(), 5, (name,), ("pass",)) for name in "abc")
     before = Results(file, "now")

@@ -1,4 +1,4 @@
-"""How a mutant's code gets into a process that has imported the module already."""
+"""Mutation of a module that the process has imported already."""
 
 import importlib.util
 import sys
@@ -61,7 +61,7 @@ second = lambda: 2
 
 @pytest.fixture
 def shapes(tmp_path: Path) -> ModuleType:
-    """A module of functions of every kind, imported."""
+    """An imported module with functions of every kind."""
     file = tmp_path / "shapes.py"
     file.write_text(SOURCE)
     spec = importlib.util.spec_from_file_location("shapes", file)
@@ -92,7 +92,7 @@ def _limits(module: Any) -> tuple[int, int]:
 def test_change_of_a_function_or_constant_takes_effect(
     shapes: ModuleType, before: str, after: str, call: Callable[[Any], object], then: object
 ) -> None:
-    """Whatever decorates the function, whatever it was asked before."""
+    """A changed function or constant takes effect, whatever its decorators and caches."""
     call(shapes)
     assert in_place.replace(shapes, SOURCE, SOURCE.replace(before, after))
     assert call(shapes) == then
@@ -111,13 +111,13 @@ def test_change_of_a_function_or_constant_takes_effect(
         ("SHAPE_LIMIT = 5", "pass"),
     ],
 )
-def test_change_that_is_read_at_import_is_left_to_the_file(shapes: ModuleType, before: str, after: str) -> None:
-    """A default or what it is, a decorator, a class body, one of several lambdas; and a change that changes nothing."""
+def test_import_time_change_is_not_made_in_place(shapes: ModuleType, before: str, after: str) -> None:
+    """A default, decorator, class body or ambiguous lambda can't be changed in place; neither can an unchanged line."""
     assert not in_place.replace(shapes, SOURCE, SOURCE.replace(before, after))
 
 
-def test_constant_changes_wherever_it_was_imported_to(shapes: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unless another module makes something of it while it is imported: that can't be made anew here."""
+def test_constant_changes_in_importing_modules(shapes: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A constant changes in every module that imported it, unless one derives a value from it at import."""
     other = ModuleType("tests.other")
     vars(other)["SHAPE_LIMIT"] = shapes.SHAPE_LIMIT
     monkeypatch.setitem(sys.modules, "tests.other", other)

@@ -1,4 +1,4 @@
-"""Every package that anything here installs is pinned with its hash, and so is what it brings along."""
+"""Every installed package and each of its dependencies is pinned with a hash."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ RECIPES = [ROOT / "Makefile", *(ROOT / "infra").rglob("*.py"), *(ROOT / "tests")
 
 @pytest.mark.parametrize("name", sorted(LOCKED))
 def test_every_package_has_hashes(name: str) -> None:
-    """Each entry of a lock is one exact version with at least one SHA-256: pip refuses any other file."""
+    """Each entry of a lock file has an exact version and at least one SHA-256, so that pip rejects any other file."""
     entries = re.split(r"\n(?=\S)", LOCKED[name].read_text().strip())
     packages = [entry for entry in entries if not entry.startswith("#")]
     assert packages
@@ -30,28 +30,28 @@ def test_every_package_has_hashes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(LOCKED))
-def test_lock_has_what_was_asked_for(name: str) -> None:
-    """A pin that was changed in an .in file without `make lock` is found."""
+def test_lock_matches_its_input(name: str) -> None:
+    """Every lock file has the versions of its .in file, so that a forgotten `make lock` is detected."""
     asked = dict(PIN.findall((REQUIREMENTS / f"{name}.in").read_text()))
     locked = dict(PIN.findall(LOCKED[name].read_text()))
     assert {package.lower(): version for package, version in asked.items()}.items() <= locked.items()
 
 
-def test_locks_agree() -> None:
-    """What runs and what is tested has the versions that ship."""
+def test_lock_files_have_the_same_versions() -> None:
+    """Local runs and tests use the versions that are deployed."""
     dev = dict(PIN.findall(LOCKED["dev"].read_text()))
     for name in ("ship", "run"):
         assert dict(PIN.findall(LOCKED[name].read_text())).items() <= dev.items()
 
 
-def test_every_make_lock_target_is_a_file_of_pins() -> None:
-    """`make lock` writes all of them."""
+def test_make_lock_writes_every_lock_file() -> None:
+    """`make lock` writes every lock file."""
     (names,) = re.findall(r"^LOCKED := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(names.split()) == set(LOCKED)
 
 
 def test_nothing_is_installed_without_hashes() -> None:
-    """No recipe calls `pip install` without --require-hashes, or npm other than by a lock file."""
+    """No recipe calls `pip install` without --require-hashes, or npm without a lock file."""
     for path in RECIPES:
         if path == Path(__file__):
             continue
@@ -62,8 +62,8 @@ def test_nothing_is_installed_without_hashes() -> None:
             assert not re.search(r"npm[\"', ]+(install|i)\b(?! --package-lock-only)", line), where
 
 
-def test_downloaded_wheel_with_another_hash_is_refused(tmp_path: Path) -> None:
-    """Chalice fetches wheels for Lambda by version alone: a file that requirements.txt doesn't pin isn't packaged."""
+def test_wheel_with_another_hash_is_rejected(tmp_path: Path) -> None:
+    """A wheel that Chalice downloaded is packaged only if its hash is in requirements.txt."""
     (tmp_path / "good.whl").write_bytes(b"good")
     requirements = "good==1 \\\n    --hash=sha256:770e607624d689265ca6c44884d0807d9b054d23c473c106c72be9de08b7376c\n"
     check_hashes(tmp_path, requirements)

@@ -46,7 +46,7 @@ def _end(arn: str) -> str:
 
 def test_every_route_was_called(recorder: Recorder) -> None:
     """The scenario calls every route."""
-    # A HEAD runs what its GET runs.
+    # HEAD runs the code of GET.
     routes = {(method, route) for route, entries in of_latchkey().items() for method in entries if method != "HEAD"}
     assert routes - recorder.answered == set()
 

@@ -14,7 +14,7 @@ from infra import data
 
 
 def models() -> dict[str, type[Table]]:
-    """Return every model of every `tables.py`, by its table's full name; where two share a table, the wider one."""
+    """Return every model by its table's name; of two that share a table, the one with more attributes."""
     for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib."):
         if module.name.endswith(".tables") and module.name != "chalicelib.core.dynamodb.models":
             import_module(module.name)
@@ -34,16 +34,16 @@ RESOURCES = {
 
 
 REBUILT = {"windows", "sessions", "profiles", "status"}
-"""Tables that a restore leaves as they are, or empty: their recovery would be paid for nothing."""
+"""Tables that a restore keeps or leaves empty, so that paying for their recovery would be useless."""
 
 
 def keys_of(schema: list[dict[str, str]]) -> dict[str, str]:
-    """Return the attribute of each role (HASH, RANGE)."""
+    """Return the attribute of each key role (HASH, RANGE)."""
     return {key["KeyType"]: key["AttributeName"] for key in schema}
 
 
 def declared_keys(attributes: dict[str, Any]) -> dict[str, str]:
-    """Return the attribute of each role, of those that a model or an index declares."""
+    """Return the attribute of each key role that a model or an index declares."""
     keys = {}
     for attribute in attributes.values():
         if attribute.is_hash_key:
@@ -53,14 +53,14 @@ def declared_keys(attributes: dict[str, Any]) -> dict[str, str]:
     return keys
 
 
-def test_every_model_has_its_table_and_every_table_its_model() -> None:
-    """Nothing is declared on one side only."""
+def test_models_and_tables_correspond() -> None:
+    """Every model has a table in the template, and every table a model."""
     assert TABLES.keys() == MODELS.keys()
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
-def test_keys_and_indexes_are_those_of_the_model(name: str) -> None:
-    """Hash key, range key, indexes with their keys and projections, and the types of all of them."""
+def test_keys_and_indexes_equal_the_models(name: str) -> None:
+    """Keys, indexes, projections and attribute types equal those of the model."""
     table, model = TABLES[name], MODELS[name]
     assert keys_of(table["KeySchema"]) == declared_keys(model.get_attributes())
     in_template = {index["IndexName"]: index for index in table.get("GlobalSecondaryIndexes", ())}
@@ -80,8 +80,8 @@ def test_keys_and_indexes_are_those_of_the_model(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
-def test_time_to_live_is_that_of_the_model(name: str) -> None:
-    """DynamoDB deletes by the attribute that the code writes, and only where it writes one."""
+def test_time_to_live_equals_the_models(name: str) -> None:
+    """Time to live uses the model's attribute, and is on only if the model has one."""
     declared = [
         attribute.attr_name for attribute in MODELS[name].get_attributes().values() if type(attribute) is DeleteAt
     ]
@@ -90,14 +90,14 @@ def test_time_to_live_is_that_of_the_model(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(RESOURCES))
-def test_table_cannot_be_lost_by_mistake(name: str) -> None:
-    """Recoverable to any second, where a restore needs it, protected, and kept when the stack goes; paid by use.
+def test_table_is_protected_and_recoverable(name: str) -> None:
+    """Every table is retained, protected, on-demand and recoverable if a restore needs it.
 
-    Encrypted with the key that AWS owns, which is free: to ask for encryption means the managed one, which isn't.
+    Encryption uses the key that AWS owns, which is free; an explicit setting would mean AWS's managed key.
     """
     resource = RESOURCES[name]
     properties = resource["Properties"]
-    # But for the stack's very first operation: were that one undone, its tables would be in the way of the next.
+    # Except when the first creation of the stack is rolled back: retained tables would block the next one.
     assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert "SSESpecification" not in properties
     is_needed = properties["TableName"].rpartition("-")[2] not in REBUILT
@@ -114,5 +114,5 @@ def test_tables_are_named_by_stage() -> None:
 
 
 def test_alarms_can_be_published() -> None:
-    """CloudWatch may not use AWS's managed key of SNS: no message of an alarm would ever arrive."""
+    """The alarms' topic isn't encrypted with SNS's managed key, which CloudWatch may not use."""
     assert "KmsMasterKeyId" not in data.template()["Resources"]["Alarms"]["Properties"]

@@ -128,7 +128,7 @@ def test_fault_of_the_table_is_found(fault: type[Table], found: Callable[[Outcom
 def test_partition_throttles_over_its_capacity() -> None:
     """With many functions each rejection is a write; writes over a partition's capacity are a 429."""
     outcome = play(replace(HOT, rate=2_500, seconds=2, beside=100_000, changes=0))
-    # The sum of refusals is a write too, now and then, and may be throttled.
+    # The total of rejections is written now and then too, and that write may be throttled.
     assert outcome.table.throttled >= outcome.judge.refused["throttled"] > 1_000
     assert outcome.table.units <= ceilings.PARTITION_WRITES_S * (2 + 2)
 
@@ -162,7 +162,7 @@ def test_table_responds_like_moto(latchkey: TestApp) -> None:
     play(Scenario("told", 4, 30, clocks_off_ms=3_000), table)
     play(replace(HOT, rate=20, changes=8, clocks_off_ms=3_000), table)
     play(replace(HOT, rate=60, changes=0, pick=functions.latest_idle), table)
-    # Those of the others are many, and alike.
+    # The others' requests are many and similar.
     told = ("acc_spender", "acc_pipeline", "acc_hot")
     asked = [each for each in table.asked if each[0]["Key"]["subject"]["S"].startswith(told)]
     for text in ("REMOVE", "ADD stale_at", "SET stale_at", "SET dies_at"):

@@ -1,4 +1,4 @@
-"""The template as its inspectors see it. What checkov says is asked by `make audit`: it takes minutes to install."""
+"""The templates pass cfn-lint. `make audit` runs checkov, which takes minutes to install."""
 
 import subprocess
 import sys
@@ -9,8 +9,8 @@ from infra import template
 ROOT = Path(__file__).parents[2]
 
 
-def test_cfn_lint_has_nothing_to_say(tmp_path: Path) -> None:
-    """Warnings and remarks included; of the data stack, as it is sent, and of the edge."""
+def test_cfn_lint_reports_nothing(tmp_path: Path) -> None:
+    """cfn-lint reports no error, warning or remark for the data stack and the edge."""
     data = tmp_path / "data.json"
     data.write_text(template.as_text(template.composed("keys@example.com")))
     edge = sorted((ROOT / "infra" / "edge").glob("*.yaml"))
@@ -20,8 +20,8 @@ def test_cfn_lint_has_nothing_to_say(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_checkov_is_told_why_it_is_not_asked_something() -> None:
-    """A comment stands above each check that is left out."""
+def test_skipped_checkov_check_has_a_reason() -> None:
+    """Every skipped checkov check has a comment with its reason."""
     lines = (ROOT / "infra" / "checkov.yaml").read_text().split("skip-check:\n")[1].splitlines()
     for above, line in zip(["", *lines], lines, strict=False):
         if line.startswith("  - "):
