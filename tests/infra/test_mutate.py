@@ -1,5 +1,6 @@
 """The selection of mutants for `make mutate`, and of the tests for each."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from infra.mutate.report import Results, show
 from infra.mutate.selection import Coverage, Killers, Mutant, Place, equivalent, in_order, within
 
+ROOT = Path(__file__).parents[2]
 PATH = "chalicelib/limits/stale_marks.py"
 TOOK_S = {"tests/limits/a.py::slow": 3.0, "tests/limits/a.py::quick": 0.1, "tests/api/b.py::quickest": 0.01}
 
@@ -114,6 +116,19 @@ def test_equivalent_mutants_are_listed_with_their_reasons(tmp_path: Path) -> Non
     file.write_text('[[mutant]]\nwhere = "f"\nbefore = "a = 1"\nafter = "a = 2"\nwhy = "Nobody reads it."\n')
     assert equivalent(file) == {("f", "a = 1", "a = 2"): "Nobody reads it."}
     assert all(equivalent().values())
+
+
+def test_every_equivalent_mutant_is_of_code_that_exists() -> None:
+    """An entry whose file, function or lines have changed says nothing about today's code."""
+    stale = []
+    for where, before, _after in equivalent():
+        file, _, function = where.partition("::")
+        code = (ROOT / file).read_text() if (ROOT / file).exists() else ""
+        lines = {line.strip() for line in code.splitlines()}
+        exists = not function or re.search(rf"def {function}\b", code)
+        if not exists or any(line.strip() not in lines for line in before.splitlines()):
+            stale.append((where, before))
+    assert stale == []
 
 
 def test_survivor_is_printed_in_the_lists_format(tmp_path: Path) -> None:
