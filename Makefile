@@ -4,6 +4,7 @@ PORT ?= 8000
 STAGE ?= local
 BIN := .venv/bin
 LOCKED := ship run dev bench checkov cosmic-ray emulator lock ministack
+# Also where it comes by the environment: a command without a dry run rejects it rather than run.
 DRY = $(if $(DRY_RUN),--dry-run)
 MANAGE := $(BIN)/python -m infra.manage --stage="$$STAGE" --reason="$$REASON"
 
@@ -100,19 +101,19 @@ policy: given-STAGE $(BIN)/.run ## print the IAM policy for deploying, additiona
 	@$(BIN)/python -m infra.rights --stage="$$STAGE" $(if $(EDGE),--edge) $(if $(OPERATE),--operate)
 
 package: given-STAGE $(BIN)/.dev ## write one SAM stack for your own pipeline: STAGE= [OUT=] [EDGE=1 DOMAIN= CERTIFICATE=]
-	@$(BIN)/python -m infra.deploy package --stage="$$STAGE" --out="$${OUT:-.local/package}" $(if $(EDGE),--edge) --domain="$$DOMAIN" --certificate="$$CERTIFICATE"
+	@$(BIN)/python -m infra.deploy package --stage="$$STAGE" --out="$${OUT:-.local/package}" $(DRY) $(if $(EDGE),--edge) --domain="$$DOMAIN" --certificate="$$CERTIFICATE"
 
 status: given-STAGE $(BIN)/.dev ## show URL, mail, tables and alarms of a stage: STAGE=
-	@$(BIN)/python -m infra.deploy status --stage="$$STAGE"
+	@$(BIN)/python -m infra.deploy status --stage="$$STAGE" $(DRY)
 
 rotate-edge: given-STAGE $(BIN)/.dev ## exchange the secret that CloudFront shows the API, refusing nothing meanwhile: STAGE=
-	@$(BIN)/python -m infra.deploy rotate-edge --stage="$$STAGE"
+	@$(BIN)/python -m infra.deploy rotate-edge --stage="$$STAGE" $(DRY)
 
 smoke: $(BIN)/.dev ## check from outside what runs: [STAGE=] or URL= [ADMIN_KEY=], [RECEIVER=https://…] [COLD=1]
 	@$(BIN)/python -m infra.smoke
 
 destroy: given-STAGE $(BIN)/.dev ## remove the service and, with DATA=delete and a typed word, the data: STAGE=
-	@$(BIN)/python -m infra.deploy destroy --stage="$$STAGE" --data="$${DATA:-keep}"
+	@$(BIN)/python -m infra.deploy destroy --stage="$$STAGE" --data="$${DATA:-keep}" $(DRY)
 
 oauth-demo: $(BIN)/.run ## walk through OAuth against `make run`, request by request: [CLIENT_ID= CLIENT_SECRET=]
 	@$(BIN)/python -m infra.oauth_demo

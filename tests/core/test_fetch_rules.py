@@ -258,7 +258,7 @@ def test_unresolvable_host_has_no_address(resolver: Exception | None) -> None:
             raise resolver
         return []
 
-    with pytest.raises(FetchError, match=r"^Its name leads to no address, or to one that isn't public\.$"):
+    with pytest.raises(FetchError, match=r"^The host name resolves to no address, or to one that isn't public\.$"):
         ssrf_safe_fetch.get("https://a.example/", deadline_s=60, bytes_max=1, resolver=resolve)
 
 
