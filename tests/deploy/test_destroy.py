@@ -60,7 +60,9 @@ def test_failed_destroy_says_the_service_may_be_partial(deployment: Deployment) 
     deployment.cloud.refuses["DELETE /2015-03-31/functions"] = [refused]
     done = deployment.checkout.run("destroy", "dev")
     assert done.status == 1
-    assert "The data was not touched; of the service a part may be gone. Fix the cause, then run this again" in done.error
+    assert (
+        "The data was not touched; of the service a part may be gone. Fix the cause, then run this again" in done.error
+    )
     deployment.checkout.succeeds("destroy", "dev")
     assert deployment.cloud.functions() == {}
 
