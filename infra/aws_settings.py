@@ -6,15 +6,16 @@ is called.
 
 import os
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError
 
 from infra.failed import Mistake, quoted
+from infra.takes import Takes, one_of
 
 FILES = {"AWS_CONFIG_FILE": "~/.aws/config", "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials"}
 PROFILES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
@@ -25,13 +26,6 @@ NO_REGION = (
     " names."
 )
 HALF = "{missing} is missing beside {given}: set both, or AWS_PROFILE instead."
-
-
-class Takes(NamedTuple):
-    """The description of a setting's valid values, and their check."""
-
-    words: str
-    fits: Callable[[str], bool]
 
 
 def check() -> None:
@@ -149,22 +143,18 @@ def _is_bundle(text: str) -> bool:
     return True
 
 
-def _one_of(*words: str) -> Takes:
-    return Takes(f"{', '.join(words[:-1])} or {words[-1]}", lambda given: given in words)
-
-
 _URL = Takes("an address, like http://127.0.0.1:8001", _is_url)
 _COUNT = Takes("a number from 1", lambda given: _is_number(given) and int(given) > 0)
 SETTINGS = {
     "ca_bundle": Takes("the name of a file with certificates (PEM)", _is_bundle),
     "max_attempts": _COUNT,
-    "retry_mode": _one_of("legacy", "standard", "adaptive"),
-    "defaults_mode": _one_of("legacy", "auto", "standard", "in-region", "cross-region", "mobile"),
-    "sts_regional_endpoints": _one_of("legacy", "regional"),
+    "retry_mode": one_of("legacy", "standard", "adaptive"),
+    "defaults_mode": one_of("legacy", "auto", "standard", "in-region", "cross-region", "mobile"),
+    "sts_regional_endpoints": one_of("legacy", "regional"),
     "metadata_service_timeout": _COUNT,
     "metadata_service_num_attempts": _COUNT,
-    "request_checksum_calculation": _one_of("when_supported", "when_required"),
-    "response_checksum_validation": _one_of("when_supported", "when_required"),
-    "account_id_endpoint_mode": _one_of("preferred", "required", "disabled"),
+    "request_checksum_calculation": one_of("when_supported", "when_required"),
+    "response_checksum_validation": one_of("when_supported", "when_required"),
+    "account_id_endpoint_mode": one_of("preferred", "required", "disabled"),
 }
 """Settings that botocore would reject with a traceback, by botocore's name, the variable's in lower case."""

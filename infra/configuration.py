@@ -3,12 +3,12 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from infra.failed import DeployError
+from infra.takes import Takes, matching
 
 FILE = Path(".chalice", "config.json")
 """The configuration of the checkout that a command runs in, which it deploys."""
@@ -20,13 +20,6 @@ OURS = ("api_handler", "authorizer", "stream", "minute", "hour")
 """Latchkey's functions, as Chalice names them; an operator may add others."""
 BACK = "Fix it, or restore what was committed: git checkout .chalice/config.json"
 Configuration = dict[str, Any]
-
-
-class Takes(NamedTuple):
-    """The values that a key accepts: a description, and a predicate."""
-
-    words: str
-    fits: Callable[[Any], bool]
 
 
 def of_stage(stage: str) -> Configuration:
@@ -158,10 +151,6 @@ def _number(least: int, most: int) -> Takes:
     )
 
 
-def _text(words: str, pattern: str) -> Takes:
-    return Takes(words, lambda given: isinstance(given, str) and re.fullmatch(pattern, given) is not None)
-
-
 def _only_false(why: str) -> Takes:
     return Takes(f"false, since {why}", lambda given: given is False)
 
@@ -181,7 +170,7 @@ RESERVED = re.compile(
     "INITIALIZATION_TYPE|LOG_GROUP_NAME|LOG_STREAM_NAME|RUNTIME_API))"
 )
 """Names of the environment variables that Lambda reserves."""
-STAGE_NAME = _text('a name of letters, digits, - and _, like "api"', r"[A-Za-z0-9_-]{1,128}")
+STAGE_NAME = matching('a name of letters, digits, - and _, like "api"', r"[A-Za-z0-9_-]{1,128}")
 POLICIES_SAY = "infra/policies/ says what each function may do"
 OF_FUNCTION = {
     "environment_variables": OBJECT,
@@ -201,9 +190,9 @@ OF_FUNCTION = {
 OF_LEVEL = OF_FUNCTION | {
     "lambda_functions": OBJECT,
     "api_gateway_stage": STAGE_NAME,
-    "lambda_architecture": _text('"arm64" or "x86_64"', "arm64|x86_64"),
+    "lambda_architecture": matching('"arm64" or "x86_64"', "arm64|x86_64"),
     "xray": Takes("true or false", lambda given: isinstance(given, bool)),
-    "api_gateway_endpoint_type": _text('"REGIONAL", "EDGE" or "PRIVATE"', "REGIONAL|EDGE|PRIVATE"),
+    "api_gateway_endpoint_type": matching('"REGIONAL", "EDGE" or "PRIVATE"', "REGIONAL|EDGE|PRIVATE"),
     "api_gateway_policy_file": Takes(
         "the name of a file beside it", lambda given: isinstance(given, str) and FILE.with_name(given).is_file()
     ),
@@ -226,13 +215,13 @@ OF_CHALICE = (
 OF_WHOLE = ("app_name", "stages", "version")
 OF_PRIVATE = ("api_gateway_endpoint_vpce", "api_gateway_policy_file")
 OF_DOMAIN = {
-    "domain_name": _text(
+    "domain_name": matching(
         'a name like "api.example.com"', r"(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z0-9]"
     ),
-    "certificate_arn": _text("the ARN of its certificate", r"arn:[a-z-]+:(acm|iam):.+"),
+    "certificate_arn": matching("the ARN of its certificate", r"arn:[a-z-]+:(acm|iam):.+"),
     # Chalice maps with API Gateway's V1 API, which allows one path segment.
-    "url_prefix": _text('one part of a path without slashes, like "v1", or "/"', r"/|[A-Za-z0-9$_.+!*'()-]{1,300}"),
-    "tls_version": _text('"TLS_1_2"', r"TLS_1_[0-9]"),
+    "url_prefix": matching('one part of a path without slashes, like "v1", or "/"', r"/|[A-Za-z0-9$_.+!*'()-]{1,300}"),
+    "tls_version": matching('"TLS_1_2"', r"TLS_1_[0-9]"),
     "tags": TAGS,
 }
 NEEDED_OF_DOMAIN = ("domain_name", "certificate_arn")

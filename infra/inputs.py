@@ -5,8 +5,7 @@ Surrounding spaces are removed, and an empty value counts as not given.
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection
-from typing import NamedTuple
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from chalicelib.accounts import email_address
@@ -15,6 +14,7 @@ from chalicelib.credentials import scopes
 from chalicelib.limits import tiers
 from chalicelib.uptime import states
 from infra.failed import Mistake, quoted
+from infra.takes import Takes, matching, one_of
 
 STAGES = ("dev", "prod")
 LOCAL = "local"
@@ -24,15 +24,6 @@ SECRETS = ("ADMIN_KEY",)
 """Variables whose values aren't quoted in errors."""
 REASON_MAX, TITLE_MAX, TEXT_MAX, NAME_MAX, OUT_MAX = 200, 100, 2_000, 100, 1_000
 """Maximal lengths in characters: of a reason (administrators' pages), and of a title and a text (/status)."""
-
-
-class Takes(NamedTuple):
-    """The description of a variable's valid values, and their check."""
-
-    words: str
-    fits: Callable[[str], bool]
-    hidden: Callable[[str], str] = lambda _: ""
-    """Returns the first unprintable character of a text, "" without one."""
 
 
 def given(name: str, value: str) -> str:
@@ -56,16 +47,8 @@ def stage(command: str, value: str, *, known: Collection[str] = STAGES) -> str:
     return text
 
 
-def _one_of(*words: str) -> Takes:
-    return Takes(f"{', '.join(words[:-1])} or {words[-1]}", lambda text: text in words)
-
-
 def _some_of(words: Collection[str]) -> Takes:
     return Takes(f"some of {', '.join(words)}", lambda text: set() < set(text.replace(",", " ").split()) <= set(words))
-
-
-def _matching(words: str, pattern: str) -> Takes:
-    return Takes(words, lambda text: re.fullmatch(pattern, text) is not None)
 
 
 def _text(most: int, *, besides: str = "") -> Takes:
@@ -113,37 +96,37 @@ def _is_client(text: str) -> bool:
 
 
 TAKES = {
-    "ADMIN_KEY": _matching("the key alone, in one line, as it was shown when it was made", "[!-~]{1,500}"),
-    "ALARM_EMAIL": _matching("an address, like you@example.com", r"(?=.{3,254}\Z)[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+"),
-    "BOUNDARY": _matching(
+    "ADMIN_KEY": matching("the key alone, in one line, as it was shown when it was made", "[!-~]{1,500}"),
+    "ALARM_EMAIL": matching("an address, like you@example.com", r"(?=.{3,254}\Z)[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+"),
+    "BOUNDARY": matching(
         "the ARN of a policy, like arn:aws:iam::123456789012:policy/latchkey-boundary",
         r"arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[!-~]{1,640}",
     ),
-    "CERTIFICATE": _matching(
+    "CERTIFICATE": matching(
         "the ARN of a certificate of us-east-1, like arn:aws:acm:us-east-1:123456789012:certificate/1234",
         r"arn:[a-z-]+:acm:us-east-1:[0-9]{12}:certificate/[!-~]{1,200}",
     ),
     "CLIENT_ID": Takes("an application's id, like app_…, or the https URL that is its id", _is_client),
     "COMPONENTS": _some_of(states.COMPONENTS),
-    "DATA": _one_of("keep", "delete"),
-    "DOMAIN": _matching(
+    "DATA": one_of("keep", "delete"),
+    "DOMAIN": matching(
         "a name in small letters, like api.example.com",
         r"(?=.{4,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]",
     ),
     "EMAIL": Takes("an address, like name@example.com", _is_email),
     "ID": Takes("what opening the incident has printed, like inc_…", lambda text: ids.is_id(text, "inc")),
     "LOG_DAYS": Takes(", ".join(map(str, LOG_DAYS)), lambda text: text in map(str, LOG_DAYS)),
-    "MINUTES": _matching("a number above 0, like 10", r"(?=.*[1-9])[0-9]{1,6}(\.[0-9]{1,6})?"),
+    "MINUTES": matching("a number above 0, like 10", r"(?=.*[1-9])[0-9]{1,6}(\.[0-9]{1,6})?"),
     "NAME": _text(NAME_MAX),
     "OUT": _text(OUT_MAX),
     "REASON": _text(REASON_MAX),
     "RECEIVER": Takes("a URL at which messages are answered 2xx, like https://example.com/hook", _is_receiver),
-    "ROUNDS": _matching("a number from 1", "[1-9][0-9]{0,5}"),
+    "ROUNDS": matching("a number from 1", "[1-9][0-9]{0,5}"),
     "SCOPES": _some_of(scopes.ALL),
-    "SEED": _matching("a number", "[0-9]{1,18}"),
-    "STATE": _one_of(*states.INCIDENT_STATES),
+    "SEED": matching("a number", "[0-9]{1,18}"),
+    "STATE": one_of(*states.INCIDENT_STATES),
     "TEXT": _text(TEXT_MAX, besides="\n"),
-    "TIER": _one_of(*(tier.name for tier in tiers.OF_ACCOUNTS)),
+    "TIER": one_of(*(tier.name for tier in tiers.OF_ACCOUNTS)),
     "TITLE": _text(TITLE_MAX),
     "URL": Takes("the address of the API, like https://api.example.com", _is_url),
 }

@@ -33,9 +33,9 @@ class EdgeStack:
 
     def put(self, wanted: Template, parameters: dict[str, str]) -> None:
         """Create or update the stack and wait; raise DeployError, with instructions, if it fails."""
-        self.check()
         stack = self.described()
         status = stack["StackStatus"] if stack else ""
+        states.check(self.name, status, self.region)
         # Keep parameters that were changed in AWS, such as a rate limit; an update without them restores the defaults.
         given = {each["ParameterKey"]: each["ParameterValue"] for each in (stack or {}).get("Parameters", [])}
         kept = sorted((given.keys() & wanted["Parameters"].keys()) - parameters.keys())
