@@ -101,7 +101,7 @@ _DESCRIBED: dict[str, Kind] = {
     "response_types": StringList("The response types: `code`. Unsupported ones are ignored.", example=("code",)),
 }
 CLIENT_DESCRIBED = Form({}, {name: Nullable(kind) for name, kind in _DESCRIBED.items()})
-CLIENT_REPLACED = Form({"client_id": String("The client's own id.")}, CLIENT_DESCRIBED.optional)
+CLIENT_REPLACED = Form({"client_id": String("The client's own id.")}, CLIENT_DESCRIBED.optional_fields)
 CLIENT = Shape(
     "Client",
     "A registered client (RFC 7591 §3.2.1).",

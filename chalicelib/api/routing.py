@@ -53,9 +53,14 @@ class Route:
         """Return the view, importing its module."""
         if not isinstance(self.view, str):
             return self.view
-        module, _, name = self.view.rpartition(".")
+        module, name = self.view_name
         view: View = getattr(import_module(module), name)
         return view
+
+    @property
+    def reads_body(self) -> bool:
+        """Return whether its method has a body."""
+        return self.method in ("POST", "PUT", "PATCH")
 
     @property
     def view_name(self) -> tuple[str, str]:
@@ -81,8 +86,7 @@ def register(blueprint: Blueprint, routes: Iterable[Route], package: str = "") -
 
 def _register(blueprint: Blueprint, route: Route) -> None:
     """Register a route. HEAD comes with GET (RFC 9110 §9.3.2): the view runs, and the middleware drops the body."""
-    reads_body = route.method in ("POST", "PUT", "PATCH")
-    consumes = route.consumes if reads_body else (ANY,)
+    consumes = route.consumes if route.reads_body else (ANY,)
 
     def respond(**parameters: str) -> Response:
         context = request_context.current.get()

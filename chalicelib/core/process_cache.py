@@ -5,7 +5,7 @@ A process is one execution environment of Lambda. Each cache is bounded, and los
 
 import sys
 from collections.abc import Hashable
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -22,7 +22,7 @@ CACHES: dict[str, Clearable] = {}
 """Every cache of this process by name."""
 
 
-class ProcessCache(dict[K, V], Generic[K, V]):
+class ProcessCache(dict[K, V]):
     """A mapping of at most `size` entries, registered as `name`; the oldest entry makes room for a new one."""
 
     size: int = sys.maxsize

@@ -186,10 +186,8 @@ def _good_json(sweep: Sweep, parameter: Parameter) -> bytes:
         return json.dumps({**sweep.app.credentials, "grant_type": REFRESH, "refresh_token": "x", "token": "x"}).encode()
     if body is None:
         return b""
-    if isinstance(body, Form):
-        shown: dict[str, Kind] = dict(body.required)
-    else:
-        shown = {**body.required_fields, **(body.optional_fields if body.least else {})}
+    is_partial = not isinstance(body, Form) and body.least
+    shown: dict[str, Kind] = {**body.required_fields, **(body.optional_fields if is_partial else {})}
     fields = {name: example_of(kind.schema(), {}) for name, kind in shown.items()}
     return json.dumps([fields] if isinstance(body, FormList) else fields).encode()
 

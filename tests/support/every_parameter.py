@@ -14,7 +14,6 @@ from importlib import import_module
 from chalicelib.api.console import routes
 from chalicelib.api.openapi.routes import DocumentedRoute, documented
 from chalicelib.api.routing import FORM
-from chalicelib.api.schema.body import Form
 from chalicelib.oauth.parameters import AUTHORIZATION_PARAMETERS
 from infra.routes import of_latchkey
 
@@ -59,7 +58,7 @@ def _declared(described: DocumentedRoute) -> Iterator[tuple[str, str]]:
         yield "header", "Idempotency-Key"
     body = described.body
     if body is not None:
-        names = (*body.required, *body.optional) if isinstance(body, Form) else tuple(body.fields())
+        names = tuple(body.fields())
         places = ("json", "form") if FORM in described.route.consumes else ("json",)
         yield from ((place, name) for place in places for name in names)
 

@@ -50,7 +50,7 @@ def statuses_of(documented: DocumentedRoute) -> list[int]:
         may |= {401, 403}
     if documented.body is not None or documented.query is not None:
         may.add(400)
-    if documented.reads_body:
+    if documented.route.reads_body:
         may.add(415)
     if documented.route.idempotency:
         may |= {400, 409, 422}

@@ -93,7 +93,7 @@ def _request_body(documented: DocumentedRoute, shapes: Components) -> Schema | N
     body = documented.body
     if body is None:
         # An operator's route that describes nothing may still read a body; each of ours says what it takes.
-        is_unknown = documented.reads_body and not documented.description.responses
+        is_unknown = documented.route.reads_body and not documented.description.responses
         return {"content": {media: {"schema": {}} for media in documented.route.consumes}} if is_unknown else None
     schema = _schema_of(body)
     example: Any = {name: example_of(schema["properties"][name], shapes) for name in _shown(body)}
@@ -117,30 +117,24 @@ def _also_takes(documented: DocumentedRoute) -> list[str]:
 
 
 def _schema_of(body: type[Body] | Form) -> Schema:
-    required, optional = _fields_of(body)
     least = {"minProperties": body.least} if not isinstance(body, Form) and body.least else {}
     return {
         "type": "object",
-        "properties": {name: field.schema() for name, field in {**required, **optional}.items()},
-        **({"required": list(required)} if required else {}),
+        "properties": {name: field.schema() for name, field in body.fields().items()},
+        **({"required": list(body.required_fields)} if body.required_fields else {}),
         **least,
         "additionalProperties": body.others if isinstance(body, Form) else False,
     }
 
 
-def _fields_of(body: type[Body] | Form) -> tuple[Mapping[str, Kind], Mapping[str, Kind]]:
-    if isinstance(body, Form):
-        return body.required, body.optional
-    return body.required_fields, body.optional_fields
-
-
 def _shown(body: type[Body] | Form) -> list[str]:
     """Return the fields that an example shows: all of ours, of a protocol's those that have an example."""
-    required, optional = _fields_of(body)
-    return [
-        *required,
-        *(n for n, field in optional.items() if not isinstance(body, Form) or "examples" in field.schema()),
+    optional = [
+        name
+        for name, field in body.optional_fields.items()
+        if not isinstance(body, Form) or "examples" in field.schema()
     ]
+    return [*body.required_fields, *optional]
 
 
 def _responses(documented: DocumentedRoute, shapes: Components) -> Schema:

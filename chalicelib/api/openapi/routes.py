@@ -57,11 +57,6 @@ class DocumentedRoute:
         """Return the names in the braces of its path."""
         return re.findall(r"{(\w+)}", self.route.path)
 
-    @property
-    def reads_body(self) -> bool:
-        """Return whether its method has a body."""
-        return self.route.method in ("POST", "PUT", "PATCH")
-
 
 def documented(routes: Routes) -> list[DocumentedRoute]:
     """Return every documented route, by tag in the order of registration, then by path.

@@ -8,7 +8,7 @@ A view asks for one by annotating a parameter called `body` or `query`. The anno
 check requests and are what /openapi.json is made from.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -53,6 +53,15 @@ class _FieldSet:
         return {**cls.required_fields, **cls.optional_fields}
 
     @classmethod
+    def _known(cls, given: Iterable[str], what: str) -> Fields:
+        """Return every field; raise InvalidRequest naming a given one, a `what`, that isn't declared."""
+        known = cls.fields()
+        for name in given:
+            if name not in known:
+                raise InvalidRequest(f"Unknown {what} {escaped(name)}; this request {_takes(known)}.")
+        return known
+
+    @classmethod
     def _of(cls, values: Mapping[str, Any]) -> Self:
         made = cls()
         vars(made).update(values)
@@ -76,10 +85,7 @@ class Body(_FieldSet):
         Raises InvalidRequest naming the field that is missing, unknown or wrong.
         """
         given = {} if cls.may_be_empty and not raw else _object(raw)
-        known = cls.fields()
-        for name in given:
-            if name not in known:
-                raise InvalidRequest(f"Unknown field {escaped(name)}; this request {_takes(known)}.")
+        known = cls._known(given, "field")
         for name in cls.required_fields:
             if name not in given:
                 raise InvalidRequest(f"{name} is missing.")
@@ -103,10 +109,7 @@ class Query(_FieldSet):
 
         Raises InvalidRequest naming the parameter that is unknown or wrong.
         """
-        known = cls.fields()
-        for name in parameters:
-            if name not in known:
-                raise InvalidRequest(f"Unknown parameter {escaped(name)}; this request {_takes(known)}.")
+        known = cls._known(parameters, "parameter")
         return cls._of(
             {
                 name: kind.read(name, parameters[name]) if name in parameters else kind.default
@@ -119,10 +122,14 @@ class Query(_FieldSet):
 class Form:
     """A body that the view parses as its protocol says. Documented only."""
 
-    required: Mapping[str, Kind] = field(default_factory=dict)
-    optional: Mapping[str, Kind] = field(default_factory=dict)
+    required_fields: Mapping[str, Kind] = field(default_factory=dict)
+    optional_fields: Mapping[str, Kind] = field(default_factory=dict)
     others: bool | Schema = True
     """The schema of other fields, which are ignored as the protocols' RFCs ask."""
+
+    def fields(self) -> Mapping[str, Kind]:
+        """Return every field by name."""
+        return {**self.required_fields, **self.optional_fields}
 
 
 @dataclass(frozen=True, slots=True)
