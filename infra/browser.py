@@ -138,13 +138,7 @@ class Browser:
         if self.cookies:
             headers = headers | {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         answer = call(method, url, headers, body, watch=self.watch)
-        for cookie in (value for name, value in answer.headers if name.lower() == "set-cookie"):
-            pair, *attributes = cookie.split("; ")
-            name, _, value = pair.partition("=")
-            if "Max-Age=0" in attributes:
-                self.cookies.pop(name, None)
-            else:
-                self.cookies[name] = value
+        keep_cookies(self.cookies, [value for name, value in answer.headers if name.lower() == "set-cookie"])
         return answer
 
 
@@ -181,3 +175,14 @@ class _Reader(HTMLParser):
             self.values[given["id"]] = value
         if "name" in given and self.forms:
             self.forms[-1].fields[given["name"]] = value
+
+
+def keep_cookies(jar: dict[str, str], set_cookies: Iterable[str]) -> None:
+    """Store the cookies of a response by name, or remove those that it expires."""
+    for cookie in set_cookies:
+        pair, *attributes = cookie.split("; ")
+        name, _, value = pair.partition("=")
+        if "Max-Age=0" in attributes:
+            jar.pop(name, None)
+        else:
+            jar[name] = value

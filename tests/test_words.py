@@ -83,23 +83,16 @@ def test_private_words_stay_out(folder: str) -> None:
 
 def test_exceptions_in_docstrings_exist() -> None:
     """Every class that a docstring says is raised is defined or imported somewhere."""
-    texts = {path: path.read_text() for path in (ROOT / "chalicelib").rglob("*.py")}
-    known = {
-        name
-        for text in texts.values()
-        for name in re.findall(r"\b(?:class|import) (\w+)|^(\w+) =", text)
-        for name in name
-    }
-    known |= {
-        name
-        for text in texts.values()
-        for names in re.findall(r"import \(?([^)]*?)\)?$", text, re.MULTILINE)
-        for name in re.findall(r"\w+", names)
-    }
+    nodes = [
+        (str(path.relative_to(ROOT)), node)
+        for path in (ROOT / "chalicelib").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+    ]
+    known = {node.name for _, node in nodes if isinstance(node, ast.ClassDef)}
+    known |= {each.asname or each.name for _, node in nodes if isinstance(node, ast.ImportFrom) for each in node.names}
     named = {
-        (str(path.relative_to(ROOT)), name)
-        for path, text in texts.items()
-        for node in ast.walk(ast.parse(text))
+        (path, name)
+        for path, node in nodes
         if isinstance(node, ast.FunctionDef)
         for name in re.findall(r"\b[Rr]aises? ([A-Z]\w+)", ast.get_docstring(node) or "")
     }

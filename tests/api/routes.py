@@ -1,5 +1,8 @@
 """Every route that takes a key: method, path with `{id}` for an id, and the scope it needs."""
 
+from chalicelib.api.routing import route_of
+from infra.routes import of_latchkey
+
 PUBLIC = ("POST", "/v1/leaks")
 """The only public route under /v1: senders of leak reports sign them instead."""
 
@@ -30,3 +33,13 @@ ROUTES = [
     ("POST", "/v1/webhooks/{id}/deliveries/{id}/resend", "webhooks"),
     ("POST", "/v1/verify", "verify"),
 ]
+
+
+def idempotent() -> set[tuple[str, str]]:
+    """Return the routes that support the header."""
+    return {
+        (method, path)
+        for path, methods in of_latchkey().items()
+        for method, entry in methods.items()
+        if route_of(entry).idempotency
+    }

@@ -6,14 +6,13 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.accounts.tables import Account
-from chalicelib.api.routing import route_of
 from chalicelib.core import clock, secrets, settings, telemetry
 from chalicelib.credentials import find
 from chalicelib.idempotency import record
 from chalicelib.idempotency.tables import IdempotencyRecord
 from chalicelib.limits import tiers
 from infra.local_gateway.response import Response
-from infra.routes import of_latchkey
+from tests.api.routes import idempotent
 from tests.support.harness import TestApp, error_of
 from tests.support.webhook_receiver import Receiver
 
@@ -39,16 +38,6 @@ def records(account: Account) -> list[IdempotencyRecord]:
     return [
         each for each in IdempotencyRecord.scan(IdempotencyRecord.kind == "repeat") if each.account_id == account.id
     ]
-
-
-def creating() -> set[tuple[str, str]]:
-    """Return the routes that accept the header."""
-    return {
-        (method, path)
-        for path, methods in of_latchkey().items()
-        for method, entry in methods.items()
-        if route_of(entry).idempotency
-    }
 
 
 def test_repeated_request_is_replayed(latchkey: TestApp) -> None:
@@ -78,7 +67,7 @@ def test_every_creating_route_replays_its_response(local: TestApp, receiver: Rec
     made = twice(local, secret, "/v1/users", {"email": "eve@example.com", "name": "Eve"})
     ticket = made["set_password_url"].partition("ticket=")[2]
     assert local.call("GET", f"/password?ticket={ticket}").status == 200
-    assert len(creating()) == 7
+    assert len(idempotent()) == 7
 
 
 def twice(latchkey: TestApp, secret: str, path: str, body: object) -> dict[str, str]:

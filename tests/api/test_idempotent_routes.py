@@ -3,16 +3,7 @@
 from app import app
 from chalicelib.api.routing import CLAIMED, RECORDED, route_of
 from infra.routes import of_latchkey
-
-
-def creating() -> set[tuple[str, str]]:
-    """Return the routes that support the header."""
-    return {
-        (method, path)
-        for path, methods in of_latchkey().items()
-        for method, entry in methods.items()
-        if route_of(entry).idempotency
-    }
+from tests.api.routes import idempotent
 
 
 def test_every_creating_post_supports_idempotency() -> None:
@@ -22,13 +13,13 @@ def test_every_creating_post_supports_idempotency() -> None:
         for path, methods in of_latchkey().items()
         if "POST" in methods and route_of(methods["POST"]).scopes
     }
-    assert posts - creating() == {("POST", "/v1/verify")}
-    assert creating() <= posts
+    assert posts - idempotent() == {("POST", "/v1/verify")}
+    assert idempotent() <= posts
 
 
 def test_idempotency_mode_of_each_route() -> None:
     """Routes with external effects claim first; all others record the response in their transaction."""
-    declared = {path: route_of(app.routes[path][method]).idempotency for method, path in creating()}
+    declared = {path: route_of(app.routes[path][method]).idempotency for method, path in idempotent()}
     assert {path for path, kind in declared.items() if kind == CLAIMED} == {
         "/v1/webhooks/{webhook_id}/test",
         "/v1/webhooks/{webhook_id}/deliveries/{message_id}/resend",

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import settings
+from chalicelib.core import process_cache, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from tests.deploy import emulator
 from tests.deploy.checkout import Checkout, architecture_here, copied
 from tests.deploy.cloud import Cloud, serving
 from tests.deploy.edge import SETTINGS, World, headers
-from tests.support.harness import forget_process
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ def emulated_stage(emulated_once: EmulatedStage) -> Iterator[EmulatedStage]:
             environment.setenv(name, value)
         environment.setattr(dynamodb, "READ_TIMEOUT_S", emulator.TIMEOUT_S)
         dynamodb.reset_connections()
-        forget_process()
+        process_cache.forget()
         yield emulated_once
     dynamodb.reset_connections()
-    forget_process()
+    process_cache.forget()

@@ -14,14 +14,14 @@ import pytest
 import yaml
 
 from app import app
-from chalicelib.core import clock
+from chalicelib.core import clock, process_cache
 from chalicelib.core.dynamodb import client as dynamodb
 from infra import data, engine, pinned, stage_key
 from infra.deploy import package
 from infra.local_gateway.gateway import Gateway
 from tests.deploy import runtime
 from tests.deploy.checkout import architecture_here
-from tests.support.harness import TestApp, forget_process, run_app
+from tests.support.harness import TestApp, run_app
 
 pytestmark = [
     pytest.mark.xdist_group("deploy"),
@@ -73,7 +73,7 @@ def stage(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
             data.create_missing_tables()
             yield Stage(task, handlers, latchkey, environment, line)
         dynamodb.reset_connections()
-        forget_process()
+        process_cache.forget()
 
 
 def asked(target: str, principal: dict[str, Any] | None = None) -> dict[str, Any]:

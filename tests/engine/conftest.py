@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.core import clock, settings, telemetry
+from chalicelib.core import clock, process_cache, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from infra import data, engine
 from tests.engine.fault_proxy import SILENT_FAULTS
 from tests.engine.fleet import PUBLIC_URL, STAGE, Fleet
 from tests.engine.hold_calls import HoldingProxy
 from tests.engine.oauth_races import KINDS, RegisteredClient
-from tests.support.harness import Clock, TestApp, forget_process
+from tests.support.harness import Clock, TestApp
 from tests.support.mailbox import Mailbox, collect_emails
 from tests.support.threaded_server import ENGINE_TIMEOUT_S
 
@@ -78,9 +78,9 @@ def latchkey(
     test_clock = Clock()
     with settings.override(settings.Settings(stage=STAGE, public_url=PUBLIC_URL)), clock.use_wall_clock(test_clock):
         telemetry.write_to(logged)
-        forget_process()
+        process_cache.forget()
         yield TestApp(test_clock)
-        forget_process()
+        process_cache.forget()
     telemetry.write_to(None)
     dynamodb.reset_connections()
 

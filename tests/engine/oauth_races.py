@@ -147,10 +147,10 @@ def spending(call: Call) -> bool:
 
 def _written(call: Call) -> set[str]:
     """Return the tables that a transaction writes to."""
-    return _tables_of(call, "Update") | _tables_of(call, "Put")
+    return tables_of(call, "Update") | tables_of(call, "Put")
 
 
-def _tables_of(call: Call, kind: str) -> set[str]:
+def tables_of(call: Call, kind: str) -> set[str]:
     """Return the tables of the writes of one kind in a transaction."""
     return {each[kind]["TableName"].rpartition("-")[2] for each in call.body["TransactItems"] if kind in each}
 

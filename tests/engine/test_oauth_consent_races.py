@@ -23,11 +23,11 @@ from tests.engine.oauth_races import (
     TWENTY,
     Parameters,
     RegisteredClient,
-    _tables_of,
     assert_nothing_works,
     issued,
     said,
     spending,
+    tables_of,
     working,
 )
 from tests.support.console_client import ConsoleClient, Fields, Page, log_in_as, new_account
@@ -38,12 +38,12 @@ pytestmark = pytest.mark.usefixtures("own_second")
 
 def remembering(call: Call) -> bool:
     """Return whether a call updates a consent."""
-    return is_transaction(call) and "consents" in _tables_of(call, "Update")
+    return is_transaction(call) and "consents" in tables_of(call, "Update")
 
 
 def replacing(call: Call) -> bool:
     """Return whether a call replaces a consent."""
-    return is_transaction(call) and "consents" in _tables_of(call, "Put")
+    return is_transaction(call) and "consents" in tables_of(call, "Put")
 
 
 def assert_remembered(app: RegisteredClient, account: Account, asked: list[Parameters]) -> None:

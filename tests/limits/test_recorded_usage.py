@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import clock, ids, settings, telemetry
+from chalicelib.core import clock, ids, process_cache, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import burst, counter_items, recorded_usage, rejection_counts
 from chalicelib.limits.admission import Rejected, admit
 from chalicelib.limits.tiers import ENTERPRISE, PRO, Tier
 from tests.limits.item_size import size_bytes
-from tests.support.harness import TestApp, forget_process
+from tests.support.harness import TestApp
 
 ADA, BOB = "kAda0000", "kBob0000"
 SUBJECT = "acc_1"
@@ -112,7 +112,7 @@ def test_overflow_by_cold_processes_is_removed_by_the_next_write(latchkey: TestA
     """The first process that sees an overfull item removes the overflow and sets the markers."""
     for number in range(30):
         admit_one(network=f"10.0.{number}.0/24", route=f"GET /v1/own/{number}")
-        forget_process()
+        process_cache.forget()
     assert len(recorded_usage.networks_of(item_of())) == 30
     admit_one()
     admit_one()

@@ -2,12 +2,7 @@
 
 import re
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from infra import engine
 from tests.local.make_run import GIVEN_UP_AFTER_S, Tree
 
 CLIENT = re.compile(r"client id +(\S+)\n +secret +(.+)\n +redirect URI +(\S+)")
@@ -28,16 +23,6 @@ FLOW = [
     ("POST", "/oauth/revoke", "200"),
     ("GET", "/v1/users", "401"),
 ]
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Iterator[Tree]:
-    """A fresh copy of the repository."""
-    if engine.dynoxide(say=False) is None:
-        pytest.skip("Without dynoxide local data is durable after a clean stop only, as `make run` says on start.")
-    made = Tree(tmp_path)
-    yield made
-    made.clean()
 
 
 def exchanges(printed: str) -> list[tuple[str, str, str]]:

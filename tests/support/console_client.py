@@ -20,6 +20,7 @@ from chalicelib.accounts.password_attempts import Caller
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, randomness
 from chalicelib.limits import tiers
+from infra.browser import keep_cookies
 from infra.local_gateway.response import Response
 from tests.support.harness import TestApp
 
@@ -296,13 +297,7 @@ class ConsoleClient:
         if self.agent:
             headers = headers | {"User-Agent": self.agent}
         page = Page(self.latchkey.call(method, target, headers=headers, body=body, ip=self.ip), target)
-        for cookie in page.set_cookies:
-            pair, *attributes = cookie.split("; ")
-            name, _, value = pair.partition("=")
-            if "Max-Age=0" in attributes:
-                self.cookies.pop(name, None)
-            else:
-                self.cookies[name] = value
+        keep_cookies(self.cookies, page.set_cookies)
         return page
 
 

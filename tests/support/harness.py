@@ -125,7 +125,7 @@ class TestApp:
 
     def forget(self) -> None:
         """Clear the process's caches, as a cold start does; the gateway's cache stays."""
-        forget_process()
+        process_cache.forget()
 
     def _collect_secrets(self, answer: Response) -> None:
         if answer.status == 201:
@@ -137,11 +137,6 @@ class TestApp:
 def error_of(answer: Response) -> tuple[int, str]:
     """Return the status and the `error` of an error response."""
     return answer.status, answer.json()["error"]
-
-
-def forget_process() -> None:
-    """Clear all caches of the process."""
-    process_cache.forget()
 
 
 @lru_cache(maxsize=1)
@@ -165,5 +160,5 @@ def run_app(**chosen: Any) -> Iterator[TestApp]:
         stack.enter_context(clock.use_monotonic_clock(lambda: 0))
         stack.enter_context(randomness.use_generator(dice.randrange))
         telemetry.write_to(None)
-        forget_process()
+        process_cache.forget()
         yield TestApp(test_clock)
