@@ -22,7 +22,19 @@ from chalice.deploy.swagger import SwaggerGenerator
 from chalice.package import SAMTemplateGenerator
 
 from chalicelib.core import settings
-from infra import background, deployed, gateway, packaging, roles, schedules, server, stage_key, subscription, template
+from infra import (
+    background,
+    deployed,
+    gateway,
+    own_functions,
+    packaging,
+    roles,
+    schedules,
+    server,
+    stage_key,
+    subscription,
+    template,
+)
 from infra.edge import viewer_address
 
 WITH_DATA = "PACKAGED_WITH_LATCHKEY_DATA"
@@ -104,21 +116,21 @@ def _create_deployer(self: CLIFactory, session: Any, config: Config, ui: Any) ->
         ui.write(f"The role of {function} was recreated: assigning it to the function again …\n")
     for name, function in names.items():
         _of_function(config, name).setdefault("tags", {})[roles.TAG] = of_functions[function].id
-    subscribed = names[STREAM], made["EventsStream"]
-    subscription.await_deletion(*subscribed, say=lambda text: ui.write(f"{text}\n"), pause=aws._sleep)
-    subscription.filter_on(session, *subscribed)
+    own = [deployed.function_name(config.chalice_stage, name) for name in own_functions.declared(config.chalice_app)]
+    subscription.await_deletion([names[STREAM], *own], say=lambda text: ui.write(f"{text}\n"), pause=aws._sleep)
+    subscription.filter_on(session, names[STREAM], made["EventsStream"])
     schedules.switch_on(session, (schedules.rule_name(names[name]) for name in schedules.SCHEDULED))
-    deployed.note_for_deployment(config.chalice_stage)
+    deployed.note_for_deployment(config.chalice_stage, own_functions.sources(config.chalice_app))
     return _deployer(self, session, config, ui)
 
 
 def _create_planner(self: CLIFactory, session: Any, config: Config, ui: Any) -> Any:
     """Return the planner; before the data stack exists, the roles and the stream have no ARN."""
-    deployed.note_for_deployment(config.chalice_stage)
     try:
         _prepare_deployment(config)
     except LookupError:
         _name_stream(config, "arn:aws:dynamodb:of:the:table/data/stream/stack")
+    deployed.note_for_deployment(config.chalice_stage, own_functions.sources(config.chalice_app))
     return _planner(self, session, config, ui)
 
 
@@ -157,10 +169,12 @@ def _create_packager(self: CLIFactory, config: Config, *options: Any, **more: An
 def _add_role(_self: SAMTemplateGenerator, resource: Any, function: dict[str, Any]) -> None:
     """Set a function's role as a CloudFormation reference; Chalice supports only ARNs."""
     name, stage = resource.resource_name, resource.environment_variables["LATCHKEY_STAGE"]
-    role: dict[str, Any] = {"Fn::Sub": template.role_arn(name).replace("${Stage}", stage)}
-    if WITH_DATA in os.environ:
-        role = {"Fn::GetAtt": [template.logical_role(name), "Arn"]}
-    function["Properties"]["Role"] = role
+    if name not in deployed.FUNCTIONS:  # the operator's own function, whose role is in the configuration
+        function["Properties"]["Role"] = resource.role.role_arn
+    elif WITH_DATA in os.environ:
+        function["Properties"]["Role"] = {"Fn::GetAtt": [template.logical_role(name), "Arn"]}
+    else:
+        function["Properties"]["Role"] = {"Fn::Sub": template.role_arn(name).replace("${Stage}", stage)}
 
 
 def _subscribe(self: SAMTemplateGenerator, resource: Any, packaged: dict[str, Any]) -> None:

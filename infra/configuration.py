@@ -103,9 +103,6 @@ def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_function(name: str, function: Configuration, place: str) -> None:
-    meant = get_close_matches(name, OURS, n=1, cutoff=0.8)
-    if meant and name not in OURS:
-        raise DeployError(f"{FILE}: no function is {place}. Did you mean {meant[0]}?")
     _refuse_unknown(function, f"{place}.", {*OF_FUNCTION, *OF_CHALICES_FUNCTION})
     for key, takes in OF_FUNCTION.items():
         _check(function, key, NO_ROLE if name in OURS and key == "iam_role_arn" else takes, f"{place}.")

@@ -6,31 +6,36 @@ is rewritten from AWS before each Chalice command.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from infra import checkout, configuration, schedules, subscription
+from infra import checkout, configuration, own_functions, triggers
 from infra.failed import DeployError
 
 API = "api_handler"
 FUNCTIONS = {name: "" if name == API else f"-{name}" for name in configuration.OURS}
 """Name suffixes of the functions in AWS, by their names in Chalice."""
 Resource = dict[str, Any]
+NO_SOURCES: Mapping[str, str] = MappingProxyType({})
 
 
 def function_name(stage: str, name: str) -> str:
     """Return the name in AWS of the function with this name in Chalice."""
-    return f"latchkey-{stage}{FUNCTIONS[name]}"
+    return f"latchkey-{stage}{FUNCTIONS.get(name, f'-{name}')}"
 
 
-def note_for_deployment(stage: str) -> None:
-    """Record a stage's existing resources for Chalice, and its configured domain if that has no mapping yet."""
+def note_for_deployment(stage: str, sources: Mapping[str, str] = NO_SOURCES) -> None:
+    """Record a stage's existing resources for Chalice, and its configured domain if that has no mapping yet.
+
+    `sources` are the streams and topics that app.py declares, by function.
+    """
     from infra import domains
 
     configured = configuration.domain(stage)
     unused = [] if configured is None else list(domains.found_unused(configured["domain_name"]))
-    _note(stage, found(stage) + unused)
+    _note(stage, found(stage, sources) + unused)
 
 
 def note_for_deletion(stage: str) -> None:
@@ -38,17 +43,14 @@ def note_for_deletion(stage: str) -> None:
     _note(stage, found(stage))
 
 
-def found(stage: str) -> list[Resource]:
+def found(stage: str, sources: Mapping[str, str] = NO_SOURCES) -> list[Resource]:
     """Return a stage's existing service resources, in Chalice's format.
 
     Chalice deletes the last resource first, so a domain follows the API that it is mapped to.
     """
-    import boto3
-
     from infra import domains
 
-    clients = [boto3.client(service) for service in ("lambda", "events")]
-    resources = [resource for name in FUNCTIONS for resource in _of_function(stage, name, *clients)]
+    resources = list(_functions(stage, sources))
     apis, domain = api_ids(stage), named_domain(stage)
     if apis:
         resources.append({"name": "rest_api", "resource_type": "rest_api", **located(stage, apis[0])})
@@ -152,29 +154,22 @@ def _note(stage: str, resources: list[Resource]) -> None:
     part.replace(noted)  # atomic, so that an interrupted write leaves no partial file
 
 
-def _of_function(stage: str, name: str, functions: Any, events: Any) -> Iterator[Resource]:
-    """Yield a function, its schedule and its subscription to the events stream."""
-    function = function_name(stage, name)
+def _functions(stage: str, sources: Mapping[str, str]) -> Iterator[Resource]:
+    """Yield the functions of a stage, Latchkey's and the operator's own, each followed by its triggers."""
+    import boto3
+
+    functions, stream = boto3.client("lambda"), _stream(stage)
     gone = functions.exceptions.ResourceNotFoundException
-    configured = _or_none(gone, functions.get_function_configuration, FunctionName=function)
-    if configured is None:
-        subscribed = subscription.of_deleted_function(function, stage)
-    else:
-        yield {"name": name, "resource_type": "lambda_function", "lambda_arn": configured["FunctionArn"]}
-        subscribed = subscription.of_function(configured["FunctionArn"], stage)
-    for mapping in subscribed:
-        # Chalice keeps a mapping to the current stream under this name, and deletes mappings with other names.
-        is_current = mapping["EventSourceArn"] == _stream(stage)
-        yield {
-            "name": f"{name}-dynamodb-event-source" + ("" if is_current else f"-{mapping['UUID']}"),
-            "resource_type": "dynamodb_event",
-            "stream_arn": mapping["EventSourceArn"],
-            "event_uuid": mapping["UUID"],
-            "lambda_arn": mapping["FunctionArn"],
-        }
-    rule = schedules.rule_name(function)
-    if _or_none(events.exceptions.ResourceNotFoundException, events.describe_rule, Name=rule) is not None:
-        yield {"name": f"{name}-event", "resource_type": "cloudwatch_event", "rule_name": rule}
+    for name in (*FUNCTIONS, *own_functions.existing(stage)):
+        function = function_name(stage, name)
+        configured = _or_none(gone, functions.get_function_configuration, FunctionName=function)
+        arn = None if configured is None else configured["FunctionArn"]
+        if arn is not None:
+            yield {"name": name, "resource_type": "lambda_function", "lambda_arn": arn}
+        if name in FUNCTIONS:
+            yield from triggers.of_latchkey(name, function, arn, stage, stream)
+        elif arn is not None:
+            yield from triggers.of_own(name, function, arn, sources)
 
 
 def _stream(stage: str) -> str:

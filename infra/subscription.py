@@ -22,6 +22,11 @@ def of_function(lambda_arn: str, stage: str) -> list[dict[str, Any]]:
     return _to_events(stage, _listed(FunctionName=lambda_arn))
 
 
+def of_any_source(lambda_arn: str) -> list[dict[str, Any]]:
+    """Return a function's subscriptions to any source, except those that are being deleted."""
+    return [each for each in _listed(FunctionName=lambda_arn) if each["State"] != _DELETING]
+
+
 def of_deleted_function(function: str, stage: str) -> list[dict[str, Any]]:
     """Return the subscriptions to the events table of a function that was deleted manually."""
     return [each for each in _to_events(stage, _listed()) if _is_of(each["FunctionArn"], function)]
@@ -34,19 +39,21 @@ def to_stream(function: str, stream: str) -> list[dict[str, Any]]:
 
 
 def await_deletion(
-    function: str, stream: str, *, say: Callable[[str], object], pause: Callable[[int], object] = time.sleep
+    functions: Iterable[str], *, say: Callable[[str], object], pause: Callable[[int], object] = time.sleep
 ) -> None:
-    """Wait until all deletions of a function's subscriptions to a stream are complete."""
+    """Wait until all deletions of subscriptions of these functions are complete."""
+    awaited = frozenset(functions)
     for look in range(LOOKS_MAX):
-        deleting = [each for each in _listed(EventSourceArn=stream) if each["State"] == _DELETING]
-        if not any(_is_of(each["FunctionArn"], function) for each in deleting):
+        names = {each["FunctionArn"].rpartition(":")[2] for each in _listed() if each["State"] == _DELETING} & awaited
+        if not names:
             return
+        listed = ", ".join(sorted(names))
         if look == 0:
-            say("Waiting until the subscription to the stream of events that was deleted is gone (some minutes) …")
+            say(f"Waiting until Lambda has deleted the former subscription of {listed} (some minutes) …")
         pause(PAUSE_S)
     raise DeployError(
-        f"Lambda is still deleting the subscription of {function} to the stream of events, and takes no other until"
-        " it is gone. Run this again in some minutes."
+        f"Lambda is still deleting the subscription of {listed}, and takes no other until it is gone. Run this again in"
+        " some minutes."
     )
 
 

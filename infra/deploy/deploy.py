@@ -11,7 +11,7 @@ from infra import chalice_cli, configuration, deployed, domains, lock, stage_key
 from infra.data_stack import remaking
 from infra.data_stack.parameters import NOTHING
 from infra.data_stack.stack import DataStack
-from infra.deploy import addresses, alarm_mail, checks, drift, gateway_stage, settings
+from infra.deploy import addresses, alarm_mail, app_check, checks, drift, gateway_stage, settings
 from infra.deploy.chalice_commands import chalice, environment
 from infra.deploy.output import say
 from infra.edge import front, viewer_address
@@ -23,6 +23,7 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
 
     `chosen` are parameters of the data stack; parameters that aren't given keep their values.
     """
+    _check_checkout(stage)
     apis, before_it = deployed.api_ids(stage), front.Front(stage, say)
     is_trusted = _check(stage, before_it, edge, apis)
     say(f"Deploying {stage} into {checks.where()}.")
@@ -60,12 +61,17 @@ def _warn(text: str) -> None:
         say(text)
 
 
+def _check_checkout(stage: str) -> None:
+    """Run the checks that need no call to AWS."""
+    settings.check_settings(stage)
+    app_check.check_app(stage)
+
+
 def _check(stage: str, before_it: front.Front, edge: tuple[str, str] | None, apis: list[str]) -> bool:
-    """Run every check that is possible before a change; return whether the client address header is trusted.
+    """Check the stage in AWS before a change; return whether the client address header is trusted.
 
     `apis` are the ids of the stage's APIs.
     """
-    settings.check_settings(stage)
     checks.check_gateway_stage(stage, checks.gateway_stages(apis))
     checks.check_key(stage)
     domains.check(configuration.domain(stage), apis)
@@ -93,6 +99,7 @@ def _is_header_trusted(stage: str, before_it: front.Front, edge: tuple[str, str]
 
 def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, str] | None = None) -> None:
     """Print the changes that a deployment would make; change nothing."""
+    _check_checkout(stage)
     apis, before_it = deployed.api_ids(stage), front.Front(stage, say)
     _check(stage, before_it, edge, apis)
     gone = before_it.gone(next(iter(apis), None), made_again="It would be made again." if edge else "")

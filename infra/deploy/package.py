@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from infra import chalice_cli, deployed, template
-from infra.deploy import gateway_stage, settings
+from infra.deploy import app_check, gateway_stage, settings
 from infra.deploy.chalice_commands import chalice, environment
 from infra.deploy.output import say
 from infra.edge import package as edge_package
@@ -20,6 +20,7 @@ FUNCTIONS = {
 def package(stage: str, out: Path, *, edge: tuple[str, str] | None = None) -> None:
     """Write one SAM stack of service and data, for the operator's own pipeline, and the edge stacks beside it."""
     settings.check_settings(stage)
+    app_check.check_app(stage)
     text = template.as_text(beside_the_service(stage))
     out = _writable(out, edge_package.FILES if edge else ())
     say(f"Packaging {stage} (chalice package) …")

@@ -1,8 +1,6 @@
 """`make deploy` and `make status`, against moto's server; `cloud.py` lists how that differs from AWS."""
 
 import base64
-import shutil
-from dataclasses import replace
 
 import pytest
 
@@ -222,13 +220,12 @@ def test_status_shows_service_data_tables_and_alarms(deployment: Deployment) -> 
 
 def test_failed_deployment_keeps_data_and_service(deployment: Deployment) -> None:
     """A deployment that fails leaves data and service unchanged, and its error says so."""
-    cloud, broken = deployment.cloud, deployment.checkout.path.with_name("broken")
-    shutil.copytree(deployment.checkout.path, broken)
-    (broken / "app.py").write_text("raise RuntimeError('broken on purpose')\n")
+    cloud = deployment.cloud
     before = cloud.apis(), cloud.functions(), cloud.tables()
-    done = replace(deployment.checkout, path=broken).run_alone("deploy", "dev")
+    cloud.refuses["PUT /2015-03-31/functions"] = [("AccessDeniedException", "Not allowed on purpose.")]
+    done = deployment.checkout.run("deploy", "dev")
     assert done.status == 1
-    assert "broken on purpose" in done.error
+    assert "Not allowed on purpose." in done.error
     assert "chalice deploy failed" in done.error
     assert (
         "The data was not touched, and the service still runs; some of its functions may be new already." in done.error

@@ -97,7 +97,8 @@ def test_subscription_that_is_still_being_deleted_is_waited_for(account: Account
     assert (done.status, "Traceback" in done.error) == (1, False)
     assert "Lambda is still deleting the subscription of latchkey-dev-stream" in done.error
     account.cloud.leaving = [(mapping, 4) for mapping, _ in account.cloud.leaving]
-    assert "Waiting until the subscription to the stream of events" in account.checkout.succeeds("deploy", "dev")
+    said = account.checkout.succeeds("deploy", "dev")
+    assert "Waiting until Lambda has deleted the former subscription of latchkey-dev-stream" in said
     assert account.there() == (1, 5, 1, 14)
 
 

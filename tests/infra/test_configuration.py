@@ -74,9 +74,6 @@ BROKEN = {
     "api_gateway_policy_file takes the name of a file": put("api_gateway_policy_file", value="none.json"),
     "minimum_compression_size takes": put("minimum_compression_size", value="abc"),
     "dev.subnet_ids and security_group_ids belong together": put("stages", "dev", "subnet_ids", value=["subnet-1"]),
-    "no function is stages.dev.lambda_functions.minutes. Did you mean minute?": put(
-        "stages", "dev", "lambda_functions", "minutes", value={}
-    ),
     "nothing reads apname. Did you mean app_name?": put("apname", value="latchkey"),
     "nothing reads lambda_memory_sze. Did you mean lambda_memory_size?": put("lambda_memory_sze", value=512),
     "nothing reads stages.dev.api_gateway_custom_domian. Did you mean api_gateway_custom_domain?": put(

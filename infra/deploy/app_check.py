@@ -1,0 +1,108 @@
+"""Load and check app.py before a command changes anything: an error in it would stop Chalice midway."""
+
+import os
+import re
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+
+from chalice.app import CloudWatchEventConfig, ScheduledEventConfig
+from chalice.cli.factory import CLIFactory
+from chalice.config import Config
+from chalice.deploy.validate import validate_configuration
+
+from infra import chalice_cli, configuration, deployed, own_functions, schedules
+from infra.failed import DeployError, one_line
+
+NAME = re.compile("[A-Za-z0-9_-]{1,64}")
+"""A name that Lambda and EventBridge accept."""
+ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+")
+UNCHANGED = "Nothing was changed."
+
+
+def check_app(stage: str) -> None:
+    """Raise DeployError if Chalice or AWS would reject app.py or a function that it declares."""
+    chalice_cli.install()
+    with _environment_restored():
+        config = _loaded(stage)
+        if config.chalice_app.websocket_handlers:
+            raise DeployError(
+                "app.py has WebSocket handlers, which can't be deployed with Latchkey: give them a Chalice app of their"
+                f" own. {UNCHANGED}"
+            )
+        own = own_functions.declared(config.chalice_app)
+        _check_configured(stage, config, (*configuration.OURS, *own))
+        for name in own:
+            _check_own(stage, name, config)
+
+
+def _loaded(stage: str) -> Config:
+    """Return the configuration of a stage with the app, which this imports."""
+    try:
+        config: Config = CLIFactory(str(Path.cwd()), environ=os.environ).create_config_obj(stage)
+        validate_configuration(config)
+    except (Exception, SystemExit) as error:  # the operator's code can raise anything
+        raise DeployError(f"app.py can't be loaded: {_in_words(error)}. {UNCHANGED}") from error
+    return config
+
+
+def _in_words(error: BaseException) -> str:
+    """Return an error in one line, with the last place in app.py or chalicelib that it passed."""
+    if isinstance(error.__context__, SyntaxError):  # Chalice converts it to a RuntimeError of several lines
+        error = error.__context__
+        place = [(error.filename or "app.py", error.lineno)]
+    else:
+        place = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    text = one_line(str(error.msg if isinstance(error, SyntaxError) else error)).rstrip(".")
+    operators = [
+        f" ({path.relative_to(Path.cwd())}, line {line})"
+        for path, line in ((Path(file), line) for file, line in place)
+        if path == Path.cwd() / "app.py" or path.is_relative_to(Path.cwd() / "chalicelib")
+    ]
+    return f"{type(error).__name__}: {text}{operators[-1]}" if operators else text
+
+
+def _check_configured(stage: str, config: Config, functions: tuple[str, ...]) -> None:
+    """Raise DeployError for a configured function that app.py doesn't declare."""
+    whole = config.config_from_disk
+    for place, level in (("", whole), (f"stages.{stage}.", whole["stages"][stage])):
+        for name in level.get("lambda_functions", {}):
+            if name not in functions:
+                meant = get_close_matches(name, functions, n=1, cutoff=0.8)
+                hint = f"Did you mean {meant[0]}?" if meant else "Rename or remove it."
+                raise DeployError(
+                    f"{configuration.FILE}, {place}lambda_functions.{name}: app.py declares no such function. {hint}"
+                )
+
+
+def _check_own(stage: str, name: str, config: Config) -> None:
+    """Raise DeployError for a function of the operator that can't be created."""
+    function, app = deployed.function_name(stage, name), config.chalice_app
+    scheduled = {
+        each.name for each in app.event_sources if isinstance(each, (CloudWatchEventConfig, ScheduledEventConfig))
+    }
+    longest = schedules.rule_name(function) if name in scheduled else function
+    if not NAME.fullmatch(longest):
+        raise DeployError(
+            f"app.py: the function {name} would be {longest} in AWS, which takes names of up to 64 letters, digits, -"
+            f" and _. Give it another one, by name=. {UNCHANGED}"
+        )
+    if not ROLE.fullmatch(str(config.scope(stage, name).iam_role_arn)):
+        raise DeployError(
+            f"app.py: your function {name} needs a role. Set the role's ARN as iam_role_arn in {configuration.FILE},"
+            f' stages.{stage}.lambda_functions.{name}: docs/own-routes.md, "Functions of your own". {UNCHANGED}'
+        )
+
+
+@contextmanager
+def _environment_restored() -> Iterator[None]:
+    """Restore the environment: to load an app, Chalice sets the variables of its functions."""
+    before = dict(os.environ)
+    os.environ["AWS_CHALICE_CLI_MODE"] = "true"  # as Chalice's command line does
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,0 +1,99 @@
+"""Find the triggers of a stage's functions in the format of Chalice's state file."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from infra import schedules, subscription
+
+Resource = dict[str, Any]
+
+
+def of_latchkey(name: str, function: str, arn: str | None, stage: str, stream: str) -> Iterator[Resource]:
+    """Yield the triggers of one of Latchkey's functions: its rule, and its subscription to the events table.
+
+    `name` is the function's name in Chalice, `function` in AWS; `arn` is None if the function was deleted manually.
+    """
+    if arn is None:
+        yield from _mappings(name, subscription.of_deleted_function(function, stage), {name: stream})
+    else:
+        yield from _mappings(name, subscription.of_function(arn, stage), {name: stream})
+    yield from _rule(name, function)
+
+
+def of_own(name: str, function: str, arn: str, sources: Mapping[str, str]) -> Iterator[Resource]:
+    """Yield every trigger of one of the operator's own functions that Chalice can create.
+
+    `sources` has the stream or topic that app.py declares, by function: a resource that differs is replaced.
+    """
+    yield from _mappings(name, subscription.of_any_source(arn), sources)
+    yield from _notifications(name, arn, sources)
+    yield from _rule(name, function)
+
+
+def _mappings(name: str, mappings: Iterable[dict[str, Any]], sources: Mapping[str, str]) -> Iterator[Resource]:
+    for mapping in mappings:
+        source = mapping["EventSourceArn"]
+        service, last = source.split(":")[2], source.rpartition(":")[2]
+        details = {
+            "dynamodb": {"stream_arn": source},
+            "sqs": {"queue_arn": source, "queue": last},
+            "kinesis": {"kinesis_arn": source, "stream": last.removeprefix("stream/")},
+        }.get(service)
+        if details is None:
+            continue  # Chalice creates no other mapping, so this one is not its to delete
+        # Chalice keeps a mapping to a table's stream under this name whatever the stream, and deletes other names.
+        is_current = service != "dynamodb" or source == sources.get(name)
+        yield {
+            "name": f"{name}-{service}-event-source" + ("" if is_current else f"-{mapping['UUID']}"),
+            "resource_type": f"{service}_event",
+            **details,
+            "event_uuid": mapping["UUID"],
+            "lambda_arn": mapping["FunctionArn"],
+        }
+
+
+def _notifications(name: str, arn: str, sources: Mapping[str, str]) -> Iterator[Resource]:
+    """Yield the buckets and topics that notify a function; each may invoke it by a statement of its policy."""
+    import boto3
+
+    functions = boto3.client("lambda")
+    try:
+        statements = json.loads(functions.get_policy(FunctionName=arn)["Policy"])["Statement"]
+    except functions.exceptions.ResourceNotFoundException:
+        return
+    for statement in statements:
+        source = statement.get("Condition", {}).get("ArnLike", {}).get("AWS:SourceArn", "")
+        service = statement["Principal"].get("Service") if isinstance(statement["Principal"], dict) else None
+        if service == "s3.amazonaws.com":
+            bucket = source.rpartition(":")[2]
+            yield {"name": f"{name}-s3event", "resource_type": "s3_event", "bucket": bucket, "lambda_arn": arn}
+        elif service == "sns.amazonaws.com":
+            yield from _subscriptions(name, arn, source, sources)
+
+
+def _subscriptions(name: str, arn: str, topic: str, sources: Mapping[str, str]) -> Iterator[Resource]:
+    import boto3
+
+    topics = boto3.client("sns")
+    pages = topics.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    declared, last = sources.get(name), topic.rpartition(":")[2]
+    try:
+        found = [each for page in pages for each in page["Subscriptions"] if each["Endpoint"] == arn]
+    except topics.exceptions.NotFoundException:
+        return  # the subscriptions of a deleted topic are deleted too
+    for each in found:
+        yield {
+            "name": f"{name}-sns-subscription",
+            "resource_type": "sns_event",
+            "topic": declared if declared in (topic, last) else last,  # Chalice compares it with the declaration
+            "topic_arn": topic,
+            "subscription_arn": each["SubscriptionArn"],
+            "lambda_arn": arn,
+        }
+
+
+def _rule(name: str, function: str) -> Iterator[Resource]:
+    rule = schedules.rule_name(function)
+    if schedules.states([rule]):
+        yield {"name": f"{name}-event", "resource_type": "cloudwatch_event", "rule_name": rule}
