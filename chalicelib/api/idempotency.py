@@ -1,6 +1,6 @@
-"""Requests with an Idempotency-Key: executed once, then answered with the stored response.
+"""Requests with an Idempotency-Key: each is executed once, and a repeated request gets the stored response.
 
-Imported when a request has that header and its route honours it.
+This module is imported only for a request that has the header and whose route honours it.
 """
 
 import json
@@ -18,10 +18,10 @@ from chalicelib.idempotency import header, record
 
 
 def respond(context: RequestContext, kind: str, call: Callable[[], Response]) -> Response:
-    """Return the response of a view, or the stored response to the same request.
+    """Return the response of a view, or the stored response to an earlier request with the same key.
 
-    Raises InvalidRequest for a malformed key, IdempotencyKeyReused for one of another request, RequestInProgress, and
-    Conflict where another credential of the lineage sent it.
+    Raises InvalidRequest for a malformed key, IdempotencyKeyReused if the earlier request was different,
+    RequestInProgress if it is still running, and Conflict if another credential of the same lineage sent it.
     """
     once = context.once = _once(context)
     try:
@@ -47,7 +47,7 @@ def _recorded(once: record.IdempotentRequest, call: Callable[[], Response]) -> R
     try:
         return call()
     except Exception as error:
-        # The conflict may be with what an earlier or concurrent attempt of this request created.
+        # An earlier or concurrent attempt of this request may have created the resource that the error reports.
         if isinstance(error, errors.LatchkeyError) or is_outage(error):
             once.look()
         raise
@@ -65,7 +65,10 @@ def _claimed(once: record.IdempotentRequest, call: Callable[[], Response]) -> Re
 
 
 def _kept(once: record.IdempotentRequest, response: Response) -> Response:
-    """Store a success and return it; the response that the transaction recorded may lack what was known later."""
+    """Store a successful response and return it.
+
+    It is stored again if the view has changed it since its transaction stored it.
+    """
     if not _is_success(response):
         return response
     answer = kept(response)

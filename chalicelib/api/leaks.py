@@ -1,6 +1,6 @@
-"""/v1/leaks: secret scanners report leaked secrets, as GitHub's secret scanning does.
+"""/v1/leaks: secret scanners, such as GitHub's secret scanning, report leaked secrets.
 
-Public, since a sender has no key: it signs the body instead.
+The route is public because the sender has no key. Instead, the sender signs the body.
 """
 
 import json
@@ -57,8 +57,9 @@ JUDGED = Shape(
 def report_leaks(context: RequestContext) -> list[dict[str, str]]:
     """Report leaked secrets.
 
-    Signed by GitHub (`Github-Public-Key-Identifier`, `Github-Public-Key-Signature`) or by a sender that holds this
-    API's secret for it (`Latchkey-Timestamp`, `Latchkey-Signature`). A key found in public is revoked at once.
+    The body must be signed, either by GitHub (`Github-Public-Key-Identifier`, `Github-Public-Key-Signature`) or by a
+    sender that shares a secret with this API (`Latchkey-Timestamp`, `Latchkey-Signature`). A key that was found in
+    public is revoked immediately.
     """
     body = context.request.raw_body
     raw = body if isinstance(body, bytes) else body.encode()
@@ -74,7 +75,7 @@ def report_leaks(context: RequestContext) -> list[dict[str, str]]:
 
 
 def _signed_by_github(context: RequestContext, raw: bytes) -> bool:
-    """Return whether GitHub signed the body; raise InvalidRequest if neither it nor a known sender did."""
+    """Return whether GitHub signed the body; raise InvalidRequest if neither GitHub nor another sender signed it."""
     if len(raw) > BODY_BYTES_MAX:
         raise InvalidRequest(f"The body may have at most {BODY_BYTES_MAX} bytes.")
     headers = context.request.headers
@@ -97,7 +98,7 @@ def _signed_by_github(context: RequestContext, raw: bytes) -> bool:
 
 
 def _alerts(raw: bytes) -> list[dict[str, Any]]:
-    """Return the fields of each alert, ignoring others. No message repeats the reported secret."""
+    """Return the known fields of each alert. No error message repeats the reported secret."""
     try:
         given = json.loads(raw)
     except (ValueError, RecursionError):
@@ -123,7 +124,7 @@ def _alert(place: int, given: object) -> dict[str, Any]:
 
 
 def _text(place: int, given: dict[str, Any], name: str) -> str:
-    """Return a required text of any length: an overlong one is no secret of ours, but must not block the others."""
+    """Return a required text of any length: one that is too long for a secret must not block the other alerts."""
     text = given.get(name)
     if not isinstance(text, str) or not text or not _is_sendable(text):
         raise InvalidRequest(f"{name} of alert {place} must be a text that isn't empty.")
@@ -139,5 +140,5 @@ def _words(place: int, given: dict[str, Any], name: str) -> str:
 
 
 def _is_sendable(text: str) -> bool:
-    """Return whether text can be encoded as UTF-8: a lone surrogate can't."""
+    """Return whether text can be encoded in UTF-8, which a lone surrogate can't."""
     return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -29,7 +29,9 @@ from chalicelib.oauth.token_request import TokenRequest
 
 
 def _described(response: Shape, body: Form) -> Callable[[ViewT], ViewT]:
-    """Describe an endpoint; a client authenticates by Basic, in the body, or, if it is public, not at all."""
+    """Describe an endpoint at which clients authenticate by HTTP Basic or in the body. Public clients have no
+    secret.
+    """
     return described(
         {200: ResponseSpec(response, headers=("Cache-Control",))},
         errors=[errors.Unauthorized],
@@ -86,19 +88,19 @@ def introspect(context: RequestContext) -> Response:
 
 
 def _authenticated(context: RequestContext, names: tuple[str, ...]) -> tuple[Parameters, AuthenticatedClient]:
-    """Return the request's parameters and the authenticated client; count the request on the client or its network.
+    """Return the request's parameters and the authenticated client, and count the request.
 
-    Only the parameters in `names` are checked, since the endpoint reads no others.
+    Only the parameters in `names` are checked, because the endpoint reads no others.
 
-    A request that fails to authenticate is counted by network; so is one of a public client, which anyone can
-    impersonate, or of a client without an account, of which anyone can register more.
+    A request is counted on its client if the client has an account and authenticates with a secret, otherwise on its
+    network. Anyone can impersonate a public client, register more clients without an account, or fail to authenticate.
     """
     try:
         given, known = _read(context, names)
     except errors.RateLimited:
         raise
     except Exception:
-        # Internal errors count too, or a request that provokes one would be unlimited.
+        # A request that provokes an internal error would otherwise be unlimited.
         context.admit_anonymous()
         raise
     actors.identify_actor(known.client.client_id)
@@ -117,8 +119,8 @@ def _read(context: RequestContext, names: tuple[str, ...]) -> tuple[Parameters, 
     given.check(names)
     credentials = parameters.parse_client_credentials(given, client_address.only(context.request, "authorization"))
     if credentials.secret is None:
-        # Counted by network in any case, so a flood is rejected before anything is read. A client with a secret isn't
-        # held to the limit of its network.
+        # This request counts on its network even if it fails, so a flood is rejected before anything is read. The limit
+        # of the network doesn't apply to a client with a secret.
         context.recall_anonymous()
     presented = given.get("token") if "token" in names else client_auth.read_presented_secret(given)
     return given, client_auth.authenticate(credentials, presented)

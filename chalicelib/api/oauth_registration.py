@@ -22,7 +22,7 @@ DELETED = ResponseSpec(description="The client is deleted.", headers=("Cache-Con
 
 
 def _managed(status: int, response: ResponseSpec, body: Form | None = None) -> Callable[[ViewT], ViewT]:
-    """Describe what a client does with its registration access token."""
+    """Describe an operation that a client authorizes with its registration access token."""
     return described(
         {status: response},
         errors=[errors.Unauthorized],

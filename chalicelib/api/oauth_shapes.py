@@ -1,6 +1,6 @@
-"""Schemas of the authorization server's endpoints, for documentation; `chalicelib.oauth` checks requests.
+"""Schemas of the authorization server's endpoints, for documentation only: `chalicelib.oauth` checks the requests.
 
-Literal values, not imports: reading them from that package would slow its cold start for nothing.
+The values are literals, because importing them from `chalicelib.oauth` would slow down cold starts.
 """
 
 from chalicelib.api.schema.body import Form

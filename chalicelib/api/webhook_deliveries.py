@@ -1,4 +1,4 @@
-"""Deliveries of /v1/webhooks: the log of each webhook, test messages, and sending a delivery again."""
+"""Deliveries of /v1/webhooks: the log of each webhook, test messages, and resending a delivery."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from chalicelib.webhooks.tables import Endpoint
 
 
 class DeliveriesQuery(pagination.PageQuery, ids="evt"):
-    """Which deliveries to list."""
+    """The parameters of a list of deliveries."""
 
 
 @described({200: DELIVERY}, errors=[errors.Conflict], path=WEBHOOK_ID)
@@ -51,7 +51,9 @@ def resend_delivery(context: RequestContext, webhook_id: str, message_id: str, b
 
 
 def admit_by_hand(context: RequestContext, account_id: str) -> None:
-    """Count a manual message on its account and on the caller's networks; raise Rejected beyond the limit."""
+    """Count a manually sent message on its account and on the caller's networks; raise Rejected when a limit is
+    exceeded.
+    """
     admit(f"{WEBHOOK_TESTS.name}_{account_id}", WEBHOOK_TESTS)
     context.admit_networks(WEBHOOK_TESTS)
 

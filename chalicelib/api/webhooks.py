@@ -1,4 +1,4 @@
-"""/v1/webhooks: endpoints that the account's events are sent to. A secret is shown once."""
+"""/v1/webhooks: endpoints to which the account's events are sent. A secret is shown once."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 
 class WebhooksQuery(pagination.PageQuery, ids="whk"):
-    """Which webhooks to list."""
+    """The parameters of a list of webhooks."""
 
 
 class NewWebhook(Body):
-    """A webhook to add."""
+    """The fields of a new webhook."""
 
     url: str = required(URL)
     name: str = required(NAME)
@@ -43,7 +43,7 @@ class NewWebhook(Body):
 
 
 class WebhookChange(Body, least=1):
-    """What may change of a webhook."""
+    """The fields of a webhook that can be changed."""
 
     url: str | None = optional(URL)
     name: str | None = optional(NAME)
@@ -68,7 +68,9 @@ def list_webhooks(context: RequestContext, query: WebhooksQuery) -> Response:
     errors=[errors.Conflict],
 )
 def create_webhook(context: RequestContext, body: NewWebhook) -> Response:
-    """Create a webhook. It receives new events, of all types unless `types` selects some. At most ten."""
+    """Create a webhook. It receives new events: of all types, or only of those in `types`. An account can have ten
+    webhooks.
+    """
 
     def shown(endpoint: Endpoint) -> Response:
         location = f"{client_address.base_url(context.request)}/v1/webhooks/{endpoint.id}"
@@ -94,8 +96,9 @@ def show_webhook(context: RequestContext, webhook_id: str) -> dict[str, Any]:
 def change_webhook(context: RequestContext, webhook_id: str, body: WebhookChange) -> dict[str, Any]:
     """Change a webhook's URL, name or types; disable or enable it.
 
-    Once enabled again, it receives new events. Events from while it was disabled are never sent: see `GET /v1/events`.
-    Messages that were pending when it was disabled are no longer sent automatically, but can be resent from its log.
+    A webhook that is enabled again receives only new events. Events from the time when it was disabled are never sent,
+    but `GET /v1/events` lists them. Messages that were pending when it was disabled are no longer sent automatically,
+    but can be resent from its log.
     """
     endpoint = _owned(context, webhook_id)
     if body.url or body.name or body.types:
@@ -117,7 +120,7 @@ def delete_webhook(context: RequestContext, webhook_id: str) -> Response:
 
 @described({200: SHOWN_ONCE}, errors=[errors.Conflict], path=WEBHOOK_ID)
 def rotate_webhook(context: RequestContext, webhook_id: str, body: Empty) -> Response:
-    """Rotate a webhook's secret; the old one also signs messages for 24 hours."""
+    """Rotate a webhook's secret. For 24 hours messages are also signed with the old secret."""
 
     def shown(endpoint: Endpoint) -> Response:
         return Response(with_secret(endpoint), headers={"Cache-Control": "no-store"})

@@ -1,6 +1,6 @@
-"""The OpenAPI 3.1 document, made from the routes and the descriptions of their views.
+"""The OpenAPI 3.1 document, generated from the routes and the descriptions of their views.
 
-/openapi.json gives it, /docs shows it, docs/rest-api.md is printed from it.
+/openapi.json returns it, /docs shows it as a page, and docs/rest-api.md is generated from it.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ Schema = dict[str, Any]
 
 OPENAPI = "3.1.1"
 VERSION = "1.0.0"
-"""The version of the API; its major number is the one in /v1."""
+"""The version of the API. Its major version is in the paths, as /v1."""
 
 INTRODUCTION = """\
 JSON in and out, over HTTPS. Send an API key or an access token as `Authorization: Bearer …`; its scopes say
@@ -53,7 +53,7 @@ ALWAYS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 
 def document(routes: Routes, base_url: str) -> Schema:
-    """Return the document of an app's routes, with `base_url` as the server."""
+    """Return the document for the routes of an app, with `base_url` as the server."""
     found = documented(routes)
     shapes = {shape.name: shape.component() for route in found for shape in _shapes_of(route)}
     paths: Schema = {}
@@ -105,7 +105,7 @@ def _shapes_of(route: DocumentedRoute) -> Iterator[Shape]:
 
 
 def _headers(found: list[DocumentedRoute]) -> Schema:
-    """Return the headers that any response has."""
+    """Return the definition of every header that a response can have."""
     used = {header for route in found for answer in route.description.responses.values() for header in answer.headers}
     used |= {"Idempotency-Replayed" for route in found if route.route.idempotency}
     for route in found:

@@ -1,4 +1,4 @@
-"""Every error of the API: status, code, message, and its place in the document."""
+"""Errors in the document: the status, code and message of each error of the API."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ SHOWN: dict[int, tuple[errors.LatchkeyError, ...]] = {
     500: (errors.InternalError("6f7c3c6e-6f0f-4c9a-9c55-0c1f1d2f6a3b"),),
     503: (errors.Unavailable(),),
 }
-"""Examples of each status."""
+"""Example errors for each status."""
 OF_OAUTH = {
     400: ("invalid_grant", "The code or token is invalid, expired, already used or issued to another client."),
     401: ("invalid_client", "The client is unknown, or its authentication failed."),
@@ -44,7 +44,9 @@ LIMITS = tuple(name for name in limit_headers.NAMES if name != "Retry-After")
 
 
 def statuses_of(documented: DocumentedRoute) -> list[int]:
-    """Return the error statuses of a route: those it declares, and those that follow from the rest of it."""
+    """Return the error statuses of a route: those in its description, and those that follow from its scopes, body and
+    query.
+    """
     description, may = documented.description, {429, 500, 503}
     if documented.route.scopes:
         may |= {401, 403}
@@ -60,12 +62,12 @@ def statuses_of(documented: DocumentedRoute) -> list[int]:
 
 
 def name_of(documented: DocumentedRoute, status: int) -> str:
-    """Return the name of the component for this route's errors of a status."""
+    """Return the name of the response component for an error status of a route."""
     return f"{documented.description.error_shape.name}{status}"
 
 
 def component(documented: DocumentedRoute, status: int) -> Schema:
-    """Return that component."""
+    """Return the response component for an error status of a route."""
     headers = [*LIMITS]
     if status in (401, 403):
         headers.append("WWW-Authenticate")

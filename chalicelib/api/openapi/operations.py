@@ -16,7 +16,7 @@ Schema = dict[str, Any]
 Components = Mapping[str, Schema]
 
 OF_PEOPLE = (scopes.READ, scopes.WRITE)
-"""Scopes that an access token can have."""
+"""Scopes that a resource owner can grant to an access token."""
 UNDECLARED = ResponseSpec(description="The route's response.")
 
 
@@ -35,7 +35,7 @@ IDEMPOTENCY_KEY: Schema = {
 
 
 def operation(documented: DocumentedRoute, operation_id: str, shapes: Components) -> Schema:
-    """Return the operation; `shapes` are the document's named schemas."""
+    """Return the operation object of a route; `shapes` are the named schemas of the document."""
     needs = [f"Needs a credential with the scope `{scope}`." for scope in documented.route.scopes]
     described = [documented.docstring, *_also_takes(documented), *needs]
     body = _request_body(documented, shapes)
@@ -54,7 +54,11 @@ def operation(documented: DocumentedRoute, operation_id: str, shapes: Components
 
 
 def security(documented: DocumentedRoute) -> list[Schema]:
-    """Return the alternatives: an API key, an access token for scopes that OAuth grants, or a client's own."""
+    """Return the alternative security requirements of a route.
+
+    A route with scopes accepts an API key, and an access token if OAuth can grant the scope. The description of a
+    public route names its own security schemes.
+    """
     if documented.route.scopes:
         (scope, *_) = documented.route.scopes
         return [{"bearer": []}, *([{"oauth": [scope]}] if scope in OF_PEOPLE else [])]
@@ -92,7 +96,7 @@ def _parameter(field: Kind | None) -> Schema:
 def _request_body(documented: DocumentedRoute, shapes: Components) -> Schema | None:
     body = documented.body
     if body is None:
-        # An operator's route that describes nothing may still read a body; each of ours says what it takes.
+        # A route of the operator without a description may still read a body. Our own routes always describe theirs.
         is_unknown = documented.route.reads_body and not documented.description.responses
         return {"content": {media: {"schema": {}} for media in documented.route.consumes}} if is_unknown else None
     schema = _schema_of(body)
@@ -105,13 +109,17 @@ def _request_body(documented: DocumentedRoute, shapes: Components) -> Schema | N
 
 
 def _documented_media(documented: DocumentedRoute) -> tuple[str, ...]:
-    """Return the media types of a body: of a protocol's only the form that its RFC names, or generators make two."""
+    """Return the media types of a body.
+
+    Of two media types only the form is documented, as in the OAuth RFCs: code generators would create two methods
+    otherwise.
+    """
     consumes = documented.route.consumes
     return (FORM,) if FORM in consumes else consumes
 
 
 def _also_takes(documented: DocumentedRoute) -> list[str]:
-    """Return a sentence about the other media types of a body."""
+    """Return a sentence for each further media type that is accepted for a body."""
     others = [media for media in documented.route.consumes if media not in _documented_media(documented)]
     return [f"The same fields may come as `{media}`." for media in others] if documented.body else []
 
@@ -128,7 +136,9 @@ def _schema_of(body: type[Body] | Form) -> Schema:
 
 
 def _shown(body: type[Body] | Form) -> list[str]:
-    """Return the fields that an example shows: all of ours, of a protocol's those that have an example."""
+    """Return the fields of an example: every field of our own bodies, and required ones or those with an example of a
+    Form.
+    """
     optional = [
         name
         for name, field in body.optional_fields.items()

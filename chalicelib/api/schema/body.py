@@ -31,12 +31,12 @@ def required(kind: Field) -> Any:
 
 
 def optional(kind: Field) -> Any:
-    """Declare a field that may be absent; the attribute is then the kind's default."""
+    """Declare a field that may be absent; its attribute then has the default of its kind."""
     return _Declared(kind, is_required=False)
 
 
 class _FieldSet:
-    """Named fields, declared as class attributes and read into instance attributes."""
+    """Named fields: class attributes declare them, instance attributes have the checked values."""
 
     required_fields: ClassVar[Fields] = {}
     optional_fields: ClassVar[Fields] = {}
@@ -54,7 +54,10 @@ class _FieldSet:
 
     @classmethod
     def _known(cls, given: Iterable[str], what: str) -> Fields:
-        """Return every field; raise InvalidRequest naming a given one, a `what`, that isn't declared."""
+        """Return every field; raise InvalidRequest if `given` contains a name that isn't declared.
+
+        `what` is the noun in the message.
+        """
         known = cls.fields()
         for name in given:
             if name not in known:
@@ -69,7 +72,10 @@ class _FieldSet:
 
 
 class Body(_FieldSet):
-    """A JSON object. Class arguments: `least` fields must be present; an absent body is `{}` if it `may_be_empty`."""
+    """A JSON object.
+
+    Class arguments: at least `least` fields must be present; an empty body counts as `{}` if it `may_be_empty`.
+    """
 
     least: ClassVar[int] = 0
     may_be_empty: ClassVar[bool] = False
@@ -80,9 +86,9 @@ class Body(_FieldSet):
 
     @classmethod
     def read(cls, raw: bytes | str) -> Self:
-        """Return the checked fields of a request body.
+        """Parse and check a request body.
 
-        Raises InvalidRequest naming the field that is missing, unknown or wrong.
+        Raises InvalidRequest with the name of the first field that is missing, unknown or invalid.
         """
         given = {} if cls.may_be_empty and not raw else _object(raw)
         known = cls._known(given, "field")
@@ -97,17 +103,19 @@ class Body(_FieldSet):
 
 
 class Empty(Body, may_be_empty=True):
-    """No body, or an empty object."""
+    """An empty body or an empty object."""
 
 
 class Query(_FieldSet):
-    """The parameters of a URL, all optional. Any other parameter is an error, or a misspelt one would be ignored."""
+    """The query parameters, all optional. An unknown parameter is an error, so that a misspelt one isn't ignored
+    silently.
+    """
 
     @classmethod
     def read(cls, parameters: Mapping[str, str]) -> Self:
-        """Return the checked parameters.
+        """Check the query parameters.
 
-        Raises InvalidRequest naming the parameter that is unknown or wrong.
+        Raises InvalidRequest with the name of the first parameter that is unknown or invalid.
         """
         known = cls._known(parameters, "parameter")
         return cls._of(
@@ -120,12 +128,12 @@ class Query(_FieldSet):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A body that the view parses as its protocol says. Documented only."""
+    """A body in the format of a protocol, which the view parses. The fields are only for documentation."""
 
     required_fields: Mapping[str, Kind] = field(default_factory=dict)
     optional_fields: Mapping[str, Kind] = field(default_factory=dict)
     others: bool | Schema = True
-    """The schema of other fields, which are ignored as the protocols' RFCs ask."""
+    """The schema of further fields. They are ignored, as the RFCs of the protocols require."""
 
     def fields(self) -> Mapping[str, Kind]:
         """Return every field by name."""
@@ -134,7 +142,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class FormList(Form):
-    """A JSON list of objects that the view parses as its protocol says. Documented only."""
+    """A JSON list of objects in the format of a protocol, which the view parses. Only for documentation."""
 
 
 def _takes(fields: Fields) -> str:
