@@ -62,7 +62,7 @@ def every_minute() -> None:
     from chalicelib.webhooks import deliver, delivery_queue
 
     began_ms = clock.now_ms()
-    _each(
+    _run_all(
         ("status_checked", lambda: checks.check(delivery_queue.oldest_overdue_ms)),
         ("endings_finished", lambda: finish.run_all_pending(began_ms + ENDINGS_MS)),
         ("webhooks_swept", lambda: deliver.sweep(began_ms + SWEEP_MS)),
@@ -75,13 +75,13 @@ def every_hour() -> None:
     from chalicelib.webhooks import fan_out
 
     began_ms = clock.now_ms()
-    _each(
+    _run_all(
         ("watched", lambda: hourly_run.sweep(began_ms + WATCH_MS, also=[hourly_run.record_quotas])),
         ("webhooks_missing", lambda: fan_out.enqueue_missing(began_ms, began_ms + REPAIR_MS)),
     )
 
 
-def _each(*tasks: tuple[str, Callable[[], Any]]) -> None:
+def _run_all(*tasks: tuple[str, Callable[[], Any]]) -> None:
     """Run every task, even after another one has failed."""
     for name, task in tasks:
         try:

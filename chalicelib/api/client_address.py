@@ -26,12 +26,12 @@ def source_ip(request: Request) -> str:
     If that header contains no address, API Gateway's is used. This is the address of the CDN's server, so all callers
     behind that server then share one limit.
     """
-    return _of_cdn(request) or str(request.context["identity"]["sourceIp"])
+    return _address_from_cdn(request) or str(request.context["identity"]["sourceIp"])
 
 
 def note_unreadable(request: Request) -> None:
     """Count a request whose CDN header contains no address, in the metric `ClientAddressUnreadable`."""
-    if settings.current().client_ip_header in request.headers and _of_cdn(request) is None:
+    if settings.current().client_ip_header in request.headers and _address_from_cdn(request) is None:
         telemetry.count("ClientAddressUnreadable")
 
 
@@ -68,7 +68,7 @@ def opens_a_page(request: Request) -> bool:
 
 def network(address: str) -> str:
     """Return the network for which requests from `address` are counted; `unknown` if it is not an IP address."""
-    parsed = _parsed(address)
+    parsed = _parse(address)
     if isinstance(parsed, IPv6Address):
         return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
     return "unknown" if parsed is None else str(parsed)
@@ -92,7 +92,7 @@ def neighbourhood(address: str) -> str:
     of the same phone, counts as the same place, but a thief's address elsewhere doesn't. Returns "" if `address` is not
     an IP address.
     """
-    parsed = _parsed(address)
+    parsed = _parse(address)
     if isinstance(parsed, IPv6Address):
         return f"{IPv6Address(int(parsed) >> 80 << 80)}/48"
     return "" if parsed is None else f"{IPv4Address(int(parsed) >> 8 << 8)}/24"
@@ -113,16 +113,16 @@ def base_url(request: Request) -> str:
     return f"https://{request.context['domainName']}{prefix}"
 
 
-def _of_cdn(request: Request) -> str | None:
+def _address_from_cdn(request: Request) -> str | None:
     trusted = settings.current().client_ip_header
     if not trusted or trusted not in request.headers:
         return None
     # The CDN appends the address that it saw; the client sent everything before it.
-    return _written(str(request.headers[trusted]).rpartition(",")[2][:ADDRESS_MAX], trusted.lower())
+    return _parse_cdn_address(str(request.headers[trusted]).rpartition(",")[2][:ADDRESS_MAX], trusted.lower())
 
 
 @lru_cache(maxsize=4_096)
-def _written(text: str, header: str) -> str | None:
+def _parse_cdn_address(text: str, header: str) -> str | None:
     """Return the address in a CDN's header, without port, brackets and zone; None if there is none.
 
     CloudFront writes the port after an IPv6 address without brackets, so the last group of its value is never part of
@@ -136,14 +136,14 @@ def _written(text: str, header: str) -> str | None:
         hosts = [text[1:-1]] if text.endswith("]") else [before[1:-1]] if has_port and before.endswith("]") else []
     elif has_port and (header == PORT_ALWAYS or before.count(":") in (0, 7)):
         hosts = [before, text]
-    parsed = next((address for host in hosts if (address := _parsed(host.partition("%")[0])) is not None), None)
+    parsed = next((address for host in hosts if (address := _parse(host.partition("%")[0])) is not None), None)
     if parsed is None:
         telemetry.warning("client_address_unreadable", header=header)
         return None
     return str(parsed)
 
 
-def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+def _parse(address: str) -> IPv4Address | IPv6Address | None:
     """Parse an IP address; return None if `address` is not one.
 
     An IPv4 address that is mapped into IPv6, or translated by NAT64, is returned as IPv4.

@@ -16,7 +16,7 @@ class CrossOrigin(CORSConfig):
         super().__init__()
         self.has_callers, self.ignores_keys = False, False
 
-    def note(self, method: str, *, has_callers: bool, honours_keys: bool) -> None:
+    def add_method(self, method: str, *, has_callers: bool, honours_keys: bool) -> None:
         """Add a method of the path: whether it requires a caller, and whether it honours an Idempotency-Key."""
         self.has_callers |= has_callers
         self.ignores_keys |= method == "POST" and not honours_keys

@@ -124,16 +124,16 @@ def create_key(context: RequestContext, body: NewKey) -> Response:
         name=body.name,
         wanted=body.scopes,
         expires_in_s=body.expires_in_s,
-        once=context.recorded(partial(_shown_once, context)),
+        once=context.recorded(partial(_show_once, context)),
     )
-    return _shown_once(context, issued)
+    return _show_once(context, issued)
 
 
 @described({201: MADE}, errors=[errors.Conflict], path=KEY_ID)
 def rotate_key(context: RequestContext, key_id: str, body: Rotation) -> Response:
     """Replace a key with a new one. The old key stays valid for `grace_s` seconds."""
-    once = context.recorded(partial(_shown_once, context))
-    return _shown_once(context, rotate.rotate(context.principal, key_id, body.grace_s, once))
+    once = context.recorded(partial(_show_once, context))
+    return _show_once(context, rotate.rotate(context.principal, key_id, body.grace_s, once))
 
 
 @described({200: KEY}, errors=[errors.Conflict], path=KEY_ID)
@@ -173,7 +173,7 @@ def _with_last_use(key: "Credential") -> dict[str, Any]:
     return record(key, last_used_hours(key.account_id, {counter_of(key.id)}))
 
 
-def _shown_once(context: RequestContext, issued: "Issued") -> Response:
+def _show_once(context: RequestContext, issued: "Issued") -> Response:
     location = f"{client_address.base_url(context.request)}/v1/keys/{issued.key.id}"
     warning = {} if issued.is_marked else {"warning": "The old key may be accepted for up to 5 minutes more."}
     return responses.created(record(issued.key, {}) | {"secret": issued.secret} | warning, location)

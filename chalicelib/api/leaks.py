@@ -19,7 +19,7 @@ from chalicelib.detection import github_signature, hmac_signature, leaks
 BODY_BYTES_MAX = 1024 * 1024
 ALERTS_MAX = 1_000
 
-REPORTED = FormList(
+ALERTS = FormList(
     {
         "token": String("The secret that was found."),
         "type": String("The sender's name for this type of secret.", "latchkey_api_key"),
@@ -30,7 +30,7 @@ REPORTED = FormList(
         "public": Boolean("Whether the place is public; true by default, and always for GitHub's reports."),
     },
 )
-SIGNED = {
+SIGNATURE_HEADERS = {
     "Github-Public-Key-Identifier": String("The id of GitHub's signing key."),
     "Github-Public-Key-Signature": String(
         "GitHub's signature over the body: ECDSA on P-256 with SHA-256, in DER and base64."
@@ -40,7 +40,7 @@ SIGNED = {
         "Its signature: `v1=` and the hex HMAC-SHA-256 over the timestamp, a dot and the raw body."
     ),
 }
-JUDGED = Shape(
+RESULT = Shape(
     "JudgedLeak",
     "The result for a reported secret.",
     {
@@ -52,7 +52,10 @@ JUDGED = Shape(
 
 
 @described(
-    {200: ListOf(JUDGED, "One result per secret.")}, body=REPORTED, headers=SIGNED, security=("github", "sender")
+    {200: ListOf(RESULT, "One result per secret.")},
+    body=ALERTS,
+    headers=SIGNATURE_HEADERS,
+    security=("github", "sender"),
 )
 def report_leaks(context: RequestContext) -> list[dict[str, str]]:
     """Report leaked secrets.
@@ -65,11 +68,11 @@ def report_leaks(context: RequestContext) -> list[dict[str, str]]:
     raw = body if isinstance(body, bytes) else body.encode()
     from_github = _signed_by_github(context, raw)
     alerts = [leaks.Alert(**each | ({"public": True} if from_github else {})) for each in _alerts(raw)]
-    judged = leaks.follow_up(alerts)
-    context.counted["LeakedSecrets"] = sum(label == leaks.TRUE_POSITIVE for _, label in judged)
+    results = leaks.follow_up(alerts)
+    context.counted["LeakedSecrets"] = sum(label == leaks.TRUE_POSITIVE for _, label in results)
     return [
         {"token_hash": secrets.digest(alert.token), "token_type": alert.type, "label": label}
-        for alert, label in judged
+        for alert, label in results
         if label is not None
     ]
 
@@ -115,30 +118,30 @@ def _alert(place: int, given: object) -> dict[str, Any]:
     if not isinstance(public, bool):
         raise InvalidRequest(f"public of alert {place} must be true or false.")
     return {
-        "token": _text(place, given, "token"),
-        "type": _text(place, given, "type"),
-        "url": _words(place, given, "url"),
-        "source": _words(place, given, "source"),
+        "token": _required_text(place, given, "token"),
+        "type": _required_text(place, given, "type"),
+        "url": _optional_text(place, given, "url"),
+        "source": _optional_text(place, given, "source"),
         "public": public,
     }
 
 
-def _text(place: int, given: dict[str, Any], name: str) -> str:
+def _required_text(place: int, given: dict[str, Any], name: str) -> str:
     """Return a required text of any length: one that is too long for a secret must not block the other alerts."""
     text = given.get(name)
-    if not isinstance(text, str) or not text or not _is_sendable(text):
+    if not isinstance(text, str) or not text or not _is_encodable(text):
         raise InvalidRequest(f"{name} of alert {place} must be a text that isn't empty.")
     return text
 
 
-def _words(place: int, given: dict[str, Any], name: str) -> str:
+def _optional_text(place: int, given: dict[str, Any], name: str) -> str:
     """Return an informational text of any length; a malformed one must not block the revocation of a leaked key."""
     text = given.get(name) or ""
     if not isinstance(text, str):
         raise InvalidRequest(f"{name} of alert {place} must be a text.")
-    return text if _is_sendable(text) else ""
+    return text if _is_encodable(text) else ""
 
 
-def _is_sendable(text: str) -> bool:
+def _is_encodable(text: str) -> bool:
     """Return whether text can be encoded in UTF-8, which a lone surrogate can't."""
     return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -43,7 +43,7 @@ def _pass(context: RequestContext, get_response: Callable[..., Response]) -> Res
     decision = "admitted"
     try:
         _admit(context, route)
-        _require(context, route.scopes)
+        _require_scopes(context, route.scopes)
         response = get_response(context.request)
         refused = responses.of_chalice(response, entry.content_types if entry else (), context.id)
         if refused is not None:
@@ -92,7 +92,7 @@ def _use(context: RequestContext, route: Route) -> revocation_check.Use:
     return revocation_check.Use(network, context.route, route.scopes)
 
 
-def _require(context: RequestContext, scopes: Iterable[str]) -> None:
+def _require_scopes(context: RequestContext, scopes: Iterable[str]) -> None:
     for scope in scopes:
         if scope not in context.principal.scopes:
             raise errors.InsufficientScope(scope)

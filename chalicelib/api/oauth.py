@@ -41,18 +41,18 @@ def _described(response: Shape, body: Form) -> Callable[[ViewT], ViewT]:
     )
 
 
-@_described(shapes.TOKEN, shapes.TOKEN_ASKED)
+@_described(shapes.TOKEN, shapes.TOKEN_REQUEST)
 def token(context: RequestContext) -> Response:
     """Exchange a code, a refresh token, a device code or the client's own credentials for an access token."""
-    given, known = _authenticated(context, TOKEN_PARAMETERS)
+    given, known = _authenticate(context, TOKEN_PARAMETERS)
     request = TokenRequest(given, known.client, known.one_time_token, client_address.base_url(context.request))
     return uncached(token_endpoint.respond(request))
 
 
-@_described(shapes.DEVICE_OPENED, shapes.DEVICE_ASKED)
+@_described(shapes.DEVICE_AUTHORIZATION, shapes.DEVICE_REQUEST)
 def device_authorization(context: RequestContext) -> Response:
     """Start a device authorization (RFC 8628)."""
-    given, known = _authenticated(context, DEVICE_PARAMETERS)
+    given, known = _authenticate(context, DEVICE_PARAMETERS)
     if clients.DEVICE not in known.client.grant_types:
         raise OAuthError("unauthorized_client", "This client may not use the device flow.")
     base_url = client_address.base_url(context.request)
@@ -68,26 +68,26 @@ def device_authorization(context: RequestContext) -> Response:
     return uncached(device.start(known.client, scopes=scopes, resources=wanted, base_url=base_url))
 
 
-@_described(shapes.REVOKED, shapes.TOKEN_TOLD)
+@_described(shapes.REVOKED, shapes.TOKEN_LOOKUP)
 def revoke(context: RequestContext) -> Response:
     """Revoke one of the client's own tokens (RFC 7009)."""
-    given, known = _authenticated(context, TOKEN_QUERY_PARAMETERS)
+    given, known = _authenticate(context, TOKEN_QUERY_PARAMETERS)
     given.require("token")
     revocation.revoke(known.client, known.presented)
     return uncached({})
 
 
-@_described(shapes.INTROSPECTED, shapes.TOKEN_TOLD)
+@_described(shapes.INTROSPECTED, shapes.TOKEN_LOOKUP)
 def introspect(context: RequestContext) -> Response:
     """Introspect one of the client's own tokens (RFC 7662)."""
-    given, known = _authenticated(context, TOKEN_QUERY_PARAMETERS)
+    given, known = _authenticate(context, TOKEN_QUERY_PARAMETERS)
     if known.client.is_public:
         raise invalid_client("Only a client with a secret may introspect.")
     given.require("token")
     return uncached(revocation.introspect(known.client, known.presented, client_address.base_url(context.request)))
 
 
-def _authenticated(context: RequestContext, names: tuple[str, ...]) -> tuple[Parameters, AuthenticatedClient]:
+def _authenticate(context: RequestContext, names: tuple[str, ...]) -> tuple[Parameters, AuthenticatedClient]:
     """Return the request's parameters and the authenticated client, and count the request.
 
     Only the parameters in `names` are checked, because the endpoint reads no others.

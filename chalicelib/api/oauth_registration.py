@@ -17,7 +17,7 @@ from chalicelib.oauth import delete_client, registration
 
 CLIENT_ID = {"client_id": Id("app", description="The client's id.")}
 CLIENT = ResponseSpec(shapes.CLIENT, headers=("Cache-Control",))
-CREATED = ResponseSpec(shapes.CLIENT_MADE, headers=("Cache-Control",))
+CREATED = ResponseSpec(shapes.CLIENT_CREATED, headers=("Cache-Control",))
 DELETED = ResponseSpec(description="The client is deleted.", headers=("Cache-Control",))
 
 
@@ -36,7 +36,7 @@ def _managed(status: int, response: ResponseSpec, body: Form | None = None) -> C
 @described(
     {201: CREATED},
     errors=[errors.Unauthorized],
-    body=shapes.CLIENT_DESCRIBED,
+    body=shapes.CLIENT_REGISTRATION,
     security=("initial", ""),
     error_shape=shapes.OAUTH_ERROR,
 )
@@ -57,7 +57,7 @@ def show_registration(context: RequestContext, client_id: str) -> Response:
     return uncached(registration.build_information(client, token, client_address.base_url(context.request)))
 
 
-@_managed(200, CLIENT, shapes.CLIENT_REPLACED)
+@_managed(200, CLIENT, shapes.CLIENT_REPLACEMENT)
 def replace_registration(context: RequestContext, client_id: str) -> Response:
     """Replace a client's metadata (RFC 7592 §2.2)."""
     context.admit_anonymous()

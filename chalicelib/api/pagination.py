@@ -31,7 +31,7 @@ class Cursor:
 
     def check(self, name: str, value: object) -> str:
         """Return the id after which the page starts."""
-        last_id = _opened(str(value))
+        last_id = _decode(str(value))
         if not ids.is_id(last_id, self.prefix):
             raise errors.InvalidRequest(f"{name} must be the next_cursor of an earlier response.")
         return last_id
@@ -42,9 +42,9 @@ class Cursor:
 
     def schema(self) -> Schema:
         """Return the schema of a string of fixed length, whose content is opaque."""
-        told = "The `next_cursor` from the previous page."
+        description = "The `next_cursor` from the previous page."
         length = {"minLength": LENGTH, "maxLength": LENGTH}
-        return {"type": "string", "format": f"{self.prefix}-cursor", **length, "description": told}
+        return {"type": "string", "format": f"{self.prefix}-cursor", **length, "description": description}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +96,19 @@ def respond(
     """
     here, has_next = found[: page.size], len(found) > page.size
     last_id = here[-1].id if has_next else goes_on
-    cursor = _closed(last_id) if last_id else None
+    cursor = _encode(last_id) if last_id else None
     headers: dict[str, str | list[str]] = {"Content-Type": "application/json"}
     if cursor:
         query = urlencode({**page.filters, "limit": page.size, "cursor": cursor})
         headers["Link"] = f'<{client_address.base_url(context.request)}{context.request.path}?{query}>; rel="next"'
-    return Response({"data": [shown(thing) for thing in here], "next_cursor": cursor}, headers=headers)
+    return Response({"data": [shown(item) for item in here], "next_cursor": cursor}, headers=headers)
 
 
-def _closed(last_id: str) -> str:
+def _encode(last_id: str) -> str:
     return base64.urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
 
 
-def _opened(cursor: str) -> str:
+def _decode(cursor: str) -> str:
     if len(cursor) != LENGTH:
         return ""
     try:

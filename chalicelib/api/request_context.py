@@ -81,7 +81,7 @@ class RequestContext:
         from chalicelib.api import idempotency
         from chalicelib.idempotency.record import Recording
 
-        return Recording(self.once, lambda made: idempotency.kept(responses.of(shown(made))))
+        return Recording(self.once, lambda made: idempotency.to_stored(responses.of(shown(made))))
 
     def admit_anonymous(self) -> None:
         """Count this request on its network; raise Rejected when the limit of anonymous callers is exceeded."""

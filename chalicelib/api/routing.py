@@ -104,7 +104,7 @@ def _register(blueprint: Blueprint, route: Route) -> None:
     respond.route = route  # type: ignore[attr-defined]  # read back by route_of
     respond.__module__, respond.__name__ = route.view_name
     shared = cors.by_path.setdefault(route.path, cors.CrossOrigin())
-    shared.note(route.method, has_callers=bool(route.scopes), honours_keys=bool(route.idempotency))
+    shared.add_method(route.method, has_callers=bool(route.scopes), honours_keys=bool(route.idempotency))
     blueprint.route(
         route.path,
         methods=[route.method, *(["HEAD"] if route.method == "GET" else [])],

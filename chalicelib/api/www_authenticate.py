@@ -18,8 +18,8 @@ INVALID_TOKEN = {
 
 def bearer(parameters: dict[str, str], base_url: str) -> str:
     """Return a challenge with these parameters and, if the base URL is known, the URL of the resource metadata."""
-    told = parameters | ({"resource_metadata": f"{base_url}{METADATA}"} if base_url else {})
-    return " ".join(("Bearer", ", ".join(f'{name}="{value}"' for name, value in told.items()))).strip()
+    all_parameters = parameters | ({"resource_metadata": f"{base_url}{METADATA}"} if base_url else {})
+    return " ".join(("Bearer", ", ".join(f'{name}="{value}"' for name, value in all_parameters.items()))).strip()
 
 
 def of(error: errors.LatchkeyError, scopes: Iterable[str], base_url: str) -> str | None:

@@ -68,7 +68,7 @@ def generate(request: PageRequest) -> Render:
     issued = issue.issue_key(
         session_principal(request),
         name=request.check("name", NAME),
-        wanted=_wanted(request),
+        wanted=_selected_scopes(request),
         expires_in_s=None if days is None else days * 86_400,
         form=request.text("ticket"),
     )
@@ -101,7 +101,7 @@ def confirm_narrow(request: PageRequest, key_id: str) -> Render | Redirect:
         confirm.Question(
             heading=f"Remove scopes from “{key.name}”?",
             consequence="From the next request, the key loses these scopes:"
-            f" {_listed([scope for scope in row.scopes if scope not in left])}. It keeps: {_listed(left)}."
+            f" {_join_labels([scope for scope in row.scopes if scope not in left])}. It keeps: {_join_labels(left)}."
             " Removed scopes can't be added back.",
             action=f"{HOME}/{key_id}/narrow",
             button="Remove scopes",
@@ -114,7 +114,7 @@ def confirm_narrow(request: PageRequest, key_id: str) -> Render | Redirect:
 
 def narrow(request: PageRequest, key_id: str) -> Redirect:
     """Remove scopes from the key."""
-    change.change_key(request.user.account.id, key_id, name=None, wanted=_wanted(request))
+    change.change_key(request.user.account.id, key_id, name=None, wanted=_selected_scopes(request))
     return Redirect(f"{HOME}/{key_id}", "narrowed")
 
 
@@ -228,7 +228,7 @@ def _advice(request: PageRequest, keys: list[Credential]) -> dict[str, Advice]:
     }
 
 
-def _wanted(request: PageRequest) -> list[str]:
+def _selected_scopes(request: PageRequest) -> list[str]:
     """Return the selected scopes; raise InvalidRequest for none, or for an unknown one."""
     chosen = request.form.get("scopes", [])
     if not chosen:
@@ -236,7 +236,7 @@ def _wanted(request: PageRequest) -> list[str]:
     return list(request.check("scopes", SCOPES, chosen))
 
 
-def _listed(names: list[str]) -> str:
+def _join_labels(names: list[str]) -> str:
     return ", ".join(labels.SCOPES[name][0] if name in labels.SCOPES else name for name in names) or "none"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chalicelib.api.openapi import error_responses
-from chalicelib.api.openapi.operations import OF_PEOPLE, operation, security
+from chalicelib.api.openapi.operations import GRANTABLE, operation, security
 from chalicelib.api.openapi.routes import DocumentedRoute, documented, operation_ids
 from chalicelib.api.request_context import Routes
 from chalicelib.api.schema.shapes import Kind, Shape, shapes_in
@@ -106,7 +106,7 @@ def _shapes_of(route: DocumentedRoute) -> Iterator[Shape]:
 
 def _headers(found: list[DocumentedRoute]) -> Schema:
     """Return the definition of every header that a response can have."""
-    used = {header for route in found for answer in route.description.responses.values() for header in answer.headers}
+    used = {header for route in found for spec in route.description.responses.values() for header in spec.headers}
     used |= {"Idempotency-Replayed" for route in found if route.route.idempotency}
     for route in found:
         for status in error_responses.statuses_of(route):
@@ -126,7 +126,7 @@ def _header(name: str) -> Schema:
 
 
 def _security_schemes(found: list[DocumentedRoute], base_url: str) -> Schema:
-    allowed = {scope: scopes.DESCRIPTIONS[scope] for scope in OF_PEOPLE}
+    allowed = {scope: scopes.DESCRIPTIONS[scope] for scope in GRANTABLE}
     token_url = f"{base_url}/oauth/token"
     flows = {
         "authorizationCode": {

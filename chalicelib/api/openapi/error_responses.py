@@ -22,7 +22,7 @@ STATUSES = {
     500: "An internal error; quote the request id.",
     503: "The database is unavailable, or a change could not be completed; retrying is safe.",
 }
-SHOWN: dict[int, tuple[errors.LatchkeyError, ...]] = {
+EXAMPLES: dict[int, tuple[errors.LatchkeyError, ...]] = {
     400: (errors.InvalidRequest("name is missing."),),
     401: (errors.MissingApiKey(), errors.InvalidApiKey(), errors.TokenExpired()),
     403: (errors.InsufficientScope("keys"),),
@@ -73,7 +73,7 @@ def component(documented: DocumentedRoute, status: int) -> Schema:
         headers.append("WWW-Authenticate")
     if status in (409, 429, 503):
         headers.append("Retry-After")
-    examples = _shown(status) if documented.description.error_shape is ERROR else _shown_by_oauth(status)
+    examples = _examples(status) if documented.description.error_shape is ERROR else _oauth_examples(status)
     return {
         "description": STATUSES[status],
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
@@ -98,11 +98,11 @@ def _has_a_code(kind: type[errors.LatchkeyError]) -> bool:
     return kind not in (errors.LatchkeyError, errors.Unauthorized)
 
 
-def _shown(status: int) -> Schema:
-    return {refusal.error: {"value": responses.error_response(refusal).body} for refusal in SHOWN[status]}
+def _examples(status: int) -> Schema:
+    return {refusal.error: {"value": responses.error_response(refusal).body} for refusal in EXAMPLES[status]}
 
 
-def _shown_by_oauth(status: int) -> Schema:
-    first = SHOWN[status][0]
-    code, told = OF_OAUTH.get(status, (first.error, first.message))
-    return {code: {"value": {"error": code, "error_description": told}}}
+def _oauth_examples(status: int) -> Schema:
+    first = EXAMPLES[status][0]
+    code, message = OF_OAUTH.get(status, (first.error, first.message))
+    return {code: {"value": {"error": code, "error_description": message}}}

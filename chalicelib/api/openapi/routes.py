@@ -101,11 +101,11 @@ def _documented(route: Route) -> DocumentedRoute:
         query=query_of(view, route.scopes),
         name=view.__name__,
         module=view.__module__.rpartition(".")[2],
-        docstring=_unfolded(view.__doc__ or view.__name__.replace("_", " ").capitalize()),
-        module_docstring=_unfolded(view.__globals__.get("__doc__") or "").partition("\n\n")[0],
+        docstring=_unfold(view.__doc__ or view.__name__.replace("_", " ").capitalize()),
+        module_docstring=_unfold(view.__globals__.get("__doc__") or "").partition("\n\n")[0],
     )
 
 
-def _unfolded(docstring: str) -> str:
+def _unfold(docstring: str) -> str:
     """Return a docstring with each paragraph on one line."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(docstring).split("\n\n"))

@@ -5,7 +5,7 @@
         expires_in_s: int | None = optional(Integer(60, 86_400))
 
 A view asks for one by annotating a parameter called `body` or `query`. The annotations are for mypy; the field kinds
-check requests and are what /openapi.json is made from.
+check requests and are what /openapi.json is instance from.
 """
 
 from collections.abc import Iterable, Mapping
@@ -53,7 +53,7 @@ class _FieldSet:
         return {**cls.required_fields, **cls.optional_fields}
 
     @classmethod
-    def _known(cls, given: Iterable[str], what: str) -> Fields:
+    def _check_names(cls, given: Iterable[str], what: str) -> Fields:
         """Return every field; raise InvalidRequest if `given` contains a name that isn't declared.
 
         `what` is the noun in the message.
@@ -61,14 +61,14 @@ class _FieldSet:
         known = cls.fields()
         for name in given:
             if name not in known:
-                raise InvalidRequest(f"Unknown {what} {escaped(name)}; this request {_takes(known)}.")
+                raise InvalidRequest(f"Unknown {what} {escaped(name)}; this request {_list_names(known)}.")
         return known
 
     @classmethod
     def _of(cls, values: Mapping[str, Any]) -> Self:
-        made = cls()
-        vars(made).update(values)
-        return made
+        instance = cls()
+        vars(instance).update(values)
+        return instance
 
 
 class Body(_FieldSet):
@@ -91,12 +91,12 @@ class Body(_FieldSet):
         Raises InvalidRequest with the name of the first field that is missing, unknown or invalid.
         """
         given = {} if cls.may_be_empty and not raw else _object(raw)
-        known = cls._known(given, "field")
+        known = cls._check_names(given, "field")
         for name in cls.required_fields:
             if name not in given:
                 raise InvalidRequest(f"{name} is missing.")
         if len(given) < cls.least:
-            raise InvalidRequest(_give_some(list(known)))
+            raise InvalidRequest(_explain_too_few(list(known)))
         return cls._of(
             {name: kind.check(name, given[name]) if name in given else kind.default for name, kind in known.items()}
         )
@@ -117,7 +117,7 @@ class Query(_FieldSet):
 
         Raises InvalidRequest with the name of the first parameter that is unknown or invalid.
         """
-        known = cls._known(parameters, "parameter")
+        known = cls._check_names(parameters, "parameter")
         return cls._of(
             {
                 name: kind.read(name, parameters[name]) if name in parameters else kind.default
@@ -145,11 +145,11 @@ class FormList(Form):
     """A JSON list of objects in the format of a protocol, which the view parses. Only for documentation."""
 
 
-def _takes(fields: Fields) -> str:
+def _list_names(fields: Fields) -> str:
     return f"takes {', '.join(fields)}" if fields else "takes none"
 
 
-def _give_some(names: list[str]) -> str:
+def _explain_too_few(names: list[str]) -> str:
     if len(names) == 2:
         return f"Give {names[0]}, {names[1]} or both."
     return f"Give one or more of {', '.join(names)}."

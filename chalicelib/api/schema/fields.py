@@ -85,7 +85,7 @@ class Line:
 
     def check(self, name: str, value: object) -> str:
         """Return the text."""
-        if not isinstance(value, str) or not 1 <= len(value) <= self.max_length or not _is_whole(value):
+        if not isinstance(value, str) or not 1 <= len(value) <= self.max_length or not _is_encodable(value):
             raise InvalidRequest(f"{name} must be a text of 1 to {self.max_length} characters.")
         return value
 
@@ -212,7 +212,7 @@ def _with_documentation(schema: Schema, description: str, example: Any, default:
     return {**schema, **documented, **({} if default is None else {"default": default}), **shown}
 
 
-def _is_whole(text: str) -> bool:
+def _is_encodable(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
