@@ -1,6 +1,6 @@
 """Settings > API Keys: list, generate, rename, rotate and revoke keys, remove scopes, respond to unusual activity.
 
-Only the response that creates a key has its secret.
+Only the response that creates a key contains its secret.
 """
 
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ POLICY = Enum(on_anomaly.ALL)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A key as the list shows it."""
+    """A key as a row of the list."""
 
     key: Credential
     scopes: list[str]
@@ -126,16 +126,16 @@ def choose_policy(request: PageRequest, key_id: str) -> Redirect:
 
 
 def dismiss_alert(request: PageRequest, key_id: str) -> Redirect:
-    """Dismiss the alert of the key, which its user recognises."""
+    """Dismiss the alert of the key, because the user recognises the activity."""
     key = find.owned_key(request.user.account.id, key_id)
-    # A newer alert, which the page didn't show, stays.
+    # An alert that is newer than the page is not dismissed.
     if key.unusual_at is not None and request.text("noted_at") == str(key.unusual_at):
         leak_policy.dismiss_notice(key, key.unusual_at)
     return Redirect(f"{HOME}/{key_id}", "taken-for-usual")
 
 
 def confirm_rotate(request: PageRequest, key_id: str) -> Render:
-    """Ask when the old key stops working, before the key is rotated."""
+    """Ask for the grace period of the old key, before the key is rotated."""
     key, row = _owned(request, key_id)
     question = confirm.Question(
         heading=f"Rotate “{key.name}”?",
@@ -169,7 +169,7 @@ def confirm_revoke(request: PageRequest, key_id: str) -> Render:
 def revocation(
     key: Credential, action: str, *, back: str, back_label: str, asks_reason: bool = False
 ) -> confirm.Question:
-    """Return the question before a key is revoked by the form that is sent to `action`."""
+    """Return the confirmation question before a key is revoked; its form is sent to `action`."""
     return confirm.Question(
         heading=f"Revoke “{key.name}”?",
         consequence="The key stops working from the next request. This can't be undone.",
@@ -199,20 +199,20 @@ def session_principal(request: PageRequest) -> Principal:
         tier=tiers.BY_NAME[account.tier],
         client_id="",
         ends_at_ms=0,
-        # The account was read after every revocation up to this time.
+        # The account was read after `credentials_since`, so this principal reflects every revocation up to then.
         verified_at_ms=account.credentials_since,
         session_epoch=session.epoch,
     )
 
 
 def _owned(request: PageRequest, key_id: str) -> tuple[Credential, Row]:
-    """Return a key of the account and its row."""
+    """Return a key of the account, and its row in the list."""
     key = find.owned_key(request.user.account.id, key_id)
     return key, _row(key, last_used_hours(key.account_id, {counter_of(key.id)}))
 
 
 def _advice(request: PageRequest, keys: list[Credential]) -> dict[str, Advice]:
-    """Return the recorded use of each of `keys` in 30 days, by key id."""
+    """Return the scopes that each of `keys` has used in 30 days, by key id."""
     since_s = clock.now_s() - PERIOD_S
     used = routes_used(request.user.account.id, {counter_of(key.id) for key in keys}, since_s=since_s)
     by_route = scopes_by_route(request.exchange.routes)
@@ -229,7 +229,7 @@ def _advice(request: PageRequest, keys: list[Credential]) -> dict[str, Advice]:
 
 
 def _selected_scopes(request: PageRequest) -> list[str]:
-    """Return the selected scopes; raise InvalidRequest for none, or for an unknown one."""
+    """Return the scopes that the form selects; raise InvalidRequest for an empty selection or an unknown scope."""
     chosen = request.form.get("scopes", [])
     if not chosen:
         raise errors.InvalidRequest("Select at least one scope.").about("scopes")

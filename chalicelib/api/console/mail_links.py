@@ -87,7 +87,9 @@ def verify(request: PageRequest) -> Render | Redirect:
 
 
 def _run_termination(ending: "PendingTermination | None") -> bool:
-    """Run the first part of the termination that a link began, if any; return whether it is complete."""
+    """Run the first slice of the termination that a link started, if any; return whether the termination is
+    complete.
+    """
     return ending is None or finish.run_first_slice(ending)
 
 
@@ -103,8 +105,8 @@ def _opened(secret: str, purpose: str) -> tuple[OneTimeToken, Account]:
 def _session_of(request: PageRequest, account: Account) -> "Session":
     """Return the account's session in this browser; raise LogInFirst without one, Conflict for another account's.
 
-    Only a browser of the account can change its address. An attacker could request a change to another user's address:
-    that user gets the link, and confirming it must not move their address to the attacker's account.
+    Only a browser with a session of the account can change its address. Otherwise an attacker could request a change to
+    another user's address: that user would get the link, and confirm the address for the attacker's account.
     """
     user = request.user
     if user.account.id != account.id:
@@ -122,8 +124,9 @@ def _own_session(request: PageRequest, account: Account) -> "Session | None":
 def _needs_password(request: PageRequest, account: Account) -> bool:
     """Return whether verifying an address requires a new password.
 
-    An account that was created without email may have someone else's address. In a browser with a session of the
-    account its user has both: the link was sent to the address, and the session proves knowledge of the password.
+    An account that was created without email may have another user's address. In a browser with a session of the
+    account, no new password is needed: the link proves access to the address, and the session proves knowledge of the
+    password.
     """
     return not account.is_verified and _own_session(request, account) is None
 

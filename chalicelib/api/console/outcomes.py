@@ -16,7 +16,7 @@ class Render:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Redirect to a path of the console, with a notice there."""
+    """Redirect to a path of the console, which shows a notice."""
 
     path: str
     notice: str = ""

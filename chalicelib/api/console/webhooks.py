@@ -1,4 +1,4 @@
-"""Settings > Webhooks: endpoints, their deliveries, and sending again. A secret is shown once."""
+"""Settings > Webhooks: endpoints, their deliveries, and resending. A secret is shown once."""
 
 import json
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ NAME = Text(max_length=64)
 URL = Text(max_length=2_000)
 TYPES = EnumList(tuple(kinds.LABELS))
 PAGE_SIZE = 25
-"""Deliveries on a page."""
+"""Number of deliveries on a page."""
 HOME = "/settings/webhooks"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A delivery as the log shows it."""
+    """A delivery as a row of the log."""
 
     delivery: Delivery
     event: str
@@ -56,7 +56,7 @@ def show_webhook(request: PageRequest, webhook_id: str) -> Render:
     """Show one webhook with its forms and deliveries."""
     endpoint = _owned(request, webhook_id)
     before = request.query.get("before", "")
-    # A malformed id shows the first page: a truncated link needs no error.
+    # A malformed id, such as that of a truncated link, shows the first page instead of an error.
     before = before if ids.is_id(before, "evt") else ""
     found = list(fan_out.of_endpoint(endpoint.id, PAGE_SIZE + 1, before=before))
     values = {
@@ -199,7 +199,7 @@ def _form_values(request: PageRequest) -> tuple[str, str, list[str] | None]:
 
 
 def _types(request: PageRequest) -> list[str] | None:
-    """Return the selected event types; None, for all types, when none is selected."""
+    """Return the selected event types; None, which means all types, if none is selected."""
     chosen = request.form.get("types", [])
     return request.check("types", TYPES, chosen) if chosen else None
 
