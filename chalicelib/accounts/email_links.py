@@ -178,8 +178,7 @@ def change_email(token: OneTimeToken, account: Account, session: Session | None 
 
 
 def _verification(account: Account) -> list[Action]:
-    """Return the changes of a first verification, which invalidates all earlier keys and grants; [] if verified
-    already.
+    """Return the changes of a first verification, which invalidates all earlier keys and grants; [] otherwise.
 
     They may be an attacker's, who created the account with another user's address. Callers also raise the epoch, which
     ends the sessions.

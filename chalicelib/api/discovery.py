@@ -22,7 +22,7 @@ RESOURCE = ResponseSpec(PROTECTED_RESOURCE, headers=("Cache-Control",))
 @described({200: SERVER})
 def authorization_server(context: RequestContext) -> Response:
     """Return the metadata of the authorization server (RFC 8414)."""
-    return _cached(discovery.server_metadata(client_address.base_url(context.request)))
+    return _to_response(discovery.server_metadata(client_address.base_url(context.request)))
 
 
 @described({200: SERVER}, path=PATH)
@@ -38,7 +38,7 @@ def authorization_server_of_path(context: RequestContext, path: str) -> Response
 def protected_resource(context: RequestContext) -> Response:
     """Return the metadata of this API as a protected resource (RFC 9728)."""
     issuer = client_address.base_url(context.request)
-    return _cached(discovery.resource_metadata(issuer, issuer))
+    return _to_response(discovery.resource_metadata(issuer, issuer))
 
 
 @described({200: RESOURCE}, path=PATH)
@@ -47,10 +47,10 @@ def protected_resource_of_path(context: RequestContext, path: str) -> Response:
     issuer = client_address.base_url(context.request)
     if path != "v1":
         raise errors.NotFound("There is no such resource.")
-    return _cached(discovery.resource_metadata(f"{issuer}/{path}", issuer))
+    return _to_response(discovery.resource_metadata(f"{issuer}/{path}", issuer))
 
 
-def _cached(metadata: dict[str, Any]) -> Response:
+def _to_response(metadata: dict[str, Any]) -> Response:
     headers: dict[str, str | list[str]] = {
         "Content-Type": "application/json",
         "Cache-Control": f"public, max-age={CACHED_S}",

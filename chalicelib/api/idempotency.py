@@ -26,11 +26,11 @@ def respond(context: RequestContext, kind: str, call: Callable[[], Response]) ->
     once = context.once = _idempotent_request(context)
     try:
         if kind == CLAIMED:
-            once.take()
+            once.acquire()
             return _store(once, _call_claimed(once, call))
         return _store(once, _call_recorded(once, call))
     except record.Replayed as before:
-        again = _to_response(before.answer)
+        again = _to_response(before.response)
         again.headers["Idempotency-Replayed"] = "true"
         return again
 
@@ -49,7 +49,7 @@ def _call_recorded(once: record.IdempotentRequest, call: Callable[[], Response])
     except Exception as error:
         # An earlier or concurrent attempt of this request may have created the resource that the error reports.
         if isinstance(error, errors.LatchkeyError) or is_outage(error):
-            once.look()
+            once.raise_if_recorded()
         raise
 
 
@@ -73,7 +73,7 @@ def _store(once: record.IdempotentRequest, response: Response) -> Response:
         return response
     stored = to_stored(response)
     if stored != once.written:
-        once.keep(stored)
+        once.store(stored)
     return _to_response(stored)
 
 

@@ -28,7 +28,7 @@ from chalicelib.oauth.parameters import (
 from chalicelib.oauth.token_request import TokenRequest
 
 
-def _described(response: Shape, body: Form) -> Callable[[ViewT], ViewT]:
+def _describe(response: Shape, body: Form) -> Callable[[ViewT], ViewT]:
     """Describe an endpoint at which clients authenticate by HTTP Basic or in the body. Public clients have no
     secret.
     """
@@ -41,7 +41,7 @@ def _described(response: Shape, body: Form) -> Callable[[ViewT], ViewT]:
     )
 
 
-@_described(shapes.TOKEN, shapes.TOKEN_REQUEST)
+@_describe(shapes.TOKEN, shapes.TOKEN_REQUEST)
 def token(context: RequestContext) -> Response:
     """Exchange a code, a refresh token, a device code or the client's own credentials for an access token."""
     given, known = _authenticate(context, TOKEN_PARAMETERS)
@@ -49,7 +49,7 @@ def token(context: RequestContext) -> Response:
     return uncached(token_endpoint.respond(request))
 
 
-@_described(shapes.DEVICE_AUTHORIZATION, shapes.DEVICE_REQUEST)
+@_describe(shapes.DEVICE_AUTHORIZATION, shapes.DEVICE_REQUEST)
 def device_authorization(context: RequestContext) -> Response:
     """Start a device authorization (RFC 8628)."""
     given, known = _authenticate(context, DEVICE_PARAMETERS)
@@ -68,7 +68,7 @@ def device_authorization(context: RequestContext) -> Response:
     return uncached(device.start(known.client, scopes=scopes, resources=wanted, base_url=base_url))
 
 
-@_described(shapes.REVOKED, shapes.TOKEN_LOOKUP)
+@_describe(shapes.REVOKED, shapes.TOKEN_LOOKUP)
 def revoke(context: RequestContext) -> Response:
     """Revoke one of the client's own tokens (RFC 7009)."""
     given, known = _authenticate(context, TOKEN_QUERY_PARAMETERS)
@@ -77,7 +77,7 @@ def revoke(context: RequestContext) -> Response:
     return uncached({})
 
 
-@_described(shapes.INTROSPECTED, shapes.TOKEN_LOOKUP)
+@_describe(shapes.INTROSPECTED, shapes.TOKEN_LOOKUP)
 def introspect(context: RequestContext) -> Response:
     """Introspect one of the client's own tokens (RFC 7662)."""
     given, known = _authenticate(context, TOKEN_QUERY_PARAMETERS)

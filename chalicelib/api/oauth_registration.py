@@ -21,7 +21,7 @@ CREATED = ResponseSpec(shapes.CLIENT_CREATED, headers=("Cache-Control",))
 DELETED = ResponseSpec(description="The client is deleted.", headers=("Cache-Control",))
 
 
-def _managed(status: int, response: ResponseSpec, body: Form | None = None) -> Callable[[ViewT], ViewT]:
+def _describe_management(status: int, response: ResponseSpec, body: Form | None = None) -> Callable[[ViewT], ViewT]:
     """Describe an operation that a client authorizes with its registration access token."""
     return described(
         {status: response},
@@ -49,7 +49,7 @@ def register(context: RequestContext) -> Response:
     return uncached(made, status=201)
 
 
-@_managed(200, CLIENT)
+@_describe_management(200, CLIENT)
 def show_registration(context: RequestContext, client_id: str) -> Response:
     """Return a client's metadata (RFC 7592 §2.1)."""
     context.admit_anonymous()
@@ -57,7 +57,7 @@ def show_registration(context: RequestContext, client_id: str) -> Response:
     return uncached(registration.build_information(client, token, client_address.base_url(context.request)))
 
 
-@_managed(200, CLIENT, shapes.CLIENT_REPLACEMENT)
+@_describe_management(200, CLIENT, shapes.CLIENT_REPLACEMENT)
 def replace_registration(context: RequestContext, client_id: str) -> Response:
     """Replace a client's metadata (RFC 7592 §2.2)."""
     context.admit_anonymous()
@@ -66,7 +66,7 @@ def replace_registration(context: RequestContext, client_id: str) -> Response:
     return uncached(registration.replace(client, token, context.request.raw_body, base_url))
 
 
-@_managed(204, DELETED)
+@_describe_management(204, DELETED)
 def delete_registration(context: RequestContext, client_id: str) -> Response:
     """Delete a client (RFC 7592 §2.3)."""
     context.admit_anonymous()

@@ -89,7 +89,7 @@ def create_webhook(context: RequestContext, body: NewWebhook) -> Response:
 @described({200: WEBHOOK}, path=WEBHOOK_ID)
 def show_webhook(context: RequestContext, webhook_id: str) -> dict[str, Any]:
     """Show one webhook."""
-    return record(_owned(context, webhook_id))
+    return record(_find_owned(context, webhook_id))
 
 
 @described({200: WEBHOOK}, errors=[errors.Conflict], path=WEBHOOK_ID)
@@ -100,7 +100,7 @@ def change_webhook(context: RequestContext, webhook_id: str, body: WebhookChange
     but `GET /v1/events` lists them. Messages that were pending when it was disabled are no longer sent automatically,
     but can be resent from its log.
     """
-    endpoint = _owned(context, webhook_id)
+    endpoint = _find_owned(context, webhook_id)
     if body.url or body.name or body.types:
         types = None if body.types is None else _chosen(body.types) or []
         endpoints.change(endpoint, url=body.url, name=body.name, types=types)
@@ -108,13 +108,13 @@ def change_webhook(context: RequestContext, webhook_id: str, body: WebhookChange
         endpoints.disable(endpoint, states.BY_ACCOUNT)
     elif body.status == ENABLED:
         endpoints.enable(endpoint)
-    return record(_owned(context, webhook_id))
+    return record(_find_owned(context, webhook_id))
 
 
 @described({204: ResponseSpec(description="The webhook is deleted.")}, path=WEBHOOK_ID)
 def delete_webhook(context: RequestContext, webhook_id: str) -> Response:
     """Delete a webhook and its pending messages."""
-    endpoints.delete(_owned(context, webhook_id))
+    endpoints.delete(_find_owned(context, webhook_id))
     return responses.no_content()
 
 
@@ -125,12 +125,12 @@ def rotate_webhook(context: RequestContext, webhook_id: str, body: Empty) -> Res
     def shown(endpoint: Endpoint) -> Response:
         return Response(with_secret(endpoint), headers={"Cache-Control": "no-store"})
 
-    return shown(endpoints.rotate_secret(_owned(context, webhook_id), context.recorded(shown)))
+    return shown(endpoints.rotate_secret(_find_owned(context, webhook_id), context.recorded(shown)))
 
 
 def _chosen(types: list[str] | None) -> list[str] | None:
     return None if types is None or EVERY in types else types
 
 
-def _owned(context: RequestContext, webhook_id: str) -> Endpoint:
+def _find_owned(context: RequestContext, webhook_id: str) -> Endpoint:
     return endpoints.find_owned(context.principal.account_id, webhook_id)

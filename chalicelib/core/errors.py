@@ -14,7 +14,7 @@ class LatchkeyError(Exception):
     status = 500
     error = "internal_error"
     field = ""
-    """The form field that it concerns, for pages; "" for none in particular."""
+    """The form field with the error, for pages; "" if the error concerns no single field."""
 
     def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
         """State in `message` what was wrong and what to do; `headers` are added to the response."""
@@ -126,7 +126,7 @@ class IdempotencyKeyReused(LatchkeyError):
 
 
 class RateLimited(LatchkeyError):
-    """The quota or the burst is exhausted."""
+    """The hourly quota or the burst limit is exhausted."""
 
     status, error = 429, "rate_limit_exceeded"
 
@@ -152,7 +152,7 @@ class Unavailable(LatchkeyError):
     status, error = 503, "unavailable"
 
     def __init__(self, message: str = "The service can't reach its database. Try again in a moment.") -> None:
-        """Use `message`, and set Retry-After."""
+        """Set the message and Retry-After."""
         super().__init__(message, {"Retry-After": "1"})
 
 

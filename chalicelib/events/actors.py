@@ -38,13 +38,13 @@ _acting: ContextVar[Actor | None] = ContextVar("acting", default=None)
 
 
 def current() -> Actor:
-    """Return the current actor: the operator unless a context manager below set another."""
+    """Return the current actor. Outside the context managers of this module it is the operator."""
     return _acting.get() or Actor()
 
 
 @contextmanager
 def act_anonymously(ip: str) -> Iterator[None]:
-    """Record an anonymous caller at an address as the actor of a `with` block, until `is_known_as` identifies it."""
+    """Record an anonymous caller at an address as the actor of a `with` block, until `identify_actor` identifies it."""
     token = _acting.set(Actor(ANONYMOUS, ip))
     try:
         yield

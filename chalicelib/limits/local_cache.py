@@ -13,7 +13,7 @@ from chalicelib.limits.counter_items import COUNTERS_MAX, Window, counters, numb
 
 ITEMS_MAX = 4_096
 QUOTA_RECHECK_MS = 10_000
-"""How long an exhausted quota is cached. A new tier or a reinstatement takes effect within 10 s."""
+"""How long an exhausted quota is cached: a new tier or a reinstatement takes effect within 10 s."""
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class CachedItem:
         return counter in self.counters or len(self.counters) < COUNTERS_MAX
 
     def quota_is_exhausted(self, now_ms: int) -> bool:
-        """Return whether the quota was recently found exhausted. A clock that is set back doesn't prolong it."""
+        """Return whether the quota was recently found exhausted. A clock that is set back doesn't prolong this."""
         return self.quota_exhausted_at_ms <= now_ms < self.quota_exhausted_at_ms + QUOTA_RECHECK_MS
 
     def burst_used(self, window: Window) -> int:

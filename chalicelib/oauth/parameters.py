@@ -72,11 +72,11 @@ class Parameters:
         values = self.sent.get(name, ())
         if len(values) > 1:
             raise invalid_request(f"{name} is repeated.")
-        return _checked(name, values[0]) if values else ""
+        return _check(name, values[0]) if values else ""
 
     def get_all(self, name: str) -> tuple[str, ...]:
         """Return all values of a repeatable parameter; raise invalid_request when one is malformed."""
-        return tuple(_checked(name, value) for value in self.sent.get(name, ()))
+        return tuple(_check(name, value) for value in self.sent.get(name, ()))
 
     def check(self, names: Iterable[str]) -> None:
         """Raise invalid_request when one of these parameters is repeated or malformed."""
@@ -125,11 +125,11 @@ def parse_body(raw: bytes | str, content_type: str) -> Parameters:
     """Return the parameters of a form or, as the published API contract allows, of a JSON object of strings."""
     if len(raw) > BODY_BYTES_MAX:
         raise invalid_request("The body is too long.")
-    # Invalid UTF-8 is decoded to surrogates, which `_checked` rejects in every parameter that is read.
+    # Invalid UTF-8 is decoded to surrogates, which `_check` rejects in every parameter that is read.
     text = raw.decode(errors="surrogateescape") if isinstance(raw, bytes) else raw
     try:
         if http_syntax.media_type(content_type) == JSON:
-            return _of_json(text)
+            return _parse_json(text)
     except (ValueError, RecursionError):
         raise invalid_request("The body is not a JSON object of strings.") from None
     try:
@@ -190,7 +190,7 @@ class _Pairs(list[tuple[str, object]]):
     """A JSON object, including repeated names."""
 
 
-def _of_json(text: str) -> Parameters:
+def _parse_json(text: str) -> Parameters:
     # parse_int: Python raises for a very long integer, even in a parameter that no endpoint reads.
     given = json_text.read(text, of_object=_Pairs, parse_int=float)
     if not isinstance(given, _Pairs):
@@ -212,7 +212,7 @@ def _sent(pairs: Iterable[tuple[str, object]]) -> Parameters:
     return Parameters(sent)
 
 
-def _checked(name: str, value: object) -> str:
+def _check(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise invalid_request(f"{name} must be a string.")
     if not _PRINTABLE.fullmatch(value):

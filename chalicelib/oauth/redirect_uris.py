@@ -37,7 +37,7 @@ def validate(uri: str) -> str:
     """
     parts = _split(uri)
     if parts is None:
-        raise BadRedirectURI(f"A redirect URI must be absolute and plain, without a fragment: {_shown(uri)}.")
+        raise BadRedirectURI(f"A redirect URI must be absolute and plain, without a fragment: {_escape(uri)}.")
     if parts.scheme == "https" and parts.netloc:
         return uri
     if parts.scheme == "http" and parts.hostname in LOOPBACK:
@@ -46,7 +46,7 @@ def validate(uri: str) -> str:
         return uri
     raise BadRedirectURI(
         f"A redirect URI must use https, http on 127.0.0.1, [::1] or localhost, or a scheme of the application's own,"
-        f" like com.example.app: {_shown(uri)}."
+        f" like com.example.app: {_escape(uri)}."
     )
 
 
@@ -106,5 +106,5 @@ def _is_port(digits: str | None) -> bool:
     return digits is None or (digits[0] != "0" and int(digits) < 65_536)
 
 
-def _shown(uri: str) -> str:
+def _escape(uri: str) -> str:
     return ascii(uri[:80])

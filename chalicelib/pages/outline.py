@@ -164,9 +164,7 @@ def _operation(document: Schema, method: str, path: str, described: Schema) -> O
         body="" if example is None else _json(example),
         responses=tuple(response for response in responses if response.status < "400"),
         errors=tuple(response for response in responses if response.status >= "400"),
-        curl=curl_examples.command(
-            document["servers"][0]["url"] + _filled(path, in_path), method, flags, media, example
-        ),
+        curl=curl_examples.command(document["servers"][0]["url"] + _fill(path, in_path), method, flags, media, example),
     )
 
 
@@ -241,7 +239,7 @@ def _json(example: Any) -> str:
     return json.dumps(example, indent=2, ensure_ascii=False)
 
 
-def _filled(path: str, rows: tuple[Row, ...]) -> str:
+def _fill(path: str, rows: tuple[Row, ...]) -> str:
     for row in rows:
         path = path.replace(f"{{{row.name}}}", row.example or f"{{{row.name}}}")
     return path

@@ -31,7 +31,7 @@ def finish(pending: PendingTermination) -> bool:
     The form limits the number of items. A failing step doesn't prevent the others.
     """
     chosen = set(pending.chosen or ())
-    done = [_is_done(step, pending, chosen) for step in (_keys, _webhooks, _applications, _connected)]
+    done = [_is_done(step, pending, chosen) for step in (_keys, _webhooks, _applications, _disconnect_slice)]
     return all(done)
 
 
@@ -71,7 +71,7 @@ def _applications(pending: PendingTermination, chosen: set[str]) -> bool:
     return True
 
 
-def _connected(pending: PendingTermination, chosen: set[str]) -> bool:
+def _disconnect_slice(pending: PendingTermination, chosen: set[str]) -> bool:
     """Delete a slice of the consents and revoke a slice of the grants."""
     if CONNECTED not in chosen:
         return True

@@ -137,10 +137,10 @@ def delete(request: PageRequest, client_id: str) -> Redirect:
 
 def show_connected(request: PageRequest) -> Render:
     """List the clients with access to the account, then those that can get access again without the consent page."""
-    return Render("connected", {"connected": _connected(request)})
+    return Render("connected", {"connected": _list_connected(request)})
 
 
-def _connected(request: PageRequest) -> list[Connected]:
+def _list_connected(request: PageRequest) -> list[Connected]:
     account = request.user.account
     connections: dict[str, tuple[set[str], int]] = {}
     for grant in grants.of_account(account.id):
@@ -181,7 +181,7 @@ def _connected(request: PageRequest) -> list[Connected]:
 def confirm_disconnect(request: PageRequest) -> Render:
     """Ask for confirmation before a client is disconnected or its remembered consent is forgotten."""
     client_id = request.text_or_parameter("client_id")
-    row = next((row for row in _connected(request) if row.client_id == client_id), None)
+    row = next((row for row in _list_connected(request) if row.client_id == client_id), None)
     if row is None:
         raise errors.NotFound("This app isn't connected.")
     return confirm.ask(

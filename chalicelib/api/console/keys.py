@@ -77,7 +77,7 @@ def generate(request: PageRequest) -> Render:
 
 def show_key(request: PageRequest, key_id: str) -> Render:
     """Show one key and its forms."""
-    key, row = _owned(request, key_id)
+    key, row = _find_owned(request, key_id)
     return Render("key", {"row": replace(row, advice=_advice(request, [key])[key.id])})
 
 
@@ -91,7 +91,7 @@ def confirm_narrow(request: PageRequest, key_id: str) -> Render | Redirect:
     """Ask for confirmation before scopes are removed, which can't be undone."""
     if not request.query:
         return Redirect(f"{HOME}/{key_id}")
-    key, row = _owned(request, key_id)
+    key, row = _find_owned(request, key_id)
     chosen = request.parameter_values("scopes")
     left = [scope for scope in row.scopes if scope in chosen]
     if not left:
@@ -136,7 +136,7 @@ def dismiss_alert(request: PageRequest, key_id: str) -> Redirect:
 
 def confirm_rotate(request: PageRequest, key_id: str) -> Render:
     """Ask for the grace period of the old key, before the key is rotated."""
-    key, row = _owned(request, key_id)
+    key, row = _find_owned(request, key_id)
     question = confirm.Question(
         heading=f"Rotate “{key.name}”?",
         consequence="A new key with the same name, scopes and expiry is shown once. The old key stops working"
@@ -155,13 +155,13 @@ def confirm_rotate(request: PageRequest, key_id: str) -> Render:
 def rotate_key(request: PageRequest, key_id: str) -> Render:
     """Rotate the key and show the secret of the new one once."""
     issued = rotate.rotate(session_principal(request), key_id, labels.GRACES[request.check("grace", GRACE)])
-    _, replaced = _owned(request, key_id)
+    _, replaced = _find_owned(request, key_id)
     return Render("key_created", {"row": _row(issued.key, {}), "secret": issued.secret, "replaces": replaced})
 
 
 def confirm_revoke(request: PageRequest, key_id: str) -> Render:
     """Ask for confirmation before a key is revoked."""
-    key, row = _owned(request, key_id)
+    key, row = _find_owned(request, key_id)
     path = f"{HOME}/{key_id}"
     return confirm.ask(revocation(key, f"{path}/revoke", back=path, back_label=key.name), row=row)
 
@@ -205,7 +205,7 @@ def session_principal(request: PageRequest) -> Principal:
     )
 
 
-def _owned(request: PageRequest, key_id: str) -> tuple[Credential, Row]:
+def _find_owned(request: PageRequest, key_id: str) -> tuple[Credential, Row]:
     """Return a key of the account, and its row in the list."""
     key = find.owned_key(request.user.account.id, key_id)
     return key, _row(key, last_used_hours(key.account_id, {counter_of(key.id)}))

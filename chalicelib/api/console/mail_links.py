@@ -24,14 +24,14 @@ _FOR_EMAIL = (email_links.VERIFY_EMAIL, email_links.CHANGE_EMAIL, pending_sign_u
 def show_password(request: PageRequest) -> Render:
     """Show the form for a new password."""
     secret = request.text_or_parameter("ticket")
-    ticket, account = _opened(secret, email_links.SET_PASSWORD)
+    ticket, account = _find(secret, email_links.SET_PASSWORD)
     return _password_page(secret, account, leftovers.offered(ticket, account))
 
 
 def set_password(request: PageRequest) -> Render | Redirect:
     """Consume the link: set the password and remove the selected items."""
     secret, password = request.text("ticket"), request.text("password")
-    ticket, account = _opened(secret, email_links.SET_PASSWORD)
+    ticket, account = _find(secret, email_links.SET_PASSWORD)
     offered = leftovers.offered(ticket, account)
     try:
         password_hash = confirm_sign_up.hash_password(request, password, email=account.email, name=account.name)
@@ -97,7 +97,7 @@ def _password_page(secret: str, account: Account, offered: leftovers.Leftovers) 
     return Render("password", {"ticket": secret, "email": account.email, "problem": None, "offered": offered})
 
 
-def _opened(secret: str, purpose: str) -> tuple[OneTimeToken, Account]:
+def _find(secret: str, purpose: str) -> tuple[OneTimeToken, Account]:
     ticket = email_links.find_link(secret, purpose)
     return ticket, email_links.account_of_link(ticket)
 

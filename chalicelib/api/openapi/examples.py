@@ -23,10 +23,10 @@ def example_of(schema: Schema, components: Mapping[str, Schema]) -> Any:
     if "anyOf" in schema:
         return example_of(schema["anyOf"][0], components)
     kind = schema.get("type", "object")
-    return _of_type(kind if isinstance(kind, str) else kind[0], schema, components)
+    return _example_of_type(kind if isinstance(kind, str) else kind[0], schema, components)
 
 
-def _of_type(kind: str, schema: Schema, components: Mapping[str, Schema]) -> Any:
+def _example_of_type(kind: str, schema: Schema, components: Mapping[str, Schema]) -> Any:
     if kind == "object":
         return {name: example_of(each, components) for name, each in schema.get("properties", {}).items()}
     if kind == "array":

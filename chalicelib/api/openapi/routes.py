@@ -66,7 +66,7 @@ def documented(routes: Routes) -> list[DocumentedRoute]:
     HEAD is omitted, because it exists for every GET and returns the same headers.
     """
     found = [
-        _documented(route)
+        _document(route)
         for entries in routes.values()
         for method, entry in entries.items()
         if method != "HEAD" and (route := route_of(entry)).method and route.is_documented
@@ -91,7 +91,7 @@ def operation_ids(routes: list[DocumentedRoute]) -> Iterator[tuple[DocumentedRou
             yield each, f"{each.route.method.lower()}_{place}"
 
 
-def _documented(route: Route) -> DocumentedRoute:
+def _document(route: Route) -> DocumentedRoute:
     view: View = inspect.unwrap(route.resolve())
     description = description_of(view)
     return DocumentedRoute(
