@@ -30,7 +30,7 @@ def respond(context: RequestContext, kind: str, call: Callable[[], Response]) ->
             return _store(once, _call_claimed(once, call))
         return _store(once, _call_recorded(once, call))
     except record.Replayed as before:
-        again = _to_response(before.response)
+        again = _to_response(before.answer)
         again.headers["Idempotency-Replayed"] = "true"
         return again
 

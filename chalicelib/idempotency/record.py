@@ -47,10 +47,10 @@ class StoredResponse:
 class Replayed(Exception):
     """The same request has already succeeded. The exception contains its response."""
 
-    def __init__(self, response: StoredResponse) -> None:
+    def __init__(self, answer: StoredResponse) -> None:
         """Keep the response."""
         super().__init__("already succeeded")
-        self.response = response
+        self.answer = answer
 
 
 @dataclass(slots=True)
