@@ -14,7 +14,7 @@ def path(name: str) -> str:
 
 
 def find(hashed_name: str) -> tuple[str, str] | None:
-    """Return the content type and the text of a file by its hashed name, or None for an unknown name."""
+    """Return the content type and the text of a file by its hashed name; None for an unknown name."""
     name = _names().get(hashed_name)
     if name is None:
         return None

@@ -1,4 +1,4 @@
-"""Types of a JSON Schema as text for a table cell, with code in backticks."""
+"""Types of a JSON Schema as text for a table cell, with backticks around code."""
 
 import re
 from collections.abc import Iterator
