@@ -31,7 +31,7 @@ class Address:
 
 
 def parse(address: str) -> Address:
-    """Parse an address; claim and mailbox have the domain in ASCII.
+    """Return the parsed address; the domains of its claim and its mailbox are in ASCII.
 
     Raises InvalidRequest when it is invalid. Stricter than RFC 5321: no quoted local parts, no address literals.
     Stricter than RFC 6531: no invisible characters in the local part.
@@ -63,7 +63,7 @@ def claim_prefix(text: str) -> str:
 
 
 def pseudo_claim(text: str) -> str:
-    """Return a claim for a text that is not an address, to count log-in attempts with it.
+    """Return a claim for a text that is not an address, so that log-in attempts with it can be counted.
 
     It contains a space, unlike any real claim, and is cut to the length of an address.
     """
@@ -71,7 +71,7 @@ def pseudo_claim(text: str) -> str:
 
 
 def hash_claim(claim: str) -> str:
-    """Return the hash of a claim, to count by address without storing addresses that have no account."""
+    """Return the hash of a claim, so that attempts can be counted without storing addresses that have no account."""
     return hashlib.sha256(claim.encode(errors="surrogatepass")).hexdigest()[:32]
 
 

@@ -76,7 +76,7 @@ def new_token(account_id: str, purpose: str, *, epoch: int, email: str | None = 
 
 
 def find_link(secret: str, *purposes: str) -> OneTimeToken:
-    """Return the token of a link for one of these purposes without consuming it; raise SpentLink if it is invalid."""
+    """Return the token of a link without consuming it; raise SpentLink if it is invalid or has another purpose."""
     token = OneTimeToken.found(secrets.digest(secret)) if secrets.kind_of(secret) == secrets.MAIL_LINK_KIND else None
     if token is None or token.purpose not in purposes:
         raise SpentLink
@@ -213,7 +213,7 @@ def _use(
 
 
 def _keep_session(write: models.Transaction, session: Session | None, account: Account) -> None:
-    """Add to a transaction that ends an account's sessions: the given session stays active."""
+    """Keep one session active in a transaction that ends an account's sessions."""
     if session is not None:
         epoch = account.session_epoch + 1
         write.update(Session(session.digest), actions=[Session.epoch.set(epoch)], condition=Session.id.exists())
@@ -241,7 +241,7 @@ def _is_redundant(token: OneTimeToken, account: Account) -> bool:
 
 
 def _consume(write: models.Transaction, token: OneTimeToken) -> None:
-    """Add to a transaction: consume the token. The condition fails for all but the first of concurrent uses."""
+    """Consume the token in a transaction. The condition fails for all but the first of concurrent uses."""
     now_ms = clock.now_ms()
     write.update(
         OneTimeToken(token.digest),

@@ -25,7 +25,7 @@ def consume(token: str, account_id: str) -> OneTimeToken:
 
 
 def add_to(write: models.Transaction, form: OneTimeToken) -> None:
-    """Add to a transaction: consume the form token. Of two concurrent submissions one fails."""
+    """Consume the form token in a transaction. Of two concurrent submissions one fails."""
     write.save(form, condition=OneTimeToken.digest.does_not_exist())
 
 

@@ -105,7 +105,7 @@ def set_status(
 
 
 def _add_clients(write: models.Transaction, owned: list[OwnedClient], status: str) -> None:
-    """Add to a transaction: activate or deactivate clients according to the new `status` of their account."""
+    """Activate or deactivate clients in a transaction, according to the new `status` of their account."""
     suspended = OwnedClient.owner_suspended_at
     action: Action = suspended.remove() if status == ACTIVE else suspended.set(clock.now_ms())
     for client in owned:

@@ -36,7 +36,7 @@ class PendingSignUp:
     """The page at which that browser continues after the sign-up."""
 
     def __repr__(self) -> str:
-        """Return no field: they are personal data or secrets."""
+        """Return a text without the fields, which are personal data or secrets."""
         return "PendingSignUp()"
 
 
@@ -64,7 +64,7 @@ def _unless_too_long(after: str) -> str | None:
 
 
 def is_same_browser(token: OneTimeToken, browser: str) -> bool:
-    """Return whether the browser with this digest of a pre-session cookie is the one that signed up."""
+    """Return whether a browser, given by the digest of its pre-session cookie, is the one that signed up."""
     return bool(browser) and hmac.compare_digest(token.browser or "", browser)
 
 

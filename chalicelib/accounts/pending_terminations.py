@@ -38,7 +38,7 @@ class PendingTermination(models.Table):
     # Progress, in values that depend on the kind; absent at the start.
     step = UnicodeAttribute(null=True)
     after = UnicodeAttribute(null=True)
-    # Ids that the user selected for termination, for kinds with a selection.
+    # Ids of the items that the user selected, for kinds of termination with a selection.
     chosen = UnicodeSetAttribute(null=True)
 
 

@@ -27,7 +27,7 @@ class Predecessor:
     item: OneTimeToken
 
     def add_to(self, write: models.Transaction) -> None:
-        """Add to a transaction that creates an account: check that the item is unchanged."""
+        """Check in the transaction that creates an account that the item is unchanged."""
         condition: Condition = OneTimeToken.digest.does_not_exist()
         if self.left_by is not None:
             condition = OneTimeToken.account_id == self.left_by

@@ -41,7 +41,7 @@ class Account(models.Table):
 
     id = UnicodeAttribute(hash_key=True)
     email = UnicodeAttribute()
-    # The address as it was typed, if it differs from the claim: emails are sent to it.
+    # The address as the user typed it, if it differs from the claim. Emails are sent to it.
     typed_email = UnicodeAttribute(null=True)
     name = UnicodeAttribute()
     tier = UnicodeAttribute()
@@ -55,10 +55,10 @@ class Account(models.Table):
     # Credentials created before this time (ms) are no longer valid; one write invalidates them all.
     credentials_since = models.Integer(default=0)
     listed = UnicodeAttribute(null=True)
-    # Expiry of each active key (ms; 0 is never), so that one condition limits their number.
+    # The expiry of each active key (ms; 0 means never), so that one condition limits the number of keys.
     live_keys: MapAttribute[str, int] = MapAttribute(default=dict)
 
-    # Number of registered OAuth applications, so that one condition limits it.
+    # The number of registered OAuth applications, so that one condition limits it.
     applications = models.Integer(null=True)
 
     directory = Directory()

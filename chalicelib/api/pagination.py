@@ -82,7 +82,7 @@ def page_of(shape: Shape, about: str) -> ResponseSpec:
 
 
 def page(context: RequestContext, query: PageQuery) -> Page:
-    """Return the page that a request asks for."""
+    """Return the part of the list that a request asks for."""
     filters = {name: text for name, text in context.parameters.items() if name not in ("limit", "cursor")}
     return Page(query.limit, query.cursor, filters)
 

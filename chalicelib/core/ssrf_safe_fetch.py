@@ -1,7 +1,8 @@
 """Fetch a URL chosen by an untrusted caller without reaching internal addresses (SSRF).
 
 The host name is resolved once, all its addresses must be public, and the connection uses exactly those, so a second
-look-up can't lead elsewhere. One deadline for the whole exchange, a size limit, no redirects, no proxy.
+look-up can't lead elsewhere. There is one deadline for the whole exchange and a size limit, and neither redirects nor
+proxies are followed.
 """
 
 import socket
@@ -28,7 +29,7 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A response."""
+    """The response to a fetch."""
 
     status: int
     headers: dict[str, str]

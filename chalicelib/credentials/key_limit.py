@@ -33,7 +33,7 @@ def add_key(
     only_if: Condition | None = None,
     retiring: Credential | None = None,
 ) -> None:
-    """Add to a transaction: list `key` as active, remove `expired` keys, and update the expiry of a `retiring` key.
+    """List `key` as active in a transaction, remove `expired` keys, and update the expiry of a `retiring` key.
 
     `only_if` is a further condition on the account. If two concurrent requests create the last allowed key, one fails.
     An expired key is removed only if its expiry is unchanged.
@@ -58,7 +58,7 @@ def add_key(
 
 
 def remove_key(write: models.Transaction, account: Account, key: Credential) -> None:
-    """Add to a transaction: remove `key` from the active keys."""
+    """Remove `key` from the active keys in a transaction."""
     write.update(account, actions=[_entry(key.id).remove()], condition=Account.id.exists())
 
 

@@ -16,7 +16,7 @@ class Principal:
     account_id: str
     credential_id: str
     kind: str
-    """`key`, `token`, or `session` for a user in the console."""
+    """The kind of credential: `key`, `token`, or `session` for a user in the console."""
     scopes: frozenset[str]
     tier: tiers.Tier
     client_id: str

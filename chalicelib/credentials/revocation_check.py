@@ -35,7 +35,7 @@ class Use:
 
     network: str = ""
     route: str = ""
-    """Method and path pattern: `GET /v1/users/{user_id}`."""
+    """The method and path pattern: `GET /v1/users/{user_id}`."""
     scopes: tuple[str, ...] = ()
     """Scopes that the route requires."""
 

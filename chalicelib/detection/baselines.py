@@ -84,7 +84,7 @@ def day_of(account_id: str, now_s: int) -> int:
 
 
 def needs_full_check(profile: Profile, recent: dict[str, dict[int, Hour]], today: int) -> bool:
-    """Return whether the recent hours, by counter, cannot be judged by the profile alone."""
+    """Return whether the recent hours, by counter, require a full check because they are unusual for the profile."""
     if profile.looked_on != today:
         return True
     return any(

@@ -31,7 +31,7 @@ class Outcome:
     """The state of a credential after a policy was applied."""
 
     done: str
-    """`told`, `narrowed` or `revoked`."""
+    """The result: `told`, `narrowed` or `revoked`."""
     changed: bool
     """Whether this call made the change, and not an earlier one."""
 

@@ -59,7 +59,8 @@ class Alert:
 def follow_up(alerts: Iterable[Alert]) -> list[tuple[Alert, str | None]]:
     """Process each secret once and return each alert with its label; None for kinds that are not looked up.
 
-    Raises Unavailable when time runs out: the processed alerts stay processed, and sending the report again continues.
+    Raises Unavailable when time runs out. The processed alerts stay processed; when the report is sent again, the rest
+    is processed.
     """
     until_ms = clock.now_ms() + BUDGET_MS
     labelled = []

@@ -25,14 +25,14 @@ class Actor:
 
 
 ADMIN = "admin"
-"""Shown to an account in place of the administrator who acted."""
+"""The actor that an account sees in place of an administrator."""
 DETECTION = "watch"
-"""Anomaly and leak detection, which applies the account's own policy."""
+"""The actor of anomaly and leak detection, which applies the account's own policy."""
 ANONYMOUS = "stranger"
-"""An anonymous caller: a sign-up, a login or a link from an email."""
+"""The actor of an anonymous caller: a sign-up, a login or a link from an email."""
 
 SYSTEM = "latchkey"
-"""The service itself: observations recorded afterwards and deferred clean-up."""
+"""The actor of the service itself: observations recorded afterwards and deferred clean-up."""
 
 _acting: ContextVar[Actor | None] = ContextVar("acting", default=None)
 

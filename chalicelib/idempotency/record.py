@@ -69,7 +69,7 @@ class IdempotentRequest:
     def add_to(self, write: models.Transaction, response: StoredResponse) -> None:
         """Add the record of a successful request to a transaction.
 
-        Its condition decides between concurrent requests.
+        Of concurrent requests, only one fulfils the condition of the record.
         """
         self.written = response
         write.save(self._record(response), condition=_is_free(), return_values="ALL_OLD")
@@ -159,7 +159,7 @@ class Recording(Generic[T]):
 
     once: IdempotentRequest
     render: Callable[[T], StoredResponse]
-    """Builds the response from the created resource."""
+    """A function that builds the response from the created resource."""
 
     def add_to(self, write: models.Transaction, made: T) -> None:
         """Add the record of the request, with its response, to the transaction that creates the resource."""

@@ -1,6 +1,6 @@
 """Carry a subject's usage of the current hour over to the subject that replaces it.
 
-Plain writes, never a transaction: a transaction on a counter would make concurrent admissions fail.
+It makes plain writes, never a transaction: a transaction on a counter would make concurrent admissions fail.
 """
 
 from chalicelib.core import clock, errors, settings

@@ -61,12 +61,14 @@ def store(window: Window, item: dict[str, Any]) -> None:
 
 
 def mark_quota_exhausted(window: Window) -> None:
-    """Reject from the cache until the hour ends, but check again after 10 s."""
+    """Cache that the quota is exhausted. Requests are rejected until the hour ends, but the counter is read again
+    after 10 s.
+    """
     _get_or_create(window).quota_exhausted_at_ms = window.now_ms
 
 
 def mark_burst_exhausted(window: Window) -> None:
-    """Reject from the cache until this burst window ends."""
+    """Cache that the burst limit is exhausted. Requests are rejected until this burst window ends."""
     _get_or_create(window).burst_exhausted_in = window.slot
 
 

@@ -50,7 +50,7 @@ def compute_delta(
 
 
 class _DeltaBuilder:
-    """Collects the clauses of one write."""
+    """A builder of the clauses of one write."""
 
     def __init__(self, recorded: RecordedUsage) -> None:
         self.recorded, self.room = recorded, recorded.room_bytes

@@ -116,8 +116,7 @@ def parse(
     try:
         return _parse(client, redirect_uri, parameters, base_url)
     except OAuthError as error:
-        # The value isn't checked: RFC 6749 §4.1.2.1 requires the response to repeat it exactly, even if it is
-        # malformed.
+        # The value isn't checked, because RFC 6749 §4.1.2.1 requires the response to repeat it exactly.
         location = _build_location(redirect_uri, parameters.get_unchecked("state"), base_url, error=error)
         raise ErrorRedirect(client, redirect_uri, location, error.message) from None
 
@@ -182,9 +181,7 @@ def _issue_code(request: AuthorizationRequest, account_id: str, base_url: str, *
 
 
 def build_error_redirect(request: AuthorizationRequest, base_url: str, error: OAuthError) -> ErrorRedirect:
-    """Return the redirect with an error for a valid request: the user denied it, or `prompt=none` forbids a
-    necessary page.
-    """
+    """Return the redirect with the error of a valid request: the user denied it, or `prompt=none` forbids a page."""
     location = _build_location(request.redirect_uri, request.state, base_url, error=error)
     return ErrorRedirect(request.client, request.redirect_uri, location, error.message)
 
@@ -231,9 +228,8 @@ def _parse(client: Client, redirect_uri: str, parameters: Parameters, base_url: 
 
 
 def _scopes(client: Client, parameters: Parameters) -> set[str]:
-    """Return the requested scopes that the client may have, by default `read` (RFC 6749 §3.3).
-
-    Raises invalid_scope.
+    """Return the requested scopes that the client may have, by default `read` (§3.3); raise invalid_scope for
+    others.
     """
     requested = read_scope(parameters)
     allowed = (requested or {READ}) & set(client.scopes)

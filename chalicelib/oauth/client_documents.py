@@ -74,7 +74,7 @@ def find_client(
 
 
 def url_problem(client_id: str) -> str:
-    """Return why a URL can't be a client id; "" if it can, or if `text` isn't a URL."""
+    """Return why a URL can't be a client id; "" if it can, or if it isn't the URL of a document."""
     if not _is_document(client_id) or not clients.allows_metadata_documents():
         return ""
     try:
@@ -132,7 +132,7 @@ def _log(client_id: str, error: Exception) -> None:
 def _store(metadata: Client, *, fresh_ms: int) -> Client:
     """Store the metadata of a document and return the client.
 
-    A single update, so that concurrent writes of `created_at`, `deleted_at` and `kept_until` are preserved.
+    This is a single update, so that concurrent writes of `created_at`, `deleted_at` and `kept_until` are preserved.
     """
     now_ms = clock.now_ms()
     client = Client(metadata.client_id)
@@ -199,7 +199,8 @@ def _parse_metadata(client_id: str, document: client_metadata.Fields) -> Client:
     clients.check_has_redirect_uri(set(metadata.grant_types), metadata.redirect_uris)
     return Client(
         client_id,
-        # Without a usable name the consent page shows the whole host, whose end identifies its operator.
+        # If the document has no usable name, the consent page shows the whole host, whose end identifies the
+        # operator.
         name=metadata.name or urlsplit(client_id).netloc,
         redirect_uris=clients.validate_redirect_uris(metadata.redirect_uris),
         grant_types=set(metadata.grant_types),

@@ -214,7 +214,7 @@ def update(client: Client, *, name: str, uris: list[str], pkce_required: bool | 
 
 
 def _increment_client_count(write: models.Transaction, client: Client) -> None:
-    """Add to a transaction: increment the account's number of clients, on the condition that it is below the limit."""
+    """Increment the account's number of clients in a transaction, on the condition that it is below the limit."""
     if client.account_id is None:
         return
     count = Account.applications

@@ -81,7 +81,7 @@ class Parameters:
         return tuple(_check(name, value) for value in self.sent.get(name, ()))
 
     def check(self, names: Iterable[str]) -> None:
-        """Raise invalid_request when one of these parameters is repeated or malformed."""
+        """Raise invalid_request when a parameter in `names` is repeated or malformed."""
         for name in names:
             if name in REPEATABLE:
                 self.get_all(name)

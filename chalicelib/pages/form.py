@@ -36,7 +36,7 @@ class Form:
         return self.rejected_form.values.get(name, [initial])[-1] if self.rejected_form else initial
 
     def values(self, name: str, initial: Sequence[str]) -> Sequence[str]:
-        """Return the selected checkboxes of one name."""
+        """Return the selected checkboxes with one name."""
         return self.rejected_form.values.get(name, ()) if self.rejected_form else initial
 
     def problem(self, name: str = "") -> str:

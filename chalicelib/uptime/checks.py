@@ -60,7 +60,7 @@ def _check_url(path: str, now_ms: int) -> str:
 def _request(url: str, path: str) -> str:
     """Request a path and return its state: up for 200, degraded for 429 or a slow response, else down.
 
-    API Gateway responds with 5xx when the function fails, and with 403 or 404 when it does not exist.
+    API Gateway responds with 5xx when the function fails, and with 403 or 404 when the API does not exist.
     """
     started_ns = clock.elapsed_ns()
     try:

@@ -34,7 +34,9 @@ class Day:
 
     @property
     def state(self) -> str:
-        """Return the state of the day: down from 5 minutes down, degraded from 5 degraded or any minute down."""
+        """Return the state of the day: down after 5 minutes down; degraded after 5 degraded minutes or one minute
+        down.
+        """
         if not self.checked:
             return UNKNOWN
         if self.down >= 5:

@@ -10,7 +10,7 @@ from chalicelib.core import errors
 
 
 def show_sign_up(request: PageRequest, secret: str, ticket: OneTimeToken) -> Render:
-    """Show a button, or in another browser a form for a new password."""
+    """Show a button in the browser that signed up, or a form for a new password in any other browser."""
     if _is_same_browser(request, ticket):
         next_path(request, ticket.after or "")
         return Render("verify", {"ticket": secret, "email": ticket.email, "choose": False, "problem": None})

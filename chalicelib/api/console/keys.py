@@ -42,7 +42,7 @@ class Row:
 
 
 def show_keys(request: PageRequest) -> Render:
-    """List the account's keys, newest first, with the expired and revoked ones below."""
+    """List the account's keys, newest first, and below them the expired and revoked keys."""
     account = request.user.account
     found = list(find.keys_of(account.id))
     used = last_used_hours(account.id, {counter_of(key.id) for key in found})
@@ -119,7 +119,7 @@ def narrow(request: PageRequest, key_id: str) -> Redirect:
 
 
 def choose_policy(request: PageRequest, key_id: str) -> Redirect:
-    """Choose the response to unusual activity of the key."""
+    """Set the response to unusual activity of the key."""
     chosen = request.check("on_anomaly", POLICY)
     change.change_key(request.user.account.id, key_id, name=None, wanted=None, on_anomaly=chosen)
     return Redirect(f"{HOME}/{key_id}", "policy-chosen")

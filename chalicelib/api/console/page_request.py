@@ -34,7 +34,7 @@ class PageRequest:
     may_call_api: bool = False
     """Whether scripts of this page may send requests to this API."""
     rejected_form: "RejectedForm | None" = None
-    """The submitted form, if it was rejected: its page shows the values and the error again."""
+    """The submitted form, if it was rejected. Its page shows the submitted values and the error."""
     _user: "LoggedIn | None" = None
     _is_user_loaded: bool = False
 
@@ -55,7 +55,7 @@ class PageRequest:
 
     @property
     def user_or_none(self) -> "LoggedIn | None":
-        """Return the user who is logged in, or None. The database is read once."""
+        """Return the user who is logged in, or None. Only the first call reads the database."""
         if not self._is_user_loaded:
             from chalicelib.accounts import sessions
 

@@ -129,7 +129,7 @@ class Integer:
 
 @dataclass(frozen=True)
 class Enum:
-    """One of `values`."""
+    """A string from `values`."""
 
     values: tuple[str, ...]
     description: str = ""
@@ -155,7 +155,7 @@ class Enum:
 
 @dataclass(frozen=True)
 class EnumList:
-    """A list of one or more different `values`."""
+    """A list of one or more different strings from `values`."""
 
     values: tuple[str, ...]
     description: str = ""

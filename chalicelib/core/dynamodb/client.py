@@ -54,7 +54,8 @@ def call(operation: str, request: Mapping[str, Any], policy: RetryPolicy = PERSI
     """Send one DynamoDB operation and return its response.
 
     All tries of a transaction carry one idempotency token, so a lost response never causes a second effect. Raises
-    ConditionFailed, Throttled, Contended, CredentialsRejected or Unreachable after the last try, else DynamoDBError.
+    ConditionFailed, Throttled, Contended, CredentialsRejected or Unreachable after the last try, and DynamoDBError for
+    any other error.
     """
     body = dict(request)
     if operation == "TransactWriteItems":
@@ -195,7 +196,7 @@ def reset_connections() -> None:
 def use_sender(send: Send) -> Iterator[None]:
     """Send calls to `send` within a `with` block, for simulations of DynamoDB.
 
-    It returns the response, or raises one of the errors above.
+    `send` returns the response, or raises an error that `call` can raise.
     """
     global _current_sender
     before, _current_sender = _current_sender, send

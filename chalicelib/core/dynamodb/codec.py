@@ -32,7 +32,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Calls one DynamoDB endpoint, from any number of threads."""
+    """A caller of one DynamoDB endpoint, for any number of threads."""
 
     place: endpoint.Endpoint
     send: Callable[[bytes], HttpResponse]

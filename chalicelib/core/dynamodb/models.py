@@ -30,7 +30,7 @@ class _NamedByStage(type):
 
 
 class Meta(metaclass=_NamedByStage):
-    """The base of a model's Meta, which adds `table`, the name without the stage."""
+    """The base of the class `Meta` of a model, which sets `table`, the table's name without the stage."""
 
     region = "unused"
     billing_mode = "PAY_PER_REQUEST"
@@ -42,7 +42,7 @@ class Integer(Attribute[int]):
     attr_type = NUMBER
 
     def serialize(self, value: int) -> str:
-        """Return DynamoDB's form."""
+        """Return the number in DynamoDB's format."""
         return str(int(value))
 
     def deserialize(self, value: str) -> int:
@@ -51,7 +51,10 @@ class Integer(Attribute[int]):
 
 
 class DeleteAt(Integer):
-    """The epoch second after which DynamoDB may delete an item. Deletion is late, so code compares times itself."""
+    """The epoch second after which DynamoDB may delete an item.
+
+    DynamoDB deletes late, so code must compare the time itself.
+    """
 
 
 class Table(Model):
@@ -140,7 +143,7 @@ def _can_be(model: type[Table], key: dynamodb.Json) -> bool:
 
 
 def _fits(text: str, bytes_max: int) -> bool:
-    # Length in characters first, so that a megabyte of text isn't encoded.
+    # Check the length in characters first, so that a megabyte of text isn't encoded.
     try:
         return 0 < len(text) <= bytes_max and len(text.encode()) <= bytes_max
     except UnicodeEncodeError:
