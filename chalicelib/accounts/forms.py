@@ -1,4 +1,4 @@
-"""One-time form tokens, which prevent that a console form creates something twice.
+"""One-time form tokens, which prevent a console form from creating something twice.
 
 The transaction that creates something also consumes the token of the form. A browser submits a form again when its
 response is reloaded; the second submission then creates nothing.

@@ -66,7 +66,7 @@ def follow_up(alerts: Iterable[Alert]) -> list[tuple[Alert, str | None]]:
     labelled = []
     for alert in _merge_duplicates(alerts):
         labels = []
-        # The reported text may contain more than one secret, and other text.
+        # The reported text may contain several secrets, and other text.
         for secret in secrets.find_secrets(alert.token):
             if clock.now_ms() > until_ms:
                 raise errors.Unavailable("Not every alert could be processed in time. Send them again.")

@@ -228,9 +228,7 @@ def _parse(client: Client, redirect_uri: str, parameters: Parameters, base_url: 
 
 
 def _scopes(client: Client, parameters: Parameters) -> set[str]:
-    """Return the requested scopes that the client may have, by default `read` (§3.3); raise invalid_scope for
-    others.
-    """
+    """Return the requested scopes that the client may have, by default `read` (§3.3); raise invalid_scope."""
     requested = read_scope(parameters)
     allowed = (requested or {READ}) & set(client.scopes)
     if not requested <= clients.GRANTABLE or not allowed:

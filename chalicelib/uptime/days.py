@@ -74,7 +74,7 @@ def _count(minute: int, states: States) -> None:
         "TableName": settings.current().table(TABLE),
         "Key": {"what": {"S": DAY}, "at": {"S": day_of(at_s)}},
         "UpdateExpression": f"SET last_minute = :minute, dies_at = :dies_at, {now} ADD {added}",
-        # The condition prevents that a second function, or a retry, counts the same minute again.
+        # The condition prevents a second function, or a retry, from counting the same minute again.
         "ConditionExpression": "attribute_not_exists(last_minute) OR last_minute < :minute",
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": values,

@@ -95,8 +95,8 @@ def order_by_health(
 ) -> tuple[list[EndpointKey], list[EndpointKey]]:
     """Return the keys of healthy endpoints and of the others, each in random order.
 
-    Random order prevents that the same endpoints always come first. Endpoints in back-off are omitted; disabled and
-    deleted endpoints are among the others.
+    In a fixed order the same endpoints would always come first. Endpoints in back-off are omitted; disabled and deleted
+    endpoints are among the others.
     """
     in_random_order = randomness.shuffle(keys)
     healthy = [key for key in in_random_order if is_healthy(endpoints.get(key))]

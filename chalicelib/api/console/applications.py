@@ -160,7 +160,7 @@ def _list_connected(request: PageRequest) -> list[Connected]:
         # The client of a suspended account is listed: it works again once the account is reinstated.
         client, hour = clients.find_any(client_id), used.get(counter_of(client_id))
         if client is None and ids.is_id(client_id, "app"):
-            continue  # a deleted client
+            continue  # the client is deleted
         if client is not None and client.deleted_at is not None:
             continue
         connected.append(

@@ -136,8 +136,9 @@ def _schema_of(body: type[Body] | Form) -> Schema:
 
 
 def _example_fields(body: type[Body] | Form) -> list[str]:
-    """Return the fields of an example: every field of our own bodies, and required ones or those with an example of a
-    Form.
+    """Return the names of the fields in an example body.
+
+    All fields of our own bodies are included; of a Form only required fields and fields with an example.
     """
     optional = [
         name

@@ -51,9 +51,8 @@ class Integer(Attribute[int]):
 
 
 class DeleteAt(Integer):
-    """The epoch second after which DynamoDB may delete an item.
-
-    DynamoDB deletes late, so code must compare the time itself.
+    """The epoch second after which DynamoDB may delete an item. Deletion is late, so code must compare the time
+    itself.
     """
 
 
