@@ -44,5 +44,5 @@ def list_events(context: RequestContext, query: EventsQuery) -> Response:
     """
     page, kind = pagination.page(context, query), query.type or ""
     found, end = record.read_page(context.principal.account_id, page.size + 1, before=page.after, kind=kind)
-    shown = record.render_unredacted if ADMIN in context.principal.scopes else record.render
-    return pagination.respond(context, page, found, shown, goes_on=end)
+    render = record.render_unredacted if ADMIN in context.principal.scopes else record.render
+    return pagination.respond(context, page, found, render, goes_on=end)

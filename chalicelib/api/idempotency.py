@@ -103,8 +103,8 @@ def _is_success(response: Response) -> bool:
 
 def _id_in(body: str) -> str:
     try:
-        made = json.loads(body)
+        created = json.loads(body)
     except ValueError:
         return ""
-    made_id = made.get("id", "") if isinstance(made, dict) else ""
-    return made_id[:100] if isinstance(made_id, str) else ""
+    created_id = created.get("id", "") if isinstance(created, dict) else ""
+    return created_id[:100] if isinstance(created_id, str) else ""

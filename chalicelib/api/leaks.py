@@ -103,40 +103,40 @@ def _signed_by_github(context: RequestContext, raw: bytes) -> bool:
 def _alerts(raw: bytes) -> list[dict[str, Any]]:
     """Return the known fields of each alert. No error message repeats the reported secret."""
     try:
-        given = json.loads(raw)
+        parsed = json.loads(raw)
     except (ValueError, RecursionError):
         raise InvalidRequest("The body must be a JSON list.") from None
-    if not isinstance(given, list) or not 1 <= len(given) <= ALERTS_MAX:
+    if not isinstance(parsed, list) or not 1 <= len(parsed) <= ALERTS_MAX:
         raise InvalidRequest(f"The body must be a JSON list of 1 to {ALERTS_MAX} alerts.")
-    return [_alert(place, each) for place, each in enumerate(given)]
+    return [_alert(place, each) for place, each in enumerate(parsed)]
 
 
-def _alert(place: int, given: object) -> dict[str, Any]:
-    if not isinstance(given, dict):
+def _alert(place: int, alert: object) -> dict[str, Any]:
+    if not isinstance(alert, dict):
         raise InvalidRequest(f"Alert {place} must be an object with token and type.")
-    public = given.get("public", True)
+    public = alert.get("public", True)
     if not isinstance(public, bool):
         raise InvalidRequest(f"public of alert {place} must be true or false.")
     return {
-        "token": _required_text(place, given, "token"),
-        "type": _required_text(place, given, "type"),
-        "url": _optional_text(place, given, "url"),
-        "source": _optional_text(place, given, "source"),
+        "token": _required_text(place, alert, "token"),
+        "type": _required_text(place, alert, "type"),
+        "url": _optional_text(place, alert, "url"),
+        "source": _optional_text(place, alert, "source"),
         "public": public,
     }
 
 
-def _required_text(place: int, given: dict[str, Any], name: str) -> str:
+def _required_text(place: int, alert: dict[str, Any], name: str) -> str:
     """Return a required text of any length: one that is too long for a secret must not block the other alerts."""
-    text = given.get(name)
+    text = alert.get(name)
     if not isinstance(text, str) or not text or not _is_encodable(text):
         raise InvalidRequest(f"{name} of alert {place} must be a text that isn't empty.")
     return text
 
 
-def _optional_text(place: int, given: dict[str, Any], name: str) -> str:
+def _optional_text(place: int, alert: dict[str, Any], name: str) -> str:
     """Return an informational text of any length; a malformed one must not block the revocation of a leaked key."""
-    text = given.get(name) or ""
+    text = alert.get(name) or ""
     if not isinstance(text, str):
         raise InvalidRequest(f"{name} of alert {place} must be a text.")
     return text if _is_encodable(text) else ""

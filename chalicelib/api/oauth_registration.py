@@ -45,8 +45,8 @@ def register(context: RequestContext) -> Response:
     context.admit_anonymous()
     context.left = context.admit_networks(REGISTRATIONS)
     registration.check_may_register(_authorization(context))
-    made = registration.register(context.request.raw_body, client_address.base_url(context.request))
-    return uncached(made, status=201)
+    information = registration.register(context.request.raw_body, client_address.base_url(context.request))
+    return uncached(information, status=201)
 
 
 @_describe_management(200, CLIENT)

@@ -88,7 +88,7 @@ def page(context: RequestContext, query: PageQuery) -> Page:
 
 
 def respond(
-    context: RequestContext, page: Page, found: list[Any], shown: Callable[[Any], dict[str, Any]], *, goes_on: str = ""
+    context: RequestContext, page: Page, found: list[Any], render: Callable[[Any], dict[str, Any]], *, goes_on: str = ""
 ) -> Response:
     """Return one page of `found`, which contains one item more than the page if there is a next page.
 
@@ -101,7 +101,7 @@ def respond(
     if cursor:
         query = urlencode({**page.filters, "limit": page.size, "cursor": cursor})
         headers["Link"] = f'<{client_address.base_url(context.request)}{context.request.path}?{query}>; rel="next"'
-    return Response({"data": [shown(item) for item in here], "next_cursor": cursor}, headers=headers)
+    return Response({"data": [render(item) for item in here], "next_cursor": cursor}, headers=headers)
 
 
 def _encode(last_id: str) -> str:

@@ -70,18 +70,18 @@ class RequestContext:
         """Return the request id that API Gateway assigned."""
         return str(self.request.context.get("requestId", ""))
 
-    def recorded(self, shown: Callable[[T], Response]) -> "Recording[T] | None":
+    def recorded(self, render: Callable[[T], Response]) -> "Recording[T] | None":
         """Return the recording that stores the response in the transaction of a creation; None without an
         Idempotency-Key.
 
-        `shown` builds the response from the created resource.
+        `render` builds the response from the created resource.
         """
         if self.once is None:
             return None
         from chalicelib.api import idempotency
         from chalicelib.idempotency.record import Recording
 
-        return Recording(self.once, lambda made: idempotency.to_stored(responses.of(shown(made))))
+        return Recording(self.once, lambda created: idempotency.to_stored(responses.of(render(created))))
 
     def admit_anonymous(self) -> None:
         """Count this request on its network; raise Rejected when the limit of anonymous callers is exceeded."""

@@ -82,7 +82,7 @@ def register(blueprint: Blueprint, routes: Iterable[Route], package: str = "") -
     """Register routes whose views are named relative to `package`."""
     for route in routes:
         if route.idempotency and not route.scopes:
-            raise ValueError(f"{route.path}: only a route with scopes knows whose Idempotency-Key it is given.")
+            raise ValueError(f"{route.path}: only a route with scopes has a caller to whom an Idempotency-Key belongs.")
         named = isinstance(route.view, str) and package
         _register(blueprint, replace(route, view=f"{package}.{route.view}") if named else route)
 
@@ -141,8 +141,8 @@ def _check_media_type(context: RequestContext, consumes: tuple[str, ...]) -> Non
     """Raise UnsupportedMediaType if the body has a media type that the route doesn't consume."""
     if consumes == (ANY,) or not context.request.raw_body:
         return
-    given = (client_address.only(context.request, "content-type") or JSON).lower()
-    if not {part.strip() for part in re.split("[,;]", given)} & set(consumes):
+    media_types = (client_address.only(context.request, "content-type") or JSON).lower()
+    if not {part.strip() for part in re.split("[,;]", media_types)} & set(consumes):
         raise responses.unsupported(consumes)
 
 

@@ -83,13 +83,13 @@ CACHED = {"Cache-Control": "public, max-age=30"}
 @described({200: ResponseSpec(STATUS, headers=("Cache-Control",))})
 def show_status(context: RequestContext) -> Response:
     """Show the state of the service, its last 90 days and its incidents. Works while the database is down."""
-    made = report()
+    current = report()
     body = {
-        "state": made.state,
-        "checked_at": None if made.checked_at_ms is None else clock.iso(made.checked_at_ms),
-        "history": "read" if made.is_readable else "unreadable",
-        "components": [_component(each) for each in made.components],
-        "incidents": [_incident(each) for each in made.incidents],
+        "state": current.state,
+        "checked_at": None if current.checked_at_ms is None else clock.iso(current.checked_at_ms),
+        "history": "read" if current.is_readable else "unreadable",
+        "components": [_component(each) for each in current.components],
+        "incidents": [_incident(each) for each in current.incidents],
     }
     return Response(body, headers={"Content-Type": "application/json", **CACHED})
 

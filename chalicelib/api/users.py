@@ -114,13 +114,13 @@ def show_user(context: RequestContext, user_id: str) -> dict[str, Any]:
 def create_user(context: RequestContext, body: NewUser) -> Response:
     """Create an account. The response contains a one-time link to set its password."""
 
-    def shown(made: invite.Invited) -> Response:
+    def render(invited: invite.Invited) -> Response:
         base_url = client_address.base_url(context.request)
-        link = {"set_password_url": f"{base_url}/password?ticket={made.link}"}
-        return responses.created(whole_record(made.account) | link, f"{base_url}/v1/users/{made.account.id}")
+        link = {"set_password_url": f"{base_url}/password?ticket={invited.link}"}
+        return responses.created(whole_record(invited.account) | link, f"{base_url}/v1/users/{invited.account.id}")
 
-    tier, once = tiers.BY_NAME[body.tier], context.recorded(shown)
-    return shown(invite.invite(email=body.email, name=body.name, tier=tier, once=once))
+    tier, once = tiers.BY_NAME[body.tier], context.recorded(render)
+    return render(invite.invite(email=body.email, name=body.name, tier=tier, once=once))
 
 
 @described({200: USER}, errors=[errors.Conflict], path=USER_ID)

@@ -98,8 +98,8 @@ def verify(context: RequestContext, body: Question) -> dict[str, Any]:
     except errors.Unauthorized as refusal:
         return {"valid": False, "admitted": False, "error": refusal.error, "message": refusal.message}
     except Rejected as refusal:
-        told = {"error": refusal.error, "message": refusal.message, "retry_after_s": refusal.retry_after_s}
-        return {"valid": True, "admitted": False, **told, "limits": _limits(refusal.left)}
+        error_fields = {"error": refusal.error, "message": refusal.message, "retry_after_s": refusal.retry_after_s}
+        return {"valid": True, "admitted": False, **error_fields, "limits": _limits(refusal.left)}
     return {
         "valid": True,
         "admitted": True,

@@ -72,7 +72,7 @@ def create_webhook(context: RequestContext, body: NewWebhook) -> Response:
     webhooks.
     """
 
-    def shown(endpoint: Endpoint) -> Response:
+    def render(endpoint: Endpoint) -> Response:
         location = f"{client_address.base_url(context.request)}/v1/webhooks/{endpoint.id}"
         return responses.created(with_secret(endpoint), location)
 
@@ -81,9 +81,9 @@ def create_webhook(context: RequestContext, body: NewWebhook) -> Response:
         url=body.url,
         name=body.name,
         types=_chosen(body.types),
-        once=context.recorded(shown),
+        once=context.recorded(render),
     )
-    return shown(endpoint)
+    return render(endpoint)
 
 
 @described({200: WEBHOOK}, path=WEBHOOK_ID)
@@ -122,10 +122,10 @@ def delete_webhook(context: RequestContext, webhook_id: str) -> Response:
 def rotate_webhook(context: RequestContext, webhook_id: str, body: Empty) -> Response:
     """Rotate a webhook's secret. For 24 hours messages are also signed with the old secret."""
 
-    def shown(endpoint: Endpoint) -> Response:
+    def render(endpoint: Endpoint) -> Response:
         return Response(with_secret(endpoint), headers={"Cache-Control": "no-store"})
 
-    return shown(endpoints.rotate_secret(_find_owned(context, webhook_id), context.recorded(shown)))
+    return render(endpoints.rotate_secret(_find_owned(context, webhook_id), context.recorded(render)))
 
 
 def _chosen(types: list[str] | None) -> list[str] | None:

@@ -116,8 +116,8 @@ def finish_withdrawal(ending: PendingTermination) -> bool:
 
 def delete_until(account_id: str, at_ms: int, most: int) -> int:
     """Delete at most `most` consents that an account gave before or at `at_ms`; return how many were found."""
-    given = (consent for consent in Consent.query(account_id, consistent_read=True) if consent.given_at <= at_ms)
-    found = list(islice(given, most))
+    earlier = (consent for consent in Consent.query(account_id, consistent_read=True) if consent.given_at <= at_ms)
+    found = list(islice(earlier, most))
     for consent in found:
         with models.ignore_condition_failure(), models.transaction() as write:
             # A consent that was concurrently given again is kept.

@@ -53,13 +53,13 @@ class _FieldSet:
         return {**cls.required_fields, **cls.optional_fields}
 
     @classmethod
-    def _check_names(cls, given: Iterable[str], what: str) -> Fields:
-        """Return every field; raise InvalidRequest if `given` contains a name that isn't declared.
+    def _check_names(cls, names: Iterable[str], what: str) -> Fields:
+        """Return every field; raise InvalidRequest if `names` contains a name that isn't declared.
 
         `what` is the noun in the message.
         """
         known = cls.fields()
-        for name in given:
+        for name in names:
             if name not in known:
                 raise InvalidRequest(f"Unknown {what} {escaped(name)}; this request {_list_names(known)}.")
         return known
@@ -90,15 +90,15 @@ class Body(_FieldSet):
 
         Raises InvalidRequest with the name of the first field that is missing, unknown or invalid.
         """
-        given = {} if cls.may_be_empty and not raw else _object(raw)
-        known = cls._check_names(given, "field")
+        values = {} if cls.may_be_empty and not raw else _object(raw)
+        known = cls._check_names(values, "field")
         for name in cls.required_fields:
-            if name not in given:
+            if name not in values:
                 raise InvalidRequest(f"{name} is missing.")
-        if len(given) < cls.least:
+        if len(values) < cls.least:
             raise InvalidRequest(_explain_too_few(list(known)))
         return cls._of(
-            {name: kind.check(name, given[name]) if name in given else kind.default for name, kind in known.items()}
+            {name: kind.check(name, values[name]) if name in values else kind.default for name, kind in known.items()}
         )
 
 
@@ -158,14 +158,14 @@ def _explain_too_few(names: list[str]) -> str:
 def _object(raw: bytes | str) -> dict[str, object]:
     try:
         text = raw.decode() if isinstance(raw, bytes) else raw
-        given = json_text.read(text, of_object=_unique, parse_constant=_no_constant)
+        parsed = json_text.read(text, of_object=_unique, parse_constant=_no_constant)
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply.") from None
     except ValueError:
         raise InvalidRequest("The body must be a JSON object.") from None
-    if not isinstance(given, dict):
+    if not isinstance(parsed, dict):
         raise InvalidRequest("The body must be a JSON object.")
-    return given
+    return parsed
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

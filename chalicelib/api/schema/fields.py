@@ -164,9 +164,9 @@ class EnumList:
 
     def check(self, name: str, value: object) -> list[str]:
         """Return the values in their documented order."""
-        given = value if isinstance(value, list) else []
-        known = [word for word in self.values if word in given]
-        if not known or len(known) != len(given):
+        words = value if isinstance(value, list) else []
+        known = [word for word in self.values if word in words]
+        if not known or len(known) != len(words):
             raise InvalidRequest(f"{name} must be a list of one or more different words of {', '.join(self.values)}.")
         return known
 
@@ -208,8 +208,8 @@ class Id:
 
 def _with_documentation(schema: Schema, description: str, example: Any, default: Any) -> Schema:
     documented = {"description": description} if description else {}
-    shown = {"examples": [example]} if example not in (None, "", []) else {}
-    return {**schema, **documented, **({} if default is None else {"default": default}), **shown}
+    documented_example = {"examples": [example]} if example not in (None, "", []) else {}
+    return {**schema, **documented, **({} if default is None else {"default": default}), **documented_example}
 
 
 def _is_encodable(text: str) -> bool:

@@ -28,8 +28,8 @@ class String:
     def schema(self) -> Schema:
         """Return the schema of a string."""
         form = {"format": self.format} if self.format else {}
-        shown = {"examples": [self.example]} if self.example else {}
-        return {"type": "string", **form, **_description(self.description), **shown}
+        example = {"examples": [self.example]} if self.example else {}
+        return {"type": "string", **form, **_description(self.description), **example}
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Number:
 
     def schema(self) -> Schema:
         """Return the schema of an integer."""
-        shown = {"examples": [self.example]} if self.example is not None else {}
-        return {"type": "integer", "minimum": 0, **_description(self.description), **shown}
+        example = {"examples": [self.example]} if self.example is not None else {}
+        return {"type": "integer", "minimum": 0, **_description(self.description), **example}
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ class StringList:
     def schema(self) -> Schema:
         """Return the schema of an array of strings."""
         word: Schema = {"type": "string", "enum": list(self.values)} if self.values else {"type": "string"}
-        shown = {"examples": [list(self.example)]} if self.example else {}
-        return {"type": "array", "items": word, **_description(self.description), **shown}
+        example = {"examples": [list(self.example)]} if self.example else {}
+        return {"type": "array", "items": word, **_description(self.description), **example}
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ class Anything:
 
     def schema(self) -> Schema:
         """Return the schema of an object."""
-        shown = {"examples": [dict(self.example)]} if self.example else {}
-        return {"type": "object", "additionalProperties": True, **_description(self.description), **shown}
+        example = {"examples": [dict(self.example)]} if self.example else {}
+        return {"type": "object", "additionalProperties": True, **_description(self.description), **example}
 
 
 @dataclass(frozen=True)
