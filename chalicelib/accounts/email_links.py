@@ -178,10 +178,10 @@ def change_email(token: OneTimeToken, account: Account, session: Session | None 
 
 
 def _verification(account: Account) -> list[Action]:
-    """Return the changes of a first verification, which invalidates all earlier keys and grants; [] otherwise.
+    """Return the changes of a first verification, which invalidates all earlier keys and grants; [] for a later one.
 
-    They may be an attacker's, who created the account with another user's address. Callers also raise the epoch, which
-    ends the sessions.
+    An attacker may have created them, and the account itself with another user's address. Callers also raise the epoch,
+    which ends the sessions.
     """
     if account.email_verified_at is not None:
         return []

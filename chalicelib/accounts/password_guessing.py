@@ -57,7 +57,7 @@ def _guesses(text: str, own: Ranks) -> float:
 
 
 def _brute_force_guesses(text: str) -> dict[int, float]:
-    """Return the guesses to find each number of characters by brute force, up to a few characters."""
+    """Return, by length, the number of brute-force guesses for a part of one to a few characters."""
     lengths = range(1, min(len(text), _TRIED_MAX) + 1)
     return {length: float(max(_OF_A_CHARACTER**length, 1 + _minimum_guesses(length, text))) for length in lengths}
 

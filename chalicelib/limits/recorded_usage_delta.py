@@ -105,8 +105,8 @@ class _DeltaBuilder:
         return True
 
     def _add_denials(self, sums: Mapping[str, int]) -> int:
-        """Add counts by credential. Returns how many failures had no room; for rejections `refused` has the total
-        anyway.
+        """Add counts by credential. Returns the number of failures that had no room. All rejections are counted in
+        `refused` anyway.
         """
         left_out = 0
         for number, (name, count) in enumerate(sums.items()):

@@ -1,4 +1,4 @@
-"""OAuth clients: registering, finding and changing them, and their secrets (RFC 6749 §2)."""
+"""OAuth clients: register, find and change them, and rotate their secrets (RFC 6749 §2)."""
 
 import hmac
 from collections.abc import Iterator

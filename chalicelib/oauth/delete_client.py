@@ -1,4 +1,4 @@
-"""Deleting a client: it is invalid at the next request; its grants and consents are deleted in slices.
+"""Delete a client: its tokens are invalid at the next request; its grants and consents are deleted in slices.
 
 The client is marked as deleted first, in one transaction: of two concurrent deletions only one succeeds.
 """

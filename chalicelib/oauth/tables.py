@@ -51,7 +51,7 @@ class Client(models.Table):
     """The end of a metadata document's freshness lifetime."""
     dies_at = models.DeleteAt(null=True)
     kept_until = models.Integer(null=True)
-    """The minimum retention, as an epoch second, of a document's client that an account approved."""
+    """The epoch second until which a document's client is kept at least, once an account has approved it."""
 
     by_account = ClientsByAccount()
 

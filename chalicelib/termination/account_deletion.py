@@ -2,8 +2,8 @@
 
 The deletion itself has invalidated all data, by the status of the account and of its clients. The request deletes a
 slice of the data that other users can see. The rest follows after a minute, so that the webhooks deliver the deletion
-event. The account item remains with id, tier and times, its counters for 31 days, and the deletion event as long as any
-event. Tables without an index by account are scanned.
+event. The account item remains, with id, tier and times. Its counters remain for 31 days, and the deletion event for as
+long as any event. Tables without an index by account are scanned.
 """
 
 from collections.abc import Callable, Iterator

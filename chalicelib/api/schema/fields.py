@@ -77,7 +77,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Line:
-    """A string of 1 to `max_length` characters. Any character is allowed."""
+    """A string of 1 to `max_length` characters. Every character that UTF-8 can encode is allowed."""
 
     max_length: int
     description: str = ""
