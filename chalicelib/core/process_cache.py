@@ -1,6 +1,8 @@
-"""The caches of a process: everything that it keeps between requests, in one registry with one function to forget it.
+"""The caches of a process: everything that it keeps between requests, in one registry with one function that clears
+them.
 
-A process is one execution environment of Lambda. Each cache is bounded, and losing it costs a call and no correctness.
+A process is one execution environment of Lambda. Each cache is bounded. Losing an entry costs a call, but never
+correctness.
 """
 
 import sys

@@ -35,7 +35,7 @@ def enqueue(events: Iterable[Event]) -> list[tuple[Endpoint, Delivery]]:
 
 
 def enqueue_missing(now_ms: int, until_ms: int) -> int:
-    """Create deliveries that the stream lost; return their number. No account is started after `until_ms`.
+    """Create deliveries that the stream lost; return their number. Start no account after `until_ms`.
 
     It compares the events of the last 3 hours with the deliveries of every enabled endpoint, and once a day those of
     the last 3 days. Accounts are processed in random order, so that a time limit does not always skip the same ones.
