@@ -220,9 +220,7 @@ def serve_moto() -> Iterator[str]:
 
         patch.setattr(ConnectionPool, "_connect", connected)
         asks = connection_pool._is_readable
-        patch.setattr(
-            connection_pool, "_is_readable", lambda given: not isinstance(given, _Direct) and asks(given)
-        )
+        patch.setattr(connection_pool, "_is_readable", lambda given: not isinstance(given, _Direct) and asks(given))
         thread = threading.Thread(target=front.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:
