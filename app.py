@@ -1,4 +1,4 @@
-"""Latchkey, table of contents: the Chalice app, its middleware, its blueprints."""
+"""The Chalice app of Latchkey with its middleware and its blueprints."""
 
 from chalice.app import Chalice
 
@@ -15,7 +15,8 @@ app.register_blueprint(routes.blueprint)
 app.register_blueprint(console.blueprint)
 
 if settings.under_chalice_cli():
-    # `chalice local`, `deploy` and `package` learn our gateway's answers here; nothing of it reaches Lambda.
+    # Chalice commands (`local`, `deploy`, `package`) use the responses of our API Gateway. `infra` is not deployed
+    # to Lambda.
     from infra import chalice_cli
 
     chalice_cli.install()

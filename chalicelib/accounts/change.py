@@ -13,9 +13,9 @@ from chalicelib.limits.tiers import Tier
 
 
 def rename(account_id: str, name: str) -> Account:
-    """Set the name of an account. Credentials don't depend on it, so nothing is marked as stale."""
+    """Set the name of an account. No credential depends on the name, so nothing is marked as stale."""
     with models.raise_on_condition_failure(errors.NotFound("There is no such user.")), models.transaction() as write:
-        # An update would otherwise recreate a deleted account.
+        # Without the condition, the update would recreate a deleted account.
         write.update(Account(account_id), actions=[Account.name.set(name)], condition=Account.listed.exists())
         record.add_to(write, account_id, kinds.ACCOUNT_RENAMED, {"name": name})
     return find.account_by_id(account_id)
@@ -24,10 +24,11 @@ def rename(account_id: str, name: str) -> Account:
 def set_tier_and_status(
     account_id: str, *, tier: Tier | None, status: str | None, actor: str, reason: str | None = None
 ) -> None:
-    """Set the tier and the status (`active` or `suspended`), except those that are None, as `actor` for a `reason`.
+    """Set the tier and the status (`active` or `suspended`) of an account; None keeps the current value.
 
-    The status also activates or deactivates the account's OAuth clients. Raises NotFound; Conflict when the caller
-    would suspend their own account; Unavailable when it is set but the mark was lost: repeat the call to set it.
+    A change of status also activates or deactivates the account's OAuth clients. The event records `actor` and
+    `reason`. Raises NotFound; Conflict when the caller would suspend their own account; Unavailable when the change is
+    stored but the invalidation mark couldn't be set: repeat the call to set it.
     """
     if status == SUSPENDED:
         check_is_other(account_id)
@@ -38,7 +39,7 @@ def set_tier_and_status(
     if status is not None:
         actions.append(Account.status.set(status))
     if status == SUSPENDED:
-        # Ends all console sessions, which stay ended after a reinstatement.
+        # A higher epoch ends all console sessions permanently: a reinstatement doesn't restore them.
         actions.append(Account.session_epoch.add(1))
     details = {name: value for name, value in changed.items() if value}
     not_found = errors.NotFound("There is no such user.")
@@ -61,15 +62,15 @@ def set_tier_and_status(
 
 
 def check_is_other(account_id: str) -> None:
-    """Raise Conflict when an account is that of the current actor."""
+    """Raise Conflict when the current actor is a user of the account."""
     if actors.current().account_id == account_id:
         raise errors.Conflict("You can't suspend your own account. Ask another administrator.")
 
 
 def set_admin(account_id: str, admin: bool) -> None:
-    """Set the admin flag. Without it the scopes `admin` and `verify` of its keys have no effect.
+    """Set the admin flag. Without it the scopes `admin` and `verify` of the account's keys have no effect.
 
-    Raises NotFound, and Unavailable as `set_standing` does.
+    Raises NotFound, and Unavailable as `set_tier_and_status` does.
     """
     with models.raise_on_condition_failure(errors.NotFound("There is no such user.")), models.transaction() as write:
         write.update(Account(account_id), actions=[Account.admin.set(admin)], condition=Account.listed.exists())

@@ -26,10 +26,10 @@ def create_account(
     verified_at_ms: int | None = None,
     beside: Callable[[models.Transaction, Account], None] | None = None,
 ) -> Account:
-    """Store and return a new account; `verified_at_ms` is when its address was verified, if it was.
+    """Store and return a new account; `verified_at_ms` is the time at which its address was verified, or None.
 
     `beside` adds further writes to the transaction. Raises InvalidRequest for an invalid `email`, Conflict when an
-    account has it or a condition of `beside` fails.
+    account already has it or a condition of `beside` fails.
     """
     account = new_account(email=email, name=name, tier=tier, admin=admin, password_hash=password_hash)
     account.email_verified_at = verified_at_ms
@@ -57,8 +57,8 @@ def new_account(*, email: str, name: str, tier: Tier, admin: bool = False, passw
 def store(account: Account, add_more: Callable[[models.Transaction], None] | None = None) -> None:
     """Store a new account with its email claim, and the writes of `add_more`, in one transaction.
 
-    Raises Conflict when an account has its address, Unavailable when accounts of the address are created and deleted
-    too fast, and TransactWriteError when a condition of `add_more` fails.
+    Raises Conflict when an account already has its address, Unavailable when accounts with the address are created and
+    deleted too fast, and TransactWriteError when a condition of `add_more` fails.
     """
     claim = EmailClaim(account.email, account_id=account.id)
     for _ in range(TRIES):
@@ -74,10 +74,10 @@ def store(account: Account, add_more: Callable[[models.Transaction], None] | Non
         except TransactWriteError as error:
             if models.find_failed_write(error, claim) is not None:
                 raise errors.Conflict("An account with this email exists.") from error
-            # A condition of `add_more` failed, or the database did.
+            # Either a condition of `add_more` failed, or DynamoDB itself failed.
             if models.find_failed_write(error, predecessor.item) is None:
                 raise
-            # An account of the address was deleted since `inherit` read it: read it again.
+            # An account with this address was deleted after `inherit` had read the address's item, so read it again.
         else:
             return
     raise errors.Unavailable

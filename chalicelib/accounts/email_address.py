@@ -1,7 +1,8 @@
 """Parse and normalise email addresses: which spellings are the same address, and where its email is sent.
 
-Local parts are compared in NFC and lower case, domains in UTS 46 without transitional mappings, as in browsers. Both
-keep an ß: `weiß@` and `weiss@`, `faß.example` and `fass.example` are different addresses.
+Local parts are compared in NFC and lower case. Domains are compared by UTS 46 without transitional mappings, as
+browsers do. Neither replaces the letter ß: `weiß@` and `weiss@`, `faß.example` and `fass.example` are different
+addresses.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from chalicelib.core import errors
 
 LENGTH_MAX, LOCAL_LENGTH_MAX = 254, 64
-"""In octets (RFC 5321 §4.5.3.1)."""
+"""Maximum lengths of an address and of its local part, in octets (RFC 5321 §4.5.3.1)."""
 _LOCAL = re.compile(r"[^\s@<>\"(),:;\\\[\]]+")
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?![0-9]+\Z)[a-z0-9][a-z0-9-]{0,61}[a-z0-9]")
 _INVISIBLE = re.compile(
@@ -30,18 +31,18 @@ class Address:
 
 
 def parse(address: str) -> Address:
-    """Parse an address; claim and mailbox have the domain in ASCII.
+    """Return the parsed address; the domains of its claim and its mailbox are in ASCII.
 
     Raises InvalidRequest when it is invalid. Stricter than RFC 5321: no quoted local parts, no address literals.
     Stricter than RFC 6531: no invisible characters in the local part.
     """
     invalid = errors.InvalidRequest("email must be an address like name@example.com.").about("email")
     text = address.strip()
-    # The length first, since the checks below take time in proportion to it.
+    # Check the length first, because the time of the checks below is proportional to it.
     if len(text) > LENGTH_MAX:
         raise invalid
     local, _, typed_domain = text.rpartition("@")
-    # Normalised first, so that claim and mailbox agree: NFC turns U+212A, the Kelvin sign, into the letter K.
+    # Normalise first, so that claim and mailbox agree: NFC turns U+212A, the Kelvin sign, into the letter K.
     local = unicodedata.normalize("NFC", local)
     domain = _ascii_domain(typed_domain)
     claim, mailbox = f"{unicodedata.normalize('NFC', local.lower())}@{domain}", f"{local}@{domain}"
@@ -62,7 +63,7 @@ def claim_prefix(text: str) -> str:
 
 
 def pseudo_claim(text: str) -> str:
-    """Return a claim for a text that is not an address, to count log-in attempts with it.
+    """Return a claim for a text that is not an address, so that log-in attempts with it can be counted.
 
     It contains a space, unlike any real claim, and is cut to the length of an address.
     """
@@ -70,12 +71,12 @@ def pseudo_claim(text: str) -> str:
 
 
 def hash_claim(claim: str) -> str:
-    """Return the hash of a claim, to count by address without storing addresses that have no account."""
+    """Return the hash of a claim, so that attempts can be counted without storing addresses that have no account."""
     return hashlib.sha256(claim.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def _is_local_part(local: str) -> bool:
-    # A mail server may fold characters by NFKC: a full-width @ would then be a delimiter.
+    # A mail server may normalise by NFKC, which turns a full-width @ into a delimiter.
     folded = unicodedata.normalize("NFKC", local)
     return (
         _LOCAL.fullmatch(folded) is not None
@@ -92,12 +93,12 @@ def _ascii_domain(domain: str) -> str:
     if domain.isascii() and "xn--" not in domain.lower():
         ascii_form = domain.lower()
     else:
-        # Imported here since its tables are large and rarely needed. The standard library's IDNA 2003 maps `faß` to
+        # Imported here because its tables are large and rarely needed. The standard library's IDNA 2003 maps `faß` to
         # `fass`.
         import idna
 
         try:
-            # Without the STD 3 rules, since `_DOMAIN` enforces them on the result.
+            # The STD 3 rules aren't needed, because `_DOMAIN` enforces them on the result.
             ascii_form = idna.encode(domain, uts46=True).decode()
         except UnicodeError:
             return ""

@@ -1,7 +1,7 @@
-"""Limits on emails that a user or an anonymous caller requests; each is counted before it is composed.
+"""Limits on emails that a user or an anonymous caller requests. Each email is counted before it is composed.
 
-The account's own user has an allowance that anonymous callers can't use up. Anonymous requests are counted by network
-and address first, so one network can't use up another's share of an address.
+The account's own user has an allowance that anonymous callers can't use up. Each network of anonymous callers has a
+limited share of the emails to an address, so that one network can't use up all of them.
 """
 
 from chalicelib.accounts import sessions
@@ -15,7 +15,7 @@ from chalicelib.limits.tiers import EmailTier
 
 
 def count_own(account: Account, tier: EmailTier) -> Allowance:
-    """Count an email that the account's own user requests, and return the account's remaining allowance.
+    """Count an email that the account's own user requests, and return the user's remaining allowance.
 
     Raises Rejected when the account has reached its hourly limit for this kind of email.
     """
@@ -30,10 +30,10 @@ def count_address(address: str, tier: EmailTier) -> None:
 def admit_email(address: str, networks: tuple[str, ...], tier: EmailTier) -> bool:
     """Count an email that an anonymous caller requests from `networks`; return whether to send it.
 
-    If False, the caller must only simulate the sending: the response must not reveal what others requested.
+    If False, the caller must only simulate the sending, because the response must not reveal other callers' requests.
     """
     try:
-        # By the widest network: a /48 contains 65,536 narrower ones, each of which would have a share.
+        # Count the widest network: a /48 contains 65,536 networks of size /64, and each of them would have a share.
         admit(f"{_subject(address)}_{networks[-1]}", tier.share)
         count_address(address, tier)
     except Rejected:
@@ -43,9 +43,9 @@ def admit_email(address: str, networks: tuple[str, ...], tier: EmailTier) -> boo
 
 
 def admit_email_to(account: Account | None, address: str, caller: Caller, tier: EmailTier) -> bool:
-    """Do what `admit_email` does, but use the account's own allowance if the caller's device has logged in to it.
+    """Count an email as `admit_email` does, or as `count_own` does if the account has logged in on the caller's device.
 
-    The device is read even if no account has the address, so that the time doesn't reveal whether one has.
+    The device is read even if no account has the address, so that the response time doesn't reveal whether one has.
     """
     if not sessions.is_known_device(caller.device, account) or account is None:
         return admit_email(address, caller.networks, tier)
@@ -57,5 +57,5 @@ def admit_email_to(account: Account | None, address: str, caller: Caller, tier: 
 
 
 def _subject(address: str) -> str:
-    # By the claim: other spellings reach the same mailbox. Hashed, as for log-in attempts.
+    # Count by the claim, because other spellings reach the same mailbox. It is hashed, as it is for log-in attempts.
     return f"mail_{hash_claim(claim_of(address))}"

@@ -1,7 +1,7 @@
 """One-time links in emails: to set a password, to verify an email address, to change it. They expire after one hour.
 
 One transaction consumes the link and makes the change, so of two concurrent uses one fails. Opening the page consumes
-nothing: email scanners open links.
+nothing, because email scanners open links.
 """
 
 from pynamodb.exceptions import TransactWriteError
@@ -43,8 +43,8 @@ def new_link(account_id: str, purpose: str, *, epoch: int, email: str | None = N
 def create_password_link(account: Account) -> str:
     """Store a link that sets an account's password, record the event, and return the secret.
 
-    The operator passes the link to the user, so it doesn't verify the address. Raises NotFound when the account was
-    deleted.
+    The operator passes the link to the user, so using the link doesn't verify the address. Raises NotFound when the
+    account was deleted.
     """
     token, secret = new_token(account.id, SET_PASSWORD, epoch=account.session_epoch)
     with models.raise_on_condition_failure(errors.NotFound("There is no such user.")), models.transaction() as write:
@@ -57,8 +57,8 @@ def create_password_link(account: Account) -> str:
 def new_token(account_id: str, purpose: str, *, epoch: int, email: str | None = None) -> tuple[OneTimeToken, str]:
     """Return a token for `purpose` that is not stored yet, and its secret.
 
-    `epoch` is the account's `session_epoch`: ending the sessions also invalidates the links, since an attacker may have
-    requested one, or have access to the mailbox. `email` is the address that it is sent to, if any.
+    `epoch` is the account's `session_epoch`. Ending all sessions thus also invalidates the links: an attacker may have
+    requested one, or may have access to the mailbox. `email` is the address to which the link is sent, if any.
     """
     secret = secrets.mint(secrets.MAIL_LINK_KIND)
     expires_at = clock.now_ms() + LIFETIME_S * 1000
@@ -76,7 +76,7 @@ def new_token(account_id: str, purpose: str, *, epoch: int, email: str | None = 
 
 
 def find_link(secret: str, *purposes: str) -> OneTimeToken:
-    """Return the token of a link for one of these purposes without consuming it; raise SpentLink if it is invalid."""
+    """Return the token of a link without consuming it; raise SpentLink if it is invalid or has another purpose."""
     token = OneTimeToken.found(secrets.digest(secret)) if secrets.kind_of(secret) == secrets.MAIL_LINK_KIND else None
     if token is None or token.purpose not in purposes:
         raise SpentLink
@@ -102,8 +102,8 @@ def set_password(
 ) -> PendingTermination | None:
     """Consume a link to set the password, and end every session.
 
-    A link that was sent by email also verifies the address. Return the termination that this starts: after the first
-    verification that of everything from before it, otherwise that of the items that the user has `chosen`.
+    A link that was sent by email also verifies the address. Returns the pending termination of the items that the user
+    has `chosen` or, after the first verification of the address, of everything that existed before.
     """
     verification = _verification(account) if token.email is not None else []
     actions = [Account.password_hash.set(password_hash), *verification, Account.session_epoch.add(1)]
@@ -113,10 +113,10 @@ def set_password(
 
 
 def verify_email(token: OneTimeToken, account: Account, session: Session | None = None) -> PendingTermination | None:
-    """Consume a link to verify the account's address; after the first verification return the termination it starts.
+    """Consume a link to verify the account's address; return the termination that a first verification starts.
 
-    `session` is the account's session in the browser that opened the link; it stays active, as does the password.
-    Without one, someone else may have set the password, so it is removed.
+    `session` is the account's session in the browser that opened the link; the session and the password stay valid.
+    Without a session, another user may have set the password, so it is removed.
     """
     if account.email_verified_at is not None:
         _use(token, account, [], kinds.EMAIL_VERIFIED)
@@ -130,10 +130,10 @@ def verify_email(token: OneTimeToken, account: Account, session: Session | None 
 
 
 def change_email(token: OneTimeToken, account: Account, session: Session | None = None) -> PendingTermination | None:
-    """Consume a link to change the address; after the first verification return the termination it starts.
+    """Consume a link to change the address; return the termination that a first verification starts.
 
-    The browser must have a `session` of this account, which stays active: otherwise the owner of the new address could
-    be tricked into giving it to another user's account. Raises Conflict when another account has the address by now.
+    The browser must have a `session` of this account, which stays active. Otherwise another user could be tricked into
+    giving their address to this account. Raises Conflict when another account already has the address.
     """
     address, old = parse(str(token.email)), account.email
     if address.claim == old:
@@ -168,7 +168,7 @@ def change_email(token: OneTimeToken, account: Account, session: Session | None 
         if not models.is_condition_failure(error):
             raise
         holder = models.find_failed_write(error, claim)
-        # After a concurrent use of this or another link, the account itself may have the address.
+        # A concurrent use of this link, or of another one, may have given the address to this very account.
         if holder is not None and holder["account_id"]["S"] != account.id:
             raise errors.Conflict("This address now belongs to another account.") from None
         raise SpentLink from None
@@ -178,10 +178,10 @@ def change_email(token: OneTimeToken, account: Account, session: Session | None 
 
 
 def _verification(account: Account) -> list[Action]:
-    """Return the changes of a first verification, which invalidates all earlier keys and grants; [] if verified.
+    """Return the changes of a first verification, which invalidates all earlier keys and grants; [] for a later one.
 
-    An attacker may have created the account with someone else's address. Callers also raise the epoch, which ends the
-    sessions.
+    An attacker may have created them, and the account itself with another user's address. Callers also raise the epoch,
+    which ends the sessions.
     """
     if account.email_verified_at is not None:
         return []
@@ -213,18 +213,18 @@ def _use(
 
 
 def _keep_session(write: models.Transaction, session: Session | None, account: Account) -> None:
-    """Add to a transaction that ends an account's sessions: keep this one active."""
+    """Keep one session active in a transaction that ends an account's sessions."""
     if session is not None:
         epoch = account.session_epoch + 1
         write.update(Session(session.digest), actions=[Session.epoch.set(epoch)], condition=Session.id.exists())
 
 
 def _is_unchanged(token: OneTimeToken, account: Account) -> Condition:
-    """Return the condition that all that `account_of` and `_verification` depend on is unchanged."""
+    """Return the condition that nothing has changed on which `account_of_link` and `_verification` depend."""
     verified_at = Account.email_verified_at
     condition: Condition = Account.listed.exists()
     if account.email_verified_at is None:
-        # The epoch too, since the new one is computed from it.
+        # The epoch must not have changed either, because the new epoch is computed from it.
         condition &= verified_at.does_not_exist() & (Account.session_epoch == account.session_epoch)
     else:
         condition &= verified_at.exists()
@@ -236,12 +236,12 @@ def _is_unchanged(token: OneTimeToken, account: Account) -> Condition:
 
 
 def _is_redundant(token: OneTimeToken, account: Account) -> bool:
-    """Return whether a link would verify a verified address; it then changes nothing."""
+    """Return whether a link verifies an address that is verified already; it then changes nothing."""
     return token.purpose == VERIFY_EMAIL and account.is_verified
 
 
 def _consume(write: models.Transaction, token: OneTimeToken) -> None:
-    """Add to a transaction: consume the token. The condition fails for all but the first of concurrent uses."""
+    """Consume the token in a transaction. The condition fails for all but the first of concurrent uses."""
     now_ms = clock.now_ms()
     write.update(
         OneTimeToken(token.digest),

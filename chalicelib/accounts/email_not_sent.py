@@ -1,4 +1,4 @@
-"""The error for an email that a page announces and that couldn't be sent."""
+"""The error for an email that couldn't be sent, on a page that would otherwise tell the user to expect it."""
 
 from chalicelib.core import errors
 

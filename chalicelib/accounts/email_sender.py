@@ -34,7 +34,7 @@ def send(message: EmailMessage) -> bool:
     """Send an email, or write it to the folder of a local run; log a failure and return False."""
     chosen = settings.current()
     if chosen.mail_from:
-        return _by_ses(message, chosen.mail_from)
+        return _send_with_ses(message, chosen.mail_from)
     if chosen.mail_folder:
         _into_folder(message, Path(chosen.mail_folder))
         return True
@@ -43,19 +43,19 @@ def send(message: EmailMessage) -> bool:
 
 
 def send_or_fail(message: EmailMessage) -> None:
-    """Send an email that a page announces; raise EmailNotSent when it couldn't be sent."""
+    """Send an email that the response tells the user to expect; raise EmailNotSent when it couldn't be sent."""
     if not send(message):
         raise EmailNotSent
 
 
 def simulate(message: EmailMessage) -> bool:
-    """Take as long as sending an email, without sending it: the time must not reveal whether an account exists."""
+    """Take as long as sending an email, but send nothing: the time must not reveal whether an account exists."""
     chosen = settings.current()
-    return not chosen.mail_from or _by_ses(replace(message, to=SIMULATOR), chosen.mail_from)
+    return not chosen.mail_from or _send_with_ses(replace(message, to=SIMULATOR), chosen.mail_from)
 
 
 def simulate_or_fail(message: EmailMessage) -> None:
-    """Do what `send_or_fail` does, including its errors, without sending the email."""
+    """Do the same as `send_or_fail`, including its errors, but send nothing."""
     if not simulate(message):
         raise EmailNotSent
 
@@ -65,8 +65,8 @@ def is_configured() -> bool:
     return bool(settings.current().mail_from or settings.current().mail_folder)
 
 
-def _by_ses(message: EmailMessage, sender: str) -> bool:
-    """Send an email by SES; return whether SES accepted it."""
+def _send_with_ses(message: EmailMessage, sender: str) -> bool:
+    """Send an email with Amazon SES; return whether SES accepted it."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     content = {"Simple": {"Subject": {"Data": message.subject}, "Body": {"Text": {"Data": message.text}}}}

@@ -52,7 +52,7 @@ def password_changed(account: Account, link: str) -> EmailMessage:
 
 
 def email_changed(account: Account, new_email: str) -> EmailMessage:
-    """Return the email that reports a changed address to the old address, which is still the one of `account`."""
+    """Return the email that reports a new address to the old one, which is still the address of `account`."""
     new = new_email if account.is_verified else "another address"
     text = (
         f"{_greeting(account)}the email address of your account was changed to {new}."
@@ -62,8 +62,8 @@ def email_changed(account: Account, new_email: str) -> EmailMessage:
 
 
 def anomaly_handled(account: Account, *, key: str, hint: str, why: str, done: str, link: str) -> EmailMessage:
-    """Return the email that reports the action `done` that a key's policy took because of the anomaly `why`."""
-    named = _named(account, key, hint)
+    """Return the email that reports the anomaly `why` of a key and the action `done` that the key's policy required."""
+    named = _name_of(account, key, hint)
     text = (
         f"{_greeting(account)}we detected unusual activity of your API key {named}: {why}."
         f" As set in its policy, it was {done}.{_view(link)}"
@@ -73,8 +73,8 @@ def anomaly_handled(account: Account, *, key: str, hint: str, why: str, done: st
 
 def leaked(account: Account, *, kind: str, name: str, hint: str, where: str, done: str, link: str) -> EmailMessage:
     """Return the email that reports a leaked secret, where it was found, and the action taken."""
-    what = f"{kind} {_named(account, name, hint)}"
-    # A user can report a leak of their own at a URL of their choice, so the URL counts as text that they typed.
+    what = f"{kind} {_name_of(account, name, hint)}"
+    # A user can report a leak of their own key at any URL, so the URL counts as text that the user typed.
     found = f"\n\n{where}" if account.is_verified else ""
     text = (
         f"{_greeting(account)}the secret of your {what} was found where others can read it."
@@ -96,7 +96,7 @@ def _greeting(account: Account) -> str:
     return f"Hi {account.name},\n\n" if account.is_verified else "Hello,\n\n"
 
 
-def _named(account: Account, name: str, hint: str) -> str:
+def _name_of(account: Account, name: str, hint: str) -> str:
     return name if account.is_verified else hint
 
 

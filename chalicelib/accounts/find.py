@@ -9,7 +9,9 @@ from chalicelib.core import errors, ids
 from chalicelib.core.dynamodb import models
 
 NO_ACCOUNT = "acc_nobody"
-"""An id that no account has. Code whose time mustn't reveal whether an account exists uses it when none does."""
+"""An id that no account has. It is read when no account is found, so that the time doesn't reveal whether one
+exists.
+"""
 
 
 def account_by_id(account_id: str) -> Account:
@@ -24,7 +26,7 @@ def account_by_id(account_id: str) -> Account:
 def account_by_email(email: str) -> Account:
     """Return the account of an email address; raise NotFound when no account has it.
 
-    It takes two reads in either case, so that the time doesn't reveal which.
+    Both cases take two reads, so that the time doesn't reveal whether an account exists.
     """
     claim = EmailClaim.found(claim_of(email))
     account = Account.found(claim.account_id if claim is not None else NO_ACCOUNT)

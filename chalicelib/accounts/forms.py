@@ -1,6 +1,7 @@
-"""One-time form tokens: a form of the console that creates something has one, consumed by the same transaction.
+"""One-time form tokens, which prevent a console form from creating something twice.
 
-A browser submits a form again when its response is reloaded; the second submission then creates nothing.
+The transaction that creates something also consumes the token of the form. A browser submits a form again when its
+response is reloaded; the second submission then creates nothing.
 """
 
 from chalicelib.accounts.tables import OneTimeToken
@@ -24,10 +25,10 @@ def consume(token: str, account_id: str) -> OneTimeToken:
 
 
 def add_to(write: models.Transaction, form: OneTimeToken) -> None:
-    """Add to a transaction: consume the form token. Of two concurrent submissions one fails."""
+    """Consume the form token in a transaction. Of two concurrent submissions one fails."""
     write.save(form, condition=OneTimeToken.digest.does_not_exist())
 
 
 def already_submitted(made: str) -> errors.Conflict:
-    """Return the error for a second submission; `made` names the thing that the first one created."""
+    """Return the error for a second submission of a form; `made` names the resource that the first one created."""
     return errors.Conflict(f"This form was already submitted. Its {made} is in the list.")

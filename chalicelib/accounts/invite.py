@@ -37,5 +37,5 @@ def invite(
             once.add_to(write, invited[-1])
 
     create.create_account(email=email, name=name, tier=tier, admin=admin, beside=add_link)
-    # The transaction may have been retried; the last try is the stored one.
+    # The transaction may have been retried; only the last try is stored.
     return invited[-1]

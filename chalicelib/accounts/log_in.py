@@ -43,7 +43,7 @@ def log_in(*, email: str, password: str, caller: Caller) -> Account:
     except errors.InvalidRequest:
         address = addresses.pseudo_claim(email)
     account = _account_of(address)
-    # Called without an account too: otherwise the number of reads would reveal which addresses have one.
+    # Called even without an account: otherwise the number of reads would reveal which addresses have one.
     password_attempts.count_by_account(caller, address, account)
     if not passwords.matches(password, account.password_hash if account else None) or account is None:
         raise WrongLogIn

@@ -1,8 +1,8 @@
-"""Deactivate the OAuth clients of an account while it is suspended, and for good when it is deleted.
+"""Deactivate the OAuth clients of an account: until it is reinstated after a suspension, or permanently on deletion.
 
-The transaction that changes the account writes `owner_suspended_at` to its clients, at most 50, so that verifying a
-token reads the client but not the client's account. The users of the clients are marked as stale afterwards: one slice
-in the request, the rest once a minute. Until then API Gateway may accept a cached token for 300 s.
+The transaction that changes the account writes `owner_suspended_at` to its clients, at most 50. Verifying a token then
+reads only the client, and not also the client's account. The users of the clients are marked as stale afterwards: one
+slice in the request, the rest once a minute. Until then API Gateway may accept a cached token for 300 s.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from chalicelib.limits import stale_marks
 
 ROUNDS_MAX = 5
 AT_ONCE = 90
-"""A transaction has at most 100 writes, including those to the account."""
+"""Maximum number of clients in one transaction, which has at most 100 writes including those to the account."""
 
 
 class ByOwner(GlobalSecondaryIndex["OwnedClient"]):
@@ -77,14 +77,14 @@ class ClientGrant(models.Table):
 
 
 def of_account(account_id: str) -> list[OwnedClient]:
-    """Return the clients of an account, without deleted ones."""
+    """Return the clients of an account except deleted ones."""
     return [client for client in OwnedClient.by_owner.query(account_id) if client.deleted_at is None]
 
 
 def set_status(
     account_id: str, status: str, add_to: Callable[[models.Transaction], None], *, refused: Exception
 ) -> None:
-    """Change the status of an account, which `add_to` adds to a transaction, and of its clients.
+    """Change the status of an account and its clients in one transaction; `add_to` adds the writes of the account.
 
     Raises `refused` when a condition of `add_to` fails.
     """
@@ -105,14 +105,14 @@ def set_status(
 
 
 def _add_clients(write: models.Transaction, owned: list[OwnedClient], status: str) -> None:
-    """Add to a transaction: activate or deactivate clients according to the new `status` of their account."""
+    """Activate or deactivate clients in a transaction, according to the new `status` of their account."""
     suspended = OwnedClient.owner_suspended_at
     action: Action = suspended.remove() if status == ACTIVE else suspended.set(clock.now_ms())
     for client in owned:
         write.update(
             OwnedClient(client.client_id),
             actions=[action],
-            # An update would otherwise recreate a client that is being deleted.
+            # Without the condition, the update would recreate a client that is being deleted.
             condition=OwnedClient.created_at.exists(),
         )
 
@@ -120,7 +120,7 @@ def _add_clients(write: models.Transaction, owned: list[OwnedClient], status: st
 def finish(pending: PendingTermination) -> bool:
     """Mark a slice of the users of the account's clients as stale; return whether all are marked.
 
-    First deactivate clients that the index didn't return yet when the account changed.
+    First, deactivate clients that were missing from the index when the account changed.
     """
     owned = of_account(pending.subject)
     _deactivate_missed(pending.subject, [client for client in owned if client.owner_suspended_at is None])
@@ -146,7 +146,7 @@ def _deactivate_missed(account_id: str, missed: list[OwnedClient]) -> None:
         return
     for first in range(0, len(missed), AT_ONCE):
         with models.ignore_condition_failure(), models.transaction() as write:
-            # Fails after a concurrent reinstatement, which has activated them.
+            # The check fails after a concurrent reinstatement, which has activated the clients.
             write.condition_check(Account, account_id, condition=Account.status == account.status)
             _add_clients(write, missed[first : first + AT_ONCE], account.status)
 
@@ -160,5 +160,5 @@ def _users(client_id: str, after: str | None) -> Iterator[tuple[str, str]]:
 
 
 def _mark_all(account_ids: set[str]) -> bool:
-    # No early exit: a failure must not skip the remaining accounts.
+    # A set, not a generator: after a failure the remaining accounts must still be marked.
     return False not in {stale_marks.mark(account_id) for account_id in account_ids}

@@ -1,9 +1,10 @@
-"""Limits on password attempts, at log-in and before changes to the own account.
+"""Limits on password attempts, at log-in and before a user changes their own account.
 
-Attempts are counted by network, by email address (with or without an account), and by account for its remembered
-devices. Those share an allowance of their own, so an attacker who exhausts that of the address doesn't lock the user
-out. It is shared because an intruder may have registered many devices; ending the sessions forgets them. A session
-doesn't count as a device: a stolen one gives no further attempts.
+An attempt is counted by network and by email address, whether or not an account has the address. An attempt from a
+device on which the account has logged in is counted by account instead of by address. Thus an attacker who exhausts the
+limit of the address doesn't lock the user out. All devices of an account share one limit, because an attacker may have
+registered many devices. Ending the sessions forgets the devices. A session isn't a device, so a stolen session gives no
+further attempts.
 """
 
 from dataclasses import dataclass
@@ -30,15 +31,15 @@ class Caller:
 
 
 def count_by_network(caller: Caller) -> None:
-    """Count an attempt by the networks it comes from; raise Rejected when one has reached its hourly limit."""
+    """Count an attempt for each network of the caller; raise Rejected when one has reached its hourly limit."""
     admit_networks(caller.networks, hourly("log-in-network", settings.current().log_in_attempts_per_network))
 
 
 def count_by_account(caller: Caller, address: str, account: Account | None) -> None:
-    """Count an attempt by the account's devices if it comes from one, otherwise by address; raise Rejected.
+    """Count an attempt for the account if it comes from one of its devices, otherwise for the address; raise Rejected.
 
-    `account` is None for an address without an account. The device is read in either case, so that the time doesn't
-    reveal which.
+    `account` is None for an address without an account. The device is read even then, so that the time doesn't reveal
+    it.
     """
     limit = settings.current().log_in_attempts_per_email
     if sessions.is_known_device(caller.device, account) and account is not None:

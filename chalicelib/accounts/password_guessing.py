@@ -1,9 +1,9 @@
 """Estimate whether a password is among the first million guesses, by zxcvbn's word lists and formulas, in bounded time.
 
-zxcvbn tries every split of a password into parts, and every reading of digits and signs as letters. That takes up to
-seconds for 72 characters, and anonymous callers could trigger it. By its formula a password of n parts takes at least
-10,000 ** (n - 1) guesses, so fewer than a million means at most two parts. Each of those is a prefix or a suffix of the
-password, so only these are checked, and readings are looked up in an index.
+zxcvbn tries every split of a password into parts, and every replacement of digits and signs by letters. That takes up
+to seconds for 72 characters, and anonymous callers could trigger it. By its formula a password of n parts takes at
+least 10,000 ** (n - 1) guesses, so fewer than a million means at most two parts. Each of two parts is a prefix or a
+suffix, so only prefixes and suffixes are checked, and words with signs are looked up in an index.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,18 +17,20 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 GUESSES_TOO_FEW = 1_000_000
 READ_MAX = 72
-"""Only so many characters are checked: common passwords are shorter."""
+"""The number of characters that are checked: common passwords are shorter."""
 OWN_WORDS_MAX = 60
-"""More words than an ordinary address and name have."""
+"""Maximum number of the user's own words: an ordinary address and name have fewer."""
 
 _OF_A_CHARACTER = scoring.BRUTEFORCE_CARDINALITY
 _TRIED_MAX = 5
 _OF_ANOTHER_PART = scoring.MIN_GUESSES_BEFORE_GROWING_SEQUENCE
 _DATE_MAX = 10
 _TURNS_MAX = 8
-"""A keyboard walk with more turns takes over a million guesses, and long to compute."""
+"""Maximum number of turns of a keyboard walk: one with more takes over a million guesses, and long to compute."""
 _CLASSES = ("a4@", "b8", "c({[<", "e3", "g69", "il1!|7t+", "o0", "s$5", "x%", "z2")
-"""Letters with the signs that replace them in `matching.L33T_TABLE`; i, l and t share signs."""
+"""Letters, each with the signs that replace it in `matching.L33T_TABLE`. Letters that share signs, such as i, l and
+t, are one class.
+"""
 _FOLD = str.maketrans({sign: each[0] for each in _CLASSES for sign in each[1:]})
 
 Ranks = Mapping[str, int]
@@ -43,8 +45,8 @@ def is_guessable(password: str, own_words: Iterable[str]) -> bool:
 
 
 def _guesses(text: str, own: Ranks) -> float:
-    """Return the guesses for the cheapest split of `text` into one or two parts; `inf` when there is none."""
-    firsts, lasts = _tried_one_by_one(text), _tried_one_by_one(text)
+    """Return the guesses for the cheapest split of `text` into one or two parts; `inf` if no split is guessable."""
+    firsts, lasts = _brute_force_guesses(text), _brute_force_guesses(text)
     for start, end, guesses in _parts(text, own):
         if start == 0:
             firsts[end] = min(guesses, firsts.get(end, inf))
@@ -54,39 +56,39 @@ def _guesses(text: str, own: Ranks) -> float:
     return min(firsts.get(len(text), inf), *of_two)
 
 
-def _tried_one_by_one(text: str) -> dict[int, float]:
-    """Return the guesses for a few characters by brute force, by their number."""
+def _brute_force_guesses(text: str) -> dict[int, float]:
+    """Return, by length, the number of brute-force guesses for a part of one to a few characters."""
     lengths = range(1, min(len(text), _TRIED_MAX) + 1)
-    return {length: float(max(_OF_A_CHARACTER**length, 1 + _least(length, text))) for length in lengths}
+    return {length: float(max(_OF_A_CHARACTER**length, 1 + _minimum_guesses(length, text))) for length in lengths}
 
 
 def _parts(text: str, own: Ranks) -> Iterator[tuple[int, int, float]]:
-    """Return start, end and guesses of each prefix and suffix of `text` that matches a pattern."""
+    """Yield start, end and guesses of each prefix and suffix of `text` that matches a pattern."""
     end = len(text)
     longest = min(end, max([_longest(), *map(len, own)]))
     for length in range(1, longest + 1):
         for start in {0, end - length}:
-            guesses = _of_word(text[start : start + length], own)
+            guesses = _word_guesses(text[start : start + length], own)
             if guesses < inf:
-                yield start, start + length, max(guesses, _least(length, text))
+                yield start, start + length, max(guesses, _minimum_guesses(length, text))
     for match in (*matching.sequence_match(text), *matching.regex_match(text), *_walks(text), *_dates(text)):
         if match["i"] == 0 or match["j"] == end - 1:
             yield match["i"], match["j"] + 1, float(scoring.estimate_guesses(match, text))
     for length, period in _repeats(text):
-        yield 0, length, _of_repeat(text[:period], length, text, own)
+        yield 0, length, _repeat_guesses(text[:period], length, text, own)
     for length, period in _repeats(text[::-1]):
-        yield end - length, end, _of_repeat(text[end - period :], length, text, own)
+        yield end - length, end, _repeat_guesses(text[end - period :], length, text, own)
 
 
-def _least(length: int, text: str) -> int:
-    """Return the minimum guesses for a part: the attacker doesn't know its length."""
+def _minimum_guesses(length: int, text: str) -> int:
+    """Return the minimum number of guesses for a part of `text`, since the attacker doesn't know its length."""
     if length == len(text):
         return 1
     return scoring.MIN_SUBMATCH_GUESSES_SINGLE_CHAR if length == 1 else scoring.MIN_SUBMATCH_GUESSES_MULTI_CHAR
 
 
-def _of_word(token: str, own: Ranks) -> float:
-    """Return the guesses for a listed or own word, also if it is reversed or has signs in place of letters."""
+def _word_guesses(token: str, own: Ranks) -> float:
+    """Return the guesses for a listed or own word, even if it is reversed or has signs in place of letters."""
     word, best = token.lower(), inf
     for spelled, factor in ((word, 1), (word[::-1], 2)):
         rank = min(_ranks().get(spelled, inf), own.get(spelled, inf))
@@ -106,11 +108,13 @@ def _variations(token: str) -> int:
 
 
 def _readings(word: str, own: Ranks) -> Iterator[tuple[str, int]]:
-    """Return the words, with their ranks, that `word` can be read with its signs read as letters."""
+    """Yield the listed and own words, with their ranks, that `word` could be after its signs are replaced by
+    letters.
+    """
     if word.isalpha():
         return
     folded = word.translate(_FOLD)
-    for spelled in _by_fold().get(folded, "").split("\n"):
+    for spelled in _index_by_fold().get(folded, "").split("\n"):
         if len(spelled) == len(word) > 1:
             yield spelled, _ranks()[spelled]
     for spelled, rank in own.items():
@@ -123,7 +127,9 @@ def _walks(text: str) -> Iterator[Any]:
 
 
 def _dates(text: str) -> Iterator[Any]:
-    """Return the dates at either end of `text`; zxcvbn compares all pairs of dates, which is slow in a long text."""
+    """Return the dates at the start and the end of `text`. zxcvbn compares all pairs of dates, which is slow in a
+    long text.
+    """
     yield from (match for match in matching.date_match(text[:_DATE_MAX]) if match["i"] == 0)
     after = max(0, len(text) - _DATE_MAX)
     for match in matching.date_match(text[after:]):
@@ -131,9 +137,9 @@ def _dates(text: str) -> Iterator[Any]:
 
 
 def _repeats(text: str) -> Iterator[tuple[int, int]]:
-    """Return each prefix of `text` that repeats something shorter, as its length and the length of that.
+    """Yield each prefix of `text` that is a repetition, as its length and the length of the repeated part.
 
-    One pass with the prefix function of Knuth, Morris and Pratt.
+    This takes one pass with the prefix function of Knuth, Morris and Pratt.
     """
     borders = [0]
     for end in range(2, len(text) + 1):
@@ -146,13 +152,13 @@ def _repeats(text: str) -> Iterator[tuple[int, int]]:
             yield end, period
 
 
-def _of_repeat(base: str, length: int, text: str, own: Ranks) -> float:
-    return max(_guesses(base, own) * (length // len(base)), _least(length, text))
+def _repeat_guesses(base: str, length: int, text: str, own: Ranks) -> float:
+    return max(_guesses(base, own) * (length // len(base)), _minimum_guesses(length, text))
 
 
 @cache
 def _ranks() -> Ranks:
-    """Return all listed words with their best rank."""
+    """Return every listed word with its best rank."""
     ranks: dict[str, int] = {}
     for words in FREQUENCY_LISTS.values():
         for rank, word in enumerate(words, 1):
@@ -166,8 +172,8 @@ def _longest() -> int:
 
 
 @cache
-def _by_fold() -> Mapping[str, str]:
-    """Return the words by their form with one sign for each letter class, joined by newlines."""
+def _index_by_fold() -> Mapping[str, str]:
+    """Return the words, joined by newlines, by their folded form, in which one sign replaces each letter of a class."""
     index: dict[str, str] = {}
     for word in _ranks():
         folded = word.translate(_FOLD)

@@ -21,7 +21,7 @@ def check_format(password: str) -> None:
 def validate(password: str, *, email: str, name: str) -> str:
     """Return `password`; raise InvalidRequest when its format is wrong or it is too easy to guess.
 
-    This is slow, so anonymous callers are rate limited first.
+    The check is slow, so anonymous callers are rate limited first.
     """
     from chalicelib.accounts import password_guessing
 

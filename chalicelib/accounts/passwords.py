@@ -17,9 +17,9 @@ def hash_password(password: str) -> str:
 
 
 def matches(password: str, stored: str | None) -> bool:
-    """Return whether `password` matches a stored hash; without one, return False after the same time.
+    """Return whether `password` matches a stored hash; without a hash, return False after the same time.
 
-    Older hashes are of the password as it was typed, so that form is also checked where it differs from NFC.
+    The hash of an older account is that of the password as typed, so that form is also checked if it differs from NFC.
     """
     return any(_is_hash_of(form, stored) for form in dict.fromkeys((normalise(password), password)))
 

@@ -1,8 +1,8 @@
-"""A sign-up before its email address is verified: only a one-time token.
+"""A sign-up before its email address is verified, which is stored only as a one-time token.
 
 The user who signed up may not own the address, so account, email claim and session are created when the link in the
-email is used. The password from the sign-up is used only in the same browser; in another one, the user who opens the
-link may not be the one who signed up.
+email is used. The password from the sign-up is used only in the browser that signed up. In another browser, the user
+who opens the link may not be the one who signed up.
 """
 
 import hmac
@@ -20,7 +20,7 @@ from chalicelib.limits.tiers import FREE
 
 PURPOSE = "sign_up"
 AFTER_MAX = 8_192
-"""Maximum length of a URL to continue at. A longer one is dropped, since a shortened URL would be another one."""
+"""Maximum length of a URL to continue at. A longer URL is dropped, because a truncated one would lead elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,15 @@ class PendingSignUp:
     browser: str
     """Digest of the browser's pre-session cookie."""
     after: str = ""
-    """Page at which to continue in that browser."""
+    """The page at which that browser continues after the sign-up."""
 
     def __repr__(self) -> str:
-        """Return no field: they are personal data or secrets."""
+        """Return a text without the fields, which are personal data or secrets."""
         return "PendingSignUp()"
 
 
 class HasAccount(errors.LatchkeyError):
-    """The address has an account by now. The user who opened the link owns the address and may learn that."""
+    """An account already has the address. The user who opened the link owns the address, so the response may say so."""
 
     status, error = 409, "conflict"
 
@@ -64,21 +64,21 @@ def _unless_too_long(after: str) -> str | None:
 
 
 def is_same_browser(token: OneTimeToken, browser: str) -> bool:
-    """Return whether the browser with this digest of a pre-session cookie is the one that signed up."""
+    """Return whether a browser, given by the digest of its pre-session cookie, is the one that signed up."""
     return bool(browser) and hmac.compare_digest(token.browser or "", browser)
 
 
 def make_account(token: OneTimeToken, *, name: str, password_hash: str) -> Account:
     """Consume a token and create the account, its email claim and their events, in one transaction.
 
-    Raises SpentLink when the token was used or has expired, and HasAccount when the address has an account by now.
+    Raises SpentLink when the token was used or has expired, and HasAccount when an account already has the address.
     """
     now_ms = clock.now_ms()
     account = create.new_account(email=str(token.email), name=name, tier=FREE, password_hash=password_hash)
     account.email_verified_at = now_ms
 
     def consume(write: models.Transaction) -> None:
-        # Of two concurrent uses one fails. The token's data is in the account now, so it is removed here.
+        # Of two concurrent uses one fails. The token's data is removed, because the account now has it.
         actions: list[Action] = [OneTimeToken.consumed_at.set(now_ms)]
         actions += [
             each.remove()
@@ -91,7 +91,7 @@ def make_account(token: OneTimeToken, *, name: str, password_hash: str) -> Accou
     try:
         create.store(account, consume)
     except errors.Conflict as error:
-        # After a concurrent use of the same token, it is that use which created the account.
+        # If the same token was used concurrently, that use has created the account.
         cause = error.__cause__
         if (
             isinstance(cause, TransactWriteError)

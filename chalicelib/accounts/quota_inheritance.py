@@ -1,8 +1,8 @@
-"""Let a new account inherit the hour's used quota from a deleted account of the same address.
+"""Let a new account inherit the hour's used quota from a deleted account with the same address.
 
 Otherwise deleting an account and signing up again would reset its quota. The deletion stores an item under the hash of
 the address, which names the deleted account until the hour ends. The transaction that creates an account checks that
-item, so no deletion in between is missed; counters are in neither transaction.
+this item is unchanged, so no concurrent deletion is missed. Neither transaction contains counters.
 """
 
 from dataclasses import dataclass
@@ -19,13 +19,15 @@ from chalicelib.limits.tiers import BY_NAME
 
 @dataclass(frozen=True, slots=True)
 class Predecessor:
-    """The deleted account `left_by` of an address, or None, and its item, as read when its new account was prepared."""
+    """The deleted account that had an address (`left_by`, or None), and the item that names it, as read before the
+    creation.
+    """
 
     left_by: str | None
     item: OneTimeToken
 
     def add_to(self, write: models.Transaction) -> None:
-        """Add to a transaction that creates an account: check that the item is unchanged."""
+        """Check in the transaction that creates an account that the item is unchanged."""
         condition: Condition = OneTimeToken.digest.does_not_exist()
         if self.left_by is not None:
             condition = OneTimeToken.account_id == self.left_by
@@ -33,7 +35,7 @@ class Predecessor:
 
 
 def add_to_deletion(write: models.Transaction, account: Account) -> None:
-    """Add to the transaction that deletes an account: store the item for the next account of its address."""
+    """Add to the transaction that deletes an account: store the item for the next account with its address."""
     now_ms = clock.now_ms()
     ends_s = clock.hour_of(now_ms // 1000) + clock.HOUR_S
     item = OneTimeToken(
@@ -43,7 +45,7 @@ def add_to_deletion(write: models.Transaction, account: Account) -> None:
 
 
 def inherit(account: Account) -> Predecessor:
-    """Copy the hour's usage of the last account of the address to a new account that isn't stored yet.
+    """Copy the hour's usage of the last account with the address to a new account that isn't stored yet.
 
     Raises Unavailable when the usage can't be determined.
     """

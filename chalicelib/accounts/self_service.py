@@ -1,4 +1,5 @@
-"""Change the password or email address of the own account, or delete it. Each requires the current password.
+"""Change the password or email address of the caller's account, or delete the account. Each requires the current
+password.
 
 Attempts count against the limits of log-in (see `password_attempts`), before the password is checked.
 """
@@ -62,8 +63,8 @@ def request_email_change(login: LoggedIn, *, caller: Caller, password: str, emai
     """Send a link to a new address, which becomes the account's address when the link is used.
 
     Nothing is sent if another account has the address, but the response is the same. Raises InvalidRequest when the
-    password is wrong or `email` is invalid, Conflict without email, Rejected after too many attempts or emails, and
-    EmailNotSent when SES rejects the email.
+    password is wrong or `email` is invalid, Conflict when email isn't configured, Rejected after too many attempts or
+    emails, and EmailNotSent when SES rejects the email.
     """
     account = login.account
     if not email_sender.is_configured():
@@ -75,7 +76,7 @@ def request_email_change(login: LoggedIn, *, caller: Caller, password: str, emai
     admit_networks(caller.networks, EMAIL_CHANGE_EMAILS.network)
     left = email_limits.count_own(account, EMAIL_CHANGE_EMAILS)
     if left.quota_left < left.limit - 1:
-        # The first one isn't limited by other accounts' requests for this address.
+        # The first request in an hour is sent even if other accounts have exhausted the limit of this address.
         email_limits.count_address(address.claim, EMAIL_CHANGE_EMAILS)
     token = email_links.new_link(
         account.id, email_links.CHANGE_EMAIL, email=address.mailbox, epoch=account.session_epoch
@@ -94,7 +95,7 @@ def delete(login: LoggedIn, *, caller: Caller, password: str) -> PendingTerminat
 
     Return the pending termination that deletes its data (see `termination.account_deletion`). Raises InvalidRequest
     when the password is wrong, Rejected after too many attempts, and Unavailable when the account is deleted but the
-    mark was lost, so its keys may be accepted for 5 minutes.
+    invalidation mark couldn't be set, so that its keys may be accepted for 5 minutes.
     """
     account = login.account
     _check_password(account, password, caller)

@@ -6,7 +6,7 @@ IDLE_MS = 12 * 3_600_000
 IN_ALL_MS = 14 * 24 * 3_600_000
 DEVICE_MS = 365 * 24 * 3_600_000
 SEEN_EVERY_MS = 5 * 60_000
-"""Precision of `seen_at`: writing it for every page would be too many writes."""
+"""Minimum time between two updates of `seen_at`: one for every page would be too many writes."""
 
 
 def is_expired(session: Session, now_ms: int) -> bool:

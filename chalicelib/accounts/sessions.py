@@ -1,7 +1,7 @@
 """Console sessions and remembered devices, stored under the digests of their cookies.
 
-Both end when the account's session epoch is raised; `session_lifetime` has when they expire. A remembered device gives
-no access: it shows only that the account has logged in from there.
+Both become invalid when the account's session epoch is raised; `session_lifetime` defines when they expire. A
+remembered device gives no access: it only shows that the account has logged in on it.
 """
 
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ class LoggedIn:
 
 
 def open_session(account: Account, *, network: str = "", browser: str = "") -> str:
-    """Start a session and return its secret, for a cookie. Each log-in gets a new one, against session fixation.
+    """Start a session and return its secret, for a cookie. Each log-in starts a new session, against session fixation.
 
-    The console shows the `network` (not the address) and the `browser` in the list of sessions.
+    The list of sessions in the console shows the `network` (not the address) and the `browser`.
     """
     session, secret = _new(account, SESSION, IN_ALL_MS)
     session.holder_id, session.network, session.browser = account.id, network or None, browser or None
@@ -39,9 +39,9 @@ def open_session(account: Account, *, network: str = "", browser: str = "") -> s
 
 
 def remember_device(account: Account, *, is_raised: bool = False) -> str:
-    """Remember a device that this account has logged in from, and return its secret, for a cookie.
+    """Remember a device on which this account has logged in, and return its secret, for a cookie.
 
-    `is_raised` means that a change made on this device has raised the account's epoch by one since it was read.
+    `is_raised` means that a change on this device has raised the account's epoch by one since `account` was read.
     """
     device, secret = _new(account, DEVICE, DEVICE_MS)
     device.epoch += is_raised
@@ -64,7 +64,7 @@ def session_of(secret: str) -> LoggedIn | None:
 
 
 def is_known_device(secret: str, account: Account | None) -> bool:
-    """Return whether this account has logged in from a device, and its sessions have not been ended since.
+    """Return whether this account has logged in on a device since its sessions were last ended.
 
     Without an account it makes the same database calls.
     """
@@ -81,9 +81,9 @@ def close_session(secret: str) -> None:
 
 
 def of_account(account: Account, limit: int, *, before: str = "") -> tuple[list[Session], str]:
-    """Return an account's active sessions, newest first, and the id of the next page, "" for the last page.
+    """Return an account's active sessions, newest first, and the id of the next page ("" for the last page).
 
-    Only the `limit` sessions before the id `before` are read, and ended ones among them are left out.
+    It reads only the `limit` sessions before the id `before` and omits ended ones, so a page may be shorter.
     """
     older = Session.id < (before or _LAST_ID)
     query = Session.by_holder.query(account.id, older, scan_index_forward=False, limit=limit)
@@ -101,7 +101,7 @@ def owned(account_id: str, session_id: str) -> Session:
 
 
 def end(session: Session) -> None:
-    """End one session; repeating it does nothing."""
+    """End one session. Idempotent."""
     with models.ignore_condition_failure(), models.transaction() as write:
         write.delete(Session(session.digest), condition=Session.id.exists())
         record.add_to(write, session.account_id, kinds.SESSION_ENDED, {"session": session.id})
@@ -138,5 +138,5 @@ def _find(secret: str, purpose: str) -> Session | None:
 
 def _update_seen_at(session: Session, now_ms: int) -> None:
     with models.ignore_condition_failure():
-        # An update would otherwise recreate a session that is being ended.
+        # Without the condition, the update would recreate a session that is being ended.
         session.update(actions=[Session.seen_at.set(now_ms)], condition=Session.id.exists())

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SignUpRequest:
-    """A sign-up's networks in every width, digest of the browser's pre-session cookie, and page to go to afterwards."""
+    """A sign-up's networks in every width, the digest of the browser's pre-session cookie, and the page to continue
+    at.
+    """
 
     networks: tuple[str, ...]
     browser: str = ""
@@ -44,22 +46,22 @@ class SignUpRequest:
 
 
 def sign_up(*, email: str, name: str, password: str, request: SignUpRequest, base_url: str) -> None:
-    """Send an address a link that creates its account or, if an account has it, an email that says so.
+    """Send an email with a link that creates the account or, if the address has an account, with a notice of that.
 
-    Without email, create the account. Raises InvalidRequest for an invalid address or password, Rejected when a
-    sign-up limit is exceeded, and EmailNotSent when the email couldn't be sent.
+    If email isn't configured, create the account. Raises InvalidRequest for an invalid address or password, Rejected
+    when a sign-up limit is exceeded, and EmailNotSent when the email couldn't be sent.
     """
     address = parse(email)
     password_rules.check_format(password)
     sign_up_limits.count_sign_up(request.networks)
-    # Hashed before the account is read: the response must take equally long for a known address.
+    # Hash before the account is read: the response must take equally long for an address that has an account.
     password_hash = passwords.hash_password(password_rules.validate(password, email=address.claim, name=name))
     if not email_sender.is_configured():
         _create_now(address, name, password_hash)
         return
     asked = pending_sign_up.PendingSignUp(address.mailbox, name, password_hash, request.browser, request.after)
     account = _account_of(address)
-    # Stored for a known address too, so that it takes as long; that link is not sent.
+    # Stored even if the address has an account, so that it takes as long; that link is not sent.
     secret = pending_sign_up.new_token(asked)
     if account is None:
         message = emails.confirm_sign_up(address.mailbox, f"{base_url}/verify?ticket={secret}")
@@ -105,7 +107,7 @@ def request_password_reset(*, email: str, caller: Caller, base_url: str) -> None
 
 
 def _create_now(address: Address, name: str, password_hash: str) -> None:
-    # The page doesn't reveal a conflict. A later log-in does; without email that can't be avoided.
+    # The page doesn't reveal that an account exists. A later log-in does; without email that can't be avoided.
     with suppress(errors.Conflict):
         create.create_account(email=address.mailbox, name=name, tier=FREE, password_hash=password_hash)
 

@@ -11,11 +11,14 @@ if TYPE_CHECKING:
 
 
 def count_sign_up(networks: tuple[str, ...]) -> None:
-    """Count a sign-up by the networks it comes from; raise Rejected when one has reached its hourly limit."""
+    """Count a sign-up for each network of the caller; raise Rejected when one has reached its hourly limit."""
     admit_networks(networks, SIGN_UPS)
 
 
 def admit_email(account: "Account | None", address: str, networks: tuple[str, ...]) -> bool:
-    """Count the email of a sign-up, which depends on whether an account has the address; return whether to send it."""
+    """Count the email of a sign-up; return whether to send it.
+
+    The email for an address that has an account is of another kind, with its own limits.
+    """
     tier = VERIFICATION_EMAILS if account is None else REGISTERED_ADDRESS_EMAILS
     return email_limits.admit_email(address, networks, tier)

@@ -8,7 +8,9 @@ from chalicelib.core.dynamodb import models
 
 
 class Directory(GlobalSecondaryIndex["Account"]):
-    """All accounts that are not deleted, oldest first. Sparse: only they have the attribute `listed`."""
+    """All accounts that are not deleted, oldest first. The index is sparse: only these accounts have the attribute
+    `listed`.
+    """
 
     class Meta:
         index_name = "directory"
@@ -19,7 +21,9 @@ class Directory(GlobalSecondaryIndex["Account"]):
 
 
 class ByEmail(GlobalSecondaryIndex["Account"]):
-    """The same accounts by address, for the search by prefix. Attributes that change often are not projected."""
+    """All accounts that are not deleted, by address, for a search by prefix. Attributes that change often are not
+    projected.
+    """
 
     class Meta:
         index_name = "by_email"
@@ -37,7 +41,7 @@ class Account(models.Table):
 
     id = UnicodeAttribute(hash_key=True)
     email = UnicodeAttribute()
-    # The address as it was typed, if it differs from the claim: emails are sent to it.
+    # The address as the user typed it, if it differs from the claim. Emails are sent to it.
     typed_email = UnicodeAttribute(null=True)
     name = UnicodeAttribute()
     tier = UnicodeAttribute()
@@ -51,10 +55,10 @@ class Account(models.Table):
     # Credentials created before this time (ms) are no longer valid; one write invalidates them all.
     credentials_since = models.Integer(default=0)
     listed = UnicodeAttribute(null=True)
-    # Expiry of each active key (ms; 0 is never), so that one condition limits their number.
+    # The expiry of each active key (ms; 0 means never), so that one condition limits the number of keys.
     live_keys: MapAttribute[str, int] = MapAttribute(default=dict)
 
-    # Number of registered OAuth applications, so that one condition limits it.
+    # The number of registered OAuth applications, so that one condition limits it.
     applications = models.Integer(null=True)
 
     directory = Directory()
@@ -71,9 +75,10 @@ class Account(models.Table):
         return self.email_verified_at is not None
 
     def predates_verification(self, made_at: int) -> bool:
-        """Return whether something created at `made_at` (ms) is no longer valid.
+        """Return whether something created at `made_at` (ms) is invalid because the address was verified for the first
+        time later.
 
-        Everything from before the first verification of the address is invalid: another user may have created it.
+        Another user may have created it.
         """
         return made_at < self.credentials_since
 
@@ -99,7 +104,7 @@ class OneTimeToken(models.Table):
     account_id = UnicodeAttribute()
     purpose = UnicodeAttribute(null=True)
     email = UnicodeAttribute(null=True)
-    # The account's session_epoch at creation: raising that invalidates the token.
+    # The account's session_epoch when the token was created. A higher epoch invalidates the token.
     epoch = models.Integer(null=True)
     # Data of a sign-up (see `pending_sign_up`): of the new account, of the browser, and the page to continue at.
     name = UnicodeAttribute(null=True)
@@ -112,7 +117,7 @@ class OneTimeToken(models.Table):
 
 
 class ByHolder(GlobalSecondaryIndex["Session"]):
-    """An account's sessions by age. Sparse: remembered devices have no `holder_id`."""
+    """An account's sessions by age. The index is sparse: remembered devices have no `holder_id`."""
 
     class Meta:
         index_name = "by_holder"
@@ -132,9 +137,9 @@ class Session(models.Table):
     id = UnicodeAttribute()
     purpose = UnicodeAttribute()
     account_id = UnicodeAttribute()
-    # The account again, for the index of its sessions.
+    # A copy of `account_id` for the index, present only on sessions.
     holder_id = UnicodeAttribute(null=True)
-    # Where it was opened: the IPv4 /24 or IPv6 /48, and browser and system.
+    # The network (IPv4 /24 or IPv6 /48) and the browser and system from which the session was opened.
     network = UnicodeAttribute(null=True)
     browser = UnicodeAttribute(null=True)
     epoch = models.Integer()

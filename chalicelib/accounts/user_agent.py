@@ -1,7 +1,7 @@
 """Browser and system of a User-Agent header, so that users recognise their sessions. The header is not trustworthy."""
 
 LENGTH_MAX = 512
-"""Only the beginning of the header is parsed."""
+"""The number of characters of the header that are parsed."""
 _BROWSERS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -12,7 +12,7 @@ _BROWSERS = (
     ("Chrome/", "Chrome"),
     ("Safari/", "Safari"),
 )
-"""The first match counts: most browsers also name those that came before them."""
+"""Browsers by their product token. The first match counts, because most browsers also send the tokens of older ones."""
 _SYSTEMS = (
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),

@@ -1,4 +1,4 @@
-"""The access log: one JSON line per request, which carries its metrics (EMF)."""
+"""The access log: one JSON line per request, with its metrics in CloudWatch's embedded metric format (EMF)."""
 
 from chalicelib.api.request_context import RequestContext
 from chalicelib.core import telemetry

@@ -1,6 +1,7 @@
-"""The custom authorizer, a Lambda function of its own. API Gateway caches the policy per token for 300 s.
+"""The custom authorizer of API Gateway, a Lambda function of its own. API Gateway caches the policy per token for 300
+s.
 
-It deploys as `chalicelib.api.authorizer.authorizer` and imports only what verifying needs.
+It deploys as `chalicelib.api.authorizer.authorizer` and imports only the modules that verification needs.
 """
 
 from typing import Any
@@ -13,16 +14,20 @@ from chalicelib.credentials.verify import bearer, verify
 
 CACHED_S = 300
 IDENTITY = r"^\s*[Bb][Ee][Aa][Rr][Ee][Rr]\s+\S.*$"
-"""The form that API Gateway requires of the header; anything else is `missing_api_key` and invokes no function."""
+"""The pattern that API Gateway requires of the Authorization header. Any other value gets the error `missing_api_key`
+without a call of the function.
+"""
 REFUSAL, EXPLANATION = "refusal", "explanation"
-"""Names in the context of a Deny. `error` would be API Gateway's own: it sets `$context.authorizer.error` itself."""
+"""Context keys of a Deny policy. The key `error` is reserved: API Gateway sets `$context.authorizer.error` itself."""
 
 blueprint = Blueprint(__name__)
 
 
 @blueprint.authorizer(ttl_seconds=CACHED_S, name="authorizer")
 def authorizer(request: AuthRequest) -> dict[str, Any]:
-    """Answer with a policy: Allow with who calls in its context, or Deny with the error and message to show."""
+    """Return an Allow policy with the principal in its context, or a Deny policy with the error and message of the
+    response.
+    """
     try:
         principal = verify(bearer(request.token))
     except errors.Unauthorized as refusal:
@@ -34,7 +39,7 @@ def authorizer(request: AuthRequest) -> dict[str, Any]:
 
 
 _started: list[str] = []
-"""Holds a word once this process has answered."""
+"""Empty until the first request of this process, to recognise a cold start."""
 
 
 def _cold_start() -> dict[str, int]:
@@ -45,7 +50,9 @@ def _cold_start() -> dict[str, int]:
 
 
 def _policy(effect: str, principal: str, context: dict[str, str]) -> dict[str, Any]:
-    """A policy for every route: the gateway caches it for all of them, and scopes are the middleware's to check."""
+    """Return a policy for every route, because API Gateway caches it for all routes. The middleware checks the
+    scopes.
+    """
     statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": "*"}
     return {
         "principalId": principal,

@@ -1,6 +1,6 @@
-"""Functions that run without a request: on the stream of events, every minute and every hour.
+"""Lambda functions without a request: for the event stream, for each minute and for each hour.
 
-Each deploys as a Lambda function of its own, `chalicelib.api.background.<name>`, and imports only what it does. In a
+Each is deployed separately, as `chalicelib.api.background.<name>`, and imports only the modules that it needs. In a
 local run a thread calls the same functions.
 """
 
@@ -13,21 +13,23 @@ from chalicelib.core import clock, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 
 EVENTS_STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/latchkey-events/stream/set-by-the-data-stack"
-"""Chalice needs an ARN at import; a deployment replaces it by the data stack's stream."""
+"""A placeholder, because Chalice needs an ARN at import. A deployment replaces it with the ARN of the data stack's
+stream.
+"""
 SWEEP_MS = 45_000
-"""How long the function of the minute starts new work, so that it ends before the next run."""
+"""How long the function `minute` may start new work, so that it ends before the next run."""
 ENDINGS_MS = 15_000
-"""How much of that it spends on starting to finish interrupted deletions."""
+"""The part of SWEEP_MS in which the function `minute` continues interrupted deletions."""
 WATCH_MS = 10 * 60_000
 REPAIR_MS = 13 * 60_000
-"""Until when the hourly function starts new accounts, and repairs. Its timeout is 15 minutes."""
+"""How long the function `hour` may start to repair the webhooks of another account. Its timeout is 15 minutes."""
 
 blueprint = Blueprint(__name__)
 
 
 @blueprint.on_dynamodb_record(stream_arn=EVENTS_STREAM, name="stream", batch_size=100, starting_position="TRIM_HORIZON")
 def stream(records: DynamoDBEvent) -> None:
-    """Follow up events. A database error is raised, so that Lambda retries the batch."""
+    """Process a batch of events. A database error is raised, so that Lambda retries the batch."""
     follow_up([record.new_image for record in records if record.event_name == "INSERT"])
 
 
@@ -44,9 +46,9 @@ def hour(event: CloudWatchEvent) -> None:
 
 
 def follow_up(images: Iterable[dynamodb.Json]) -> None:
-    """Follow up events, given as their stored items: queue webhook messages, and restore lost invalidation marks.
+    """Process stored events: queue webhook messages, and restore lost invalidation marks.
 
-    Doing it again is harmless. Raises when the database doesn't answer; an item that makes no sense is left out.
+    Idempotent. Raises an error when the database is unavailable; malformed items are skipped.
     """
     from chalicelib.webhooks import on_events
 
@@ -54,13 +56,13 @@ def follow_up(images: Iterable[dynamodb.Json]) -> None:
 
 
 def every_minute() -> None:
-    """Run the tasks of the minute."""
+    """Run the tasks of each minute."""
     from chalicelib.termination import finish
     from chalicelib.uptime import checks
     from chalicelib.webhooks import deliver, delivery_queue
 
     began_ms = clock.now_ms()
-    _each(
+    _run_all(
         ("status_checked", lambda: checks.check(delivery_queue.oldest_overdue_ms)),
         ("endings_finished", lambda: finish.run_all_pending(began_ms + ENDINGS_MS)),
         ("webhooks_swept", lambda: deliver.sweep(began_ms + SWEEP_MS)),
@@ -68,19 +70,19 @@ def every_minute() -> None:
 
 
 def every_hour() -> None:
-    """Run the hourly tasks."""
+    """Run the tasks of each hour."""
     from chalicelib.detection import hourly_run
     from chalicelib.webhooks import fan_out
 
     began_ms = clock.now_ms()
-    _each(
+    _run_all(
         ("watched", lambda: hourly_run.sweep(began_ms + WATCH_MS, also=[hourly_run.record_quotas])),
         ("webhooks_missing", lambda: fan_out.enqueue_missing(began_ms, began_ms + REPAIR_MS)),
     )
 
 
-def _each(*tasks: tuple[str, Callable[[], Any]]) -> None:
-    """Run every task, also after one has failed."""
+def _run_all(*tasks: tuple[str, Callable[[], Any]]) -> None:
+    """Run every task, even after another one has failed."""
     for name, task in tasks:
         try:
             done = task()

@@ -6,26 +6,26 @@ from chalicelib.api import responses
 
 
 class CrossOrigin(CORSConfig):
-    """The cross-origin headers of one path, read from the settings when asked for rather than when it is registered.
+    """The cross-origin headers of one path, which all its methods share because Chalice requires it.
 
-    Chalice wants the same for all methods of a path.
+    The allowed origin is read from the settings for each response, not when the path is registered.
     """
 
     def __init__(self) -> None:
-        """Know no method of the path yet."""
+        """Create the headers of a path that has no methods yet."""
         super().__init__()
         self.has_callers, self.ignores_keys = False, False
 
-    def note(self, method: str, *, has_callers: bool, honours_keys: bool) -> None:
-        """Note whether a method of the path has callers and honours an Idempotency-Key."""
+    def add_method(self, method: str, *, has_callers: bool, honours_keys: bool) -> None:
+        """Add a method of the path: whether it requires a caller, and whether it honours an Idempotency-Key."""
         self.has_callers |= has_callers
         self.ignores_keys |= method == "POST" and not honours_keys
 
     def get_access_control_headers(self) -> dict[str, str]:
-        """Return the headers of an answer and of a preflight.
+        """Return the headers of a response and of a preflight.
 
-        A page may send an Idempotency-Key only where every POST of the path honours it, and never to a public route:
-        the stored response belongs to a caller.
+        A page may send an Idempotency-Key only if every POST of the path honours it, and never to a public route,
+        because the stored response belongs to a caller.
         """
         honours_keys = self.has_callers and not self.ignores_keys
         return responses.preflight(responses.ALLOWED_TO_REPEAT if honours_keys else responses.ALLOWED)

@@ -21,13 +21,13 @@ RESOURCE = ResponseSpec(PROTECTED_RESOURCE, headers=("Cache-Control",))
 
 @described({200: SERVER})
 def authorization_server(context: RequestContext) -> Response:
-    """Describe the authorization server (RFC 8414)."""
-    return _cached(discovery.server_metadata(client_address.base_url(context.request)))
+    """Return the metadata of the authorization server (RFC 8414)."""
+    return _to_response(discovery.server_metadata(client_address.base_url(context.request)))
 
 
 @described({200: SERVER}, path=PATH)
 def authorization_server_of_path(context: RequestContext, path: str) -> Response:
-    """Describe the authorization server of an issuer with a path, with the path at the end (RFC 8414 §3.1)."""
+    """Return the metadata of the authorization server for an issuer URL that has a path (RFC 8414 §3.1)."""
     issuer = client_address.base_url(context.request)
     if urlsplit(issuer).path != f"/{path}":
         raise errors.NotFound("There is no such issuer.")
@@ -36,21 +36,21 @@ def authorization_server_of_path(context: RequestContext, path: str) -> Response
 
 @described({200: RESOURCE})
 def protected_resource(context: RequestContext) -> Response:
-    """Describe this API as a resource (RFC 9728)."""
+    """Return the metadata of this API as a protected resource (RFC 9728)."""
     issuer = client_address.base_url(context.request)
-    return _cached(discovery.resource_metadata(issuer, issuer))
+    return _to_response(discovery.resource_metadata(issuer, issuer))
 
 
 @described({200: RESOURCE}, path=PATH)
 def protected_resource_of_path(context: RequestContext, path: str) -> Response:
-    """Describe a part of this API as a resource (RFC 9728 §3.1)."""
+    """Return the metadata of a part of this API as a protected resource (RFC 9728 §3.1)."""
     issuer = client_address.base_url(context.request)
     if path != "v1":
         raise errors.NotFound("There is no such resource.")
-    return _cached(discovery.resource_metadata(f"{issuer}/{path}", issuer))
+    return _to_response(discovery.resource_metadata(f"{issuer}/{path}", issuer))
 
 
-def _cached(metadata: dict[str, Any]) -> Response:
+def _to_response(metadata: dict[str, Any]) -> Response:
     headers: dict[str, str | list[str]] = {
         "Content-Type": "application/json",
         "Cache-Control": f"public, max-age={CACHED_S}",

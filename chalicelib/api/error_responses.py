@@ -1,4 +1,4 @@
-"""Errors as responses: JSON for programs, a page for browsers, with `WWW-Authenticate` on a 401 or 403."""
+"""Error responses: JSON for programs and a page for browsers, with `WWW-Authenticate` on a 401 or 403."""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def error_response(error: errors.LatchkeyError, context: RequestContext) -> Response:
-    """Return an error as JSON; as a page for a user who opened the path in a browser."""
+    """Return an error as JSON, or as a page for a user who opened the path in a browser."""
     if client_address.opens_a_page(context.request):
         from chalicelib.api.console import render_response
 
@@ -23,7 +23,7 @@ def error_response(error: errors.LatchkeyError, context: RequestContext) -> Resp
 
 
 def with_challenge(error: errors.LatchkeyError, route: "Route", context: RequestContext) -> Response:
-    """Return an error in the form of its route; a 401 or 403 of a credential carries a challenge (RFC 6750 §3)."""
+    """Return an error in the format of its route, with a challenge on a 401 or 403 (RFC 6750 §3)."""
     response = route.error_response(error, context)
     challenge = www_authenticate.of(error, route.scopes, client_address.base_url(context.request))
     if challenge is not None:
@@ -32,6 +32,6 @@ def with_challenge(error: errors.LatchkeyError, route: "Route", context: Request
 
 
 def fault(event: str, error: Exception, context: RequestContext) -> errors.LatchkeyError:
-    """Log an unexpected exception; return the error to show: try again, or quote the request id."""
+    """Log an unexpected exception, and return the error that the caller gets instead."""
     telemetry.error(event, request_id=context.id)
     return errors.Unavailable() if is_outage(error) else errors.InternalError(context.id)

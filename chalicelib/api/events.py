@@ -31,7 +31,7 @@ EVENT = Shape(
 
 
 class EventsQuery(pagination.PageQuery, ids="evt"):
-    """Which events to list."""
+    """The parameters of a list of events."""
 
     type: str | None = optional(TYPE)
 
@@ -40,9 +40,9 @@ class EventsQuery(pagination.PageQuery, ids="evt"):
 def list_events(context: RequestContext, query: EventsQuery) -> Response:
     """List events, newest first; `type` selects one event type.
 
-    With `type`, a page may have fewer items than `limit`, even none: continue while there is a `next_cursor`.
+    With `type`, a page may have fewer items than `limit`, or none. Continue while there is a `next_cursor`.
     """
     page, kind = pagination.page(context, query), query.type or ""
     found, end = record.read_page(context.principal.account_id, page.size + 1, before=page.after, kind=kind)
-    shown = record.render_unredacted if ADMIN in context.principal.scopes else record.render
-    return pagination.respond(context, page, found, shown, goes_on=end)
+    render = record.render_unredacted if ADMIN in context.principal.scopes else record.render
+    return pagination.respond(context, page, found, render, goes_on=end)

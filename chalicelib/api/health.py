@@ -1,4 +1,4 @@
-"""/health for monitors: this deployment answers, and so does its database."""
+"""/health: reports to monitors whether this deployment and its database work."""
 
 from chalicelib.api.request_context import RequestContext
 from chalicelib.api.schema.description import described
@@ -17,7 +17,7 @@ HEALTH = Shape(
 
 @described({200: HEALTH})
 def health(context: RequestContext) -> dict[str, str]:
-    """Return ok if DynamoDB answers a read. Monitors may use HEAD."""
+    """Return the status `ok` if a read from DynamoDB succeeds. Monitors may use HEAD."""
     request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "health"}}}
     try:
         dynamodb.call("GetItem", request, dynamodb.FAIL_FAST)

@@ -1,6 +1,6 @@
-"""Requests with an Idempotency-Key: executed once, then answered with the stored response.
+"""Requests with an Idempotency-Key: each is executed once, and a repeated request gets the stored response.
 
-Imported when a request has that header and its route honours it.
+This module is imported only for a request that has the header and whose route honours it.
 """
 
 import json
@@ -18,42 +18,42 @@ from chalicelib.idempotency import header, record
 
 
 def respond(context: RequestContext, kind: str, call: Callable[[], Response]) -> Response:
-    """Return the response of a view, or the stored response to the same request.
+    """Return the response of a view, or the stored response to an earlier request with the same key.
 
-    Raises InvalidRequest for a malformed key, IdempotencyKeyReused for one of another request, RequestInProgress, and
-    Conflict where another credential of the lineage sent it.
+    Raises InvalidRequest for a malformed key, IdempotencyKeyReused if the earlier request was different,
+    RequestInProgress if it is still running, and Conflict if another credential of the same lineage sent it.
     """
-    once = context.once = _once(context)
+    once = context.once = _idempotent_request(context)
     try:
         if kind == CLAIMED:
-            once.take()
-            return _kept(once, _claimed(once, call))
-        return _kept(once, _recorded(once, call))
+            once.acquire()
+            return _store(once, _call_claimed(once, call))
+        return _store(once, _call_recorded(once, call))
     except record.Replayed as before:
-        again = _response(before.answer)
+        again = _to_response(before.answer)
         again.headers["Idempotency-Replayed"] = "true"
         return again
 
 
-def kept(response: Response) -> record.StoredResponse:
+def to_stored(response: Response) -> record.StoredResponse:
     """Return a response in the form in which it is stored."""
     body = response.to_dict()["body"]
     headers = {name: value for name, value in response.headers.items() if isinstance(value, str)}
     return record.StoredResponse(response.status_code, headers, body, _id_in(body))
 
 
-def _recorded(once: record.IdempotentRequest, call: Callable[[], Response]) -> Response:
+def _call_recorded(once: record.IdempotentRequest, call: Callable[[], Response]) -> Response:
     """Call a view that stores its response in its own transaction."""
     try:
         return call()
     except Exception as error:
-        # The conflict may be with what an earlier or concurrent attempt of this request created.
+        # An earlier or concurrent attempt of this request may have created the resource that the error reports.
         if isinstance(error, errors.LatchkeyError) or is_outage(error):
-            once.look()
+            once.raise_if_recorded()
         raise
 
 
-def _claimed(once: record.IdempotentRequest, call: Callable[[], Response]) -> Response:
+def _call_claimed(once: record.IdempotentRequest, call: Callable[[], Response]) -> Response:
     try:
         response = call()
     except BaseException:
@@ -64,17 +64,20 @@ def _claimed(once: record.IdempotentRequest, call: Callable[[], Response]) -> Re
     return response
 
 
-def _kept(once: record.IdempotentRequest, response: Response) -> Response:
-    """Store a success and return it; the response that the transaction recorded may lack what was known later."""
+def _store(once: record.IdempotentRequest, response: Response) -> Response:
+    """Store a successful response and return it.
+
+    It is stored again if the view has changed it since its transaction stored it.
+    """
     if not _is_success(response):
         return response
-    answer = kept(response)
-    if answer != once.written:
-        once.keep(answer)
-    return _response(answer)
+    stored = to_stored(response)
+    if stored != once.written:
+        once.store(stored)
+    return _to_response(stored)
 
 
-def _once(context: RequestContext) -> record.IdempotentRequest:
+def _idempotent_request(context: RequestContext) -> record.IdempotentRequest:
     request, principal = context.request, context.principal
     event = request.to_original_event()
     query = json.dumps(sorted((event.get("multiValueQueryStringParameters") or {}).items()))
@@ -89,9 +92,9 @@ def _once(context: RequestContext) -> record.IdempotentRequest:
     )
 
 
-def _response(answer: record.StoredResponse) -> Response:
-    headers: dict[str, str | list[str]] = {**answer.headers}
-    return Response(answer.body, status_code=answer.status, headers=headers)
+def _to_response(stored: record.StoredResponse) -> Response:
+    headers: dict[str, str | list[str]] = {**stored.headers}
+    return Response(stored.body, status_code=stored.status, headers=headers)
 
 
 def _is_success(response: Response) -> bool:
@@ -100,8 +103,8 @@ def _is_success(response: Response) -> bool:
 
 def _id_in(body: str) -> str:
     try:
-        made = json.loads(body)
+        created = json.loads(body)
     except ValueError:
         return ""
-    made_id = made.get("id", "") if isinstance(made, dict) else ""
-    return made_id[:100] if isinstance(made_id, str) else ""
+    created_id = created.get("id", "") if isinstance(created, dict) else ""
+    return created_id[:100] if isinstance(created_id, str) else ""

@@ -1,4 +1,4 @@
-"""/v1/keys: an account's own API keys. A secret is shown once, in the 201 that created it."""
+"""/v1/keys: an account's own API keys. A secret is shown once, in the 201 response that creates it."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -74,11 +74,11 @@ MADE = ResponseSpec(KEY_MADE, "The key is created. Its secret is shown once.", (
 
 
 class KeysQuery(pagination.PageQuery, ids="key"):
-    """Which keys to list."""
+    """The parameters of a list of keys."""
 
 
 class NewKey(Body):
-    """A key to generate."""
+    """The fields of a new key."""
 
     name: str = required(NAME)
     scopes: list[str] = required(SCOPES)
@@ -86,13 +86,13 @@ class NewKey(Body):
 
 
 class Rotation(Body, may_be_empty=True):
-    """How to rotate a key."""
+    """The options of a rotation."""
 
     grace_s: int = optional(GRACE_S)
 
 
 class KeyChange(Body, least=1):
-    """What may change of a key."""
+    """The fields of a key that can be changed."""
 
     name: str | None = optional(NAME)
     scopes: list[str] | None = optional(SCOPES)
@@ -101,7 +101,7 @@ class KeyChange(Body, least=1):
 
 @described({200: pagination.page_of(KEY, "the account's keys, oldest first")})
 def list_keys(context: RequestContext, query: KeysQuery) -> Response:
-    """List the account's keys, oldest first; revoked and expired ones for 30 more days."""
+    """List the account's keys, oldest first. Revoked and expired keys are listed for 30 more days."""
     page = pagination.page(context, query)
     account_id = context.principal.account_id
     found = list(find.keys_of(account_id, after=page.after or find.FIRST_KEY_ID, limit=page.size + 1))
@@ -118,27 +118,27 @@ def show_key(context: RequestContext, key_id: str) -> dict[str, Any]:
 
 @described({201: MADE}, errors=[errors.Conflict, errors.NotFound])
 def create_key(context: RequestContext, body: NewKey) -> Response:
-    """Create a key with at most the caller's own scopes."""
+    """Create a key. It can't have scopes that the caller's credential lacks."""
     issued = issue.issue_key(
         context.principal,
         name=body.name,
         wanted=body.scopes,
         expires_in_s=body.expires_in_s,
-        once=context.recorded(partial(_shown_once, context)),
+        once=context.recorded(partial(_show_once, context)),
     )
-    return _shown_once(context, issued)
+    return _show_once(context, issued)
 
 
 @described({201: MADE}, errors=[errors.Conflict], path=KEY_ID)
 def rotate_key(context: RequestContext, key_id: str, body: Rotation) -> Response:
-    """Replace a key; the old one stays valid for `grace_s` seconds."""
-    once = context.recorded(partial(_shown_once, context))
-    return _shown_once(context, rotate.rotate(context.principal, key_id, body.grace_s, once))
+    """Replace a key with a new one. The old key stays valid for `grace_s` seconds."""
+    once = context.recorded(partial(_show_once, context))
+    return _show_once(context, rotate.rotate(context.principal, key_id, body.grace_s, once))
 
 
 @described({200: KEY}, errors=[errors.Conflict], path=KEY_ID)
 def change_key(context: RequestContext, key_id: str, body: KeyChange) -> dict[str, Any]:
-    """Rename a key, remove scopes, or set what happens when its use is unusual."""
+    """Rename a key, remove scopes, or set the response to unusual activity."""
     key = change.change_key(
         context.principal.account_id, key_id, name=body.name, wanted=body.scopes, on_anomaly=body.on_anomaly
     )
@@ -147,13 +147,13 @@ def change_key(context: RequestContext, key_id: str, body: KeyChange) -> dict[st
 
 @described({204: ResponseSpec(description="The key is revoked.")}, path=KEY_ID)
 def revoke_key(context: RequestContext, key_id: str) -> Response:
-    """Revoke a key, permanently and from the next request on."""
+    """Revoke a key permanently. It is rejected from the next request on."""
     revoke.revoke(context.principal.account_id, key_id)
     return responses.no_content()
 
 
 def record(key: "Credential", used: dict[str, int]) -> dict[str, Any]:
-    """Return a key as JSON; `used` has the hour of last use by counter."""
+    """Return a key as JSON; `used` has the hour of the last use by counter name."""
     hour = used.get(counter_of(key.id))
     return {
         "id": key.id,
@@ -173,7 +173,7 @@ def _with_last_use(key: "Credential") -> dict[str, Any]:
     return record(key, last_used_hours(key.account_id, {counter_of(key.id)}))
 
 
-def _shown_once(context: RequestContext, issued: "Issued") -> Response:
+def _show_once(context: RequestContext, issued: "Issued") -> Response:
     location = f"{client_address.base_url(context.request)}/v1/keys/{issued.key.id}"
     warning = {} if issued.is_marked else {"warning": "The old key may be accepted for up to 5 minutes more."}
     return responses.created(record(issued.key, {}) | {"secret": issued.secret} | warning, location)

@@ -1,6 +1,6 @@
-"""/v1/leaks: secret scanners report leaked secrets, as GitHub's secret scanning does.
+"""/v1/leaks: secret scanners, such as GitHub's secret scanning, report leaked secrets.
 
-Public, since a sender has no key: it signs the body instead.
+The route is public because the sender has no key. Instead, the sender signs the body.
 """
 
 import json
@@ -19,7 +19,7 @@ from chalicelib.detection import github_signature, hmac_signature, leaks
 BODY_BYTES_MAX = 1024 * 1024
 ALERTS_MAX = 1_000
 
-REPORTED = FormList(
+ALERTS = FormList(
     {
         "token": String("The secret that was found."),
         "type": String("The sender's name for this type of secret.", "latchkey_api_key"),
@@ -30,7 +30,7 @@ REPORTED = FormList(
         "public": Boolean("Whether the place is public; true by default, and always for GitHub's reports."),
     },
 )
-SIGNED = {
+SIGNATURE_HEADERS = {
     "Github-Public-Key-Identifier": String("The id of GitHub's signing key."),
     "Github-Public-Key-Signature": String(
         "GitHub's signature over the body: ECDSA on P-256 with SHA-256, in DER and base64."
@@ -40,7 +40,7 @@ SIGNED = {
         "Its signature: `v1=` and the hex HMAC-SHA-256 over the timestamp, a dot and the raw body."
     ),
 }
-JUDGED = Shape(
+RESULT = Shape(
     "JudgedLeak",
     "The result for a reported secret.",
     {
@@ -52,29 +52,33 @@ JUDGED = Shape(
 
 
 @described(
-    {200: ListOf(JUDGED, "One result per secret.")}, body=REPORTED, headers=SIGNED, security=("github", "sender")
+    {200: ListOf(RESULT, "One result per secret.")},
+    body=ALERTS,
+    headers=SIGNATURE_HEADERS,
+    security=("github", "sender"),
 )
 def report_leaks(context: RequestContext) -> list[dict[str, str]]:
     """Report leaked secrets.
 
-    Signed by GitHub (`Github-Public-Key-Identifier`, `Github-Public-Key-Signature`) or by a sender that holds this
-    API's secret for it (`Latchkey-Timestamp`, `Latchkey-Signature`). A key found in public is revoked at once.
+    The body must be signed, either by GitHub (`Github-Public-Key-Identifier`, `Github-Public-Key-Signature`) or by a
+    sender that shares a secret with this API (`Latchkey-Timestamp`, `Latchkey-Signature`). A key that was found in
+    public is revoked immediately.
     """
     body = context.request.raw_body
     raw = body if isinstance(body, bytes) else body.encode()
     from_github = _signed_by_github(context, raw)
     alerts = [leaks.Alert(**each | ({"public": True} if from_github else {})) for each in _alerts(raw)]
-    judged = leaks.follow_up(alerts)
-    context.counted["LeakedSecrets"] = sum(label == leaks.TRUE_POSITIVE for _, label in judged)
+    results = leaks.follow_up(alerts)
+    context.counted["LeakedSecrets"] = sum(label == leaks.TRUE_POSITIVE for _, label in results)
     return [
         {"token_hash": secrets.digest(alert.token), "token_type": alert.type, "label": label}
-        for alert, label in judged
+        for alert, label in results
         if label is not None
     ]
 
 
 def _signed_by_github(context: RequestContext, raw: bytes) -> bool:
-    """Return whether GitHub signed the body; raise InvalidRequest if neither it nor a known sender did."""
+    """Return whether GitHub signed the body; raise InvalidRequest if neither GitHub nor another sender signed it."""
     if len(raw) > BODY_BYTES_MAX:
         raise InvalidRequest(f"The body may have at most {BODY_BYTES_MAX} bytes.")
     headers = context.request.headers
@@ -97,47 +101,47 @@ def _signed_by_github(context: RequestContext, raw: bytes) -> bool:
 
 
 def _alerts(raw: bytes) -> list[dict[str, Any]]:
-    """Return the fields of each alert, ignoring others. No message repeats the reported secret."""
+    """Return the known fields of each alert. No error message repeats the reported secret."""
     try:
-        given = json.loads(raw)
+        parsed = json.loads(raw)
     except (ValueError, RecursionError):
         raise InvalidRequest("The body must be a JSON list.") from None
-    if not isinstance(given, list) or not 1 <= len(given) <= ALERTS_MAX:
+    if not isinstance(parsed, list) or not 1 <= len(parsed) <= ALERTS_MAX:
         raise InvalidRequest(f"The body must be a JSON list of 1 to {ALERTS_MAX} alerts.")
-    return [_alert(place, each) for place, each in enumerate(given)]
+    return [_alert(place, each) for place, each in enumerate(parsed)]
 
 
-def _alert(place: int, given: object) -> dict[str, Any]:
-    if not isinstance(given, dict):
+def _alert(place: int, alert: object) -> dict[str, Any]:
+    if not isinstance(alert, dict):
         raise InvalidRequest(f"Alert {place} must be an object with token and type.")
-    public = given.get("public", True)
+    public = alert.get("public", True)
     if not isinstance(public, bool):
         raise InvalidRequest(f"public of alert {place} must be true or false.")
     return {
-        "token": _text(place, given, "token"),
-        "type": _text(place, given, "type"),
-        "url": _words(place, given, "url"),
-        "source": _words(place, given, "source"),
+        "token": _required_text(place, alert, "token"),
+        "type": _required_text(place, alert, "type"),
+        "url": _optional_text(place, alert, "url"),
+        "source": _optional_text(place, alert, "source"),
         "public": public,
     }
 
 
-def _text(place: int, given: dict[str, Any], name: str) -> str:
-    """Return a required text of any length: an overlong one is no secret of ours, but must not block the others."""
-    text = given.get(name)
-    if not isinstance(text, str) or not text or not _is_sendable(text):
+def _required_text(place: int, alert: dict[str, Any], name: str) -> str:
+    """Return a required text of any length: one that is too long for a secret must not block the other alerts."""
+    text = alert.get(name)
+    if not isinstance(text, str) or not text or not _is_encodable(text):
         raise InvalidRequest(f"{name} of alert {place} must be a text that isn't empty.")
     return text
 
 
-def _words(place: int, given: dict[str, Any], name: str) -> str:
+def _optional_text(place: int, alert: dict[str, Any], name: str) -> str:
     """Return an informational text of any length; a malformed one must not block the revocation of a leaked key."""
-    text = given.get(name) or ""
+    text = alert.get(name) or ""
     if not isinstance(text, str):
         raise InvalidRequest(f"{name} of alert {place} must be a text.")
-    return text if _is_sendable(text) else ""
+    return text if _is_encodable(text) else ""
 
 
-def _is_sendable(text: str) -> bool:
-    """Return whether text can be encoded as UTF-8: a lone surrogate can't."""
+def _is_encodable(text: str) -> bool:
+    """Return whether text can be encoded in UTF-8, which a lone surrogate can't."""
     return not any("\ud800" <= character <= "\udfff" for character in text)

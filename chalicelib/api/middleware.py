@@ -1,7 +1,7 @@
 """The middleware around every response: admission, required scopes, the view, headers, errors and the access log.
 
-It sees every response of the app, Chalice's own 404s and 405s included. `routing` turns exceptions of views into
-responses, since Chalice passes them to no middleware.
+It handles every response of the app, including the 404s and 405s of Chalice itself. Chalice doesn't pass exceptions of
+views to middleware, so `routing` turns them into responses.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ from chalicelib.limits.admission import Rejected
 
 
 def install(app: Any) -> None:
-    """Put the middleware around every response of `app`."""
+    """Install the middleware around every response of `app`."""
 
     def edge(request: Request, get_response: Callable[[Request], Response]) -> Response:
         context = RequestContext(request, clock.elapsed_ns(), app.routes)
@@ -43,7 +43,7 @@ def _pass(context: RequestContext, get_response: Callable[..., Response]) -> Res
     decision = "admitted"
     try:
         _admit(context, route)
-        _require(context, route.scopes)
+        _require_scopes(context, route.scopes)
         response = get_response(context.request)
         refused = responses.of_chalice(response, entry.content_types if entry else (), context.id)
         if refused is not None:
@@ -64,7 +64,10 @@ def _pass(context: RequestContext, get_response: Callable[..., Response]) -> Res
 
 
 def _admit(context: RequestContext, route: Route) -> None:
-    """Admit a caller, or an anonymous caller by network, as which a request with two credentials counts."""
+    """Admit a verified caller by account, or an anonymous caller by network.
+
+    A request with two different Authorization headers counts as anonymous.
+    """
     is_ambiguous = bool(route.scopes) and len(set(client_address.every(context.request, "authorization"))) > 1
     try:
         if route.scopes and not is_ambiguous:
@@ -76,7 +79,7 @@ def _admit(context: RequestContext, route: Route) -> None:
         elif route.rate_limited:
             context.admit_anonymous()
         if is_ambiguous:
-            # The authorizer has verified one of them; which one is unknown here.
+            # The authorizer has verified one of the two headers, but this function doesn't know which one.
             raise errors.InvalidRequest("Send one Authorization header.")
     except Rejected as refusal:
         context.left = refusal.left
@@ -84,12 +87,12 @@ def _admit(context: RequestContext, route: Route) -> None:
 
 
 def _use(context: RequestContext, route: Route) -> revocation_check.Use:
-    """Return the network and the route of a request, to be recorded."""
+    """Return the network and the route of a request, which are recorded as usage of its credential."""
     network = client_address.neighbourhood(client_address.source_ip(context.request))
     return revocation_check.Use(network, context.route, route.scopes)
 
 
-def _require(context: RequestContext, scopes: Iterable[str]) -> None:
+def _require_scopes(context: RequestContext, scopes: Iterable[str]) -> None:
     for scope in scopes:
         if scope not in context.principal.scopes:
             raise errors.InsufficientScope(scope)

@@ -28,8 +28,10 @@ from chalicelib.oauth.parameters import (
 from chalicelib.oauth.token_request import TokenRequest
 
 
-def _described(response: Shape, body: Form) -> Callable[[ViewT], ViewT]:
-    """Describe an endpoint; a client authenticates by Basic, in the body, or, if it is public, not at all."""
+def _describe(response: Shape, body: Form) -> Callable[[ViewT], ViewT]:
+    """Describe an endpoint at which clients authenticate by HTTP Basic or in the body. Public clients have no
+    secret.
+    """
     return described(
         {200: ResponseSpec(response, headers=("Cache-Control",))},
         errors=[errors.Unauthorized],
@@ -39,86 +41,86 @@ def _described(response: Shape, body: Form) -> Callable[[ViewT], ViewT]:
     )
 
 
-@_described(shapes.TOKEN, shapes.TOKEN_ASKED)
+@_describe(shapes.TOKEN, shapes.TOKEN_REQUEST)
 def token(context: RequestContext) -> Response:
     """Exchange a code, a refresh token, a device code or the client's own credentials for an access token."""
-    given, known = _authenticated(context, TOKEN_PARAMETERS)
-    request = TokenRequest(given, known.client, known.one_time_token, client_address.base_url(context.request))
+    sent, caller = _authenticate(context, TOKEN_PARAMETERS)
+    request = TokenRequest(sent, caller.client, caller.one_time_token, client_address.base_url(context.request))
     return uncached(token_endpoint.respond(request))
 
 
-@_described(shapes.DEVICE_OPENED, shapes.DEVICE_ASKED)
+@_describe(shapes.DEVICE_AUTHORIZATION, shapes.DEVICE_REQUEST)
 def device_authorization(context: RequestContext) -> Response:
     """Start a device authorization (RFC 8628)."""
-    given, known = _authenticated(context, DEVICE_PARAMETERS)
-    if clients.DEVICE not in known.client.grant_types:
+    sent, caller = _authenticate(context, DEVICE_PARAMETERS)
+    if clients.DEVICE not in caller.client.grant_types:
         raise OAuthError("unauthorized_client", "This client may not use the device flow.")
     base_url = client_address.base_url(context.request)
-    asked = parse_scope(given)
-    if not asked <= clients.GRANTABLE:
+    requested = parse_scope(sent)
+    if not requested <= clients.GRANTABLE:
         raise invalid_scope()
-    scopes = (asked or {"read"}) & set(known.client.scopes)
+    scopes = (requested or {"read"}) & set(caller.client.scopes)
     if not scopes:
         raise invalid_scope()
-    wanted = resources.validate(given.get_all("resource"), base_url)
-    if known.subject is None:
+    requested_resources = resources.validate(sent.get_all("resource"), base_url)
+    if caller.subject is None:
         context.admit_networks(DEVICE_STARTS)
-    return uncached(device.start(known.client, scopes=scopes, resources=wanted, base_url=base_url))
+    return uncached(device.start(caller.client, scopes=scopes, resources=requested_resources, base_url=base_url))
 
 
-@_described(shapes.REVOKED, shapes.TOKEN_TOLD)
+@_describe(shapes.REVOKED, shapes.TOKEN_LOOKUP)
 def revoke(context: RequestContext) -> Response:
     """Revoke one of the client's own tokens (RFC 7009)."""
-    given, known = _authenticated(context, TOKEN_QUERY_PARAMETERS)
-    given.require("token")
-    revocation.revoke(known.client, known.presented)
+    sent, caller = _authenticate(context, TOKEN_QUERY_PARAMETERS)
+    sent.require("token")
+    revocation.revoke(caller.client, caller.presented)
     return uncached({})
 
 
-@_described(shapes.INTROSPECTED, shapes.TOKEN_TOLD)
+@_describe(shapes.INTROSPECTED, shapes.TOKEN_LOOKUP)
 def introspect(context: RequestContext) -> Response:
     """Introspect one of the client's own tokens (RFC 7662)."""
-    given, known = _authenticated(context, TOKEN_QUERY_PARAMETERS)
-    if known.client.is_public:
+    sent, caller = _authenticate(context, TOKEN_QUERY_PARAMETERS)
+    if caller.client.is_public:
         raise invalid_client("Only a client with a secret may introspect.")
-    given.require("token")
-    return uncached(revocation.introspect(known.client, known.presented, client_address.base_url(context.request)))
+    sent.require("token")
+    return uncached(revocation.introspect(caller.client, caller.presented, client_address.base_url(context.request)))
 
 
-def _authenticated(context: RequestContext, names: tuple[str, ...]) -> tuple[Parameters, AuthenticatedClient]:
-    """Return the request's parameters and the authenticated client; count the request on the client or its network.
+def _authenticate(context: RequestContext, names: tuple[str, ...]) -> tuple[Parameters, AuthenticatedClient]:
+    """Return the request's parameters and the authenticated client, and count the request.
 
-    Only the parameters in `names` are checked, since the endpoint reads no others.
+    Only the parameters in `names` are checked, because the endpoint reads no others.
 
-    A request that fails to authenticate is counted by network; so is one of a public client, which anyone can
-    impersonate, or of a client without an account, of which anyone can register more.
+    A request is counted on its client if the client has an account and authenticates with a secret, otherwise on its
+    network. Anyone can impersonate a public client, register more clients without an account, or fail to authenticate.
     """
     try:
-        given, known = _read(context, names)
+        sent, caller = _read(context, names)
     except errors.RateLimited:
         raise
     except Exception:
-        # Internal errors count too, or a request that provokes one would be unlimited.
+        # A request that provokes an internal error would otherwise be unlimited.
         context.admit_anonymous()
         raise
-    actors.identify_actor(known.client.client_id)
-    if known.subject is None:
+    actors.identify_actor(caller.client.client_id)
+    if caller.subject is None:
         context.admit_anonymous()
     else:
-        context.admit_as(known.subject, CLIENT)
-    return given, known
+        context.admit_as(caller.subject, CLIENT)
+    return sent, caller
 
 
 def _read(context: RequestContext, names: tuple[str, ...]) -> tuple[Parameters, AuthenticatedClient]:
     request = context.request
-    given = parameters.parse_body(request.raw_body, client_address.only(request, "content-type") or JSON)
+    sent = parameters.parse_body(request.raw_body, client_address.only(request, "content-type") or JSON)
     if "grant_type" in names:
-        given = given.select_for_grant_type()
-    given.check(names)
-    credentials = parameters.parse_client_credentials(given, client_address.only(context.request, "authorization"))
+        sent = sent.select_for_grant_type()
+    sent.check(names)
+    credentials = parameters.parse_client_credentials(sent, client_address.only(context.request, "authorization"))
     if credentials.secret is None:
-        # Counted by network in any case, so a flood is rejected before anything is read. A client with a secret isn't
-        # held to the limit of its network.
+        # This request counts on its network even if it fails, so a flood is rejected before anything is read. The limit
+        # of the network doesn't apply to a client with a secret.
         context.recall_anonymous()
-    presented = given.get("token") if "token" in names else client_auth.read_presented_secret(given)
-    return given, client_auth.authenticate(credentials, presented)
+    presented = sent.get("token") if "token" in names else client_auth.read_presented_secret(sent)
+    return sent, client_auth.authenticate(credentials, presented)

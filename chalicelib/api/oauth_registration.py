@@ -17,12 +17,12 @@ from chalicelib.oauth import delete_client, registration
 
 CLIENT_ID = {"client_id": Id("app", description="The client's id.")}
 CLIENT = ResponseSpec(shapes.CLIENT, headers=("Cache-Control",))
-CREATED = ResponseSpec(shapes.CLIENT_MADE, headers=("Cache-Control",))
+CREATED = ResponseSpec(shapes.CLIENT_CREATED, headers=("Cache-Control",))
 DELETED = ResponseSpec(description="The client is deleted.", headers=("Cache-Control",))
 
 
-def _managed(status: int, response: ResponseSpec, body: Form | None = None) -> Callable[[ViewT], ViewT]:
-    """Describe what a client does with its registration access token."""
+def _describe_management(status: int, response: ResponseSpec, body: Form | None = None) -> Callable[[ViewT], ViewT]:
+    """Describe an operation that a client authorizes with its registration access token."""
     return described(
         {status: response},
         errors=[errors.Unauthorized],
@@ -36,7 +36,7 @@ def _managed(status: int, response: ResponseSpec, body: Form | None = None) -> C
 @described(
     {201: CREATED},
     errors=[errors.Unauthorized],
-    body=shapes.CLIENT_DESCRIBED,
+    body=shapes.CLIENT_REGISTRATION,
     security=("initial", ""),
     error_shape=shapes.OAUTH_ERROR,
 )
@@ -45,11 +45,11 @@ def register(context: RequestContext) -> Response:
     context.admit_anonymous()
     context.left = context.admit_networks(REGISTRATIONS)
     registration.check_may_register(_authorization(context))
-    made = registration.register(context.request.raw_body, client_address.base_url(context.request))
-    return uncached(made, status=201)
+    information = registration.register(context.request.raw_body, client_address.base_url(context.request))
+    return uncached(information, status=201)
 
 
-@_managed(200, CLIENT)
+@_describe_management(200, CLIENT)
 def show_registration(context: RequestContext, client_id: str) -> Response:
     """Return a client's metadata (RFC 7592 §2.1)."""
     context.admit_anonymous()
@@ -57,7 +57,7 @@ def show_registration(context: RequestContext, client_id: str) -> Response:
     return uncached(registration.build_information(client, token, client_address.base_url(context.request)))
 
 
-@_managed(200, CLIENT, shapes.CLIENT_REPLACED)
+@_describe_management(200, CLIENT, shapes.CLIENT_REPLACEMENT)
 def replace_registration(context: RequestContext, client_id: str) -> Response:
     """Replace a client's metadata (RFC 7592 §2.2)."""
     context.admit_anonymous()
@@ -66,7 +66,7 @@ def replace_registration(context: RequestContext, client_id: str) -> Response:
     return uncached(registration.replace(client, token, context.request.raw_body, base_url))
 
 
-@_managed(204, DELETED)
+@_describe_management(204, DELETED)
 def delete_registration(context: RequestContext, client_id: str) -> Response:
     """Delete a client (RFC 7592 §2.3)."""
     context.admit_anonymous()

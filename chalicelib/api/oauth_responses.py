@@ -1,4 +1,4 @@
-"""Responses of the authorization server: uncached JSON, and errors in OAuth's form (RFC 6749 §5.1 and §5.2)."""
+"""Responses of the authorization server: JSON that isn't cached, and OAuth errors (RFC 6749 §5.1, §5.2)."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from chalicelib.core import errors
 
 
 def error_response(error: errors.LatchkeyError, _context: RequestContext) -> Response:
-    """Return an error in OAuth's form; a limit keeps its own message beside it."""
+    """Return an error as RFC 6749 §5.2 requires. A rate limit error also has the API's `message`."""
     body = {"error": error.error, "error_description": error.message}
     if isinstance(error, errors.RateLimited):
         body["message"] = error.message
@@ -17,6 +17,6 @@ def error_response(error: errors.LatchkeyError, _context: RequestContext) -> Res
 
 
 def uncached(body: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Return JSON that no cache may keep (RFC 6749 §5.1)."""
+    """Return a JSON response that caches must not store (RFC 6749 §5.1)."""
     fixed = {"Content-Type": "application/json", "Cache-Control": "no-store", "Pragma": "no-cache"}
     return Response(body, status_code=status, headers={**fixed, **(headers or {})})

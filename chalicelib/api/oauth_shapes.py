@@ -1,6 +1,6 @@
-"""Schemas of the authorization server's endpoints, for documentation; `chalicelib.oauth` checks requests.
+"""Schemas of the authorization server's endpoints, for documentation only: `chalicelib.oauth` checks the requests.
 
-Literal values, not imports: reading them from that package would slow its cold start for nothing.
+The values are literals, because importing them from `chalicelib.oauth` would slow down cold starts.
 """
 
 from chalicelib.api.schema.body import Form
@@ -19,7 +19,7 @@ _CLIENT: dict[str, Kind] = {
 _RESOURCE = String("The resource that the token is for (RFC 8707); may be repeated in a form.", format="uri")
 _SCOPE = String("Space-separated scopes.", "read write")
 
-TOKEN_ASKED = Form(
+TOKEN_REQUEST = Form(
     {"grant_type": Enum(GRANT_TYPES, description="The grant type.", example="client_credentials")},
     {
         "code": String("The authorization code, for authorization_code."),
@@ -45,8 +45,8 @@ TOKEN = Shape(
     optional=("refresh_token",),
 )
 
-DEVICE_ASKED = Form({}, {"scope": _SCOPE, "resource": _RESOURCE, **_CLIENT})
-DEVICE_OPENED = Shape(
+DEVICE_REQUEST = Form({}, {"scope": _SCOPE, "resource": _RESOURCE, **_CLIENT})
+DEVICE_AUTHORIZATION = Shape(
     "DeviceAuthorization",
     "The device authorization response (RFC 8628 §3.2).",
     {
@@ -59,7 +59,7 @@ DEVICE_OPENED = Shape(
     },
 )
 
-TOKEN_TOLD = Form(
+TOKEN_LOOKUP = Form(
     {"token": String("The access token or the refresh token.")},
     {"token_type_hint": String("A hint about the token type; ignored."), **_CLIENT},
 )
@@ -92,7 +92,7 @@ _METADATA: dict[str, Kind] = {
     "scope": _SCOPE,
     "client_uri": String("Its home page, an http or https URL of at most 100 characters; a longer one is ignored."),
 }
-_DESCRIBED: dict[str, Kind] = {
+_CLIENT_METADATA: dict[str, Kind] = {
     **_METADATA,
     "grant_types": StringList(
         "The grant types. Unsupported ones are ignored; the response has those in effect.",
@@ -100,8 +100,8 @@ _DESCRIBED: dict[str, Kind] = {
     ),
     "response_types": StringList("The response types: `code`. Unsupported ones are ignored.", example=("code",)),
 }
-CLIENT_DESCRIBED = Form({}, {name: Nullable(kind) for name, kind in _DESCRIBED.items()})
-CLIENT_REPLACED = Form({"client_id": String("The client's own id.")}, CLIENT_DESCRIBED.optional_fields)
+CLIENT_REGISTRATION = Form({}, {name: Nullable(kind) for name, kind in _CLIENT_METADATA.items()})
+CLIENT_REPLACEMENT = Form({"client_id": String("The client's own id.")}, CLIENT_REGISTRATION.optional_fields)
 CLIENT = Shape(
     "Client",
     "A registered client (RFC 7591 §3.2.1).",
@@ -114,7 +114,7 @@ CLIENT = Shape(
     },
     optional=("client_uri",),
 )
-CLIENT_MADE = Shape(
+CLIENT_CREATED = Shape(
     "ClientMade",
     "A new client with its secrets, which are shown once.",
     {

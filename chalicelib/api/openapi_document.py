@@ -1,4 +1,4 @@
-"""/openapi.json: the API in OpenAPI 3.1, made from the routes."""
+"""/openapi.json: the OpenAPI 3.1 document of the API, generated from the routes."""
 
 import json
 from hashlib import sha256
@@ -29,7 +29,7 @@ def show_openapi(context: RequestContext) -> Response:
         "ETag": etag,
     }
     known = http_syntax.members(client_address.joined(context.request, "if-none-match"))
-    # Weak comparison (RFC 9110 §13.1.2): a proxy that compresses the response makes its tag weak.
+    # Weak comparison (RFC 9110 §13.1.2), because a proxy that compresses the response makes its ETag weak.
     if {"*", etag, f"W/{etag}"} & set(known):
         return Response("", headers=headers, status_code=304)
     return Response(text, headers=headers)

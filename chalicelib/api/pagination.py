@@ -1,4 +1,4 @@
-"""Cursor pagination: `?limit=` and an opaque `?cursor=`; the body and the Link header name the next page."""
+"""Cursor pagination: `?limit=` and an opaque `?cursor=`. The body and the Link header name the next page."""
 
 import base64
 import binascii
@@ -18,33 +18,33 @@ from chalicelib.api.schema.shapes import Kind, ListOf, Nullable, Shape, String
 from chalicelib.core import errors, ids
 
 LENGTH = 32
-"""Of every cursor: an id's 24 characters in base64."""
+"""Length of every cursor: the 24 characters of an id, in base64."""
 SIZE = Integer(1, 100, description="Maximum number of items on the page.", default=50)
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """The start of a page: the `next_cursor` of the previous page of a list whose ids start with `prefix`."""
+    """The type of the query parameter `cursor`: the `next_cursor` of a list whose ids start with `prefix`."""
 
     prefix: str
     default: str = ""
 
     def check(self, name: str, value: object) -> str:
-        """Return the id that precedes the page."""
-        last_id = _opened(str(value))
+        """Return the id after which the page starts."""
+        last_id = _decode(str(value))
         if not ids.is_id(last_id, self.prefix):
             raise errors.InvalidRequest(f"{name} must be the next_cursor of an earlier response.")
         return last_id
 
     def read(self, name: str, text: str) -> str:
-        """Return the same for a value in a URL."""
+        """Return the id after which the page starts, for a cursor from a URL."""
         return self.check(name, text)
 
     def schema(self) -> Schema:
-        """Return a string of its fixed length; the content is opaque."""
-        told = "The `next_cursor` from the previous page."
+        """Return the schema of a string of fixed length, whose content is opaque."""
+        description = "The `next_cursor` from the previous page."
         length = {"minLength": LENGTH, "maxLength": LENGTH}
-        return {"type": "string", "format": f"{self.prefix}-cursor", **length, "description": told}
+        return {"type": "string", "format": f"{self.prefix}-cursor", **length, "description": description}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,14 @@ class Page:
     size: int
     after: str
     filters: dict[str, str] = field(default_factory=dict)
-    """The other parameters, which the next page's URL repeats."""
+    """The other query parameters, which the URL of the next page repeats."""
 
 
 class PageQuery(Query):
-    """`limit` and `cursor`. A subclass names the prefix of the listed things' `ids`, and may declare more fields."""
+    """The query parameters `limit` and `cursor`.
+
+    A subclass names the prefix of the `ids` in its list, and may declare further parameters.
+    """
 
     limit: int = optional(SIZE)
     cursor: str
@@ -69,7 +72,7 @@ class PageQuery(Query):
 
 
 def page_of(shape: Shape, about: str) -> ResponseSpec:
-    """Return the response spec of a page of items of this shape."""
+    """Return the response spec of a page whose items have this shape."""
     fields: dict[str, Kind] = {
         "data": ListOf(shape, description="The items of this page."),
         "next_cursor": Nullable(String(), description="The cursor of the next page; null on the last."),
@@ -79,33 +82,33 @@ def page_of(shape: Shape, about: str) -> ResponseSpec:
 
 
 def page(context: RequestContext, query: PageQuery) -> Page:
-    """Return the page that a request asks for."""
+    """Return the part of the list that a request asks for."""
     filters = {name: text for name, text in context.parameters.items() if name not in ("limit", "cursor")}
     return Page(query.limit, query.cursor, filters)
 
 
 def respond(
-    context: RequestContext, page: Page, found: list[Any], shown: Callable[[Any], dict[str, Any]], *, goes_on: str = ""
+    context: RequestContext, page: Page, found: list[Any], render: Callable[[Any], dict[str, Any]], *, goes_on: str = ""
 ) -> Response:
-    """Return one page of `found`, which has one item more than the page if there is a next page.
+    """Return one page of `found`, which contains one item more than the page if there is a next page.
 
-    `goes_on` is the id after which there may be more although `found` doesn't fill the page; "" if there is none.
+    `goes_on` is the id from which the list continues although `found` doesn't fill the page; "" if the list ends.
     """
     here, has_next = found[: page.size], len(found) > page.size
     last_id = here[-1].id if has_next else goes_on
-    cursor = _closed(last_id) if last_id else None
+    cursor = _encode(last_id) if last_id else None
     headers: dict[str, str | list[str]] = {"Content-Type": "application/json"}
     if cursor:
         query = urlencode({**page.filters, "limit": page.size, "cursor": cursor})
         headers["Link"] = f'<{client_address.base_url(context.request)}{context.request.path}?{query}>; rel="next"'
-    return Response({"data": [shown(thing) for thing in here], "next_cursor": cursor}, headers=headers)
+    return Response({"data": [render(item) for item in here], "next_cursor": cursor}, headers=headers)
 
 
-def _closed(last_id: str) -> str:
+def _encode(last_id: str) -> str:
     return base64.urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
 
 
-def _opened(cursor: str) -> str:
+def _decode(cursor: str) -> str:
     if len(cursor) != LENGTH:
         return ""
     try:

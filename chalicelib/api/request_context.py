@@ -1,4 +1,4 @@
-"""One request, as the middleware and its view see it."""
+"""One request, as the middleware and the view use it."""
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -19,72 +19,76 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Routes = Mapping[str, Mapping[str, Any]]
-"""Chalice's own table: entries by path and method."""
+"""The routing table of Chalice: entries by path and method."""
 
 
 @dataclass(slots=True)
 class RequestContext:
-    """One request. A view takes it as its first argument."""
+    """One request. It is the first argument of each view."""
 
     request: Request
     started_ns: int
     routes: Routes = field(default_factory=dict, repr=False)
-    """Every route of the app, which /openapi.json is made from."""
+    """Every route of the app, for /openapi.json."""
     caller: Principal | None = None
     left: Allowance | None = None
     once: "IdempotentRequest | None" = field(default=None, repr=False)
-    """The request under its Idempotency-Key, if it has one and its route honours it."""
+    """The request as recorded under its Idempotency-Key, if it has one and its route honours it."""
     counted: dict[str, int] = field(default_factory=dict)
-    """Metrics by name, for its line in the access log."""
+    """Metrics by name, for the request's line in the access log."""
 
     @property
     def principal(self) -> Principal:
-        """Return the verified caller; only routes with scopes have one."""
+        """Return the verified caller, which exists only on routes with scopes."""
         if self.caller is None:
             raise LookupError(f"{self.request.path} is public: no caller was verified.")
         return self.caller
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Return the query parameters; of a repeated one the last counts."""
+        """Return the query parameters; the last value of a repeated parameter counts."""
         return dict(self.request.query_params or {})
 
     @property
     def route(self) -> str:
-        """Return the method and pattern under which it is counted: a HEAD counts as its GET."""
+        """Return the method and path pattern under which the request is counted: HEAD counts as GET."""
         method = "GET" if self.is_head else self.request.method
         return f"{method} {self.request.path}"
 
     @property
     def is_head(self) -> bool:
-        """Return whether it is a HEAD, which must spend and issue nothing that its GET would."""
+        """Return whether the method is HEAD. A HEAD request must not issue or consume anything that a GET would."""
         return bool(self.request.method == "HEAD")
 
     @property
     def took_ms(self) -> int:
-        """Return how long it has taken so far."""
+        """Return the time since the request started."""
         return (clock.elapsed_ns() - self.started_ns) // 1_000_000
 
     @property
     def id(self) -> str:
-        """Return the gateway's id of this request."""
+        """Return the request id that API Gateway assigned."""
         return str(self.request.context.get("requestId", ""))
 
-    def recorded(self, shown: Callable[[T], Response]) -> "Recording[T] | None":
-        """Return the response to store in the transaction that creates a T; None without an Idempotency-Key."""
+    def recorded(self, render: Callable[[T], Response]) -> "Recording[T] | None":
+        """Return the recording that stores the response in the transaction of a creation; None without an
+        Idempotency-Key.
+
+        `render` builds the response from the created resource.
+        """
         if self.once is None:
             return None
         from chalicelib.api import idempotency
         from chalicelib.idempotency.record import Recording
 
-        return Recording(self.once, lambda made: idempotency.kept(responses.of(shown(made))))
+        return Recording(self.once, lambda created: idempotency.to_stored(responses.of(render(created))))
 
     def admit_anonymous(self) -> None:
-        """Count this request on its network; raise Rejected beyond the limit of anonymous callers."""
+        """Count this request on its network; raise Rejected when the limit of anonymous callers is exceeded."""
         self.admit_as(client_address.subject(self.request), ANONYMOUS)
 
     def recall_anonymous(self) -> None:
-        """Raise Rejected if this process knows that the limit of its network is exhausted; count nothing."""
+        """Raise Rejected if the local cache has the network's limit as exhausted. The request isn't counted."""
         try:
             raise_cached_rejection(client_address.subject(self.request), ANONYMOUS)
         except Rejected as refusal:
@@ -92,7 +96,7 @@ class RequestContext:
             raise
 
     def admit_as(self, subject: str, tier: Tier) -> None:
-        """Count this request on `subject`; raise Rejected if one of its limits is exhausted."""
+        """Count this request on `subject`; raise Rejected when a limit of `subject` is exceeded."""
         try:
             self.left = admit(subject, tier)
         except Rejected as refusal:
@@ -100,9 +104,9 @@ class RequestContext:
             raise
 
     def admit_networks(self, tier: Tier) -> Allowance:
-        """Count this request on each network of its client; raise Rejected if the limit of one is exhausted.
+        """Count a costly request on each network of its client; raise Rejected when the limit of one is exceeded.
 
-        Return what is left to the narrowest. For costly requests that anonymous callers can send.
+        Returns the remaining allowance of the narrowest network.
         """
         from chalicelib.limits import anonymous_limits
 
@@ -116,4 +120,4 @@ class RequestContext:
 
 
 current: ContextVar[RequestContext] = ContextVar("exchange")
-"""The request that this thread handles."""
+"""The request that the current thread handles."""

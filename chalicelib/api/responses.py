@@ -1,4 +1,4 @@
-"""The form of every response: JSON, one shape of error, headers for cross-origin reads."""
+"""The format of every response: JSON, one format for errors, and headers for cross-origin requests."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,26 +12,27 @@ EXPOSED = ",".join(
     (
         *limit_headers.NAMES,
         *("Link", "Location", "ETag", "Idempotency-Replayed"),
-        # API Gateway's own responses have the first; it renames ours to the second.
+        # API Gateway's own responses have WWW-Authenticate; in the app's responses API Gateway renames it to the
+        # second.
         *("WWW-Authenticate", "x-amzn-Remapped-WWW-Authenticate", "x-amzn-RequestId"),
     )
 )
-"""Headers that pages of other origins may read: all that we send."""
+"""Headers of a response that pages of other origins may read: all that the API sends."""
 _SENT = (
     *("Authorization", "Content-Type", "Accept", "If-None-Match"),
-    # MCP clients, which also fetch the public documents and request tokens.
+    # MCP clients send these headers, also when they fetch public documents and request tokens.
     *("MCP-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name", "Last-Event-ID"),
-    # Fetch wrappers and tracing add these to every request of a page.
+    # Wrappers of `fetch` and tracing libraries add these headers to every request of a page.
     *("X-Requested-With", "traceparent", "tracestate", "baggage"),
 )
 ALLOWED = ",".join(_SENT)
-"""Headers that pages of other origins may send."""
+"""Headers of a request that pages of other origins may send."""
 ALLOWED_TO_REPEAT = ",".join((*_SENT[:3], "Idempotency-Key", *_SENT[3:]))
-"""The same for routes that honour an Idempotency-Key."""
+"""Headers that pages of other origins may send to routes that honour an Idempotency-Key."""
 
 
 def of(body: Any) -> Response:
-    """Return a view's result as a Response: 200 and JSON, unless it already is one."""
+    """Return the response for a view's result: a Response unchanged, any other value as JSON with the status 200."""
     if isinstance(body, Response):
         body.headers.setdefault("Content-Type", "application/json")
         return body
@@ -39,17 +40,17 @@ def of(body: Any) -> Response:
 
 
 def created(body: dict[str, Any], location: str) -> Response:
-    """Return 201 for something new, whose URL is `location`."""
+    """Return a 201 response for a new resource, whose URL is `location`."""
     return Response(body, status_code=201, headers={"Location": location, "Cache-Control": "no-store"})
 
 
 def no_content() -> Response:
-    """Return 204."""
+    """Return a 204 response."""
     return Response("", status_code=204)
 
 
 def without_body(response: Response) -> Response:
-    """Return the response to a HEAD: that of GET with its length, without a body (RFC 9110 §9.3.2)."""
+    """Return the response to a HEAD request: the headers and the length of the GET response (RFC 9110 §9.3.2)."""
     body = response.to_dict()["body"]
     headers = dict(response.headers)
     if response.status_code not in (204, 304):
@@ -58,13 +59,13 @@ def without_body(response: Response) -> Response:
 
 
 def error_response(error: errors.LatchkeyError) -> Response:
-    """Return an error as documented JSON."""
+    """Return an error in the documented JSON format."""
     headers: dict[str, str | list[str]] = {"Content-Type": "application/json", **error.headers}
     return Response({"error": error.error, "message": error.message}, status_code=error.status, headers=headers)
 
 
 def of_chalice(response: Response, takes: Iterable[str], request_id: str) -> errors.LatchkeyError | None:
-    """Return Chalice's own error as one of ours; None for any other response.
+    """Return an error of Chalice itself as an error of this API; None for any other response.
 
     `takes` are the media types of a route that was registered without `routing.register`.
     """
@@ -82,13 +83,13 @@ def of_chalice(response: Response, takes: Iterable[str], request_id: str) -> err
 
 
 def unsupported(takes: Iterable[str]) -> errors.UnsupportedMediaType:
-    """Return the error for a body whose media type the route doesn't consume."""
+    """Return the error for a body with a media type that the route doesn't consume."""
     form = "as JSON, with" if list(takes) == ["application/json"] else "with"
     return errors.UnsupportedMediaType(f"Send the body {form} Content-Type: {' or '.join(takes)}.")
 
 
 def cross_origin() -> dict[str, str]:
-    """Return the headers that let pages of the allowed origin read a response. Cookies are never involved."""
+    """Return the headers that let pages of the allowed origin read a response to a request without cookies."""
     origin = settings.current().allowed_origin
     vary = {} if origin == "*" else {"Vary": "Origin"}
     return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED, **vary}

@@ -1,6 +1,6 @@
-"""Every route of the API, with what happens before its view runs: a table of contents.
+"""A table of every route of the API, with its scopes and rate limit.
 
-Light: a view's module is imported with the first request for it.
+A view's module is imported by the first request for it, so importing this module is fast.
 """
 
 from functools import partial
@@ -12,11 +12,11 @@ from chalicelib.api.routing import CLAIMED, FORM, JSON, RECORDED, Route, registe
 from chalicelib.credentials.scopes import ADMIN, EVENTS, KEYS, READ, VERIFY, WEBHOOKS, WRITE
 
 _Uncounted = partial(Route, rate_limited=False)
-"""Public, and readable while the database is down: counting a request writes to it."""
+"""Public routes that work while the database is down: counting a request would write to the database."""
 _Fixed = partial(Route, rate_limited=False, cross_origin=False, is_documented=False)
-"""For browsers and crawlers, at paths that others have fixed."""
+"""Routes for browsers and crawlers, whose paths other specifications define."""
 _OAuth = partial(Route, rate_limited=False, consumes=(FORM, JSON), error_response=oauth_error)
-"""Counted by the view: by client once one is authenticated, before that by network."""
+"""OAuth endpoints, whose views count requests: by client once it is authenticated, by network before."""
 _WEBHOOK = "/v1/webhooks/{webhook_id}"
 _DELIVERY = f"{_WEBHOOK}/deliveries/{{message_id}}"
 

@@ -1,4 +1,4 @@
-"""Routes: each is declared once as a `Route` and registered with Chalice; its view is imported when first called."""
+"""Routes: each is declared once as a `Route` and registered with Chalice. Its view is imported by its first request."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -18,39 +18,42 @@ JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 ANY = "*/*"
 RECORDED = "recorded"
-"""The view stores its response in the transaction that makes something (`RequestContext.recorded`)."""
+"""The view stores its response in the transaction that creates a resource (`RequestContext.recorded`)."""
 CLAIMED = "claimed"
-"""The request is claimed before the view runs and its response stored afterwards: for any view, at two more calls."""
+"""The request is claimed before the view runs, and its response is stored afterwards.
+
+This works with any view, but takes two more database calls.
+"""
 View = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method of a path, its view, and what happens before the view runs."""
+    """A method of a path, its view, and the checks before the view runs."""
 
     method: str
     path: str
     view: View | str
-    """`module.function`, relative to the package that registers it; imported with the first request for it.
+    """The view as `module.function`, relative to the package that registers it; imported by its first request.
 
     It is called with the RequestContext, the path's parameters and, if it declares them, its typed `body` and `query`.
     It returns a JSON body or a chalice Response.
     """
     scopes: tuple[str, ...] = ()
-    """Scopes that the caller's credential needs; a route without any is public."""
+    """Scopes that the caller's credential must have. A route without scopes is public."""
     consumes: tuple[str, ...] = (JSON,)
-    """Media types of the body."""
+    """Accepted media types of the body."""
     idempotency: str = ""
-    """How an Idempotency-Key is honoured: RECORDED or CLAIMED; "" ignores it. Only with scopes."""
+    """How the route honours an Idempotency-Key: RECORDED, CLAIMED, or "" to ignore it. Requires scopes."""
     rate_limited: bool = True
-    """Whether a public route counts its requests by network; a view that counts for itself turns it off."""
+    """Whether requests for a public route are counted by network. False if the view counts them itself."""
     cross_origin: bool = True
-    """Whether pages of the allowed origin may call it. No response depends on a cookie unless this is off."""
+    """Whether pages of the allowed origin may call the route. Must be False if its response depends on a cookie."""
     is_documented: bool = True
     error_response: Callable[[errors.LatchkeyError, RequestContext], Response] = error_responses.error_response
 
     def resolve(self) -> View:
-        """Return the view, importing its module."""
+        """Import the module of the view, and return the view."""
         if not isinstance(self.view, str):
             return self.view
         module, name = self.view_name
@@ -59,7 +62,7 @@ class Route:
 
     @property
     def reads_body(self) -> bool:
-        """Return whether its method has a body."""
+        """Return whether requests with this method have a body."""
         return self.method in ("POST", "PUT", "PATCH")
 
     @property
@@ -72,20 +75,20 @@ class Route:
 
 
 UNKNOWN = Route("", "", "", cross_origin=False)
-"""The rules for a request that matches no route of ours."""
+"""The route of a request that matches no registered route."""
 
 
 def register(blueprint: Blueprint, routes: Iterable[Route], package: str = "") -> None:
     """Register routes whose views are named relative to `package`."""
     for route in routes:
         if route.idempotency and not route.scopes:
-            raise ValueError(f"{route.path}: only a route with scopes knows whose Idempotency-Key it is given.")
+            raise ValueError(f"{route.path}: only a route with scopes has a caller to whom an Idempotency-Key belongs.")
         named = isinstance(route.view, str) and package
         _register(blueprint, replace(route, view=f"{package}.{route.view}") if named else route)
 
 
 def _register(blueprint: Blueprint, route: Route) -> None:
-    """Register a route. HEAD comes with GET (RFC 9110 §9.3.2): the view runs, and the middleware drops the body."""
+    """Register a route, and HEAD for each GET (RFC 9110 §9.3.2): the middleware removes the body."""
     consumes = route.consumes if route.reads_body else (ANY,)
 
     def respond(**parameters: str) -> Response:
@@ -101,26 +104,31 @@ def _register(blueprint: Blueprint, route: Route) -> None:
     respond.route = route  # type: ignore[attr-defined]  # read back by route_of
     respond.__module__, respond.__name__ = route.view_name
     shared = cors.by_path.setdefault(route.path, cors.CrossOrigin())
-    shared.note(route.method, has_callers=bool(route.scopes), honours_keys=bool(route.idempotency))
+    shared.add_method(route.method, has_callers=bool(route.scopes), honours_keys=bool(route.idempotency))
     blueprint.route(
         route.path,
         methods=[route.method, *(["HEAD"] if route.method == "GET" else [])],
         name=respond.__name__,
         cors=shared if route.cross_origin else None,
-        # Chalice would reject a media type that nothing reads: that of a request without a body.
+        # Chalice must accept any media type, because it would also check that of a request without a body.
         content_types=[ANY],
         **({"authorizer": authorizer} if route.scopes else {}),
     )(respond)
 
 
 def route_of(entry: Any) -> Route:
-    """Return the route of an entry of Chalice's table; UNKNOWN for what Chalice answers itself."""
+    """Return the route of an entry in Chalice's routing table; UNKNOWN for a path that was registered without
+    `register`.
+    """
     route: Route = getattr(entry.view_function, "route", UNKNOWN) if entry is not None else UNKNOWN
     return route
 
 
 def scopes_by_route(routes: Routes) -> dict[str, tuple[str, ...]]:
-    """Return the scopes of each route that needs a credential: `GET /v1/users` and so on, the operator's too."""
+    """Return the scopes of each route that requires a credential, by method and path: `GET /v1/users`.
+
+    The operator's own routes are included.
+    """
     return {
         f"{method} {path}": route.scopes
         for path, methods in routes.items()
@@ -130,11 +138,11 @@ def scopes_by_route(routes: Routes) -> dict[str, tuple[str, ...]]:
 
 
 def _check_media_type(context: RequestContext, consumes: tuple[str, ...]) -> None:
-    """Raise UnsupportedMediaType for a body of another media type than the route consumes."""
+    """Raise UnsupportedMediaType if the body has a media type that the route doesn't consume."""
     if consumes == (ANY,) or not context.request.raw_body:
         return
-    given = (client_address.only(context.request, "content-type") or JSON).lower()
-    if not {part.strip() for part in re.split("[,;]", given)} & set(consumes):
+    media_types = (client_address.only(context.request, "content-type") or JSON).lower()
+    if not {part.strip() for part in re.split("[,;]", media_types)} & set(consumes):
         raise responses.unsupported(consumes)
 
 

@@ -1,7 +1,7 @@
-"""The status of the service for programs and feeds: /status.json and /status.rss.
+"""The status of the service for programs and feed readers: /status.json and /status.rss.
 
-Readable while the database is down: the routes are public and not rate limited, since counting a request is a write to
-the database.
+The routes are public and not rate limited, so that they work while the database is down: counting a request would write
+to it.
 """
 
 from typing import Any
@@ -83,13 +83,13 @@ CACHED = {"Cache-Control": "public, max-age=30"}
 @described({200: ResponseSpec(STATUS, headers=("Cache-Control",))})
 def show_status(context: RequestContext) -> Response:
     """Show the state of the service, its last 90 days and its incidents. Works while the database is down."""
-    made = report()
+    current = report()
     body = {
-        "state": made.state,
-        "checked_at": None if made.checked_at_ms is None else clock.iso(made.checked_at_ms),
-        "history": "read" if made.is_readable else "unreadable",
-        "components": [_component(each) for each in made.components],
-        "incidents": [_incident(each) for each in made.incidents],
+        "state": current.state,
+        "checked_at": None if current.checked_at_ms is None else clock.iso(current.checked_at_ms),
+        "history": "read" if current.is_readable else "unreadable",
+        "components": [_component(each) for each in current.components],
+        "incidents": [_incident(each) for each in current.incidents],
     }
     return Response(body, headers={"Content-Type": "application/json", **CACHED})
 
@@ -134,7 +134,7 @@ def _incident(incident: Any) -> dict[str, Any]:
 
 
 def _feed(incidents: Any, base_url: str) -> str:
-    """Return RSS 2.0, whose link to itself is Atom's (RFC 4287 §4.2.7.2), as the RSS Advisory Board recommends."""
+    """Return an RSS 2.0 feed with an Atom link to itself (RFC 4287 §4.2.7.2), as the RSS Advisory Board recommends."""
     from xml.etree import ElementTree
 
     ElementTree.register_namespace("atom", ATOM)

@@ -56,17 +56,17 @@ USER_MADE = Shape(
 
 
 class UsersQuery(pagination.PageQuery, ids="acc"):
-    """Which profiles to list."""
+    """The parameters of a list of users."""
 
 
 class Rename(Body):
-    """A new name."""
+    """The new name of the caller's account."""
 
     name: str = required(NAME)
 
 
 class NewUser(Body):
-    """An account to create."""
+    """The fields of a new account."""
 
     email: str = required(EMAIL)
     name: str = required(NAME)
@@ -74,7 +74,7 @@ class NewUser(Body):
 
 
 class UserChange(Body, least=1):
-    """What an admin may change of an account."""
+    """The fields of an account that an admin can change."""
 
     tier: str | None = optional(TIER)
     status: str | None = optional(STATUS)
@@ -102,7 +102,7 @@ def rename_me(context: RequestContext, body: Rename) -> dict[str, Any]:
 
 @described({200: ResponseSpec(AnyOf((USER, PROFILE)), "The profile, or the whole account.")}, path=USER_ID)
 def show_user(context: RequestContext, user_id: str) -> dict[str, Any]:
-    """Show a public profile; the account itself and admins see the whole account."""
+    """Show a public profile. The account itself and admins see the whole account."""
     account = find.account_by_id(user_id)
     may_see_all = account.id == context.principal.account_id or ADMIN in context.principal.scopes
     return whole_record(account) if may_see_all else public_profile(account)
@@ -112,15 +112,15 @@ def show_user(context: RequestContext, user_id: str) -> dict[str, Any]:
     {201: ResponseSpec(USER_MADE, "The account is created.", ("Location", "Cache-Control"))}, errors=[errors.Conflict]
 )
 def create_user(context: RequestContext, body: NewUser) -> Response:
-    """Create an account; the response has a one-time link to set its password."""
+    """Create an account. The response contains a one-time link to set its password."""
 
-    def shown(made: invite.Invited) -> Response:
+    def render(invited: invite.Invited) -> Response:
         base_url = client_address.base_url(context.request)
-        link = {"set_password_url": f"{base_url}/password?ticket={made.link}"}
-        return responses.created(whole_record(made.account) | link, f"{base_url}/v1/users/{made.account.id}")
+        link = {"set_password_url": f"{base_url}/password?ticket={invited.link}"}
+        return responses.created(whole_record(invited.account) | link, f"{base_url}/v1/users/{invited.account.id}")
 
-    tier, once = tiers.BY_NAME[body.tier], context.recorded(shown)
-    return shown(invite.invite(email=body.email, name=body.name, tier=tier, once=once))
+    tier, once = tiers.BY_NAME[body.tier], context.recorded(render)
+    return render(invite.invite(email=body.email, name=body.name, tier=tier, once=once))
 
 
 @described({200: USER}, errors=[errors.Conflict], path=USER_ID)
@@ -138,7 +138,7 @@ def public_profile(account: "Account") -> dict[str, Any]:
 
 
 def whole_record(account: "Account") -> dict[str, Any]:
-    """Return the whole account, for itself and admins."""
+    """Return every field of an account, for the account itself and for admins."""
     return {
         **public_profile(account),
         "email": account.email,

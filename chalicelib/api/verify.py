@@ -1,4 +1,4 @@
-"""/v1/verify: a service verifies a caller's secret and counts one request on its account."""
+"""/v1/verify: a service verifies a secret that it received, and counts one request on the secret's account."""
 
 from typing import Any
 
@@ -91,15 +91,15 @@ def verify(context: RequestContext, body: Question) -> dict[str, Any]:
     """Verify a secret: return its account and scopes, and count one request on that account.
 
     The status is 200 whatever the result: `valid` says whether the secret is valid, `admitted` whether the request is
-    within the limits. Otherwise `error` and `message` are meant for the caller of your service.
+    within the limits. If it isn't admitted, pass `error` and `message` on to the caller of your service.
     """
     try:
         principal, left = revocation_check.admit_presented(parse_secret(body.secret), body.resource or "")
     except errors.Unauthorized as refusal:
         return {"valid": False, "admitted": False, "error": refusal.error, "message": refusal.message}
     except Rejected as refusal:
-        told = {"error": refusal.error, "message": refusal.message, "retry_after_s": refusal.retry_after_s}
-        return {"valid": True, "admitted": False, **told, "limits": _limits(refusal.left)}
+        error_fields = {"error": refusal.error, "message": refusal.message, "retry_after_s": refusal.retry_after_s}
+        return {"valid": True, "admitted": False, **error_fields, "limits": _limits(refusal.left)}
     return {
         "valid": True,
         "admitted": True,

@@ -1,4 +1,4 @@
-"""/v1/webhooks: endpoints that the account's events are sent to. A secret is shown once."""
+"""/v1/webhooks: endpoints to which the account's events are sent. A secret is shown once."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 
 class WebhooksQuery(pagination.PageQuery, ids="whk"):
-    """Which webhooks to list."""
+    """The parameters of a list of webhooks."""
 
 
 class NewWebhook(Body):
-    """A webhook to add."""
+    """The fields of a new webhook."""
 
     url: str = required(URL)
     name: str = required(NAME)
@@ -43,7 +43,7 @@ class NewWebhook(Body):
 
 
 class WebhookChange(Body, least=1):
-    """What may change of a webhook."""
+    """The fields of a webhook that can be changed."""
 
     url: str | None = optional(URL)
     name: str | None = optional(NAME)
@@ -68,9 +68,11 @@ def list_webhooks(context: RequestContext, query: WebhooksQuery) -> Response:
     errors=[errors.Conflict],
 )
 def create_webhook(context: RequestContext, body: NewWebhook) -> Response:
-    """Create a webhook. It receives new events, of all types unless `types` selects some. At most ten."""
+    """Create a webhook. It receives new events: of all types, or only of those in `types`. An account can have ten
+    webhooks.
+    """
 
-    def shown(endpoint: Endpoint) -> Response:
+    def render(endpoint: Endpoint) -> Response:
         location = f"{client_address.base_url(context.request)}/v1/webhooks/{endpoint.id}"
         return responses.created(with_secret(endpoint), location)
 
@@ -79,25 +81,26 @@ def create_webhook(context: RequestContext, body: NewWebhook) -> Response:
         url=body.url,
         name=body.name,
         types=_chosen(body.types),
-        once=context.recorded(shown),
+        once=context.recorded(render),
     )
-    return shown(endpoint)
+    return render(endpoint)
 
 
 @described({200: WEBHOOK}, path=WEBHOOK_ID)
 def show_webhook(context: RequestContext, webhook_id: str) -> dict[str, Any]:
     """Show one webhook."""
-    return record(_owned(context, webhook_id))
+    return record(_find_owned(context, webhook_id))
 
 
 @described({200: WEBHOOK}, errors=[errors.Conflict], path=WEBHOOK_ID)
 def change_webhook(context: RequestContext, webhook_id: str, body: WebhookChange) -> dict[str, Any]:
     """Change a webhook's URL, name or types; disable or enable it.
 
-    Once enabled again, it receives new events. Events from while it was disabled are never sent: see `GET /v1/events`.
-    Messages that were pending when it was disabled are no longer sent automatically, but can be resent from its log.
+    A webhook that is enabled again receives only new events. Events from the time when it was disabled are never sent,
+    but `GET /v1/events` lists them. Messages that were pending when it was disabled are no longer sent automatically,
+    but can be resent from its log.
     """
-    endpoint = _owned(context, webhook_id)
+    endpoint = _find_owned(context, webhook_id)
     if body.url or body.name or body.types:
         types = None if body.types is None else _chosen(body.types) or []
         endpoints.change(endpoint, url=body.url, name=body.name, types=types)
@@ -105,29 +108,29 @@ def change_webhook(context: RequestContext, webhook_id: str, body: WebhookChange
         endpoints.disable(endpoint, states.BY_ACCOUNT)
     elif body.status == ENABLED:
         endpoints.enable(endpoint)
-    return record(_owned(context, webhook_id))
+    return record(_find_owned(context, webhook_id))
 
 
 @described({204: ResponseSpec(description="The webhook is deleted.")}, path=WEBHOOK_ID)
 def delete_webhook(context: RequestContext, webhook_id: str) -> Response:
     """Delete a webhook and its pending messages."""
-    endpoints.delete(_owned(context, webhook_id))
+    endpoints.delete(_find_owned(context, webhook_id))
     return responses.no_content()
 
 
 @described({200: SHOWN_ONCE}, errors=[errors.Conflict], path=WEBHOOK_ID)
 def rotate_webhook(context: RequestContext, webhook_id: str, body: Empty) -> Response:
-    """Rotate a webhook's secret; the old one also signs messages for 24 hours."""
+    """Rotate a webhook's secret. For 24 hours messages are also signed with the old secret."""
 
-    def shown(endpoint: Endpoint) -> Response:
+    def render(endpoint: Endpoint) -> Response:
         return Response(with_secret(endpoint), headers={"Cache-Control": "no-store"})
 
-    return shown(endpoints.rotate_secret(_owned(context, webhook_id), context.recorded(shown)))
+    return render(endpoints.rotate_secret(_find_owned(context, webhook_id), context.recorded(render)))
 
 
 def _chosen(types: list[str] | None) -> list[str] | None:
     return None if types is None or EVERY in types else types
 
 
-def _owned(context: RequestContext, webhook_id: str) -> Endpoint:
+def _find_owned(context: RequestContext, webhook_id: str) -> Endpoint:
     return endpoints.find_owned(context.principal.account_id, webhook_id)

@@ -8,25 +8,25 @@ from chalicelib.core import clock, errors, settings
 from chalicelib.pages import assets
 
 EXPIRES_AFTER_S = 180 * clock.DAY_S
-"""RFC 9116 §2.5.5: less than a year ahead."""
+"""How long security.txt is valid: less than a year, as RFC 9116 §2.5.5 recommends."""
 CACHED = {"Cache-Control": "public, max-age=86400"}
 TEXT = {"Content-Type": "text/plain; charset=utf-8", **CACHED}
 
 
 def favicon(_exchange: RequestContext) -> Response:
-    """Serve the icon that browsers request for responses that aren't pages."""
+    """Return the icon that browsers request for responses that aren't pages."""
     icon = (assets.FOLDER / "icon.svg").read_text()
     return Response(icon, headers={"Content-Type": "image/svg+xml", "X-Content-Type-Options": "nosniff", **CACHED})
 
 
 def robots(_exchange: RequestContext) -> Response:
-    """Allow crawlers the public pages (RFC 9309)."""
+    """Return robots.txt, which allows crawlers the public pages (RFC 9309)."""
     closed = ("/admin", "/settings", "/oauth", "/device", "/password", "/verify", "/v1")
     return Response("User-agent: *\n" + "".join(f"Disallow: {path}\n" for path in closed), headers=dict(TEXT))
 
 
 def security(context: RequestContext) -> Response:
-    """Name the contact for vulnerability reports (RFC 9116); 404 if none is configured."""
+    """Return security.txt, which names the contact for vulnerability reports (RFC 9116); 404 if none is configured."""
     contact = settings.current().security_contact
     if not contact:
         raise errors.NotFound("There is nothing at this path.")

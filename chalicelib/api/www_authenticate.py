@@ -1,6 +1,7 @@
-"""WWW-Authenticate of a 401 or 403: error, required scope, resource metadata (RFC 6750 §3, RFC 9728 §5.1).
+"""The WWW-Authenticate header of a 401 or 403: error, scope and resource metadata (RFC 6750 §3, RFC 9728 §5.1).
 
-Without a credential only the scheme and the metadata are named: RFC 6750 §3.1 wants no error code there.
+For a request without a credential it has only the scheme and the metadata, because RFC 6750 §3.1 advises against an
+error code.
 """
 
 from collections.abc import Iterable
@@ -12,17 +13,17 @@ INVALID_TOKEN = {
     "error": "invalid_token",
     "error_description": "The API key or access token is malformed, unknown, revoked or expired.",
 }
-"""One text for all, since a gateway response is static; the body names the error."""
+"""One text for every reason, because a gateway response is static. The body has the specific error."""
 
 
 def bearer(parameters: dict[str, str], base_url: str) -> str:
     """Return a challenge with these parameters and, if the base URL is known, the URL of the resource metadata."""
-    told = parameters | ({"resource_metadata": f"{base_url}{METADATA}"} if base_url else {})
-    return " ".join(("Bearer", ", ".join(f'{name}="{value}"' for name, value in told.items()))).strip()
+    all_parameters = parameters | ({"resource_metadata": f"{base_url}{METADATA}"} if base_url else {})
+    return " ".join(("Bearer", ", ".join(f'{name}="{value}"' for name, value in all_parameters.items()))).strip()
 
 
 def of(error: errors.LatchkeyError, scopes: Iterable[str], base_url: str) -> str | None:
-    """Return the challenge for an error of a route that requires `scopes`; None if it needs none."""
+    """Return the challenge for an error of a route that requires `scopes`; None if the error has no challenge."""
     if isinstance(error, errors.InsufficientScope):
         return bearer({"error": error.error, "error_description": error.message, "scope": error.scope}, base_url)
     if isinstance(error, errors.MissingApiKey):

@@ -14,7 +14,7 @@ class LatchkeyError(Exception):
     status = 500
     error = "internal_error"
     field = ""
-    """The form field that it concerns, for pages; "" for none in particular."""
+    """The form field with the error, for pages; "" if the error concerns no single field."""
 
     def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
         """State in `message` what was wrong and what to do; `headers` are added to the response."""
@@ -73,7 +73,7 @@ class InsufficientScope(LatchkeyError):
     status, error = 403, "insufficient_scope"
 
     def __init__(self, scope: str) -> None:
-        """Name the required `scope`."""
+        """Set the message, which names the required `scope`."""
         super().__init__(f"This request needs a credential with the scope {scope}.")
         self.scope = scope
 
@@ -121,17 +121,17 @@ class IdempotencyKeyReused(LatchkeyError):
     status, error = 422, "idempotency_key_reused"
 
     def __init__(self) -> None:
-        """State the remedy."""
+        """Set the message."""
         super().__init__("This Idempotency-Key was used with a different body. Use a new key for a new request.")
 
 
 class RateLimited(LatchkeyError):
-    """The quota or the burst is exhausted."""
+    """The hourly quota or the burst limit is exhausted."""
 
     status, error = 429, "rate_limit_exceeded"
 
     def __init__(self, retry_after_s: int) -> None:
-        """State in how many whole seconds the next request can succeed."""
+        """Set the message and Retry-After: the next request can succeed after so many whole seconds."""
         super().__init__(
             f"Rate limit exceeded. Try again in {retry_after_s} seconds.", {"Retry-After": str(retry_after_s)}
         )
@@ -142,7 +142,7 @@ class InternalError(LatchkeyError):
     """An internal error; the caller can quote the request id to the operator."""
 
     def __init__(self, request_id: str) -> None:
-        """Include `request_id` in the message."""
+        """Set the message, which contains `request_id`."""
         super().__init__(f"Something went wrong on our side. Quote this request id: {request_id}.")
 
 
@@ -152,7 +152,7 @@ class Unavailable(LatchkeyError):
     status, error = 503, "unavailable"
 
     def __init__(self, message: str = "The service can't reach its database. Try again in a moment.") -> None:
-        """Use `message`, and set Retry-After."""
+        """Set the message and Retry-After."""
         super().__init__(message, {"Retry-After": "1"})
 
 

@@ -13,7 +13,9 @@ from chalicelib.core import http_syntax
 from chalicelib.core.http_syntax import OWS
 
 HEAD_MAX = 64 * 1024
-"""The most bytes of status lines and fields in one response, including interim responses and trailers."""
+"""The maximum number of bytes of the status lines and fields of one response, including interim responses and
+trailers.
+"""
 FIELDS_MAX = 100
 CHUNK_LINE_MAX = 1024
 UNTIL_CLOSE, CHUNKED = -1, -2
@@ -40,7 +42,7 @@ class Head:
 
 
 class ResponseStream:
-    """The received bytes of a connection, read as the framing needs them.
+    """The bytes received from a connection, which are read as the framing needs them.
 
     A response that arrived in one piece, as nearly all of DynamoDB's do, is sliced without copying the piece.
     """
@@ -48,17 +50,17 @@ class ResponseStream:
     __slots__ = ("_buffer", "_position", "_receive", "head_bytes_left")
 
     def __init__(self, receive: Callable[[], bytes]) -> None:
-        """Read by `receive`, which returns the next bytes, b"" at the end, and enforces the deadline."""
+        """Read with `receive`, which returns the next bytes, b"" at the end, and enforces the deadline."""
         self._receive = receive
         self._buffer: bytes | bytearray = b""
         self._position = 0
         """The position of the first unread byte."""
         self.head_bytes_left = HEAD_MAX
-        """How many bytes outside the body are still allowed."""
+        """The number of bytes that the head and the trailers may still have."""
 
     @property
     def unread(self) -> int:
-        """Return how many received bytes are unread."""
+        """Return the number of bytes that are received and not read yet."""
         return len(self._buffer) - self._position
 
     def read_until(self, mark: bytes, most: int) -> bytes:
@@ -77,7 +79,7 @@ class ResponseStream:
         return found
 
     def read_fields(self, mark: bytes) -> str:
-        """Return everything before `mark` as text, and subtract it from the bytes allowed outside the body."""
+        """Return everything before `mark` as text, and subtract its length from `head_bytes_left`."""
         found = self.read_until(mark, self.head_bytes_left)
         self.head_bytes_left -= len(found) + len(mark)
         return found.decode("latin-1")
@@ -91,7 +93,7 @@ class ResponseStream:
         return found
 
     def read_some(self, most: int) -> bytes:
-        """Return the received bytes, at most `most`, and wait only if there are none."""
+        """Return received bytes, at most `most`; wait only if none have been received."""
         if self._position == len(self._buffer):
             self._receive_more()
         return self.read_exactly(min(most, self.unread))
@@ -228,11 +230,11 @@ def _keeps_alive(headers: Mapping[str, str], *, is_http10: bool) -> bool:
 
 
 def _length(status: int, headers: Mapping[str, str], method: str, *, is_http10: bool) -> int:
-    """Return how the body ends (§6.3)."""
+    """Return the length of the body, or how its end is found (§6.3)."""
     length, coding = headers.get("content-length"), headers.get("transfer-encoding")
     stated = UNTIL_CLOSE if length is None else _parse_content_length(length)
     if coding is not None:
-        # Two readers that disagree on the end make response splitting possible.
+        # Response splitting is possible if two readers disagree on the end of a body.
         if length is not None or is_http10 or coding.lower() != "chunked":
             raise Malformed("an unsupported transfer coding")
         stated = CHUNKED

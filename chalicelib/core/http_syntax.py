@@ -1,4 +1,4 @@
-"""The parts of HTTP field values (RFC 9110 §5.6), by their exact ASCII characters and in linear time.
+"""Parse HTTP field values (RFC 9110 §5.6), by their exact ASCII characters and in linear time.
 
 Python's `strip`, `isdigit`, `int` and regular expression classes accept the spaces and digits of every script; HTTP
 does not. Two parsers that disagree on a value are a security risk.
@@ -10,7 +10,7 @@ OWS = " \t"
 """Optional whitespace (§5.6.3): the only characters to strip from a field value."""
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _DIGITS_MAX = 18
-"""More digits than any number here needs, few enough for 64 bits."""
+"""The maximum number of digits: no number here needs more, and 18 digits fit in 64 bits."""
 
 
 def trim(text: str) -> str:
@@ -39,7 +39,7 @@ def media_type(content_type: str) -> str:
 
 
 def credentials(authorization: str) -> tuple[str, str]:
-    """Return the scheme in lower case and the credentials after it (§11.4); a missing one is ""."""
+    """Return the authentication scheme in lower case and the credentials after it (§11.4); "" for a missing part."""
     text = authorization.strip(OWS)
     # The scheme ends at the first space or tab.
     scheme = text.replace("\t", " ").partition(" ")[0]

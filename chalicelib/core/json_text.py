@@ -1,4 +1,4 @@
-"""Parse untrusted JSON, in one place: a string that UTF-8 can't encode is not accepted as text."""
+"""Parse untrusted JSON. A string that can't be encoded in UTF-8 is not accepted as text."""
 
 import json
 from collections.abc import Callable
@@ -7,10 +7,9 @@ from typing import Any
 Pairs = list[tuple[str, Any]]
 
 INVALID_TEXT = object()
-"""Replaces a string with a lone surrogate (`"\\ud800"`).
-
-No field accepts it, because it is not a string; an ignored field may contain it. Passed on unchanged, the string would
-break every later encoding, such as a digest or a database write.
+r"""A replacement for a string with a lone surrogate (`"\ud800"`), which would break every later encoding, such as a
+digest or a database write. No field accepts the replacement, because it is not a string; an ignored field may
+contain it.
 """
 
 

@@ -1,6 +1,8 @@
-"""The caches of a process: everything that it remembers between requests, in one registry with one `forget`.
+"""The caches of a process: everything that it keeps between requests, in one registry with one function that clears
+them.
 
-A process is one execution environment of Lambda. Each cache is bounded, and losing it costs a call and no correctness.
+A process is one execution environment of Lambda. Each cache is bounded. Losing an entry costs a call, but never
+correctness.
 """
 
 import sys
@@ -23,7 +25,9 @@ CACHES: dict[str, Clearable] = {}
 
 
 class ProcessCache(dict[K, V]):
-    """A mapping of at most `size` entries, registered as `name`; the oldest entry makes room for a new one."""
+    """A mapping of at most `size` entries, registered as `name`. A new entry replaces the oldest one if the mapping
+    is full.
+    """
 
     size: int = sys.maxsize
 
@@ -39,7 +43,7 @@ class ProcessCache(dict[K, V]):
 
 
 def register(name: str, cache: Clearable) -> None:
-    """Add a cache of another form to the registry."""
+    """Add a cache that isn't a ProcessCache to the registry."""
     CACHES[name] = cache
 
 

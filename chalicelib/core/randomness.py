@@ -1,6 +1,6 @@
 """The only source of randomness: the system's generator.
 
-Base 62 is safe in URLs and shells and selects on a double click.
+Base 62 is safe in URLs and shells, and a double click selects all of it.
 """
 
 import secrets
@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 _PAIRS = [first + second for first in BASE62 for second in BASE62]
-"""Two digits at a time take half as long."""
+"""All pairs of digits: converting two digits at a time takes half as long."""
 
 _below: Callable[[int], int] = secrets.randbelow
 

@@ -1,6 +1,6 @@
-"""The root key of a stage. It derives every secret that must be reproduced, and so can't just be hashed.
+"""The root key of a stage, from which secrets are derived that must be reproduced and so can't be stored as hashes.
 
-A derived secret is never stored: a copy of the database can't sign in this service's name. The root key is an SSM
+A derived secret is never stored, so a copy of the database can't sign in this service's name. The root key is an SSM
 SecureString, or in a local run a file that only its owner can read.
 """
 
@@ -19,7 +19,7 @@ class RootKeyUnavailable(errors.Unavailable):
     """The root key is unavailable; the log has the reason."""
 
     def __init__(self) -> None:
-        """State the consequence."""
+        """Set the message."""
         super().__init__("This needs the key of this stage, which can't be read. The owner of this API must look.")
 
 

@@ -1,6 +1,7 @@
-"""Encrypt data for one caller, with a key derived from the secret that it presents (RFC 5869, AES-GCM).
+"""Encrypt data for one caller, with a key derived from the secret that the caller presents (RFC 5869, AES-GCM).
 
-Only the holder of that secret can decrypt it; the tables store its digest, which reveals nothing about the key.
+Only the holder of that secret can decrypt the data. The tables store the digest of the secret, which reveals nothing
+about the key.
 """
 
 import os

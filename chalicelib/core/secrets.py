@@ -1,7 +1,7 @@
 """The format of secrets: `lk_<kind>_<30 base62><6 base62>`, random characters followed by a CRC-32 of all before it.
 
 The checksum rejects a typo or a guess without a database call, and lets a scanner confirm a leak offline. It adds no
-security; the 178 random bits do. Since those can't be searched, SHA-256 is a sufficient hash for storage.
+security; the 178 random bits do. Since so many bits can't be guessed, SHA-256 is a sufficient hash for storage.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ def checksum(text: str) -> str:
 def kind_of(text: str) -> str | None:
     """Return the kind of a well-formed secret, or None when its shape, brand or checksum is wrong."""
     if len(text) > LENGTH_MAX:
-        # Checked first: an anonymous caller may send as much as a header or a body allows.
+        # Check the length first: an anonymous caller may send as much as a header or a body allows.
         return None
     shape = _SHAPE.fullmatch(text)
     if shape is None or not text.startswith(f"{settings.current().brand}_"):
@@ -44,9 +44,9 @@ def kind_of(text: str) -> str | None:
 
 
 def find_secrets(text: str) -> list[str]:
-    """Return every well-formed secret in `text`, each once, whatever surrounds it.
+    """Return every well-formed secret in `text`, each once.
 
-    For example quotes, a line break, an Authorization header, or a line of a settings file.
+    It may be surrounded by quotes, a line break, an Authorization header or a line of a settings file.
     """
     shape = rf"(?=({settings.current().brand}_(?:{'|'.join(KINDS)})_[0-9A-Za-z]{{36}}))"
     found = (match[1] for match in re.finditer(shape, text))
@@ -54,7 +54,10 @@ def find_secrets(text: str) -> list[str]:
 
 
 def digest(secret: str) -> str:
-    """Return the SHA-256 of `secret` in hex, the only form that is stored. Any text has a digest."""
+    """Return the SHA-256 of `secret` in hex, the only form that is stored.
+
+    `secret` may be any text, even one that isn't well-formed.
+    """
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 

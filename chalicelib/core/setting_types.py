@@ -1,7 +1,7 @@
 """The type of each setting: a description, an example, and a rule that is checked at start.
 
-A value that is almost valid would fail later, in a user's request: an impossible header, an origin that no browser
-sends, an unusable sender address. Nothing is compiled or imported before a value is given.
+A value that is almost valid would only fail later, in a user's request: an impossible header, an origin that no browser
+sends, an unusable sender address. A pattern is compiled, and a module imported, only if its setting has a value.
 """
 
 import re
@@ -30,7 +30,7 @@ class SettingType(NamedTuple):
 
 
 def matches(pattern: str) -> Callable[[str], object]:
-    """Return a rule: the whole value matches a pattern."""
+    """Return a rule that requires the whole value to match a pattern."""
     return lambda text: re.fullmatch(pattern, text)
 
 
@@ -49,7 +49,7 @@ def integer(minimum: int, maximum: int, example: int) -> SettingType:
 
 
 def is_public_url(text: str) -> bool:
-    """Return whether links, origin and issuer can be built from a URL: https, or http on the loopback interface."""
+    """Return whether `text` is a URL for links, origin and issuer: https, or http on the loopback interface."""
     scheme, _, rest = text.partition("://")
     authority, slash, path = rest.partition("/")
     is_safe = scheme == "https" or (scheme == "http" and _host_of(authority) in ("localhost", "127.0.0.1", "[::1]"))
@@ -58,13 +58,13 @@ def is_public_url(text: str) -> bool:
 
 
 def is_origin(text: str) -> bool:
-    """Return whether a browser may send this as an origin: in lower case, without a path or a default port."""
+    """Return whether a text is an origin as browsers send it: in lower case, without a path or a default port."""
     scheme, _, authority = text.partition("://")
     return scheme in ("https", "http") and _is_authority(scheme, authority)
 
 
 def is_resource(text: str) -> bool:
-    """Return whether a resource is a URI without a fragment (RFC 8707 §2): a URL or a URN."""
+    """Return whether a text is a resource (RFC 8707 §2): a URL or a URN without a fragment."""
     scheme, _, rest = text.partition(":")
     if scheme == "urn":
         return bool(re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,30}[a-zA-Z0-9]:[!-\"$-;=?-~]+", rest))
@@ -74,12 +74,12 @@ def is_resource(text: str) -> bool:
 
 
 def are_resources(text: str) -> bool:
-    """Return whether these are space-separated resources."""
+    """Return whether a text is a list of resources separated by spaces."""
     return all(map(is_resource, text.split()))
 
 
 def is_contact(text: str) -> bool:
-    """Return whether this is a contact of security.txt (RFC 9116 §2.5.3)."""
+    """Return whether a text is a contact for security.txt (RFC 9116 §2.5.3)."""
     if text.startswith("https://"):
         authority = re.split("[/?#]", text.removeprefix("https://"))[0]
         return text.isascii() and text.isprintable() and " " not in text and _is_authority("https", authority.lower())
@@ -89,14 +89,14 @@ def is_contact(text: str) -> bool:
 
 
 def is_mailbox(text: str) -> bool:
-    """Return whether this is an email address: a dot-atom (RFC 5322 §3.2.3) at a domain with a dot."""
+    """Return whether a text is an email address: a dot-atom (RFC 5322 §3.2.3) at a domain with a dot."""
     local, _, domain = text.rpartition("@")
     is_domain = len(domain) <= HOST_MAX and re.fullmatch(rf"(?:{_LABEL}\.)+{_LABEL}", domain, re.IGNORECASE)
     return bool(is_domain and len(local) <= LOCAL_PART_MAX and re.fullmatch(rf"{_ATEXT}+(?:\.{_ATEXT}+)*", local))
 
 
 def is_sender(text: str) -> bool:
-    """Return whether this is a sender: an address, or a name and an address in angle brackets."""
+    """Return whether a text is a sender: an address, or a name and an address in angle brackets."""
     if not text.endswith(">"):
         return is_mailbox(text)
     name, _, address = text[:-1].rpartition("<")
@@ -108,7 +108,9 @@ def _host_of(authority: str) -> str:
 
 
 def _is_authority(scheme: str, authority: str, *, any_port: bool = False) -> bool:
-    """Return whether this is a host in lower case, optionally with a port: no user information, no empty part."""
+    """Return whether a text is a host in lower case, optionally with a port, without user information or empty
+    parts.
+    """
     host = _host_of(authority)
     if authority != host:
         port = http_syntax.parse_integer(authority.removeprefix(f"{host}:"))

@@ -31,7 +31,7 @@ class Settings:
     allowed_origin: str = "*"
     """The one browser origin that may call /v1, or `*` for any."""
     burst_window_s: int = 1
-    """The length of the burst window in seconds; a divisor of 60."""
+    """The length of the burst window in seconds, which must divide 60."""
     client_ip_header: str = ""
     """The header in which the operator's own CDN passes the client address.
 
@@ -100,9 +100,9 @@ def current() -> Settings:
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """Return the settings in `environment`, with defaults for the rest.
+    """Return the settings in `environment`, with defaults for the others.
 
-    Raises SettingError for an invalid value, and for an unknown name with the prefix.
+    Raises SettingError for an invalid value, and for an unknown variable whose name starts with `LATCHKEY_`.
     """
     _reject_unknown(environment)
     given: dict[str, str | int] = {}
@@ -110,7 +110,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         variable = f"{PREFIX}{field.name.upper()}"
         text = environment.get(variable, "")
         if text:
-            # Both spellings of a URL give the same links.
+            # A trailing slash is removed, so that it doesn't appear twice in links.
             plain = text.removesuffix("/") if field.name in ("public_url", "allowed_origin") else text
             _check(field.name, plain, text)
             given[field.name] = int(plain) if field.type is int else plain
@@ -118,7 +118,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 
 
 def environment() -> Mapping[str, str]:
-    """Return the environment, for AWS's own variables."""
+    """Return the environment variables, for those that AWS defines."""
     return os.environ
 
 
@@ -149,7 +149,10 @@ def override(settings: Settings) -> Iterator[None]:
 
 
 def _check(name: str, plain: str, text: str) -> None:
-    """Raise SettingError unless the value is valid. `text` is the value as it was given."""
+    """Raise SettingError unless the value is valid.
+
+    `text` is the original value, for the message.
+    """
     kind = setting_types.OF[name]
     if kind.is_valid(plain):
         return

@@ -1,7 +1,8 @@
 """Fetch a URL chosen by an untrusted caller without reaching internal addresses (SSRF).
 
 The host name is resolved once, all its addresses must be public, and the connection uses exactly those, so a second
-look-up can't lead elsewhere. One deadline for the whole exchange, a size limit, no redirects, no proxy.
+look-up can't lead elsewhere. There is one deadline for the whole exchange and a size limit, and neither redirects nor
+proxies are followed.
 """
 
 import socket
@@ -28,7 +29,7 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A response."""
+    """The response to a fetch."""
 
     status: int
     headers: dict[str, str]
@@ -44,10 +45,10 @@ def get(
     resolver: ssrf_rule.Resolve = ssrf_rule.resolve,
     tls: ssl.SSLContext | None = None,
 ) -> Fetched:
-    """Fetch an https URL. `resolver` and `tls` are parameters for tests, never settings.
+    """Fetch an https URL.
 
-    Raises FetchError when the URL isn't https, an address isn't public, the response is a redirect or truncated, or it
-    exceeds `deadline_s` or `bytes_max`.
+    Raises FetchError when the URL isn't https, an address isn't public, the response is a redirect or truncated, or the
+    fetch exceeds `deadline_s` or `bytes_max`. `resolver` and `tls` are parameters for tests, never settings.
     """
     until_ns = _until_ns(deadline_s)
     server = _resolve_server(url, until_ns, resolver, tls)
@@ -76,8 +77,8 @@ def post(
 ) -> Fetched:
     """Post `body` to an https URL, or with `loopback` to an http URL on this machine.
 
-    Every status is a response, including a redirect. At most `bytes_max` of its body are kept, and a truncated body is
-    no error. Raises FetchError when an address isn't public, or no status arrives in time.
+    A response with any status is returned, including a redirect. At most `bytes_max` of its body are kept, and a
+    truncated body is no error. Raises FetchError when an address isn't public, or no status arrives in time.
     """
     until_ns = _until_ns(deadline_s)
     server = _resolve_server(url, until_ns, resolver, tls, loopback=loopback)
@@ -87,7 +88,9 @@ def post(
 
 
 def fetch_status(url: str, *, deadline_s: float) -> int:
-    """Return the status of a GET of the service's own URL, at any address. Raises FetchError without one."""
+    """Return the status of a GET of the service's own URL, which may have any address. Raises FetchError without a
+    response.
+    """
     until_ns = _until_ns(deadline_s)
     server = _parse_url(url)
     server.addresses += _resolve(server.host, server.port, ssrf_rule.resolve, until_ns)
@@ -172,10 +175,7 @@ def _request(method: str, server: _Server, headers: dict[str, str], body: bytes 
 
 @contextmanager
 def _exchange(server: _Server, request: bytes, until_ns: int) -> Iterator[http_framing.ResponseStream]:
-    """Send a request, and yield the response stream to a `with` block.
-
-    One deadline covers all, including slow bodies.
-    """
+    """Send a request, and yield the response stream to a `with` block. One deadline covers all, even a slow body."""
     connection: socket.socket | None = None
 
     def receive() -> bytes:
@@ -204,7 +204,7 @@ def _connect(server: _Server, until_ns: int) -> socket.socket:
         plain.settimeout(_left_s(until_ns))
         return server.tls.wrap_socket(plain, server_hostname=server.host)
     finally:
-        # Detached by then if the TLS socket took it over.
+        # Has no effect if the TLS socket has taken over the connection.
         plain.close()
 
 

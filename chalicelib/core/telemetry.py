@@ -25,7 +25,7 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"), default=str)
 
 @dataclass(slots=True)
 class Calls:
-    """The DynamoDB calls of one piece of work, in order: (operation, table)."""
+    """The DynamoDB calls of one task in order, each as (operation, table)."""
 
     made: list[tuple[str, str]] = field(default_factory=list)
 
@@ -56,12 +56,12 @@ def dynamodb_call(operation: str, request: Mapping[str, Any]) -> AbstractContext
 
 
 def info(event: str, **facts: object) -> None:
-    """Log an `event` and its facts."""
+    """Log an `event` with its fields."""
     _logger().info(event, extra=_drop_none(facts))
 
 
 def warning(event: str, **facts: object) -> None:
-    """Log an `event` that matters to the operator if it repeats."""
+    """Log an `event` that needs the operator's attention if it repeats."""
     _logger().warning(event, extra=_drop_none(facts))
 
 
@@ -73,8 +73,9 @@ def error(event: str, **facts: object) -> None:
 def log_metrics(event: str, metrics: Mapping[str, int], **facts: object) -> None:
     """Log an `event` in one line together with its metrics (CloudWatch embedded metric format).
 
-    Metrics have the stage as their only dimension, because each combination is billed monthly. The facts are for Logs
-    Insights. Every request writes such a line, so it bypasses the logger, which would cost half a database call.
+    Metrics have the stage as their only dimension, because each combination is billed monthly. Other fields are for
+    CloudWatch Logs Insights. Every request writes such a line, so it bypasses the logger, which would take half as long
+    as a database call.
     """
     current, now_ms = settings.current(), clock.now_ms()
     if current.log_level not in ("DEBUG", "INFO"):
@@ -107,7 +108,10 @@ def log_metrics(event: str, metrics: Mapping[str, int], **facts: object) -> None
 
 
 def count(metric: str, **facts: str) -> None:
-    """Count `metric` once, in the request's line or, with facts, in a line of its own. It makes no call."""
+    """Count `metric` once: in the request's log line or, with further fields, in a line of its own.
+
+    It makes no call.
+    """
     request = _collected_metrics.get()
     if request is None or facts:
         log_metrics("counted", {metric: 1}, **facts)
@@ -117,7 +121,7 @@ def count(metric: str, **facts: str) -> None:
 
 @contextmanager
 def collect_metrics(metrics: dict[str, int]) -> Iterator[None]:
-    """Collect the metrics counted in a `with` block in `metrics`, for the caller to write."""
+    """Collect the metrics that are counted in a `with` block in `metrics`, which the caller logs."""
     token = _collected_metrics.set(metrics)
     try:
         yield
@@ -132,7 +136,7 @@ def write_to(stream: TextIO | None) -> None:
 
 
 class _CurrentStream:
-    """The stream at the time of writing: the logger is cached for the process, the stream may change."""
+    """A stream that looks up the configured stream at each write: the logger is cached, but the stream may change."""
 
     def write(self, text: str) -> int:
         return (_stream or sys.stdout).write(text)

@@ -16,15 +16,15 @@ from chalicelib.limits import stale_marks
 def change_key(
     account_id: str, key_id: str, *, name: str | None, wanted: list[str] | None, on_anomaly: str | None = None
 ) -> Credential:
-    """Set the `name`, the scopes `wanted` and the policy `on_anomaly` of a key, except those that are None.
+    """Change the `name`, the scopes (`wanted`) and the policy `on_anomaly` of a key; None keeps a value.
 
     Raises NotFound; InvalidRequest for a scope that the key doesn't have; Conflict when the key is revoked; Unavailable
-    when scopes were removed but the mark was lost, so they may still work for 5 minutes.
+    when scopes were removed but the invalidation mark couldn't be set, so that they may still work for 5 minutes.
     """
     key = owned_key(account_id, key_id)
     condition = Credential.id.exists() & Credential.revoked_at.does_not_exist()
     for scope in wanted or ():
-        # Checked in the write: a concurrent request may have removed it.
+        # The write checks this too, because a concurrent request may have removed the scope.
         condition &= Credential.scopes.contains(scope)
     actions, events = _changes(name, wanted, on_anomaly)
     try:
@@ -44,8 +44,11 @@ def change_key(
 
 
 def narrow_to_read(key: Credential) -> bool:
-    """Remove all scopes but `read`, which the key must have; return whether this call did. The caller sets the mark."""
-    # False for a revoked key, and for one without further scopes, also after a concurrent call.
+    """Remove all scopes of a key but `read`, which it must have; return whether this call removed any.
+
+    The caller must set the invalidation mark.
+    """
+    # The condition fails for a revoked key and for one without other scopes, for example after a concurrent call.
     condition = Credential.revoked_at.does_not_exist() & Credential.scopes.contains(scopes.READ)
     condition &= size(Credential.scopes) > 1
     try:
@@ -62,7 +65,7 @@ def narrow_to_read(key: Credential) -> bool:
 def _changes(
     name: str | None, wanted: list[str] | None, on_anomaly: str | None
 ) -> tuple[list[Action], dict[str, dict[str, str]]]:
-    """Return the update actions, and the details of each event by its type."""
+    """Return the update actions, and by event type the details of each event."""
     actions: list[Action] = []
     events = {}
     if name is not None:

@@ -25,8 +25,11 @@ def key_of_item(item: dynamodb.Json) -> Credential:
 
 
 def keys_of(account_id: str, *, after: str = FIRST_KEY_ID, limit: int | None = None) -> Iterator[Credential]:
-    """Return the account's keys after the id `after`, oldest first; expired and revoked ones for another 30 days."""
-    # A space sorts before all characters of an id, so the range begins right after `after`.
+    """Return the account's keys after the id `after`, oldest first.
+
+    Expired and revoked keys are included for another 30 days.
+    """
+    # A space sorts before all characters of an id, so the range begins directly after `after`.
     beyond = Credential.id.between(f"{after} ", LAST_KEY_ID)
     yield from Credential.by_account.query(account_id, beyond, limit=limit)
 

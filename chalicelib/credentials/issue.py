@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.idempotency.record import Recording
 
 KEPT_AFTER_EXPIRY_S = 30 * clock.DAY_S
-"""Expired keys are kept so long that requests with them still get the error `token_expired`."""
+"""How long expired keys are kept: requests with them get the error `token_expired` in this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,12 @@ class Issued:
     key: Credential
     secret: str
     is_marked: bool = True
-    """Whether the rotation of its predecessor is marked; if not, that key may work for another 5 minutes."""
+    """Whether the rotation of the key's predecessor is marked. If not, the predecessor may work for another 5
+    minutes.
+    """
 
     def __repr__(self) -> str:
-        """Leave the secret out of logs and tracebacks."""
+        """Return a text without the secret, for logs and tracebacks."""
         return f"Issued({self.key.id})"
 
 
@@ -47,10 +49,11 @@ def issue_key(
 ) -> Issued:
     """Create a key for the creator's account with the scopes `wanted`; it expires after `expires_in_s` seconds.
 
-    Without `expires_in_s` it expires with its creator. `form` is the token of the submitted form, consumed with the
-    creation so that a reload creates no second key; `once` records the idempotent request. Raises InvalidRequest when
-    the creator lacks a scope or the key would outlive it; Conflict when the account has as many active keys as it may
-    or must verify its email address first, the creator's expiry has changed, or the form was already submitted.
+    Without `expires_in_s` it expires with its creator. `form` is the token of the submitted form, which the transaction
+    consumes so that a reload creates no second key; `once` records the idempotent request. Raises InvalidRequest when
+    the creator lacks a scope or the key would outlive it; Conflict when the account already has the maximum number of
+    active keys, must verify its email address first, the creator's expiry has changed, or the form was already
+    submitted.
     """
     for scope in wanted:
         if scope not in creator.scopes:
@@ -98,8 +101,8 @@ def store_key(
 ) -> None:
     """Store a key and add it to the account's active keys, in one transaction.
 
-    `creator` is None for the operator. Raises Conflict when the account has as many active keys as it may, the creator
-    may not create one, or the form token `spent` was consumed before.
+    `creator` is None for the operator. Raises Conflict when the account already has the maximum number of active keys,
+    the creator may not create one, or the form token `spent` was already consumed.
     """
     account = Account(issued.key.account_id)
     only_if = None if creator is None else _may_create_key(creator)
@@ -124,8 +127,8 @@ def store_key(
             item = key_limit.account_from(error, account)
             if creator is not None and email_sender.is_configured() and "email_verified_at" not in item:
                 raise unverified.email_not_verified() from None
-            # Expired keys are still listed as active: the next try removes them. If there are none, a concurrent
-            # creation won.
+            # Expired keys may still be listed as active: the next try removes them. If there are none, a concurrent
+            # creation has changed the list.
             expired = key_limit.expired_keys(item, creator)
         else:
             return

@@ -19,7 +19,9 @@ from chalicelib.credentials.tables import Credential
 
 LIVE_MAX = 20
 ROUNDS_MAX = 60
-"""How often a creation is retried after a concurrent one won; each of those created or revoked a key."""
+"""The maximum number of tries of a creation. A try fails only when a concurrent request has created or revoked a
+key.
+"""
 
 
 def add_key(
@@ -31,10 +33,10 @@ def add_key(
     only_if: Condition | None = None,
     retiring: Credential | None = None,
 ) -> None:
-    """Add to a transaction: list `key` as active, remove `expired` keys, and update the expiry of a `retiring` key.
+    """List `key` as active in a transaction, remove `expired` keys, and update the expiry of a `retiring` key.
 
-    `only_if` is a further condition on the account. Of two concurrent creations of the last allowed key one fails. An
-    expired key is removed only if its expiry is unchanged.
+    `only_if` is a further condition on the account. If two concurrent requests create the last allowed key, one fails.
+    An expired key is removed only if its expiry is unchanged.
     """
     actions: list[Action] = [_entry(key.id).set(key.listed_end)]
     leaving = dict(expired)
@@ -56,15 +58,15 @@ def add_key(
 
 
 def remove_key(write: models.Transaction, account: Account, key: Credential) -> None:
-    """Add to a transaction: remove `key` from the active keys."""
+    """Remove `key` from the active keys in a transaction."""
     write.update(account, actions=[_entry(key.id).remove()], condition=Account.id.exists())
 
 
 def creator_is_unchanged(creator: Principal) -> Condition:
     """Return the condition on the account under which its `creator` may create a key: its expiry is unchanged.
 
-    The creation then loses against a concurrent rotation or revocation of the creator, end of its session, or first
-    verification of the email address; a principal from before that may say that it never expires.
+    The creation thus fails after a concurrent rotation or revocation of the creator, end of its session, or first
+    verification of the email address. A principal verified earlier may still have no expiry.
     """
     since = Account.credentials_since
     condition: Condition = since.does_not_exist() | (since <= creator.verified_at_ms)
@@ -86,8 +88,8 @@ def account_from(error: TransactWriteError, account: Account) -> dict[str, Any]:
 def expired_keys(account: dict[str, Any], creator: Principal | None) -> dict[str, int]:
     """Return the expired keys that the next try must remove from an `account` whose condition failed.
 
-    Empty when a concurrent request removed them. Raises Conflict when the account is at its limit, or the `creator` is
-    no longer valid.
+    The result is empty if a concurrent request has removed them. Raises Conflict when the account is at its limit, or
+    the `creator` is no longer valid.
     """
     ends = _ends(account)
     if creator is not None and not _creator_is_unchanged(creator, account, ends):

@@ -1,4 +1,4 @@
-"""The principal: the account, scopes and tier of a verified credential, as the authorizer's context carries it."""
+"""The principal: account, scopes and tier of a verified credential, which the authorizer stores in its context."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,25 +16,27 @@ class Principal:
     account_id: str
     credential_id: str
     kind: str
-    """`key`, `token`, or `session` for a user in the console."""
+    """The kind of credential: `key`, `token`, or `session` for a user in the console."""
     scopes: frozenset[str]
     tier: tiers.Tier
     client_id: str
     ends_at_ms: int
-    """When it expires; 0 is never."""
+    """When the credential expires; 0 means never."""
     verified_at_ms: int
     lineage: str = ""
-    """The id that it shares with its successors: a key's first predecessor, a token's grant."""
+    """The id that the credential shares with its successors: that of a key's first predecessor, or of a token's
+    grant.
+    """
     session_epoch: int | None = None
     """The epoch of a console session; None for other credentials."""
 
     @property
     def counter(self) -> str:
-        """Return the counter of its requests: one for each key, one for all tokens of a client."""
+        """Return the name of the counter of its requests. Each key has a counter; all tokens of a client share one."""
         return counter_items.counter_of(self.client_id or self.credential_id)
 
     def verified_after(self, mark_ms: int) -> "Principal":
-        """Return this principal as verified after every change up to a stale mark."""
+        """Return this principal as verified after every change up to the time of an invalidation mark."""
         return replace(self, verified_at_ms=mark_ms)
 
     def is_expired(self, now_ms: int) -> bool:

@@ -1,4 +1,4 @@
-"""Admit a verified caller, unless its credential was revoked or changed since: then verify it again.
+"""Admit a verified caller; if its credential was revoked or changed since, verify it again.
 
 API Gateway caches a verified principal for 300 s. A revocation marks it as stale (see `limits.stale_marks`), and the
 admission of the next request finds the mark, so a revoked credential is rejected at the next request.
@@ -21,7 +21,9 @@ CACHED_MAX = 4_096
 PRESENTED_MS = 60_000
 """How long the principal of a secret that a service presents is cached."""
 ROUNDS_MAX = 40
-"""Each round is lost to one more change of the account; revoking all 20 keys in the console makes 20 changes."""
+"""Maximum number of verifications of one request. Each change of the account can require one; revoking all 20 keys
+in the console makes 20 changes.
+"""
 
 _reverified: ProcessCache[str, Principal] = ProcessCache("credentials.reverified", CACHED_MAX)
 _presented: ProcessCache[tuple[str, str], Principal] = ProcessCache("credentials.presented", CACHED_MAX)
@@ -29,11 +31,11 @@ _presented: ProcessCache[tuple[str, str], Principal] = ProcessCache("credentials
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Network and route of a request, recorded with its admission; "" is not recorded."""
+    """The network and route of a request, which are recorded with its admission; "" is not recorded."""
 
     network: str = ""
     route: str = ""
-    """Method and path pattern: `GET /v1/users/{user_id}`."""
+    """The method and path pattern: `GET /v1/users/{user_id}`."""
     scopes: tuple[str, ...] = ()
     """Scopes that the route requires."""
 
@@ -42,7 +44,9 @@ NO_USE = Use()
 
 
 def newest_of(cached: Principal) -> Principal:
-    """Return the most recently verified principal of a credential: `cached`, or the one this process verified later."""
+    """Return the most recently verified principal of a credential: `cached`, or a later one from this process's
+    cache.
+    """
     renewed = _reverified.get(cached.credential_id)
     return renewed if renewed is not None and renewed.verified_at_ms > cached.verified_at_ms else cached
 
@@ -50,8 +54,8 @@ def newest_of(cached: Principal) -> Principal:
 def admit_presented(secret: str, resource: str) -> tuple[Principal, Allowance]:
     """Admit and count one request of the credential `secret`, which a service presents on behalf of its own caller.
 
-    The principal is cached for 60 s, and verified again when its account changes. Raises as `admit_caller` does, and
-    Unauthorized when the secret is invalid.
+    The principal is cached for 60 s, and verified again when its account changes. Raises the errors of `admit_caller`,
+    and Unauthorized when the secret is invalid.
     """
     digest, now_ms = secrets.digest(secret), clock.now_ms()
     cached = _presented.get((digest, resource))
@@ -66,9 +70,10 @@ def admit_caller(
 ) -> tuple[Principal, Allowance]:
     """Admit and count one request of a caller; return its current principal and remaining allowance.
 
-    `authorization` is its header, to verify it again when the `cached` principal is stale. `use` is recorded with the
-    admission, without a route that the scopes don't allow. Raises Unauthorized when the credential is no longer valid,
-    Rejected when a limit is exceeded, Unavailable when the account changes faster than it can be verified.
+    `authorization` is its header, with which it is verified again when the `cached` principal is stale. `use` is
+    recorded with the admission, but without the route if the scopes don't allow it. Raises Unauthorized when the
+    credential is no longer valid, Rejected when a limit is exceeded, Unavailable when the account changes faster than
+    it can be verified.
     """
     principal = newest_of(cached)
     if principal.is_expired(clock.now_ms()):
@@ -81,10 +86,11 @@ def admit_caller(
                 principal.tier,
                 counter=principal.counter,
                 verified_at_ms=principal.verified_at_ms,
-                shown=_recorded(principal, use),
+                shown=_usage_of_request(principal, use),
             )
         except Stale as stale:
-            # Verified after the mark was read, so it includes every change that the mark announces, on any clock.
+            # This verification began after the mark was read, so it includes every change that the mark announces,
+            # on any clock.
             principal = verify(bearer(authorization), resource).verified_after(stale.stale_at_ms)
             _reverified[principal.credential_id] = principal
         else:
@@ -104,7 +110,7 @@ def _record_thresholds(principal: Principal, left: Allowance, use: Use) -> None:
     from chalicelib.events import actors, quota
 
     hour = left.quota_resets_ms // 1000 - clock.HOUR_S
-    # Without a network, a service presented the secret, and the address is the service's.
+    # Without a network, a service has presented the secret, and the request's address is that of the service.
     ip = actors.current().ip if use.network else ""
     for name in left.crossed:
         used = left.limit - left.remaining
@@ -113,13 +119,13 @@ def _record_thresholds(principal: Principal, left: Allowance, use: Use) -> None:
         )
 
 
-def _recorded(principal: Principal, use: Use) -> recorded_usage.RequestUsage:
-    # Scopes are checked after the admission, and a route that they don't allow was not used.
+def _usage_of_request(principal: Principal, use: Use) -> recorded_usage.RequestUsage:
+    # Scopes are checked after the admission. A route that they don't allow was not used.
     route = use.route if principal.scopes.issuperset(use.scopes) else ""
-    return _hashed(principal.counter, use.network, route)
+    return _hash_usage(principal.counter, use.network, route)
 
 
 @lru_cache(maxsize=CACHED_MAX)
-def _hashed(counter: str, network: str, route: str) -> recorded_usage.RequestUsage:
+def _hash_usage(counter: str, network: str, route: str) -> recorded_usage.RequestUsage:
     """Return the hashed attribute names, cached because they are the same at each request."""
     return recorded_usage.usage_of(counter, network=network, route=route)

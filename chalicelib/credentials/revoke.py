@@ -1,6 +1,7 @@
 """Revoke API keys and access tokens, permanently and idempotently.
 
-A revoked credential is rejected at the next request (see `credentials.revocation_check`), unless its mark was lost.
+A revoked credential is rejected at the next request (see `credentials.revocation_check`), unless its invalidation mark
+couldn't be set.
 """
 
 from pynamodb.exceptions import TransactWriteError
@@ -20,7 +21,8 @@ from chalicelib.limits import stale_marks
 def revoke(account_id: str, key_id: str) -> None:
     """Revoke a key of an account.
 
-    Raises NotFound, and Unavailable when the key is revoked but the mark was lost: repeat the call to set it.
+    Raises NotFound, and Unavailable when the key is revoked but the invalidation mark couldn't be set: repeat the call
+    to set it.
     """
     revoke_key(owned_key(account_id, key_id))
     if not stale_marks.mark(account_id):
@@ -30,7 +32,7 @@ def revoke(account_id: str, key_id: str) -> None:
 
 
 def revoke_key(key: Credential) -> bool:
-    """Revoke a key and return whether this call did; the caller must set the mark."""
+    """Revoke a key and return whether this call did. The caller must set the invalidation mark."""
     while key.revoked_at is None:
         try:
             _revoke(key)
@@ -45,7 +47,7 @@ def revoke_key(key: Credential) -> bool:
 
 
 def revoke_token(token: Credential) -> bool:
-    """Revoke one access token and return whether this call did; the caller must set the mark."""
+    """Revoke one access token and return whether this call did. The caller must set the invalidation mark."""
     details = {"token": token.id, "application": str(token.client_id)}
     try:
         with models.transaction() as write:
@@ -74,7 +76,8 @@ def _revoke(key: Credential) -> None:
                 Credential.revoked_at.set(now_ms),
                 Credential.dies_at.set(now_ms // 1000 + KEPT_AFTER_EXPIRY_S),
             ],
-            # Fails after a concurrent revocation, or a rotation whose successor would keep a revoked predecessor.
+            # The condition fails after a concurrent revocation, and after a rotation, so that the successor has no
+            # revoked predecessor.
             condition=Credential.id.exists() & Credential.revoked_at.does_not_exist() & unchanged,
             return_values="ALL_OLD",
         )

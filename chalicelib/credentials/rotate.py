@@ -30,7 +30,7 @@ def rotate(creator: Principal, key_id: str, grace_s: int, once: "Recording[Issue
 
     `once` records the idempotent request. Raises NotFound; InsufficientScope when the creator lacks a scope of the key;
     Conflict when the key is revoked or expired, its successor or predecessor is still active, the creator's expiry has
-    changed since it was verified, or the account has as many active keys as it may.
+    changed since it was verified, or the account already has the maximum number of active keys.
     """
     key = owned_key(creator.account_id, key_id)
     expired: dict[str, int] = {}
@@ -53,7 +53,8 @@ def rotate(creator: Principal, key_id: str, grace_s: int, once: "Recording[Issue
                 account = key_limit.account_from(error, Account(creator.account_id))
                 expired = key_limit.expired_keys(account, creator)
         else:
-            # A lost mark is not an error: only this response has the new key's secret.
+            # If the invalidation mark couldn't be set, no error is raised, because only this response has the new
+            # key's secret.
             return replace(issued, is_marked=stale_marks.mark(creator.account_id))
     raise errors.Unavailable("This account is being changed too often right now. Try again in a moment.")
 
@@ -69,7 +70,7 @@ def _replace(
         made_by=creator.credential_id,
     )
     now_ms = clock.now_ms()
-    # Without a grace period it has expired on every function's clock, also on one that is behind.
+    # Without a grace period, the old key must have expired even on a function whose clock is behind.
     retires_at = now_ms + (grace_s if grace_s > 0 else -stale_marks.CLOCK_SKEW_S) * 1000
     if key.retires_at is not None:
         retires_at = min(retires_at, key.retires_at)
@@ -101,7 +102,7 @@ def _replace(
 
 def _may_be_rotated(key: Credential, now_ms: int) -> Condition:
     """Return the condition for rotating a key: it is active and has no active successor or predecessor."""
-    # The successor's expiry was computed from the `retires_at` read before, so that must be unchanged.
+    # The successor's expiry was computed from `retires_at`, so that must be unchanged since it was read.
     grace = Credential.retires_at
     is_active = (
         Credential.revoked_at.does_not_exist()
@@ -110,18 +111,20 @@ def _may_be_rotated(key: Credential, now_ms: int) -> Condition:
     )
     is_last = Credential.successor_id.does_not_exist() | Credential.successor_ends_at.between(1, now_ms)
     is_alone = Credential.predecessor_ends_at.does_not_exist() | (Credential.predecessor_ends_at <= now_ms)
-    # If scopes were removed since the key was read, the successor must not have them.
+    # If scopes were removed after the key was read, the successor must not have them.
     rule: Condition = is_active & is_last & is_alone & (Credential.scopes == key.scopes)
     return rule
 
 
 def _expiry(creator: Principal, key: Credential) -> int | None:
-    """Return when the successor expires: with the key or with the creator, whichever is earlier."""
+    """Return when the successor expires: at the expiry of the key or of the creator, whichever is earlier."""
     return min((end for end in (key.ends_at, creator.ends_at_ms) if end), default=None)
 
 
 def _check_may_be_rotated(key: Credential) -> None:
-    """Raise Conflict with the reason why a key can't be rotated; return if it can by now, so that it is retried."""
+    """Raise Conflict with the reason why a key can't be rotated. Return if it can be rotated now, so that it is
+    retried.
+    """
     now_ms = clock.now_ms()
     if not key.is_live():
         raise errors.Conflict("An expired or revoked key can't be rotated. Create a new key.")

@@ -22,7 +22,7 @@ DESCRIPTIONS = {
 
 
 def effective(scopes: Iterable[str], *, admin: bool) -> frozenset[str]:
-    """Return the `scopes` that an account may use now: without `admin`, none of those for admins only."""
+    """Return the `scopes` that an account may use now: without the flag `admin`, no scopes for admins only."""
     return frozenset(scopes) if admin else frozenset(scopes).difference(ADMIN_ONLY)
 
 

@@ -46,23 +46,23 @@ class Credential(models.Table):
     # False on an access token that is only for other resources (RFC 8707): this API rejects it.
     for_this_api = BooleanAttribute(null=True)
 
-    # Predecessor and successor of a key are on its item, so one condition decides whether it may be rotated.
+    # A key's predecessor and successor are stored on its item, so one condition decides whether it may be rotated.
     successor_id = UnicodeAttribute(null=True)
     successor_digest = UnicodeAttribute(null=True)
     successor_ends_at = models.Integer(null=True)
     predecessor_digest = UnicodeAttribute(null=True)
     predecessor_ends_at = models.Integer(null=True)
-    # Id of the first key of a series of rotations; absent on that key itself.
+    # The id of the first key of a series of rotations; absent on that key itself.
     lineage = UnicodeAttribute(null=True)
 
-    # The account's policy for anomalies (see `credentials.on_anomaly`); absent: notify only.
+    # The account's policy for anomalies (see `credentials.on_anomaly`); if absent, the account is only notified.
     on_anomaly = UnicodeAttribute(null=True)
-    # The latest anomaly and its time, for the console.
+    # The latest anomaly and its time, which the console shows.
     unusual = UnicodeAttribute(null=True)
     unusual_at = models.Integer(null=True)
-    # The user dismissed anomalies up to this time; the detection ignores usage before it.
+    # The user has dismissed anomalies up to this time, so detection ignores earlier usage.
     usual_until = models.Integer(null=True)
-    # Time and action of the latest leak report, so that a repeated report doesn't notify again.
+    # Time and action of the latest leak report, so that a repeated report sends no second notification.
     leaked_at = models.Integer(null=True)
     leaked_done = UnicodeAttribute(null=True)
 
@@ -72,12 +72,14 @@ class Credential(models.Table):
 
     @property
     def ends_at(self) -> int | None:
-        """Return when it expires (ms): at its own expiry or, once rotated, at the end of its grace period."""
+        """Return when the credential expires (ms): at its own expiry or, once rotated, at the end of its grace
+        period.
+        """
         return min((at for at in (self.expires_at, self.retires_at) if at is not None), default=None)
 
     @property
     def listed_end(self) -> int:
-        """Return its expiry as the account's map of live keys stores it: 0 is never."""
+        """Return the expiry as the account's map of active keys stores it: 0 means never."""
         return self.ends_at or 0
 
     @property
@@ -91,10 +93,10 @@ class Credential(models.Table):
 
     @property
     def recent_anomaly(self) -> str | None:
-        """Return its latest anomaly if the console still shows it."""
+        """Return the latest anomaly if the console still shows it."""
         is_recent = self.unusual_at is not None and clock.now_ms() - self.unusual_at < UNUSUAL_SHOWN_MS
         return self.unusual if is_recent else None
 
     def is_live(self) -> bool:
-        """Return whether it is neither revoked nor expired, as of the time it was read."""
+        """Return whether the credential was neither revoked nor expired when it was read."""
         return self.revoked_at is None and (self.ends_at is None or self.ends_at > clock.now_ms())

@@ -25,7 +25,7 @@ def bearer(authorization: str) -> str:
 
     Raises MissingApiKey when the header has another scheme or no credential.
     """
-    # Clients that read a key from a file often send its trailing newline.
+    # Clients that read a key from a file often send the newline at its end.
     scheme, secret = http_syntax.credentials(authorization.strip(_WHITESPACE))
     if scheme != "bearer" or not secret:
         raise errors.MissingApiKey
@@ -45,8 +45,8 @@ def parse_secret(text: str) -> str:
 def verify(secret: str, resource: str = "") -> Principal:
     """Return the principal of `secret`, for this API or for another `resource` (RFC 8707).
 
-    Raises InvalidApiKey when it is malformed, unknown, revoked, of an account that isn't active, or an access token for
-    another resource; TokenExpired when it has expired.
+    Raises InvalidApiKey when the secret is malformed, unknown or revoked, its account isn't active, or it is an access
+    token for another resource; TokenExpired when it has expired.
     """
     if secrets.kind_of(secret) not in _ACCEPTED_KINDS:
         raise errors.InvalidApiKey
@@ -85,7 +85,7 @@ def _item(table: str, key: dict[str, Any]) -> dict[str, Any]:
 
 
 def _account_and_origins(credential: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the account and, for an access token, its client and its grant if it has one, in one database call."""
+    """Return the account and, for an access token, its client and, if it has one, its grant, in one database call."""
     if "client_id" not in credential:
         return _item("accounts", {"id": credential["account_id"]}), []
     accounts, grants, clients = (settings.current().table(name) for name in ("accounts", "grants", "clients"))
@@ -102,19 +102,25 @@ def _are_active(origins: list[dict[str, Any]]) -> bool:
 
 
 def _lineage(credential: dict[str, Any]) -> str:
-    """Return a token's grant or, without one, its client; a key's first predecessor or, without one, the key itself."""
+    """Return the lineage: of a token its grant or, without one, its client; of a key its first predecessor or
+    itself.
+    """
     names = ("grant_id", "client_id", "lineage", "id")
     return next(str(credential[name]["S"]) for name in names if name in credential)
 
 
 def _is_valid_at(credential: dict[str, Any], resource: str) -> bool:
-    """Return whether `resource` accepts the credential: any accepts a key, but only its audience an access token."""
+    """Return whether `resource` accepts the credential. Every resource accepts a key; a token is only for its
+    audience.
+    """
     if not resource:
         return bool(credential.get("for_this_api", {"BOOL": True})["BOOL"])
     return "client_id" not in credential or resource in credential.get("resources", {"SS": []})["SS"]
 
 
 def _ends_at_ms(credential: dict[str, Any]) -> int:
-    """Return when it expires: at its own expiry or, once rotated, at the end of its grace period; 0 is never."""
+    """Return when the credential expires: at its own expiry or, once rotated, at the end of its grace period; 0 is
+    never.
+    """
     ends = [int(credential[name]["N"]) for name in ("expires_at", "retires_at") if name in credential]
     return min(ends, default=0)

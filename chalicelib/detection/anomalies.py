@@ -1,8 +1,9 @@
-"""Detect unusual hours of a credential by comparison with its own past 30 days. Pure: no clock, no database.
+"""Detect unusual hours of a credential by comparison with its own past 30 days. The module uses no clock and no
+database.
 
 Few false alarms matter more than full coverage. A finding needs enough history, a large absolute number, and a value
-far above what the same credential did at the same time on other days. Each episode is reported once, when it begins:
-the hour is also compared with the hours just before it.
+far above that of the same credential at the same time on other days. Each episode is reported once, when it begins, so
+the hour is also compared with the hours directly before it.
 """
 
 from dataclasses import dataclass, field
@@ -20,39 +21,43 @@ REJECTIONS = "many_refusals"
 PAST_S = 30 * DAY_S
 """Length of the history; counters are kept for 31 days."""
 AGE_MIN_S = 2 * DAY_S
-"""A credential younger than this has no baseline: everything it does is new."""
+"""A credential younger than this has no baseline, because everything it does is new."""
 TRAFFIC_SETTLES_S = 7 * DAY_S
-"""History needed for traffic: a week, so that it includes a weekend."""
+"""The history that is needed to judge traffic: a week, so that it includes a weekend."""
 NETWORKS_SETTLE_S = 3 * DAY_S
-"""A credential may appear from new networks for this long while it is being deployed."""
+"""A credential may appear from new networks for this long, because it is still being deployed."""
 ACTIVE_HOURS_MIN = 24
-"""Hours with requests that a baseline needs: a job that ran twice has no usual number of requests."""
+"""The number of hours with requests that a baseline needs: a job that ran twice has no usual number of requests."""
 
 Z_MIN = 6.0
-"""Robust standard deviations above the median; with the minimum spread below, 4.5 times the usual traffic."""
+"""The minimum deviation above the median, in robust standard deviations. With SIGMA_MIN this is 4.5 times the usual
+traffic.
+"""
 SIGMA_MIN = 0.25
-"""Minimum spread (of logarithms): a job that always sends 500 requests may send 700."""
+"""The minimum standard deviation (of logarithms): a job that has always sent 500 requests may send 700."""
 MAD_TO_SIGMA = 1.4826
-"""Converts the median absolute deviation of a normal distribution to its standard deviation."""
+"""The factor from the median absolute deviation of a normal distribution to its standard deviation."""
 ABOVE_MAXIMUM = 2.0
-"""Factor above the maximum at that time of day: the maximum includes weekends."""
+"""The factor by which an hour must exceed the maximum at that time of day, which includes weekends."""
 RARE_ABOVE_MAXIMUM = 4.0
-"""The same factor for a credential rarely used at that time of day, compared with all its hours."""
+"""The factor for a credential that is rarely used at that time of day, above the maximum of all its hours."""
 SMOOTHING = 10
-"""Added to each count: one request and five differ by chance, not by a factor of five."""
+"""A constant added to each count, so that one request and five requests don't differ by a factor of five."""
 DAYS_COMPARED = 14
-"""Days whose same hour is compared: over more days, growing traffic would exceed its own median."""
+"""The number of days whose same hour is compared: over more days, growing traffic would exceed its own median."""
 DAYS_MIN = 7
 EPISODE_HOURS = 3
-"""Preceding hours that belong to the same episode."""
+"""The number of preceding hours that belong to the same episode."""
 
 REQUESTS_MIN = 100
 DENIALS_MIN = 50
 REJECTIONS_MIN = 100
 STORM_FACTOR = 4
-"""Factor above the worst hour of the history at which denials or rejections are unusual."""
+"""The factor above the worst hour of the history from which denials or rejections are unusual."""
 ROAMING_HOURS_MAX = 5
-"""New networks in this many hours since the credential settled make another one unremarkable."""
+"""A credential with new networks in so many hours since it was deployed often changes networks: another one isn't
+reported.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ def _network(past: History, hour: int, now: Hour) -> Finding | None:
             roaming_hours += 1
         known |= past[at].networks
     new = now.networks - known
-    # Without recorded networks, from before they were recorded, none is new.
+    # Hours from before networks were recorded have none, so no network counts as new.
     if not new or not known or roaming_hours >= ROAMING_HOURS_MAX:
         return None
     return Finding(NEW_NETWORK, hour, {"networks": len(new), "known": len(known)})
@@ -99,7 +104,7 @@ def _traffic(past: History, hour: int, now: Hour) -> Finding | None:
     same = [busy[at] for at in range(hour - DAYS_COMPARED * DAY_S, hour, DAY_S) if at in busy]
     if len(same) >= DAYS_MIN:
         compared, factor = same, ABOVE_MAXIMUM
-        # An hour earlier or later is the same time of day after a change to or from daylight saving time.
+        # After a change to or from daylight saving time, the same time of day is an hour earlier or later.
         around = [count for at, count in busy.items() if _time_of_day_distance_s(at, hour) <= HOUR_S]
     else:
         compared, factor = list(busy.values()), RARE_ABOVE_MAXIMUM
@@ -120,7 +125,7 @@ def _robust_z(compared: list[int], count: int) -> float:
 
 
 def _time_of_day_distance_s(at: int, hour: int) -> int:
-    """Return the distance between two times of day, across midnight too."""
+    """Return the distance between two times of day, also across midnight."""
     ahead = (at - hour) % DAY_S
     return min(ahead, DAY_S - ahead)
 
@@ -129,7 +134,7 @@ def _denials(past: History, hour: int, now: Hour) -> Finding | None:
     worst = max(past_hour.denials for past_hour in past.values())
     if now.denials < DENIALS_MIN or now.denials <= STORM_FACTOR * worst:
         return None
-    # More requests bring more denials, so the share of denials must also have risen.
+    # More requests cause more denials, so the share of denials must have risen too.
     denied = sum(past_hour.denials for past_hour in past.values())
     requests = sum(past_hour.requests for past_hour in past.values())
     if now.denials * requests <= STORM_FACTOR * denied * now.requests:

@@ -1,7 +1,7 @@
 """Store a profile for each account between two hourly runs, so that most runs read one small item instead of 30 days.
 
-A full check costs about 90 read units. It is made once a day, and whenever the hour shows a network that is not in the
-profile, more than twice the maximum of a credential around that time of day, or many failures.
+A full check costs about 90 read units. It is made once a day, and whenever the last hours have a network that is not in
+the profile, more than twice the maximum of a credential around that time of day, or many failures.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ CURSOR = "cursor"
 """The key of the cursor item; no account has this id."""
 NETWORKS_MAX = 400
 COUNTERS_MAX = 100
-"""This many credentials with 24 numbers each, and 400 networks, take at most 24 KB."""
+"""The maximum number of credentials in a profile. With 24 numbers each, and 400 networks, they take at most 24 KB."""
 HOURS = 24
 SURGE_FACTOR = 2
 NO_REQUESTS = (0,) * HOURS
@@ -45,14 +45,14 @@ class Cursor:
     after: str = ""
     """The account at which the last run was interrupted; "" when it was complete."""
     since: int | None = None
-    """The first hour (epoch second) not yet checked for every account after its end; None: unknown."""
+    """The first hour (epoch second) that was not checked for every account after its end; None if unknown."""
 
 
 def read_profile(account_id: str) -> Profile:
     """Read an account's profile."""
     request = {"TableName": settings.current().table(TABLE), "Key": {"account_id": {"S": account_id}}}
     item = dynamodb.call("GetItem", request).get("Item")
-    # Profiles from before hourly maxima were stored are too coarse.
+    # Profiles from before hourly maxima were stored are too coarse, so they are ignored.
     if item is None or "most_by_hour" not in item:
         return EMPTY
     return Profile(
@@ -84,7 +84,7 @@ def day_of(account_id: str, now_s: int) -> int:
 
 
 def needs_full_check(profile: Profile, recent: dict[str, dict[int, Hour]], today: int) -> bool:
-    """Return whether the recent hours, by counter, cannot be judged by the profile alone."""
+    """Return whether the recent hours, by counter, require a full check because they are unusual for the profile."""
     if profile.looked_on != today:
         return True
     return any(
@@ -98,13 +98,15 @@ def needs_full_check(profile: Profile, recent: dict[str, dict[int, Hour]], today
 
 
 def save(account_id: str, history: dict[str, dict[int, Hour]], now_s: int) -> None:
-    """Store the profile from a full check. Of two concurrent checks either may win: both read the same history."""
-    # The history of every hour that is judged by this profile, until it is a day old.
+    """Store the profile from a full check. Of two concurrent checks either may be stored last: both read the same
+    history.
+    """
+    # The profile is used for a day, so omit the day of history that will then be too old.
     since = now_s - anomalies.PAST_S + clock.DAY_S
     past = {counter: {at: hour for at, hour in hours.items() if at >= since} for counter, hours in history.items()}
     networks = sorted({mark for hours in past.values() for hour in hours.values() for mark in hour.networks})
     most = {counter: _most_by_hour(hours, clock.hour_of(now_s)) for counter, hours in past.items()}
-    # Credentials that are left out get a full check when they are busy, as do networks beyond the maximum.
+    # Credentials that the profile omits get a full check when they are busy.
     busiest = sorted(most, key=lambda counter: -max(most[counter]))[:COUNTERS_MAX]
     item: dynamodb.Json = {
         "account_id": {"S": account_id},
@@ -113,19 +115,23 @@ def save(account_id: str, history: dict[str, dict[int, Hour]], now_s: int) -> No
         "dies_at": {"N": str(now_s + KEPT_S)},
     }
     if networks:
-        # Networks beyond the maximum cause a full check each hour: more expensive, never wrong.
+        # Networks beyond the maximum cause a full check each hour, which costs more but is never wrong.
         item["networks"] = {"SS": networks[:NETWORKS_MAX]}
     dynamodb.call("PutItem", {"TableName": settings.current().table(TABLE), "Item": item})
 
 
 def _most_around(profile: Profile, counter: str, at: int) -> int:
-    """Return the maximum of a credential at that time of day, or an hour earlier or later."""
+    """Return the maximum requests of a credential in the hours around that time of day: the same one, one before,
+    one after.
+    """
     most, hour_of_day = profile.most.get(counter, NO_REQUESTS), at // clock.HOUR_S
     return max(most[(hour_of_day + beside) % HOURS] for beside in (-1, 0, 1))
 
 
 def _most_by_hour(hours: dict[int, Hour], before: int) -> tuple[int, ...]:
-    """Return the maximum of each hour of the day over hours before `before`: a running hour is checked again."""
+    """Return the maximum for each hour of the day over hours before `before`. The current hour will be checked
+    again.
+    """
     most = list(NO_REQUESTS)
     for at, hour in hours.items():
         if at < before:

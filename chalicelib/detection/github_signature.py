@@ -1,8 +1,9 @@
 """Verify the signature of a GitHub secret scanning report: ECDSA on P-256 with SHA-256, DER and base64, over the body.
 
 https://docs.github.com/en/code-security/secret-scanning/secret-scanning-partnership-program/secret-scanning-partner-program
-GitHub's public keys are in a file that `make github-keys` writes. Fetching them for each report would let any sender
-make this service call GitHub, and a failed fetch would lose a report.
+
+GitHub's public keys are in a file that `make github-keys` writes. If they were fetched for each report, any sender
+could make this service call GitHub, and a failed fetch would lose a report.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Check every account each hour: report what was unusual in the previous and the current hour, each finding once.
+"""Check every account each hour, and report each unusual finding of the previous and the current hour once.
 
 A run pages through all accounts and reads the counters of two hours in batches of a hundred items; only active accounts
 cost more (see `baselines`). A failure in one account does not stop the others. An interrupted run is continued by the
@@ -23,9 +23,9 @@ from chalicelib.limits.tiers import BY_NAME, OF_ACCOUNTS, Tier
 from chalicelib.limits.usage import items_newest_first
 
 PAGE = 50
-"""Accounts in one batch of reads, with two hours each."""
+"""The number of accounts in one batch of reads, with two hours each."""
 HOURS_MAX = 6
-"""Hours that one run covers at most, including the current one, to make up for interrupted runs."""
+"""The maximum number of hours that one run covers after interrupted runs, including the current hour."""
 KEPT_S = 31 * clock.DAY_S
 KINDS = {
     anomalies.NEW_NETWORK: kinds.NEW_NETWORK,
@@ -40,11 +40,11 @@ REASONS = {
     anomalies.REJECTIONS: "many requests over the limits",
 }
 SUBJECT_TO_POLICY = (anomalies.NEW_NETWORK, anomalies.TRAFFIC, anomalies.DENIALS)
-"""Findings that a policy acts on; rejected requests are already limited."""
+"""Findings on which the policy acts. Rejected requests aren't included, because they are limited already."""
 
 Items = list[dict[str, Any]]
 PerAccount = Callable[[Account, Items], None]
-"""Further work for an account with its counters of these hours."""
+"""A function that does further work for an account with its counters of the checked hours."""
 
 
 def sweep(until_ms: int, also: Iterable[PerAccount] = ()) -> int:
@@ -61,7 +61,7 @@ def sweep(until_ms: int, also: Iterable[PerAccount] = ()) -> int:
             after = page[-1].id
             telemetry.warning("watch_cut_short", after=after)
             break
-    # The current hour is not over, so the next run starts with it.
+    # The current hour is not over, so the next run begins with it again.
     since = this_hour if is_complete and not after else hours[0]
     baselines.save_cursor(baselines.Cursor(after, since))
     return busy
@@ -70,7 +70,7 @@ def sweep(until_ms: int, also: Iterable[PerAccount] = ()) -> int:
 def check_account(account: Account, items: Items) -> None:
     """Detect anomalies from the first hour of `items` on, apply the policies of the keys and record events.
 
-    Raises ExceptionGroup when some findings could not be processed; the others are.
+    If some findings can't be processed, the others are, and ExceptionGroup is raised.
     """
     now_s = clock.now_s()
     recent, today = usage_history.of_account(items), baselines.day_of(account.id, now_s)
@@ -93,7 +93,7 @@ def check_account(account: Account, items: Items) -> None:
 
 
 def record_quotas(account: Account, items: Items) -> None:
-    """Record reached quota thresholds that no request recorded."""
+    """Record an event for each reached quota threshold that no request has recorded."""
     for item in items:
         quota.sweep_account(account.id, _tier_of(item), int(item["hour"]["N"]), item)
 
@@ -137,7 +137,7 @@ def _process_account(account: Account, items: Items, also: Iterable[PerAccount])
 def _iter_findings(
     history: dict[str, dict[int, usage_history.Hour]], first: int
 ) -> Iterator[tuple[str, anomalies.Finding]]:
-    """Yield each finding since the hour `first` with its counter: every counter that the profile will include."""
+    """Yield each finding from the hour `first` on, with the counter of its credential."""
     for counter, past in history.items():
         for hour in sorted(past):
             if hour >= first:
@@ -148,8 +148,9 @@ def _iter_findings(
 def _process_finding(account: Account, counter: str, key: Credential | None, finding: anomalies.Finding) -> None:
     """Apply the policy of the key and record the finding, once.
 
-    A recorded finding is complete, so that a user's later choice of policy, or dismissal of the finding, is not
-    overridden. Therefore the event is recorded last; if that fails, the policy is applied again, which is harmless.
+    A recorded finding is not processed again, so that a user's later choice of policy, or dismissal of the finding, is
+    not overridden. Therefore the event is recorded last. If recording fails, the policy is applied again, which is
+    harmless.
     """
     kind, once = KINDS[finding.kind], f"{counter}#{finding.hour}"
     if notable.is_recorded(account.id, kind, once):
@@ -176,7 +177,8 @@ def _with_counters(accounts: list[Account], hours: range) -> Iterator[tuple[Acco
     found = {account.id: Items() for account in accounts}
     for item in _read((account.id, BY_NAME[account.tier], hour) for account in accounts for hour in hours):
         found[_subject_of(item)].append(item)
-    # A change of tier marks the counters of its hour and the next (see `stale_marks`): only then do others exist.
+    # A change of tier marks the counters of its hour and the next (see `stale_marks`), so only then do other tiers have
+    # items.
     changed = [account for account in accounts if any("stale_at" in item for item in found[account.id])]
     others = [(account.id, tier) for account in changed for tier in OF_ACCOUNTS if tier.name != account.tier]
     for item in _read((account_id, tier, hour) for account_id, tier in others for hour in hours):

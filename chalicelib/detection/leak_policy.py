@@ -1,7 +1,7 @@
-"""The policy for a leaked or unusually used key: revoked after a public leak, else as its account chose.
+"""The policy for a leaked or unusually used key: it is revoked after a public leak, otherwise its account decides.
 
-The account's choice is `tell` by default. Otherwise a key loses scopes or is revoked only
-where its account chose so: an ordinary change, recorded with the actor `watch`.
+By default the account is only notified (`tell`). It may choose that the key loses scopes or is revoked; this is an
+ordinary change, recorded with the actor `watch`.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _DONE_LABELS = {NARROWED: "reduced to read-only access", REVOKED: "revoked"}
 
 
 def of_leak(key: Credential, *, is_public: bool) -> str:
-    """Return the policy for a leaked key: a public leak revokes it, whatever its account chose."""
+    """Return the policy for a leaked key: it is revoked after a public leak, whatever its account chose."""
     return REVOKE if is_public else key.on_anomaly or TELL
 
 
@@ -31,23 +31,23 @@ class Outcome:
     """The state of a credential after a policy was applied."""
 
     done: str
-    """`told`, `narrowed` or `revoked`."""
+    """The result: `told`, `narrowed` or `revoked`."""
     changed: bool
-    """Whether this call made the change, not an earlier one."""
+    """Whether this call made the change, and not an earlier one."""
 
 
 def act(account_id: str, key_id: str, *, policy: str | None = None, why: str) -> str:
     """Apply the policy of a key, or the given one, and return the result: `told`, `narrowed` or `revoked`.
 
     `why` describes the observation: "requests from a new network". It is shown with the key in the console for seven
-    days, and emailed to the user when the key lost scopes or was revoked. Idempotent. Raises NotFound without such a
-    key.
+    days, and emailed to the user when the key lost scopes or was revoked. Idempotent. Raises NotFound if the key
+    doesn't exist.
     """
     key = owned_key(account_id, key_id)
     if key.is_live():
         _record_notice(key, why)
     chosen = policy or key.on_anomaly or TELL
-    # Read before the change: if reading fails, the next run still finds a change to make.
+    # Read the account before the change: if this fails, the next run can still make the change and send the email.
     account = None if chosen == TELL else find_account(account_id)
     outcome = apply(key, chosen)
     if account is not None and outcome.changed:
@@ -57,7 +57,7 @@ def act(account_id: str, key_id: str, *, policy: str | None = None, why: str) ->
 
 
 def apply(key: Credential, policy: str) -> Outcome:
-    """Apply a policy to a key. A key without the scope `read` is revoked instead of being reduced to it."""
+    """Apply a policy to a key. If it would reduce a key without the scope `read` to that scope, the key is revoked."""
     if not key.is_live():
         return Outcome(REPORTED if key.revoked_at is None else REVOKED, changed=False)
     if policy == TELL:
@@ -68,13 +68,13 @@ def apply(key: Credential, policy: str) -> Outcome:
         else:
             outcome = Outcome(REVOKED, revoke.revoke_key(key))
     if outcome.changed:
-        # `mark` counts and logs a failure; the event stream then sets the mark.
+        # `mark` counts and logs a failure; the consumer of the event stream then sets the mark.
         stale_marks.mark(key.account_id)
     return outcome
 
 
 def find_account(account_id: str) -> Account | None:
-    """Return the account to email; None when it was deleted."""
+    """Return the account that gets the email; None when it was deleted."""
     try:
         return find.account_by_id(account_id)
     except errors.NotFound:
@@ -88,7 +88,7 @@ def console_url_of(key: Credential) -> str:
 
 
 def dismiss_notice(key: Credential, noted_at_ms: int) -> None:
-    """Dismiss the notice shown with a key since `noted_at_ms`, at the request of the user. A later notice stays."""
+    """Dismiss the notice that a key has shown since `noted_at_ms`, for its user. A later notice isn't dismissed."""
     with models.ignore_condition_failure():
         Credential(key.digest).update(
             actions=[

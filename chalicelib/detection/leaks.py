@@ -1,8 +1,8 @@
 """Process secrets found in leaks: identify each and revoke it, or apply the policy of its account.
 
 The checksum is verified first, without a database call; then one read by digest finds the credential. A key that leaked
-in public is revoked; for other leaks the policy of its account applies. An access token is always revoked: its client
-can get another one. Processing a report again is harmless; the event and the email are sent once.
+in public is revoked; for other leaks the policy of its account applies. An access token is always revoked, because its
+client can get another one. Processing a report again is harmless; the event and the email are sent once.
 """
 
 from collections.abc import Iterable
@@ -22,15 +22,15 @@ from chalicelib.events import actors, kinds, record
 from chalicelib.limits import stale_marks
 
 LOOKED_UP = (*secrets.API_KEY_KINDS, secrets.ACCESS_TOKEN_KIND)
-"""The kinds of secret that can be found by digest; see `docs/leaks.md` for the others."""
+"""The kinds of secret that can be found by digest. `docs/leaks.md` explains the others."""
 BUDGET_MS = 20_000
-"""Time budget for one report: API Gateway times out after 29 s."""
+"""The time budget for one report: API Gateway times out after 29 s."""
 URL_MAX, SOURCE_MAX = 2_000, 100
-"""Lengths to which the two are truncated in events and emails."""
+"""The lengths to which URL and source are truncated in events and emails."""
 REPEATED_WITHIN_MS = clock.DAY_S * 1000
-"""A report without a 200 response may be repeated this long after the first."""
+"""How long after a revocation a repeated report may still record it: a sender without a 200 response sends it again."""
 MOMENT_MS, MOMENT_EVENTS = 100, 10
-"""The event of a revocation is searched among this many events before this long after the revocation."""
+"""A revocation's event is searched until this long after the revocation, among this many events."""
 TRUE_POSITIVE, FALSE_POSITIVE = "true_positive", "false_positive"
 
 _ADVICE = {
@@ -51,7 +51,7 @@ class Alert:
     """The sender's name for this kind of secret."""
     url: str = ""
     source: str = ""
-    """Where it was found, in the sender's terms: `commit`, `gist_content`."""
+    """The place where it was found, in the sender's terms: `commit`, `gist_content`."""
     public: bool = True
     """Whether it was publicly readable."""
 
@@ -59,13 +59,14 @@ class Alert:
 def follow_up(alerts: Iterable[Alert]) -> list[tuple[Alert, str | None]]:
     """Process each secret once and return each alert with its label; None for kinds that are not looked up.
 
-    Raises Unavailable when time runs out: the processed alerts stay processed, and sending the report again continues.
+    Raises Unavailable when time runs out. The processed alerts stay processed; when the report is sent again, the rest
+    is processed.
     """
     until_ms = clock.now_ms() + BUDGET_MS
     labelled = []
     for alert in _merge_duplicates(alerts):
         labels = []
-        # The reported text may contain more than the secret.
+        # The reported text may contain several secrets, and other text.
         for secret in secrets.find_secrets(alert.token):
             if clock.now_ms() > until_ms:
                 raise errors.Unavailable("Not every alert could be processed in time. Send them again.")
@@ -75,7 +76,7 @@ def follow_up(alerts: Iterable[Alert]) -> list[tuple[Alert, str | None]]:
 
 
 def _combine_labels(labels: list[str | None]) -> str | None:
-    """Return the label of a text from the labels of the secrets in it."""
+    """Return the label of a reported text from the labels of the secrets in it."""
     known = [label for label in labels if label is not None]
     if not known and labels:
         return None
@@ -83,7 +84,7 @@ def _combine_labels(labels: list[str | None]) -> str | None:
 
 
 def _merge_duplicates(alerts: Iterable[Alert]) -> list[Alert]:
-    """Merge alerts for the same secret; one that was found in public anywhere counts as public."""
+    """Merge alerts for the same secret. A secret that was found in public anywhere counts as public."""
     found: dict[str, Alert] = {}
     for alert in alerts:
         earlier = found.get(alert.token)
@@ -115,7 +116,7 @@ def _revoke_token(token: Credential) -> Outcome:
 
 
 def _record_once(found: Credential, alert: Alert, outcome: Outcome) -> None:
-    """Record the leak and its consequence and email the user, unless the same report was processed before."""
+    """Record the leak and the action taken, and email the user, unless the same report was already processed."""
     if found.leaked_done == outcome.done:
         return
     done = _ADVICE[outcome.done] if found.is_live() or _was_revoked_by_report(found) else _ADVICE_WHEN_INVALID
@@ -125,7 +126,7 @@ def _record_once(found: Credential, alert: Alert, outcome: Outcome) -> None:
                 write.update(
                     Credential(found.digest),
                     actions=[Credential.leaked_at.set(clock.now_ms()), Credential.leaked_done.set(outcome.done)],
-                    # Of concurrent or repeated reports, one is recorded.
+                    # The condition holds for only one of concurrent or repeated reports.
                     condition=Credential.id.exists()
                     & (Credential.leaked_done.does_not_exist() | (Credential.leaked_done != outcome.done)),
                 )
@@ -145,7 +146,7 @@ def _record_once(found: Credential, alert: Alert, outcome: Outcome) -> None:
 
 
 def _was_revoked_by_report(found: Credential) -> bool:
-    """Return whether an earlier report that recorded no event revoked it, rather than its user."""
+    """Return whether the credential was revoked by an earlier report that recorded no event, and not by its user."""
     if found.revoked_at is None or clock.now_ms() - found.revoked_at > REPEATED_WITHIN_MS:
         return False
     kind, what = (kinds.TOKEN_REVOKED, "token") if found.kind == "token" else (kinds.KEY_REVOKED, "key")
@@ -160,7 +161,7 @@ def _event_fields(found: Credential, alert: Alert, outcome: Outcome) -> dict[str
     fields = {
         "token" if found.kind == "token" else "key": found.id,
         "name": found.name,
-        # Checked before truncation, which could hide half of a secret.
+        # Checked before truncation, because a truncated secret would not be recognised.
         "source": "" if secrets.find_secrets(alert.source) else alert.source[:SOURCE_MAX],
         "url": _safe_url(alert),
         "public": "yes" if alert.public else "no",

@@ -1,6 +1,6 @@
 """Read what the counters of past hours record about each credential: requests, denials, rejections and networks.
 
-All of it is written with the admission, into the counter items. `f…` counts the 401 and 403 responses of a credential
+The write of an admission records all of it in the counter items. `f…` counts the 401 and 403 responses of a credential
 and `q…` its 429 responses; the rest of the name is the last seven characters of its counter. `n…` is a pair of
 credential and network first seen in that hour, and its value names the counter; `n_other` counts pairs beyond the size
 limit.
@@ -25,10 +25,10 @@ class Hour:
     networks: frozenset[str] = frozenset()
     """Keyed hashes of the networks: they distinguish networks without revealing them."""
     networks_missed: bool = False
-    """Whether some network of the account was not recorded in this hour, so `networks` may be incomplete."""
+    """Whether some network of the account was not recorded in this hour, so that `networks` may be incomplete."""
 
     def __add__(self, other: "Hour") -> "Hour":
-        """Return the sum of two: an account that changes its tier has two items in one hour."""
+        """Return the sum of two: an account that changed its tier has two items in one hour."""
         return Hour(
             self.requests + other.requests,
             self.denials + other.denials,
@@ -47,12 +47,12 @@ def of_account(items: Iterable[Mapping[str, Any]]) -> dict[str, dict[int, Hour]]
     found: dict[str, dict[int, Hour]] = defaultdict(dict)
     for item in items:
         at = int(item["hour"]["N"])
-        for counter, hour in _of_item(dict(item)).items():
+        for counter, hour in _parse_item(dict(item)).items():
             found[counter][at] = found[counter].get(at, Hour()) + hour
     return dict(found)
 
 
-def _of_item(item: dict[str, Any]) -> dict[str, Hour]:
+def _parse_item(item: dict[str, Any]) -> dict[str, Hour]:
     networks: dict[str, set[str]] = defaultdict(set)
     for name, counter in networks_of(item).items():
         networks[counter].add(name[1:])

@@ -25,26 +25,26 @@ class Actor:
 
 
 ADMIN = "admin"
-"""Shown to an account in place of the administrator who acted."""
+"""The actor that an account sees in place of an administrator."""
 DETECTION = "watch"
-"""Anomaly and leak detection, which applies the account's own policy."""
+"""The actor of anomaly and leak detection, which applies the account's own policy."""
 ANONYMOUS = "stranger"
-"""An anonymous caller: a sign-up, a login or a link from an email."""
+"""The actor of an anonymous caller: a sign-up, a login or a link from an email."""
 
 SYSTEM = "latchkey"
-"""The service itself: observations recorded afterwards and deferred clean-up."""
+"""The actor of the service itself: observations recorded afterwards and deferred clean-up."""
 
 _acting: ContextVar[Actor | None] = ContextVar("acting", default=None)
 
 
 def current() -> Actor:
-    """Return the current actor: the operator unless a context manager below set another."""
+    """Return the current actor. Outside the context managers of this module it is the operator."""
     return _acting.get() or Actor()
 
 
 @contextmanager
 def act_anonymously(ip: str) -> Iterator[None]:
-    """Record an anonymous caller at an address as the actor of a `with` block, until `is_known_as` identifies it."""
+    """Record an anonymous caller at an address as the actor of a `with` block, until `identify_actor` identifies it."""
     token = _acting.set(Actor(ANONYMOUS, ip))
     try:
         yield

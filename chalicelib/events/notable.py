@@ -1,4 +1,4 @@
-"""Record an observation, such as a spent quota, exactly once: a claim item and the event in one transaction.
+"""Record an observation, such as a spent quota, exactly once, by a claim item and the event in one transaction.
 
 The claim is stored in the same table under a partition key that no account has, so queries for events never return it.
 The event's id is generated when it is written, so a reader that pages by id misses nothing. The items are low-level
@@ -21,7 +21,7 @@ def record_once(
 ) -> bool:
     """Record `kind` for an account unless it is already recorded under the key `once`; return whether this call did.
 
-    Raises DynamoDBError when DynamoDB fails; that is counted, and the next caller that observes it can record it.
+    Raises DynamoDBError when DynamoDB fails. The failure is counted, and a later call can record the observation.
     """
     if kind not in kinds.LABELS:
         raise ValueError(f"{kind} is not an event type.")

@@ -11,9 +11,9 @@ from chalicelib.events.tables import Event
 
 LAST_ID = "evt_~"
 PAGE = 1_000
-"""Events read by one query that filters by type."""
+"""The number of events that one query reads when it filters by type."""
 PAGES = 5
-"""Queries that one call of `look_back` makes at most."""
+"""The maximum number of queries of one `read_page`."""
 
 
 def add_to(
@@ -28,7 +28,7 @@ def add_to(
     """Add an event of type `kind` for an account to a transaction.
 
     `changed` describes the change in labels and ids, never a secret. `actor` and `reason` default to those of the
-    current actor. The account sees both only for its own actions (see `shown`).
+    current actor. The account sees both only for its own actions (see `render`).
     """
     if kind not in kinds.LABELS:
         raise ValueError(f"{kind} is not an event type.")
@@ -50,7 +50,7 @@ def add_to(
 
 
 def newest_first(account_id: str, limit: int, *, before: str = "", kind: str = "") -> list[Event]:
-    """Return the events of an account, newest first, within the limits of `look_back`."""
+    """Return the events of an account, newest first, within the limits of `read_page`."""
     return read_page(account_id, limit, before=before, kind=kind)[0]
 
 
@@ -85,21 +85,21 @@ def since(account_id: str, after: str) -> Iterator[Event]:
 
 
 def seen_as(event: Event) -> str | None:
-    """Return the role shown to the account in place of the actor; None where the account sees the actor."""
+    """Return the role that the account sees in place of the actor; None if it sees the actor."""
     return event.seen_as or _other_role(event.type, event.actor, event.reason)
 
 
 def render(event: Event) -> dict[str, Any]:
     """Return an event as its account sees it in the API and in webhooks.
 
-    For the actions of others only the role is included, without their id, address or reason.
+    For an action of another actor it contains only the role, without id, address and reason.
     """
     instead = seen_as(event)
     return render_unredacted(event) if instead is None else {**render_unredacted(event), **_role_only(instead)}
 
 
 def redacted(data: dict[str, Any]) -> dict[str, Any]:
-    """Return event data that was rendered without redaction, redacted as `shown` does it."""
+    """Return event data that was rendered without redaction, redacted as `render` does it."""
     instead = _other_role(str(data.get("type")), str(data.get("actor")), data.get("reason"))
     return data if instead is None else {**data, **_role_only(instead)}
 
@@ -118,10 +118,11 @@ def render_unredacted(event: Event) -> dict[str, Any]:
 
 
 def _other_role(kind: str, actor: str, reason: str | None) -> str | None:
-    """Return the role shown to an account for an action of the operator or an administrator, else None.
+    """Return the role that an account sees for an action of the operator or an administrator, else None.
 
-    Decided by the actor, whatever the event type: the operator has an id of its own, an administrator acts under an
-    account id, and only these two give reasons. Some event types are never caused by the account itself.
+    The operator has an id of its own. An administrator acts under an account id, and only these two give reasons. Event
+    types that an account never causes itself are attributed to an administrator, unless detection or an anonymous
+    caller caused them.
     """
     if actor in (actors.OPERATOR, actors.ADMIN):
         return actor
@@ -133,11 +134,11 @@ def _other_role(kind: str, actor: str, reason: str | None) -> str | None:
 
 
 def _other_account(acting: actors.Actor, account_id: str, kind: str, changed: dict[str, str]) -> str | None:
-    """Return the actor shown to an account for an action of another account, else None."""
+    """Return the actor that an account sees for an action of another account, else None."""
     if acting.account_id in ("", account_id):
         return None
     if kind in kinds.BY_CLIENT_DELETION:
-        # Deleting a client revokes what other accounts granted to it.
+        # Deleting a client revokes the grants that other accounts gave it.
         return changed.get("application", actors.ADMIN)
     return actors.ADMIN
 

@@ -11,10 +11,10 @@ _QUOTED = re.compile(r'"(?:[!#-\[\]-~]|\\["\\])*"')
 
 
 def read(values: Iterable[str]) -> str:
-    """Return the key of a request, the same whether quoted or not.
+    """Return the key of a request; a quoted and a bare key are the same.
 
-    More lenient than the draft: clients of other services send it bare. Raises InvalidRequest unless it is 1 to 255
-    visible ASCII characters, and for two different keys.
+    More lenient than the draft, because clients of other services send the key bare. Raises InvalidRequest unless it is
+    1 to 255 visible ASCII characters, and for two different keys.
     """
     keys = {_text(value.strip(" \t")) for value in values}
     if len(keys) != 1:

@@ -14,11 +14,11 @@ class IdempotencyRecord(models.Table):
     digest = UnicodeAttribute(hash_key=True)
     kind = UnicodeAttribute(default="repeat")
     account_id = UnicodeAttribute()
-    # A keyed hash of query and body: a different request with the same key is rejected.
+    # A keyed hash of query and body, by which a different request with the same key is recognised and rejected.
     fingerprint = UnicodeAttribute()
     # The id of the created resource, for another credential of the lineage, which can't decrypt the response.
     made = UnicodeAttribute(null=True)
-    # The process that currently runs it; absent once it has succeeded.
+    # The process that currently runs the request; absent once it has succeeded.
     claim = UnicodeAttribute(null=True)
     # The whole response, which may contain a secret; absent if it is too long to be stored.
     sealed = BinaryAttribute(null=True, legacy_encoding=False)

@@ -1,6 +1,6 @@
 """Decide whether one request is admitted: one conditional UpdateItem checks quota, burst and staleness, and counts.
 
-There is no read before the write, so no race. A rejected request consumes nothing, and the local cache repeats known
+No read precedes the write, so there is no race. A rejected request consumes nothing, and the local cache repeats known
 rejections without a call, so a flood of rejected requests costs almost nothing. Without an hourly quota, one write may
 admit several requests (see `leases`). The same write also records per-credential usage (see `recorded_usage`).
 """
@@ -39,7 +39,7 @@ NEVER_STALE = 2**53
 
 
 class Rejected(errors.RateLimited):
-    """A limit is exhausted. Carries which limit, and what remains of both."""
+    """A limit is exhausted. The exception names the limit and contains the remainders of both limits."""
 
     def __init__(self, limit: str, left: Allowance, retry_after_s: int) -> None:
         """Set `limit` to `quota`, `burst`, or `throttled` when DynamoDB throttled the counter itself."""
@@ -52,14 +52,14 @@ class Stale(Exception):
     """Account, credentials or grants changed at `stale_at_ms`, after the caller was verified."""
 
     def __init__(self, stale_at_ms: int) -> None:
-        """Carry the mark. A verification that starts after reading it sees the change, regardless of clock skew."""
+        """Keep the mark. A verification that starts after reading it sees the change, regardless of clock skew."""
         super().__init__("verified before the last change")
         self.stale_at_ms = stale_at_ms
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One admission attempt: the counter it is counted under, when its credential was verified, and its usage."""
+    """One admission attempt: the caller's counter, the time of its verification, and its usage."""
 
     counter: str | None = None
     verified_at_ms: int = NEVER_STALE
@@ -97,11 +97,12 @@ def admit(
     try:
         item, size = _count(window, cached, attempt, reservation)
     except Throttled:
-        # Admitting it would let a flood through.
+        # Admitting a throttled request would let a flood through.
         left = allowance(window, used=cached.used, burst_used=tier.burst)
         raise Rejected("throttled", left, 1) from None
     except (Unreachable, Contended):
-        # From now, not from the request's arrival: the timeout may have taken longer than the fail-open period.
+        # Start now and not at the request's arrival, because the timeout may have taken longer than the fail-open
+        # period.
         fail_open.start(clock.now_ms())
         telemetry.count("LimiterUnavailable")
         return allowance(window, used=cached.used, burst_used=0)
@@ -114,7 +115,7 @@ def admit(
 def raise_cached_rejection(subject: str, tier: Tier) -> None:
     """Raise Rejected when the local cache says that a limit of `subject` is exhausted.
 
-    Reads no counter and consumes nothing.
+    It reads no counter and consumes nothing.
     """
     window = window_at(subject, tier, clock.now_ms())
     _reject_from_cache(window, local_cache.lookup(window))
@@ -123,7 +124,7 @@ def raise_cached_rejection(subject: str, tier: Tier) -> None:
 def _reject_from_cache(window: Window, cached: local_cache.CachedItem, counter: str | None = None) -> None:
     """Raise Rejected for a limit that is cached as exhausted.
 
-    Counters only grow, so it stays so until the window ends.
+    Counters only grow, so the limit stays exhausted until the window ends.
     """
     if cached.quota_is_exhausted(window.now_ms):
         raise _rejection("quota", window, counter, cached.used, cached.burst_used(window))
@@ -136,7 +137,7 @@ def _count(
 ) -> tuple[dynamodb.Json, int]:
     """Count `reservation` in one write, or a single admission when there is no room for a lease.
 
-    Returns the updated item and the number of admissions counted.
+    Returns the updated item and the number of counted admissions.
     """
     try:
         with rejection_counts.flush_with(window) as rejections:
@@ -153,7 +154,7 @@ def _count(
 
 
 def _has_room_for_one(window: Window, item: dynamodb.Json, verified_at_ms: int) -> bool:
-    """Return whether only the lease was too large, so that one admission may still succeed."""
+    """Return whether a lease failed only because of its size, so that one admission may still succeed."""
     return number(item, window.slot) < window.tier.burst and number(item, "stale_at") <= verified_at_ms
 
 
@@ -186,7 +187,7 @@ def _build_update(
     if rejections.rejected:
         values[":refused"] = {"N": str(rejections.rejected)}
         update += f", {REJECTED} :refused"
-    # Filtered again by the current clock: if it was set back, a window that seemed past may be the current one.
+    # Filter again by the current clock: if it was set back, a window that seemed past may be the current one.
     removed = (*burst.past_slots(cached.past, window), *delta.removes)
     if removed:
         update += " REMOVE " + ", ".join(removed)

@@ -1,6 +1,6 @@
 """Limit anonymous callers by network, for everything that costs CPU, an email, a fetch or a stored item.
 
-Each attempt is counted for every prefix of the caller's network, narrowest first, so that a rejected customer uses up
+Each attempt is counted for every network that contains the caller, narrowest first, so that a rejected customer uses up
 none of their neighbours' allowance.
 """
 
@@ -12,13 +12,15 @@ from chalicelib.limits.headers import Allowance
 from chalicelib.limits.tiers import Tier
 
 WIDER = 4
-"""A /48 may make this many times the attempts of one /64: more than one customer's share, far fewer than 65,536."""
+"""The factor by which the limit of a /48 exceeds that of a /64: more than one customer's share, far less than
+65,536.
+"""
 
 
 def admit_networks(networks: Sequence[str], tier: Tier) -> Allowance:
-    """Count one attempt for each of a caller's `networks`, ordered narrowest first.
+    """Count one attempt for each of a caller's `networks`, which are ordered narrowest first.
 
-    Returns what remains for the narrowest. Raises Rejected when one of them exceeds `tier`.
+    Returns the remaining allowance of the narrowest. Raises Rejected when one of them exceeds `tier`.
     """
     left = admit(f"{tier.name}_{networks[0]}", tier)
     for network in networks[1:]:

@@ -17,11 +17,13 @@ SLOTS_KEPT_S = 8
 6 s of skew (one clock 3 s fast, one 3 s slow), and 2 s for a retried write.
 """
 REMOVED_PER_WRITE = 100
-"""An expression is at most 4 KB, and an hour has up to 3,600 burst windows. The next write removes the rest."""
+"""The maximum number of windows that one write removes: an expression is at most 4 KB, and an hour has up to 3,600
+burst windows. The next write removes more.
+"""
 
 
 def past_slots(names: Iterable[str], window: Window) -> tuple[str, ...]:
-    """Return the burst counters among `names` that are too old for any function's clock, at most 100."""
+    """Return the burst counters among `names`, at most 100, that are too old for the clock of any function."""
     oldest = (window.slot_start - window.hour - SLOTS_KEPT_S) // settings.current().burst_window_s
     past = (name for name in names if name[0] == "s" and name[1:].isdigit() and int(name[1:]) < oldest)
     return tuple(islice(past, REMOVED_PER_WRITE))

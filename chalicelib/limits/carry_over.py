@@ -1,6 +1,6 @@
 """Carry a subject's usage of the current hour over to the subject that replaces it.
 
-Plain writes, never a transaction: a transaction on a counter would make concurrent admissions fail.
+It makes plain writes, never a transaction: a transaction on a counter would make concurrent admissions fail.
 """
 
 from chalicelib.core import clock, errors, settings
@@ -15,7 +15,7 @@ def carry_over(old: str, new: str, tier: Tier) -> None:
 
     Raises Unavailable when the old usage can't be read reliably.
     """
-    # Marked before it is read: callers verified earlier then add nothing to the old counters.
+    # Mark before the old usage is read: callers verified earlier then can't add to the old counters.
     if not stale_marks.mark(old):
         raise errors.Unavailable
     hour, table = clock.hour_of(clock.now_s()), settings.current().table(TABLE)

@@ -1,9 +1,10 @@
 """Layout of the counter items in DynamoDB: one item per subject, tier and clock hour.
 
-So one write counts both the hour and the burst. `used` counts the hour (see `hourly_quota`). `s<n>` counts burst window
-n of the hour (see `burst`); later writes remove old ones. `k…` and `c…` count one API key or OAuth client, `other`
-those beyond the item's capacity, `refused` the rejections (see `rejection_counts`). `stale_at` is the time before which
-verifications are no longer valid (see `stale_marks`). The item stays under 1 KB: one write unit.
+One write thus counts both the hour and the burst. `used` counts the hour (see `hourly_quota`). `s<n>` counts burst
+window n of the hour (see `burst`); later writes remove old ones. `k…` and `c…` count one API key or OAuth client,
+`other` those beyond the item's capacity, `refused` the rejections (see `rejection_counts`). `stale_at` is the time
+before which verifications are no longer valid (see `stale_marks`). The item stays under 1 KB, so an update takes one
+write unit.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from chalicelib.limits.tiers import Tier
 
 TABLE = "windows"
 COUNTERS_MAX = 30
-"""How many keys and clients one item counts by name: 30 names of 8 characters are 400 bytes."""
+"""The maximum number of keys and clients that one item counts by name: 30 names of 8 characters take 400 bytes."""
 OTHER = "other"
 REJECTED = "refused"
 
@@ -33,17 +34,17 @@ class Window:
 
     @property
     def item_key(self) -> tuple[str, int]:
-        """Return the item's key in process-local caches."""
+        """Return the key of the item in process-local caches."""
         return partition(self.subject, self.tier), self.hour
 
     @property
     def hour_ends_ms(self) -> int:
-        """Return when the quota resets."""
+        """Return the time at which the quota resets."""
         return (self.hour + clock.HOUR_S) * 1000
 
     @property
     def slot_ends_ms(self) -> int:
-        """Return when the burst resets."""
+        """Return the time at which the burst resets."""
         return (self.slot_start + settings.current().burst_window_s) * 1000
 
 
@@ -81,5 +82,5 @@ def counters(item: dict[str, Any]) -> frozenset[str]:
 
 
 def counter_of(credential_id: str) -> str:
-    """Return the counter name of an API key or OAuth client: its kind and the random end of its id."""
+    """Return the name of the counter of an API key or OAuth client: its kind and the random end of its id."""
     return ("k" if credential_id.startswith("key_") else "c") + credential_id[-7:]

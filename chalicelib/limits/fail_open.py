@@ -13,6 +13,6 @@ def start(now_ms: int) -> None:
 
 
 def is_active(now_ms: int) -> bool:
-    """Return whether to admit without a call. A clock that is set back doesn't prolong it."""
+    """Return whether to admit without a call. A clock that is set back doesn't prolong this."""
     until_ms = _until_ms.get("", 0)
     return until_ms - DURATION_MS <= now_ms < until_ms

@@ -22,12 +22,12 @@ class Allowance:
 
     @property
     def limit(self) -> int:
-        """Return the limit shown in the headers: the quota, or the burst without a quota."""
+        """Return the limit shown in the headers: the quota, or the burst limit if there is no quota."""
         return self.tier.burst if self.tier.quota is None else self.tier.quota
 
     @property
     def remaining(self) -> int:
-        """Return what remains of `limit`."""
+        """Return the remainder of `limit`."""
         return self.burst_left if self.tier.quota is None else self.quota_left
 
     @property
@@ -37,7 +37,7 @@ class Allowance:
 
 
 def allowance(window: Window, *, used: int, burst_used: int, crossed: tuple[str, ...] = ()) -> Allowance:
-    """Return what remains in `window` after `used` and `burst_used`."""
+    """Return the remaining allowance in `window` after `used` and `burst_used`."""
     tier = window.tier
     return Allowance(
         tier=tier,

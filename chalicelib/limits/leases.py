@@ -33,12 +33,12 @@ class Reservation:
 SINGLE = Reservation(1)
 
 _Key = tuple[tuple[str, int], str | None]
-"""An item and a caller's counter in it. One key never spends another key's lease."""
+"""The key of an item, and the counter of a caller in it. A key never spends another key's lease."""
 
 
 @dataclass(slots=True)
 class _Caller:
-    """The admissions of one caller in this window and the last in this process, and its current lease."""
+    """The state of one caller in this process: its admissions in this window and the last, and its current lease."""
 
     slot_start: int
     count: int = 0
@@ -47,12 +47,14 @@ class _Caller:
     acquired_ms: int = 0
     is_acquiring: bool = False
     held: list[int] = field(default_factory=list)
-    """The burst usage after each admission is spent, the next one last."""
+    """The burst usage after each admission of the lease is spent, the next one last."""
     unspent: int = 0
     """How many admissions of expired leases were counted as used, but never spent."""
 
     def is_usable(self, verified_at_ms: int, now_ms: int) -> bool:
-        """Return whether the lease is unexpired, and the caller verified no earlier than its first holder."""
+        """Return whether the lease is unexpired, and the caller was verified no earlier than the caller that
+        acquired it.
+        """
         return verified_at_ms >= self.verified_at_ms and 0 <= now_ms - self.acquired_ms < LIFETIME_MS
 
 
@@ -65,7 +67,7 @@ def spend(window: Window, counter: str | None, verified_at_ms: int) -> int | Non
     if caller is None or caller.slot_start != window.slot_start or not caller.is_usable(verified_at_ms, window.now_ms):
         return None
     try:
-        # Atomic: no two threads pop the same admission.
+        # `pop` is atomic, so no two threads spend the same admission.
         burst_used = caller.held.pop()
     except IndexError:
         return None
@@ -90,12 +92,15 @@ def choose_reservation(window: Window, counter: str | None, cached: local_cache.
 
 
 def burst_bound(window: Window, size: int) -> int:
-    """Return the value that the burst counter must be below to reserve `size` admissions."""
+    """Return the bound below which the burst counter must be, so that `size` admissions can be reserved."""
     return window.tier.burst if size == 1 else window.tier.burst * FILLED_PERCENT // 100 - size + 1
 
 
 def record(window: Window, counter: str | None, verified_at_ms: int, reservation: Reservation, burst_used: int) -> None:
-    """Record a successful reservation, one admission of which is spent. `burst_used` is the counter after the write."""
+    """Record a successful reservation, one admission of which is already spent.
+
+    `burst_used` is the counter after the write.
+    """
     caller = _get_or_create(window, counter)
     caller.count += 1
     caller.unspent -= reservation.returned
@@ -106,7 +111,7 @@ def record(window: Window, counter: str | None, verified_at_ms: int, reservation
 
 
 def _get_or_create(window: Window, counter: str | None) -> _Caller:
-    """Return a caller's state in this window. A lease of an earlier window is dropped."""
+    """Return a caller's state in this window. A lease from an earlier window is dropped."""
     key = window.item_key, counter
     previous = _callers.get(key)
     if previous is not None and previous.slot_start == window.slot_start:

@@ -13,7 +13,7 @@ from chalicelib.limits.counter_items import COUNTERS_MAX, Window, counters, numb
 
 ITEMS_MAX = 4_096
 QUOTA_RECHECK_MS = 10_000
-"""How long an exhausted quota is cached. A new tier or a reinstatement takes effect within 10 s."""
+"""How long an exhausted quota is cached: a new tier or a reinstatement takes effect within 10 s."""
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class CachedItem:
         return counter in self.counters or len(self.counters) < COUNTERS_MAX
 
     def quota_is_exhausted(self, now_ms: int) -> bool:
-        """Return whether the quota was recently found exhausted. A clock that is set back doesn't prolong it."""
+        """Return whether the quota was recently found exhausted. A clock that is set back doesn't prolong this."""
         return self.quota_exhausted_at_ms <= now_ms < self.quota_exhausted_at_ms + QUOTA_RECHECK_MS
 
     def burst_used(self, window: Window) -> int:
@@ -61,12 +61,14 @@ def store(window: Window, item: dict[str, Any]) -> None:
 
 
 def mark_quota_exhausted(window: Window) -> None:
-    """Reject from the cache until the hour ends, but check again after 10 s."""
+    """Cache that the quota is exhausted. Requests are rejected until the hour ends, but the counter is read again
+    after 10 s.
+    """
     _get_or_create(window).quota_exhausted_at_ms = window.now_ms
 
 
 def mark_burst_exhausted(window: Window) -> None:
-    """Reject from the cache until this burst window ends."""
+    """Cache that the burst limit is exhausted. Requests are rejected until this burst window ends."""
     _get_or_create(window).burst_exhausted_in = window.slot
 
 

@@ -5,7 +5,7 @@ from chalicelib.limits.tiers import Tier
 NEARLY_SPENT, SPENT = "nearly_spent", "spent"
 NEARLY_PERCENT = 80
 COUNTED_MAX = 2
-"""The most that one admission may have counted: a write whose response was lost is sent again."""
+"""The maximum number of times that one admission may have counted: a write whose response was lost is sent again."""
 
 
 def find_reached(tier: Tier, used: int) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """Per-credential usage recorded on the counter item: source networks, routes and denied requests.
 
-It is part of the admission's write, and only what this process hasn't seen on the item yet: usually nothing. The item
-must stay under 1 KB, so each kind has a size limit, and a marker records that the limit was exceeded. No address is
-stored: a network is a hash of it and of the counter. The hash hides addresses from casual view; anyone who can read
-the table could try all networks.
+The write of an admission also records the usage that this process hasn't seen on the item yet, which is usually none.
+The item must stay under 1 KB, so each kind has a size limit, and an attribute records that the limit was exceeded. No
+address is stored: a network is a hash of it and of the counter. The hash hides addresses from casual view, but anyone
+who can read the table could try all networks.
 """
 
 import base64
@@ -15,22 +15,22 @@ from typing import Any
 from chalicelib.core import randomness
 
 NETWORKS_MAX = 8
-"""How many pairs of a counter and a network one item names: 8 of 17 bytes are 136."""
+"""The maximum number of pairs of a counter and a network that one item names: 8 of 17 bytes take 136."""
 CREDENTIALS_MAX = 8
-"""How many credentials one item counts failures of, and as many again for rejections."""
+"""The maximum number of credentials whose failures one item counts, and the same for rejections."""
 SHARED_BYTES = 230
-"""The most bytes that routes, failures and rejections use together."""
+"""The maximum number of bytes that routes, failures and rejections take together."""
 NETWORKS_OTHER, ROUTES_OTHER, FAILED_OTHER = "n_other", "r_other", "f_other"
 FAILED, REJECTED = "f", "q"
 ROUTE_BYTES = 4 + 3
 COUNTER_BYTES = 8 + 1
 NUMBER_BYTES = 8 + 5
-"""A name of 8 characters and a number of up to 8 digits."""
+"""The size of an attribute with a name of 8 characters and a number of up to 8 digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestUsage:
-    """The network and route of one request, as attributes of the item. An empty one is not recorded."""
+    """The network and route of one request as attributes of the item. An empty value is not recorded."""
 
     network: str = ""
     route: str = ""
@@ -41,7 +41,7 @@ NO_USAGE = RequestUsage()
 
 @dataclass(frozen=True, slots=True)
 class RecordedUsage:
-    """The usage that an item names already, and the remaining room."""
+    """The usage that an item already names, and the remaining room."""
 
     names: frozenset[str] = frozenset()
     """Attribute names; a route's name is followed by the counter that used it."""
@@ -50,7 +50,7 @@ class RecordedUsage:
     rejected: int = 0
     room_bytes: int = SHARED_BYTES
     overflow: tuple[str, ...] = ()
-    """Attributes over the limit, added by concurrent processes, for the next write to remove."""
+    """Attributes beyond the limit, which concurrent processes have added. The next write removes them."""
 
 
 NOTHING_RECORDED = RecordedUsage()
@@ -122,12 +122,17 @@ def is_complete(item: Mapping[str, Any]) -> bool:
 
 
 def count_denials(item: Mapping[str, Any], kind: str, counter: str) -> int:
-    """Return how often a credential's requests failed (`FAILED`) or were rejected (`REFUSED`), per a raw item."""
+    """Return how often a credential's requests failed (`FAILED`) or were rejected (`REFUSED`), as a raw item counts
+    them.
+    """
     return int(item.get(kind + counter[-7:], {"N": "0"})["N"])
 
 
 def is_recorded(recorded: RecordedUsage, counter: str, usage: RequestUsage) -> bool:
-    """Return whether an item has all of it. A ninth network is counted each time, an unnamed route is marked once."""
+    """Return whether an item already has all of this usage.
+
+    A ninth network is counted each time; a route for which there is no room is recorded once.
+    """
     return (not usage.network or usage.network in recorded.names) and (
         not usage.route
         or usage.route + counter in recorded.names
@@ -144,7 +149,7 @@ def _route_bytes(value: Mapping[str, Any]) -> int:
 
 
 def _find_overflow(item: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the attributes over the limits: the last by name, so that all processes agree."""
+    """Yield the attributes beyond the limits. They are the last ones by name, so that all processes remove the same."""
     yield from sorted(networks_of(item))[NETWORKS_MAX:]
     room = SHARED_BYTES - NUMBER_BYTES * sum(name[0] in "fq" and len(name) == 8 for name in item)
     for name in sorted(routes_of(item)):

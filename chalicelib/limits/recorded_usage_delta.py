@@ -35,9 +35,10 @@ NO_DELTA = Delta()
 def compute_delta(
     recorded: RecordedUsage, counter: str | None, usage: RequestUsage, denials: Mapping[str, int]
 ) -> Delta:
-    """Return what a write under `counter` adds to an item: the request's usage, and failures and rejections by name.
+    """Return the usage that a write under `counter` adds to an item: that of the request, and counts of failures and
+    rejections.
 
-    `denials` are counts by attribute, as `rejection_counts` holds them.
+    `denials` are these counts by attribute, as `rejection_counts` holds them.
     """
     if (
         not denials
@@ -49,7 +50,7 @@ def compute_delta(
 
 
 class _DeltaBuilder:
-    """Collects the clauses of one write."""
+    """A builder of the clauses of one write."""
 
     def __init__(self, recorded: RecordedUsage) -> None:
         self.recorded, self.room = recorded, recorded.room_bytes
@@ -81,7 +82,7 @@ class _DeltaBuilder:
         return tuple(self.names)
 
     def _add_network(self, counter: str, name: str) -> bool:
-        """Name a network. Returns False when it can only be counted."""
+        """Name a network on the item. Returns False when it can only be counted."""
         if not name or name in self.recorded.names:
             return True
         if self.recorded.networks >= NETWORKS_MAX:
@@ -91,7 +92,7 @@ class _DeltaBuilder:
         return True
 
     def _add_route(self, counter: str, name: str) -> bool:
-        """Name a route. Returns False when there is no room."""
+        """Name a route on the item. Returns False when there is no room."""
         if not name or name + counter in self.recorded.names:
             return True
         is_named = any(each.startswith(name) for each in self.recorded.names)
@@ -104,7 +105,9 @@ class _DeltaBuilder:
         return True
 
     def _add_denials(self, sums: Mapping[str, int]) -> int:
-        """Add counts by credential. Returns how many failures had no room; `refused` has all rejections."""
+        """Add counts by credential. Returns the number of failures that had no room. All rejections are counted in
+        `refused` anyway.
+        """
         left_out = 0
         for number, (name, count) in enumerate(sums.items()):
             if name not in self.recorded.names and not self._reserve_room(name[0]):

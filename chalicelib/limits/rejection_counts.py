@@ -1,9 +1,10 @@
-"""Count rejected requests, for display. A rejection must cost nothing, so this process adds them up in memory.
+"""Count rejected requests, for display.
 
-The next admission writes the counts, or a separate write after 10 s of rejections. Counted by credential as well, like
-requests that failed because of a missing scope or an expired credential. A write removes the counts that it carries,
-so no two threads write the same. Approximate: counts are lost when the process or the hour ends, or when a flood stops
-and no later request of the subject reaches this process in that hour.
+A rejection must cost nothing, so this process adds them up in memory. The next admission writes the counts, or a
+separate write after 10 s of rejections. They are also counted by credential, like requests that failed because of a
+missing scope or an expired credential. A write removes its counts from memory, so no two threads write the same. The
+counts are approximate: they are lost when the process or the hour ends, or when a flood stops and no later request of
+the subject reaches this process in that hour.
 """
 
 import threading
@@ -24,13 +25,13 @@ ITEMS_MAX = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The counts that one write carries: all rejections, and rejections and failures by a credential's attribute."""
+    """The counts in one write: all rejections, and rejections and failures by a credential's attribute."""
 
     rejected: int = 0
     by_name: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: "Counts") -> "Counts":
-        """Return both added together."""
+        """Return the sum of both."""
         by_name = dict(self.by_name)
         for name, count in other.by_name.items():
             by_name[name] = by_name.get(name, 0) + count
@@ -41,7 +42,7 @@ NO_COUNTS = Counts()
 _NOTHING_PENDING = NO_COUNTS, 0
 
 _pending: ProcessCache[tuple[str, int], tuple[Counts, int]] = ProcessCache("limits.rejection_counts", ITEMS_MAX)
-"""By item: the counts, and since when they are pending (ms)."""
+"""The counts by item, and the time (ms) since which they are pending."""
 _lock = threading.Lock()
 
 
@@ -52,7 +53,7 @@ def pending(window: Window) -> Counts:
 
 @contextmanager
 def flush_with(window: Window) -> Iterator[Counts]:
-    """Hand this item's pending counts to the write in the `with` block. If it fails they are pending again."""
+    """Hand this item's pending counts to the write in the `with` block. If it fails, they are pending again."""
     carried, since_ms = _pop(window)
     try:
         yield carried
@@ -63,7 +64,7 @@ def flush_with(window: Window) -> Iterator[Counts]:
 
 
 def record_rejection(window: Window, counter: str | None = None) -> None:
-    """Count one rejection, by credential if known. Writes the counts once they have been pending for 10 s."""
+    """Count one rejection, by credential if known. Writes the counts if they have been pending for 10 s."""
     _record(window, 1, recorded_usage.REJECTED + counter[-7:] if counter else "")
 
 
@@ -79,7 +80,7 @@ def _record(window: Window, rejected: int, name: str) -> None:
 
 
 def _add(window: Window, more: Counts, since_ms: int) -> int:
-    """Add to the pending counts of an item. Returns since when they are pending."""
+    """Add to the pending counts of an item. Returns the time since which they are pending."""
     with _lock:
         before, pending_since_ms = _pending.get(window.item_key, (NO_COUNTS, since_ms))
         since_ms = min(since_ms, pending_since_ms)
@@ -99,8 +100,8 @@ def _write(window: Window) -> None:
     try:
         dynamodb.call("UpdateItem", _request(window, carried), dynamodb.FAIL_FAST)
     except DynamoDBError as error:
-        # Pending again, and retried after another 10 s: a flood of rejections must not wait for an unavailable
-        # database, nor must statistics turn the caller's 429 into a 5xx.
+        # The counts are pending again, and retried after another 10 s. A flood of rejections must not wait for an
+        # unavailable database, and an error of the statistics must not turn the caller's 429 into a 5xx.
         _add(window, carried, window.now_ms)
         telemetry.warning("refusals_not_written", code=error.code)
 

@@ -28,7 +28,7 @@ DEVICE_STARTS = Tier("device-starts", 300, 20, kept_s=2 * 3_600)
 DOCUMENT_FETCHES = Tier("document-fetches", 60, 10, kept_s=2 * 3_600)
 """Client metadata documents that one network may make the service fetch per hour."""
 WEBHOOK_TESTS = Tier("webhook-tests", 60, 20, kept_s=2 * 3_600)
-"""Manual webhook tests and resends per account, and per network, in an hour: each occupies a function."""
+"""Manual webhook tests and resends in an hour, per account and per network: each occupies a function."""
 
 
 def hourly(name: str, attempts: int) -> Tier:
@@ -41,19 +41,18 @@ SIGN_UPS = hourly("sign-ups", 30)
 
 
 class EmailTier(NamedTuple):
-    """How many emails of one kind may be requested per hour, by requester."""
+    """How many emails of one kind may be requested per hour, by requester and recipient."""
 
     own: Tier
-    """By the account's own user: logged in, or on a device with an earlier log-in.
-
-    Anonymous callers can't exhaust it.
+    """Emails that the account's own user may request: logged in, or on a device with an earlier log-in. Anonymous
+    callers can't exhaust this limit.
     """
     share: Tier
-    """To one address, by anonymous callers from one network."""
+    """Emails to one address that anonymous callers from one network may request."""
     address: Tier
-    """To one address, by anonymous callers from all networks: a mailbox must not be flooded."""
+    """Emails to one address that all anonymous callers may request, so that a mailbox isn't flooded."""
     network: Tier
-    """To any address, from one network."""
+    """Emails to any address that anonymous callers from one network may request."""
 
 
 def _mails(kind: str) -> EmailTier:
@@ -65,9 +64,9 @@ def _mails(kind: str) -> EmailTier:
     )
 
 
-# One tier per kind: anonymous sign-ups must never exhaust the emails that reset a password. Anonymous callers on many
-# networks can together exhaust the limit of an address, but each of those emails reaches its owner and works for an
-# hour.
+# Each kind has its own tier: anonymous sign-ups must never exhaust the emails that reset a password. Anonymous callers
+# on many networks can together exhaust the limit of an address, but each of those emails reaches its owner and works
+# for an hour.
 VERIFICATION_EMAILS = _mails("verification")
 REGISTERED_ADDRESS_EMAILS = _mails("known-address")
 RESET_EMAILS = _mails("reset")

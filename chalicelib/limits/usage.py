@@ -21,7 +21,7 @@ class Hour:
     by_counter: Counter[str] = field(default_factory=Counter)
 
     def __add__(self, other: "Hour") -> "Hour":
-        """Return both added together."""
+        """Return the sum of both."""
         return Hour(self.used + other.used, self.refused + other.refused, self.by_counter + other.by_counter)
 
 
@@ -40,9 +40,10 @@ def under_tier(subject: str, tier: Tier, *, since_s: int) -> dict[int, Hour]:
 
 
 def last_used_hours(subject: str, wanted: set[str]) -> dict[str, int]:
-    """Return the hour (epoch seconds) in which each counter `wanted` was last used; unused ones are absent.
+    """Return the hour (epoch seconds) in which each counter `wanted` was last used; unused counters are absent.
 
-    Reads newest first and stops once every counter is found, at the latest after the 31 days that are kept.
+    It reads the newest hours first and stops once every counter is found, at the latest after the 31 days that are
+    kept.
     """
     found: dict[str, int] = {}
     for tier in OF_ACCOUNTS if wanted else ():

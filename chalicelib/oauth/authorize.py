@@ -38,9 +38,9 @@ class AuthorizationRequest:
 
     client: Client
     redirect_uri: str
-    """The URI that the response is redirected to."""
+    """The URI to which the response is redirected."""
     requested_redirect_uri: str | None
-    """The redirect URI that the request contained, if any: the token request must repeat it (RFC 6749 §4.1.3)."""
+    """The redirect URI in the request, if it contained one; the token request must then repeat it (RFC 6749 §4.1.3)."""
     state: str
     scopes: frozenset[str]
     resources: frozenset[str]
@@ -71,7 +71,7 @@ class CannotRedirect(errors.LatchkeyError):
     status, error = 400, "invalid_request"
 
     def __init__(self, more: str) -> None:
-        """Append `more`, a sentence with the error or with advice."""
+        """Set the message, with `more` as a further sentence: the error or advice."""
         super().__init__(f"The application that sent you here made an invalid request. {more}")
 
 
@@ -79,10 +79,10 @@ class ErrorRedirect(Exception):
     """An authorization error that is returned to the client by a redirect."""
 
     def __init__(self, client: Client, redirect_uri: str, location: str, message: str) -> None:
-        """Store the validated redirect URI, the location with the error in its query, and the error's message."""
+        """Keep the validated redirect URI, the location with the error in its query, and the error's message."""
         super().__init__("the error is redirected to the client")
         self.location = location
-        """For a user who has decided. Any other redirect uses `location_for`."""
+        """This location is for a user who has decided. Any other redirect uses `location_for`."""
         self._client, self._redirect_uri, self._message = client, redirect_uri, message
 
     @property
@@ -116,7 +116,7 @@ def parse(
     try:
         return _parse(client, redirect_uri, parameters, base_url)
     except OAuthError as error:
-        # Unchecked: RFC 6749 §4.1.2.1 requires the exact value that was received, even if it is malformed.
+        # The value isn't checked, because RFC 6749 §4.1.2.1 requires the response to repeat it exactly.
         location = _build_location(redirect_uri, parameters.get_unchecked("state"), base_url, error=error)
         raise ErrorRedirect(client, redirect_uri, location, error.message) from None
 
@@ -128,7 +128,7 @@ class ConsentWithdrawn(Exception):
 def approve(request: AuthorizationRequest, account_id: str, base_url: str) -> str:
     """Issue a code for a new grant, remember the consent, and return the redirect location.
 
-    Raises CannotRedirect when the client was deleted meanwhile.
+    Raises CannotRedirect when the client was deleted concurrently.
     """
     location = _issue_code(request, account_id, base_url)
     consent.remember(account_id, request.client.client_id, request.consent_entries)
@@ -138,7 +138,7 @@ def approve(request: AuthorizationRequest, account_id: str, base_url: str) -> st
 def approve_remembered(request: AuthorizationRequest, account_id: str, base_url: str) -> str:
     """Issue a code for a new grant by a remembered consent, and return the redirect location.
 
-    Raises ConsentWithdrawn when the consent was withdrawn meanwhile, CannotRedirect when the client was deleted.
+    Raises ConsentWithdrawn when the consent was withdrawn concurrently, CannotRedirect when the client was deleted.
     """
     return _issue_code(request, account_id, base_url, remembered=True)
 
@@ -160,7 +160,7 @@ def _issue_code(request: AuthorizationRequest, account_id: str, base_url: str, *
         redirect_uri=request.requested_redirect_uri,
         code_challenge=request.code_challenge,
         expires_at=expires_at,
-        # Kept as long as its grant, so that reuse is detected at any time.
+        # The code is kept as long as its grant, so that its reuse is detected at any time.
         dies_at=grant.dies_at,
     )
     try:
@@ -181,13 +181,13 @@ def _issue_code(request: AuthorizationRequest, account_id: str, base_url: str, *
 
 
 def build_error_redirect(request: AuthorizationRequest, base_url: str, error: OAuthError) -> ErrorRedirect:
-    """Return the error of a valid request: the user denied it, or `prompt=none` forbids the page that it needs."""
+    """Return the redirect with the error of a valid request: the user denied it, or `prompt=none` forbids a page."""
     location = _build_location(request.redirect_uri, request.state, base_url, error=error)
     return ErrorRedirect(request.client, request.redirect_uri, location, error.message)
 
 
 def _resolve_client(parameters: Parameters, admit_fetch: client_documents.Admit | None) -> tuple[Client, str]:
-    """Return the client and its redirect URI; raise CannotRedirect unless both are known and sent once."""
+    """Return the client and its redirect URI; raise CannotRedirect if one is unknown or sent more than once."""
     try:
         client_id, named = parameters.get("client_id"), parameters.get("redirect_uri")
     except OAuthError as error:
@@ -228,7 +228,7 @@ def _parse(client: Client, redirect_uri: str, parameters: Parameters, base_url: 
 
 
 def _scopes(client: Client, parameters: Parameters) -> set[str]:
-    """Return the requested scopes that the client may have, by default `read` (RFC 6749 §3.3); raise invalid_scope."""
+    """Return the requested scopes that the client may have, by default `read` (§3.3); raise invalid_scope."""
     requested = read_scope(parameters)
     allowed = (requested or {READ}) & set(client.scopes)
     if not requested <= clients.GRANTABLE or not allowed:
@@ -244,6 +244,6 @@ def _build_location(
         parameters += [("error", error.error), ("error_description", error.message)]
     if state:
         parameters.append(("state", state))
-    # Appended as text: parsing and rebuilding the URI could change what the client registered.
+    # The query is appended as text, because parsing and rebuilding the URI could change what the client registered.
     separator = "?" if "?" not in redirect_uri else "" if redirect_uri.endswith(("?", "&")) else "&"
     return f"{redirect_uri}{separator}{urlencode([*parameters, ('iss', base_url)], errors='replace')}"

@@ -1,4 +1,4 @@
-"""Client authentication (RFC 6749 §2.3): reads the client and the presented token in one call, checks the secret."""
+"""Client authentication (RFC 6749 §2.3): read the client and the presented token in one call, and check the secret."""
 
 from dataclasses import dataclass
 
@@ -23,15 +23,15 @@ class AuthenticatedClient:
 
     @property
     def one_time_token(self) -> OneTimeToken | None:
-        """Return the presented code or refresh token; None for an access token."""
+        """Return the presented code or refresh token; None if the request presented an access token or nothing."""
         return self.presented if isinstance(self.presented, OneTimeToken) else None
 
     @property
     def subject(self) -> str | None:
-        """Return the key of the client's rate limit, or None when its requests are counted by network.
+        """Return the subject of the client's rate limit, or None when its requests are counted by network.
 
-        By network are counted public clients, because anyone can use their client_id, and self-registered ones, because
-        a caller could register a client for every limit it wants.
+        Requests of public clients are counted by network, because anyone can use their client_id, and so are those of
+        self-registered clients, because a caller could register any number of clients.
         """
         if self.client.is_public or self.client.account_id is None:
             return None
@@ -39,7 +39,7 @@ class AuthenticatedClient:
 
 
 def read_presented_secret(parameters: Parameters) -> str:
-    """Return the code or refresh token that the request's grant type consumes, "" when it consumes none.
+    """Return the code or refresh token that the request's grant type consumes, "" for any other grant type.
 
     Parameters of other grant types are ignored: a client_credentials request must not consume a code.
     """
@@ -65,7 +65,10 @@ def authenticate(credentials: ClientCredentials, presented: str = "") -> Authent
 
 
 def _read(client_id: str, presented: str) -> tuple[Client | None, Credential | OneTimeToken | None]:
-    """Read both in one call, the token from the table of its kind. Malformed ids and secrets are not looked up."""
+    """Read the client and the token in one call, the token from the table of its kind.
+
+    A malformed id or secret is not looked up.
+    """
     kind = secrets.kind_of(presented)
     model: type[Credential | OneTimeToken] = Credential if kind == secrets.ACCESS_TOKEN_KIND else OneTimeToken
     keys: dict[type[models.Table], dynamodb.Json] = {}

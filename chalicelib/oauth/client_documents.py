@@ -19,28 +19,28 @@ from chalicelib.oauth.tables import Client
 DEADLINE_S = 5.0
 BYTES_MAX = 64 * 1024
 UNUSED_KEPT_S = 2 * 86_400
-"""Retention of a client that no account approved; longer than its document is fresh."""
+"""The retention of a client that no account has approved, which is longer than its document stays fresh."""
 SUPPORTED_GRANT_TYPES = (clients.CODE, clients.REFRESH)
-"""The grant types of such a client, unless its document names fewer."""
+"""The grant types of such a client, unless its document contains fewer."""
 
 # The characters of RFC 3986 except `#`.
 _PLAIN = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
-# A name, an IPv4 address or an IPv6 address in brackets, and a port. Percent-encoding is not allowed.
-# `%` must precede two hex digits, and must not encode a control character, however often it is encoded.
-# Encoded dots and slashes that another program could decode.
+# A host name, an IPv4 address or an IPv6 address in brackets, and an optional port. Percent-encoding is not allowed.
 _HOST = re.compile(r"([A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]+\.?(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+# A `%` without two hex digits, or an encoded control character, even if it is encoded repeatedly.
 _BADLY_ENCODED = re.compile("%(?![0-9A-Fa-f]{2})|%(?:25)*(?:[01][0-9A-Fa-f]|7[Ff])")
+# Encoded dots and slashes, which another program could decode.
 _ENCODED = (
     (re.compile("%(?:25)*2e", re.IGNORECASE), "."),
     (re.compile("%(?:25)*(?:2f|5c)", re.IGNORECASE), "/"),
 )
 
 Admit = Callable[[], object]
-"""Counts a fetch for the caller; raises errors.RateLimited beyond the limit."""
+"""A function that counts a fetch for the caller, and raises errors.RateLimited when the limit is exceeded."""
 
 
 class BadDocument(Exception):
-    """The URL or the document can't be used; the message says why."""
+    """The URL or the document can't be used; the message has the reason."""
 
 
 def find_client(
@@ -66,7 +66,7 @@ def find_client(
         return None
     admit()
     with document_fetches.single_flight(client_id) as is_first:
-        # Another thread may have fetched it after the first look above.
+        # Another thread may have fetched the document since it was first looked up above.
         stored = find_client(client_id)
         if stored is not None or not is_first or document_fetches.has_recently_failed(client_id):
             return stored
@@ -74,7 +74,7 @@ def find_client(
 
 
 def url_problem(client_id: str) -> str:
-    """Return why a URL can't be a client id, "" when it can be or isn't a URL."""
+    """Return why a URL can't be a client id; "" if it can, or if it isn't the URL of a document."""
     if not _is_document(client_id) or not clients.allows_metadata_documents():
         return ""
     try:
@@ -98,7 +98,7 @@ def _is_fresh(client: Client) -> bool:
 
 
 def _is_fetchable(client_id: str) -> bool:
-    """Return whether the URL can be a client id; log why not."""
+    """Return whether the URL can be a client id; log the reason if not."""
     try:
         check_url(client_id)
     except BadDocument as error:
@@ -124,7 +124,7 @@ def _fetch_and_store(client_id: str, resolver: ssrf_rule.Resolve, tls: ssl.SSLCo
 
 
 def _log(client_id: str, error: Exception) -> None:
-    # Split as text, because a malformed URL is logged too.
+    # The URL is split as text, because a malformed URL is logged too.
     host = client_id.split("/")[2].rpartition("@")[2]
     telemetry.warning("client_document_refused", host=host, reason=str(error))
 
@@ -132,7 +132,7 @@ def _log(client_id: str, error: Exception) -> None:
 def _store(metadata: Client, *, fresh_ms: int) -> Client:
     """Store the metadata of a document and return the client.
 
-    A single update, so that concurrent writes of `created_at`, `deleted_at` and `kept_until` are preserved.
+    This is a single update, so that concurrent writes of `created_at`, `deleted_at` and `kept_until` are preserved.
     """
     now_ms = clock.now_ms()
     client = Client(metadata.client_id)
@@ -160,7 +160,7 @@ def check_url(client_id: str) -> None:
     """
     try:
         parts = urlsplit(client_id)
-        port = parts.port  # raises for a port above 65535
+        port = parts.port  # for a port above 65535, reading it raises ValueError
     except ValueError:
         raise BadDocument("client_id is not a valid URL") from None
     if port == 0 or not _HOST.fullmatch(parts.netloc) or len(parts.hostname or "") > ssrf_safe_fetch.HOST_MAX:
@@ -199,7 +199,8 @@ def _parse_metadata(client_id: str, document: client_metadata.Fields) -> Client:
     clients.check_has_redirect_uri(set(metadata.grant_types), metadata.redirect_uris)
     return Client(
         client_id,
-        # Without a usable name the consent page shows the whole host, whose end identifies its operator.
+        # If the document has no usable name, the consent page shows the whole host, whose end identifies the
+        # operator.
         name=metadata.name or urlsplit(client_id).netloc,
         redirect_uris=clients.validate_redirect_uris(metadata.redirect_uris),
         grant_types=set(metadata.grant_types),

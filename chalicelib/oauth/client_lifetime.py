@@ -1,4 +1,4 @@
-"""Retention of clients: one that no account approves is deleted, one that is used is kept."""
+"""Retention of clients: a client that no account approves is deleted, a client in use is kept."""
 
 from pynamodb.expressions.update import Action
 

@@ -17,16 +17,16 @@ from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.redirect_uris import BadRedirectURI
 
 TEXT_MAX = 100
-"""A longer name is an error; a longer client_uri is dropped, and so missing in the response."""
+"""The maximum length: a longer name is an error, and a longer client_uri is dropped and missing in the response."""
 Fields = Mapping[str, Any]
 
-# Without spaces, quotes and other characters that a page or a log would have to escape.
+# Spaces, quotes and other characters that a page or a log would have to escape are excluded.
 _WEB_ADDRESS = re.compile(r"[^\s\"<>\\^`{|}\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """Valid metadata, except for its redirect URIs, which are validated when they are stored."""
+    """Valid metadata; its redirect URIs are validated only when they are stored."""
 
     name: str | None
     redirect_uris: list[str]
@@ -53,7 +53,7 @@ def parse_fields(raw: bytes | str) -> Fields:
 def parse(fields: Fields, *, offered: tuple[str, ...], by_default: tuple[str, ...], auth_method: str) -> Metadata:
     """Return the metadata in `fields`, limited to the `offered` grant types.
 
-    `by_default` and `auth_method` apply where it is silent. Raises OAuthError with invalid_redirect_uri or
+    `by_default` and `auth_method` are the values for absent fields. Raises OAuthError with invalid_redirect_uri or
     invalid_client_metadata when a field has the wrong type or no supported value.
     """
     method = _text(fields, "token_endpoint_auth_method", auth_method)
@@ -121,7 +121,7 @@ def _name(fields: Fields) -> str | None:
 
 
 def name_problem(name: str) -> str | None:
-    """Return why this can't be a client's name, as a predicate to follow the field's name; None when it can."""
+    """Return why this text can't be a client's name, as a predicate for the field's name; None when it can."""
     if len(name) > TEXT_MAX:
         return f"must be at most {TEXT_MAX} characters long"
     return display_names.find_problem(name) if name else None
@@ -135,7 +135,7 @@ def _web_address(fields: Fields, name: str) -> str | None:
     try:
         parts = urlsplit(text)
         is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
-        _ = parts.port  # raises for a port above 65535
+        _ = parts.port  # for a port above 65535, reading it raises ValueError
     except ValueError:
         is_good = False
     if not is_good or not _WEB_ADDRESS.fullmatch(text) or display_names.find_problem(text) is not None:

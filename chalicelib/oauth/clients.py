@@ -1,4 +1,4 @@
-"""OAuth clients: registering, finding and changing them, and their secrets (RFC 6749 §2)."""
+"""OAuth clients: register, find and change them, and rotate their secrets (RFC 6749 §2)."""
 
 import hmac
 from collections.abc import Iterator
@@ -19,12 +19,14 @@ from chalicelib.oauth.tables import Client
 
 CLIENT_SECRET_KIND = "cs"  # noqa: S105 - a kind, not a password
 GRANTABLE = frozenset({scopes.READ, scopes.WRITE})
-"""Without `keys`: a token must not be able to create API keys that outlive the consent."""
+"""The scopes that a client can have. `keys` is excluded: a token must not create API keys that outlive the consent."""
 CODE, REFRESH, CLIENT_CREDENTIALS = "authorization_code", "refresh_token", "client_credentials"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 GRANT_TYPES = (CODE, REFRESH, CLIENT_CREDENTIALS, DEVICE)
 SELF_REGISTRABLE = (CODE, REFRESH, DEVICE)
-"""Without client_credentials: a self-registered client has no account whose limits its own requests could count on."""
+"""The grant types of a self-registered client. client_credentials is excluded: the client has no account whose
+limits its own requests could count on.
+"""
 CONFIDENTIAL_METHODS = ("client_secret_basic", "client_secret_post")
 AUTH_METHODS = (*CONFIDENTIAL_METHODS, "none")
 PER_ACCOUNT_MAX = 50
@@ -38,7 +40,7 @@ class NewClient:
     secret: str | None
 
     def __repr__(self) -> str:
-        """Leave the secret out of logs and tracebacks."""
+        """Return a text without the secret, for logs and tracebacks."""
         return f"NewClient({self.client.client_id})"
 
 
@@ -59,9 +61,9 @@ def register(
 ) -> NewClient:
     """Store a new client.
 
-    `form` is the one-time token of the console form, consumed in the same transaction: a reload creates no second
-    client. Raises InvalidRequest for a redirect URI, grant type or scope that the client can't have, Conflict when the
-    account has 50 clients or the form was submitted before, NotFound when the account is not active.
+    `form` is the one-time token of the console form, consumed in the same transaction so that a reload creates no
+    second client. Raises InvalidRequest for a redirect URI, grant type or scope that the client can't have, Conflict
+    when the account has 50 clients or the form was already submitted, NotFound when the account is not active.
     """
     public = auth_method == "none"
     if public and CLIENT_CREDENTIALS in grant_types:
@@ -184,7 +186,7 @@ def rotate_secret(client: Client) -> str:
         write.update(
             Client(client.client_id),
             actions=[Client.secret_digest.set(digest), Client.secret_hint.set(hint)],
-            # Of two concurrent rotations one fails: its page must not show a secret that never worked.
+            # Of two concurrent rotations one fails, because its page must not show a secret that never worked.
             condition=Client.deleted_at.does_not_exist() & (Client.secret_digest == client.secret_digest),
         )
         record_event(write, client, kinds.APPLICATION_SECRET_ROTATED)
@@ -193,7 +195,7 @@ def rotate_secret(client: Client) -> str:
 
 
 def update(client: Client, *, name: str, uris: list[str], pkce_required: bool | None = None) -> None:
-    """Change a client's name and redirect URIs, and whether it must use PKCE unless that is None.
+    """Change a client's name and redirect URIs, and, unless it is None, whether the client must use PKCE.
 
     Raises InvalidRequest for a redirect URI that can't be registered, NotFound when the client was deleted.
     """
@@ -212,7 +214,7 @@ def update(client: Client, *, name: str, uris: list[str], pkce_required: bool | 
 
 
 def _increment_client_count(write: models.Transaction, client: Client) -> None:
-    """Add to a transaction: increment the account's number of clients, on the condition that it is below the limit."""
+    """Increment the account's number of clients in a transaction, on the condition that it is below the limit."""
     if client.account_id is None:
         return
     count = Account.applications
@@ -235,7 +237,7 @@ def _explain_rejected_count(error: TransactWriteError, account_id: str) -> error
 def record_event(
     write: models.Transaction, client: Client, kind: str, *, actor: str = "", reason: str | None = None
 ) -> None:
-    """Add an event to a transaction, unless the client has no account: then it is self-registered or a document's."""
+    """Add an event to a transaction if an account registered the client. Other clients have no account."""
     if client.account_id is not None:
         details = {"application": client.client_id, "name": client.name}
         record.add_to(write, client.account_id, kind, details, actor=actor, reason=reason)

@@ -26,10 +26,10 @@ def entries(redirect_uri: str, scopes: Iterable[str], resources: Iterable[str]) 
 
 
 def is_remembered(account: Account, client: Client, *, redirect_uri: str, allowed: set[str]) -> bool:
-    """Return whether an account consented to all of `allowed` before.
+    """Return whether an account has already consented to all of `allowed`.
 
-    Always false for a redirect URI that any app on the device can receive: another app could impersonate the client
-    (RFC 8252 §8.6).
+    The result is always false for a redirect URI that any app on the device can receive: another app could impersonate
+    the client (RFC 8252 §8.6).
     """
     if is_shared_with_other_apps(redirect_uri):
         return False
@@ -38,13 +38,13 @@ def is_remembered(account: Account, client: Client, *, redirect_uri: str, allowe
 
 
 def is_given_at(account: Account, client: Client, redirect_uri: str) -> bool:
-    """Return whether an account consented to any access with the response going to this redirect URI's recipient."""
+    """Return whether an account has consented to any access with a response to this redirect URI's recipient."""
     consent, recipient = _find(account, client), recipient_of(redirect_uri)
     return consent is not None and any(entry.startswith(f"{recipient} ") for entry in consent.allowed)
 
 
 def require_remembered(write: models.Transaction, account_id: str, client_id: str, allowed: set[str]) -> None:
-    """Add to a transaction the condition that all of `allowed` is still remembered: a withdrawal may be concurrent."""
+    """Add to a transaction the condition that all of `allowed` is still remembered, against a concurrent withdrawal."""
     is_still_remembered: Condition = Consent.given_at.exists()
     for entry in sorted(allowed):
         is_still_remembered &= Consent.allowed.contains(entry)
@@ -64,7 +64,7 @@ def was_withdrawn(error: TransactWriteError, account_id: str, client_id: str) ->
 
 
 def remember(account_id: str, client_id: str, allowed: set[str]) -> None:
-    """Remember a consent: add it to the account's earlier one, or replace one that is no longer valid.
+    """Remember a consent: add it to the account's earlier consent, or replace one that is no longer valid.
 
     Concurrent consents are merged.
     """
@@ -84,7 +84,7 @@ def remember(account_id: str, client_id: str, allowed: set[str]) -> None:
 def withdraw(account_id: str, client_id: str) -> None:
     """Delete a consent and revoke the client's grants from this account: its tokens are invalid at the next request.
 
-    A slice of the grants is revoked here. The scheduled function revokes the others, and those that the index doesn't
+    This revokes a slice of the grants. The scheduled function revokes the others, and those that the index doesn't
     contain yet.
     """
     by = secrets.digest(f"withdrawal {client_id}")
@@ -97,7 +97,7 @@ def withdraw(account_id: str, client_id: str) -> None:
     except TransactWriteError as error:
         if not models.is_condition_failure(error):
             raise
-        # A device's grant has no remembered consent, but is revoked all the same.
+        # A device's grant is revoked too, although it has no remembered consent.
         if not any(grant.client_id == client_id for grant in grants.of_account(account_id)):
             return
         ending.save()
@@ -115,12 +115,12 @@ def finish_withdrawal(ending: PendingTermination) -> bool:
 
 
 def delete_until(account_id: str, at_ms: int, most: int) -> int:
-    """Delete at most `most` consents that an account gave until `at_ms`; return how many were found."""
-    given = (consent for consent in Consent.query(account_id, consistent_read=True) if consent.given_at <= at_ms)
-    found = list(islice(given, most))
+    """Delete at most `most` consents that an account gave before or at `at_ms`; return how many were found."""
+    earlier = (consent for consent in Consent.query(account_id, consistent_read=True) if consent.given_at <= at_ms)
+    found = list(islice(earlier, most))
     for consent in found:
         with models.ignore_condition_failure(), models.transaction() as write:
-            # Except one that was given again concurrently.
+            # A consent that was concurrently given again is kept.
             write.delete(Consent(account_id, consent.client_id), condition=Consent.given_at == consent.given_at)
             record.add_to(write, account_id, kinds.CONSENT_WITHDRAWN, {"application": consent.client_id})
     return len(found)
@@ -129,7 +129,7 @@ def delete_until(account_id: str, at_ms: int, most: int) -> int:
 def delete_of_client(client_id: str, most: int, *, after: str | None = None) -> list[str]:
     """Delete at most `most` consents to a deleted client, from the account id `after` on; return their accounts.
 
-    No request can use such a consent any more, and its entries contain the client's redirect URIs.
+    No request can use these consents any more, and their entries contain the client's redirect URIs.
     """
     is_after = Consent.account_id > after if after else None
     found = [consent.account_id for consent in islice(Consent.by_client.query(client_id, is_after), most)]
@@ -152,7 +152,9 @@ def _add(
 
 
 def _replace(new: Consent, is_outdated: Condition, actions: list[Action], details: dict[str, str]) -> None:
-    """Replace a consent that is no longer valid. Of two concurrent calls the second adds to the first one's consent."""
+    """Replace a consent that is no longer valid. Of two concurrent calls the second adds its consent to that of the
+    first.
+    """
     try:
         with models.transaction() as write:
             write.save(new, condition=is_outdated)

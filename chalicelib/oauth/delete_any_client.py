@@ -1,4 +1,4 @@
-"""Deletion of any client by an admin or the operator: an account's, a self-registered one or a metadata document's."""
+"""Deletion of any client by an admin or the operator: of an account, self-registered, or of a metadata document."""
 
 from urllib.parse import urlsplit
 
@@ -11,7 +11,7 @@ from chalicelib.oauth.tables import Client
 def delete(client_id: str, *, actor: str, reason: str | None = None) -> Client:
     """Delete a client permanently and return it. Idempotent.
 
-    The URL of a metadata document can be blocked before it was ever used. Raises NotFound when there is no such client.
+    The URL of a metadata document can be blocked before its first use. Raises NotFound when there is no such client.
     """
     client = clients.find_any(client_id) or _document(client_id)
     delete_client.delete(client, actor=actor, reason=reason)
@@ -20,7 +20,7 @@ def delete(client_id: str, *, actor: str, reason: str | None = None) -> Client:
 
 
 def is_document_url(client_id: str) -> bool:
-    """Return whether the id can be the URL of a metadata document, and so of a client that isn't stored yet."""
+    """Return whether the id can be the URL of a metadata document, whose client may not be stored yet."""
     if not clients.is_client_id(client_id) or not client_id.startswith("https://"):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Deleting a client: it is invalid at the next request; its grants and consents are deleted in slices.
+"""Delete a client: its tokens are invalid at the next request; its grants and consents are deleted in slices.
 
 The client is marked as deleted first, in one transaction: of two concurrent deletions only one succeeds.
 """
@@ -20,17 +20,18 @@ from chalicelib.oauth.tables import Client
 
 DELETED_KEPT_S = 30 * clock.DAY_S
 IMMEDIATE_MAX = 3
-"""When an account's applications are deleted together, grants of this many are revoked in the request; the scheduled
-function revokes the others."""
+"""The number of an account's applications whose grants are revoked in the request when all are deleted together. The
+scheduled function revokes the others.
+"""
 _CONSENTS = "consents"
-"""The second step of deleting a client."""
+"""Progress of a deletion whose first step, revoking the grants, is done."""
 
 
 def delete(client: Client, *, actor: str = "", reason: str | None = None) -> None:
     """Delete a client permanently: its tokens and grants are invalid at the next request. Idempotent.
 
     The client is marked as deleted first: from then on it gets no tokens, and none of its tokens is accepted. Its
-    grants are revoked, and their accounts' cached policies invalidated, in slices: the first one here, the others by
+    grants are revoked, and their accounts' cached policies invalidated, in slices: the first slice here, the others by
     the scheduled function. The event names `actor`, by default the caller of the request, and `reason`.
     """
     ending = start_deletion(client, actor=actor, reason=reason)
@@ -39,12 +40,15 @@ def delete(client: Client, *, actor: str = "", reason: str | None = None) -> Non
 
 
 def start_deletion(client: Client, *, actor: str = "", reason: str | None = None) -> PendingTermination | None:
-    """Delete a client as `delete` does, but leave its grants to the scheduled function; None if already deleted."""
+    """Delete a client as `delete` does, but leave its grants to the scheduled function.
+
+    Returns the pending termination; None if the client is already deleted.
+    """
     ending = pending_terminations.new(pending_terminations.OF_CLIENT, client.client_id)
     is_document = client.registered_by == "document"
     actions: list[Action] = [
         Client.deleted_at.set(ending.began_at),
-        # A document could be fetched again, so its deletion is kept without limit.
+        # The deletion of a document's client is kept without limit, because the document could be fetched again.
         Client.dies_at.remove() if is_document else Client.dies_at.set(ending.began_at // 1000 + DELETED_KEPT_S),
         Client.ended_by.set(actor) if actor else Client.ended_by.remove(),
         Client.ended_because.set(reason) if reason else Client.ended_because.remove(),
@@ -66,7 +70,7 @@ def start_deletion(client: Client, *, actor: str = "", reason: str | None = None
 def delete_all(found: Iterable[Client]) -> None:
     """Delete an account's applications: at most 50, each with any number of users.
 
-    A slice of the grants of the first few is revoked here; the scheduled function revokes the others.
+    This revokes a slice of the grants of the first few; the scheduled function revokes the others.
     """
     for number, client in enumerate(client for client in found if client.deleted_at is None):
         delete_one = delete if number < IMMEDIATE_MAX else start_deletion
@@ -82,12 +86,14 @@ def delete_unverified(account_id: str) -> None:
 
 
 def finish_deletion(ending: PendingTermination) -> bool:
-    """Revoke a slice of a deleted client's grants, then delete a slice of its consents; return whether none is left."""
+    """Revoke a slice of a deleted client's grants, then delete a slice of its consents; return whether nothing
+    remains.
+    """
     left = SLICE
     if ending.step != _CONSENTS:
         found = list(islice(grants.of_client(ending.subject, after=ending.after), left))
         for grant in found:
-            # A failed mark is written again by the stream consumer, for the event of the revocation.
+            # The stream consumer sets a failed mark again, for the event of the revocation.
             grants.revoke(grant)
         ending.after = found[-1].id if found else ending.after
         left -= len(found)
@@ -98,7 +104,7 @@ def finish_deletion(ending: PendingTermination) -> bool:
     ending.after = account_ids[-1] if account_ids else ending.after
     if len(account_ids) == left:
         return False
-    # The next run starts over: the indexes are eventually consistent.
+    # The next run begins again from the start, because the indexes are eventually consistent.
     ending.step = ending.after = None
     return True
 

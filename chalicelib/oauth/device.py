@@ -15,14 +15,16 @@ from chalicelib.oauth.tables import Client, Grant, OneTimeToken
 EXPIRES_IN_S = 600
 INTERVAL_S = 5
 SLOW_DOWN_S = 5
-"""RFC 8628 §3.5: each `slow_down` makes the interval longer."""
+"""Seconds by which each `slow_down` lengthens the polling interval (RFC 8628 §3.5)."""
 DEVICE_KIND, USER_CODE_KIND = "dc", "uc"
 APPROVED, DENIED = "approved", "denied"
 
 TYPED_MAX = 100
-"""Characters beyond this are ignored; a code has eight letters."""
+"""The number of characters of the input that are read; a code has eight letters."""
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
-"""RFC 8628 §6.1: no vowels, so no words. 8 of 20 letters are 34 bits, for ten minutes and a limited number of tries."""
+"""The letters of user codes, without vowels so that codes aren't words (RFC 8628 §6.1). 8 of 20 letters are 34 bits,
+for ten minutes and a limited number of tries.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,9 @@ class PendingAuthorization:
 
     @property
     def user_code(self) -> str:
-        """Return the user code in the format that the device shows, however it was entered (RFC 8628 §3.3.1, §5.4)."""
+        """Return the user code in the format that the device shows, however the user typed it (RFC 8628 §3.3.1,
+        §5.4).
+        """
         return _format_user_code(str(self.device_code.user_code))
 
     @property
@@ -60,7 +64,7 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
         expires_at=expires_at,
         user_code=user_code,
         interval_s=INTERVAL_S,
-        # Any caller can start one, so it isn't kept longer than it can be approved.
+        # Any caller can start an authorization, so it isn't kept longer than it can be approved.
         dies_at=expires_at // 1000,
     )
     pointer = OneTimeToken(
@@ -74,7 +78,7 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
     try:
         with models.transaction() as write:
             write.save(device_code, condition=OneTimeToken.digest.does_not_exist())
-            # If the user code is in use, another one is drawn: a user must not approve another user's device.
+            # A user code in use is drawn again: a user must not approve another user's device.
             is_free = OneTimeToken.digest.does_not_exist() | (OneTimeToken.expires_at <= clock.now_ms())
             write.save(pointer, condition=is_free)
     except TransactWriteError as error:
@@ -94,7 +98,7 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
 
 def find_pending(typed: str) -> PendingAuthorization:
     """Return the undecided authorization of the user code `typed`, in any case; raise NotFound when there is none."""
-    # Only ASCII: letters of other scripts can have one of these letters as their capital.
+    # Other scripts are excluded first: some of their letters have one of these letters as their capital.
     letters = "".join(letter for letter in typed[:TYPED_MAX] if letter.isascii() and letter.upper() in _LETTERS).upper()
     pointer = OneTimeToken.found(_digest(letters))
     device_code = OneTimeToken.found(str(pointer.device_digest)) if pointer is not None else None
@@ -107,9 +111,9 @@ def find_pending(typed: str) -> PendingAuthorization:
 
 
 def approve(pending: PendingAuthorization, account_id: str) -> None:
-    """Approve a device for an account; raise NotFound when it was decided or expired meanwhile.
+    """Approve a device for an account; raise NotFound when it was decided or expired concurrently.
 
-    The consent isn't remembered: the page shows no redirect URI, so it doesn't cover an authorization code sent to one.
+    The consent isn't remembered: the page shows no redirect URI, so the consent doesn't cover an authorization code.
     """
     device_code = pending.device_code
     scopes, resources = set(device_code.scopes or ()), set(device_code.resources or ())
@@ -118,19 +122,19 @@ def approve(pending: PendingAuthorization, account_id: str) -> None:
 
 
 def deny(pending: PendingAuthorization, account_id: str) -> None:
-    """Deny a device; raise NotFound when it was decided or expired meanwhile."""
+    """Deny a device; raise NotFound when it was decided or expired concurrently."""
     _decide(pending, DENIED, account_id, None)
 
 
 def polls_too_fast(device_code: OneTimeToken) -> bool:
-    """Record a poll; return whether it came before the interval had passed, and increase the interval if so.
+    """Record a poll; return whether it came before the interval had passed, and if so lengthen the interval.
 
-    Also true when the code is deleted concurrently: the next poll gets the right error.
+    Returns true also when the code is deleted concurrently: the next poll then gets the right error.
     """
     now_ms = clock.now_ms()
     interval_s = device_code.interval_s or INTERVAL_S
     try:
-        # The condition decides: of two concurrent polls one is too fast.
+        # Of two concurrent polls, one fails this condition and is too fast.
         OneTimeToken(device_code.digest).update(
             actions=[OneTimeToken.polled_at.set(now_ms)],
             condition=OneTimeToken.kind.exists()
@@ -160,7 +164,7 @@ def _decide(pending: PendingAuthorization, decision: str, account_id: str, grant
         OneTimeToken.granted_at.set(now_ms),
     ]
     if grant is not None:
-        # Kept as long as its grant, so that reuse is detected at any time.
+        # The code is kept as long as its grant, so that its reuse is detected at any time.
         actions += [OneTimeToken.grant_id.set(grant.id), OneTimeToken.dies_at.set(grant.dies_at)]
     with models.raise_on_condition_failure(_no_longer_pending()), models.transaction() as write:
         if grant is not None:

@@ -18,8 +18,8 @@ def server_metadata(issuer: str) -> dict[str, object]:
         "scopes_supported": sorted(clients.GRANTABLE),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        # All that the token endpoint supports (RFC 8414 §2), including client_credentials, which a self-registered
-        # client can't have.
+        # Everything that the token endpoint supports (RFC 8414 §2), including client_credentials, which a
+        # self-registered client can't have.
         "grant_types_supported": [*clients.SELF_REGISTRABLE, clients.CLIENT_CREDENTIALS],
         "token_endpoint_auth_methods_supported": list(clients.AUTH_METHODS),
         "revocation_endpoint_auth_methods_supported": list(clients.AUTH_METHODS),

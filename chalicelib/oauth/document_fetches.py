@@ -1,7 +1,7 @@
 """Recent failures and current fetches of client metadata documents in this process.
 
-Kept in memory and bounded: in a table, anonymous callers could store any number of invalid URLs. Fetches by other
-processes are limited by the callers' rate limit.
+They are kept in memory and bounded: in a table, anonymous callers could store any number of invalid URLs. Fetches by
+other processes are limited by the callers' rate limit.
 """
 
 import threading
@@ -21,7 +21,7 @@ _guard = threading.Lock()
 
 
 def record_failure(client_id: str) -> None:
-    """Record that a client's document can't be used; beyond the maximum the oldest record is dropped."""
+    """Record that a client's document can't be used. If there are too many records, the oldest one is dropped."""
     with _guard:
         _failed_until.pop(client_id, None)
         _failed_until[client_id] = clock.now_ms() + FAILURE_KEPT_MS
@@ -35,7 +35,9 @@ def has_recently_failed(client_id: str) -> bool:
 
 @contextmanager
 def single_flight(client_id: str) -> Iterator[bool]:
-    """Yield True to the thread that is to fetch a document; block other threads meanwhile, then yield them False."""
+    """Yield True to one thread, which is to fetch a document; block other threads meanwhile, then yield False to
+    them.
+    """
     with _guard:
         lock = _in_progress.setdefault(client_id, threading.Lock())
     is_first = lock.acquire(blocking=False)

@@ -6,9 +6,9 @@ from email.utils import parsedate_to_datetime
 from chalicelib.core import clock
 
 MIN_S = 5 * 60
-"""Overrides a shorter lifetime: not every view of a consent page may cause a fetch."""
+"""The minimum lifetime: not every view of a consent page may cause a fetch."""
 MAX_S = 24 * 3_600
-"""Overrides a longer lifetime, and applies when the response has none."""
+"""The maximum lifetime, and the lifetime of a response without one."""
 
 
 def freshness_s(headers: Mapping[str, str]) -> int:
@@ -18,7 +18,7 @@ def freshness_s(headers: Mapping[str, str]) -> int:
 
 
 def _lifetime_s(headers: Mapping[str, str]) -> int | None:
-    """Return the lifetime by Cache-Control, else by Expires; None when neither sets one."""
+    """Return the lifetime from Cache-Control, else from Expires; None when neither sets a lifetime."""
     names, ages_s = set(), []
     for name, value in _directives(headers.get("cache-control", "")):
         names.add(name)
@@ -27,7 +27,7 @@ def _lifetime_s(headers: Mapping[str, str]) -> int | None:
     if names & {"no-store", "no-cache"}:
         return MIN_S
     if ages_s:
-        # If it is repeated, the shortest applies.
+        # Of repeated values, the shortest applies.
         return min(ages_s) - _parse_seconds(headers.get("age", "0"))
     return _until_expires_s(headers) if "expires" in headers else None
 
@@ -39,12 +39,12 @@ def _directives(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _parse_seconds(digits: str) -> int:
-    """Return a number of seconds, 0 for malformed text: a response of unknown age is stale."""
+    """Return a number of seconds; 0 for malformed text, because a response of unknown age is stale."""
     if not (digits.isascii() and digits.isdigit()):
         return 0
     try:
         return int(digits)
-    except ValueError:  # more digits than Python converts
+    except ValueError:  # the text has more digits than Python converts
         return MAX_S
 
 

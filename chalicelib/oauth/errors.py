@@ -28,7 +28,7 @@ def invalid_client(description: str = "The client is unknown, or its authenticat
 def invalid_grant(
     description: str = "The code or token is invalid, expired, already used or issued to another client.",
 ) -> OAuthError:
-    """The code or refresh token can't be used; the default message doesn't reveal which of the reasons applies."""
+    """The code or refresh token can't be used; the default message doesn't reveal the reason."""
     return OAuthError("invalid_grant", description)
 
 
@@ -38,7 +38,7 @@ def access_denied() -> OAuthError:
 
 
 def unauthorized_client(parameter: str) -> OAuthError:
-    """The client isn't registered for a grant type; `parameter` is the text that names it."""
+    """The client isn't registered for a grant type, which `parameter` names."""
     return OAuthError("unauthorized_client", f"The client is not authorized to use '{parameter}'")
 
 

@@ -1,8 +1,8 @@
-"""Exchanging a code or refresh token for tokens: one transaction consumes it and stores the new tokens.
+"""Exchange a code or refresh token for tokens: one transaction consumes it and stores the new tokens.
 
 Client, redirect URI, verifier and scope are checked before and consume nothing. The transaction checks atomically that
-the code or token is unused and not expired, and its grant and account are active. It doesn't check the client, which
-each use of a token does: that would make concurrent exchanges of one client conflict.
+the code or token is unused and not expired, and that its grant and account are active. It doesn't check the client,
+because concurrent exchanges of one client would conflict; each use of a token checks the client.
 """
 
 from chalicelib.accounts.tables import Account
@@ -16,13 +16,13 @@ from chalicelib.oauth.tables import Grant, OneTimeToken
 
 
 class _AlreadySpentError(Exception):
-    """The code or refresh token was consumed before; one that is only expired or revoked is not reused."""
+    """The code or refresh token was already consumed. The use of an expired or revoked one is a different error."""
 
 
 def redeem(code: OneTimeToken, issued: Issuance) -> TokenResponse:
     """Exchange a code or an approved device code for an access token and, if the client may have one, a refresh token.
 
-    Raises invalid_grant. Reuse of a code also revokes the tokens that it was exchanged for (RFC 6749 §4.1.2).
+    Raises invalid_grant. If a code is used twice, the tokens from its first use are revoked (RFC 6749 §4.1.2).
     """
     access, secret = issuance.access_token(issued)
     puts, refresh_secret = [access], None
@@ -96,7 +96,7 @@ def _account_is_active(one_time_token: OneTimeToken, issued: Issuance) -> dynamo
     return {
         "TableName": Account.Meta.table_name,
         "Key": Account.item(id=issued.account_id),
-        # Accounts created before this attribute existed don't have it.
+        # Accounts created before this attribute was introduced don't have it.
         "ConditionExpression": "#status = :active"
         " AND (attribute_not_exists(credentials_since) OR credentials_since <= :granted)",
         "ExpressionAttributeNames": {"#status": "status"},

@@ -10,12 +10,12 @@ from chalicelib.limits import stale_marks
 from chalicelib.oauth.tables import Grant
 
 LIFETIME_MS = 90 * 24 * 3_600_000
-"""A grant expires after this time even if it is refreshed."""
+"""The lifetime of a grant, which refreshing doesn't extend."""
 KEPT_S = 30 * 24 * 3_600
 
 
 def new(account_id: str, client_id: str, *, scopes: set[str], resources: set[str]) -> Grant:
-    """Return a new grant, not yet stored. Each approval has its own, so that one device can be revoked alone."""
+    """Return a new grant, not yet stored. Each approval creates a grant, so that one device can be revoked alone."""
     now_ms = clock.now_ms()
     return Grant(
         ids.new("gra"),
@@ -36,7 +36,10 @@ def record_event(write: models.Transaction, grant: Grant, kind: str, **more: str
 
 
 def revoke(grant: Grant, kind: str = kinds.GRANT_REVOKED) -> bool:
-    """Revoke a grant and all its tokens. Idempotent. Return False when cached policies couldn't be invalidated."""
+    """Revoke a grant and all its tokens. Idempotent.
+
+    Returns False when cached policies couldn't be invalidated.
+    """
     with models.ignore_condition_failure(), models.transaction() as write:
         # A concurrent exchange fails: its transaction requires that the grant is not revoked.
         write.update(
@@ -49,7 +52,7 @@ def revoke(grant: Grant, kind: str = kinds.GRANT_REVOKED) -> bool:
 
 
 def revoke_by_id(grant_id: str, kind: str = kinds.GRANT_REVOKED) -> bool:
-    """Revoke a grant by its id, if it still exists. Return the same as `revoke`."""
+    """Revoke a grant by its id, if it still exists. Returns the same as `revoke`."""
     grant = Grant.found(grant_id)
     return grant is None or revoke(grant, kind)
 

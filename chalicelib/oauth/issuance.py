@@ -24,12 +24,12 @@ TokenResponse = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Issuance:
-    """The client, account and grant that tokens are issued for, and the access token's scopes and resources."""
+    """The client, account and grant for which tokens are issued, and the access token's scopes and resources."""
 
     client: Client
     account_id: str
     grant_id: str | None
-    """None for a client's token in its own name."""
+    """The grant; None for an access token in the client's own name."""
     scopes: set[str]
     resources: set[str]
     base_url: str
@@ -66,7 +66,7 @@ def access_token(issuance: Issuance) -> tuple[dynamodb.Json, str]:
 def refresh_token(issuance: Issuance, spent: OneTimeToken) -> tuple[dynamodb.Json, str]:
     """Return the PutItem request of the refresh token that replaces `spent`, and its secret.
 
-    It keeps the scopes and resources of `spent`, even if the access token has fewer (RFC 6749 §6).
+    The new token has the scopes and resources of `spent`, even if the access token has fewer (RFC 6749 §6).
     """
     secret = secrets.mint(REFRESH_KIND)
     ends_at = spent.granted_at + grants.LIFETIME_MS
@@ -80,7 +80,7 @@ def refresh_token(issuance: Issuance, spent: OneTimeToken) -> tuple[dynamodb.Jso
         scopes=spent.scopes,
         resources=spent.resources,
         expires_at=ends_at,
-        # Kept after its use until the grant has expired, so that reuse is detected.
+        # A used token is kept until the grant expires, so that its reuse is detected.
         dies_at=ends_at // 1000 + grants.KEPT_S,
     )
     return _put(OneTimeToken, item), secret

@@ -1,4 +1,4 @@
-"""Parsing the parameters of a request: each at most once, printable ASCII, one client authentication method.
+"""Parse the parameters of a request: each at most once, printable ASCII, one client authentication method.
 
 Only the parameters that an endpoint reads are checked; others are ignored, whatever their value (RFC 6749 §3.1, §3.2).
 Malformed input is rejected here with a clear error.
@@ -45,22 +45,24 @@ DEVICE_PARAMETERS = (*CLIENT_PARAMETERS, "scope", "resource")
 TOKEN_QUERY_PARAMETERS = (*CLIENT_PARAMETERS, "token")
 
 _NEVER_ABSENT = ("grant_type", "token")
-"""For these JSON null is an error and not an absent parameter."""
+"""Parameters for which JSON null is an error, and doesn't mean that the parameter is absent."""
 
 OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
 """OpenID Connect's scopes, ignored in every request because many clients always send them."""
 
-# RFC 6749 appendix A: VSCHAR for state, ids and codes, NQCHAR for a scope.
+# VSCHAR for state, ids and codes, and NQCHAR for a scope (RFC 6749 appendix A).
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """The parameters of a request as they were sent. Each is checked when it is read."""
+    """The parameters of a request as they were sent. Each parameter is checked when it is read."""
 
     sent: Mapping[str, Sequence[object]]
-    """The values by name, without empty ones (RFC 6749 §3.1) and JSON nulls, which mean that a parameter is absent."""
+    """The values by name. Empty ones (RFC 6749 §3.1) and JSON nulls are omitted, because they mean that a parameter
+    is absent.
+    """
 
     def __repr__(self) -> str:
         """Return the names of the parameters without their values: many are secrets."""
@@ -72,14 +74,14 @@ class Parameters:
         values = self.sent.get(name, ())
         if len(values) > 1:
             raise invalid_request(f"{name} is repeated.")
-        return _checked(name, values[0]) if values else ""
+        return _check(name, values[0]) if values else ""
 
     def get_all(self, name: str) -> tuple[str, ...]:
         """Return all values of a repeatable parameter; raise invalid_request when one is malformed."""
-        return tuple(_checked(name, value) for value in self.sent.get(name, ()))
+        return tuple(_check(name, value) for value in self.sent.get(name, ()))
 
     def check(self, names: Iterable[str]) -> None:
-        """Raise invalid_request when one of these parameters is repeated or malformed."""
+        """Raise invalid_request when a parameter in `names` is repeated or malformed."""
         for name in names:
             if name in REPEATABLE:
                 self.get_all(name)
@@ -112,7 +114,7 @@ class ClientCredentials:
     secret: str | None
 
     def __repr__(self) -> str:
-        """Leave the secret out of logs and tracebacks."""
+        """Return a text without the secret, for logs and tracebacks."""
         return f"ClientCredentials({self.client_id})"
 
 
@@ -125,11 +127,11 @@ def parse_body(raw: bytes | str, content_type: str) -> Parameters:
     """Return the parameters of a form or, as the published API contract allows, of a JSON object of strings."""
     if len(raw) > BODY_BYTES_MAX:
         raise invalid_request("The body is too long.")
-    # Invalid UTF-8 is decoded to surrogates, which `_checked` rejects in every parameter that is read.
+    # Invalid UTF-8 is decoded to surrogates, which `_check` rejects in every parameter that is read.
     text = raw.decode(errors="surrogateescape") if isinstance(raw, bytes) else raw
     try:
         if http_syntax.media_type(content_type) == JSON:
-            return _of_json(text)
+            return _parse_json(text)
     except (ValueError, RecursionError):
         raise invalid_request("The body is not a JSON object of strings.") from None
     try:
@@ -141,8 +143,8 @@ def parse_body(raw: bytes | str, content_type: str) -> Parameters:
 def parse_client_credentials(parameters: Parameters, authorization: str) -> ClientCredentials:
     """Return the client's credentials, from HTTP Basic or from parameters, never from both (RFC 6749 §2.3).
 
-    Raises invalid_client when there are none or the Basic header is malformed, invalid_request when both methods are
-    used or the two client ids differ.
+    Raises invalid_client when credentials are missing or the Basic header is malformed, invalid_request when both
+    methods are used or the two client ids differ.
     """
     posted_id, posted_secret = parameters.get("client_id"), parameters.get("client_secret")
     if not authorization:
@@ -158,7 +160,9 @@ def parse_client_credentials(parameters: Parameters, authorization: str) -> Clie
 
 
 def read_scope(parameters: Parameters) -> set[str]:
-    """Return the requested scopes, unchecked and without OpenID Connect's; none when the parameter is absent."""
+    """Return the requested scopes, unchecked and without OpenID Connect's; an empty result when the parameter is
+    absent.
+    """
     return set(parameters.get("scope").split(" ")) - OPENID_SCOPES - {""}
 
 
@@ -181,17 +185,17 @@ def _basic(authorization: str) -> tuple[str, str]:
     client_id, colon, secret = text.partition(":")
     if not colon or not client_id or not secret or not _PRINTABLE.fullmatch(text):
         raise invalid_client("The Basic credentials can't be read.")
-    # RFC 6749 §2.3.1 requires both to be form-encoded. Ids and secrets issued here are unchanged by that, so clients
-    # that don't encode them work too.
+    # RFC 6749 §2.3.1 requires the id and the secret to be form-encoded. Those issued here contain nothing to encode,
+    # so clients that omit the encoding work too.
     return unquote_plus(client_id), unquote_plus(secret)
 
 
 class _Pairs(list[tuple[str, object]]):
-    """A JSON object, including repeated names."""
+    """The pairs of a JSON object, including repeated names."""
 
 
-def _of_json(text: str) -> Parameters:
-    # parse_int: Python raises for a very long integer, even in a parameter that no endpoint reads.
+def _parse_json(text: str) -> Parameters:
+    # Integers aren't converted: Python raises for a very long integer, even in a parameter that no endpoint reads.
     given = json_text.read(text, of_object=_Pairs, parse_int=float)
     if not isinstance(given, _Pairs):
         raise ValueError("not an object")
@@ -212,7 +216,7 @@ def _sent(pairs: Iterable[tuple[str, object]]) -> Parameters:
     return Parameters(sent)
 
 
-def _checked(name: str, value: object) -> str:
+def _check(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise invalid_request(f"{name} must be a string.")
     if not _PRINTABLE.fullmatch(value):

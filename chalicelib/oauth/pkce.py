@@ -1,4 +1,4 @@
-"""PKCE (RFC 7636): proof that the client that redeems a code is the one that requested it.
+"""PKCE (RFC 7636): proof that the client that redeems a code is the client that requested it.
 
 Stricter than the RFC: only S256 is supported. With `plain` (§4.2) the challenge reveals the verifier.
 """
@@ -12,16 +12,17 @@ from chalicelib.oauth.errors import invalid_grant, invalid_request
 from chalicelib.oauth.parameters import Parameters
 from chalicelib.oauth.tables import Client
 
-# RFC 7636 §4.1.
+# The code verifier (RFC 7636 §4.1).
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
-# A SHA-256 in base64url without padding (RFC 7636 §4.2).
+# The code challenge: a SHA-256 in base64url without padding (RFC 7636 §4.2).
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def requested_challenge(parameters: Parameters, client: Client) -> str | None:
-    """Return the challenge of an authorization request (§4.3), None when it has none and the client needs none.
+    """Return the challenge of an authorization request (§4.3); None when it is absent and the client doesn't have to
+    send one.
 
-    Raises invalid_request. OpenID Connect's nonce can't replace PKCE here (OAuth 2.1 §7.5.1), since no ID token is
+    Raises invalid_request. OpenID Connect's nonce can't replace PKCE here (OAuth 2.1 §7.5.1), because no ID token is
     issued that could contain it.
     """
     challenge, method = parameters.get("code_challenge"), parameters.get("code_challenge_method")
@@ -39,8 +40,8 @@ def requested_challenge(parameters: Parameters, client: Client) -> str | None:
 def check_verifier(verifier: str, challenge: str | None, client: Client) -> None:
     """Check the verifier of a token request, "" when it is absent, against the challenge of the code (§4.6).
 
-    Raises invalid_request when a required verifier is missing, or it is malformed or unexpected; invalid_grant when it
-    doesn't match the challenge.
+    Raises invalid_request when a required verifier is missing, or the verifier is malformed or unexpected;
+    invalid_grant when it doesn't match the challenge.
     """
     if not verifier:
         if challenge is not None or client.is_public:

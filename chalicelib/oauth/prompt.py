@@ -5,7 +5,7 @@ from chalicelib.oauth.parameters import Parameters
 
 CONSENT, NONE = "consent", "none"
 INTERACTIVE = frozenset({CONSENT, "login", "select_account"})
-"""Values that require a page. All show the consent page, which names the account and offers to switch it."""
+"""Values that require a page. All of them show the consent page, which names the account and offers to switch it."""
 
 
 def forbids_page(parameters: Parameters) -> bool:

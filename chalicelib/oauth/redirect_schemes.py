@@ -1,8 +1,8 @@
 """Private-use URI schemes: the schemes that a native app may use in a redirect URI (RFC 8252 §7.1, §8.4).
 
 More lenient than the RFC, which requires a reversed domain name: editors, assistants and terminals use schemes without
-a dot. So every scheme is allowed except those that browsers, operating systems and well-known programs handle.
-Consent is asked for each time such a scheme is used, since other apps can claim it too (§8.6).
+a dot. Therefore every scheme is allowed except those that browsers, operating systems and well-known programs handle.
+Consent is required each time such a scheme is used, because other apps can claim it too (§8.6).
 """
 
 import re
@@ -15,7 +15,7 @@ _RUN_OR_SHOWN = """
     local macappstore macappstores mhtml mk mocha opener opera package powerpoint project publisher read reader
     res resource search shell terminal tv vbs visio vivaldi wasm webview word workflow wyciwyg
 """
-"""Executed by browsers and operating systems, or shown as their own content."""
+"""Schemes whose URIs browsers and operating systems execute, or show as their own content."""
 _FETCHED = """
     aaa aaas acap afp amqp amqps cap cifs coap coap+tcp coap+ws coaps coaps+tcp coaps+ws cvs dav davs dict dweb
     ed2k feed finger fish ftp ftps git git+ssh gopher gs hdfs http https httpx icap imaps ipfs ipn ipns ipp ipps
@@ -25,20 +25,20 @@ _FETCHED = """
     smb smtp smtps snews snmp soap soap.beep soap.beeps sqlite ssh svn svn+ssh telnet teredo tftp torrent udp unc
     unix uri vnc wais webdav webdavs ws wss xmlrpc.beep xmlrpc.beeps z39.50 z39.50r z39.50s
 """
-"""Protocols that fetch or send data."""
+"""Schemes of protocols that fetch or send data."""
 _PEOPLE_AND_PLACES = """
     acct aim bitcoin callto ethereum fax fb fb-messenger geo gtalk h323 hangouts im imap imessage instagram itms
     lightning linkedin mailto maps market message messages mid modem msnim msteams mumble payto pres sip sips
     skype slack sms smsto snapchat spotify ssb steam stun stuns teamspeak tel telegram tg ts3server turn turns
     twitter upi viber webcal webcals wechat weixin whatsapp wtai xmpp ymsgr zoom zoommtg zoomus
 """
-"""Calls, messages, payments and media, and schemes of widely installed programs."""
+"""Schemes of calls, messages, payments, media and widely installed programs."""
 _NAMES = """
     apt cert crid dns doi dtn example go hdl iax info iotdisco jms lid mvn ni nih oid opaquelocktoken openid pack
     pkcs11 pwid reload secret-token service session swid swidpath tag tip tn3270 tool ui urn uuid vemmi xcon
     xcon-userid xfire xri
 """
-"""Identifiers of things and of users."""
+"""Schemes of identifiers."""
 _DENIED = frozenset(" ".join((_RUN_OR_SHOWN, _FETCHED, _PEOPLE_AND_PLACES, _NAMES)).split())
 
 _FAMILIES = (
@@ -46,7 +46,7 @@ _FAMILIES = (
     "microsoft", "moz", "ms-", "onenote", "prefs", "safari", "search-", "shortcuts", "vbscript", "view-",
     "web+", "webkit", "x-",
 )  # fmt: skip
-"""Prefixes of schemes that websites can register, or of which one program uses several."""
+"""Prefixes of schemes: those of families that websites can register, or of which one program uses several."""
 
 
 def is_private_use(scheme: str) -> bool:

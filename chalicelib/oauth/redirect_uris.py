@@ -1,4 +1,4 @@
-"""Redirect URIs: which can be registered, and when the one of a request matches.
+"""Redirect URIs: which can be registered, and when the one in a request matches a registered one.
 
 They must match exactly (RFC 9700 §2.1), except for the port of a loopback address, which a native app can't know in
 advance (RFC 8252 §7.3).
@@ -15,18 +15,19 @@ LENGTH_MAX = 2_000
 COUNT_MAX = 10
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-# Only the characters of RFC 3986: browsers and servers could interpret any other differently.
+# Only the characters of RFC 3986, because browsers and servers could interpret any other differently.
 _PLAIN = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
-# A name or an address and an optional port. It is sent in a header, and urlsplit finds `::1` in `evil.example[::1]`.
+# A host name or an address, and an optional port. The pattern is needed because the host is sent in a header, and
+# urlsplit finds `::1` in `evil.example[::1]`.
 _HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
-# A host and port without a scheme, like localhost:3000/cb: urlsplit takes the host for the scheme.
+# A host and port without a scheme, like localhost:3000/cb, in which urlsplit takes the host for the scheme.
 _SCHEMELESS = re.compile(r"[^:/?]*:[0-9]{1,5}([/?].*)?")
-# The parts of a loopback URI before, in and after the port.
+# A loopback URI in three parts: before the port, the port, and after it.
 _LOOPBACK = re.compile(r"((?i:http://(?:127\.0\.0\.1|\[::1\]|localhost)))(?::([0-9]{1,5}))?((?:[/?].*)?)")
 
 
 class BadRedirectURI(errors.InvalidRequest):
-    """A redirect URI that can't be registered, or too many or too few."""
+    """A redirect URI can't be registered, or there are too many or too few."""
 
 
 def validate(uri: str) -> str:
@@ -37,7 +38,7 @@ def validate(uri: str) -> str:
     """
     parts = _split(uri)
     if parts is None:
-        raise BadRedirectURI(f"A redirect URI must be absolute and plain, without a fragment: {_shown(uri)}.")
+        raise BadRedirectURI(f"A redirect URI must be absolute and plain, without a fragment: {_escape(uri)}.")
     if parts.scheme == "https" and parts.netloc:
         return uri
     if parts.scheme == "http" and parts.hostname in LOOPBACK:
@@ -46,7 +47,7 @@ def validate(uri: str) -> str:
         return uri
     raise BadRedirectURI(
         f"A redirect URI must use https, http on 127.0.0.1, [::1] or localhost, or a scheme of the application's own,"
-        f" like com.example.app: {_shown(uri)}."
+        f" like com.example.app: {_escape(uri)}."
     )
 
 
@@ -66,7 +67,10 @@ def matches(requested: str, registered: str) -> bool:
 
 
 def is_shared_with_other_apps(uri: str) -> bool:
-    """Return whether any app on the device can receive the redirect: consent isn't remembered then (RFC 8252 §8.6)."""
+    """Return whether any app on the device can receive the redirect.
+
+    In that case consent isn't remembered (RFC 8252 §8.6).
+    """
     parts = urlsplit(uri)
     return parts.scheme != "https"
 
@@ -80,7 +84,8 @@ def origin(uri: str) -> str:
 def recipient_of(uri: str) -> str:
     """Return the recipient of a redirect, on which a remembered consent depends.
 
-    This is the origin, on a loopback address without the port, which varies; the whole URI for a private-use scheme.
+    The recipient is the origin, on a loopback address without the port, which varies. For a private-use scheme it is
+    the whole URI.
     """
     parts = urlsplit(uri)
     if parts.scheme == "https":
@@ -89,12 +94,12 @@ def recipient_of(uri: str) -> str:
 
 
 def _split(uri: str) -> SplitResult | None:
-    """Return the parts of an absolute URI without user information and fragment, None for any other text."""
+    """Return the parts of an absolute URI without user information and fragment; None for any other text."""
     if len(uri) > LENGTH_MAX or not _PLAIN.fullmatch(uri):
         return None
     try:
         parts = urlsplit(uri)
-        _ = parts.port  # raises for a port above 65535
+        _ = parts.port  # for a port above 65535, reading it raises ValueError
     except ValueError:
         return None
     plain = not parts.netloc or _HOST.fullmatch(parts.netloc)
@@ -106,5 +111,5 @@ def _is_port(digits: str | None) -> bool:
     return digits is None or (digits[0] != "0" and int(digits) < 65_536)
 
 
-def _shown(uri: str) -> str:
+def _escape(uri: str) -> str:
     return ascii(uri[:80])

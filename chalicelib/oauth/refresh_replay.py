@@ -1,4 +1,6 @@
-"""The last refresh response, kept for a client that lost it: encrypted under the refresh token itself."""
+"""The last refresh response, kept for a client that lost it, and encrypted with a key derived from the refresh
+token.
+"""
 
 import json
 

@@ -1,7 +1,7 @@
 """Dynamic client registration (RFC 7591) and its management (RFC 7592).
 
-A self-registered client is unverified, and the consent page says so. One that no account approves is deleted after a
-week.
+A self-registered client is unverified, and the consent page says so. A client that no account approves is deleted after
+a week.
 """
 
 import hmac
@@ -19,7 +19,9 @@ UNUSED_KEPT_S = 7 * 86_400
 BODY_BYTES_MAX = 64 * 1024
 REGISTRATION_KIND = "ra"
 _TOKEN_MAX = 1_000
-"""The operator chooses the initial access token, so it may be longer than a generated secret."""
+"""The maximum length of an initial access token, which the operator chooses. It may be longer than a generated
+secret.
+"""
 UNNAMED = "Unnamed application"
 READ_ONLY_FIELDS = (
     "registration_access_token",
@@ -33,7 +35,7 @@ READ_ONLY_FIELDS = (
 def check_may_register(authorization: str) -> None:
     """Raise OAuthError unless the caller may register a client, by the setting `registration`.
 
-    That allows every caller, none, or those with the initial access token (RFC 7591 §3).
+    The setting allows every caller, no caller, or those with the initial access token (RFC 7591 §3).
     """
     setting = settings.current().registration
     if setting == "open":
@@ -78,7 +80,10 @@ def authenticate(client_id: str, authorization: str) -> tuple[Client, str]:
 
 
 def replace(client: Client, token: str, raw: bytes | str, base_url: str) -> dict[str, object]:
-    """Replace a client's metadata (RFC 7592 §2.2). A public client can't become confidential, nor the reverse."""
+    """Replace a client's metadata (RFC 7592 §2.2).
+
+    A public client can't become confidential, nor a confidential client public.
+    """
     fields = _fields(raw)
     _check_identity(client, fields)
     metadata = _read(fields)
@@ -128,7 +133,7 @@ def _fields(raw: bytes | str) -> Fields:
 
 
 def _read(fields: Fields) -> Metadata:
-    """Return the metadata with the defaults of RFC 7591 §2."""
+    """Return the metadata, with the defaults of RFC 7591 §2 for absent fields."""
     return client_metadata.parse(
         fields,
         offered=clients.SELF_REGISTRABLE,

@@ -1,4 +1,6 @@
-"""Resource indicators (RFC 8707): an access token is for this API or for others that the operator configured."""
+"""Resource indicators (RFC 8707): an access token is for this API, or for other resources that the operator
+configured.
+"""
 
 from collections.abc import Iterable
 
@@ -16,12 +18,12 @@ def validate(requested: Iterable[str], base_url: str) -> set[str]:
 
 
 def select_granted(requested: Iterable[str], granted: set[str], base_url: str) -> set[str]:
-    """Return the resources of an access token: the requested ones, by default all that were granted (RFC 8707 §2.2).
+    """Return the resources of an access token: the requested ones, by default all granted ones (RFC 8707 §2.2).
 
     Raises invalid_target for a resource that is unknown or was not granted.
     """
     wanted = validate(requested, base_url)
-    # A consent that names no resource covers this API, not the others.
+    # A consent without a resource covers this API and no other resource.
     within = wanted <= granted if granted else all(is_this_api(each, base_url) for each in wanted)
     if not within:
         raise invalid_target("The resource was not granted.")
@@ -34,6 +36,6 @@ def is_this_api(resource: str, base_url: str) -> bool:
 
 
 def serves_this_api(resources: Iterable[str], base_url: str) -> bool:
-    """Return whether a token with these resources may call this API. One without resources may."""
+    """Return whether a token with these resources may call this API. A token without resources may call it."""
     named = list(resources)
     return not named or any(is_this_api(resource, base_url) for resource in named)

@@ -12,7 +12,9 @@ from chalicelib.oauth.issuance import ACCESS_S, Issuance, TokenResponse
 from chalicelib.oauth.tables import Grant, OneTimeToken
 
 RETRY_MS, PUBLIC_RETRY_MS = 30_000, 10_000
-"""Grace period for a retry; shorter for public clients, whose refresh token works without a client secret."""
+"""The grace periods for a retry of confidential and of public clients. Public clients have less time because their
+refresh token works without a client secret.
+"""
 _RESOURCES = "resources"
 """The field of a sealed response that holds the resources of its tokens."""
 
@@ -50,7 +52,8 @@ def replay_refresh(spent: OneTimeToken, issuance: Issuance, presented: str) -> T
         revoke_grant(spent)
         raise invalid_grant()
     if (response["scope"], response.pop(_RESOURCES)) != (issuance.scope, sorted(issuance.resources)):
-        # Not theft: a client may send two refreshes concurrently, but each must get the scopes that it requested.
+        # This is not theft: a client may send two refreshes concurrently, but each must get the scopes that it
+        # requested.
         raise invalid_grant()
     return response | {"expires_in": ACCESS_S - age_ms // 1000}
 

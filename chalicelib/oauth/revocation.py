@@ -14,7 +14,7 @@ from chalicelib.oauth.issuance import REFRESH_KIND
 from chalicelib.oauth.tables import Client, Grant, OneTimeToken
 
 Token = Credential | OneTimeToken | None
-"""The item of the presented token."""
+"""The item of the presented token; None if the token is unknown."""
 
 
 def revoke(client: Client, found: Token) -> None:
@@ -35,7 +35,9 @@ def revoke(client: Client, found: Token) -> None:
 
 
 def introspect(client: Client, found: Token, issuer: str) -> dict[str, object]:
-    """Return the metadata of an active token of this client; any other is reported as inactive (RFC 7662 §2.2)."""
+    """Return the metadata of an active token of this client. Any other token is reported as inactive (RFC 7662
+    §2.2).
+    """
     token = _only_access_or_refresh(found)
     if token is None or token.client_id != client.client_id or not _is_active(token):
         return {"active": False}
@@ -58,7 +60,7 @@ def introspect(client: Client, found: Token, issuer: str) -> dict[str, object]:
 
 
 def _only_access_or_refresh(found: Token) -> Credential | OneTimeToken | None:
-    """Return the token unless it is a code: codes can't be revoked or introspected."""
+    """Return the token unless it is a code, because codes can't be revoked or introspected."""
     return found if isinstance(found, Credential) or (found is not None and found.kind == REFRESH_KIND) else None
 
 

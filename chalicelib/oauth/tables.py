@@ -30,9 +30,9 @@ class Client(models.Table):
     grant_types = UnicodeSetAttribute()
     scopes = UnicodeSetAttribute()
     auth_method = UnicodeAttribute()
-    """`none` for a public client, else the method it registered (RFC 7591 §2)."""
+    """The authentication method: `none` for a public client, else the method that it registered (RFC 7591 §2)."""
     registered_by = UnicodeAttribute()
-    """`account`, `self` (RFC 7591) or `document` (client ID metadata document)."""
+    """The kind of registration: `account`, `self` (RFC 7591) or `document` (client ID metadata document)."""
     created_at = models.Integer()
     account_id = UnicodeAttribute(null=True, attr_name="owner_id")
     secret_digest = UnicodeAttribute(null=True)
@@ -40,7 +40,7 @@ class Client(models.Table):
     registration_digest = UnicodeAttribute(null=True)
     uri = UnicodeAttribute(null=True)
     pkce_required = BooleanAttribute(null=True)
-    """The choice of a confidential client's account; other clients must always use PKCE."""
+    """Whether a confidential client must use PKCE, which its account decides. Other clients must always use it."""
     deleted_at = models.Integer(null=True)
     # The admin or operator that deleted the client, and the reason.
     ended_by = UnicodeAttribute(null=True)
@@ -51,7 +51,7 @@ class Client(models.Table):
     """The end of a metadata document's freshness lifetime."""
     dies_at = models.DeleteAt(null=True)
     kept_until = models.Integer(null=True)
-    """The minimum retention, as an epoch second, of a document's client that an account approved."""
+    """The epoch second until which a document's client is kept at least, once an account has approved it."""
 
     by_account = ClientsByAccount()
 
@@ -62,7 +62,7 @@ class Client(models.Table):
 
     @property
     def default_redirect_uri(self) -> str | None:
-        """Return the redirect URI of a request that names none; None unless exactly one is registered."""
+        """Return the redirect URI for a request without one; None unless exactly one is registered."""
         match list(self.redirect_uris):
             case [uri]:
                 return uri
@@ -103,9 +103,9 @@ class Consent(models.Table):
     account_id = UnicodeAttribute(hash_key=True)
     client_id = UnicodeAttribute(range_key=True)
     allowed = UnicodeSetAttribute()
-    """Entries of the redirect's recipient, the resource ("" if none was named) and the scope, separated by spaces.
-
-    The three are not stored separately: a scope that was allowed to one recipient isn't allowed to another.
+    """The entries of the consent. Each has the redirect's recipient, the resource ("" if the request named none) and
+    the scope, separated by spaces. The three are stored together, because a scope that was allowed to one recipient
+    isn't allowed to another.
     """
     given_at = models.Integer()
 
@@ -181,9 +181,9 @@ class OneTimeToken(models.Table):
     consumed_at = models.Integer(null=True)
     redirect_uri = UnicodeAttribute(null=True)
     code_challenge = UnicodeAttribute(null=True)
-    # Of a rotated refresh token: the response, encrypted under a key derived from the token (see `refresh_replay`).
+    # Only on a rotated refresh token: its response, encrypted with a key derived from the token (see `refresh_replay`).
     sealed = BinaryAttribute(null=True, legacy_encoding=False)
-    # Of a device code: the user code, the decision, the last poll and the minimum time between polls.
+    # Only on a device code: the user code, the decision, the last poll and the minimum time between polls.
     user_code = UnicodeAttribute(null=True)
     device_digest = UnicodeAttribute(null=True)
     decision = UnicodeAttribute(null=True)
@@ -193,8 +193,8 @@ class OneTimeToken(models.Table):
 
     @property
     def is_expired(self) -> bool:
-        """Return whether it expired unused.
+        """Return whether the code or token expired unused.
 
-        False once it was used, however long ago: a second use is reuse at any time (RFC 6749 §4.1.2).
+        It never expires once it was used, because a second use counts as reuse at any time (RFC 6749 §4.1.2).
         """
         return self.consumed_at is None and bool(self.expires_at <= clock.now_ms())

@@ -1,4 +1,4 @@
-"""The token endpoint (RFC 6749 §3.2): selects the function of a request's grant type."""
+"""The token endpoint (RFC 6749 §3.2), which calls the function for the request's grant type."""
 
 from collections.abc import Callable
 

@@ -18,7 +18,7 @@ class TokenRequest:
     base_url: str
 
     def get_own(self, kind: str) -> OneTimeToken | None:
-        """Return the presented code or token, None unless it is of this kind and was issued to this client."""
+        """Return the presented code or token; None unless it is of this kind and was issued to this client."""
         one_time_token = self.one_time_token
         if one_time_token is None or one_time_token.kind != kind or one_time_token.client_id != self.client.client_id:
             return None

@@ -10,11 +10,11 @@ TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf
 
 def path(name: str) -> str:
     """Return the path at which the file `name` is served."""
-    return f"/static/{_hashed(name)}"
+    return f"/static/{_hashed_name(name)}"
 
 
 def find(hashed_name: str) -> tuple[str, str] | None:
-    """Return the content type and the text of a file by its hashed name, or None for an unknown name."""
+    """Return the content type and the text of a file by its hashed name; None for an unknown name."""
     name = _names().get(hashed_name)
     if name is None:
         return None
@@ -23,7 +23,7 @@ def find(hashed_name: str) -> tuple[str, str] | None:
 
 
 @lru_cache(maxsize=16)
-def _hashed(name: str) -> str:
+def _hashed_name(name: str) -> str:
     file = FOLDER / name
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
     return f"{file.stem}.{digest}{file.suffix}"
@@ -31,4 +31,4 @@ def _hashed(name: str) -> str:
 
 @lru_cache(maxsize=1)
 def _names() -> dict[str, str]:
-    return {_hashed(file.name): file.name for file in FOLDER.iterdir()}
+    return {_hashed_name(file.name): file.name for file in FOLDER.iterdir()}

@@ -8,25 +8,25 @@ from chalicelib.core import errors
 from chalicelib.pages import labels
 
 NEVER_REPEATED = ("password", "secret", "csrf", "ticket")
-"""A field whose name contains one of these is never shown again."""
+"""A field is never shown again if its name contains one of these words."""
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedForm:
-    """The values that were sent to `action`, and the error."""
+    """A rejected form: its path, its submitted values and the error."""
 
     action: str
     values: Mapping[str, Sequence[str]] = dataclasses.field(repr=False)
     field: str
-    """The field that the message is about; "" when it is about the whole form."""
+    """The field with the error; "" if the error concerns the whole form."""
     message: str
     shown_at: list[str] = dataclasses.field(default_factory=list)
-    """The fields that have shown the message so far. A page without the field shows the message at the top."""
+    """The fields that have shown the message so far. The top of the page shows it if no field has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One form of a page, with its initial values or as it was rejected."""
+    """One form of a page, with its initial values or, if it was rejected, with the submitted values."""
 
     action: str
     rejected_form: RejectedForm | None
@@ -36,11 +36,11 @@ class Form:
         return self.rejected_form.values.get(name, [initial])[-1] if self.rejected_form else initial
 
     def values(self, name: str, initial: Sequence[str]) -> Sequence[str]:
-        """Return the selected checkboxes of one name."""
+        """Return the selected checkboxes with one name."""
         return self.rejected_form.values.get(name, ()) if self.rejected_form else initial
 
     def problem(self, name: str = "") -> str:
-        """Return the error of a field, or of the whole form; "" for none."""
+        """Return the error of a field, or of the whole form; "" if there is no error."""
         if self.rejected_form is None or self.rejected_form.field != name:
             return ""
         self.rejected_form.shown_at.append(name)
@@ -48,7 +48,7 @@ class Form:
 
 
 def reject(action: str, values: Mapping[str, Sequence[str] | str], error: errors.LatchkeyError) -> RejectedForm:
-    """Return a form that was rejected, without the values that are never shown again."""
+    """Return a rejected form, without the values that are never shown again."""
     kept = {
         name: [given] if isinstance(given, str) else list(given)
         for name, given in values.items()
@@ -58,7 +58,7 @@ def reject(action: str, values: Mapping[str, Sequence[str] | str], error: errors
 
 
 def message_of(error: errors.LatchkeyError) -> str:
-    """Return the message of an error for a page: with the label of its field, and a wait in minutes."""
+    """Return the message of an error for a page, with the label of its field and with a wait in minutes."""
     if isinstance(error, errors.RateLimited):
         minutes = -(-error.retry_after_s // 60)
         return f"Too many attempts. Try again in {minutes} minute{'s' if minutes > 1 else ''}."

@@ -39,7 +39,7 @@ DELIVERY_STATES = {
     "delivered": ("live", "Delivered"),
     "failed": ("revoked", "Failed"),
 }
-"""CSS class and label of each state."""
+"""CSS class and label of each state of a delivery."""
 
 DISABLED_BECAUSE = {
     "account": "You disabled this webhook.",
@@ -108,7 +108,7 @@ def choices(described: dict[str, tuple[str, str]]) -> list[tuple[str, str, str]]
 
 
 def with_singular(message: str) -> str:
-    """Return an API message for a page: the published sentence has the plural for 1 second, too."""
+    """Return an API message for a page. The published sentence has "1 seconds", of which a page shows the singular."""
     return message.replace(" in 1 seconds.", " in 1 second.")
 
 
@@ -144,7 +144,7 @@ NOTICES = {
     "deleted": "Your account is deleted.",
     "standing": "Account changed. The change applies from its next request.",
 }
-"""Notices after an action, by the `done` parameter of the page's URL."""
+"""Notices after an action, by the parameter `done` in the page's URL."""
 NOTICE_PAGES = {
     "logged-out": "/login",
     "logged-out-everywhere": "/login",
@@ -176,9 +176,9 @@ NOTICE_PAGES = {
     "deleted": "/login",
     "standing": "/admin/accounts/*",
 }
-"""The page of each notice, so that the sender of a link can't show a notice on any other page."""
+"""The only page that shows each notice, so that a link from an attacker can't show it on any other page."""
 
 
 def notice(name: str, path: str) -> str | None:
-    """Return the text of a notice, or None when the page at `path` doesn't have this notice."""
+    """Return the text of a notice; None unless the page at `path` may show it."""
     return NOTICES[name] if name in NOTICES and fnmatchcase(path, NOTICE_PAGES[name]) else None

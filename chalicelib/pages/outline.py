@@ -23,12 +23,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One status with which the API can respond to an operation."""
+    """A status with which the API can respond to an operation."""
 
     status: str
     about: str
     schemas: tuple[str, ...]
-    """The names of the schemas of its body."""
+    """The names of the schemas of the response's body."""
     example: str
 
 
@@ -41,7 +41,7 @@ class Operation:
     path: str
     summary: str
     more: str
-    """The description without the summary, "" for none."""
+    """The description without the summary; "" if there is no more."""
     needs: str
     """The required authentication, as text."""
     takes_key: bool
@@ -49,17 +49,19 @@ class Operation:
     in_query: tuple[Row, ...]
     in_headers: tuple[Row, ...]
     media: str
-    """The first media type of its body, "" for no body."""
+    """The first media type of the request body; "" if there is no body."""
     fields: tuple[Row, ...]
     body: str
-    """An example of its body."""
+    """An example of the request body."""
     responses: tuple[Response, ...]
     errors: tuple[Response, ...]
     curl: str
 
     @property
     def can_be_tried(self) -> bool:
-        """Return whether a page can send it: with an API key or no authentication, not with OAuth or a signature."""
+        """Return whether a page can send the request: with an API key or no authentication, not with OAuth or a
+        signature.
+        """
         return self.takes_key or self.needs == NONE
 
 
@@ -73,7 +75,7 @@ class Tag:
 
     @property
     def id(self) -> str:
-        """Return the HTML id of its heading."""
+        """Return the HTML id of the tag's heading."""
         return f"tag-{self.name.lower().replace(' ', '-')}"
 
 
@@ -164,9 +166,7 @@ def _operation(document: Schema, method: str, path: str, described: Schema) -> O
         body="" if example is None else _json(example),
         responses=tuple(response for response in responses if response.status < "400"),
         errors=tuple(response for response in responses if response.status >= "400"),
-        curl=curl_examples.command(
-            document["servers"][0]["url"] + _filled(path, in_path), method, flags, media, example
-        ),
+        curl=curl_examples.command(document["servers"][0]["url"] + _fill(path, in_path), method, flags, media, example),
     )
 
 
@@ -181,7 +181,7 @@ def _schemes(described: Schema) -> list[str]:
 
 
 def _needs(described: Schema) -> tuple[str, str]:
-    """Return the required authentication as text, and the flags that give it to curl."""
+    """Return the required authentication as text, and the flags with which curl sends it."""
     schemes = _schemes(described)
     if "bearer" in schemes:
         token = " or access token" if "oauth" in schemes else ""
@@ -198,7 +198,7 @@ def _needs(described: Schema) -> tuple[str, str]:
 
 
 def _more(described: Schema) -> str:
-    """Return the description without the summary, and without its last paragraph where that names the scope."""
+    """Return the description without the summary and without a last paragraph about the required scope."""
     text = described["description"].removeprefix(described["summary"]).lstrip(". \n")
     paragraphs = [paragraph for paragraph in text.split("\n\n") if paragraph]
     scope = described.get("x-required-scope")
@@ -241,7 +241,7 @@ def _json(example: Any) -> str:
     return json.dumps(example, indent=2, ensure_ascii=False)
 
 
-def _filled(path: str, rows: tuple[Row, ...]) -> str:
+def _fill(path: str, rows: tuple[Row, ...]) -> str:
     for row in rows:
         path = path.replace(f"{{{row.name}}}", row.example or f"{{{row.name}}}")
     return path

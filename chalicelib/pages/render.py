@@ -1,4 +1,4 @@
-"""Render templates. Every value is escaped, and no decision is made here."""
+"""Render templates. Every value is escaped. Templates make no decisions."""
 
 import re
 from dataclasses import dataclass
@@ -27,16 +27,16 @@ class Frame:
     is_admin: bool
     notice: str | None
     here: str
-    """The path of the page, to mark it in the navigation."""
+    """The path of the page, which the navigation marks as current."""
     rejected_form: RejectedForm | None = None
 
     @property
     def problem_without_field(self) -> str:
-        """Return the error of a rejected form that no field of the rendered page has shown; "" for none."""
+        """Return the error of a rejected form if no field of the rendered page has shown it; otherwise ""."""
         return self.rejected_form.message if self.rejected_form and not self.rejected_form.shown_at else ""
 
     def form(self, path: str = "") -> Form:
-        """Return the form of this page that is sent to `path`, or its only one."""
+        """Return the form of this page that is sent to `path`, or the page's only form."""
         is_rejected = self.rejected_form is not None and path in ("", self.rejected_form.action)
         return Form(path, self.rejected_form if is_rejected else None)
 
@@ -77,7 +77,7 @@ def _moment(at_ms: int | None) -> str:
 
 
 def _ago(hour_ms: int) -> str:
-    """Return the time since an hour began, in hours or days."""
+    """Return how long ago an hour began, in hours or days."""
     hours = (clock.hour_of(clock.now_s()) - hour_ms // 1000) // clock.HOUR_S
     if hours <= 0:
         return "this hour"
@@ -98,7 +98,7 @@ def _option(value: str) -> tuple[str, str]:
 
 
 def _coded(text: str) -> Markup:
-    """Return a text with the parts in backticks as code."""
+    """Return a text in which the parts in backticks are marked as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - the text is escaped
 
 

@@ -1,4 +1,4 @@
-"""Types of a JSON Schema as text for a table cell, with code in backticks."""
+"""Types of a JSON Schema as text for a table cell, with backticks around code."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ def kind_of(schema: Schema) -> str:
         return " or ".join(kind_of(each) for each in schema["anyOf"])
     kinds = schema.get("type", "any type")
     first, *others = [kinds] if isinstance(kinds, str) else kinds
-    typed = _of_type(first, schema)
+    typed = _type_as_text(first, schema)
     ending = f"; default `{schema['default']}`" if "default" in schema else ""
     return " or ".join((typed, *others)) + ending
 
@@ -30,7 +30,7 @@ def schemas_of(schema: Schema) -> Iterator[str]:
         yield from schemas_of(each)
 
 
-def _of_type(kind: str, schema: Schema) -> str:
+def _type_as_text(kind: str, schema: Schema) -> str:
     if "enum" in schema:
         return _one_of([value for value in schema["enum"] if value is not None])
     if "const" in schema:

@@ -1,9 +1,9 @@
 """Delete the data of a deleted account, in slices of 50 items.
 
-The deletion itself has invalidated all of it, by the status of the account and of its clients. The request deletes a
-slice of what other users can see; the rest follows after a minute, so that the webhooks deliver the deletion event.
-The account item remains with id, tier and times, its counters for 31 days, and the deletion event as long as any event.
-Tables without an index by account are scanned.
+The deletion itself has invalidated all data, by the status of the account and of its clients. The request deletes a
+slice of the data that other users can see. The rest follows after a minute, so that the webhooks deliver the deletion
+event. The account item remains, with id, tier and times. Its counters remain for 31 days, and the deletion event for as
+long as any event. Tables without an index by account are scanned.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,13 +25,15 @@ from chalicelib.oauth.tables import Client, Consent, Grant
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
 Step = Callable[[PendingTermination, int], int]
-"""Deletes up to the given number of items; returns how many, fewer than that when none is left."""
+"""A function that deletes up to the given number of items and returns how many; fewer than that means that none
+remains.
+"""
 PAGE_COUNTS_AS = 10
-"""Scanning one page (up to 1 MB) of a table counts as deleting so many items."""
+"""The number of deletions for which scanning one page of a table (up to 1 MB) counts."""
 
 
 def finish(pending: PendingTermination) -> bool:
-    """Delete a slice of the account's data; return whether nothing is left."""
+    """Delete a slice of the account's data; return whether nothing remains."""
     settled = clock.now_ms() - pending.began_at >= SETTLED_MS
     steps = [name for name in _STEPS if settled or name in _IN_REQUEST]
     left = SLICE
@@ -42,13 +44,13 @@ def finish(pending: PendingTermination) -> bool:
         if left <= 0:
             return False
     if not settled:
-        # Start again after a minute, when the indexes are up to date.
+        # Begin again after a minute, when the indexes are up to date.
         pending.step = pending.after = None
     return settled
 
 
 def _clients(pending: PendingTermination, left: int) -> int:
-    """Revoke the grants to its clients, delete the consents, then delete the clients."""
+    """Revoke the grants to the account's clients, delete the consents, then delete the clients."""
     done = 0
     for client in Client.by_account.query(pending.subject):
         client_grants = list(islice(grants.of_client(client.client_id), left - done))
@@ -76,7 +78,7 @@ def _consents(pending: PendingTermination, left: int) -> int:
 
 
 def _webhooks(pending: PendingTermination, left: int) -> int:
-    """Delete its endpoints, each after its deliveries, and the item that counts the endpoints."""
+    """Delete the account's endpoints, each after its deliveries, and the item that counts the endpoints."""
     done = 0
     for endpoint in Endpoint.query(pending.subject, consistent_read=True):
         done += _delete(Delivery.query(endpoint.id), left - done)
@@ -87,7 +89,10 @@ def _webhooks(pending: PendingTermination, left: int) -> int:
 
 
 def _events(pending: PendingTermination, left: int) -> int:
-    """Delete its events except that of its deletion, and deliveries to deleted webhooks, whose ids only events have."""
+    """Delete the account's events except that of its deletion, and deliveries to deleted webhooks.
+
+    Only the events still have the ids of these webhooks.
+    """
     done = 0
     once = Event.query(f"{pending.subject}#once", consistent_read=True)
     for event in chain(Event.query(pending.subject, consistent_read=True), once):
@@ -131,7 +136,7 @@ _IN_REQUEST = ("clients", "credentials", "grants", "consents")
 
 
 def _delete(found: Any, left: int) -> int:
-    """Delete up to `left` of the found items; return how many."""
+    """Delete up to `left` of the found items; return how many were deleted."""
     items: list[Model] = list(islice(found, left))
     for item in items:
         item.delete()

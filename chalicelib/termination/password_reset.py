@@ -1,4 +1,5 @@
-"""Revoke or delete what a user selected while resetting the password: keys, webhooks, applications, connected apps.
+"""Revoke or delete the items that a user selected while resetting the password: keys, webhooks, applications, connected
+apps.
 
 The transaction that sets the password stores the selection, so none of it is lost. Ids of other accounts are ignored.
 """
@@ -17,7 +18,7 @@ from chalicelib.oauth import clients, consent, delete_client, grants
 from chalicelib.webhooks import endpoints
 
 CONNECTED = "connected"
-"""Selected instead of an id: all apps with access to the account."""
+"""The value that is selected instead of an id: all apps with access to the account."""
 
 
 def new(account_id: str, chosen: set[str], *, by: str) -> PendingTermination:
@@ -26,12 +27,12 @@ def new(account_id: str, chosen: set[str], *, by: str) -> PendingTermination:
 
 
 def finish(pending: PendingTermination) -> bool:
-    """Terminate all selected items, but only a slice of the connected apps; return whether nothing is left.
+    """Terminate all selected items, but only a slice of the connected apps; return whether nothing remains.
 
     The form limits the number of items. A failing step doesn't prevent the others.
     """
     chosen = set(pending.chosen or ())
-    done = [_is_done(step, pending, chosen) for step in (_keys, _webhooks, _applications, _connected)]
+    done = [_is_done(step, pending, chosen) for step in (_keys, _webhooks, _applications, _disconnect_slice)]
     return all(done)
 
 
@@ -52,7 +53,7 @@ def _keys(pending: PendingTermination, chosen: set[str]) -> bool:
     for key in chosen_keys:
         if key.is_live():
             revoke.revoke_key(key)
-    # Set the mark for revoked keys too: an earlier one may have been lost.
+    # Set the mark even for keys that are already revoked, because an earlier mark may have been lost.
     return not chosen_keys or stale_marks.mark(pending.subject)
 
 
@@ -71,11 +72,11 @@ def _applications(pending: PendingTermination, chosen: set[str]) -> bool:
     return True
 
 
-def _connected(pending: PendingTermination, chosen: set[str]) -> bool:
+def _disconnect_slice(pending: PendingTermination, chosen: set[str]) -> bool:
     """Delete a slice of the consents and revoke a slice of the grants."""
     if CONNECTED not in chosen:
         return True
-    # Include grants that an old session gave at the same moment, or with a fast clock.
+    # Include grants that an old session made at the same moment, or on a function with a fast clock.
     until_ms = pending.began_at + stale_marks.CLOCK_SKEW_S * 1000
     candidates = (grant for grant in grants.of_account(pending.subject) if grant.created_at <= until_ms)
     to_revoke = list(islice(candidates, SLICE))

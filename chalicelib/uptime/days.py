@@ -1,7 +1,7 @@
 """Count checks by day: one item a day counts the checked minutes and those in which a component was not up.
 
 A minute is counted once, whichever function checks it. Results that could not be written are kept in memory and written
-with the next check. Minutes without a check are not counted and appear as no data.
+with the next check. Minutes without a check are not counted, and the page shows them as no data.
 """
 
 from collections import deque
@@ -74,7 +74,7 @@ def _count(minute: int, states: States) -> None:
         "TableName": settings.current().table(TABLE),
         "Key": {"what": {"S": DAY}, "at": {"S": day_of(at_s)}},
         "UpdateExpression": f"SET last_minute = :minute, dies_at = :dies_at, {now} ADD {added}",
-        # A second function, or a retry, cannot count the same minute again.
+        # The condition prevents a second function, or a retry, from counting the same minute again.
         "ConditionExpression": "attribute_not_exists(last_minute) OR last_minute < :minute",
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": values,

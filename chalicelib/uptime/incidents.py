@@ -28,9 +28,9 @@ def open_incident(title: str, text: str, components: list[str], state: str = INV
 
 
 def update(incident_id: str, text: str, state: str) -> Status:
-    """Add an update; `resolved` closes the incident. Concurrent updates are both kept.
+    """Add an update; `resolved` closes the incident.
 
-    Raises NotFound, or Conflict when it is closed already.
+    Concurrent updates are both kept. Raises NotFound, or Conflict when the incident is already closed.
     """
     now_ms = clock.now_ms()
     actions: list[Action] = [Status.updates.set(Status.updates.append([_update(state, text, now_ms)]))]

@@ -1,6 +1,6 @@
 """Build the status page: current states, 90 days and incidents. It also works while the database is down.
 
-The last report is cached for some seconds, against load, and served during an outage of the database for the lifetime
+The last report is cached for some seconds, against load. During an outage of the database it is served for the lifetime
 of the process. A failed read is cached for some seconds too, so that only one request waits for the database.
 """
 
@@ -19,7 +19,7 @@ from chalicelib.uptime.tables import Status
 CACHE_MS = 15_000
 OUTAGE_CACHE_MS = 5_000
 FRESH_MINUTES = 5
-"""Without a check for this many minutes, states are unknown."""
+"""After this many minutes without a check, states are unknown."""
 NAMES = {"api": "API", "oauth": "Authorization server", "webhooks": "Webhooks", "database": "Database"}
 
 
@@ -34,7 +34,9 @@ class Day:
 
     @property
     def state(self) -> str:
-        """Return the state of the day: down from 5 minutes down, degraded from 5 degraded or any minute down."""
+        """Return the state of the day: down after 5 minutes down; degraded after 5 degraded minutes or one minute
+        down.
+        """
         if not self.checked:
             return UNKNOWN
         if self.down >= 5:
@@ -57,7 +59,7 @@ class Component:
 
     @property
     def uptime_percent(self) -> float | None:
-        """Return the share of checked minutes in which it was not down; None without checked minutes."""
+        """Return the share of checked minutes in which the component was not down; None without checked minutes."""
         checked = sum(day.checked for day in self.days)
         return round(100 - 100 * sum(day.down for day in self.days) / checked, 3) if checked else None
 
@@ -75,7 +77,7 @@ class Report:
 
     @property
     def state(self) -> str:
-        """Return the worst state of any component; partly checked when some components are not checked."""
+        """Return the worst state of any component; partly checked if some components are not checked."""
         states = {component.state for component in self.components}
         if states == {UP, UNKNOWN}:
             return PARTLY_CHECKED
@@ -87,7 +89,7 @@ _CURRENT, _OUTAGE = "current", "outage"
 
 
 def report() -> Report:
-    """Return the current report. A database error is not raised: the report shows the database as down."""
+    """Return the current report. A database error is not raised; the report then shows the database as down."""
     now_ms = clock.now_ms()
     for name, lifetime_ms in ((_CURRENT, CACHE_MS), (_OUTAGE, OUTAGE_CACHE_MS)):
         cached = _cached.get(name)
@@ -96,7 +98,7 @@ def report() -> Report:
     try:
         current = _build(days.newest_first(now_ms // 1000), tuple(incidents.newest_first()), now_ms)
     except (DynamoDBError, PynamoDBException):
-        # Counted from now, not from the start of the request: the failed read may have taken that long.
+        # The time is read again, because the failed read may have taken long.
         _cached[_OUTAGE] = outage = _without_database(clock.now_ms())
         return outage
     _cached[_CURRENT] = current

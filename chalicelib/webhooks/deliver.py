@@ -1,9 +1,9 @@
-"""Deliver webhooks at least once, to each endpoint one at a time and in the order of events wherever possible.
+"""Deliver webhooks at least once, to each endpoint one at a time and, where possible, in the order of events.
 
-All state is in the database. Before an attempt, a conditional write moves the due time of the delivery one minute
-ahead; only one function can make it, and if that function crashes, the delivery is due again a minute later. A failed
-delivery is retried later without blocking newer ones. When an endpoint is unreachable, its other deliveries are left to
-later sweeps, and so are new events until the backlog is cleared.
+All state is in the database. Before an attempt, a conditional write postpones the delivery by one minute. Only one
+function can make this write, and if it crashes, the delivery is due again a minute later. A failed delivery is retried
+later without blocking newer ones. When an endpoint is unreachable, its other deliveries are left to later sweeps, and
+so are new events until the backlog is cleared.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -22,15 +22,17 @@ from chalicelib.webhooks.tables import Delivery, Endpoint
 
 CLAIM_MS = endpoint_lock.LOCK_MS
 CONCURRENT_ENDPOINTS_MAX = 16
-"""Endpoints that one function sends to concurrently; failing or slow ones have as many threads of their own."""
+"""The maximum number of endpoints to which one function sends concurrently. Failing or slow endpoints have as many
+threads of their own.
+"""
 INDEX_LAG_MS = 5 * 60_000
-"""Deliveries this recent may be missing from a sweep's read of the index."""
+"""The maximum age of deliveries that may be missing when a sweep reads the index."""
 SLOT_MS = 15_000
-"""Time for one endpoint while others need its thread."""
+"""The time for one endpoint while other endpoints wait for its thread."""
 
 
 def sweep(until_ms: int, resolver: ssrf_rule.Resolve = ssrf_rule.resolve) -> int:
-    """Send due deliveries, starting none after `until_ms`; return how many were due."""
+    """Send due deliveries, but start none after `until_ms`; return how many were due."""
     read_at_ms = clock.now_ms()
     queue = delivery_queue.group_by_endpoint(delivery_queue.read_due(read_at_ms))
     endpoints = delivery_queue.read_endpoints(queue)
@@ -48,7 +50,7 @@ def sweep(until_ms: int, resolver: ssrf_rule.Resolve = ssrf_rule.resolve) -> int
 
 
 def send_all(queue: Queue, until_ms: int, resolver: ssrf_rule.Resolve = ssrf_rule.resolve) -> None:
-    """Send new deliveries to several endpoints concurrently; those not sent in time are left to the sweep."""
+    """Send new deliveries to several endpoints concurrently; the sweep sends those that aren't sent in time."""
     with _run_concurrently(queue, lambda key: _send_in_order(key, queue[key], until_ms, resolver, None)):
         pass
 
@@ -69,10 +71,10 @@ def send_test(endpoint: Endpoint) -> Delivery:
 
 
 def resend(endpoint: Endpoint, message_id: str) -> Delivery:
-    """Send a delivery again under the same id, whatever its state, and return it. A failure is retried on schedule.
+    """Send a delivery again under the same id, whatever its state, and return it.
 
-    Raises NotFound without such a delivery; Conflict while the endpoint is disabled, another message is being sent to
-    it, or the delivery itself is being sent.
+    If it fails, it is retried on schedule. Raises NotFound if the delivery doesn't exist; Conflict while the endpoint
+    is disabled, another message is being sent to it, or the delivery itself is being sent.
     """
     _must_be_enabled(endpoint)
     delivery = find_delivery(endpoint, message_id)
@@ -132,7 +134,10 @@ def _run_concurrently(keys: Collection[EndpointKey], work: Callable[[EndpointKey
 def _send_in_order(
     key: EndpointKey, message_ids: list[str], until_ms: int, resolver: ssrf_rule.Resolve, read_at_ms: int | None
 ) -> None:
-    """Send to one endpoint if its lock is free. `read_at_ms` is when a sweep read the queue; None outside of sweeps."""
+    """Send to one endpoint if its lock is free.
+
+    `read_at_ms` is the time when a sweep read the queue; None outside of sweeps.
+    """
     held, is_done = None, False
     try:
         held = endpoint_lock.acquire(*key)
@@ -144,7 +149,8 @@ def _send_in_order(
                 read_at_ms is None or _try_recent(held, read_at_ms, until_ms, resolver)
             )
     finally:
-        # Before the release: if this write fails, the lock stays, and the next function finds it held.
+        # Mark the backlog before releasing the lock: if this write fails, the lock stays, and the next function
+        # finds it held.
         if not is_done:
             endpoint_lock.mark_backlogged(held or Endpoint(*key))
         if held is not None:
@@ -158,7 +164,7 @@ def _try_recent(endpoint: Endpoint, read_at_ms: int, until_ms: int, resolver: ss
         is_untried = (Delivery.state == PENDING) & (Delivery.tries == 0) & (Delivery.due_at <= clock.now_ms())
         untried_ids = [each.id for each in Delivery.query(endpoint.id, recent, is_untried, consistent_read=True)]
         if not untried_ids:
-            # Has no effect if a delivery was left to the sweep meanwhile: that sets the mark again.
+            # If a delivery was concurrently left to the sweep, the backlog was marked again and stays.
             endpoint_lock.clear_backlog(current)
             return True
         if not _try_all(endpoint, untried_ids, until_ms, resolver):
@@ -169,7 +175,7 @@ def _try_recent(endpoint: Endpoint, read_at_ms: int, until_ms: int, resolver: ss
 def _try_all(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolver: ssrf_rule.Resolve) -> bool:
     """Try deliveries one after another; return whether all were tried."""
     for number, message_id in enumerate(message_ids, 1):
-        # The lock must outlast one attempt.
+        # Stop early enough that the lock outlasts one attempt.
         if clock.now_ms() >= min(until_ms, endpoint.busy_until - send_delivery.DEADLINE_S * 1000):
             return False
         current = endpoint_lock.reload_if_held(endpoint)
@@ -188,7 +194,7 @@ def _try_all(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolver
 
 
 def _handle_unavailable(key: EndpointKey, message_ids: list[str], until_ms: int) -> None:
-    """Handle an endpoint whose lock is not free: drop its deliveries if it receives nothing, else mark a backlog."""
+    """Handle an endpoint whose lock is not free: drop its deliveries if it can't receive any, else mark a backlog."""
     now_ms, endpoint = clock.now_ms(), Endpoint.found(*key)
     if endpoint is None or endpoint.status != ENABLED or eligibility.is_blocked(endpoint):
         for message_id in message_ids:
@@ -200,10 +206,13 @@ def _handle_unavailable(key: EndpointKey, message_ids: list[str], until_ms: int)
 
 
 def _claim(endpoint: Endpoint, message_id: str) -> Delivery | None:
-    """Claim a delivery for one attempt; None when it is claimed, delivered or no longer to be sent."""
+    """Claim a delivery for one attempt.
+
+    Returns None when it is already claimed or delivered, or must not be sent any more.
+    """
     delivery, now_ms, claimed = Delivery(endpoint.id, message_id), clock.now_ms(), None
     with models.ignore_condition_failure():
-        # Only one of the functions that saw it due succeeds.
+        # The condition holds for only one of the functions that saw the delivery as due.
         delivery.update(
             actions=_claim_actions(now_ms),
             condition=(Delivery.state == PENDING) & (Delivery.due_at <= now_ms),

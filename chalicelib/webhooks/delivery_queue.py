@@ -31,7 +31,7 @@ def group_by_endpoint(deliveries: Iterable[Delivery]) -> Queue:
 def read_due(now_ms: int) -> Iterator[Delivery]:
     """Yield due deliveries within the time budget.
 
-    The oldest of each lane come first, or the newest in every other minute: otherwise a long backlog of one endpoint
+    The oldest of each lane come first, but every other minute the newest: otherwise a long backlog of one endpoint
     would hide the deliveries behind it.
     """
     is_newest_first = now_ms // 60_000 % 2 == 1
@@ -46,7 +46,7 @@ def read_due(now_ms: int) -> Iterator[Delivery]:
 def oldest_overdue_ms(now_ms: int) -> int | None:
     """Return for how many milliseconds the oldest delivery to a healthy endpoint has been due; None when none is due.
 
-    Deliveries to failing, slow or disabled endpoints are not counted: the receiver delays those.
+    Deliveries to failing, slow or disabled endpoints are not counted, because their receivers cause the delay.
     """
     due_at = [at_ms for lane in LANES if (at_ms := _oldest_healthy_due_at(lane, now_ms)) is not None]
     return now_ms - min(due_at) if due_at else None
@@ -95,8 +95,8 @@ def order_by_health(
 ) -> tuple[list[EndpointKey], list[EndpointKey]]:
     """Return the keys of healthy endpoints and of the others, each in random order.
 
-    Random order prevents that the same endpoints always come first. Endpoints in back-off are omitted; disabled and
-    deleted ones are among the others.
+    In a fixed order the same endpoints would always come first. Endpoints in back-off are omitted; disabled and deleted
+    endpoints are among the others.
     """
     in_random_order = randomness.shuffle(keys)
     healthy = [key for key in in_random_order if is_healthy(endpoints.get(key))]

@@ -1,8 +1,9 @@
-"""Decide whether webhooks may be sent for an account, and which of its endpoints its owner created.
+"""Decide whether webhooks may be sent for an account, and which of its endpoints were created by its owner.
 
-Endpoints from before the account's email address was first verified may have been created by somebody else who signed
-up with that address: they receive nothing and are deleted. Where email is enabled, endpoints cannot be added, changed,
-enabled or tested before verification. Nothing is sent for a suspended account; the deletion of an account is sent.
+Before the account's email address was first verified, another user may have signed up with the address and created
+endpoints. Those endpoints receive nothing and are deleted. Where email is enabled, endpoints cannot be added, changed,
+enabled or tested before verification. Nothing is sent for a suspended account. The event of an account's deletion is
+sent.
 """
 
 from chalicelib.accounts import unverified
@@ -24,7 +25,9 @@ def is_ineligible(endpoint: Endpoint) -> bool:
 
 
 def sendable_since_ms(account_id: str) -> int | None:
-    """Return the creation time from which an account's endpoints receive webhooks; None while it is suspended."""
+    """Return the creation time from which an account's endpoints receive webhooks; None while the account is
+    suspended.
+    """
     account = Account.found(account_id)
     if account is None:
         return 0
@@ -32,7 +35,9 @@ def sendable_since_ms(account_id: str) -> int | None:
 
 
 def is_blocked(endpoint: Endpoint) -> bool:
-    """Return whether an endpoint receives nothing, whatever its status: ineligible, or of a suspended account."""
+    """Return whether an endpoint receives nothing, whatever its status: it is ineligible, or its account is
+    suspended.
+    """
     eligible_since_ms = sendable_since_ms(endpoint.account_id)
     return eligible_since_ms is None or endpoint.created_at < eligible_since_ms
 

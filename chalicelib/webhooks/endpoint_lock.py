@@ -1,6 +1,6 @@
 """A lock on each endpoint: one function sends to it at a time, so that events arrive in order.
 
-The lock expires after a minute, in case its function crashes.
+The lock expires after a minute, in case the function that holds it crashes.
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,11 @@ from chalicelib.webhooks.states import ENABLED
 from chalicelib.webhooks.tables import Endpoint
 
 MANUAL_LOCK_MS = 15_000
-"""Longer than a manual send can take; the lock expires then if its function crashes."""
+"""The lifetime of the lock for a manual send: longer than the send can take, in case its function crashes."""
 LOCK_MS = 60_000
-"""Longer than an attempt can take, so that no second function sends during the first attempt."""
+"""The lifetime of the lock: longer than an attempt can take, so that no second function sends during the first
+attempt.
+"""
 
 
 def acquire(account_id: str, endpoint_id: str) -> Endpoint | None:
@@ -33,7 +35,7 @@ def acquire(account_id: str, endpoint_id: str) -> Endpoint | None:
 def hold_for_manual_send(endpoint: Endpoint) -> Iterator[Endpoint]:
     """Hold the lock for a manual send during a `with` block, even while the endpoint is in back-off.
 
-    Raises Conflict while another function holds it: frequent requests must not occupy as many functions.
+    Raises Conflict while another function holds it, because frequent requests must not occupy many functions.
     """
     busy = errors.Conflict("Another message is being sent to this webhook. Try again in a few seconds.")
     with _hold_account_for_manual_send(endpoint.account_id, busy):
@@ -48,7 +50,7 @@ def hold_for_manual_send(endpoint: Endpoint) -> Iterator[Endpoint]:
 
 @contextmanager
 def _hold_account_for_manual_send(account_id: str, busy: errors.Conflict) -> Iterator[None]:
-    """Allow one manual send at a time for an account, whichever of its endpoints it goes to."""
+    """Allow one manual send at a time for an account, to any of its endpoints."""
     account, until, now_ms = Endpoint(account_id, COUNT), Endpoint.busy_until, clock.now_ms()
     with models.raise_on_condition_failure(busy):
         account.update(

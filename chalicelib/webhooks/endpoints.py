@@ -1,7 +1,7 @@
 """Manage the webhook endpoints of an account: at most ten, each with its own secret.
 
-Each change and its event are written in one transaction. A disabled endpoint records the reason: disabled by its
-account, a 410 response, or too many failures.
+Each change and its event are written in one transaction. A disabled endpoint records the reason: its account disabled
+it, it sent a 410 response, or it failed too often.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ENDPOINTS_MAX = 10
 COUNT = "count"
-"""The sort key of the item that counts an account's endpoints; a condition on it limits them."""
+"""The sort key of the item that counts an account's endpoints. A condition on this item limits their number."""
 FIRST, LAST = "whk_", "whk_~"
 
 
@@ -44,7 +44,7 @@ def create(
 
     `form` is the one-time token of a console form; it is consumed in the same transaction, so that a reload creates no
     second endpoint. `once` records an idempotent request. Raises InvalidRequest for an unacceptable URL, Conflict when
-    the account has ten endpoints or the form was submitted already.
+    the account has ten endpoints or the form was already submitted.
     """
     eligibility.check_verified(account_id)
     endpoint_url.check(url)
@@ -58,7 +58,7 @@ def create(
         created_at=now_ms,
         enabled_at=now_ms,
     )
-    # Fails before anything is written if the root key is missing.
+    # Derive the secret first, which fails before anything is written if the root key is missing.
     signing.secret_of(endpoint)
     count = Path([COUNT])
     consumed_form = None if form is None else forms.consume(form, account_id)
@@ -67,7 +67,7 @@ def create(
             write.save(endpoint, condition=Endpoint.id.does_not_exist())
             if consumed_form is not None:
                 forms.add_to(write, consumed_form)
-            # Two concurrent requests cannot both get the last place.
+            # The condition lets only one of two concurrent requests create the last allowed endpoint.
             write.update(
                 Endpoint(account_id, COUNT),
                 actions=[count.add(1)],
@@ -98,23 +98,27 @@ def find_owned(account_id: str, endpoint_id: str) -> Endpoint:
 
 
 def of_account(account_id: str, *, after: str = "", limit: int | None = None) -> Iterator[Endpoint]:
-    """Return an account's endpoints, oldest first, after the id `after`; without those from before verification."""
+    """Return an account's endpoints after the id `after`, oldest first.
+
+    Endpoints from before the verification of the account's address are omitted.
+    """
     is_eligible = Endpoint.created_at >= eligibility.eligible_since_ms(account_id)
-    is_after = Endpoint.id.between(f"{after or FIRST} ", LAST)  # no id holds a space
+    is_after = Endpoint.id.between(f"{after or FIRST} ", LAST)  # no id contains a space
     yield from Endpoint.query(account_id, is_after, is_eligible, limit=limit, consistent_read=True)
 
 
 def delete_unverified(account_id: str) -> None:
-    """Delete the endpoints from before an account was verified: at most ten, which receive nothing already."""
+    """Delete the endpoints from before an account was verified: at most ten, which already receive nothing."""
     before = Endpoint.created_at < eligibility.eligible_since_ms(account_id)
     for endpoint in list(Endpoint.query(account_id, Endpoint.id.between(FIRST, LAST), before, consistent_read=True)):
         delete(endpoint)
 
 
 def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list[str] | None) -> None:
-    """Change the URL, name or types of an endpoint. None keeps a value; an empty list of types means all.
+    """Change the URL, name or types of an endpoint.
 
-    Raises InvalidRequest for an unacceptable URL, NotFound when the endpoint was deleted meanwhile.
+    None keeps a value; an empty list of types means all types. Raises InvalidRequest for an unacceptable URL, NotFound
+    when the endpoint was deleted concurrently.
     """
     eligibility.check_verified(endpoint.account_id)
     actions: list[Action] = []
@@ -122,7 +126,7 @@ def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list
         endpoint_url.check(url)
         actions.append(Endpoint.url.set(url))
         if url != endpoint.url:
-            # Failures of the old URL do not count for the new one; pending deliveries are still sent first.
+            # Failures of the old URL do not count for the new one. Pending deliveries are sent before new ones.
             actions += [
                 Endpoint.failures.set(0),
                 Endpoint.failing_since.remove(),
@@ -141,10 +145,10 @@ def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list
 
 
 def rotate_secret(endpoint: Endpoint, once: "Recording[Endpoint] | None" = None) -> Endpoint:
-    """Replace the secret of an endpoint; the old one also signs for a day. `once` records an idempotent request.
+    """Replace the secret of an endpoint. For a day, messages are also signed with the old secret.
 
-    Raises Conflict when a concurrent rotation came first or the previous overlap has not ended: at most two secrets
-    sign.
+    `once` records an idempotent request. Raises Conflict when a concurrent rotation came first, or while an earlier
+    secret still signs: at most two secrets may sign.
     """
     eligibility.check_verified(endpoint.account_id)
     now_ms, version, overlap = clock.now_ms(), endpoint.version + 1, Endpoint.overlap_ends_at
@@ -162,7 +166,7 @@ def rotate_secret(endpoint: Endpoint, once: "Recording[Endpoint] | None" = None)
 
 
 def enable(endpoint: Endpoint) -> None:
-    """Send events from now on to a disabled endpoint. Idempotent.
+    """Enable a disabled endpoint, which then receives events from now on. Idempotent.
 
     Raises Conflict while the address of the account is unverified.
     """
@@ -183,7 +187,7 @@ def enable(endpoint: Endpoint) -> None:
 def disable(endpoint: Endpoint, because: str) -> None:
     """Stop sending to an endpoint. Idempotent; the first reason is kept.
 
-    A reason that is based on responses applies only while the endpoint still has the same URL.
+    If the reason is a response, the endpoint is disabled only while it still has the same URL.
     """
     actions: list[Action] = [Endpoint.status.set(DISABLED), Endpoint.disabled_because.set(because)]
     changed = _event_fields(endpoint) | {"because": because}

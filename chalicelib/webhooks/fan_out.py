@@ -1,6 +1,6 @@
 """Create one delivery for each event and subscribed endpoint, however often the event is processed.
 
-A delivery is keyed by endpoint and event, so repeated stream records and sweeps create no duplicates.
+The key of a delivery is its endpoint and its event, so repeated stream records and sweeps create no duplicates.
 """
 
 import zlib
@@ -15,7 +15,7 @@ from chalicelib.webhooks.states import ENABLED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
 LANES = tuple(str(lane) for lane in range(4))
-"""Partitions of the due index, over which pending deliveries are spread."""
+"""The partitions of the due index, over which pending deliveries are spread."""
 LOOKBACK_S = 3 * clock.DAY_S
 SHORT_LOOKBACK_S = 3 * clock.HOUR_S
 
@@ -35,10 +35,10 @@ def enqueue(events: Iterable[Event]) -> list[tuple[Endpoint, Delivery]]:
 
 
 def enqueue_missing(now_ms: int, until_ms: int) -> int:
-    """Create deliveries that the stream lost; return their number. Starts no account after `until_ms`.
+    """Create deliveries that the stream lost; return their number. Start no account after `until_ms`.
 
-    Compares the events of the last 3 hours with the deliveries of every enabled endpoint, and once a day those of the
-    last 3 days. Accounts are processed in random order, so that a time limit does not always skip the same ones.
+    It compares the events of the last 3 hours with the deliveries of every enabled endpoint, and once a day those of
+    the last 3 days. Accounts are processed in random order, so that a time limit does not always skip the same ones.
     """
     by_account: dict[str, list[Endpoint]] = {}
     for endpoint in Endpoint.scan(Endpoint.status == ENABLED):
@@ -89,7 +89,7 @@ def _put_missing(account_id: str, account_endpoints: list[Endpoint], since_ms: i
     for endpoint in account_endpoints:
         if endpoint.created_at < eligible_since_ms:
             continue
-        # A subscription does not apply to events from before it was changed.
+        # A subscription does not apply to events that happened before it was changed.
         since = ids.first_at("evt", max(endpoint.enabled_at, endpoint.types_since or 0, since_ms))
         there = {delivery.id for delivery in Delivery.query(endpoint.id, Delivery.id > since)}
         missing = [event for event in events if event.id > since and event.id not in there]
@@ -99,18 +99,18 @@ def _put_missing(account_id: str, account_endpoints: list[Endpoint], since_ms: i
 
 def _is_subscribed(endpoint: Endpoint, event: Event) -> bool:
     chosen = endpoint.types is None or event.type in endpoint.types
-    # Its signing secret is in the response that reports its creation: the receiver cannot verify this message yet.
+    # The receiver cannot verify the event of its own creation yet: the response to the creation contains the secret.
     if event.type == kinds.WEBHOOK_CREATED and event.changed.as_dict().get("webhook") == endpoint.id:
         return False
     return endpoint.status == ENABLED and chosen and event.at >= endpoint.enabled_at
 
 
 def _put(endpoint: Endpoint, event: Event) -> Delivery | None:
-    """Store and return a delivery; None when it exists and was attempted already."""
+    """Store and return a delivery; None if it is already stored and was attempted."""
     delivery = new_delivery(endpoint, event.id, event.type, payload.of_event(event), due_at=clock.now_ms())
     with models.ignore_condition_failure():
         delivery.save(condition=Delivery.id.does_not_exist())
         return delivery
-    # The function that stored it may have crashed before sending it.
+    # The function that stored the delivery may have crashed before sending it.
     stored = Delivery.found(endpoint.id, event.id)
     return stored if stored is not None and stored.state == PENDING and not stored.tries else None

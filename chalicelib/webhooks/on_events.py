@@ -1,6 +1,6 @@
 """Process recorded events: send webhooks, restore lost invalidation marks, delete endpoints of deleted accounts.
 
-The stream brings the events of an account in order, and brings them again after a failure.
+The stream delivers the events of an account in order, and repeats them after a failure.
 """
 
 from collections.abc import Iterable
@@ -15,19 +15,19 @@ from chalicelib.limits import stale_marks
 from chalicelib.webhooks import deliver, delivery_queue, endpoint_lock, endpoints, fan_out
 
 SEND_BUDGET_MS = 5_000
-"""Time budget for sending immediately; the rest is left to the sweep."""
+"""The time budget for sending immediately. The sweep sends the rest."""
 POLICY_CACHE_MS = 400_000
-"""Age from which a change needs no mark: API Gateway caches a policy for 300 s only."""
+"""The age from which a change needs no mark, because API Gateway caches a policy for only 300 s."""
 
 
 def process(images: Iterable[dynamodb.Json]) -> None:
-    """Process events, given as DynamoDB items."""
+    """Process events in the form of DynamoDB items."""
     events = [event for image in images if (event := _parse_event(image)) is not None]
     for event in events:
         if event.type in kinds.INVALIDATE_DECISIONS:
             _restore_mark(event)
-    # Failing, slow or backlogged endpoints are left to the sweep: they delay no other endpoint, and events stay in
-    # order.
+    # Failing, slow or backlogged endpoints are left to the sweep, so that they delay no other endpoint and their
+    # events stay in order.
     queued = fan_out.enqueue(events)
     immediate = [delivery for endpoint, delivery in queued if delivery_queue.is_up_to_date(endpoint)]
     for endpoint in {
@@ -42,14 +42,14 @@ def process(images: Iterable[dynamodb.Json]) -> None:
 
 
 def _parse_event(image: dynamodb.Json) -> Event | None:
-    """Return the event of an item, None for other items of the table."""
+    """Return the event in an item; None for other items of the table."""
     try:
         if not ids.is_id(image["id"]["S"], "evt"):
             return None
         event = Event.from_raw_data(image)
         kinds.LABELS[event.type]
     except (KeyError, TypeError, ValueError, AttributeError):
-        # An exception would make the stream retry this record for a day and block all later ones.
+        # If this raised, the stream would retry the record for a day and block all later ones.
         telemetry.error("event_unreadable")
         telemetry.count("BackgroundFaults", task="event_unreadable")
         return None
@@ -57,7 +57,9 @@ def _parse_event(image: dynamodb.Json) -> Event | None:
 
 
 def _restore_mark(event: Event) -> None:
-    """Set the invalidation mark of a change if it is missing: the function that made the change may have crashed."""
+    """Set the invalidation mark of a change if it is missing, because the function that made the change may have
+    crashed.
+    """
     if clock.now_ms() - event.at > POLICY_CACHE_MS:
         return
     if not stale_marks.is_marked(event.account_id, event.at) and not stale_marks.mark(event.account_id):

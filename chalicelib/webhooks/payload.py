@@ -11,12 +11,15 @@ from chalicelib.webhooks.tables import Delivery
 
 
 def of_event(event: Event) -> str:
-    """Return the message for an event; its data is what GET /v1/events returns."""
+    """Return the message for an event. Its data is the event as GET /v1/events returns it."""
     return _message(event.type, event.at, record.render(event))
 
 
 def body_of(delivery: Delivery) -> str:
-    """Return the body of a delivery. Fields for administrators that older deliveries were stored with are removed."""
+    """Return the body of a delivery.
+
+    Deliveries that were stored by older versions contain fields for administrators, which are removed.
+    """
     message = json.loads(delivery.body)
     data = message.get("data", {})
     shared = record.redacted(data)
@@ -24,7 +27,7 @@ def body_of(delivery: Delivery) -> str:
 
 
 def of_test(endpoint_id: str, message_id: str) -> str:
-    """Return a test message, which is about no event."""
+    """Return a test message, which belongs to no event."""
     now_ms = clock.now_ms()
     return _message(TEST, now_ms, {"id": message_id, "type": TEST, "changed": {"webhook": endpoint_id}})
 

@@ -11,11 +11,14 @@ from chalicelib.webhooks.tables import Delivery, Endpoint
 
 ATTEMPTS_KEPT = 20
 SLOW_MS = 2_000
-"""Endpoints that take longer to respond are sent to by the sweep only."""
+"""Response time in milliseconds from which an endpoint is slow: only the sweep sends to it."""
 
 
 def record_outcome(endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> None:
-    """Record the outcome of an attempt. An attempt that ends before this write is made again."""
+    """Record the outcome of an attempt.
+
+    If the function crashes before this write, the attempt is made again.
+    """
     tries, now_ms = delivery.tries + 1, clock.now_ms()
     due_at = None if outcome.is_delivered else _next_attempt_at_ms(delivery, tries, outcome, now_ms)
     attempts = [*delivery.attempts, outcome.to_attempt()][-ATTEMPTS_KEPT:]
@@ -42,7 +45,7 @@ def record_outcome(endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> 
 def drop(endpoint_id: str, message_id: str, decided_at_ms: int) -> None:
     """Mark a pending delivery as failed, unless it was resent manually after `decided_at_ms`.
 
-    It can still be resent manually.
+    A failed delivery can still be resent manually.
     """
     queued_at = Delivery.queued_at
     is_unchanged = queued_at.does_not_exist() | (queued_at < decided_at_ms)

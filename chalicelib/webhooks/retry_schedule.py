@@ -21,18 +21,20 @@ RETRY_DELAYS_S = (
     18 * clock.HOUR_S,
     22 * clock.HOUR_S,
 )
-"""Delay after each attempt: 71.6 hours in total."""
+"""The delay after each failed attempt. Their sum is 71.6 hours."""
 SCHEDULE_MS = 3 * clock.DAY_S * 1000
-"""Retry-After is honoured up to this long after the schedule began."""
+"""How long after the start of the schedule Retry-After is honoured."""
 HTTP_DATES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")
-"""The preferred date format and the two obsolete ones that recipients must accept (RFC 9110 §5.6.7)."""
+"""The preferred date format and the two obsolete formats that recipients must accept (RFC 9110 §5.6.7)."""
 DATE_LENGTH_MAX = 40
 ATTEMPTS_MAX = len(RETRY_DELAYS_S) + 1
 JITTER_PERCENT = 10
-"""Random variation of each delay, so that a recovering receiver does not get all retries in one burst."""
+"""The random variation of each delay, so that a recovering receiver does not get all retries in one burst."""
 QUIET_STEP_MS = 60_000
 QUIET_MAX_MS = 15 * 60_000
-"""Back-off of an unreachable endpoint grows by a step with each failure: one attempt can occupy a function for 15 s."""
+"""The maximum back-off of an unreachable endpoint. The back-off grows with each failure, because one attempt can
+occupy a function for 15 s.
+"""
 FAILURES_MAX = 10
 FAILING_FOR_MS = clock.DAY_S * 1000
 GONE = 410
@@ -41,7 +43,8 @@ GONE = 410
 def next_attempt_at_ms(tries: int, now_ms: int, *, not_before_ms: int = 0, since_ms: int | None = None) -> int | None:
     """Return when to retry after `tries` attempts (from 1), None after the last.
 
-    Not before `not_before_ms`, the time from Retry-After, limited to the schedule that began at `since_ms` (None: now).
+    The retry isn't before `not_before_ms`, the time from Retry-After. That time is limited to the schedule, which began
+    at `since_ms` (None: now).
     """
     if tries >= ATTEMPTS_MAX:
         return None

@@ -9,9 +9,9 @@ from chalicelib.webhooks.tables import Attempt, Delivery, Endpoint
 
 DEADLINE_S = 15
 MANUAL_DEADLINE_S = 5
-"""Shorter for a manual send: a user waits for it, and it occupies a function meanwhile."""
+"""The deadline of a manual send. It is shorter, because a user waits for it, and it occupies a function meanwhile."""
 RESPONSE_BYTES_KEPT = 1_000
-"""Part of the response body that is stored, for debugging."""
+"""The number of bytes of the response body that are stored, for debugging."""
 JSON = "application/json"
 
 
@@ -25,7 +25,7 @@ class Outcome:
     answer: str | None = None
     problem: str | None = None
     not_before_ms: int = 0
-    """The earliest retry that the receiver asked for in Retry-After; 0 without one."""
+    """The earliest time for a retry, from the receiver's Retry-After; 0 without the header."""
 
     @property
     def is_delivered(self) -> bool:
@@ -34,7 +34,7 @@ class Outcome:
 
     @property
     def is_unreachable(self) -> bool:
-        """Return whether no HTTP response was received: other deliveries to this endpoint need not be tried now."""
+        """Return whether no HTTP response was received; other deliveries to the endpoint need not be tried then."""
         return self.status is None
 
     @property
@@ -78,7 +78,9 @@ def send(
 
 
 def is_local() -> bool:
-    """Return whether receivers on this machine are allowed: only where the public URL is on it, in a local run."""
+    """Return whether receivers on this machine are allowed: only in a local run, whose public URL is on this
+    machine.
+    """
     return ssrf_rule.is_loopback_url(settings.current().public_url)
 
 

@@ -18,7 +18,7 @@ OVERLAP_MS = clock.DAY_S * 1000
 
 
 def secret_of(endpoint: Endpoint) -> str:
-    """Return the secret that the receiver verifies with, `whsec_…`. It is shown to the account once."""
+    """Return the secret with which the receiver verifies messages, `whsec_…`. It is shown to the account once."""
     return PREFIX + base64.b64encode(_key(endpoint, endpoint.version)).decode()
 
 

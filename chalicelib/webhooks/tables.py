@@ -17,28 +17,28 @@ class Endpoint(models.Table):
     id = UnicodeAttribute(range_key=True)
     url = UnicodeAttribute()
     name = UnicodeAttribute()
-    # The event types that it receives; absent: all.
+    # The event types that the endpoint receives; if absent, all types.
     types = UnicodeSetAttribute(null=True)
     status = UnicodeAttribute(default=ENABLED)
     disabled_because = UnicodeAttribute(null=True)
     created_at = models.Integer()
-    # It receives no events from before this.
+    # The time from which the endpoint receives events.
     enabled_at = models.Integer()
-    # Version of the signing secret; the previous one signs too until the overlap ends.
+    # The version of the signing secret. The previous version also signs until the overlap ends.
     version = models.Integer(default=1)
     overlap_ends_at = models.Integer(null=True)
-    # When `types` last changed: missing deliveries are not created for older events.
+    # The last change of `types`: missing deliveries are not created for older events.
     types_since = models.Integer(null=True)
-    # Consecutive failed attempts, and when they began.
+    # The number of consecutive failed attempts, and the time when they began.
     failures = models.Integer(default=0)
     failing_since = models.Integer(null=True)
-    # Whether the last response was too slow for other endpoints to wait for the next.
+    # Whether the last response was so slow that other endpoints must not wait for the next.
     slow = BooleanAttribute(default=False)
-    # End of the back-off after it was unreachable.
+    # The end of the back-off after the endpoint was unreachable.
     quiet_until = models.Integer(null=True)
-    # When older deliveries were left to the sweep: newer ones must not overtake them.
+    # The time when deliveries were first left to the sweep. Newer deliveries must not overtake them.
     behind_since = models.Integer(null=True)
-    # End of the lock: one function sends at a time, so that events arrive in order.
+    # The end of the lock, under which one function sends at a time, so that events arrive in order.
     busy_until = models.Integer(null=True)
 
 
@@ -53,7 +53,7 @@ class Attempt(MapAttribute[str, object]):
 
 
 class ByDue(GlobalSecondaryIndex["Delivery"]):
-    """Pending deliveries by due time. Sparse: delivered and failed ones are not in it."""
+    """Pending deliveries by due time. The index is sparse: delivered and failed ones are not in it."""
 
     class Meta:
         index_name = "by_due"
@@ -73,17 +73,17 @@ class Delivery(models.Table):
     id = UnicodeAttribute(range_key=True)
     account_id = UnicodeAttribute()
     type = UnicodeAttribute()
-    # The body as sent, identical at each attempt.
+    # The body of the message, identical at each attempt.
     body = UnicodeAttribute()
     state = UnicodeAttribute(default=PENDING)
     created_at = models.Integer()
     lane = UnicodeAttribute(null=True)
     due_at = models.Integer(null=True)
-    # When it was last resent manually.
+    # The time when the delivery was last resent manually.
     queued_at = models.Integer(null=True)
-    # End of the claim; the delivery is due again then if the function crashed.
+    # The end of the claim. If the function crashed, the delivery is due again then.
     claimed_until = models.Integer(null=True)
-    # Attempts since it was last queued; `attempts` also holds earlier ones.
+    # The number of attempts since the delivery was last queued; `attempts` also contains earlier ones.
     tries = models.Integer(default=0)
     attempts: ListAttribute[Attempt] = ListAttribute(of=Attempt, default=list)
     dies_at = models.DeleteAt()

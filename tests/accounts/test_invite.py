@@ -66,5 +66,5 @@ def test_invitation_with_an_idempotency_key_is_recorded_with_its_account(latchke
     recording: Recording[Invited] = Recording(once, lambda made: StoredResponse(201, {}, made.link, made.account.id))
     invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE, once=recording)
     with pytest.raises(Replayed) as replayed:
-        once.look()
+        once.raise_if_recorded()
     assert (replayed.value.answer.body, replayed.value.answer.made) == (invited.link, invited.account.id)

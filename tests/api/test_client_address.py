@@ -152,7 +152,7 @@ def test_malformed_address_header_falls_back_to_api_gateway(
     """A malformed header falls back to API Gateway's address, with a log line and a metric."""
     with settings.override(replace(settings.current(), client_ip_header="CloudFront-Viewer-Address")):
         assert client_address.subject(request({"cloudfront-viewer-address": rubbish})) == "ip_203.0.113.7"
-        client_address._written.cache_clear()
+        client_address._parse_cdn_address.cache_clear()
         assert latchkey.call("GET", "/health", headers={"CloudFront-Viewer-Address": rubbish}).status == 200
     assert logged.getvalue().count('"ClientAddressUnreadable":1') == 1
     assert "client_address_unreadable" in logged.getvalue()

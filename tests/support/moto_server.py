@@ -211,18 +211,16 @@ def _keys(call: dict[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, str]]
 def serve_moto() -> Iterator[str]:
     """Serve moto's tables for the duration of a `with` block; return the URL. Our own client is connected directly."""
     moto_cache.install()
-    connect = ConnectionPool._connected
+    connect = ConnectionPool._connect
     with ThreadedServer(("127.0.0.1", 0), _Handler) as front, pytest.MonkeyPatch.context() as patch:
         here = ("127.0.0.1", front.server_port)
 
         def connected(connections: ConnectionPool, until_ns: int) -> Any:
             return _Direct() if connections._address == here else connect(connections, until_ns)
 
-        patch.setattr(ConnectionPool, "_connected", connected)
-        asks = connection_pool._has_something_to_say
-        patch.setattr(
-            connection_pool, "_has_something_to_say", lambda given: not isinstance(given, _Direct) and asks(given)
-        )
+        patch.setattr(ConnectionPool, "_connect", connected)
+        asks = connection_pool._is_readable
+        patch.setattr(connection_pool, "_is_readable", lambda given: not isinstance(given, _Direct) and asks(given))
         thread = threading.Thread(target=front.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:

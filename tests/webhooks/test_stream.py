@@ -65,7 +65,7 @@ def test_failed_background_task_does_not_stop_others(local: TestApp, receiver: R
     def fail() -> None:
         raise LookupError("on purpose")
 
-    background._each(("first", fail), ("second", lambda: done.append("second")))
+    background._run_all(("first", fail), ("second", lambda: done.append("second")))
     assert done == ["second"]
 
 

@@ -54,7 +54,7 @@ def change_password(request: PageRequest) -> Redirect:
 
 
 def send_verification(request: PageRequest) -> Redirect:
-    """Send the link that verifies the email address again."""
+    """Send another link that verifies the email address."""
     account = request.user.account
     if not unverified.must_verify_email(account):
         return Redirect("/settings/account")

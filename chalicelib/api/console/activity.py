@@ -23,7 +23,7 @@ _ACTED = {"told": "nothing changed", "narrowed": "reduced to Read", "revoked": "
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An event as the list shows it."""
+    """An event as a row of the list."""
 
     at: int
     id: str
@@ -37,7 +37,7 @@ class Row:
 def show_activity(request: PageRequest) -> Render:
     """Show a page of events, with a link to older ones."""
     account, before = request.user.account, request.query.get("before", "")
-    # A malformed id shows the first page: a truncated link needs no error.
+    # A malformed id, such as that of a truncated link, shows the first page instead of an error.
     before = before if ids.is_id(before, "evt") else ""
     found = record.newest_first(account.id, PAGE_SIZE + 1, before=before)
     named = {key.id: key.name for key in find.keys_of(account.id)} | {request.user.session.id: "You (this browser)"}
@@ -55,7 +55,10 @@ def show_activity(request: PageRequest) -> Render:
 
 
 def row(event: Event, named: dict[str, str], *, whole: bool) -> Row:
-    """Return a row of the list: the `whole` event for administrators, else the fields that its account may see."""
+    """Return the event as a row of the list.
+
+    With `whole`, it has every field, for administrators; otherwise only those that the account may see.
+    """
     shown = record.render_unredacted(event) if whole else record.render(event)
     return Row(
         event.at,
@@ -69,7 +72,7 @@ def row(event: Event, named: dict[str, str], *, whole: bool) -> Row:
 
 
 def _details(event: Event, named: dict[str, str]) -> list[str]:
-    """Return the changed fields as text, with the name of a key that still exists."""
+    """Return the changed fields as text; a key that still exists appears with its current name."""
     changed: dict[str, str] = event.changed.as_dict()
     key = changed.get("key", "")
     name = changed.get("name")

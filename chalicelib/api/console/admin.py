@@ -26,12 +26,12 @@ TIER = Enum(tuple(tier.name for tier in tiers.OF_ACCOUNTS))
 RANKED_MAX = 2_000
 SHORT_LIST = 10
 PAGE_SIZE = 25
-"""Accounts or events on a page."""
+"""Number of accounts or events on a page."""
 THREADS = 16
 
 
 def show_accounts(request: PageRequest) -> Render | Redirect:
-    """List accounts, newest first, or those whose email starts with the search text; rank the busiest ones."""
+    """List accounts: the newest, or those whose email starts with the search text; and the busiest accounts."""
     admin_of(request)
     wanted, after = request.query.get("find", "").strip()[:LENGTH_MAX], request.query.get("after", "")
     if wanted:
@@ -159,14 +159,16 @@ def _change(request: PageRequest, account_id: str, *, status: str | None) -> Red
 
 @contextmanager
 def administrator_with_reason(request: PageRequest) -> Iterator[tuple[Account, str]]:
-    """Record the administrator and the form's reason in every event of the `with` block."""
+    """Record the administrator, and the reason from the form, in every event of the `with` block."""
     admin, reason = admin_of(request), str(request.check("reason", REASON))
     with actors.act_as_administrator(admin.id, reason):
         yield admin, reason
 
 
 def admin_of(request: PageRequest) -> Account:
-    """Return the administrator who is logged in; for all other users these pages don't exist."""
+    """Return the administrator who is logged in; raise NotFound for any other user, to whom these pages must not
+    exist.
+    """
     account = request.user.account
     if not account.admin:
         raise errors.NotFound("There is nothing at this address. Check it for typing mistakes.")
@@ -182,7 +184,10 @@ def _exact_match(wanted: str) -> Account | None:
 
 
 def _listing(found: list[Account], wanted: str, *, last: Callable[[Account], str]) -> dict[str, object]:
-    """Return a page of accounts and the start of the next one; `found` holds one account more than the page."""
+    """Return a page of accounts and the start of the next page.
+
+    `found` has one account more than the page if there is a next page.
+    """
     return {
         "accounts": found[:PAGE_SIZE],
         "find": wanted,
@@ -196,7 +201,7 @@ def _rows(events: list[Event], its_keys: Iterable[Credential]) -> list[Row]:
 
 
 def _last_day() -> list[tuple[Account, Hour]]:
-    """Return the last 24 hours of the 2,000 oldest accounts: one small Query each, 16 in parallel."""
+    """Return the usage of the 2,000 oldest accounts in the last 24 hours: one small Query each, 16 in parallel."""
     since_s = clock.hour_of(clock.now_s()) - clock.DAY_S
     accounts = list(find.accounts_after("", RANKED_MAX))
 

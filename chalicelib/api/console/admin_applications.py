@@ -1,4 +1,4 @@
-"""Admin pages for OAuth clients: find a client by its id, show it, and end it."""
+"""Admin pages for OAuth clients: find a client by its id, show it, and delete it."""
 
 from urllib.parse import urlencode
 
@@ -26,9 +26,9 @@ def show_application(request: PageRequest) -> Render:
 
 
 def confirm_end(request: PageRequest) -> Render:
-    """Ask for a reason before a client is ended, which can't be undone.
+    """Ask for a reason before a client is deleted, which can't be undone.
 
-    The URL of a metadata document that hasn't been fetched yet can be ended, too.
+    The URL of a metadata document can be blocked even before the document was ever fetched.
     """
     admin_of(request)
     client_id = request.text_or_parameter("client_id")
@@ -52,7 +52,7 @@ def confirm_end(request: PageRequest) -> Render:
 
 
 def end(request: PageRequest) -> Redirect:
-    """End the client, its grants and its tokens."""
+    """Delete the client, its grants and its tokens."""
     with administrator_with_reason(request) as (admin, reason):
         client = delete_any_client.delete(request.text("client_id"), actor=admin.id, reason=reason)
     return Redirect(_path(client.client_id), "application-ended")

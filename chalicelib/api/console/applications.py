@@ -1,4 +1,6 @@
-"""Settings > Applications: OAuth clients of an account. Settings > Connected apps: clients with its consent."""
+"""Settings > Applications: OAuth clients of an account. Settings > Connected apps: clients with the account's
+consent.
+"""
 
 from dataclasses import dataclass
 
@@ -27,7 +29,7 @@ class Connected:
     name: str
     is_verified: bool
     is_live: bool
-    """Whether it has access now; if not, only its consent is remembered."""
+    """Whether the client has access now. If not, only its consent is remembered."""
     scopes: list[str]
     since_ms: int
     last_used_ms: int | None
@@ -72,7 +74,7 @@ def show_application(request: PageRequest, client_id: str) -> Render:
 
 
 def change(request: PageRequest, client_id: str) -> Redirect:
-    """Change the name, the redirect URIs and whether PKCE is required."""
+    """Change the name, the redirect URIs, and whether the client must use PKCE."""
     unverified.require_verified_email(request.user.account)
     client = clients.get_of_account(request.user.account.id, client_id)
     clients.update(client, name=request.check("name", NAME), uris=_uris(request), pkce_required=_pkce(request))
@@ -103,7 +105,7 @@ def rotate_secret(request: PageRequest, client_id: str) -> Render:
     client = clients.get_of_account(request.user.account.id, client_id)
     if client.is_public:
         raise errors.Conflict("A public application has no secret.")
-    # Reloading the response sends the form again: it may only replace the secret that its page showed.
+    # Reloading the response sends the form again, so the form may only replace the secret that its page showed.
     if request.text("replaces") != client.secret_hint:
         raise errors.Conflict("The secret has already been rotated. Rotate it again only if you lost the new one.")
     secret = clients.rotate_secret(client)
@@ -134,22 +136,22 @@ def delete(request: PageRequest, client_id: str) -> Redirect:
 
 
 def show_connected(request: PageRequest) -> Render:
-    """List the clients with access to the account, then those that can get access again without asking."""
-    return Render("connected", {"connected": _connected(request)})
+    """List the clients with access to the account, then those that can get access again without the consent page."""
+    return Render("connected", {"connected": _list_connected(request)})
 
 
-def _connected(request: PageRequest) -> list[Connected]:
+def _list_connected(request: PageRequest) -> list[Connected]:
     account = request.user.account
     connections: dict[str, tuple[set[str], int]] = {}
     for grant in grants.of_account(account.id):
         if account.predates_verification(grant.created_at):
             continue
-        # A client has a grant per device; its scopes are those of all its grants.
+        # A client has one grant for each device, so its scopes are those of all its grants.
         others, _ = connections.get(grant.client_id, (set(), 0))
         connections[grant.client_id] = others | set(grant.scopes), grant.created_at
     live = set(connections)
     for remembered in consent.of_account(account):
-        # Scopes that it can get again without asking are listed with those that it has.
+        # Scopes that the client can get again without the consent page are listed with its current scopes.
         granted, since_ms = connections.get(remembered.client_id, (set(), remembered.given_at))
         connections[remembered.client_id] = granted | remembered.scopes, since_ms
     used = last_used_hours(account.id, {counter_of(client_id) for client_id in connections})
@@ -158,7 +160,7 @@ def _connected(request: PageRequest) -> list[Connected]:
         # The client of a suspended account is listed: it works again once the account is reinstated.
         client, hour = clients.find_any(client_id), used.get(counter_of(client_id))
         if client is None and ids.is_id(client_id, "app"):
-            continue  # deleted
+            continue  # the client is deleted
         if client is not None and client.deleted_at is not None:
             continue
         connected.append(
@@ -179,7 +181,7 @@ def _connected(request: PageRequest) -> list[Connected]:
 def confirm_disconnect(request: PageRequest) -> Render:
     """Ask for confirmation before a client is disconnected or its remembered consent is forgotten."""
     client_id = request.text_or_parameter("client_id")
-    row = next((row for row in _connected(request) if row.client_id == client_id), None)
+    row = next((row for row in _list_connected(request) if row.client_id == client_id), None)
     if row is None:
         raise errors.NotFound("This app isn't connected.")
     return confirm.ask(

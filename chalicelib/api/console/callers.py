@@ -1,4 +1,4 @@
-"""The caller of a form as rate limits identify it, and the message of an error."""
+"""The sender of a form: its networks and device for rate limits, and the message of an error for its page."""
 
 from chalicelib.accounts.password_attempts import Caller
 from chalicelib.api import client_address
@@ -13,7 +13,7 @@ def networks_of(request: PageRequest) -> tuple[str, ...]:
 
 
 def caller_of(request: PageRequest) -> Caller:
-    """Return the networks and the device of a request."""
+    """Return the networks and the device cookie of a request."""
     return Caller(networks_of(request), request.cookie(DEVICE))
 
 

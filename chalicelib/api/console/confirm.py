@@ -1,4 +1,4 @@
-"""The confirmation page of actions that can't be undone or that stop something in use."""
+"""The confirmation page for actions that can't be undone or that stop something that is in use."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,20 +13,20 @@ class Question:
     heading: str
     consequence: str
     action: str
-    """The path that the form is sent to."""
+    """The path to which the form is sent."""
     button: str
     back: str
-    """The path of the page before, linked with its label."""
+    """The path of the previous page, for a link with the text `back_label`."""
     back_label: str
     about: str = ""
     """A key preview or an id, shown as code."""
     hidden: dict[str, list[str]] = field(default_factory=dict)
     asks_reason: bool = False
     graces: tuple[str, ...] = ()
-    """Options for when an old secret stops working."""
+    """The offered grace periods for an old secret."""
     is_danger: bool = True
 
 
 def ask(question: Question, **more: Any) -> Render:
-    """Return the confirmation page; `row` is a key whose last use it shows."""
+    """Return the confirmation page. For a key, `row` shows its last use."""
     return Render("confirm", {"question": question, "row": None, **more})

@@ -1,4 +1,4 @@
-"""Confirm a sign-up by its link: with a button in the browser that signed up, with a new password elsewhere."""
+"""Confirm a sign-up by its link: with a button in the browser that signed up, with a new password in any other."""
 
 from chalicelib.accounts import password_attempts, password_rules, passwords, pending_sign_up
 from chalicelib.accounts.tables import OneTimeToken
@@ -10,7 +10,7 @@ from chalicelib.core import errors
 
 
 def show_sign_up(request: PageRequest, secret: str, ticket: OneTimeToken) -> Render:
-    """Show a button, or in another browser a form for a new password."""
+    """Show a button in the browser that signed up, or a form for a new password in any other browser."""
     if _is_same_browser(request, ticket):
         next_path(request, ticket.after or "")
         return Render("verify", {"ticket": secret, "email": ticket.email, "choose": False, "problem": None})
@@ -20,7 +20,7 @@ def show_sign_up(request: PageRequest, secret: str, ticket: OneTimeToken) -> Ren
 def confirm_sign_up(request: PageRequest, secret: str, ticket: OneTimeToken) -> Render | Redirect:
     """Create the account, and start a session in the browser that signed up.
 
-    In another browser the password from the sign-up is discarded, and the link alone starts no session: the address may
+    In another browser the password from the sign-up is discarded, and the link starts no session: the address may
     belong to someone other than the user who signed up.
     """
     if _is_same_browser(request, ticket):

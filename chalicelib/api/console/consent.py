@@ -16,7 +16,7 @@ CHANGED = "The app has changed since you opened this page. Review its request ag
 
 
 def show_authorize(request: PageRequest) -> Render | ExternalRedirect:
-    """Ask the resource owner for consent, or redirect to the client when consent covers the request already."""
+    """Ask the resource owner for consent, or redirect to the client if an earlier consent covers the request."""
     parameters = _parameters(request)
     try:
         return _respond(request, _parse(request, parameters), parameters)
@@ -28,12 +28,15 @@ def show_authorize(request: PageRequest) -> Render | ExternalRedirect:
 
 
 def decide(request: PageRequest) -> Render | ExternalRedirect:
-    """Redirect to the client with the decision. The request is parsed again: the form isn't trusted."""
+    """Redirect to the client with the decision. The request is parsed again, because the form could have been
+    changed.
+    """
     account, parameters = request.user.account, _parameters(request)
     try:
         asking = _parse(request, parameters)
     except authorize.ErrorRedirect as back:
-        # The page is only shown for a valid request, so this decision wasn't about this request.
+        # The consent page is shown only for a valid request, so this invalid request is not the one that was
+        # decided.
         return ExternalRedirect(back.location_for(account), back.client_name)
     was_shown = request.text("shown") == asking.page_digest
     if request.text("decision") != "allow":
@@ -47,7 +50,7 @@ def decide(request: PageRequest) -> Render | ExternalRedirect:
 
 
 def show_device(request: PageRequest) -> Render:
-    """Ask for a user code; with a code, ask for consent."""
+    """Ask for a user code or, if the request contains one, for consent."""
     account = request.user.account
     user_code = request.query.get("user_code", "")
     if not user_code:

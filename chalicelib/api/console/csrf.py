@@ -1,4 +1,4 @@
-"""Parses forms and rejects those that another site sent, by their Origin and a token of this browser."""
+"""Parse forms, and reject those that another site sent, by their Origin and by a token of this browser."""
 
 import hmac
 from urllib.parse import parse_qsl, urlsplit
@@ -10,7 +10,7 @@ from chalicelib.core import errors
 
 FORM_BYTES_MAX = 64 * 1024
 REPEATED_BYTES_MAX = 4 * FORM_BYTES_MAX
-"""A longer form is rejected without its values."""
+"""Maximum length of a rejected form whose values are shown again."""
 FIELDS_MAX = 100
 
 
@@ -25,7 +25,7 @@ class Forged(errors.LatchkeyError):
 
 
 class Outdated(Forged):
-    """A form from a page of this console that is too old: the page is shown again with the submitted values."""
+    """A form from an outdated page of this console. The page is shown again with the submitted values."""
 
     def __init__(self) -> None:
         """Set the message."""

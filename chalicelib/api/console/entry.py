@@ -34,7 +34,10 @@ def show_sign_up(request: PageRequest) -> Render:
 
 
 def sign_up(request: PageRequest) -> Render:
-    """Send a link that creates the account, or create it where no email is sent; a known address gets the same page."""
+    """Send a link that creates the account or, if email isn't configured, create it.
+
+    The page is the same for an address that has an account.
+    """
     email, name, after = request.text("email"), request.text("name"), next_path(request, request.text("next"))
     try:
         signing_up.sign_up(
@@ -83,7 +86,7 @@ def start_session(request: PageRequest, account: "Account") -> None:
 
 
 def remember_device(request: PageRequest, account: "Account", *, is_raised: bool = False) -> None:
-    """Give this browser a limit of its own for log-ins to this account, so that other callers can't lock its user out.
+    """Give this browser its own limit for log-ins to this account, so that other callers can't lock its user out.
 
     `is_raised` means that a new password has just raised the account's epoch by one.
     """
@@ -104,7 +107,7 @@ def log_out(request: PageRequest) -> Redirect:
 
 
 def show_forgot(request: PageRequest) -> Render:
-    """Show the form for a password reset, or the contact where no email is sent."""
+    """Show the form for a password reset or, if email isn't configured, the contact."""
     return _forgot_page("")
 
 
@@ -131,7 +134,10 @@ def _forgot_page(email: str, *, sent: bool = False) -> Render:
 
 
 def next_path(request: PageRequest, wanted: str) -> str:
-    """Return the path after log-in. For an authorization request, forms of this page may redirect to its client."""
+    """Return the path to which the browser goes after log-in.
+
+    If it is an authorization request, forms of this page may redirect to its client.
+    """
     after = local_path(wanted)
     request.forms_may_leave = after.partition("?")[0] == "/oauth/authorize"
     return after

@@ -1,6 +1,6 @@
 """Settings > API Keys: list, generate, rename, rotate and revoke keys, remove scopes, respond to unusual activity.
 
-Only the response that creates a key has its secret.
+Only the response that creates a key contains its secret.
 """
 
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ POLICY = Enum(on_anomaly.ALL)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A key as the list shows it."""
+    """A key as a row of the list."""
 
     key: Credential
     scopes: list[str]
@@ -42,7 +42,7 @@ class Row:
 
 
 def show_keys(request: PageRequest) -> Render:
-    """List the account's keys, newest first, with the expired and revoked ones below."""
+    """List the account's keys, newest first, and below them the expired and revoked keys."""
     account = request.user.account
     found = list(find.keys_of(account.id))
     used = last_used_hours(account.id, {counter_of(key.id) for key in found})
@@ -68,7 +68,7 @@ def generate(request: PageRequest) -> Render:
     issued = issue.issue_key(
         session_principal(request),
         name=request.check("name", NAME),
-        wanted=_wanted(request),
+        wanted=_selected_scopes(request),
         expires_in_s=None if days is None else days * 86_400,
         form=request.text("ticket"),
     )
@@ -77,7 +77,7 @@ def generate(request: PageRequest) -> Render:
 
 def show_key(request: PageRequest, key_id: str) -> Render:
     """Show one key and its forms."""
-    key, row = _owned(request, key_id)
+    key, row = _find_owned(request, key_id)
     return Render("key", {"row": replace(row, advice=_advice(request, [key])[key.id])})
 
 
@@ -91,7 +91,7 @@ def confirm_narrow(request: PageRequest, key_id: str) -> Render | Redirect:
     """Ask for confirmation before scopes are removed, which can't be undone."""
     if not request.query:
         return Redirect(f"{HOME}/{key_id}")
-    key, row = _owned(request, key_id)
+    key, row = _find_owned(request, key_id)
     chosen = request.parameter_values("scopes")
     left = [scope for scope in row.scopes if scope in chosen]
     if not left:
@@ -101,7 +101,7 @@ def confirm_narrow(request: PageRequest, key_id: str) -> Render | Redirect:
         confirm.Question(
             heading=f"Remove scopes from “{key.name}”?",
             consequence="From the next request, the key loses these scopes:"
-            f" {_listed([scope for scope in row.scopes if scope not in left])}. It keeps: {_listed(left)}."
+            f" {_join_labels([scope for scope in row.scopes if scope not in left])}. It keeps: {_join_labels(left)}."
             " Removed scopes can't be added back.",
             action=f"{HOME}/{key_id}/narrow",
             button="Remove scopes",
@@ -114,29 +114,29 @@ def confirm_narrow(request: PageRequest, key_id: str) -> Render | Redirect:
 
 def narrow(request: PageRequest, key_id: str) -> Redirect:
     """Remove scopes from the key."""
-    change.change_key(request.user.account.id, key_id, name=None, wanted=_wanted(request))
+    change.change_key(request.user.account.id, key_id, name=None, wanted=_selected_scopes(request))
     return Redirect(f"{HOME}/{key_id}", "narrowed")
 
 
 def choose_policy(request: PageRequest, key_id: str) -> Redirect:
-    """Choose the response to unusual activity of the key."""
+    """Set the response to unusual activity of the key."""
     chosen = request.check("on_anomaly", POLICY)
     change.change_key(request.user.account.id, key_id, name=None, wanted=None, on_anomaly=chosen)
     return Redirect(f"{HOME}/{key_id}", "policy-chosen")
 
 
 def dismiss_alert(request: PageRequest, key_id: str) -> Redirect:
-    """Dismiss the alert of the key, which its user recognises."""
+    """Dismiss the alert of the key, because the user recognises the activity."""
     key = find.owned_key(request.user.account.id, key_id)
-    # A newer alert, which the page didn't show, stays.
+    # An alert that is newer than the page is not dismissed.
     if key.unusual_at is not None and request.text("noted_at") == str(key.unusual_at):
         leak_policy.dismiss_notice(key, key.unusual_at)
     return Redirect(f"{HOME}/{key_id}", "taken-for-usual")
 
 
 def confirm_rotate(request: PageRequest, key_id: str) -> Render:
-    """Ask when the old key stops working, before the key is rotated."""
-    key, row = _owned(request, key_id)
+    """Ask for the grace period of the old key, before the key is rotated."""
+    key, row = _find_owned(request, key_id)
     question = confirm.Question(
         heading=f"Rotate “{key.name}”?",
         consequence="A new key with the same name, scopes and expiry is shown once. The old key stops working"
@@ -155,13 +155,13 @@ def confirm_rotate(request: PageRequest, key_id: str) -> Render:
 def rotate_key(request: PageRequest, key_id: str) -> Render:
     """Rotate the key and show the secret of the new one once."""
     issued = rotate.rotate(session_principal(request), key_id, labels.GRACES[request.check("grace", GRACE)])
-    _, replaced = _owned(request, key_id)
+    _, replaced = _find_owned(request, key_id)
     return Render("key_created", {"row": _row(issued.key, {}), "secret": issued.secret, "replaces": replaced})
 
 
 def confirm_revoke(request: PageRequest, key_id: str) -> Render:
     """Ask for confirmation before a key is revoked."""
-    key, row = _owned(request, key_id)
+    key, row = _find_owned(request, key_id)
     path = f"{HOME}/{key_id}"
     return confirm.ask(revocation(key, f"{path}/revoke", back=path, back_label=key.name), row=row)
 
@@ -169,7 +169,7 @@ def confirm_revoke(request: PageRequest, key_id: str) -> Render:
 def revocation(
     key: Credential, action: str, *, back: str, back_label: str, asks_reason: bool = False
 ) -> confirm.Question:
-    """Return the question before a key is revoked by the form that is sent to `action`."""
+    """Return the confirmation question before a key is revoked; its form is sent to `action`."""
     return confirm.Question(
         heading=f"Revoke “{key.name}”?",
         consequence="The key stops working from the next request. This can't be undone.",
@@ -199,20 +199,20 @@ def session_principal(request: PageRequest) -> Principal:
         tier=tiers.BY_NAME[account.tier],
         client_id="",
         ends_at_ms=0,
-        # The account was read after every revocation up to this time.
+        # The account was read after `credentials_since`, so this principal reflects every revocation up to then.
         verified_at_ms=account.credentials_since,
         session_epoch=session.epoch,
     )
 
 
-def _owned(request: PageRequest, key_id: str) -> tuple[Credential, Row]:
-    """Return a key of the account and its row."""
+def _find_owned(request: PageRequest, key_id: str) -> tuple[Credential, Row]:
+    """Return a key of the account, and its row in the list."""
     key = find.owned_key(request.user.account.id, key_id)
     return key, _row(key, last_used_hours(key.account_id, {counter_of(key.id)}))
 
 
 def _advice(request: PageRequest, keys: list[Credential]) -> dict[str, Advice]:
-    """Return the recorded use of each of `keys` in 30 days, by key id."""
+    """Return the scopes that each of `keys` has used in 30 days, by key id."""
     since_s = clock.now_s() - PERIOD_S
     used = routes_used(request.user.account.id, {counter_of(key.id) for key in keys}, since_s=since_s)
     by_route = scopes_by_route(request.exchange.routes)
@@ -228,15 +228,15 @@ def _advice(request: PageRequest, keys: list[Credential]) -> dict[str, Advice]:
     }
 
 
-def _wanted(request: PageRequest) -> list[str]:
-    """Return the selected scopes; raise InvalidRequest for none, or for an unknown one."""
+def _selected_scopes(request: PageRequest) -> list[str]:
+    """Return the scopes that the form selects; raise InvalidRequest for an empty selection or an unknown scope."""
     chosen = request.form.get("scopes", [])
     if not chosen:
         raise errors.InvalidRequest("Select at least one scope.").about("scopes")
     return list(request.check("scopes", SCOPES, chosen))
 
 
-def _listed(names: list[str]) -> str:
+def _join_labels(names: list[str]) -> str:
     return ", ".join(labels.SCOPES[name][0] if name in labels.SCOPES else name for name in names) or "none"
 
 

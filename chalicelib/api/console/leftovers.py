@@ -1,6 +1,7 @@
-"""Items that a user can remove while resetting a password: an attacker with the old one may have created them.
+"""Items that a user can remove while resetting a password, because an attacker with the old one may have created them.
 
-A link from an administrator offers the same as one in an email: without email, it is the way to recover an account.
+A link from an administrator offers the same items as a link in an email. Without email, it is the only way to recover
+an account.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ TICKED, CONNECTED = "end", "connected"
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """Items to select: at most 20 keys, 50 applications and 10 webhooks, and connected apps."""
+    """The items that a user can select: at most 20 keys, 50 applications and 10 webhooks, and connected apps."""
 
     keys: tuple[Credential, ...] = ()
     applications: tuple[Client, ...] = ()
@@ -30,7 +31,7 @@ class Leftovers:
     connected: bool = False
     """Whether to offer to disconnect apps."""
     ends_by_itself: bool = False
-    """Whether everything is removed in any case, because this link verifies the address for the first time."""
+    """Whether everything is removed without a selection, because this link verifies the address for the first time."""
 
     @property
     def ids(self) -> set[str]:
@@ -40,7 +41,9 @@ class Leftovers:
 
 
 def offered(ticket: OneTimeToken, account: Account) -> Leftovers:
-    """Return the items that a link offers; none for a first password, before which no user could log in."""
+    """Return the items that a link offers. A link for the first password offers none, because no user could log in
+    before.
+    """
     if account.password_hash is None:
         return Leftovers()
     if ticket.email is not None and not account.is_verified:
@@ -56,7 +59,7 @@ def offered(ticket: OneTimeToken, account: Account) -> Leftovers:
 
 
 def ending_of_chosen(request: PageRequest, ticket: OneTimeToken, items: Leftovers) -> PendingTermination | None:
-    """Return the unsaved termination of the items that were offered and selected; None for no item."""
+    """Return the unsaved termination of the items that were offered and selected; None if nothing was selected."""
     chosen = set(request.form.get(TICKED, ())) & items.ids
     if items.connected and request.text(CONNECTED):
         chosen.add(password_reset.CONNECTED)

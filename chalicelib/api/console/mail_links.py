@@ -24,14 +24,14 @@ _FOR_EMAIL = (email_links.VERIFY_EMAIL, email_links.CHANGE_EMAIL, pending_sign_u
 def show_password(request: PageRequest) -> Render:
     """Show the form for a new password."""
     secret = request.text_or_parameter("ticket")
-    ticket, account = _opened(secret, email_links.SET_PASSWORD)
+    ticket, account = _find(secret, email_links.SET_PASSWORD)
     return _password_page(secret, account, leftovers.offered(ticket, account))
 
 
 def set_password(request: PageRequest) -> Render | Redirect:
     """Consume the link: set the password and remove the selected items."""
     secret, password = request.text("ticket"), request.text("password")
-    ticket, account = _opened(secret, email_links.SET_PASSWORD)
+    ticket, account = _find(secret, email_links.SET_PASSWORD)
     offered = leftovers.offered(ticket, account)
     try:
         password_hash = confirm_sign_up.hash_password(request, password, email=account.email, name=account.name)
@@ -87,7 +87,9 @@ def verify(request: PageRequest) -> Render | Redirect:
 
 
 def _run_termination(ending: "PendingTermination | None") -> bool:
-    """Run the first part of the termination that a link began, if any; return whether it is complete."""
+    """Run the first slice of the termination that a link started, if any; return whether the termination is
+    complete.
+    """
     return ending is None or finish.run_first_slice(ending)
 
 
@@ -95,7 +97,7 @@ def _password_page(secret: str, account: Account, offered: leftovers.Leftovers) 
     return Render("password", {"ticket": secret, "email": account.email, "problem": None, "offered": offered})
 
 
-def _opened(secret: str, purpose: str) -> tuple[OneTimeToken, Account]:
+def _find(secret: str, purpose: str) -> tuple[OneTimeToken, Account]:
     ticket = email_links.find_link(secret, purpose)
     return ticket, email_links.account_of_link(ticket)
 
@@ -103,8 +105,8 @@ def _opened(secret: str, purpose: str) -> tuple[OneTimeToken, Account]:
 def _session_of(request: PageRequest, account: Account) -> "Session":
     """Return the account's session in this browser; raise LogInFirst without one, Conflict for another account's.
 
-    Only a browser of the account can change its address. An attacker could request a change to another user's address:
-    that user gets the link, and confirming it must not move their address to the attacker's account.
+    Only a browser with a session of the account can change its address. Otherwise an attacker could request a change to
+    another user's address: that user would get the link, and confirm the address for the attacker's account.
     """
     user = request.user
     if user.account.id != account.id:
@@ -122,8 +124,9 @@ def _own_session(request: PageRequest, account: Account) -> "Session | None":
 def _needs_password(request: PageRequest, account: Account) -> bool:
     """Return whether verifying an address requires a new password.
 
-    An account that was created without email may have someone else's address. In a browser with a session of the
-    account its user has both: the link was sent to the address, and the session proves knowledge of the password.
+    An account that was created without email may have another user's address. In a browser with a session of the
+    account, no new password is needed: the link proves access to the address, and the session proves knowledge of the
+    password.
     """
     return not account.is_verified and _own_session(request, account) is None
 

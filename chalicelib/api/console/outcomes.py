@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Render:
-    """Render a template with these values."""
+    """A page: a template and its values."""
 
     template: str
     values: dict[str, Any] = field(default_factory=dict)
@@ -16,7 +16,7 @@ class Render:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Redirect to a path of the console, with a notice there."""
+    """A redirect to a path of the console, which shows a notice."""
 
     path: str
     notice: str = ""
@@ -24,7 +24,7 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class ExternalRedirect:
-    """Redirect to the validated redirect URI of a client, with the client's name if it is known."""
+    """A redirect to the validated redirect URI of a client, with the client's name if it is known."""
 
     url: str
     client: str = ""

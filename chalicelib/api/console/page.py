@@ -1,7 +1,8 @@
-"""Registers the pages and forms of the console. A view takes a PageRequest and returns an outcome.
+"""Register the pages and forms of the console.
 
-Anonymous users are redirected to the log-in page, and the page of a rejected form is shown again with its values. Heavy
-modules (templates, argon2) are imported by the first request that needs them.
+A view takes a PageRequest and returns an outcome. Anonymous users are redirected to the log-in page, and the page of a
+rejected form is shown again with its values. Heavy modules (templates, argon2) are imported by the first request that
+needs them.
 """
 
 from collections.abc import Callable, Iterator
@@ -46,7 +47,7 @@ class View:
 
 
 def register_page(blueprint: Blueprint, method: str, view: View, form_page: View | None = None) -> None:
-    """Register a view; `form_page` is the page with the form that is sent to it."""
+    """Register a view; `form_page` is the page whose form the view receives."""
 
     def respond(exchange: RequestContext, **parameters: str) -> Response:
         request = PageRequest(exchange, client_address.base_url(exchange.request), cookies.of_request(exchange))
@@ -58,7 +59,7 @@ def register_page(blueprint: Blueprint, method: str, view: View, form_page: View
         except _FormRejected as rejected:
             return render_response.respond(request, rejected.page)
         except LogInFirst:
-            # After log-in, a settings form returns to its page; an OAuth client repeats its own request.
+            # After log-in, the user returns to the page of a settings form. An OAuth client repeats its own request.
             is_settings = form_page is not None and form_page.path.startswith(("/settings", "/admin"))
             path_of_form = form_page.path.format(**parameters) if form_page is not None and is_settings else ""
             after = _target(exchange) if method == "GET" else path_of_form
@@ -71,7 +72,7 @@ def register_page(blueprint: Blueprint, method: str, view: View, form_page: View
 
 
 def register_redirect(blueprint: Blueprint, path: str, to: str) -> None:
-    """Redirect GET requests for `path`, which only takes a form, to the page of the form."""
+    """Redirect GET requests for `path`, which accepts only POST, to the page that contains its form."""
 
     def redirect(exchange: RequestContext, **parameters: str) -> Response:
         request = PageRequest(exchange, client_address.base_url(exchange.request), {})
@@ -128,7 +129,7 @@ def _target(exchange: RequestContext) -> str:
 
 
 def local_path(path: str) -> str:
-    """Return `path` if it is a path of this console, else the path of the keys: prevents open redirects."""
+    """Return `path` if it is a path of this console, else the path of the keys, to prevent open redirects."""
     # Only `//host` could leave the site. It is recognised by its characters, because a URL parser raises for some
     # malformed paths, like `//[`.
     is_local = path.startswith("/") and not path.startswith("//")

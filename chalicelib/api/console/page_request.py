@@ -1,4 +1,4 @@
-"""The request of a page or form, as a view sees it."""
+"""The request of a page or form, as its view uses it."""
 
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ class LogInFirst(Exception):
 
 @dataclass
 class PageRequest:
-    """One request of a page or form."""
+    """One request for a page, or one submitted form."""
 
     exchange: RequestContext
     base_url: str
@@ -30,11 +30,11 @@ class PageRequest:
     form: dict[str, list[str]] = field(default_factory=dict)
     set_cookies: list[str] = field(default_factory=list)
     forms_may_leave: bool = False
-    """Whether a form of this page may redirect to an OAuth client, through any chain of redirects."""
+    """Whether a form of this page may redirect to an OAuth client, directly or through other redirects."""
     may_call_api: bool = False
     """Whether scripts of this page may send requests to this API."""
     rejected_form: "RejectedForm | None" = None
-    """The submitted form, if it was rejected: its page shows the values and the error again."""
+    """The submitted form, if it was rejected. Its page shows the submitted values and the error."""
     _user: "LoggedIn | None" = None
     _is_user_loaded: bool = False
 
@@ -55,7 +55,7 @@ class PageRequest:
 
     @property
     def user_or_none(self) -> "LoggedIn | None":
-        """Return the user who is logged in, or None. The database is read once."""
+        """Return the user who is logged in, or None. Only the first call reads the database."""
         if not self._is_user_loaded:
             from chalicelib.accounts import sessions
 
@@ -82,12 +82,12 @@ class PageRequest:
         return self.text(name) or self.query.get(name, "")
 
     def parameter_values(self, name: str) -> list[str]:
-        """Return every value of a query parameter, such as the selected checkboxes of one name."""
+        """Return every value of a query parameter, such as those of all selected checkboxes with the same name."""
         parameters = self.exchange.request.query_params
         return list(parameters.getlist(name)) if parameters and name in parameters else []
 
     def check(self, name: str, kind: "Field", value: object = None) -> Any:
-        """Return a field of the form as `kind` parses it; raise InvalidRequest with the label of the field."""
+        """Return a field of the form as parsed by `kind`; raise InvalidRequest with the label of the field."""
         from chalicelib.pages import labels
 
         with errors.about(name):

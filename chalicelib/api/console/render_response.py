@@ -18,8 +18,8 @@ def respond(request: PageRequest, result: Render | Redirect | ExternalRedirect) 
     if isinstance(result, ExternalRedirect):
         if result.url.startswith(("https:", "http:")) or not client_address.opens_a_page(request.exchange.request):
             return _redirect_to(request, result.url)
-        # The URL opens an app and the browser stays on its page: show one that links to the app instead of the form.
-        # Clients that aren't browsers get the redirect of RFC 6749 §4.1.2.
+        # A URL of a private-use scheme opens an app, and the browser stays on its page. So that this isn't the form,
+        # show a page with a link to the app. Clients that aren't browsers get the redirect of RFC 6749 §4.1.2.
         return _html(request, "app_opened", {"destination": result.url, "client": result.client}, 200, {})
     if isinstance(result, Redirect):
         notice = f"{'&' if '?' in result.path else '?'}done={quote(result.notice)}" if result.notice else ""

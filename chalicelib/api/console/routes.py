@@ -106,7 +106,7 @@ FORMS_ON = {
     )
     for step in steps
 } | {"/logout": "/"}
-"""The page of each form whose path has no page; a GET request for that path is redirected to the page."""
+"""The page that contains a form, by the form's path. A GET request for that path is redirected to the page."""
 
 PAGE_OF_PATH = {path: View(path, view) for method, path, view in PAGES if method == "GET"}
 

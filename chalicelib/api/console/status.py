@@ -1,4 +1,4 @@
-"""The status page: readable while the database is down, so it is neither counted nor shown with a session."""
+"""The status page. Its requests aren't counted and read no session, so that it works while the database is down."""
 
 from chalice.app import Response
 

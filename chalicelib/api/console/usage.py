@@ -1,4 +1,4 @@
-"""Settings > Usage: this hour against the limits, and charts of 24 hours and 30 days, in total and by key."""
+"""Settings > Usage: this hour's usage and limits, and charts of 24 hours and 30 days, in total and by key."""
 
 from chalicelib.api.console.outcomes import Render
 from chalicelib.api.console.page_request import PageRequest
@@ -20,7 +20,7 @@ def show_usage(request: PageRequest) -> Render:
     this_hour = clock.hour_of(now_s)
     hours = by_hour(account.id, since_s=this_hour - DAYS * clock.DAY_S)
     tier = tiers.BY_NAME[account.tier]
-    # A new tier starts with a full quota: use under the old tier doesn't count.
+    # A new tier starts with a full quota, so usage under the old tier isn't included.
     now = under_tier(account.id, tier, since_s=this_hour).get(this_hour, Hour())
     last_day = [(at, hours.get(at, Hour())) for at in range(this_hour - 23 * clock.HOUR_S, this_hour + 1, clock.HOUR_S)]
     days = _by_day(hours, now_s)
@@ -61,7 +61,10 @@ def _plot(columns: list[tuple[str, Hour]]) -> dict[str, object]:
 
 
 def _by_key(account_id: str, days: list[Hour]) -> list[tuple[str, str, int]]:
-    """Return (name, preview, requests) of each key and application with requests, busiest first, and of the rest."""
+    """Return (name, preview, requests) of each key and application with requests, busiest first.
+
+    One more row has the requests of all others, if any.
+    """
     total = sum(days, Hour())
     known = {counter_of(key.id): (key.name, key.hint) for key in find.keys_of(account_id)}
     if any(name.startswith("c") for name in total.by_counter):
@@ -74,7 +77,7 @@ def _by_key(account_id: str, days: list[Hour]) -> list[tuple[str, str, int]]:
 
 
 def _applications(account_id: str) -> dict[str, tuple[str, str]]:
-    """Return name and id of each application that is connected to the account or registered by it, by counter."""
+    """Return name and id of each application of the account or connected to it, by counter name."""
     connected = {grant.client_id for grant in grants.of_account(account_id)}
     own = {client.client_id: client for client in clients.list_of_account(account_id)}
     found = own | {client_id: clients.find(client_id) for client_id in connected - own.keys()}

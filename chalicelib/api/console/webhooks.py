@@ -1,4 +1,4 @@
-"""Settings > Webhooks: endpoints, their deliveries, and sending again. A secret is shown once."""
+"""Settings > Webhooks: endpoints, their deliveries, and resending. A secret is shown once."""
 
 import json
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ NAME = Text(max_length=64)
 URL = Text(max_length=2_000)
 TYPES = EnumList(tuple(kinds.LABELS))
 PAGE_SIZE = 25
-"""Deliveries on a page."""
+"""Number of deliveries on a page."""
 HOME = "/settings/webhooks"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A delivery as the log shows it."""
+    """A delivery as a row of the log."""
 
     delivery: Delivery
     event: str
@@ -54,9 +54,9 @@ def add(request: PageRequest) -> Render:
 
 def show_webhook(request: PageRequest, webhook_id: str) -> Render:
     """Show one webhook with its forms and deliveries."""
-    endpoint = _owned(request, webhook_id)
+    endpoint = _find_owned(request, webhook_id)
     before = request.query.get("before", "")
-    # A malformed id shows the first page: a truncated link needs no error.
+    # A malformed id, such as that of a truncated link, shows the first page instead of an error.
     before = before if ids.is_id(before, "evt") else ""
     found = list(fan_out.of_endpoint(endpoint.id, PAGE_SIZE + 1, before=before))
     values = {
@@ -72,7 +72,7 @@ def show_webhook(request: PageRequest, webhook_id: str) -> Render:
 
 def change(request: PageRequest, webhook_id: str) -> Redirect:
     """Change the URL, the name and the event types of a webhook."""
-    endpoint = _owned(request, webhook_id)
+    endpoint = _find_owned(request, webhook_id)
     url, name, types = _form_values(request)
     endpoints.change(endpoint, url=url, name=name, types=types or [])
     return Redirect(f"{HOME}/{webhook_id}", "webhook-changed")
@@ -81,7 +81,7 @@ def change(request: PageRequest, webhook_id: str) -> Redirect:
 def confirm_disable(request: PageRequest, webhook_id: str) -> Render:
     """Ask for confirmation before a webhook is disabled, because it misses events."""
     return _ask(
-        _owned(request, webhook_id),
+        _find_owned(request, webhook_id),
         heading="Disable “{name}”?",
         consequence="No events are sent until you enable it again. Events that happen until then are never sent.",
         step="status",
@@ -92,7 +92,7 @@ def confirm_disable(request: PageRequest, webhook_id: str) -> Render:
 
 def set_status(request: PageRequest, webhook_id: str) -> Redirect:
     """Disable a webhook, or enable it again."""
-    endpoint = _owned(request, webhook_id)
+    endpoint = _find_owned(request, webhook_id)
     if request.text("status") == ENABLED:
         endpoints.enable(endpoint)
         return Redirect(f"{HOME}/{webhook_id}", "webhook-enabled")
@@ -103,7 +103,7 @@ def set_status(request: PageRequest, webhook_id: str) -> Redirect:
 def confirm_rotate_secret(request: PageRequest, webhook_id: str) -> Render:
     """Ask for confirmation before the secret is rotated."""
     return _ask(
-        _owned(request, webhook_id),
+        _find_owned(request, webhook_id),
         heading="Rotate the secret of “{name}”?",
         consequence="The new secret is shown once. Both secrets sign messages for 24 hours; then the old one stops.",
         step="secret",
@@ -114,12 +114,12 @@ def confirm_rotate_secret(request: PageRequest, webhook_id: str) -> Render:
 
 def rotate_secret(request: PageRequest, webhook_id: str) -> Render:
     """Rotate the secret of a webhook and show the new one once."""
-    return _secret(endpoints.rotate_secret(_owned(request, webhook_id)), rotated=True)
+    return _secret(endpoints.rotate_secret(_find_owned(request, webhook_id)), rotated=True)
 
 
 def test(request: PageRequest, webhook_id: str) -> Redirect:
     """Send a test message and show its delivery."""
-    endpoint = _owned(request, webhook_id)
+    endpoint = _find_owned(request, webhook_id)
     admit_by_hand(request.exchange, endpoint.account_id)
     return Redirect(f"{HOME}/{webhook_id}/deliveries/{deliver.send_test(endpoint).id}")
 
@@ -127,7 +127,7 @@ def test(request: PageRequest, webhook_id: str) -> Redirect:
 def confirm_delete(request: PageRequest, webhook_id: str) -> Render:
     """Ask for confirmation before a webhook is deleted."""
     return _ask(
-        _owned(request, webhook_id),
+        _find_owned(request, webhook_id),
         heading="Delete “{name}”?",
         consequence="Pending deliveries are dropped, and the secret becomes invalid. This can't be undone.",
         step="delete",
@@ -137,13 +137,13 @@ def confirm_delete(request: PageRequest, webhook_id: str) -> Render:
 
 def delete(request: PageRequest, webhook_id: str) -> Redirect:
     """Delete a webhook."""
-    endpoints.delete(_owned(request, webhook_id))
+    endpoints.delete(_find_owned(request, webhook_id))
     return Redirect(HOME, "webhook-deleted")
 
 
 def show_delivery(request: PageRequest, webhook_id: str, message_id: str) -> Render:
     """Show one delivery: its request and the response of each attempt."""
-    endpoint = _owned(request, webhook_id)
+    endpoint = _find_owned(request, webhook_id)
     delivery = deliver.find_delivery(endpoint, message_id)
     values = {
         "webhook": endpoint,
@@ -156,7 +156,7 @@ def show_delivery(request: PageRequest, webhook_id: str, message_id: str) -> Ren
 
 def resend(request: PageRequest, webhook_id: str, message_id: str) -> Redirect:
     """Send a delivery again."""
-    endpoint = _owned(request, webhook_id)
+    endpoint = _find_owned(request, webhook_id)
     admit_by_hand(request.exchange, endpoint.account_id)
     deliver.resend(endpoint, message_id)
     return Redirect(f"{HOME}/{webhook_id}/deliveries/{message_id}", "webhook-resent")
@@ -199,10 +199,10 @@ def _form_values(request: PageRequest) -> tuple[str, str, list[str] | None]:
 
 
 def _types(request: PageRequest) -> list[str] | None:
-    """Return the selected event types; None, for all types, when none is selected."""
+    """Return the selected event types; None, which means all types, if none is selected."""
     chosen = request.form.get("types", [])
     return request.check("types", TYPES, chosen) if chosen else None
 
 
-def _owned(request: PageRequest, webhook_id: str) -> Endpoint:
+def _find_owned(request: PageRequest, webhook_id: str) -> Endpoint:
     return endpoints.find_owned(request.user.account.id, webhook_id)

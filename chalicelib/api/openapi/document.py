@@ -1,13 +1,13 @@
-"""The OpenAPI 3.1 document, made from the routes and the descriptions of their views.
+"""The OpenAPI 3.1 document, generated from the routes and the descriptions of their views.
 
-/openapi.json gives it, /docs shows it, docs/rest-api.md is printed from it.
+/openapi.json returns it, /docs shows it as a page, and docs/rest-api.md is generated from it.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 from chalicelib.api.openapi import error_responses
-from chalicelib.api.openapi.operations import OF_PEOPLE, operation, security
+from chalicelib.api.openapi.operations import GRANTABLE, operation, security
 from chalicelib.api.openapi.routes import DocumentedRoute, documented, operation_ids
 from chalicelib.api.request_context import Routes
 from chalicelib.api.schema.shapes import Kind, Shape, shapes_in
@@ -19,7 +19,7 @@ Schema = dict[str, Any]
 
 OPENAPI = "3.1.1"
 VERSION = "1.0.0"
-"""The version of the API; its major number is the one in /v1."""
+"""The version of the API. Its major version is in the paths, as /v1."""
 
 INTRODUCTION = """\
 JSON in and out, over HTTPS. Send an API key or an access token as `Authorization: Bearer …`; its scopes say
@@ -53,7 +53,7 @@ ALWAYS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 
 def document(routes: Routes, base_url: str) -> Schema:
-    """Return the document of an app's routes, with `base_url` as the server."""
+    """Return the document for the routes of an app, with `base_url` as the server."""
     found = documented(routes)
     shapes = {shape.name: shape.component() for route in found for shape in _shapes_of(route)}
     paths: Schema = {}
@@ -105,8 +105,8 @@ def _shapes_of(route: DocumentedRoute) -> Iterator[Shape]:
 
 
 def _headers(found: list[DocumentedRoute]) -> Schema:
-    """Return the headers that any response has."""
-    used = {header for route in found for answer in route.description.responses.values() for header in answer.headers}
+    """Return the definition of every header that a response can have."""
+    used = {header for route in found for spec in route.description.responses.values() for header in spec.headers}
     used |= {"Idempotency-Replayed" for route in found if route.route.idempotency}
     for route in found:
         for status in error_responses.statuses_of(route):
@@ -126,7 +126,7 @@ def _header(name: str) -> Schema:
 
 
 def _security_schemes(found: list[DocumentedRoute], base_url: str) -> Schema:
-    allowed = {scope: scopes.DESCRIPTIONS[scope] for scope in OF_PEOPLE}
+    allowed = {scope: scopes.DESCRIPTIONS[scope] for scope in GRANTABLE}
     token_url = f"{base_url}/oauth/token"
     flows = {
         "authorizationCode": {

@@ -1,4 +1,4 @@
-"""Every error of the API: status, code, message, and its place in the document."""
+"""Errors in the document: the status, code and message of each error of the API."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ STATUSES = {
     500: "An internal error; quote the request id.",
     503: "The database is unavailable, or a change could not be completed; retrying is safe.",
 }
-SHOWN: dict[int, tuple[errors.LatchkeyError, ...]] = {
+EXAMPLES: dict[int, tuple[errors.LatchkeyError, ...]] = {
     400: (errors.InvalidRequest("name is missing."),),
     401: (errors.MissingApiKey(), errors.InvalidApiKey(), errors.TokenExpired()),
     403: (errors.InsufficientScope("keys"),),
@@ -34,7 +34,7 @@ SHOWN: dict[int, tuple[errors.LatchkeyError, ...]] = {
     500: (errors.InternalError("6f7c3c6e-6f0f-4c9a-9c55-0c1f1d2f6a3b"),),
     503: (errors.Unavailable(),),
 }
-"""Examples of each status."""
+"""Example errors for each status."""
 OF_OAUTH = {
     400: ("invalid_grant", "The code or token is invalid, expired, already used or issued to another client."),
     401: ("invalid_client", "The client is unknown, or its authentication failed."),
@@ -44,7 +44,9 @@ LIMITS = tuple(name for name in limit_headers.NAMES if name != "Retry-After")
 
 
 def statuses_of(documented: DocumentedRoute) -> list[int]:
-    """Return the error statuses of a route: those it declares, and those that follow from the rest of it."""
+    """Return the error statuses of a route: those in its description, and those that follow from its scopes, body and
+    query.
+    """
     description, may = documented.description, {429, 500, 503}
     if documented.route.scopes:
         may |= {401, 403}
@@ -60,18 +62,18 @@ def statuses_of(documented: DocumentedRoute) -> list[int]:
 
 
 def name_of(documented: DocumentedRoute, status: int) -> str:
-    """Return the name of the component for this route's errors of a status."""
+    """Return the name of the response component for an error status of a route."""
     return f"{documented.description.error_shape.name}{status}"
 
 
 def component(documented: DocumentedRoute, status: int) -> Schema:
-    """Return that component."""
+    """Return the response component for an error status of a route."""
     headers = [*LIMITS]
     if status in (401, 403):
         headers.append("WWW-Authenticate")
     if status in (409, 429, 503):
         headers.append("Retry-After")
-    examples = _shown(status) if documented.description.error_shape is ERROR else _shown_by_oauth(status)
+    examples = _examples(status) if documented.description.error_shape is ERROR else _oauth_examples(status)
     return {
         "description": STATUSES[status],
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
@@ -96,11 +98,11 @@ def _has_a_code(kind: type[errors.LatchkeyError]) -> bool:
     return kind not in (errors.LatchkeyError, errors.Unauthorized)
 
 
-def _shown(status: int) -> Schema:
-    return {refusal.error: {"value": responses.error_response(refusal).body} for refusal in SHOWN[status]}
+def _examples(status: int) -> Schema:
+    return {refusal.error: {"value": responses.error_response(refusal).body} for refusal in EXAMPLES[status]}
 
 
-def _shown_by_oauth(status: int) -> Schema:
-    first = SHOWN[status][0]
-    code, told = OF_OAUTH.get(status, (first.error, first.message))
-    return {code: {"value": {"error": code, "error_description": told}}}
+def _oauth_examples(status: int) -> Schema:
+    first = EXAMPLES[status][0]
+    code, message = OF_OAUTH.get(status, (first.error, first.message))
+    return {code: {"value": {"error": code, "error_description": message}}}

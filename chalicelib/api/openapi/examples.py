@@ -1,4 +1,4 @@
-"""Examples of what a schema describes: its own example, or one made to fit its bounds."""
+"""Example values for a schema: the schema's own example, or a generated value within its bounds."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ _OF_TYPES: dict[str, Any] = {"boolean": True, "null": None}
 
 
 def example_of(schema: Schema, components: Mapping[str, Schema]) -> Any:
-    """Return a valid value; `components` are the named schemas that it may refer to."""
+    """Return a valid value of a schema; `components` are the named schemas to which it may refer."""
     if "$ref" in schema:
         return example_of(components[schema["$ref"].rpartition("/")[2]], components)
     for name in ("const", "default"):
@@ -23,10 +23,10 @@ def example_of(schema: Schema, components: Mapping[str, Schema]) -> Any:
     if "anyOf" in schema:
         return example_of(schema["anyOf"][0], components)
     kind = schema.get("type", "object")
-    return _of_type(kind if isinstance(kind, str) else kind[0], schema, components)
+    return _example_of_type(kind if isinstance(kind, str) else kind[0], schema, components)
 
 
-def _of_type(kind: str, schema: Schema, components: Mapping[str, Schema]) -> Any:
+def _example_of_type(kind: str, schema: Schema, components: Mapping[str, Schema]) -> Any:
     if kind == "object":
         return {name: example_of(each, components) for name, each in schema.get("properties", {}).items()}
     if kind == "array":
@@ -41,7 +41,7 @@ def _of_type(kind: str, schema: Schema, components: Mapping[str, Schema]) -> Any
 
 
 def _items(schema: Schema, components: Mapping[str, Schema]) -> list[Any]:
-    """Return the minimum number of items, at least one, all different if they must be unique."""
+    """Return example items of a list: the minimum number, at least one, and different values if they must be unique."""
     least, words = max(1, schema.get("minItems", 1)), schema["items"].get("enum", [])
     if schema.get("uniqueItems") and words:
         return list(words[:least])

@@ -15,8 +15,8 @@ from chalicelib.credentials import scopes
 Schema = dict[str, Any]
 Components = Mapping[str, Schema]
 
-OF_PEOPLE = (scopes.READ, scopes.WRITE)
-"""Scopes that an access token can have."""
+GRANTABLE = (scopes.READ, scopes.WRITE)
+"""Scopes that a resource owner can grant to an access token."""
 UNDECLARED = ResponseSpec(description="The route's response.")
 
 
@@ -35,9 +35,9 @@ IDEMPOTENCY_KEY: Schema = {
 
 
 def operation(documented: DocumentedRoute, operation_id: str, shapes: Components) -> Schema:
-    """Return the operation; `shapes` are the document's named schemas."""
+    """Return the operation object of a route; `shapes` are the named schemas of the document."""
     needs = [f"Needs a credential with the scope `{scope}`." for scope in documented.route.scopes]
-    described = [documented.docstring, *_also_takes(documented), *needs]
+    described = [documented.docstring, *_describe_other_media(documented), *needs]
     body = _request_body(documented, shapes)
     parameters = [*_in_path(documented), *_in_query(documented), *_in_headers(documented)]
     return {
@@ -54,10 +54,14 @@ def operation(documented: DocumentedRoute, operation_id: str, shapes: Components
 
 
 def security(documented: DocumentedRoute) -> list[Schema]:
-    """Return the alternatives: an API key, an access token for scopes that OAuth grants, or a client's own."""
+    """Return the alternative security requirements of a route.
+
+    A route with scopes accepts an API key, and an access token if OAuth can grant the scope. The description of a
+    public route names its own security schemes.
+    """
     if documented.route.scopes:
         (scope, *_) = documented.route.scopes
-        return [{"bearer": []}, *([{"oauth": [scope]}] if scope in OF_PEOPLE else [])]
+        return [{"bearer": []}, *([{"oauth": [scope]}] if scope in GRANTABLE else [])]
     return [{proof: []} if proof else {} for proof in documented.description.security]
 
 
@@ -92,11 +96,11 @@ def _parameter(field: Kind | None) -> Schema:
 def _request_body(documented: DocumentedRoute, shapes: Components) -> Schema | None:
     body = documented.body
     if body is None:
-        # An operator's route that describes nothing may still read a body; each of ours says what it takes.
+        # A route of the operator without a description may still read a body. Our own routes always describe theirs.
         is_unknown = documented.route.reads_body and not documented.description.responses
         return {"content": {media: {"schema": {}} for media in documented.route.consumes}} if is_unknown else None
     schema = _schema_of(body)
-    example: Any = {name: example_of(schema["properties"][name], shapes) for name in _shown(body)}
+    example: Any = {name: example_of(schema["properties"][name], shapes) for name in _example_fields(body)}
     if isinstance(body, FormList):
         schema, example = {"type": "array", "items": schema, "minItems": 1}, [example]
     media = {"schema": schema, "example": example}
@@ -105,13 +109,17 @@ def _request_body(documented: DocumentedRoute, shapes: Components) -> Schema | N
 
 
 def _documented_media(documented: DocumentedRoute) -> tuple[str, ...]:
-    """Return the media types of a body: of a protocol's only the form that its RFC names, or generators make two."""
+    """Return the media types of a body.
+
+    Of two media types only the form is documented, as in the OAuth RFCs: code generators would create two methods
+    otherwise.
+    """
     consumes = documented.route.consumes
     return (FORM,) if FORM in consumes else consumes
 
 
-def _also_takes(documented: DocumentedRoute) -> list[str]:
-    """Return a sentence about the other media types of a body."""
+def _describe_other_media(documented: DocumentedRoute) -> list[str]:
+    """Return a sentence for each further media type that is accepted for a body."""
     others = [media for media in documented.route.consumes if media not in _documented_media(documented)]
     return [f"The same fields may come as `{media}`." for media in others] if documented.body else []
 
@@ -127,8 +135,11 @@ def _schema_of(body: type[Body] | Form) -> Schema:
     }
 
 
-def _shown(body: type[Body] | Form) -> list[str]:
-    """Return the fields that an example shows: all of ours, of a protocol's those that have an example."""
+def _example_fields(body: type[Body] | Form) -> list[str]:
+    """Return the names of the fields in an example body.
+
+    All fields of our own bodies are included; of a Form only required fields and fields with an example.
+    """
     optional = [
         name
         for name, field in body.optional_fields.items()
@@ -138,26 +149,26 @@ def _shown(body: type[Body] | Form) -> list[str]:
 
 
 def _responses(documented: DocumentedRoute, shapes: Components) -> Schema:
-    gives = documented.description.responses or {200: UNDECLARED}
+    successes = documented.description.responses or {200: UNDECLARED}
     more = ("Idempotency-Replayed",) if documented.route.idempotency else ()
-    given = {str(status): _response(answer, shapes, more) for status, answer in sorted(gives.items())}
-    refused = {
+    responses = {str(status): _response(spec, shapes, more) for status, spec in sorted(successes.items())}
+    error_refs = {
         str(status): {"$ref": f"#/components/responses/{error_responses.name_of(documented, status)}"}
         for status in error_responses.statuses_of(documented)
     }
-    return {**given, **refused}
+    return {**responses, **error_refs}
 
 
-def _response(answer: ResponseSpec, shapes: Components, more: tuple[str, ...] = ()) -> Schema:
-    named = (*error_responses.LIMITS, *answer.headers, *more)
+def _response(spec: ResponseSpec, shapes: Components, more: tuple[str, ...] = ()) -> Schema:
+    named = (*error_responses.LIMITS, *spec.headers, *more)
     headers = {name: {"$ref": f"#/components/headers/{name}"} for name in named}
-    response: Schema = {"description": answer.description or "Done.", "headers": headers}
-    if answer.shape is not None:
-        schema = answer.shape.schema()
-        response["content"] = {answer.media_type: {"schema": schema, "example": example_of(schema, shapes)}}
-        response["description"] = answer.description or shapes.get(schema.get("$ref", "").rpartition("/")[2], {}).get(
+    response: Schema = {"description": spec.description or "Done.", "headers": headers}
+    if spec.shape is not None:
+        schema = spec.shape.schema()
+        response["content"] = {spec.media_type: {"schema": schema, "example": example_of(schema, shapes)}}
+        response["description"] = spec.description or shapes.get(schema.get("$ref", "").rpartition("/")[2], {}).get(
             "description", "Done."
         )
-    elif answer is UNDECLARED:
-        response["content"] = {answer.media_type: {"schema": {}}}
+    elif spec is UNDECLARED:
+        response["content"] = {spec.media_type: {"schema": {}}}
     return response

@@ -1,4 +1,4 @@
-"""The documented routes of an app, with what each view says of itself: its docstring, tag, name, body and query."""
+"""The documented routes of an app, each with the documentation of its view."""
 
 import inspect
 import re
@@ -16,55 +16,57 @@ TAGS = {
     "oauth_registration": "OAuth client registration",
     "openapi_document": "Reference",
 }
-"""Tags that aren't the name of their module."""
+"""Tags that differ from the name of their module."""
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentedRoute:
-    """A route and what its view says of itself."""
+    """A route and the documentation of its view."""
 
     route: Route
     description: Description
     body: type[Body] | Form | None
     query: type[Query] | None
     name: str
-    """Of the view."""
+    """The name of the view."""
     module: str
     docstring: str
-    """Of the view, a paragraph a line."""
+    """The docstring of the view, with each paragraph on one line."""
     module_docstring: str
-    """Its first paragraph."""
+    """The first paragraph of the docstring of the view's module."""
 
     @property
     def tag(self) -> str:
-        """Return its module's name in words."""
+        """Return the tag: the name of the view's module as words."""
         return TAGS.get(self.module, self.module.replace("_", " ").capitalize())
 
     @property
     def tag_description(self) -> str:
-        """Return the first paragraph of its module's docstring, without a path at its start."""
+        """Return the description of the tag: the first paragraph of the module's docstring, without a path at its
+        start.
+        """
         path, colon, rest = self.module_docstring.partition(": ")
         text = rest if colon and " " not in path else self.module_docstring
         return text[:1].upper() + text[1:] or f"{self.tag}."
 
     @property
     def summary(self) -> str:
-        """Return the first sentence of its docstring, without its full stop."""
+        """Return the summary: the first sentence of the view's docstring, without its full stop."""
         return re.split(r"(?<=[^.])\.(?:\s|$)", self.docstring, maxsplit=1)[0]
 
     @property
     def parameters(self) -> list[str]:
-        """Return the names in the braces of its path."""
+        """Return the names of the path parameters."""
         return re.findall(r"{(\w+)}", self.route.path)
 
 
 def documented(routes: Routes) -> list[DocumentedRoute]:
-    """Return every documented route, by tag in the order of registration, then by path.
+    """Return every documented route, grouped by tag in the order of registration.
 
-    HEAD is left out: it exists wherever GET does, and says the same without a body.
+    HEAD is omitted, because it exists for every GET and returns the same headers.
     """
     found = [
-        _documented(route)
+        _document(route)
         for entries in routes.values()
         for method, entry in entries.items()
         if method != "HEAD" and (route := route_of(entry)).method and route.is_documented
@@ -74,7 +76,9 @@ def documented(routes: Routes) -> list[DocumentedRoute]:
 
 
 def operation_ids(routes: list[DocumentedRoute]) -> Iterator[tuple[DocumentedRoute, str]]:
-    """Yield each route with a unique id: the name of its view, with as much more as makes it unique."""
+    """Yield each route with a unique operation id: the name of its view, or a longer name if two views have the same
+    name.
+    """
     names = Counter(each.name for each in routes)
     in_modules = Counter((each.module, each.name) for each in routes)
     for each in routes:
@@ -87,7 +91,7 @@ def operation_ids(routes: list[DocumentedRoute]) -> Iterator[tuple[DocumentedRou
             yield each, f"{each.route.method.lower()}_{place}"
 
 
-def _documented(route: Route) -> DocumentedRoute:
+def _document(route: Route) -> DocumentedRoute:
     view: View = inspect.unwrap(route.resolve())
     description = description_of(view)
     return DocumentedRoute(
@@ -97,11 +101,11 @@ def _documented(route: Route) -> DocumentedRoute:
         query=query_of(view, route.scopes),
         name=view.__name__,
         module=view.__module__.rpartition(".")[2],
-        docstring=_unfolded(view.__doc__ or view.__name__.replace("_", " ").capitalize()),
-        module_docstring=_unfolded(view.__globals__.get("__doc__") or "").partition("\n\n")[0],
+        docstring=_unfold(view.__doc__ or view.__name__.replace("_", " ").capitalize()),
+        module_docstring=_unfold(view.__globals__.get("__doc__") or "").partition("\n\n")[0],
     )
 
 
-def _unfolded(docstring: str) -> str:
+def _unfold(docstring: str) -> str:
     """Return a docstring with each paragraph on one line."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(docstring).split("\n\n"))

@@ -5,7 +5,7 @@
         expires_in_s: int | None = optional(Integer(60, 86_400))
 
 A view asks for one by annotating a parameter called `body` or `query`. The annotations are for mypy; the field kinds
-check requests and are what /openapi.json is made from.
+check requests and are what /openapi.json is instance from.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,12 +31,12 @@ def required(kind: Field) -> Any:
 
 
 def optional(kind: Field) -> Any:
-    """Declare a field that may be absent; the attribute is then the kind's default."""
+    """Declare a field that may be absent; its attribute then has the default of its kind."""
     return _Declared(kind, is_required=False)
 
 
 class _FieldSet:
-    """Named fields, declared as class attributes and read into instance attributes."""
+    """Named fields: class attributes declare them, instance attributes have the checked values."""
 
     required_fields: ClassVar[Fields] = {}
     optional_fields: ClassVar[Fields] = {}
@@ -53,23 +53,29 @@ class _FieldSet:
         return {**cls.required_fields, **cls.optional_fields}
 
     @classmethod
-    def _known(cls, given: Iterable[str], what: str) -> Fields:
-        """Return every field; raise InvalidRequest naming a given one, a `what`, that isn't declared."""
+    def _check_names(cls, names: Iterable[str], what: str) -> Fields:
+        """Return every field; raise InvalidRequest if `names` contains a name that isn't declared.
+
+        `what` is the noun in the message.
+        """
         known = cls.fields()
-        for name in given:
+        for name in names:
             if name not in known:
-                raise InvalidRequest(f"Unknown {what} {escaped(name)}; this request {_takes(known)}.")
+                raise InvalidRequest(f"Unknown {what} {escaped(name)}; this request {_list_names(known)}.")
         return known
 
     @classmethod
     def _of(cls, values: Mapping[str, Any]) -> Self:
-        made = cls()
-        vars(made).update(values)
-        return made
+        instance = cls()
+        vars(instance).update(values)
+        return instance
 
 
 class Body(_FieldSet):
-    """A JSON object. Class arguments: `least` fields must be present; an absent body is `{}` if it `may_be_empty`."""
+    """A JSON object.
+
+    Class arguments: at least `least` fields must be present; an empty body counts as `{}` if it `may_be_empty`.
+    """
 
     least: ClassVar[int] = 0
     may_be_empty: ClassVar[bool] = False
@@ -80,36 +86,38 @@ class Body(_FieldSet):
 
     @classmethod
     def read(cls, raw: bytes | str) -> Self:
-        """Return the checked fields of a request body.
+        """Parse and check a request body.
 
-        Raises InvalidRequest naming the field that is missing, unknown or wrong.
+        Raises InvalidRequest with the name of the first field that is missing, unknown or invalid.
         """
-        given = {} if cls.may_be_empty and not raw else _object(raw)
-        known = cls._known(given, "field")
+        values = {} if cls.may_be_empty and not raw else _object(raw)
+        known = cls._check_names(values, "field")
         for name in cls.required_fields:
-            if name not in given:
+            if name not in values:
                 raise InvalidRequest(f"{name} is missing.")
-        if len(given) < cls.least:
-            raise InvalidRequest(_give_some(list(known)))
+        if len(values) < cls.least:
+            raise InvalidRequest(_explain_too_few(list(known)))
         return cls._of(
-            {name: kind.check(name, given[name]) if name in given else kind.default for name, kind in known.items()}
+            {name: kind.check(name, values[name]) if name in values else kind.default for name, kind in known.items()}
         )
 
 
 class Empty(Body, may_be_empty=True):
-    """No body, or an empty object."""
+    """An empty body or an empty object."""
 
 
 class Query(_FieldSet):
-    """The parameters of a URL, all optional. Any other parameter is an error, or a misspelt one would be ignored."""
+    """The query parameters, all optional. An unknown parameter is an error, so that a misspelt one isn't ignored
+    silently.
+    """
 
     @classmethod
     def read(cls, parameters: Mapping[str, str]) -> Self:
-        """Return the checked parameters.
+        """Check the query parameters.
 
-        Raises InvalidRequest naming the parameter that is unknown or wrong.
+        Raises InvalidRequest with the name of the first parameter that is unknown or invalid.
         """
-        known = cls._known(parameters, "parameter")
+        known = cls._check_names(parameters, "parameter")
         return cls._of(
             {
                 name: kind.read(name, parameters[name]) if name in parameters else kind.default
@@ -120,12 +128,12 @@ class Query(_FieldSet):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A body that the view parses as its protocol says. Documented only."""
+    """A body in the format of a protocol, which the view parses. The fields are only for documentation."""
 
     required_fields: Mapping[str, Kind] = field(default_factory=dict)
     optional_fields: Mapping[str, Kind] = field(default_factory=dict)
     others: bool | Schema = True
-    """The schema of other fields, which are ignored as the protocols' RFCs ask."""
+    """The schema of further fields. They are ignored, as the RFCs of the protocols require."""
 
     def fields(self) -> Mapping[str, Kind]:
         """Return every field by name."""
@@ -134,14 +142,14 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class FormList(Form):
-    """A JSON list of objects that the view parses as its protocol says. Documented only."""
+    """A JSON list of objects in the format of a protocol, which the view parses. Only for documentation."""
 
 
-def _takes(fields: Fields) -> str:
+def _list_names(fields: Fields) -> str:
     return f"takes {', '.join(fields)}" if fields else "takes none"
 
 
-def _give_some(names: list[str]) -> str:
+def _explain_too_few(names: list[str]) -> str:
     if len(names) == 2:
         return f"Give {names[0]}, {names[1]} or both."
     return f"Give one or more of {', '.join(names)}."
@@ -150,14 +158,14 @@ def _give_some(names: list[str]) -> str:
 def _object(raw: bytes | str) -> dict[str, object]:
     try:
         text = raw.decode() if isinstance(raw, bytes) else raw
-        given = json_text.read(text, of_object=_unique, parse_constant=_no_constant)
+        parsed = json_text.read(text, of_object=_unique, parse_constant=_no_constant)
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply.") from None
     except ValueError:
         raise InvalidRequest("The body must be a JSON object.") from None
-    if not isinstance(given, dict):
+    if not isinstance(parsed, dict):
         raise InvalidRequest("The body must be a JSON object.")
-    return given
+    return parsed
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

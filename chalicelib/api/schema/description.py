@@ -1,6 +1,6 @@
-"""How a view documents itself for /openapi.json: responses, errors, path parameters and what its protocol reads.
+"""The documentation of a view for /openapi.json: responses, errors, path parameters, and fields that it parses itself.
 
-A description is next to its view, in a module that is imported with the first request for it.
+A description is declared in the module of its view, which is imported by the first request for it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,12 +16,12 @@ ViewT = TypeVar("ViewT", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class ResponseSpec:
-    """A successful response: its body, and its headers beyond those of every response."""
+    """A successful response: its body, and headers beyond those of every response."""
 
     shape: Kind | None = None
     description: str = ""
     headers: tuple[str, ...] = ()
-    """Of `Link`, `Location`, `Cache-Control` and `ETag`."""
+    """Names of the response's headers: `Link`, `Location`, `Cache-Control` or `ETag`."""
     media_type: str = "application/json"
 
 
@@ -31,15 +31,15 @@ class Description:
 
     responses: Mapping[int, ResponseSpec] = field(default_factory=dict)
     errors: tuple[type[LatchkeyError], ...] = ()
-    """Errors beyond those that follow from the route's scopes, body, query and path."""
+    """Errors in addition to those that follow from the route's scopes, body, query and path."""
     path: Fields = field(default_factory=dict)
-    """The parameters of the path. Not checked: an id of another form is not found anyway."""
+    """The path parameters. They aren't checked, because a malformed id isn't found anyway."""
     body: Form | None = None
     """A body that the view parses itself."""
     headers: Mapping[str, Kind] = field(default_factory=dict)
     """Optional request headers that the view reads itself."""
     security: tuple[str, ...] = ()
-    """Security schemes by which the caller of a public route may authenticate; "" for none."""
+    """Security schemes with which the caller of a public route may authenticate; "" if no authentication is needed."""
     error_shape: Shape = ERROR
 
 
@@ -56,7 +56,7 @@ def described(
     security: tuple[str, ...] = (),
     error_shape: Shape = ERROR,
 ) -> Callable[[ViewT], ViewT]:
-    """Describe a view. One that has scopes then accepts only the query parameters that it declares."""
+    """Attach the documentation to a view. A view with scopes then accepts only declared query parameters."""
     specs = {
         status: each if isinstance(each, ResponseSpec) else ResponseSpec(each) for status, each in responses.items()
     }
@@ -70,7 +70,7 @@ def described(
 
 
 def description_of(view: Callable[..., Any]) -> Description:
-    """Return what a view says of itself."""
+    """Return the documentation that `described` attached to a view."""
     description: Description = getattr(view, "description", NOT_DESCRIBED)
     return description
 
@@ -82,7 +82,7 @@ def body_of(view: Callable[..., Any]) -> type[Body] | None:
 
 
 def query_of(view: Callable[..., Any], scopes: tuple[str, ...]) -> type[Query] | None:
-    """Return the class of a view's `query` parameter; None if the query is not checked."""
+    """Return the class that checks the query parameters of a view; None if they aren't checked."""
     query: type[Query] | None = view.__annotations__.get("query")
     if query is None and scopes and description_of(view).responses:
         return Query

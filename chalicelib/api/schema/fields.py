@@ -1,6 +1,6 @@
-"""The kinds of value in a request: each checks a value and documents itself as a JSON Schema.
+"""Types of request values: each checks a value and documents itself as a JSON Schema.
 
-A test compares `check` with `schema` (JSON Schema, as OpenAPI 3.1 has it).
+A test proves that `check` and `schema` (JSON Schema as in OpenAPI 3.1) accept the same values.
 """
 
 import re
@@ -14,17 +14,17 @@ Schema = dict[str, Any]
 
 
 class Field(Protocol):
-    """One kind of value."""
+    """The type of a request value."""
 
     @property
     def default(self) -> Any:
         """Return the value for an absent field."""
 
     def check(self, name: str, value: object) -> Any:
-        """Return the checked value, or raise InvalidRequest naming the field."""
+        """Return the checked value; raise InvalidRequest with the name of the field."""
 
     def read(self, name: str, text: str) -> Any:
-        """Check a value from a URL, which is text."""
+        """Check a query parameter, which is text."""
 
     def schema(self) -> Schema:
         """Return the JSON Schema of valid values."""
@@ -32,7 +32,9 @@ class Field(Protocol):
 
 @dataclass(frozen=True)
 class Text:
-    """A displayable string (`core.display_names`) of `min_length` to `max_length` characters, stripped."""
+    """A string of `min_length` to `max_length` displayable characters (see `core.display_names`), without surrounding
+    space.
+    """
 
     max_length: int
     min_length: int = 1
@@ -41,17 +43,17 @@ class Text:
     default: str | None = None
 
     def check(self, name: str, value: object) -> str:
-        """Return the stripped text."""
+        """Return the text without surrounding space."""
         if isinstance(value, str) and len(value) <= self.max_length and self._takes(value):
             return value.strip()
         raise InvalidRequest(f"{name} {self._problem(value)}.")
 
     def read(self, name: str, text: str) -> str:
-        """Check a value from a URL."""
+        """Check a query parameter."""
         return self.check(name, text)
 
     def schema(self) -> Schema:
-        """Return a string with bounds and a pattern."""
+        """Return the schema of a string with bounds and a pattern."""
         bounds = {"minLength": self.min_length, "maxLength": self.max_length, "pattern": f"^{self._pattern}$"}
         return _with_documentation({"type": "string", **bounds}, self.description, self.example, self.default)
 
@@ -66,7 +68,7 @@ class Text:
 
     @property
     def _pattern(self) -> str:
-        """Return the regular expression of a valid text, for Python and ECMA-262."""
+        """Return the pattern of a valid text, as a regular expression of Python and ECMA-262."""
         seen, inner, around = display_names.SEEN, display_names.ALLOWED, f"{display_names.UNSEEN}*"
         if self.min_length == 1:
             return f"{around}{seen}{inner}*"
@@ -75,7 +77,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Line:
-    """A string of 1 to `max_length` characters, otherwise unchecked."""
+    """A string of 1 to `max_length` characters. Every character that UTF-8 can encode is allowed."""
 
     max_length: int
     description: str = ""
@@ -83,16 +85,16 @@ class Line:
 
     def check(self, name: str, value: object) -> str:
         """Return the text."""
-        if not isinstance(value, str) or not 1 <= len(value) <= self.max_length or not _is_whole(value):
+        if not isinstance(value, str) or not 1 <= len(value) <= self.max_length or not _is_encodable(value):
             raise InvalidRequest(f"{name} must be a text of 1 to {self.max_length} characters.")
         return value
 
     def read(self, name: str, text: str) -> str:
-        """Check a value from a URL."""
+        """Check a query parameter."""
         return self.check(name, text)
 
     def schema(self) -> Schema:
-        """Return a string with bounds."""
+        """Return the schema of a string with bounds."""
         return _with_documentation(
             {"type": "string", "minLength": 1, "maxLength": self.max_length}, self.description, "", None
         )
@@ -109,25 +111,25 @@ class Integer:
     default: int | None = None
 
     def check(self, name: str, value: object) -> int:
-        """Return the number; 1.0 equals 1 in JSON."""
+        """Return the integer. A float such as 1.0 is accepted, because it equals 1 in JSON."""
         whole = int(value) if isinstance(value, float) and value.is_integer() else value
         if isinstance(whole, bool) or not isinstance(whole, int) or not self.minimum <= whole <= self.maximum:
             raise InvalidRequest(f"{name} must be a whole number from {self.minimum} to {self.maximum}.")
         return whole
 
     def read(self, name: str, text: str) -> int:
-        """Parse and check an integer given as text in a URL."""
+        """Parse and check a query parameter."""
         return self.check(name, http_syntax.parse_integer(text))
 
     def schema(self) -> Schema:
-        """Return an integer with bounds."""
+        """Return the schema of an integer with bounds."""
         bounds = {"minimum": self.minimum, "maximum": self.maximum}
         return _with_documentation({"type": "integer", **bounds}, self.description, self.example, self.default)
 
 
 @dataclass(frozen=True)
 class Enum:
-    """One of `values`."""
+    """A string from `values`."""
 
     values: tuple[str, ...]
     description: str = ""
@@ -141,11 +143,11 @@ class Enum:
         return value
 
     def read(self, name: str, text: str) -> str:
-        """Check a value from a URL."""
+        """Check a query parameter."""
         return self.check(name, text)
 
     def schema(self) -> Schema:
-        """Return a string with an enumeration."""
+        """Return the schema of an enumeration."""
         return _with_documentation(
             {"type": "string", "enum": list(self.values)}, self.description, self.example, self.default
         )
@@ -153,7 +155,7 @@ class Enum:
 
 @dataclass(frozen=True)
 class EnumList:
-    """A list of one or more different `values`."""
+    """A list of one or more different strings from `values`."""
 
     values: tuple[str, ...]
     description: str = ""
@@ -161,19 +163,19 @@ class EnumList:
     default: None = None
 
     def check(self, name: str, value: object) -> list[str]:
-        """Return the values in documented order."""
-        given = value if isinstance(value, list) else []
-        known = [word for word in self.values if word in given]
-        if not known or len(known) != len(given):
+        """Return the values in their documented order."""
+        words = value if isinstance(value, list) else []
+        known = [word for word in self.values if word in words]
+        if not known or len(known) != len(words):
             raise InvalidRequest(f"{name} must be a list of one or more different words of {', '.join(self.values)}.")
         return known
 
     def read(self, name: str, text: str) -> list[str]:
-        """Check comma-separated values from a URL."""
+        """Check a query parameter with comma-separated values."""
         return self.check(name, text.split(","))
 
     def schema(self) -> Schema:
-        """Return an array of an enumeration."""
+        """Return the schema of an array of enumerated values."""
         words = {"type": "string", "enum": list(self.values)}
         array = {"type": "array", "items": words, "minItems": 1, "uniqueItems": True}
         return _with_documentation(array, self.description, list(self.example), None)
@@ -194,11 +196,11 @@ class Id:
         return value
 
     def read(self, name: str, text: str) -> str:
-        """Check an id from a URL."""
+        """Check a query parameter."""
         return self.check(name, text)
 
     def schema(self) -> Schema:
-        """Return a string with the pattern of an id."""
+        """Return the schema of a string with the pattern of an id."""
         pattern = f"^{self.prefix}_[0-9A-Za-z]{{20}}$"
         example = f"{self.prefix}_0V5kqWn4Zr8TfYb2LcXd"
         return _with_documentation({"type": "string", "pattern": pattern}, self.description, example, None)
@@ -206,14 +208,14 @@ class Id:
 
 def _with_documentation(schema: Schema, description: str, example: Any, default: Any) -> Schema:
     documented = {"description": description} if description else {}
-    shown = {"examples": [example]} if example not in (None, "", []) else {}
-    return {**schema, **documented, **({} if default is None else {"default": default}), **shown}
+    documented_example = {"examples": [example]} if example not in (None, "", []) else {}
+    return {**schema, **documented, **({} if default is None else {"default": default}), **documented_example}
 
 
-def _is_whole(text: str) -> bool:
+def _is_encodable(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def escaped(name: str) -> str:
-    """Return text of the caller, shortened and in ASCII, safe to repeat in a message."""
+    """Return text from the caller truncated and in ASCII, so that an error message can repeat it safely."""
     return ascii(name[:40])

@@ -1,6 +1,6 @@
-"""The schemas of responses: named shapes and the kinds of value in them.
+"""Schemas of responses: named objects, and the types of their values.
 
-They describe and don't check: the tests compare every response with its shape.
+They only describe responses; the tests compare every response with its schema.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,10 +11,10 @@ Schema = dict[str, Any]
 
 
 class Kind(Protocol):
-    """One kind of value. Every Field of a request is one, too."""
+    """The type of a value. Every Field of a request is also a Kind."""
 
     def schema(self) -> Schema:
-        """Return its JSON Schema; a named shape returns a reference to itself."""
+        """Return the JSON Schema of the type; for a named object, a reference to it."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class String:
     format: str = ""
 
     def schema(self) -> Schema:
-        """Return a string."""
+        """Return the schema of a string."""
         form = {"format": self.format} if self.format else {}
-        shown = {"examples": [self.example]} if self.example else {}
-        return {"type": "string", **form, **_description(self.description), **shown}
+        example = {"examples": [self.example]} if self.example else {}
+        return {"type": "string", **form, **_description(self.description), **example}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class DateTime:
     description: str = ""
 
     def schema(self) -> Schema:
-        """Return a date-time."""
+        """Return the schema of a date-time."""
         return {
             "type": "string",
             "format": "date-time",
@@ -50,43 +50,43 @@ class DateTime:
 
 @dataclass(frozen=True)
 class Number:
-    """An integer from 0."""
+    """An integer that is not negative."""
 
     description: str = ""
     example: int | None = None
 
     def schema(self) -> Schema:
-        """Return an integer."""
-        shown = {"examples": [self.example]} if self.example is not None else {}
-        return {"type": "integer", "minimum": 0, **_description(self.description), **shown}
+        """Return the schema of an integer."""
+        example = {"examples": [self.example]} if self.example is not None else {}
+        return {"type": "integer", "minimum": 0, **_description(self.description), **example}
 
 
 @dataclass(frozen=True)
 class Boolean:
-    """A boolean; always `fixed`, if that is given."""
+    """A boolean, or the constant `fixed`."""
 
     description: str = ""
     fixed: bool | None = None
 
     def schema(self) -> Schema:
-        """Return a boolean."""
+        """Return the schema of a boolean."""
         fixed = {"const": self.fixed} if self.fixed is not None else {}
         return {"type": "boolean", **fixed, **_description(self.description)}
 
 
 @dataclass(frozen=True)
 class StringList:
-    """A list of strings, each one of `values` if those are given."""
+    """A list of strings, each from `values` unless that is empty."""
 
     description: str = ""
     values: tuple[str, ...] = ()
     example: tuple[str, ...] = ()
 
     def schema(self) -> Schema:
-        """Return an array of strings."""
+        """Return the schema of an array of strings."""
         word: Schema = {"type": "string", "enum": list(self.values)} if self.values else {"type": "string"}
-        shown = {"examples": [list(self.example)]} if self.example else {}
-        return {"type": "array", "items": word, **_description(self.description), **shown}
+        example = {"examples": [list(self.example)]} if self.example else {}
+        return {"type": "array", "items": word, **_description(self.description), **example}
 
 
 @dataclass(frozen=True)
@@ -97,32 +97,32 @@ class Anything:
     example: Mapping[str, Any] = field(default_factory=dict)
 
     def schema(self) -> Schema:
-        """Return an object schema."""
-        shown = {"examples": [dict(self.example)]} if self.example else {}
-        return {"type": "object", "additionalProperties": True, **_description(self.description), **shown}
+        """Return the schema of an object."""
+        example = {"examples": [dict(self.example)]} if self.example else {}
+        return {"type": "object", "additionalProperties": True, **_description(self.description), **example}
 
 
 @dataclass(frozen=True)
 class ListOf:
-    """A list of one kind."""
+    """A list of values of one type."""
 
     kind: Kind
     description: str = ""
 
     def schema(self) -> Schema:
-        """Return an array."""
+        """Return the schema of an array."""
         return {"type": "array", "items": self.kind.schema(), **_description(self.description)}
 
 
 @dataclass(frozen=True)
 class Nullable:
-    """A kind or null."""
+    """A value of a type, or null."""
 
     kind: Kind
     description: str = ""
 
     def schema(self) -> Schema:
-        """Return the kind's schema, with null."""
+        """Return the schema of the type, with null added."""
         one = self.kind.schema()
         if "$ref" in one or "anyOf" in one:
             return {"anyOf": [one, {"type": "null"}], **_description(self.description)}
@@ -132,32 +132,32 @@ class Nullable:
 
 @dataclass(frozen=True)
 class AnyOf:
-    """One of several shapes."""
+    """A value of one of several types."""
 
     kinds: tuple[Kind, ...]
     description: str = ""
 
     def schema(self) -> Schema:
-        """Return the alternatives."""
+        """Return the schema of the alternatives."""
         return {"anyOf": [kind.schema() for kind in self.kinds], **_description(self.description)}
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A named object: a component of the document."""
+    """A named object, which is a component of the OpenAPI document."""
 
     name: str
     description: str
     fields: Mapping[str, Kind]
     optional: tuple[str, ...] = ()
-    """Fields that may be absent."""
+    """Names of the fields that may be absent."""
 
     def schema(self) -> Schema:
-        """Return a reference to it."""
+        """Return a reference to the component."""
         return {"$ref": f"#/components/schemas/{self.name}"}
 
     def component(self) -> Schema:
-        """Return the component itself. Responses may gain fields at any time, so clients must ignore unknown ones."""
+        """Return the component. Clients must ignore unknown fields, because responses may gain fields at any time."""
         return {
             "type": "object",
             "description": self.description,
@@ -178,7 +178,7 @@ ERROR = Shape(
 
 
 def shapes_in(kind: Kind) -> Iterator[Shape]:
-    """Yield every named shape in `kind`, itself included."""
+    """Yield every named object in `kind`, including `kind` itself."""
     if isinstance(kind, Shape):
         yield kind
         for inner in kind.fields.values():

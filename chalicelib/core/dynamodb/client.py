@@ -1,7 +1,7 @@
 """The only module that calls DynamoDB: requests in DynamoDB's JSON, typed errors, bounded retries.
 
-Calls are signed and sent by `codec`, or by botocore if so configured. Retries depend on the caller: an admission must
-respond quickly, a write that revokes a key may take longer.
+Calls are signed and sent by `codec`, or by botocore if the settings say so. The number of retries depends on the call:
+an admission must respond quickly, a write that revokes a key may take longer.
 """
 
 import random
@@ -18,9 +18,9 @@ from chalicelib.core.dynamodb.connection_pool import IDLE_MAX, ConnectionPool, N
 Json = dict[str, Any]
 Send = Callable[[str, Json], Json]
 BATCH_MAX = 100
-"""The most items that one BatchGetItem reads."""
+"""The maximum number of items that one BatchGetItem reads."""
 BATCHES_MAX = 8
-"""How many calls may request the unprocessed keys of a batch."""
+"""The maximum number of calls for one batch, including those for its unprocessed keys."""
 CONNECT_TIMEOUT_S = 1
 READ_TIMEOUT_S = 1
 BACKOFF_S = 0.02
@@ -28,7 +28,7 @@ BACKOFF_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often one call is sent, by kind of failure, before it raises."""
+    """The maximum number of tries of one call, by kind of failure."""
 
     unavailable: int
     throttled: int
@@ -36,7 +36,7 @@ class RetryPolicy:
     not_accepted: int = 2
 
     def tries(self, error: errors.DynamoDBError) -> int:
-        """Return how often a call that fails with `error` is sent."""
+        """Return the maximum number of tries of a call that fails with `error`."""
         if isinstance(error, errors.Throttled):
             return self.throttled
         if isinstance(error, errors.CredentialsRejected):
@@ -45,16 +45,17 @@ class RetryPolicy:
 
 
 FAIL_FAST = RetryPolicy(unavailable=2, throttled=1, conflict=6)
-"""For an admission: a throttled counter is a result, not a reason to wait."""
+"""The policy for admissions: a throttled counter rejects the request, so a retry would only delay the response."""
 PERSISTENT = RetryPolicy(unavailable=3, throttled=6, conflict=12)
-"""For everything a user or client waits for."""
+"""The policy for all other calls, for which the caller waits."""
 
 
 def call(operation: str, request: Mapping[str, Any], policy: RetryPolicy = PERSISTENT) -> Json:
     """Send one DynamoDB operation and return its response.
 
     All tries of a transaction carry one idempotency token, so a lost response never causes a second effect. Raises
-    ConditionFailed, Throttled, Contended, CredentialsRejected or Unreachable after the last try, else DynamoDBError.
+    ConditionFailed, Throttled, Contended, CredentialsRejected or Unreachable after the last try, and DynamoDBError for
+    any other error.
     """
     body = dict(request)
     if operation == "TransactWriteItems":
@@ -184,7 +185,7 @@ def _create_botocore_sender() -> Send:
 
 
 def reset_connections() -> None:
-    """Close all connections. The next call reads the environment again, since tests and tools change endpoints."""
+    """Close all connections. The next call reads the environment again, because tests and tools change endpoints."""
     global _current_sender
     _current_sender = None
     if _connections is not None:
@@ -195,7 +196,7 @@ def reset_connections() -> None:
 def use_sender(send: Send) -> Iterator[None]:
     """Send calls to `send` within a `with` block, for simulations of DynamoDB.
 
-    It returns the response, or raises one of the errors above.
+    `send` returns the response, or raises an error that `call` can raise.
     """
     global _current_sender
     before, _current_sender = _current_sender, send

@@ -1,7 +1,6 @@
 """One DynamoDB call without botocore: encode, sign, send, and decode the response into botocore's form.
 
-pynamodb's requests are in DynamoDB's JSON already, except for binary values. So little is left to do that a call takes
-a fraction of botocore's time.
+pynamodb already writes DynamoDB's JSON, except for binary values, so a call takes a fraction of botocore's time.
 """
 
 import json
@@ -33,7 +32,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Calls one DynamoDB endpoint, from any number of threads."""
+    """A caller of one DynamoDB endpoint, for any number of threads."""
 
     place: endpoint.Endpoint
     send: Callable[[bytes], HttpResponse]
@@ -74,7 +73,9 @@ def decode(response: HttpResponse) -> Json:
 
 
 def _parse_error(response: HttpResponse) -> Json:
-    """Return an error in botocore's form. If the body isn't DynamoDB's JSON but a proxy's, the status is the code."""
+    """Return an error in botocore's form. If the body is not DynamoDB's JSON but from a proxy, the status is the
+    code.
+    """
     try:
         parsed = _parse(response.body)
     except ValueError:
@@ -88,7 +89,7 @@ def _parse_error(response: HttpResponse) -> Json:
 
 
 def _parse(body: bytes) -> Json:
-    # Walk only responses that may contain binary values.
+    # Only responses that may contain binary values need the conversion.
     hook = _from_base64 if b'"B"' in body or b'"BS"' in body else None
     try:
         parsed = json.loads(body, object_hook=hook)
@@ -111,7 +112,10 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"), default=_to_base64)
 
 
 def _from_base64(value: Json) -> Json:
-    """Decode an attribute value of type B or BS. A map may have a member of that name, but it is an object."""
+    """Decode an attribute value of type B or BS.
+
+    In a map, B or BS may be the name of an entry instead; its value is then an object and not a string.
+    """
     if len(value) == 1:
         if isinstance(value.get("B"), str):
             return {"B": b64decode(value["B"])}

@@ -32,9 +32,9 @@ class ConnectionPool:
     """The connections to one server."""
 
     def __init__(self, url: str, *, connect_timeout_s: float, read_timeout_s: float, ca_bundle: str = "") -> None:
-        """Prepare for the server of `url`, and connect on first use.
+        """Prepare a pool for the server of `url`, which connects on first use.
 
-        Its certificate is verified with the authorities in the file `ca_bundle`, or the system's.
+        Its certificate is verified with the authorities in the file `ca_bundle`, or with the system's.
         """
         parts = urlsplit(url)
         self._encrypted = parts.scheme == "https"
@@ -45,9 +45,9 @@ class ConnectionPool:
         """Idle connections, and the millisecond since which each is idle."""
 
     def send(self, request: bytes) -> HttpResponse:
-        """Send one HTTP/1.1 request and return its response. Raises NoResponse if none arrives in time.
+        """Send one HTTP/1.1 request and return its response.
 
-        Idle connections are closed then, so that a retry uses a new connection.
+        Raises NoResponse if none arrives in time; it then closes the idle connections, so that a retry uses a new one.
         """
         used = self._pop_idle()
         if used is None:
@@ -55,8 +55,8 @@ class ConnectionPool:
         try:
             return self._exchange(used, request)
         except NoResponse:
-            # The other idle connections are as old. No retry here: the request may have been executed, and the caller
-            # counts its tries.
+            # The other idle connections may be dead too. The request isn't retried here: it may have been executed, and
+            # the caller counts its tries.
             self.close()
             raise
 
@@ -80,7 +80,7 @@ class ConnectionPool:
             raise
         if response.keep_alive and len(self._idle) < IDLE_MAX:
             if connection.gettimeout() != self._read_timeout_s:
-                # Reset the timeout, which reading in several pieces has reduced.
+                # Reset the timeout, which was reduced while the response arrived in several pieces.
                 connection.settimeout(self._read_timeout_s)
             self._idle.append((connection, clock.now_ms()))
         else:
@@ -94,7 +94,7 @@ class ConnectionPool:
                 connection, since_ms = self._idle.pop()
             except IndexError:
                 return None
-            if 0 <= clock.now_ms() - since_ms < IDLE_FOR_MS and not _has_something_to_say(connection):
+            if 0 <= clock.now_ms() - since_ms < IDLE_FOR_MS and not _is_readable(connection):
                 return connection
             connection.close()
 
@@ -102,7 +102,7 @@ class ConnectionPool:
         """Open a new connection, including TLS, within the connect timeout."""
         until_ns = clock.monotonic_ns() + round(self._connect_timeout_s * 1e9)
         try:
-            connection = self._connected(until_ns)
+            connection = self._connect(until_ns)
             try:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._encrypted:
@@ -113,11 +113,11 @@ class ConnectionPool:
                 connection.close()
                 raise
         except OSError as error:
-            # Rejected, reset, timed out, or not verified.
+            # The connection was rejected, reset, timed out, or its certificate is invalid.
             raise NoResponse(f"no connection: {type(error).__name__}") from error
         return connection
 
-    def _connected(self, until_ns: int) -> socket.socket:
+    def _connect(self, until_ns: int) -> socket.socket:
         """Try each address of the host name in order, within one connect timeout."""
         host, port = self._address
         failed: OSError | None = None
@@ -142,7 +142,7 @@ def _left_s(until_ns: int) -> float:
     return left_s
 
 
-def _has_something_to_say(connection: socket.socket) -> bool:
+def _is_readable(connection: socket.socket) -> bool:
     """Return whether an idle connection is readable, which means that the server has closed it."""
     poll = select.poll()
     poll.register(connection, select.POLLIN)

@@ -18,9 +18,9 @@ _BOTOCORE_VARIABLES = (
     "AWS_USE_DUALSTACK_ENDPOINT",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 )
-"""Variables that need botocore to interpret."""
+"""Environment variables that only botocore interprets."""
 _PUBLIC_REGION = re.compile(r"(?:us-gov|[a-z]{2})-[a-z]+-\d+")
-"""Regions whose domain follows from their name; isolated and sovereign regions differ."""
+"""Regions whose domain follows from their name. Isolated and sovereign regions have other domains."""
 
 
 class NotConfigured(Exception):

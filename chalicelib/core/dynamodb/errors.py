@@ -19,7 +19,7 @@ class DynamoDBError(Exception):
     """A DynamoDB call failed: its error `code`, and the parsed `response`."""
 
     is_fault = False
-    """Whether DynamoDB failed, rather than rejecting the call."""
+    """Whether DynamoDB itself failed, instead of rejecting the call."""
 
     def __init__(self, code: str, message: str, response: dict[str, Any]) -> None:
         """Keep the parsed response for callers that need its details."""
@@ -48,7 +48,7 @@ class Cancelled(DynamoDBError):
 
     @property
     def was_refused(self) -> bool:
-        """Return whether a condition failed, rather than something else."""
+        """Return whether a condition failed, and not anything else."""
         return any(reason.get("Code") == "ConditionalCheckFailed" for reason in self.reasons)
 
 
@@ -61,7 +61,7 @@ class Contended(DynamoDBError):
 
 
 class CredentialsRejected(DynamoDBError):
-    """The signature, its time or its credentials were rejected; nothing was executed.
+    """The signature, its time or its credentials were rejected, so nothing was executed.
 
     A function that was frozen between signing and sending resumes with an outdated signature or expired credentials.
     The next try is signed again.

@@ -1,8 +1,8 @@
 """Read one complete DynamoDB response from a socket, in as few steps as possible.
 
-The standard library parses each head as an email, which costs five times the rest of a call. Stricter than
-`http_framing`: a malformed or truncated response is an error, and so is one that ends only with the connection,
-because this client only ever talks to DynamoDB.
+The standard library parses each head as an email, which takes five times as long as the rest of a call. Stricter than
+`http_framing`: a malformed or truncated response is an error, and so is one that ends only with the connection, because
+this client only ever talks to DynamoDB.
 """
 
 import socket
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from chalicelib.core import clock, http_framing
 
 BODY_MAX = 64 * 1024 * 1024
-"""More than DynamoDB sends: 16 MB of items, in JSON."""
+"""The maximum size of a body: DynamoDB sends at most 16 MB of items, as JSON."""
 _PIECE = 64 * 1024
 
 
@@ -28,10 +28,10 @@ class HttpResponse:
 
 
 def read(connection: socket.socket, until_ns: int) -> HttpResponse:
-    """Read one complete response, its last byte before `until_ns`.
+    """Read one complete response, whose last byte must arrive before `until_ns`.
 
-    Raises ValueError when it is malformed or truncated, OSError when the connection fails or times out. The first
-    piece is bounded by the connection's own timeout instead.
+    Raises ValueError when it is malformed or truncated, OSError when the connection fails or times out. Only the
+    connection's own timeout bounds the wait for the first piece.
     """
     receive = _Receiver(connection, until_ns)
     stream = http_framing.ResponseStream(receive)
@@ -55,7 +55,7 @@ def _join_chunks(stream: http_framing.ResponseStream, head: http_framing.Head) -
 
 
 class _Receiver:
-    """Receives from a connection. Most responses are one piece; the clock is read only for later pieces."""
+    """A receiver of bytes from a connection. Most responses are one piece; the clock is read only for later pieces."""
 
     __slots__ = ("_connection", "_has_started", "_until_ns")
 

@@ -1,6 +1,6 @@
-"""The base of every pynamodb model: table names by stage, and every call through `core.dynamodb.client`.
+"""The base of every pynamodb model: table names include the stage, and calls use `core.dynamodb.client`.
 
-A feature's `tables.py` declares what is stored; the module that decides a write states its condition.
+The `tables.py` of a feature declares what is stored. The module that decides a write states its condition.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ from chalicelib.core.dynamodb.errors import DynamoDBError
 from chalicelib.core.dynamodb.pynamodb_base import Connection, Model, TableConnection, TransactWrite
 
 HASH_KEY_BYTES_MAX, RANGE_KEY_BYTES_MAX = 2_048, 1_024
-"""The longest partition key and sort key in DynamoDB."""
+"""The maximum lengths of a partition key and of a sort key in DynamoDB."""
 
 
 class _NamedByStage(type):
@@ -30,19 +30,19 @@ class _NamedByStage(type):
 
 
 class Meta(metaclass=_NamedByStage):
-    """The base of a model's Meta, which adds `table`, the name without the stage."""
+    """The base of the class `Meta` of a model, which sets `table`, the table's name without the stage."""
 
     region = "unused"
     billing_mode = "PAY_PER_REQUEST"
 
 
 class Integer(Attribute[int]):
-    """A whole number: times, counts and limits are never fractions."""
+    """An integer attribute: times, counts and limits are never fractions."""
 
     attr_type = NUMBER
 
     def serialize(self, value: int) -> str:
-        """Return DynamoDB's form."""
+        """Return the number in DynamoDB's format."""
         return str(int(value))
 
     def deserialize(self, value: str) -> int:
@@ -51,7 +51,9 @@ class Integer(Attribute[int]):
 
 
 class DeleteAt(Integer):
-    """The epoch second after which DynamoDB may delete an item. Deletion is late, so code compares times itself."""
+    """The epoch second after which DynamoDB may delete an item. Deletion is late, so code must compare the time
+    itself.
+    """
 
 
 class Table(Model):
@@ -86,7 +88,7 @@ class Table(Model):
     def item(cls, **values: Any) -> dynamodb.Json:
         """Return an item of this table in DynamoDB's JSON, without None and empty sets, which DynamoDB rejects.
 
-        For the few frequent writes for which building a model costs more than sending it.
+        It is for the few frequent writes for which building a model costs more than sending the request.
         """
         attributes = _serializers(cls)
         item = {}
@@ -106,7 +108,7 @@ class Table(Model):
 
     @classmethod
     def found(cls, hash_key: Any, range_key: Any = None) -> Self | None:
-        """Return the item of a key with a consistent read, or None if it doesn't exist or the key is impossible."""
+        """Return the item with a key by a consistent read, or None if it doesn't exist or the key is impossible."""
         if not (can_be_hash_key(hash_key) and can_be_range_key(range_key)):
             return None
         try:
@@ -140,7 +142,7 @@ def _can_be(model: type[Table], key: dynamodb.Json) -> bool:
 
 
 def _fits(text: str, bytes_max: int) -> bool:
-    # Length in characters first, so that a megabyte of text isn't encoded.
+    # Check the length in characters first, so that a megabyte of text isn't encoded.
     try:
         return 0 < len(text) <= bytes_max and len(text.encode()) <= bytes_max
     except UnicodeEncodeError:
@@ -184,13 +186,13 @@ _CLIENT = _Client()
 
 
 class Transaction(TransactWrite):
-    """A transaction; after a failed condition, `refused_write` finds the write."""
+    """A transaction that records its writes, so that `find_failed_write` can find the one that failed."""
 
     def _commit(self) -> Any:
         try:
             return super()._commit()
         except TransactWriteError as error:
-            # In the order in which pynamodb sends the writes and DynamoDB returns the reasons.
+            # The order in which pynamodb sends the writes is also the order of DynamoDB's cancellation reasons.
             kinds = (self._condition_check_items, self._delete_items, self._put_items, self._update_items)
             error.writes = list(chain(*kinds))  # type: ignore[attr-defined]  # the error lacks this attribute
             raise
@@ -204,7 +206,7 @@ def transaction() -> Transaction:
 
 
 def is_condition_failure(error: PynamoDBException) -> bool:
-    """Return whether a condition failed, of a write or within a transaction, rather than something else."""
+    """Return whether an error is a failed condition, of a single write or of a transaction."""
     return error.cause_response_code == "ConditionalCheckFailedException" or any(
         map(_is_failed_condition, getattr(error, "cancellation_reasons", ()))
     )
@@ -229,7 +231,7 @@ def _is_failed_condition(reason: CancellationReason | None) -> TypeGuard[Cancell
 
 @contextmanager
 def raise_on_condition_failure(error_to_raise: Exception) -> Iterator[None]:
-    """Raise `error_to_raise` if a condition fails in the `with` block, of a write or of a transaction."""
+    """Raise `error_to_raise` if a write or a transaction in the `with` block fails its condition."""
     try:
         yield
     except PynamoDBException as error:

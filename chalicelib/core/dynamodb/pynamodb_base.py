@@ -1,8 +1,8 @@
 """Import pynamodb without botocore's client. No other module imports these names from pynamodb.
 
-pynamodb imports botocore's client, session and configuration, which are two thirds of its import time, but never uses
-them here, because every call goes through `core.dynamodb.client`. So it gets empty modules during its import. Later
-imports, for example to send an email, get the real ones.
+pynamodb imports botocore's client, session and configuration, which take two thirds of its import time. It never uses
+them here, because every call goes through `core.dynamodb.client`. Therefore they are replaced by empty modules during
+its import. Later imports, for example to send an email, get the real modules.
 """
 
 import sys
@@ -21,7 +21,7 @@ _UNUSED = {
 
 def _import() -> None:
     if "botocore.client" in sys.modules:
-        # The real modules are loaded already.
+        # A module that is already imported needs no replacement.
         return
     for name, members in _UNUSED.items():
         module = ModuleType(name)

@@ -26,10 +26,10 @@ class Credentials:
 def signed(
     headers: Mapping[str, str], body: bytes, *, credentials: Credentials, region: str, at_ms: int
 ) -> dict[str, str]:
-    """Return `headers` with the headers that sign them and `body`.
+    """Return `headers` with the added headers of a signature over them and `body`.
 
-    `headers` include `host`, and have names in lower case and trimmed values. `at_ms` is the current time: AWS rejects
-    a signature that is some minutes off.
+    `headers` must include `host`, and have names in lower case and trimmed values. `at_ms` is the current time: AWS
+    rejects a signature that is several minutes old.
     """
     moment = _moment(at_ms // 1000)
     signing = {**headers, "x-amz-date": moment}

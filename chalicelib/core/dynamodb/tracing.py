@@ -60,8 +60,8 @@ def current() -> dict[str, str]:
 
 def _send(segment: dict[str, object]) -> None:
     host, _, port = settings.trace_daemon().rpartition(":")
-    # Sent without waiting; a lost datagram is a missing line in a trace. No error here may reach the traced call: no
-    # daemon, a full buffer, a malformed address.
+    # The datagram is sent without waiting; a lost datagram only omits a line of a trace. No error may reach the
+    # traced call: not a missing daemon, a full buffer or a malformed address.
     with suppress(OSError, ValueError, OverflowError):
         _socket().sendto(_HEADER + json.dumps(segment).encode(), (host, int(port)))
 

@@ -10,7 +10,8 @@ from chalicelib.oauth.token_request import TokenRequest
 def redeem(request: TokenRequest) -> TokenResponse:
     """Exchange a code for tokens; raise OAuthError for an invalid request.
 
-    An invalid request doesn't consume the code. A used code counts as reuse only if the request is valid otherwise.
+    An invalid request doesn't consume the code. A second use of a code counts as reuse only if the request is otherwise
+    valid.
     """
     parameters, client = request.parameters, request.client
     if clients.CODE not in client.grant_types:
@@ -27,7 +28,7 @@ def redeem(request: TokenRequest) -> TokenResponse:
 
 
 def _usable_code(request: TokenRequest) -> OneTimeToken | None:
-    """Return the client's code, None when it is unknown, another client's or expired."""
+    """Return the client's code; None when it is unknown, expired, or issued to another client."""
     code, named = request.get_own(CODE_KIND), request.parameters.get("redirect_uri")
     if code is None:
         return None
@@ -40,7 +41,7 @@ def _usable_code(request: TokenRequest) -> OneTimeToken | None:
 def _repeats_redirect_uri(code: OneTimeToken, named: str) -> bool:
     """Return whether `named`, "" when it is absent, repeats the authorization request's value (RFC 6749 §4.1.3).
 
-    With PKCE it may be absent, as in OAuth 2.1 §10.2, because the verifier binds the code to the client.
+    With PKCE the parameter may be absent, as in OAuth 2.1 §10.2, because the verifier binds the code to the client.
     """
     if code.redirect_uri is None or (not named and code.code_challenge is not None):
         return True

@@ -26,7 +26,10 @@ def issue(request: TokenRequest) -> TokenResponse:
 
 
 def _scopes(parameters: Parameters, client: Client) -> set[str]:
-    """Return the requested scopes that the client may have, by default `read` or all (§3.3); raise invalid_scope."""
+    """Return the requested scopes that the client may have, by default `read` or, without it, all (§3.3).
+
+    Raises invalid_scope.
+    """
     requested, registered = read_scope(parameters), set(client.scopes)
     if not requested:
         return registered & {READ} or registered

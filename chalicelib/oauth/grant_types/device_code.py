@@ -8,7 +8,7 @@ from chalicelib.oauth.token_request import TokenRequest
 
 
 def redeem(request: TokenRequest) -> TokenResponse:
-    """Exchange an approved device code for tokens; raise OAuthError for any other code or an invalid request."""
+    """Exchange an approved device code for tokens; raise OAuthError if it isn't approved or the request is invalid."""
     if not request.parameters.get("device_code"):
         raise invalid_request("Missing 'device_code' in payload")
     if clients.DEVICE not in request.client.grant_types:

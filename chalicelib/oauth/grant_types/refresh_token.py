@@ -12,7 +12,8 @@ from chalicelib.oauth.token_request import TokenRequest
 def refresh(request: TokenRequest) -> TokenResponse:
     """Exchange a refresh token for new tokens; raise OAuthError for an invalid request.
 
-    An invalid request doesn't consume the token. A used token counts as reuse only if the request is valid otherwise.
+    An invalid request doesn't consume the token. A second use of a token counts as reuse only if the request is
+    otherwise valid.
     """
     if clients.REFRESH not in request.client.grant_types:
         raise unauthorized_client(f"grant_type={clients.REFRESH}")
@@ -26,7 +27,7 @@ def refresh(request: TokenRequest) -> TokenResponse:
 
 
 def _scopes(parameters: Parameters, token: OneTimeToken) -> set[str]:
-    """Return the requested scopes, by default all that were granted (RFC 6749 §6); raise invalid_scope for others."""
+    """Return the requested scopes, by default all granted scopes (RFC 6749 §6); raise invalid_scope for others."""
     granted, requested = set(token.scopes or ()), read_scope(parameters)
     if not requested <= granted:
         raise invalid_scope(UNKNOWN_SCOPE)
