@@ -22,7 +22,7 @@ from chalicelib.core.errors import InvalidRequest
 from infra.local_gateway.response import Response
 from infra.routes import of_latchkey
 from tests.api.console.places import Place, place
-from tests.detection.signing import by_partner
+from tests.detection.signing import sign_with_shared_secret
 from tests.oauth.flow import CALLBACK, REFRESH, App, as_json, register_client
 from tests.support.console_client import FORM, PASSWORD, log_in_as, new_account
 from tests.support.every_parameter import Parameter, parameters_in
@@ -109,7 +109,7 @@ class Sweep:
             secret = self.registration if target.startswith("/oauth") else self.secret
             headers = {"Authorization": f"Bearer {secret}", **headers}
         if target.startswith("/v1/leaks"):
-            headers |= {name: value for name, value in by_partner(body).items() if name not in headers}
+            headers |= {name: value for name, value in sign_with_shared_secret(body).items() if name not in headers}
         if target.startswith(("/v1", "/oauth")) and not target.startswith("/oauth/authorize"):
             return self.latchkey.call(method, target, body=body, headers=headers)
         cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.there.console.cookies.items())}

@@ -8,7 +8,7 @@ import pytest
 from chalicelib.api import leaks
 from chalicelib.core import secrets
 from chalicelib.limits.tiers import ANONYMOUS
-from tests.detection.signing import Signer, alert, by_partner, known
+from tests.detection.signing import Signer, alert, sign_with_shared_secret, trust_signers
 from tests.support.harness import TestApp, error_of
 
 GOOD = {"token": "x", "type": "y"}
@@ -16,7 +16,7 @@ GOOD = {"token": "x", "type": "y"}
 
 def sent(latchkey: TestApp, body: bytes) -> tuple[int, str]:
     """Return status and message for a correctly signed body."""
-    answer = latchkey.call("POST", "/v1/leaks", body=body, headers=by_partner(body))
+    answer = latchkey.call("POST", "/v1/leaks", body=body, headers=sign_with_shared_secret(body))
     return answer.status, answer.json()["message"] if answer.status != 200 else ""
 
 
@@ -76,12 +76,15 @@ def test_unsigned_report_is_a_400(latchkey: TestApp) -> None:
 def test_signature_is_checked_before_the_body_is_read(latchkey: TestApp, tmp_path: Path) -> None:
     """The signature covers the exact bytes, and each kind of sender needs its own signature."""
     signer, body = Signer("one"), json.dumps([GOOD]).encode()
-    with known(tmp_path, signer):
+    with trust_signers(tmp_path, signer):
         headers = signer.headers(body)
         assert latchkey.call("POST", "/v1/leaks", body=body, headers=headers).status == 200
         assert latchkey.call("POST", "/v1/leaks", body=body + b" ", headers=headers).status == 400
         # A sender with the other secret can't impersonate GitHub.
-        mixed = by_partner(body) | {"Github-Public-Key-Signature": "AAAA", "Github-Public-Key-Identifier": "one"}
+        mixed = sign_with_shared_secret(body) | {
+            "Github-Public-Key-Signature": "AAAA",
+            "Github-Public-Key-Identifier": "one",
+        }
         assert latchkey.call("POST", "/v1/leaks", body=body, headers=mixed).status == 400
 
 
