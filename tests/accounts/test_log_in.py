@@ -178,8 +178,8 @@ def test_attempts_dont_count_against_the_accounts_quota(latchkey: TestApp) -> No
     with settings.override(replace(settings.current(), log_in_attempts_per_email=2)):
         assert [try_log_in("ada@example.com") for _ in range(3)][-1] == "rate_limit_exceeded"
     assert not [subject for subject in subjects(latchkey) if account.id in subject]
-    answer = latchkey.call("GET", "/v1/limits", secret)
-    assert (answer.json()["quota"]["remaining"], answer.json()["burst"]["remaining"]) == (999, 49)
+    response = latchkey.call("GET", "/v1/limits", secret)
+    assert (response.json()["quota"]["remaining"], response.json()["burst"]["remaining"]) == (999, 49)
 
 
 def test_address_of_an_attempt_is_not_stored(latchkey: TestApp) -> None:

@@ -67,9 +67,9 @@ class Served:
 
     def get(self, key: Key | str, path: str) -> Any:
         """Return the body of a successful answer."""
-        answer = self.call("GET", path, key)
-        answer.raise_for_status()
-        return answer.json()
+        response = self.call("GET", path, key)
+        response.raise_for_status()
+        return response.json()
 
     def environment(self, key: Key | str) -> dict[str, str]:
         """Return what an example reads: API_KEY and BASE_URL, beside what every program needs."""

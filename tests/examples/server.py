@@ -37,10 +37,10 @@ class Gateway(local_gateway.Gateway):
 
     def handle(self, *request: Any, **more: Any) -> Response:
         """Answer, and make what a 429 asks to wait for come before it is sent."""
-        answer = super().handle(*request, **more)
-        if answer.status == 429:
+        response = super().handle(*request, **more)
+        if response.status == 429:
             self.clock.forward(1)
-        return answer
+        return response
 
     def strike_the_hour(self) -> None:
         """Move on to a full hour."""
@@ -117,8 +117,8 @@ def _demo() -> dict[str, Any]:
 COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {"key": _key, "spend": _spend, "demo": _demo}
 
 
-def _say(answer: dict[str, Any]) -> None:
-    print(json.dumps(answer), flush=True)
+def _say(reply: dict[str, Any]) -> None:
+    print(json.dumps(reply), flush=True)
 
 
 if __name__ == "__main__":

@@ -51,18 +51,18 @@ def test_every_error_is_in_the_table() -> None:
 def test_limit_headers_are_as_the_guide_says(api: Served) -> None:
     """The block of headers in the guide is what an answer carries, but for the time of the reset."""
     (shown,) = (block.code.splitlines() for block in BLOCKS if block.heading == "Rate limit headers")
-    answer = api.call("GET", "/v1/users/me", api.key())
+    response = api.call("GET", "/v1/users/me", api.key())
     named = dict(line.split(": ", 1) for line in shown)
     assert [*named] == [name for name in limit_headers.NAMES if name != "Retry-After"]
-    assert named | {"X-RateLimit-Reset": answer.headers["X-RateLimit-Reset"]} == {
-        name: answer.headers[name] for name in named
+    assert named | {"X-RateLimit-Reset": response.headers["X-RateLimit-Reset"]} == {
+        name: response.headers[name] for name in named
     }
 
 
 def _refused(api: Served, method: str, path: str, key: Key | str | None, **sent: Any) -> str:
-    answer = api.call(method, path, key, **sent)
-    assert answer.status_code >= 400
-    return answer.text + "\n"
+    response = api.call(method, path, key, **sent)
+    assert response.status_code >= 400
+    return response.text + "\n"
 
 
 def _existing_email(api: Served) -> str:

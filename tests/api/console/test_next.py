@@ -1,4 +1,4 @@
-"""`next` after log-in accepts paths of the console only; anything else leads to the keys."""
+"""After log-in, `next` leads to a path of the console only; any other value leads to the keys."""
 
 from urllib.parse import quote
 
@@ -23,7 +23,7 @@ ELSEWHERE = [
 
 @pytest.mark.parametrize("after", ELSEWHERE)
 def test_invalid_next_leads_to_the_keys(latchkey: TestApp, after: str) -> None:
-    """This also holds for text that no URL parser accepts, before, during and after log-in."""
+    """An invalid `next` leads to the keys before, during and after log-in, even if no URL parser accepts it."""
     account = new_account()
     for path in ("/login", "/signup"):
         assert ConsoleClient(latchkey).open(f"{path}?next={quote(after, safe='')}").status == 200
@@ -34,6 +34,6 @@ def test_invalid_next_leads_to_the_keys(latchkey: TestApp, after: str) -> None:
 
 @pytest.mark.parametrize("after", ["/settings/usage", "/oauth/authorize?state=[", "/[", "/settings/keys?x=//["])
 def test_path_of_this_console_is_accepted(latchkey: TestApp, after: str) -> None:
-    """Any characters may follow."""
+    """A path of the console is accepted with any characters after it."""
     account = new_account()
     assert log_in_as(latchkey, account).open(f"/login?next={quote(after, safe='')}").location == after
