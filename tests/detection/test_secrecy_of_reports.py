@@ -10,7 +10,7 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import telemetry
 from chalicelib.credentials.find import owned_key
 from chalicelib.detection import leaks
-from tests.api.test_leaks import dump_of_all_tables
+from tests.api.test_secrecy import dump_of_all_tables
 from tests.detection.leak_events import leak_events
 from tests.detection.signing import Signer, alert, report, trust_signers
 from tests.support.harness import TestApp
