@@ -1,4 +1,4 @@
-"""Fixtures of all tests: a fresh app on moto, in one process."""
+"""Fixtures of all tests: a test app on moto, in one process."""
 
 import os
 import socket
@@ -79,7 +79,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def latchkey(
     moto_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, compared: Path
 ) -> Iterator[TestApp]:
-    """An app with empty tables, on moto."""
+    """A test app with empty tables, on moto."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
     monkeypatch.setattr(dynamodb, "READ_TIMEOUT_S", moto_server.RESPONSE_TIMEOUT_S)
     cheap_hashing.hash_cheaply(monkeypatch)
@@ -97,7 +97,7 @@ def latchkey(
 
 @pytest.fixture
 def local(latchkey: TestApp) -> Iterator[TestApp]:
-    """An app with a loopback URL, which may send webhooks to receivers on this machine."""
+    """A test app with a loopback URL, which may send webhooks to receivers on this machine."""
     with settings.override(replace(settings.current(), public_url=PUBLIC_URL)):
         yield latchkey
 
@@ -111,7 +111,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
-    """An app whose database refuses connections: its port is bound, but not listening."""
+    """A test app whose database refuses connections."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")

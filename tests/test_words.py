@@ -67,7 +67,7 @@ def files() -> list[Path]:
 
 @pytest.mark.parametrize("folder", ["chalicelib", "infra", "tests", "docs", "README.md"])
 def test_private_words_stay_out(folder: str) -> None:
-    """No file contains a private word, which newcomers would have to guess."""
+    """No file contains a private word, whose meaning newcomers would have to guess."""
     found = []
     for path in files():
         name = str(path.relative_to(ROOT))

@@ -17,7 +17,7 @@ from tests.support.harness import TestApp
 
 
 def test_rename_changes_only_the_name(latchkey: TestApp) -> None:
-    """A rename writes the account and an event, and sets no invalidation mark."""
+    """A rename writes the account and an event, and doesn't invalidate cached principals."""
     account = latchkey.account()
     with telemetry.record_calls() as calls:
         assert change.rename(account.id, "Ada B").name == "Ada B"
@@ -48,7 +48,7 @@ def test_suspension_ends_console_sessions_permanently(latchkey: TestApp) -> None
 
 @pytest.mark.parametrize("account_id", ["acc_00000000000000000000", "nobody"])
 def test_change_doesnt_create_a_missing_account(latchkey: TestApp, account_id: str) -> None:
-    """A change of a deleted account doesn't recreate its item."""
+    """A change of a deleted account doesn't create the account again."""
     with pytest.raises(errors.NotFound):
         change.rename(account_id, "Ghost")
     with pytest.raises(errors.NotFound):
@@ -57,7 +57,7 @@ def test_change_doesnt_create_a_missing_account(latchkey: TestApp, account_id: s
 
 
 def test_change_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
-    """If the mark can't be set, the account is changed, and the error asks the caller to repeat the request."""
+    """If the invalidation mark can't be set, the change is kept, and the error asks the caller to repeat it."""
     account = latchkey.account()
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
     with pytest.raises(errors.Unavailable, match="Repeat the request"):
@@ -66,7 +66,7 @@ def test_change_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
 
 
 def last_event(account: Account) -> tuple[str, dict[str, str], str, str | None]:
-    """Return type, details, actor and reason of the latest event of an account."""
+    """Return type, details, actor and reason of an account's latest event."""
     event = record.newest_first(account.id, 1)[0]
     return event.type, event.changed.as_dict(), event.actor, event.reason
 
@@ -100,7 +100,7 @@ def test_each_change_is_recorded_with_its_fields_only(latchkey: TestApp) -> None
     ids=["tier", "suspended", "reinstated", "admin"],
 )
 def test_each_change_sets_the_mark(latchkey: TestApp, deed: Callable[[str], None]) -> None:
-    """A change sets the mark and so applies at the next request; for a missing account it raises NotFound."""
+    """A change sets the invalidation mark, so it applies at the next request; a missing account is NotFound."""
     account = latchkey.account()
     latchkey.clock.forward(1)
     deed(account.id)
@@ -136,7 +136,7 @@ def test_only_a_suspension_stores_a_pending_termination(latchkey: TestApp) -> No
 
 
 def test_suspension_marks_users_of_the_accounts_clients_in_the_request(latchkey: TestApp) -> None:
-    """A suspension marks the users of the account's clients as stale within the request, and saves its progress."""
+    """A suspension invalidates the cached principals of users of the account's OAuth clients before it returns."""
     owner, user = latchkey.account(name="Owner"), latchkey.account(name="User")
     app = register_client(latchkey, owner=owner)
     grants.new(user.id, app.id, scopes={"read"}, resources=set()).save()

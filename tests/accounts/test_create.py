@@ -22,7 +22,7 @@ def test_new_account_is_active_and_no_admin(latchkey: TestApp) -> None:
 
 
 def test_second_claim_on_an_address_fails_and_stores_nothing(latchkey: TestApp) -> None:
-    """The second account with an address that is already claimed is not created, and nothing of it is stored."""
+    """A second account with the same email address is rejected, and nothing of it is stored."""
     first = create_account(email="ada@example.com", name="Ada", tier=FREE)
     with pytest.raises(errors.Conflict):
         create_account(email="ADA@example.com", name="Eve", tier=FREE)
@@ -38,7 +38,7 @@ def test_account_with_an_invalid_address_is_rejected(latchkey: TestApp) -> None:
 
 
 def test_new_account_is_stored_with_all_attributes_and_recorded(latchkey: TestApp) -> None:
-    """The typed address is stored only if it differs from the claim; the event of the creation has the tier."""
+    """The typed address is stored only if it differs from its normalised form; the event has the tier."""
     made = create_account(
         email="Ada@Example.com", name="Ada", tier=PRO, admin=True, password_hash="hash", verified_at_ms=5
     )
@@ -54,7 +54,7 @@ def test_new_account_is_stored_with_all_attributes_and_recorded(latchkey: TestAp
 
 
 def test_additional_write_is_stored_with_the_account_or_neither_is(latchkey: TestApp) -> None:
-    """If the condition of a write in the same transaction fails, a conflict is raised and no account is created."""
+    """If another write of the transaction fails its condition, no account is created and a conflict is raised."""
     refused = EmailClaim("taken@example.com", account_id="acc_x")
     refused.save()
 
@@ -81,6 +81,6 @@ def test_account_doesnt_overwrite_another_with_its_id(latchkey: TestApp) -> None
 
 
 def test_database_error_is_not_reported_as_a_conflict(latchkey: TestApp) -> None:
-    """A database error during the creation isn't reported as an address that already has an account."""
+    """A database error isn't reported as an address that already has an account."""
     with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         create_account(email="ada@example.com", name="Ada", tier=FREE)

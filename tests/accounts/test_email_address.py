@@ -31,7 +31,7 @@ from chalicelib.core.errors import InvalidRequest
     ],
 )
 def test_spellings_of_one_mailbox_have_one_claim(given: str, claimed: str) -> None:
-    """Spellings that differ in case, width, Unicode composition or the script of the domain have one claim."""
+    """Spellings that differ in case, width, Unicode composition or the domain's script count as one address."""
     assert claim_of(given) == claimed
     assert claim_of(claimed) == claimed
 
@@ -138,7 +138,7 @@ def test_mailbox_keeps_the_typed_local_part(typed: str, mailbox: str) -> None:
 
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_claim_and_mailbox_are_the_same_address(local: str, domain: str) -> None:
-    """The claim of a mailbox equals the claim of the address from which the mailbox was derived."""
+    """An address and the mailbox derived from it have the same claim."""
     try:
         address = parse(f"{local}@{domain}.example")
     except InvalidRequest:
@@ -148,7 +148,7 @@ def test_claim_and_mailbox_are_the_same_address(local: str, domain: str) -> None
 
 @pytest.mark.parametrize("typed", ["wei", "weiß", "WEIß@", "weiß@ex", "jo\u0308rg", "claim@faß.example", "claim@fa"])
 def test_claim_prefix_matches_the_claims_of_its_addresses(typed: str) -> None:
-    """The prefix for a search by address matches the claims of the addresses that begin with it."""
+    """A search for the beginning of an address matches all addresses that begin with it, in any spelling."""
     claims = [
         claim_of(each) for each in ("weiß@ex.example", "jörg@ex.example", "claim@faß.example", "claim@far.example")
     ]
@@ -177,7 +177,7 @@ def test_length_of_an_address_is_checked_as_it_was_typed() -> None:
 
 
 def test_pseudo_claim_has_the_first_254_characters() -> None:
-    """A pseudo-claim is the first 254 characters in lower case, stripped; unlike a claim it contains a space."""
+    """A log-in attempt for an invalid address is counted under its first 254 characters, in lower case."""
     assert pseudo_claim(" Bob@Gmial ") == "no address bob@gmial"
     assert pseudo_claim("x" * 254 + "y") == "no address " + "x" * 254
 
@@ -190,7 +190,7 @@ def test_hash_of_a_claim_is_its_digest() -> None:
 
 @pytest.mark.parametrize("character", '@<>"(),:;\\[]')
 def test_local_part_has_no_delimiter_of_any_width(character: str) -> None:
-    """Full-width delimiters are rejected: a mail server that normalises them would read another address."""
+    """A local part with a full-width delimiter is rejected, because mail servers may read it as another address."""
     wide = chr(ord(character) + 0xFEE0)
     for local in (f"a{character}b", f"a{wide}b"):
         with pytest.raises(InvalidRequest):
@@ -199,6 +199,6 @@ def test_local_part_has_no_delimiter_of_any_width(character: str) -> None:
 
 @pytest.mark.parametrize("typed", ["Ada", "ada@", "ADA@Exa", "ada@example.com"])
 def test_claim_prefix_keeps_the_whole_text(typed: str) -> None:
-    """A search prefix isn't shortened, so a longer prefix matches fewer addresses."""
+    """A search text isn't shortened, so a longer text matches fewer addresses."""
     assert claim_prefix(f" {typed} ") == typed.lower()
     assert claim_prefix("ada@faß.example") == "ada@xn--fa-hia.example"

@@ -34,7 +34,7 @@ def unsendable(latchkey: TestApp) -> Iterator[None]:
 
 
 def network(number: int) -> Caller:
-    """Return the caller with this number, each in a network of its own."""
+    """Return a caller in a network of its own for each number."""
     return Caller((f"198.51.100.{number}",))
 
 
@@ -75,7 +75,7 @@ def test_email_changes_of_an_account_dont_limit_others(latchkey: TestApp, box: M
 
 
 def test_email_changes_of_many_accounts_dont_limit_the_first_of_another(latchkey: TestApp, box: Mailbox) -> None:
-    """An address gets 20 emails for email changes an hour, besides the first of each account."""
+    """An address gets 20 emails for address changes an hour, plus one for the first change of each account."""
     rightful = new_account()
     latchkey.set_counters(f"mail_{hash_claim(NEW)}", tiers.EMAIL_CHANGE_EMAILS.address, used=20)
     request_change(rightful)
@@ -86,7 +86,7 @@ def test_email_changes_of_many_accounts_dont_limit_the_first_of_another(latchkey
 
 
 def test_email_change_has_the_same_limits_for_a_known_address(latchkey: TestApp, box: Mailbox) -> None:
-    """An address that has an account has the same limits as others, so a rejection doesn't reveal the account."""
+    """The limits are the same for addresses with and without an account, so they don't reveal which it is."""
     taken = new_account(email=NEW)
     for email in (taken.email, "free@example.com"):
         asker = new_account()
@@ -112,7 +112,7 @@ def test_one_network_doesnt_use_up_the_emails_of_an_address(latchkey: TestApp, b
 
 
 def test_address_gets_twenty_emails_of_a_kind_an_hour(latchkey: TestApp, box: Mailbox) -> None:
-    """An address gets 20 emails of a kind an hour from all networks together; the count is reset in the next hour."""
+    """An address gets 20 emails of each type an hour from all networks together."""
     new_account(email=ADA)
     for number in range(24):
         request_reset(network(number))

@@ -65,7 +65,7 @@ def test_link_doesnt_recreate_an_account_deleted_since_it_was_read(latchkey: Tes
 
 @EACH
 def test_first_verification_requires_an_unchanged_account(latchkey: TestApp, purpose: str) -> None:
-    """A verification invalidates nothing if another one, or an end of all sessions, came after the read."""
+    """A concurrent verification, or a log-out everywhere, prevents this verification from invalidating more."""
     for meanwhile in (Account.email_verified_at.set(5), Account.session_epoch.add(1)):
         read = new_account(verified=False)
         Account(read.id).update(actions=[meanwhile])
@@ -77,7 +77,7 @@ def test_first_verification_requires_an_unchanged_account(latchkey: TestApp, pur
 
 @pytest.mark.parametrize("purpose", [VERIFY, RESET])
 def test_link_to_an_address_that_was_changed_is_invalid(latchkey: TestApp, purpose: str) -> None:
-    """A link to an address that the account no longer has is invalid, even if it changed after the link was read."""
+    """A link sent to an address that the account has since replaced is invalid, even if it was read before."""
     for verified in (True, False):
         account = new_account(verified=verified)
         token = token_of_new_link(account, purpose)
@@ -87,7 +87,7 @@ def test_link_to_an_address_that_was_changed_is_invalid(latchkey: TestApp, purpo
 
 
 def test_email_change_requires_the_address_that_was_read(latchkey: TestApp) -> None:
-    """An email change after a concurrent one fails, and the account keeps the address of the concurrent one."""
+    """Of two concurrent email changes the second fails, and the account keeps the address of the first."""
     account = new_account()
     late, first = token_of_new_link(account, MOVE), token_of_new_link(account, MOVE, "first@example.com")
     email_links.change_email(first, account)
@@ -124,7 +124,7 @@ def test_new_address_is_verified_and_stored_as_it_was_typed(
 @EACH
 @pytest.mark.parametrize("verified", [True, False], ids=["verified", "first_proof"])
 def test_use_of_a_link_is_recorded_once(latchkey: TestApp, purpose: str, verified: bool) -> None:
-    """The use of a link is recorded once; only a first verification also stores a termination."""
+    """Using a link is recorded once; only a first verification also stores a termination."""
     account = new_account(verified=verified)
     Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
     latchkey.clock.forward(60)
@@ -152,7 +152,7 @@ def test_first_verification_sets_the_mark(latchkey: TestApp, purpose: str) -> No
 
 
 def test_reset_returns_the_termination_of_the_selected_items(latchkey: TestApp) -> None:
-    """A reset stores a termination of the selected items; as a first verification it terminates everything."""
+    """A reset stores a termination of the selected items, or of everything if the address was unverified."""
     for verified, kind in ((True, "reset"), (False, "proof")):
         account = new_account(verified=verified)
         chosen = pending_terminations.new_choice(pending_terminations.OF_RESET, account.id, {"key_1"}, by="x")
@@ -164,7 +164,7 @@ def test_reset_returns_the_termination_of_the_selected_items(latchkey: TestApp) 
 
 @pytest.mark.parametrize("with_session", [True, False])
 def test_password_is_kept_only_by_a_first_verification_with_a_session(latchkey: TestApp, with_session: bool) -> None:
-    """A first verification keeps the password, if set in the session that uses the link; otherwise it is removed."""
+    """A first verification inside a session keeps the password; without a session it removes the password."""
     account = new_account(verified=False)
     own, other = session_of(account), session_of(account)
     email_links.verify_email(token_of_new_link(account, VERIFY), account, own if with_session else None)
@@ -198,7 +198,7 @@ def test_only_the_session_that_used_the_link_stays_active(latchkey: TestApp, pur
 
 
 def test_link_by_the_operator_is_recorded_and_verifies_nothing(latchkey: TestApp) -> None:
-    """A link from the operator, which isn't sent by email, verifies no address and recreates no deleted account."""
+    """A link from the operator isn't sent by email, so it doesn't verify the address."""
     account = new_account(verified=False)
     token = email_links.find_link(email_links.create_password_link(account), RESET)
     assert [token.email, token.epoch] == [None, 0]
@@ -212,7 +212,7 @@ def test_link_by_the_operator_is_recorded_and_verifies_nothing(latchkey: TestApp
 
 
 def test_link_without_an_account_is_invalid(latchkey: TestApp) -> None:
-    """A link for an address without an account is stored, so that the time is the same, but can't be used."""
+    """A link for an address without an account is stored, so that timing reveals nothing, but can't be used."""
     token = email_links.find_link(email_links.new_link(find.NO_ACCOUNT, RESET, email="a@b.example", epoch=0), RESET)
     with pytest.raises(email_links.SpentLink) as spent:
         email_links.account_of_link(token)

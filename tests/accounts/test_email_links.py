@@ -129,7 +129,7 @@ def test_secret_of_a_link_is_not_stored(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_first_verification_invalidates_sessions_and_keys(latchkey: TestApp, purpose: str) -> None:
-    """The first verification ends access by another user, who may have created the account, at the next request."""
+    """A first verification ends sessions and keys, because another user may have created the account."""
     account = new_account(verified=False)
     squatter, key = sessions.open_session(account), latchkey.key(account)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
@@ -193,7 +193,7 @@ def test_change_to_an_address_that_another_account_took_is_a_conflict(latchkey: 
 
 
 def test_link_to_a_former_address_is_invalid(latchkey: TestApp) -> None:
-    """A link sent to a former address neither verifies the account nor resets its password."""
+    """A link sent to a former address of the account neither verifies it nor resets its password."""
     account = new_account(verified=False)
     old = {purpose: link(account, purpose) for purpose in (email_links.VERIFY_EMAIL, email_links.SET_PASSWORD)}
     use(link(account, email_links.CHANGE_EMAIL), email_links.CHANGE_EMAIL)

@@ -79,7 +79,7 @@ def test_sign_up_and_reset_are_sent_by_ses(ses: Sent) -> None:
 
 
 def test_reset_for_an_unknown_address_calls_ses_too(ses: Sent) -> None:
-    """A reset for an address without an account sends an email to SES's simulator, so that the time is the same."""
+    """A reset for an unknown address sends an email to SES's simulator, so that response times are equal."""
     request_password_reset(email="nobody@example.com", caller=CALLER, base_url=BASE)
     assert [to for _, to, _, _ in ses.take()] == ["success@simulator.amazonses.com"]
     new_account(email="ada@example.com")
@@ -104,7 +104,7 @@ def test_rejected_email_is_logged_without_its_link(latchkey: TestApp, log: io.St
 
 
 def test_email_without_a_sender_is_logged_and_not_sent(latchkey: TestApp, log: io.StringIO) -> None:
-    """Without a configured sender, an email is logged as not sent, without address and link."""
+    """Without a configured sender, the log says that an email isn't sent, without its address and link."""
     email_sender.send(MESSAGE)
     assert "mail_not_sent" in log.getvalue()
     assert "lk_ml_" not in log.getvalue()
@@ -164,7 +164,7 @@ def test_email_is_configured_by_a_sender_or_a_folder(
 
 
 def test_email_that_isnt_sent_is_logged_by_its_subject(latchkey: TestApp, log: io.StringIO) -> None:
-    """Without a sender and a folder, an email is logged by its subject."""
+    """Without a configured sender and folder, the log has the subject of an email."""
     email_sender.send(MESSAGE)
     assert json.loads(log.getvalue())["subject"] == MESSAGE.subject
 

@@ -39,7 +39,7 @@ def test_email_to_an_address_without_an_account_has_no_name(message: EmailMessag
 
 @pytest.mark.parametrize(("verified", "greeting"), [(True, "Hi Ada,\n\n"), (False, "Hello,\n\n")])
 def test_name_is_only_in_emails_to_a_verified_address(verified: bool, greeting: str) -> None:
-    """Emails to an unverified address omit the user's name, because the user who typed it may not own the address."""
+    """Emails to an unverified address omit the user's name, which someone else may have typed."""
     ada = account(verified=verified)
     for message in (
         emails.address_has_account(ada, LINK, f"{LINK}/reset"),
@@ -58,7 +58,7 @@ def test_name_is_only_in_emails_to_a_verified_address(verified: bool, greeting: 
 
 @pytest.mark.parametrize(("verified", "new"), [(True, "new@example.com"), (False, "another address")])
 def test_old_address_gets_the_new_one_only_if_it_was_verified(verified: bool, new: str) -> None:
-    """The email to a former address has the new one, a typed text, only if the former address was verified."""
+    """The notice to a former address shows the new address only if the former was verified."""
     text = emails.email_changed(account(verified=verified), "new@example.com").text
     assert f"the email address of your account was changed to {new}. If this wasn't you" in text
     assert LINK not in text
@@ -67,7 +67,7 @@ def test_old_address_gets_the_new_one_only_if_it_was_verified(verified: bool, ne
 @pytest.mark.parametrize(("verified", "named"), [(True, "CI"), (False, "lk_live_…aB3x")])
 @pytest.mark.parametrize("link", [LINK, ""])
 def test_key_is_named_by_its_preview_in_emails_to_an_unverified_address(verified: bool, named: str, link: str) -> None:
-    """Emails to an unverified address show a key's preview instead of its name, and a link if a page shows the key."""
+    """Emails to an unverified address show a key's preview instead of its name."""
     ada, end = account(verified=verified), f"\n\nView it here:\n\n{link}" if link else ""
     stopped = emails.anomaly_handled(ada, key="CI", hint="lk_live_…aB3x", why="too much", done="revoked", link=link)
     assert stopped.subject == f"Your API key {named} was revoked"

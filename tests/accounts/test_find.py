@@ -23,7 +23,7 @@ def test_unknown_id_is_not_found(latchkey: TestApp, account_id: str) -> None:
 
 
 def test_unknown_email_is_not_found(latchkey: TestApp) -> None:
-    """No account is found for an address that isn't claimed."""
+    """No account is found for an address that no account has."""
     with pytest.raises(errors.NotFound):
         find.account_by_email("nobody@example.com")
 
@@ -79,7 +79,7 @@ def test_accounts_are_listed_by_the_beginning_of_their_address(latchkey: TestApp
     [("", ""), ("a", "b"), ("a" * 1_024, ""), ("a", "a" * 1_024), ("a", "z" * 1_024), ("\ud800", "")],
 )
 def test_impossible_range_of_addresses_is_not_queried(latchkey: TestApp, prefix: str, after: str) -> None:
-    """A range that ends before it starts, or exceeds the size of a key, isn't queried, because DynamoDB rejects it."""
+    """An invalid range of addresses gives an empty page without a query, which DynamoDB would reject."""
     with telemetry.record_calls() as calls:
         assert list(find.accounts_by_email(prefix, 10, after=after)) == []
     assert calls.made == []

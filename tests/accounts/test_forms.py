@@ -1,4 +1,4 @@
-"""One-time form tokens are consumed by the write that the form requests."""
+"""One-time form tokens are consumed by the write that a form causes."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_form_tokens_are_per_account(latchkey: TestApp) -> None:
 
 
 def test_form_token_is_kept_for_30_days_as_a_digest(latchkey: TestApp) -> None:
-    """A form token is stored as a digest for 30 days, so that a page that was open as long can be reloaded safely."""
+    """A form token is stored as a digest for 30 days, so that a page can be reloaded safely for as long."""
     submit("token 1")
     (stored,) = OneTimeToken.scan()
     now_ms = clock.now_ms()

@@ -27,7 +27,7 @@ def test_invited_account_has_no_password(latchkey: TestApp, admin: bool) -> None
 
 
 def test_invited_account_is_admin_only_if_requested(latchkey: TestApp) -> None:
-    """An invited account is an admin only if that is requested."""
+    """An invited account is an admin only if the invitation says so."""
     assert not Account.get(invite(email=EMAIL, name="Ada", tier=tiers.FREE).account.id).admin
 
 
@@ -49,7 +49,7 @@ def test_invitation_to_a_known_address_creates_no_link(latchkey: TestApp) -> Non
 
 
 def test_returned_link_is_the_stored_one(latchkey: TestApp) -> None:
-    """The link in the response is the stored one, even if the transaction was retried with a new link."""
+    """If the transaction is retried with a new link, the response has the link that was stored."""
 
     def somebody_leaves() -> None:
         digest, at_s = quota_inheritance._digest(EMAIL), clock.now_s() + 9

@@ -1,4 +1,4 @@
-"""Failed log-ins don't reveal their cause, and password attempts are limited without using the API's limits."""
+"""Failed log-ins don't reveal their cause, and password attempts have limits apart from the API's."""
 
 import hashlib
 import json
@@ -47,7 +47,7 @@ def subjects(latchkey: TestApp) -> list[str]:
 
 
 def test_attempts_for_invalid_addresses_are_counted_separately(latchkey: TestApp) -> None:
-    """Attempts for one invalid address don't limit attempts for another, at any length."""
+    """Attempts for one invalid address don't limit attempts for another invalid address."""
     for number in range(settings.current().log_in_attempts_per_email):
         assert try_log_in("bob@gmial", network=f"198.51.100.{number}") == "wrong_log_in"
     assert try_log_in(" BOB@gmial", network="192.0.2.1") == "rate_limit_exceeded"
@@ -80,7 +80,7 @@ def test_account_without_a_password_rejects_every_password(latchkey: TestApp) ->
 
 
 def test_suspension_is_reported_only_with_the_correct_password(latchkey: TestApp) -> None:
-    """A suspension is reported only with the correct password, so that others can't detect a suspended account."""
+    """A suspension is reported only with the correct password, so other callers can't detect it."""
     account = new_account(email="ada@example.com")
     change.set_tier_and_status(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     assert try_log_in("ada@example.com", WRONG) == "wrong_log_in"
@@ -155,7 +155,7 @@ def test_devices_of_an_account_share_their_attempts(latchkey: TestApp) -> None:
 
 
 def test_device_is_forgotten_when_the_sessions_are_ended(latchkey: TestApp) -> None:
-    """After the sessions ended, attempts from a remembered device are counted for the address."""
+    """After a log-out everywhere, attempts from a remembered device are counted for the address."""
     account = new_account(email="ada@example.com")
     device = sessions.remember_device(account)
     sessions.end_all(account.id)
@@ -191,7 +191,7 @@ def test_address_of_an_attempt_is_not_stored(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("with_device", [False, True], ids=["no_device", "device"])
 def test_failed_log_ins_make_the_same_database_calls(latchkey: TestApp, with_device: bool) -> None:
-    """Failed log-ins make the same database calls with and without an account, so that the time doesn't reveal it."""
+    """Failed log-ins make the same database calls with and without an account, so that timing reveals nothing."""
     account = new_account(email="ada@example.com")
     device = sessions.remember_device(new_account(name="Eve")) if with_device else ""
     made = []

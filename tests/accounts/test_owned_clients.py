@@ -1,4 +1,4 @@
-"""When an account is suspended, its OAuth clients are deactivated and their users marked as stale, slice by slice."""
+"""If an account is suspended, its OAuth clients are deactivated and their users' principals invalidated."""
 
 from collections.abc import Callable
 from typing import Any
@@ -58,7 +58,7 @@ def are_marked(create_grants: list[Grant]) -> list[bool]:
 
 
 def test_clients_have_the_status_of_their_account(latchkey: TestApp) -> None:
-    """A suspension deactivates the account's clients at its own time; clients of other accounts are unaffected."""
+    """A suspension deactivates the account's clients and stores its time; other clients are unaffected."""
     owner, ids = owner_with(latchkey, 2)
     _, others = owner_with(latchkey)
     latchkey.clock.forward(1)
@@ -95,7 +95,7 @@ def delete_next_client(ids: list[str]) -> Callable[[], object]:
 
 @pytest.mark.parametrize(("times", "is_done"), [(4, True), (5, False)])
 def test_change_is_retried_five_times_if_clients_are_deleted(latchkey: TestApp, times: int, is_done: bool) -> None:
-    """If clients are deleted during each of five attempts, the suspension raises Unavailable and changes nothing."""
+    """If clients are deleted during each of five attempts, a suspension raises Unavailable."""
     owner, ids = owner_with(latchkey, 6)
     with run_before("TransactWriteItems", delete_next_client(ids), times=times):
         if is_done:
@@ -118,7 +118,7 @@ def test_failed_condition_of_the_account_is_raised_as_given(latchkey: TestApp) -
 
 
 def test_first_slice_marks_the_users_of_each_client(latchkey: TestApp) -> None:
-    """The first slice marks the users of each client, except those who have revoked their grants."""
+    """The first slice invalidates the principals of each client's users, except those who revoked their grants."""
     owner, ids = owner_with(latchkey, 2)
     of_both = [*create_grants(ids[0], 2), *create_grants(ids[1], 2)]
     of_both[1].update(actions=[Grant.revoked_at.set(1)])
@@ -129,7 +129,7 @@ def test_first_slice_marks_the_users_of_each_client(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("number", "is_all"), [(49, True), (50, False)])
 def test_slice_ends_after_50_users(latchkey: TestApp, number: int, is_all: bool) -> None:
-    """A slice ends after 50 users; the next slice marks no user twice."""
+    """A slice ends after 50 users, and the next slice processes none of them again."""
     owner, ids = owner_with(latchkey, 2)
     first = create_grants(ids[0], number)
     pending = termination_of(owner)
@@ -156,7 +156,7 @@ def test_second_slice_continues_after_the_last_grant(latchkey: TestApp) -> None:
 
 
 def test_next_slice_sets_a_lost_mark(latchkey: TestApp) -> None:
-    """A slice that fails to set a mark is repeated by the next slice."""
+    """If a slice fails to set an invalidation mark, the next slice starts at the same place."""
     owner, (client_id,) = owner_with(latchkey)
     users = create_grants(client_id, 2)
     pending = termination_of(owner)
@@ -169,7 +169,7 @@ def test_next_slice_sets_a_lost_mark(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("status", [states.SUSPENDED, states.ACTIVE])
 def test_client_missing_in_the_index_is_deactivated_later(latchkey: TestApp, status: str) -> None:
-    """A client that the index omitted is deactivated later if its account is still suspended."""
+    """A client that is missing in the index is deactivated later if its account is still suspended."""
     owner, (client_id,) = owner_with(latchkey)
     Account(owner.id).update(actions=[Account.status.set(status)])
     owned_clients.finish(termination_of(owner))
@@ -177,7 +177,7 @@ def test_client_missing_in_the_index_is_deactivated_later(latchkey: TestApp, sta
 
 
 def test_concurrent_reinstatement_keeps_missed_clients_active(latchkey: TestApp) -> None:
-    """A client that the index omitted stays active if its account is reinstated concurrently."""
+    """A client that was missing in the index stays active if its account is reinstated concurrently."""
     owner, (client_id,) = owner_with(latchkey)
     set_status(owner, states.SUSPENDED)
     OwnedClient(client_id).update(actions=[OwnedClient.owner_suspended_at.remove()])
@@ -187,7 +187,7 @@ def test_concurrent_reinstatement_keeps_missed_clients_active(latchkey: TestApp)
 
 
 def test_clients_of_a_missing_account_are_not_changed(latchkey: TestApp) -> None:
-    """The termination of a missing account changes no clients, because its deletion already has."""
+    """The clients of a deleted account aren't changed, because the deletion handles them."""
     owner, (client_id,) = owner_with(latchkey)
     Account(owner.id).delete()
     assert owned_clients.finish(termination_of(owner)) is True

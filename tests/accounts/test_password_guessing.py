@@ -1,4 +1,4 @@
-"""The estimate of guesses for a password agrees with zxcvbn up to a million, and its time is bounded."""
+"""The estimated number of guesses agrees with zxcvbn up to a million, and the time for it is limited."""
 
 import gc
 import time
@@ -49,7 +49,7 @@ PASSWORDS = st.builds(
 @settings(max_examples=exhaustive.examples(60), deadline=None)
 @given(PASSWORDS)
 def test_password_that_zxcvbn_calls_guessable_is_guessable(password: str) -> None:
-    """Words (reversed, in capitals, with look-alikes), walks, dates, repetitions and pairs of them are guessable."""
+    """Words in any spelling, keyboard walks, dates, repetitions and pairs of them are guessable."""
     if zxcvbn(password, user_inputs=OWN)["guesses"] < password_guessing.GUESSES_TOO_FEW:
         assert password_guessing.is_guessable(password, OWN)
 
@@ -141,7 +141,7 @@ TWO_IDEAS = (
 
 @pytest.mark.parametrize("password", [*ONE_IDEA.split(), *TWO_IDEAS.split()])
 def test_guesses_for_one_or_two_parts_agree_with_zxcvbn(password: str) -> None:
-    """The number of guesses for one or two parts equals zxcvbn's, which is one more for a single part."""
+    """The number of guesses equals zxcvbn's, except that zxcvbn adds one to that of a single part."""
     own: dict[str, int] = {}
     for rank, word in enumerate(OWN, 1):
         own.setdefault(word.lower(), rank)
@@ -156,7 +156,7 @@ def test_guesses_for_one_or_two_parts_agree_with_zxcvbn(password: str) -> None:
     [("zebrazebra", 2 * 4_103), ("zebrazebrazebra", 3 * 4_103), ("xyxyxy", 3 * 52), ("1212", 16), ("aaaa", 40)],
 )
 def test_guesses_for_a_repetition_are_those_of_its_base_times_its_count(password: str, guesses: int) -> None:
-    """The number of guesses for a repetition is that of the repeated text times the number of repetitions."""
+    """A repetition takes the guesses of the repeated text, multiplied by the number of repetitions."""
     assert password_guessing._guesses(password, {}) == guesses
 
 
@@ -178,7 +178,7 @@ def test_72_characters_are_checked() -> None:
 
 
 def test_sixty_own_words_are_ranked_in_order() -> None:
-    """The user's own words, up to 60, are guessed in their order and in any case."""
+    """The first 60 of the user's own words are guessed in their order and in any case."""
     fillers = [f"filler{number}" for number in range(60)]
     assert password_guessing.is_guessable("zqvxkjwpfyhb", [*fillers[:59], "Zqvxkjwpfyhb"])
     assert not password_guessing.is_guessable("zqvxkjwpfyhb", [*fillers, "zqvxkjwpfyhb"])

@@ -78,7 +78,7 @@ def test_password_made_of_own_name_or_address_is_rejected(password: str) -> None
 
 
 def test_error_says_what_to_do_without_the_password() -> None:
-    """The error for a rejected password contains advice and not the password, because a page shows it."""
+    """The error for a rejected password gives advice and omits the password, because a page shows it."""
     for password in ("short", "passwordpassword", "x" * 300):
         with pytest.raises(errors.InvalidRequest) as refused:
             password_rules.validate(password, email="ada@example.com", name="Ada")
@@ -88,7 +88,7 @@ def test_error_says_what_to_do_without_the_password() -> None:
 
 @given(st.text(min_size=0, max_size=90), st.text(max_size=20), st.text(max_size=20))
 def test_any_text_is_accepted_or_rejected(password: str, email: str, name: str) -> None:
-    """The rules accept or reject any text, even one with a lone surrogate, without any other error."""
+    """The rules accept or reject any text without another exception, even one with a lone surrogate."""
     accepts(password, email=email, name=name)
 
 
@@ -106,7 +106,7 @@ def test_error_is_about_the_password_field() -> None:
 
 
 def test_character_that_cant_be_encoded_is_named() -> None:
-    """A lone surrogate is rejected by an error that shows its code, because UTF-8 can't encode it."""
+    """The error for a lone surrogate says that UTF-8 can't encode it."""
     with pytest.raises(errors.InvalidRequest, match="can't be encoded as UTF-8"):
         password_rules.check_format("\ud800" * 12)
 
@@ -119,5 +119,5 @@ def test_character_that_cant_be_encoded_is_named() -> None:
     ],
 )
 def test_every_part_of_own_name_and_address_is_guessable(password: str) -> None:
-    """For this user, name and address are guessable: whole, split at the @ or at spaces, and without spaces."""
+    """The user's own name and address are guessable: whole, in parts, and without spaces."""
     assert not accepts(password, email="zqvxkjw@wqzkj.example", name="Zqvxk Jwpfy")

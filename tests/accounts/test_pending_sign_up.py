@@ -27,7 +27,7 @@ def use(token: OneTimeToken) -> Account:
 
 
 def test_token_of_a_sign_up_has_no_account(latchkey: TestApp) -> None:
-    """The token of a sign-up has the id of no account, and stores the data of the form."""
+    """The token of a sign-up stores the data of the form, and the id of no account."""
     token = pending()
     assert (token.account_id, token.purpose, token.epoch) == (find.NO_ACCOUNT, "sign_up", 0)
     assert token.email == EMAIL
@@ -36,7 +36,7 @@ def test_token_of_a_sign_up_has_no_account(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("length", "is_kept"), [(0, False), (1, True), (8_192, True), (8_193, False)])
 def test_page_to_continue_at_is_kept_or_dropped(latchkey: TestApp, length: int, is_kept: bool) -> None:
-    """The URL to continue at is stored if it has at most 8,192 characters, and dropped if it is longer."""
+    """A path to continue at is stored if it has at most 8,192 characters, and otherwise dropped."""
     assert pending("/" * length).after == ("/" * length if is_kept else None)
 
 
@@ -62,7 +62,7 @@ def test_new_account_is_recorded_as_verified(latchkey: TestApp) -> None:
 
 
 def test_token_for_a_known_address_is_not_consumed(latchkey: TestApp) -> None:
-    """A token for an address that has an account isn't consumed; each use reports that account."""
+    """A token isn't consumed if its address has an account; each use reports that."""
     token = pending()
     new_account(email=EMAIL)
     for _ in range(2):
@@ -73,7 +73,7 @@ def test_token_for_a_known_address_is_not_consumed(latchkey: TestApp) -> None:
 
 
 def test_concurrent_use_is_reported_as_a_used_link(latchkey: TestApp) -> None:
-    """Of two concurrent uses of a token the second is reported as a used link, although the account exists by then."""
+    """Of two concurrent uses of a token the second gets the error of a used link."""
     token = pending()
     with run_before("TransactWriteItems", lambda: use(token)), pytest.raises(email_links.SpentLink):
         use(token)
@@ -81,7 +81,7 @@ def test_concurrent_use_is_reported_as_a_used_link(latchkey: TestApp) -> None:
 
 
 def test_token_expires_after_one_hour(latchkey: TestApp) -> None:
-    """A token expires after one hour, to the millisecond, checked when it is used."""
+    """A token expires after one hour, to the millisecond; the expiry is checked when it is used."""
     in_time, late = pending(), pending()
     latchkey.clock.forward(3_600)
     with pytest.raises(email_links.SpentLink):

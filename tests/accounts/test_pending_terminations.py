@@ -42,7 +42,7 @@ def test_selections_are_identified_by_their_link(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("after_s", "is_first"), [(0, True), (7.999, True), (8, False)])
 def test_first_run_is_within_the_clock_skew(latchkey: TestApp, after_s: float, is_first: bool) -> None:
-    """A run within 8 seconds of the start is the first run; later, newer items may be the user's own."""
+    """Only a run within 8 seconds of the start counts as first; later ones might delete the user's new items."""
     pending = start()
     latchkey.clock.forward(after_s)
     assert pending_terminations.is_first_run(pending) is is_first
@@ -55,7 +55,7 @@ def test_first_run_is_within_the_clock_skew(latchkey: TestApp, after_s: float, i
 def test_finished_termination_is_kept_for_a_minute(
     latchkey: TestApp, after_s: float, is_finished: bool, is_kept: bool
 ) -> None:
-    """A finished termination is kept for a minute, so that a later run finds items that an index omitted."""
+    """A finished termination is kept for a minute, so that a later run finds items that an index lacked at first."""
     pending = start()
     latchkey.clock.forward(after_s)
     pending_terminations.save_progress(pending, is_finished=is_finished)
@@ -63,7 +63,7 @@ def test_finished_termination_is_kept_for_a_minute(
 
 
 def test_progress_is_saved(latchkey: TestApp) -> None:
-    """A saved termination stores its step and its position in the step."""
+    """The step of a termination and its position within the step are saved."""
     pending = start()
     for step, after in (("keys", "key_5"), ("keys", None), (None, "key_5"), ("keys", "key_5"), (None, None)):
         pending.step, pending.after = step, after
@@ -74,7 +74,7 @@ def test_progress_is_saved(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("is_finished", [True, False])
 def test_restarted_termination_is_unchanged_by_a_slice_of_the_old_one(latchkey: TestApp, is_finished: bool) -> None:
-    """A termination that is restarted isn't changed by a slice of the earlier one."""
+    """A slice of an earlier start doesn't change a termination that has been restarted."""
     old = start()
     latchkey.clock.forward(60)
     start()

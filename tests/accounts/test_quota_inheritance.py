@@ -31,7 +31,7 @@ def used_by(latchkey: TestApp, account: Account) -> int:
 
 
 def test_next_account_of_the_address_inherits_the_used_quota(latchkey: TestApp) -> None:
-    """The next account of an address inherits its used quota within the hour, from any tier; other addresses don't."""
+    """Within the hour, a new account with the address of a deleted one inherits its usage, from any tier."""
     delete_after_use(latchkey, 7, tier=tiers.PRO)
     assert used_by(latchkey, new_account(email="ADA@example.com")) == 7
     assert used_by(latchkey, new_account(email="eve@example.com")) == 0
@@ -49,7 +49,7 @@ def test_deletion_stores_one_item_until_the_hour_ends(latchkey: TestApp) -> None
 
 @pytest.mark.parametrize(("after_s", "looks_further"), [(3_599.999, True), (3_600, False)])
 def test_nothing_is_inherited_in_the_next_hour(latchkey: TestApp, after_s: float, looks_further: bool) -> None:
-    """In the next hour a new account inherits nothing, and the old counters are read once and not written."""
+    """In the next hour a new account inherits nothing, after a single read."""
     delete_after_use(latchkey)
     latchkey.clock.forward(after_s)
     account = create.new_account(email=EMAIL, name="Ada", tier=tiers.FREE)
@@ -61,7 +61,7 @@ def test_nothing_is_inherited_in_the_next_hour(latchkey: TestApp, after_s: float
 
 
 def store_deletion(account_id: str) -> None:
-    """Store the item of an account of the address that is deleted at this moment."""
+    """Store the item that the deletion of an account with the address leaves."""
     at_s = clock.now_s()
     OneTimeToken(
         quota_inheritance._digest(EMAIL),
@@ -74,7 +74,7 @@ def store_deletion(account_id: str) -> None:
 
 @pytest.mark.parametrize("earlier", ["nobody", "somebody"])
 def test_account_deleted_concurrently_is_taken_into_account(latchkey: TestApp, earlier: str) -> None:
-    """If an account of the address is deleted while a new one is created, the new account inherits its usage."""
+    """A new account inherits the usage of one that is deleted while it is created."""
     if earlier == "somebody":
         delete_after_use(latchkey)
     latchkey.set_counters("acc_other", tiers.FREE, used=9)

@@ -60,7 +60,7 @@ def test_password_change_sends_an_email(latchkey: TestApp, box: Mailbox) -> None
 
 
 def test_new_password_must_satisfy_the_rules(latchkey: TestApp, box: Mailbox) -> None:
-    """A new password must satisfy the rules of a sign-up, including that it isn't made of the user's name."""
+    """A new password must satisfy the same rules as at sign-up."""
     for bad in ("short", "passwordpassword", "AdaAdaAdaAda"):
         with pytest.raises(errors.InvalidRequest):
             self_service.change_password(
@@ -82,7 +82,7 @@ def test_link_for_an_email_change_is_sent_to_the_new_address(latchkey: TestApp, 
 
 
 def test_known_address_gets_no_link(latchkey: TestApp, box: Mailbox) -> None:
-    """An email change to an address that has an account sends no link, and the response doesn't reveal it."""
+    """An email change to an address that has an account sends no link, and its response is the same."""
     taken = new_account(name="Eve")
     self_service.request_email_change(
         log_in(new_account()), caller=CALLER, password=PASSWORD, email=taken.email, base_url=BASE
@@ -145,7 +145,7 @@ def test_invalid_new_password_is_about_its_own_field(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("kind", ["email", "network"])
 def test_wrong_passwords_count_against_the_log_in_limits(latchkey: TestApp, box: Mailbox, kind: str) -> None:
-    """Wrong passwords are counted by address and by network before the password is checked."""
+    """Password attempts inside a session are counted by address and by network, like log-ins."""
     account = new_account()
     someone = log_in(account)
     subject = hash_claim(account.email) if kind == "email" else CALLER.networks[0]
@@ -197,7 +197,7 @@ def test_password_change_after_a_concurrent_one_is_a_conflict(latchkey: TestApp,
 
 
 def test_email_change_without_configured_email_is_a_conflict(latchkey: TestApp) -> None:
-    """An email change without configured email is a conflict and isn't counted."""
+    """If no email is configured, an email change is a conflict and isn't counted."""
     someone = log_in(new_account())
     with telemetry.record_calls() as calls, pytest.raises(errors.Conflict, match="send email"):
         self_service.request_email_change(
@@ -207,7 +207,7 @@ def test_email_change_without_configured_email_is_a_conflict(latchkey: TestApp) 
 
 
 def test_link_for_an_email_change_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, box: Mailbox) -> None:
-    """The link for an email change is invalid after the sessions ended; a link is stored for a known address, too."""
+    """The link for an email change is invalid after a log-out everywhere."""
     one, other, taken = new_account(), new_account(), new_account(name="Eve")
     made = []
     for account, email in ((one, "New@example.com"), (other, taken.email)):
@@ -226,7 +226,7 @@ def test_link_for_an_email_change_is_invalid_after_the_sessions_were_ended(latch
 
 
 def test_deletion_invalidates_the_account_and_stores_a_termination(latchkey: TestApp) -> None:
-    """A deletion invalidates the account and stores a termination, which deletes its data slice by slice."""
+    """A deletion invalidates the account and stores a termination, by which its data is deleted later."""
     account = new_account(email="Ada@example.com")
     Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
     someone = log_in(account)
@@ -246,7 +246,7 @@ def test_deletion_invalidates_the_account_and_stores_a_termination(latchkey: Tes
 
 
 def test_deletion_after_a_concurrent_email_change_is_a_conflict(latchkey: TestApp) -> None:
-    """A deletion after a concurrent email change is a conflict, so that the new address doesn't stay claimed."""
+    """A deletion fails after a concurrent email change; otherwise the new address would stay taken."""
     account = new_account()
     someone = log_in(account)
     Account(account.id).update(actions=[Account.email.set("new@example.com")])
@@ -263,7 +263,7 @@ def test_deletion_after_a_concurrent_email_change_is_a_conflict(latchkey: TestAp
 
 
 def test_deletion_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
-    """A deletion that can't set the mark raises Unavailable; keys may be accepted for five more minutes."""
+    """A deletion that can't set the invalidation mark raises Unavailable; keys may work for 5 more minutes."""
     account = new_account()
     someone = log_in(account)
     lost = {"TableName": settings.current().table("windows")}

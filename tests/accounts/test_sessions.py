@@ -292,7 +292,7 @@ def test_concurrent_page_doesnt_recreate_an_ended_session(latchkey: TestApp) -> 
 
 @pytest.mark.parametrize("status", ["suspended", "deleted"])
 def test_session_of_an_inactive_or_missing_account_is_invalid(latchkey: TestApp, status: str) -> None:
-    """A session of an inactive or missing account is invalid with any epoch."""
+    """A session of a suspended or missing account is invalid."""
     account = new_account()
     secret = sessions.open_session(account)
     account.update(actions=[Account.status.set(status)])

@@ -86,7 +86,7 @@ def test_used_sign_up_creates_a_verified_free_account(latchkey: TestApp, box: Ma
 
 
 def test_first_of_two_tokens_for_one_address_creates_the_account(latchkey: TestApp, box: Mailbox) -> None:
-    """The first of two tokens for an address creates the account; the second reports it and changes nothing."""
+    """Of two tokens for an address the first creates the account; the second says so and changes nothing."""
     submit_sign_up(name="Eve")
     by_eve = email_links.find_link(box.take_one().token, pending_sign_up.PURPOSE)
     submit_sign_up(name="Ada")
@@ -99,7 +99,7 @@ def test_first_of_two_tokens_for_one_address_creates_the_account(latchkey: TestA
 
 
 def test_token_works_once_and_for_an_hour(latchkey: TestApp, box: Mailbox) -> None:
-    """A token can be used once and within an hour, checked when it is used."""
+    """A token can be used once, within an hour; its expiry is checked when it is used."""
     submit_sign_up()
     submit_sign_up("eve@example.com")
     once, late = (email_links.find_link(message.token, pending_sign_up.PURPOSE) for message in box.take())
@@ -119,7 +119,7 @@ def test_repr_of_a_pending_sign_up_has_no_field() -> None:
 
 
 def test_log_in_is_the_same_for_an_unknown_and_a_pending_address(latchkey: TestApp, box: Mailbox) -> None:
-    """A log-in makes the same calls and error for an unknown address and one whose sign-up is pending."""
+    """A log-in with a pending address makes the same database calls and error as with an unknown address."""
     new_account(email="known@example.com").update(actions=[Account.password_hash.set(hash_of("another one entirely"))])
     for email in ("known@example.com", "pending@example.com"):
         submit_sign_up(email)
@@ -174,7 +174,7 @@ def test_sign_up_without_email_creates_the_account_immediately(latchkey: TestApp
 
 @pytest.mark.parametrize("with_mail", [True, False], ids=["mail", "no mail"])
 def test_network_has_30_sign_ups_an_hour(latchkey: TestApp, box: Mailbox, with_mail: bool) -> None:
-    """After 30 sign-ups in an hour a network is rejected before the password is checked; other networks aren't."""
+    """After 30 sign-ups in an hour a network is rejected before the password is checked."""
     folder = settings.current().mail_folder if with_mail else ""
     latchkey.set_counters("sign-ups_203.0.113.7", tiers.SIGN_UPS, used=29)
     with settings.override(replace(settings.current(), mail_folder=folder)):
@@ -229,7 +229,7 @@ def test_network_has_30_resets_an_hour(latchkey: TestApp, box: Mailbox) -> None:
 
 
 def test_ipv6_48_has_the_allowance_of_four_64s(latchkey: TestApp, box: Mailbox) -> None:
-    """An IPv6 /48 has the limit of four /64s, so a network with a whole /48 gets no more."""
+    """An IPv6 /48 has four times the limit of a /64, whatever number of /64s it uses."""
     statuses = []
     for number in range(5):
         networks = (f"2001:db8:1:{number}::/64", "2001:db8:1::/48")
@@ -251,7 +251,7 @@ def test_ipv6_48_has_the_allowance_of_four_64s(latchkey: TestApp, box: Mailbox) 
 
 
 def test_email_to_an_unverified_address_has_no_typed_text(latchkey: TestApp, box: Mailbox) -> None:
-    """An email to an unverified address contains no typed text, because anyone could use it to send any text."""
+    """An email to an unverified address contains no text from the form, which could be spam."""
     made = new_account(email="known@example.com", name=NAME, verified=False)
     submit_sign_up("new@example.com", name=NAME)
     submit_sign_up("known@example.com", name=NAME)
@@ -284,7 +284,7 @@ def test_reset_is_sent_to_a_known_address_only(latchkey: TestApp, box: Mailbox) 
 
 
 def test_reset_is_sent_to_the_address_of_the_sign_up(latchkey: TestApp, box: Mailbox) -> None:
-    """A reset email is sent to the address as it was typed at sign-up, not as typed in the request."""
+    """A reset email is sent to the address as typed at sign-up, whatever its spelling in the request."""
     new_account(email="J\u00f6rg@fa\u00df.example")
     request_reset("j\u00d6rg@xn--fa-hia.example")
     assert box.take_one().to == "J\u00f6rg@xn--fa-hia.example"
@@ -292,7 +292,7 @@ def test_reset_is_sent_to_the_address_of_the_sign_up(latchkey: TestApp, box: Mai
 
 @pytest.mark.parametrize("what", ["sign_up", "reset"])
 def test_known_and_unknown_address_make_the_same_calls(latchkey: TestApp, box: Mailbox, what: str) -> None:
-    """A known and an unknown address cause the same calls, so that the time doesn't reveal which it is."""
+    """Known and unknown addresses cause the same database calls, so that timing doesn't reveal which they are."""
     new_account(email="ada@example.com")
     made = []
     for email in ("ada@example.com", "nobody@example.com"):
@@ -322,7 +322,7 @@ def test_verification_has_five_emails_an_hour(latchkey: TestApp, box: Mailbox) -
 
 
 def test_reset_link_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, box: Mailbox) -> None:
-    """A reset link is invalid after the sessions ended; an unknown address causes an equal item without an account."""
+    """A reset link is invalid after a log-out everywhere."""
     account = new_account(email="ada@example.com")
     account.update(actions=[Account.session_epoch.set(3)])
     for email in ("ada@example.com", "Eve@example.com"):

@@ -14,13 +14,13 @@ def test_mailbox_is_the_typed_address_or_the_claim(typed: str | None, mailbox: s
 
 @pytest.mark.parametrize(("verified_at_ms", "is_verified"), [(None, False), (0, True), (1, True)])
 def test_address_is_verified_once_it_has_a_time(verified_at_ms: int | None, is_verified: bool) -> None:
-    """An address is verified if its time of verification is set, even to 0."""
+    """An address is verified if its time of verification is set, whatever the time."""
     assert Account("acc_x", email_verified_at=verified_at_ms).is_verified is is_verified
 
 
 @pytest.mark.parametrize(("made_at", "predates_verification"), [(4, True), (5, False), (6, False)])
 def test_credentials_from_before_the_first_verification_are_invalid(made_at: int, predates_verification: bool) -> None:
-    """Credentials created before the first verification are invalid; those of its millisecond or later are valid."""
+    """Credentials from before the first verification are invalid, from the same millisecond or later valid."""
     assert Account("acc_x", credentials_since=5).predates_verification(made_at) is predates_verification
     assert Account("acc_x").predates_verification(0) is False
 

@@ -39,7 +39,7 @@ def test_browser_is_named_despite_other_names_in_the_header(names: str, said: st
     ],
 )
 def test_system_has_its_most_specific_name(system: str, said: str) -> None:
-    """The most specific system is named: Android for a header that also names Linux, iOS for one with Mac OS X."""
+    """The most specific system counts: Android if the header also names Linux, iPhone if it names Mac OS X."""
     assert browser_and_system(MOZILLA.format(system=system)) == said
     assert browser_and_system(MOZILLA.format(system=system) + "Firefox/133.0") == f"Firefox on {said}"
 

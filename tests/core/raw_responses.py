@@ -1,4 +1,4 @@
-"""Valid and malformed HTTP/1.1 responses, keyed by how they differ from an ordinary response."""
+"""Valid and malformed HTTP/1.1 responses, each named after its difference from an ordinary response."""
 
 from chalicelib.core import http_framing
 

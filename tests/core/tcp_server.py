@@ -1,4 +1,4 @@
-"""A TCP server on the loopback interface that serves each connection by a function, and a pool of connections to it."""
+"""A TCP server on the loopback interface whose connections are handled by a function."""
 
 import socket
 import ssl
@@ -12,7 +12,7 @@ Serve = Callable[[socket.socket], None]
 
 
 class Server:
-    """A TCP server that handles each connection by one function, in its own thread, and counts the connections."""
+    """A TCP server that handles each connection in its own thread, and counts the connections."""
 
     def __init__(self, serve: Serve, tls: ssl.SSLContext | None = None) -> None:
         self.accepted = 0

@@ -10,7 +10,7 @@ KEY = {"id": {"N": "1"}}
 
 
 def make_sender(items: dict[str, list[dynamodb.Json]]) -> tuple[dynamodb.Send, list[dynamodb.Json]]:
-    """Return a sender that responds to every batch with these items, and the list of requests it received."""
+    """Return a sender that responds to every batch with these items, and the list of its requests."""
     requests: list[dynamodb.Json] = []
 
     def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
@@ -42,7 +42,7 @@ def test_empty_batch_makes_no_call() -> None:
 @pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (100, [100]), (101, [100, 1]), (250, [100, 100, 50])])
 @pytest.mark.parametrize("consistent", [True, False])
 def test_many_items_are_read_a_hundred_per_call(count: int, sizes: list[int], consistent: bool) -> None:
-    """Many items are read in calls of 100 keys, each key once and with the requested consistency."""
+    """Many items are read in calls of 100 keys, and each key is read once."""
     send, requests = make_sender({"t": [{"x": {"S": "1"}}], "other": [{"y": {"S": "1"}}]})
     keys = [{"id": {"N": str(number)}} for number in range(count)]
     with dynamodb.use_sender(send):
@@ -54,14 +54,14 @@ def test_many_items_are_read_a_hundred_per_call(count: int, sizes: list[int], co
 
 
 def test_response_without_the_table_has_no_items() -> None:
-    """If the response doesn't contain a table, the result for that table is empty."""
+    """If the response lacks a table, the table has no items."""
     send, _ = make_sender({})
     with dynamodb.use_sender(send):
         assert dynamodb.batch_get_table("t", [KEY], consistent=True) == []
 
 
 def test_unprocessed_keys_are_retried_up_to_eight_calls() -> None:
-    """Unprocessed keys are retried in up to eight calls with growing pauses, and then raise a throttling error."""
+    """Unprocessed keys are requested in up to eight calls, with growing pauses, before throttling is raised."""
     requests: list[dynamodb.Json] = []
 
     def send(_operation: str, body: dynamodb.Json) -> dynamodb.Json:

@@ -1,4 +1,4 @@
-"""The setting that sends calls through botocore.
+"""A setting sends calls through botocore.
 
 `tests/support/botocore_parity.py` compares both clients over the whole suite.
 """
@@ -21,7 +21,7 @@ from tests.support.harness import TestApp
 
 
 def test_setting_selects_botocore(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the setting, calls use botocore's client, with the same keys, limits and failed conditions."""
+    """If the setting is on, calls use botocore's client and have the same results."""
     sent: list[str] = []
     send: Callable[..., dict[str, Any]] = BaseClient._make_api_call
 
@@ -65,7 +65,7 @@ def by_botocore(latchkey: TestApp) -> Iterator[TestApp]:
 def test_calls_are_retried_as_often_with_botocore(
     by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch, response: bytes, kind: type[DynamoDBError]
 ) -> None:
-    """With botocore's client, calls are retried as often as without, because botocore's own retries are disabled."""
+    """The retry policy alone decides how often a call is tried, because botocore's own retries are disabled."""
     requests: list[bytes] = []
 
     def serve(connection: socket.socket) -> None:

@@ -52,14 +52,14 @@ def test_unknown_table_is_no_outage(latchkey: TestApp) -> None:
 
 
 def test_refused_connection_is_an_outage(cut_off: TestApp) -> None:
-    """If the connection is refused, the call is retried as the policy allows and raises an outage."""
+    """A refused connection is retried as the policy allows, and then raises an outage."""
     with telemetry.record_calls() as calls, pytest.raises(Unreachable):
         dynamodb.call("GetItem", {"TableName": "latchkey-test-accounts", "Key": {"id": {"S": "1"}}}, dynamodb.FAIL_FAST)
     assert len(calls.made) == dynamodb.FAIL_FAST.unavailable
 
 
 def make_sender_leaving_keys(batches: int) -> tuple[dynamodb.Send, list[dict[str, Any]]]:
-    """Return a sender that leaves keys unprocessed in that many batches, and the list of requests it received."""
+    """Return a sender whose first responses leave keys unprocessed, and the list of its requests."""
     requests: list[dict[str, Any]] = []
 
     def send(_operation: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def test_sender_is_restored_after_a_block(latchkey: TestApp) -> None:
 
 
 def test_missing_configuration_is_no_outage(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A missing region or missing credentials are not an outage, and the error says how to set them."""
+    """A missing region or missing credentials raise an error that says how to set them, not an outage."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8001")
     dynamodb.reset_connections()
     with pytest.raises(DynamoDBError, match="Set AWS_ENDPOINT_URL to one like") as failed:
@@ -182,7 +182,7 @@ def test_timeouts_match_the_architecture_page() -> None:
 
 
 def test_connections_follow_the_environment(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connections trust the authorities of AWS_CA_BUNDLE, as botocore does, and use this module's timeouts."""
+    """Connections trust the certificate authorities of AWS_CA_BUNDLE, as botocore does."""
     for bundle in ("/somewhere/authorities.pem", ""):
         monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
         dynamodb.reset_connections()

@@ -22,13 +22,13 @@ def test_iso_time_is_utc_to_the_second() -> None:
 
 
 def test_seconds_are_rounded_down(latchkey: TestApp) -> None:
-    """The time in seconds is the time in milliseconds, rounded down."""
+    """The time in seconds is that in milliseconds, rounded down."""
     latchkey.clock.forward(0.999)
     assert (clock.now_ms(), clock.now_s()) == (START_MS + 999, START_MS // 1000)
 
 
 def test_feed_time_is_rfc822() -> None:
-    """The time of a feed is RFC 822, in UTC and to the second."""
+    """The times in a feed have the format of RFC 822, in UTC and to the second."""
     assert clock.rfc822(START_MS + 999) == "Mon, 20 Dec 2021 10:00:00 GMT"
 
 
@@ -50,7 +50,7 @@ def test_wall_clock_is_restored_after_a_block() -> None:
 
 
 def test_monotonic_clock_is_restored_after_a_block() -> None:
-    """The monotonic clock is restored after the block, even if it fails; socket timeouts always use the system's."""
+    """The monotonic clock is restored after the block, even if the block fails."""
     with pytest.raises(ValueError, match=r"^fault$"), clock.use_monotonic_clock(lambda: 1):
         raise ValueError("fault")
     with clock.use_monotonic_clock(lambda: 1):

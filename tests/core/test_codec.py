@@ -44,7 +44,7 @@ def make_response(body: bytes, status: int = 200, **headers: str) -> HttpRespons
 
 @given(ITEMS)
 def test_request_equals_botocores(item: dict[str, Any]) -> None:
-    """A request equals botocore's, with binary values in base64 at any depth."""
+    """A request equals botocore's; binary values at any depth are base64."""
     request = {"TableName": "t", "Item": item}
     expected = JSONSerializer().serialize_to_request(request, MODEL)["body"]
     assert json.loads(codec.encode(request)) == json.loads(expected)
@@ -52,7 +52,7 @@ def test_request_equals_botocores(item: dict[str, Any]) -> None:
 
 @given(ITEMS)
 def test_response_equals_botocores(item: dict[str, Any]) -> None:
-    """A response is decoded like botocore does, even if an attribute has the name of a type."""
+    """A response is decoded as by botocore, even if an attribute is named like a type."""
     body = codec.encode({"Attributes": item})
     response = {"status_code": 200, "headers": {}, "body": body}
     expected = JSONParser().parse(response, MODEL.output_shape)
@@ -67,7 +67,7 @@ def test_unsupported_value_is_rejected() -> None:
 
 
 def test_error_equals_botocores() -> None:
-    """Code, message, reasons and items of an error equal botocore's in every spelling."""
+    """Code, message, reasons and items of an error equal those that botocore parses."""
     reasons = [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Item": {"raw": {"B": "aGk="}}}]
     body = {"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "Message": "no"}
     answer = make_response(json.dumps(body | {"CancellationReasons": reasons}).encode(), 400, x_amzn_requestid="1")
@@ -99,7 +99,7 @@ def test_error_code_is_extracted(named: str) -> None:
 @pytest.mark.parametrize("status", [200, 400, 500])
 @pytest.mark.parametrize("nested", [b'{"a":' * 2_000 + b"1" + b"}" * 2_000, b'{"a":' + b"[" * 100_000])
 def test_deeply_nested_response_is_an_error(status: int, nested: bytes) -> None:
-    """A response nested so deeply that Python raises RecursionError counts as unreadable."""
+    """A response that is nested too deeply for Python's parser counts as unreadable."""
     with pytest.raises((NoResponse, codec.Failed)):
         codec.decode(make_response(nested, status))
 
@@ -130,7 +130,7 @@ def test_damaged_response_counts_as_none() -> None:
 
 
 def test_call_is_one_signed_request(latchkey: TestApp) -> None:
-    """A call is a POST to the root with a minimal body, signed with the current time and credentials."""
+    """A call is a POST to the root path, signed with the current time and credentials."""
     sent: list[bytes] = []
     caller = sigv4.Credentials("id", "secret", "token")
 
@@ -170,7 +170,7 @@ def test_call_is_one_signed_request(latchkey: TestApp) -> None:
 def test_error_code_comes_from_body_then_header_then_status(
     body: bytes, headers: dict[str, str], code: str, message: str
 ) -> None:
-    """The error code comes from the body, else a header, else the status; both spellings of the message are read."""
+    """The error code is read from the body, or else a header, or else the status."""
     with pytest.raises(codec.Failed, match=rf"^{code}$") as failed:
         codec.decode(make_response(body, 400, **headers))
     assert failed.value.response == {
@@ -195,7 +195,7 @@ def test_unreadable_response_states_the_reason(body: bytes, reason: str) -> None
 
 @pytest.mark.parametrize("status", [199, 201, 204, 302])
 def test_only_200_is_a_success(status: int) -> None:
-    """Only status 200 is a success: DynamoDB has no other success status, but a proxy may send one."""
+    """Only status 200 is a success; another 2xx comes from a proxy, because DynamoDB sends only 200."""
     with pytest.raises(codec.Failed, match=rf"^{status}$"):
         codec.decode(make_response(b"{}", status))
 
@@ -211,5 +211,5 @@ def test_only_200_is_a_success(status: int) -> None:
     ],
 )
 def test_binary_value_is_decoded_only_as_a_single_typed_member(raw: bytes, read: dict[str, Any]) -> None:
-    """Base64 is decoded only in a map whose single member is `B`; other members named `B` are ordinary values."""
+    """A member `B` is decoded from base64 only if it is the type of a value, not an attribute's name."""
     assert codec.decode(make_response(raw)) == read

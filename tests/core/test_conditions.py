@@ -42,7 +42,7 @@ def without_table(latchkey: TestApp) -> TestApp:
 
 @pytest.mark.parametrize("save", [save_if_new, save_two_if_new])
 def test_failed_condition_raises_the_callers_error(latchkey: TestApp, save: Any) -> None:
-    """A failed condition of a write or a transaction raises the caller's error; a successful write is stored."""
+    """A failed condition of a write or a transaction raises the error that the caller chose."""
     with models.raise_on_condition_failure(MINE):
         save()
     assert OneTimeToken.found("there") is not None
@@ -72,7 +72,7 @@ def test_unrelated_exception_passes_through() -> None:
 
 
 def test_client_error_reaches_pynamodb_in_botocores_form(without_table: TestApp) -> None:
-    """An error of the client reaches pynamodb in botocore's form, with DynamoDB's response or a substitute."""
+    """Pynamodb gets errors of the client in botocore's form."""
     with pytest.raises(GetError) as failed:
         OneTimeToken.get("there")
     assert isinstance(failed.value.cause, ClientError)
@@ -130,7 +130,7 @@ def test_found_at_once_reads_several_tables_in_one_call(latchkey: TestApp) -> No
 
 @pytest.mark.parametrize("account_id", ["acc_1", ""])
 def test_impossible_key_is_left_out_of_a_batch(account_id: str) -> None:
-    """A batch omits each key of which either part is invalid."""
+    """A batch omits keys whose partition key or sort key is invalid."""
     requests: list[dynamodb.Json] = []
 
     def send(_operation: str, body: dynamodb.Json) -> dynamodb.Json:
@@ -148,7 +148,7 @@ def test_impossible_key_is_left_out_of_a_batch(account_id: str) -> None:
     [("a", True), ("", False), ("é" * 512, True), ("é" * 513, False), ("a\udfff", False), (None, True), (7, True)],
 )
 def test_sort_key_has_1_to_1024_bytes(value: object, can_be: bool) -> None:
-    """A sort key has 1 to 1,024 bytes and a partition key up to 2,048; any number is a valid key."""
+    """A sort key has 1 to 1,024 bytes, and a partition key up to 2,048; every number is valid."""
     assert models.can_be_range_key(value) is can_be
     assert models.can_be_hash_key(value) is (can_be or value == "é" * 513)
 

@@ -84,7 +84,7 @@ def test_connection_closed_while_idle_is_detected() -> None:
 
 
 def test_half_closed_connection_is_detected() -> None:
-    """A connection that the server closed in its sending direction only is not reused."""
+    """A connection whose server has stopped sending is not reused."""
     shut = threading.Event()
 
     def serve(connection: socket.socket) -> None:
@@ -173,7 +173,7 @@ def test_unreachable_server_raises_no_response() -> None:
 
 
 def test_threads_never_share_a_connection() -> None:
-    """Concurrent requests use as many connections, and each gets its own response."""
+    """Concurrent requests use separate connections, and each gets its own response."""
 
     def serve(connection: socket.socket) -> None:
         reader = connection.makefile("rb")
@@ -236,7 +236,7 @@ def test_certificate_is_verified() -> None:
 
 
 def test_one_failed_connection_closes_all_idle_ones() -> None:
-    """A failure on one connection closes all idle connections, because a freeze of the process breaks all of them."""
+    """A failure closes all idle connections, because after a freeze of the process all of them are broken."""
     frozen = threading.Event()
 
     def serve(connection: socket.socket) -> None:

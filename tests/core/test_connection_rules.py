@@ -1,4 +1,4 @@
-"""The addresses and timeouts of the connection pool, without a server."""
+"""The connection pool's addresses and timeouts, tested without a server."""
 
 import socket
 import ssl
@@ -56,7 +56,7 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str, int], flo
 
 
 def test_every_address_is_tried_within_one_timeout(attempts: list[tuple[tuple[str, int], float]]) -> None:
-    """All addresses are tried in order within one timeout, and the last error is raised."""
+    """All addresses are tried in order within one timeout; if all fail, the last error is raised."""
     with pytest.raises(NoResponse, match=r"^no connection: ConnectionRefusedError$") as failed:
         make_pool().send(b"")
     assert [address for address, _ in attempts] == [(f"10.0.0.{number}", 80) for number in range(3)]
@@ -98,7 +98,7 @@ def test_host_without_an_address_raises_no_response(monkeypatch: pytest.MonkeyPa
 
 
 def test_no_address_is_tried_after_the_connect_timeout(attempts: list[tuple[tuple[str, int], float]]) -> None:
-    """No address is tried after the connect timeout, which covers all addresses."""
+    """After the connect timeout no further address is tried."""
     with pytest.raises(NoResponse, match=r"^no connection: TimeoutError$"):
         make_pool(connect_timeout_s=0).send(b"")
     assert attempts == []
@@ -149,7 +149,7 @@ def test_idle_connection_is_reused_and_idle_again(ends: tuple[ConnectionPool, so
 def test_connection_is_reused_for_twenty_seconds(
     ends: tuple[ConnectionPool, socket.socket, socket.socket], since_ms: int, is_used: bool
 ) -> None:
-    """An idle connection is reused within twenty seconds, and closed later or if the clock was set back."""
+    """An idle connection is reused for twenty seconds, and closed later or if the clock was set back."""
     pool, here, _ = ends
     pool._idle[0] = (here, 1_000_000)
     with clock.use_wall_clock(lambda: 1_000_000 + since_ms):
@@ -195,7 +195,7 @@ def test_interrupted_connection_is_closed() -> None:
 
 
 def test_failed_connection_closes_all_idle_ones(ends: tuple[ConnectionPool, socket.socket, socket.socket]) -> None:
-    """A failed connection closes all idle connections, because they are as old and probably broken, too."""
+    """A failed connection closes all idle ones, which are probably broken, too."""
     pool, here, there = ends
     older, other = socket.socketpair()
     pool._idle.appendleft((older, clock.now_ms()))

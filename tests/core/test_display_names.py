@@ -63,12 +63,12 @@ def test_displayable_name_is_accepted(name: str) -> None:
 
 @pytest.mark.parametrize("name", BAD.values(), ids=BAD)
 def test_other_name_is_rejected_with_a_reason(name: str) -> None:
-    """The reason for rejecting a name is a short predicate."""
+    """The reason for a rejection completes the sentence "The name …", such as "must be on one line"."""
     assert str(display_names.find_problem(name)).startswith("must ")
 
 
 def test_every_separator_and_format_character_is_covered() -> None:
-    """A name of one separator or format character is invisible, except for the few characters that have a glyph."""
+    """A name of one separator or format character is rejected, unless the character has a glyph."""
     visible = {
         f"{ord(character):04X}"
         for character in map(chr, range(0x110000))

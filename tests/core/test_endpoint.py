@@ -1,4 +1,4 @@
-"""Endpoint and credentials of DynamoDB equal botocore's, and are read from the environment if it is sufficient."""
+"""DynamoDB's endpoint and credentials equal botocore's, and are read without it if the environment suffices."""
 
 import json
 import threading
@@ -27,7 +27,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
 
 
 def test_endpoint_of_every_region_equals_botocores() -> None:
-    """The endpoint of every region equals botocore's, which is asked if the name doesn't determine the domain."""
+    """The endpoint of every region equals botocore's."""
     session = botocore.session.get_session()
     asked_botocore = 0
     for partition in session.get_available_partitions():
@@ -66,7 +66,7 @@ def test_malformed_endpoint_is_reported() -> None:
 
 
 def test_profile_is_read_by_botocore(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Region, endpoint and keys are read by botocore from the profile on the operator's machine."""
+    """On an operator's machine, botocore reads region, endpoint and keys from the profile."""
     (tmp_path / "aws_config_file").write_text(
         "[profile mine]\nregion = eu-west-1\nendpoint_url = http://127.0.0.1:8009\n"
     )
@@ -124,7 +124,7 @@ def role(bare: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_expiring_credentials_are_refreshed(role: None) -> None:
-    """Expiring credentials are refreshed by the call that needs them; here they expire so soon that every call does."""
+    """A call refreshes credentials that expire soon."""
     place = endpoint.find_endpoint()
     first, second = place.credentials(), place.credentials()
     assert first.key_id != second.key_id
@@ -156,7 +156,7 @@ def test_environment_with_other_variables_needs_botocore(name: str) -> None:
 
 
 def test_region_and_endpoint_follow_the_order_of_variables() -> None:
-    """AWS_DEFAULT_REGION takes precedence over Lambda's region, and DynamoDB's endpoint over the general one."""
+    """The variable AWS_DEFAULT_REGION precedes Lambda's own, and DynamoDB's endpoint the general one."""
     place = endpoint.from_environment(WHO | {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "us-east-1"})
     assert place is not None
     assert (place.region, place.url) == ("eu-west-1", "https://dynamodb.eu-west-1.amazonaws.com")

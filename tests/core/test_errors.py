@@ -70,14 +70,14 @@ EVERY = [
 def test_error_matches_the_contract(
     error: LatchkeyError, status: int, code: str, message: str, headers: dict[str, str]
 ) -> None:
-    """Status, code and message of an error are those of the documentation; `str` returns the message for the logs."""
+    """Status, code and message are those of the documentation, and `str` returns the message."""
     assert (error.status, error.error, error.message, error.headers) == (status, code, message, headers)
     assert str(error) == message
     assert re.search(rf"^\| {status}[ ,][^|]*\| `{code}` \|", CONTRACT, re.MULTILINE)
 
 
 def test_errors_carry_their_details() -> None:
-    """Errors have attributes for callers that need more than the message."""
+    """Errors have attributes for code that needs more than the message."""
     assert errors.RateLimited(7).retry_after_s == 7
     assert errors.InsufficientScope("keys").scope == "keys"
     assert errors.Unavailable("Later.").message == "Later."
@@ -85,7 +85,7 @@ def test_errors_carry_their_details() -> None:
 
 
 def test_field_is_the_last_one_set() -> None:
-    """Of several fields that are set on an error the last applies; an error class has no field."""
+    """An error has the field that was set last; a new error has no field."""
     error = errors.InvalidRequest("m").about("email")
     assert isinstance(error, errors.InvalidRequest)
     assert error.field == "email"

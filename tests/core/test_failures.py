@@ -1,4 +1,4 @@
-"""DynamoDB's errors have types, and each type has its number of tries and its pauses."""
+"""Each type of DynamoDB error has its number of tries and its pauses."""
 
 from typing import Any
 
@@ -167,12 +167,12 @@ def call_failing_with(
 def test_each_kind_of_failure_is_counted_separately(
     failures: list[type[DynamoDBError]], patience: RetryPolicy, sent: int, end: type[DynamoDBError] | None
 ) -> None:
-    """Tries are counted for each type of failure; a failed condition is a result and isn't retried."""
+    """Tries are counted separately for each type of failure; a failed condition isn't retried."""
     assert call_failing_with(failures, patience) == (sent, end)
 
 
 def test_default_policy_is_persistent() -> None:
-    """The default policy retries longest, because a write that revokes a key may take longer than an admission."""
+    """The default policy retries longer than an admission's, because a revocation must not fail."""
     tries = 0
 
     def send(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:
@@ -213,7 +213,7 @@ def test_pauses_grow_with_every_try() -> None:
 
 
 def test_transaction_keeps_one_token_through_all_tries() -> None:
-    """All tries of a transaction have the same token, the caller's or a new one; the caller's request is unchanged."""
+    """All tries of a transaction send the same client request token."""
     bodies: list[dynamodb.Json] = []
 
     def send(_operation: str, body: dynamodb.Json) -> dynamodb.Json:
@@ -239,7 +239,7 @@ def test_transaction_keeps_one_token_through_all_tries() -> None:
 
 @pytest.mark.parametrize("kind", [Throttled, Contended, Unreachable])
 def test_outage_is_found_in_the_exception_chain(kind: type[DynamoDBError]) -> None:
-    """An outage is detected as the cause or context of an exception at any depth."""
+    """An outage is detected anywhere in the chain of an exception's causes and contexts."""
     cause = kind("Code", "m", {})
     raised, handled = ValueError("raised from it"), ValueError("while it was handled")
     raised.__cause__ = cause

@@ -45,7 +45,7 @@ def find_problem(url: str, *addresses: str, **more: object) -> str:
     ],
 )
 def test_loopback_url_is_plain_http_to_loopback_or_localhost(url: str, is_here: bool) -> None:
-    """A loopback URL has plain http, and `localhost` or a loopback address, not a name that resolves to one."""
+    """Only `http` with `localhost` or a loopback address is a loopback URL, whatever other names resolve to."""
     assert ssrf_rule.is_loopback_url(url) is is_here
 
 
@@ -83,7 +83,7 @@ def test_loopback_url_is_plain_http_to_loopback_or_localhost(url: str, is_here: 
     ],
 )
 def test_public_address_is_globally_routable(address: str, is_public: bool) -> None:
-    """A public address is globally routable: both sides of each range, and embedded IPv4 addresses, are checked."""
+    """An address is public if it is globally routable; an embedded IPv4 address is judged by itself."""
     assert ssrf_rule.is_public(address) is is_public
 
 
@@ -97,7 +97,7 @@ def test_public_address_is_globally_routable(address: str, is_public: bool) -> N
     ],
 )
 def test_embedded_address_has_all_of_its_32_bits(address: str, hidden: str) -> None:
-    """All 32 bits of an embedded IPv4 address are extracted, from any kind of embedding."""
+    """An IPv4 address is extracted completely from every kind of IPv6 embedding."""
     assert ssrf_rule._unwrap(ipaddress.IPv6Address(address)) == ipaddress.ip_address(hidden)
 
 
@@ -159,7 +159,7 @@ def test_every_address_of_a_host_must_be_public(addresses: list[str]) -> None:
 
 
 def test_loopback_is_requested_only_if_allowed() -> None:
-    """If loopback is allowed, plain http requires that all addresses are loopback; https follows the usual rule."""
+    """If loopback is allowed, plain http requires that all addresses of the host are loopback."""
     reason = "The host name resolves to no address, or to one that isn't public."
     assert find_problem("http://localhost/", "8.8.8.8", loopback=True) == reason
     assert find_problem("http://localhost/", "127.0.0.1", "10.0.0.1", loopback=True) == reason
@@ -276,7 +276,7 @@ def test_hanging_resolver_does_not_block_the_process() -> None:
 
 
 def test_resolver_has_the_remaining_time() -> None:
-    """The resolver may use the whole time until the deadline."""
+    """The resolver may use all of the time until the deadline."""
     resolved_hosts, is_waited_for = count(), threading.Event()
 
     def now_ns() -> int:
@@ -293,7 +293,7 @@ def test_resolver_has_the_remaining_time() -> None:
 
 
 def test_remaining_time_ends_to_the_nanosecond() -> None:
-    """The remaining time is returned in seconds until the deadline, which is exact to the nanosecond."""
+    """The remaining time is in seconds, and ends at the deadline to the nanosecond."""
     with clock.use_monotonic_clock(lambda: 1_000_000_000):
         until_ns = ssrf_safe_fetch._until_ns(2.5)
         assert until_ns == 3_500_000_000

@@ -1,4 +1,4 @@
-"""The limits on each part of an HTTP response, to the byte, and the assembly of its pieces."""
+"""Limits on the parts of an HTTP response, to the byte, and the assembly of received pieces."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 
 def stream(*pieces: bytes) -> ResponseStream:
-    """Return a stream of these pieces, which then ends."""
+    """Return a stream that receives these pieces and then ends."""
     left = iter(pieces)
     return ResponseStream(lambda: next(left, b""))
 
@@ -30,7 +30,7 @@ def find_problem(fields: bytes = b"", *, first: bytes = OK) -> str:
 
 @pytest.mark.parametrize("pieces", [1, 2, 3, 64])
 def test_head_is_at_most_64_kb(pieces: int) -> None:
-    """A head has at most 64 KB in any number of pieces, including interim responses, excluding its final CRLF."""
+    """A head has at most 64 KB, including interim responses and without its final CRLF."""
     interim = b"HTTP/1.1 103 X\r\n\r\n"
     fixed = len(interim) + len(OK) + len(b"A: ")
     for more, fits in ((0, True), (1, False)):
@@ -135,13 +135,13 @@ def test_malformed_chunks_are_rejected(raw: bytes, reason: str) -> None:
     ],
 )
 def test_first_line_must_be_a_status_line(first: bytes, reason: str) -> None:
-    """The first line must be a status line of HTTP/1 with three digits; a switch of protocols is rejected."""
+    """The first line must be a status line of HTTP/1; a switch to another protocol is rejected."""
     assert find_problem(first=first) == reason
 
 
 @pytest.mark.parametrize("status", [200, 299, 404, 599, 999])
 def test_final_status_is_any_from_200(status: int) -> None:
-    """Any status from 200 is final and returned to the caller."""
+    """Any status from 200 is final and is returned."""
     assert head(first=b"HTTP/1.1 %d X\r\n" % status).status == status
 
 
@@ -173,7 +173,7 @@ def test_malformed_field_states_its_reason(fields: bytes, reason: str) -> None:
 
 
 def test_fields_are_joined_unfolded_and_in_lower_case() -> None:
-    """Equal fields are joined, names are in lower case, and whitespace around values is removed."""
+    """Values of repeated fields are joined, names are in lower case, and whitespace around values is removed."""
     found = head(b"X-A:  b \r\nx-a:\tc\r\nY: a\r\n\t b \r\n  c\r\nZ: a\tb\r\nE:\r\n").headers
     assert found == {"x-a": "b, c", "y": "a b c", "z": "a\tb", "e": ""}
 
@@ -232,7 +232,7 @@ def test_transfer_coding_in_http10_is_rejected() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
 def test_pieces_are_cut_and_joined_anywhere(size: int) -> None:
-    """A requested part is returned whole, however it is split, and the rest is kept for the next read."""
+    """A read returns exactly the requested bytes, however they arrive, and keeps the rest."""
     raw = b"ab\r\ncd\r\n\r\nefghij"
     coming = stream(*(raw[at : at + size] for at in range(0, len(raw), size)))
     assert coming.read_until(b"\r\n", 100) == b"ab"
@@ -244,7 +244,7 @@ def test_pieces_are_cut_and_joined_anywhere(size: int) -> None:
 
 
 def test_text_before_a_mark_is_bounded() -> None:
-    """A text before a delimiter is limited, excluding the delimiter, and no more bytes are received than needed."""
+    """A read up to a delimiter has a limit, and receives no more bytes than needed to detect it."""
     assert stream(b"ab\r\n").read_until(b"\r\n", 2) == b"ab"
     with pytest.raises(Malformed, match=r"^the head is too long$"):
         stream(b"abc\r\n").read_until(b"\r\n", 2)
@@ -260,14 +260,14 @@ def test_text_before_a_mark_is_bounded() -> None:
 
 
 def test_fields_reduce_the_bytes_allowed_outside_the_body() -> None:
-    """Fields and their final CRLF reduce the bytes that are left for interim responses and trailers."""
+    """Header fields count towards the limit of all bytes outside of the body."""
     coming = stream(b"\xe9b\r\n\r\n")
     assert coming.read_fields(b"\r\n\r\n") == "éb"
     assert coming.head_bytes_left == http_framing.HEAD_MAX - 6
 
 
 def test_body_with_a_length_is_returned_in_received_pieces() -> None:
-    """A body with a length is returned in the pieces in which it is received, and nothing beyond it is read."""
+    """A body with a length is returned piece by piece as received, and nothing after it is read."""
     coming = stream(b"ab", b"c", b"defg")
     body: Iterator[bytes] = http_framing.read_body(coming, Head(200, {}, keep_alive=True, length=5))
     assert list(body) == [b"ab", b"c", b"de"]

@@ -43,7 +43,7 @@ def read_by_database_client(raw: bytes, size: int = 65_536) -> http_response.Htt
 
 
 def read_by_framing(raw: bytes, method: str = "GET", size: int = 65_536) -> tuple[int, bytes] | None:
-    """Return status and body as `http_framing` reads them; None if it rejects them."""
+    """Return status and body as `http_framing` reads them; None for a rejected response."""
     stream = http_framing.ResponseStream(make_receive(raw, size))
     try:
         head = http_framing.read_head(stream, method)
@@ -53,7 +53,7 @@ def read_by_framing(raw: bytes, method: str = "GET", size: int = 65_536) -> tupl
 
 
 def read_by_h11(raw: bytes, method: str = "GET") -> tuple[int, bytes] | None:
-    """Return status and body as h11 reads them; None if it rejects them."""
+    """Return status and body as h11 reads them; None for a rejected response."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=http_framing.HEAD_MAX)
     connection.send(h11.Request(method=method, target="/", headers=[("Host", "here")]))
     connection.send(h11.EndOfMessage())
@@ -143,7 +143,7 @@ def test_response_without_a_length_ends_with_the_connection(internet: Internet) 
     ],
 )
 def test_connection_is_kept_unless_the_server_closes_it(fields: bytes, keep_alive: bool) -> None:
-    """A connection is closed if `close` is a member of the Connection list (RFC 9112 §9.6), not a substring."""
+    """The Connection header closes a connection if `close` is a member of its list (RFC 9112 §9.6)."""
     assert read_by_database_client(OK + fields + LENGTH + b"\r\nhi").keep_alive is keep_alive
 
 
@@ -159,7 +159,7 @@ def test_http10_connection_is_kept_if_stated(fields: bytes, keep_alive: bool) ->
     ids=["bytes", "fields", "interim", "reason"],
 )
 def test_endless_head_is_bounded(endless: bytes) -> None:
-    """Of an endless head no more than the limit is read or stored."""
+    """If a head never ends, no more than the limit is read."""
     served = 0
 
     def receive() -> bytes:
@@ -198,7 +198,7 @@ def test_memory_of_the_dynamodb_reader_is_bounded(length: bytes) -> None:
 
 
 def test_slow_response_ends_at_the_deadline() -> None:
-    """A slow response ends at the deadline, which pieces that arrive in time don't extend."""
+    """A slow response fails at the deadline, even if its pieces keep arriving."""
 
     class Dripping(FakeSocket):
         timeouts: list[float] = []  # noqa: RUF012 - of this one test
@@ -247,7 +247,7 @@ def mutate(raw: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
 
 
 def is_stricter_here(raw: bytes) -> bool:
-    """Return whether a response has a property that `http_framing` rejects by its stricter rules and h11 accepts."""
+    """Return whether h11 accepts a response that `http_framing` rejects by one of its stricter rules."""
     head = raw.lower()
     has_coding = b"transfer-encoding:" in head
     return bool(

@@ -62,13 +62,13 @@ def test_response_has_status_headers_body_and_keep_alive() -> None:
     ],
 )
 def test_response_must_end_exactly(response: bytes, reason: str) -> None:
-    """A response is rejected unless its end is stated, within the limit, and its last byte is received."""
+    """A response is rejected if its end isn't stated, exceeds the limit, or isn't the last byte received."""
     with pytest.raises(http_framing.Malformed, match=rf"^{reason}$"):
         read(response)
 
 
 def test_longest_response_has_64_mb() -> None:
-    """A response may have 64 MB; one that states a byte more is rejected without reading its body."""
+    """A response may have 64 MB; one that states a larger length is rejected before its body is read."""
     with pytest.raises(http_framing.Malformed, match=r"^the response is truncated$"):
         read(b"HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n")
     with pytest.raises(http_framing.Malformed, match=r"^no length"):
@@ -76,7 +76,7 @@ def test_longest_response_has_64_mb() -> None:
 
 
 def test_clock_is_read_only_for_a_response_in_several_pieces() -> None:
-    """The connection's own timeout covers the first piece; the clock is read only if further pieces are needed."""
+    """The clock is read only for a response that arrives in several pieces."""
     whole = Pieces(b"HTTP/1.1 204 None\r\n\r\n")
     http_response.read(whole, 0)  # type: ignore[arg-type]  # as above
     assert (whole.timeouts, whole.sizes) == ([], [64 * 1024])

@@ -42,7 +42,7 @@ def test_id_with_a_newline_is_invalid(latchkey: TestApp) -> None:
 
 
 def test_id_has_prefix_time_and_random_part(latchkey: TestApp) -> None:
-    """An id has eight characters for the millisecond and twelve random ones, which start in the lower half."""
+    """An id has a prefix, eight characters for the millisecond, and twelve random characters."""
     bounds: list[int] = []
 
     def lowest(bound: int) -> int:
@@ -60,7 +60,7 @@ def test_id_has_prefix_time_and_random_part(latchkey: TestApp) -> None:
 
 
 def test_ids_of_one_millisecond_are_at_most_a_step_apart(latchkey: TestApp) -> None:
-    """Even with the largest random steps, some 14 million ids fit into one millisecond."""
+    """At least 7 million ids fit into one millisecond, even if each random step is the largest."""
     latchkey.clock.forward(8_888.888)
     with randomness.use_generator(lambda bound: bound - 1):
         first, second = ids.new("evt"), ids.new("evt")

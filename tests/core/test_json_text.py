@@ -23,12 +23,12 @@ def test_lone_surrogate_is_not_text(text: str, value: object) -> None:
 
 
 def test_any_text_has_a_digest() -> None:
-    """Any text has a digest, so that an invented secret is looked up like a real one and not found."""
+    """Even a text with a lone surrogate has a digest, so that it can be looked up and not found."""
     assert secrets.digest("\ud800") != secrets.digest("\udfff")
 
 
 def test_objects_are_built_from_their_pairs() -> None:
-    """Objects are built from their pairs in order, duplicates included; results of `rules` are unchanged."""
+    """Objects are built from their pairs in order, including duplicate names."""
     text = '{"a": 1, "b": {"a": "\\ud800"}, "a": 1.5}'
     pairs = [("a", 1), ("b", [("a", INVALID_TEXT)]), ("a", "1.5")]
     assert json_text.read(text, of_object=lambda made: tuple(made), parse_float=str) == tuple(

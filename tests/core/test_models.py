@@ -32,7 +32,7 @@ ITEMS: list[tuple[type[models.Table], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("model", "values"), ITEMS)
 def test_item_is_read_like_pynamodb(model: type[models.Table], values: dict[str, Any]) -> None:
-    """Present, absent, defaulted and unknown attributes are read like by pynamodb."""
+    """Present, absent, defaulted and unknown attributes are read as by pynamodb."""
     item = model(**values).serialize(null_check=False) | {"unknown": {"S": "x"}, "name": {"NULL": True}}
     expected: Any = Model.from_raw_data.__func__(model, item)  # type: ignore[attr-defined]  # a class method's function
     actual = model.from_raw_data(item)
@@ -47,7 +47,7 @@ def _plain(value: Any) -> Any:
 
 
 def test_defaults_are_not_shared() -> None:
-    """A default is a new object for each item: a map filled for one account is not another account's."""
+    """Items don't share a default: a change to one item's map doesn't affect another item."""
     one, other = (Account.from_raw_data({"id": {"S": name}}) for name in ("acc_1", "acc_2"))
     one.live_keys["key_1"] = 1
     assert other.live_keys.as_dict() == {}
@@ -55,7 +55,7 @@ def test_defaults_are_not_shared() -> None:
 
 @pytest.mark.parametrize(("model", "values"), ITEMS)
 def test_item_is_written_like_pynamodb(model: type[models.Table], values: dict[str, Any]) -> None:
-    """An item is written like by pynamodb, except for defaults, which only a model adds."""
+    """An item is written as by pynamodb, except that defaults aren't added."""
     expected = model(**values).serialize(null_check=False)
     assert model.item(**values).items() <= expected.items()
     assert model.item(**values).keys() == values.keys()
@@ -70,7 +70,7 @@ def test_item_has_no_empty_or_unknown_attribute() -> None:
 
 @pytest.mark.usefixtures("latchkey")
 def test_failed_write_of_a_transaction_is_found_by_its_item() -> None:
-    """The failed write of a transaction is found by its item, in any order and beside other failed writes."""
+    """A transaction's failed write is identified by its item, whatever the order of the writes."""
     OneTimeToken("there", kind="device", client_id="app_1", expires_at=1).save()
     write = models.transaction()
     is_spent = OneTimeToken.kind == "spent"

@@ -62,7 +62,7 @@ def test_redirect_of_a_get_is_rejected(internet: Internet, status: str) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, TEN - 1, TEN, TEN + 1, 5_000])
 def test_only_the_requested_part_of_a_body_is_kept(internet: Internet, size: int) -> None:
-    """The headers and the beginning of the body are kept, up to the requested length."""
+    """The headers are kept, and the body up to the requested length."""
     internet.respond(b"x" * size)
     response = post_to(internet)
     assert (response.status, response.body) == (200, b"x" * min(size, TEN))
@@ -98,7 +98,7 @@ def test_missing_status_is_an_error(internet: Internet, response: bytes, reason:
 
 @pytest.mark.parametrize(("piece", "left"), [(b"x" * 4, 1), (b"x" * 5, 2), (b"x" * 11, 3)])
 def test_no_more_is_read_than_is_kept(piece: bytes, left: int) -> None:
-    """No more of an endless body is read than is kept."""
+    """Of an endless body, only the part that is kept is read."""
     pieces = iter([piece] * 4)
     stream = http_framing.ResponseStream(lambda: next(pieces))
     head = http_framing.Head(200, {}, keep_alive=False, length=http_framing.UNTIL_CLOSE)
@@ -129,7 +129,7 @@ def test_first_four_addresses_share_the_time(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_handshake_has_the_remaining_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The TLS handshake has the time that connecting left, and afterwards owns the socket."""
+    """The TLS handshake must end within the time that is left after connecting."""
     plain = mock.Mock(spec=socket.socket)
     tls = mock.Mock(spec=ssl.SSLContext)
     monkeypatch.setattr(socket, "create_connection", lambda *_exchange: plain)

@@ -30,7 +30,7 @@ def cache() -> Iterator[ProcessCache[int, str]]:
 
 
 def test_oldest_entry_makes_room(cache: ProcessCache[int, str]) -> None:
-    """A full cache removes its oldest entry, so that it never exceeds its size."""
+    """A full cache removes its oldest entry for a new one."""
     for number in range(4):
         cache[number] = str(number)
     assert cache == {2: "2", 3: "3"}
@@ -50,7 +50,7 @@ def test_forget_clears_every_cache(cache: ProcessCache[int, str]) -> None:
 
 
 def test_no_module_keeps_state_outside_of_the_registry() -> None:
-    """Every module-level container is registered: others would survive `forget` and could grow without limit."""
+    """Every module-level container is a registered cache, because others could grow without limit."""
     found = {
         f"{path.relative_to(PRODUCT)}: {name}"
         for path in PRODUCT.rglob("*.py")

@@ -37,7 +37,7 @@ assert pynamodb_base.Model
 
 @pytest.mark.parametrize("program", [PROGRAM, BEFORE], ids=["first", "after botocore"])
 def test_later_imports_get_botocores_own_modules(program: str) -> None:
-    """Code that uses botocore's client, such as sending an email, gets the real modules before and after."""
+    """Imports of botocore, before or after that of pynamodb, get botocore's own modules."""
     pynamodb_base._import()  # no effect, because botocore's client is already imported
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -33,19 +33,19 @@ def highest(bound: int) -> int:
     ],
 )
 def test_number_is_written_in_base62_with_its_length(number: int, length: int, text: str) -> None:
-    """A number in base 62 is zero-padded to its length, odd or even."""
+    """A number in base 62 is zero-padded to the given length."""
     assert randomness.to_base62(number, length) == text
 
 
 def test_digits_sort_like_their_values() -> None:
-    """Numbers written in base 62 with one length sort like their values."""
+    """Numbers of equal length in base 62 sort like their values."""
     assert [randomness.to_base62(number, 1) for number in range(62)] == list(ALL) == sorted(ALL)
     assert ALL == randomness.BASE62
 
 
 @pytest.mark.parametrize("length", [1, 6, 30])
 def test_random_text_has_its_length_and_full_range(length: int) -> None:
-    """A random text has its length, and any value from all zeros to the highest digit."""
+    """A random text has the given length, and may be any text of that length."""
     with randomness.use_generator(lambda _bound: 0):
         assert randomness.base62(length) == "0" * length
     with randomness.use_generator(highest):
@@ -54,7 +54,7 @@ def test_random_text_has_its_length_and_full_range(length: int) -> None:
 
 
 def test_shuffle_draws_once_for_each_item() -> None:
-    """A shuffle draws one number for each item and keeps all items, including equal ones, without comparing them."""
+    """A shuffle draws one random number for each item and keeps all items."""
     lots = iter([3, 1, 2, 1])
     bounds: list[int] = []
 

@@ -24,7 +24,7 @@ DERIVED = "ee2d74b5581380b94518efd1a6da0de5655d58b2f082dccc9f645e52e0ebfbdb"
 
 @pytest.fixture
 def log(latchkey: TestApp) -> Iterator[io.StringIO]:
-    """The log, with no root key cached from an earlier test."""
+    """The log of a test that starts without a cached root key."""
     CACHES["core.root_key"].clear()
     stream = io.StringIO()
     telemetry.write_to(stream)
@@ -88,7 +88,7 @@ def test_key_is_read_once_per_stage(log: io.StringIO, tmp_path: Path) -> None:
     ids=["empty", "31 bytes", "33 bytes", "cut", "another character", "a space"],
 )
 def test_file_without_a_valid_key_is_reported(log: io.StringIO, tmp_path: Path, text: str) -> None:
-    """A key file that is too short or has other characters is reported as invalid."""
+    """A key file is invalid if its key is too short or has other characters."""
     file = tmp_path / "key"
     file.write_text(text)
     assert read_logged_reason(log, stage_key_file=str(file)) == "The root key must be 32 bytes in base64."
@@ -96,7 +96,7 @@ def test_file_without_a_valid_key_is_reported(log: io.StringIO, tmp_path: Path, 
 
 @pytest.mark.parametrize("is_there", [True, False])
 def test_deployed_stage_has_its_key_in_ssm(log: io.StringIO, monkeypatch: pytest.MonkeyPatch, is_there: bool) -> None:
-    """A deployed stage reads its key from the SecureString named after it; if it is missing, the log has that name."""
+    """A deployed stage reads its root key from a SecureString; if it is missing, the log has its name."""
     requested: list[tuple[str, dict[str, Any]]] = []
 
     def response(_client: Any, operation: str, request: dict[str, Any]) -> dict[str, Any]:

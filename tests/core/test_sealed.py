@@ -8,7 +8,7 @@ BOX = bytes.fromhex("000102030405060708090a0b2b88e2ae801077234425b58f1ddb6427088
 
 
 def test_box_opens_with_its_secret_purpose_and_binding() -> None:
-    """Sealed data opens only with its secret, purpose and binding; otherwise None is returned."""
+    """Sealed data is decrypted only with its secret, purpose and binding; otherwise the result is None."""
     box = sealed.seal(b"plain", "secret", purpose="one", bound_to="here")
     assert sealed.unseal(box, "secret", purpose="one", bound_to="here") == b"plain"
     assert sealed.unseal(box, "other", purpose="one", bound_to="here") is None
@@ -18,7 +18,7 @@ def test_box_opens_with_its_secret_purpose_and_binding() -> None:
 
 
 def test_unbound_box_opens_without_a_binding() -> None:
-    """Data sealed without a binding opens without one; an empty binding is rejected."""
+    """Data that was sealed without a binding is decrypted without one."""
     box = sealed.seal(b"plain", "secret", purpose="one")
     assert sealed.unseal(box, "secret", purpose="one") == b"plain"
     assert sealed.unseal(box, "secret", purpose="one", bound_to="here") is None

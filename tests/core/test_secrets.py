@@ -78,13 +78,13 @@ def test_secret_of_another_brand_is_rejected_despite_its_checksum(latchkey: Test
 
 
 def test_digest_is_sha256_in_hex() -> None:
-    """The digest of "abc" is that of FIPS 180-2, appendix B.1."""
+    """The digest of a secret is its SHA-256 in hex, as the vector of FIPS 180-2 shows."""
     assert secrets.digest("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert secrets.digest("abc") == hashlib.sha256(b"abc").hexdigest()
 
 
 def test_hint_shows_prefix_and_last_four(latchkey: TestApp) -> None:
-    """A key preview distinguishes keys and reveals 4 of 36 characters."""
+    """A key preview has the prefix and the last four characters of a secret."""
     secret = secrets.mint("test")
     assert secrets.preview(secret) == f"lk_test_…{secret[-4:]}"
 
@@ -98,14 +98,14 @@ def test_longest_secret_has_the_longest_brand_and_kind(latchkey: TestApp) -> Non
 
 
 def test_kinds_are_those_of_the_format() -> None:
-    """The names of the kinds are fixed, because secret scanners search for them."""
+    """The kinds of secrets keep their names, because secret scanners search for them."""
     assert secrets.KINDS == ("live", "test", "at", "rt", "ac", "cs", "dc", "se", "ml", "ra")
     assert secrets.API_KEY_KINDS == ("live", "test")
     assert (secrets.ACCESS_TOKEN_KIND, secrets.SESSION_KIND, secrets.MAIL_LINK_KIND) == ("at", "se", "ml")
 
 
 def test_random_part_has_thirty_characters(latchkey: TestApp) -> None:
-    """Thirty random characters have 178 bits, and the checksum covers them and the prefix."""
+    """A secret has thirty random characters, 178 bits, followed by a checksum over all characters before it."""
     with randomness.use_generator(lambda bound: bound - 1):
         secret = secrets.mint("test")
     body = "lk_test_" + "z" * 30

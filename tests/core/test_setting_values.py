@@ -33,7 +33,7 @@ def test_defaults_match_the_deploying_page() -> None:
 
 
 def test_derived_settings() -> None:
-    """Derived settings: table names contain the stage, other resources are a set, and days are converted to seconds."""
+    """Table names contain the stage, and days are converted to seconds."""
     made = Settings(stage="dev", resources="https://a.example  https://b.example", events_kept_days=2)
     assert made.table("keys") == "latchkey-dev-keys"
     assert made.other_resources == {"https://a.example", "https://b.example"}
@@ -42,7 +42,7 @@ def test_derived_settings() -> None:
 
 
 def test_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment is read once, on first use; a block with other settings always restores the earlier ones."""
+    """The environment is read once, on first use."""
     monkeypatch.setattr(settings, "_current", None)
     monkeypatch.setenv("LATCHKEY_STAGE", "first")
     first = settings.current()

@@ -69,7 +69,7 @@ def test_unknown_setting_is_rejected_with_the_nearest_name(name: str, nearest: s
 
 
 def test_invalid_value_is_reported_with_the_remedy() -> None:
-    """The error for an invalid value has the variable, the value, its description, and whether it may be unset."""
+    """The error for an invalid value has the variable, the value and its description."""
     for variable, value in (("LATCHKEY_BRAND", "l_k"), ("LATCHKEY_BURST_WINDOW_S", "ten"), ("LATCHKEY_WIRE", "boto")):
         with pytest.raises(SettingError) as raised:
             settings.from_environment({variable: value})
@@ -104,7 +104,7 @@ def test_valid_settings_import_no_suggestion_library() -> None:
 
 
 def test_settings_are_frozen() -> None:
-    """Settings can't be changed."""
+    """The settings object can't be changed."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().stage = "other"  # type: ignore[misc]  # the assignment is the test
 

@@ -48,7 +48,7 @@ def test_repr_of_credentials_shows_no_secret() -> None:
 
 
 def test_signature_is_dated_to_the_second() -> None:
-    """A signature has the time in UTC, to the second, and the signing key of that day."""
+    """A signature has the time in UTC to the second, and uses the signing key of that day."""
     caller = Credentials("id", "secret")
     made = signed(HEADERS, b"{}", credentials=caller, region="eu-west-1", at_ms=START_MS + 999)
     assert made["x-amz-date"] == "20211220T100000Z"

@@ -83,7 +83,7 @@ def get(
 
 
 def test_public_address_is_fetched(internet: Internet) -> None:
-    """A public address is requested with the URL's host name and without internal information."""
+    """A request to a public address has the URL's host name and no internal information."""
     internet.respond(b"hello")
     assert get(internet, f"{URL}?v=1") == b"hello"
     (request,) = internet.requests
@@ -109,7 +109,7 @@ def test_non_public_address_is_never_connected_to(internet: Internet, address: s
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_address_in_any_form_is_public(address: str) -> None:
-    """A public address in any form is allowed, also an IPv4 address embedded in IPv6."""
+    """A public address is allowed in any form, including IPv4 embedded in IPv6."""
     assert ssrf_rule.is_public(address)
 
 
@@ -267,7 +267,7 @@ def test_proxy_of_the_environment_is_ignored(internet: Internet, monkeypatch: py
     ids=["status", "headers", "header", "body", "chunks", "chunk-size", "endless", "continue"],
 )
 def test_slow_response_ends_at_the_deadline(internet: Internet, head: bytes, drop: bytes) -> None:
-    """A slow response ends at the deadline, which bytes that arrive in time don't extend."""
+    """A slow response fails at the deadline, even if its bytes keep arriving."""
     dripped: list[bytes] = []
     internet.serve(drip(head, drop, dripped))
     # By this clock each byte takes six seconds, and everything else no time.

@@ -87,7 +87,7 @@ def read_lines(log: io.StringIO) -> list[dict[str, Any]]:
 
 
 def test_measured_event_is_one_line_with_metrics_and_facts(latchkey: TestApp, log: io.StringIO) -> None:
-    """A measured event is one line in the embedded metric format: its latency in milliseconds, the rest counts."""
+    """A measured event is one log line in the embedded metric format, with a latency and counts."""
     latchkey.clock.forward(0.123)
     telemetry.log_metrics(
         "request", {"Latency": 12, "Requests": 1}, route="GET /", nothing=None, zero=0, when=Exception("e")
@@ -124,7 +124,7 @@ def test_measured_event_is_one_line_with_metrics_and_facts(latchkey: TestApp, lo
 
 
 def test_line_of_a_traced_request_has_its_trace_id(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The log line of a traced request has its trace id where CloudWatch expects it to link logs and traces."""
+    """The log line of a traced request has the trace id under the name that CloudWatch expects."""
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-2-3;Parent=4;Sampled=0")
     telemetry.log_metrics("request", {})
     assert read_lines(log)[0]["xray_trace_id"] == "1-2-3"
@@ -160,7 +160,7 @@ def test_event_has_its_level_and_facts_without_none(log: io.StringIO) -> None:
 
 @pytest.fixture
 def fresh_process(log: io.StringIO) -> Iterator[None]:
-    """A process that has not logged yet, regardless of libraries."""
+    """A process in which Latchkey has not logged yet."""
 
     def forget() -> None:
         telemetry._logger.cache_clear()
@@ -211,7 +211,7 @@ def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("fresh_process", "in_tokyo")
 def test_first_line_of_a_process_is_like_all_others(log: io.StringIO) -> None:
-    """The first log line of a process has the service and the time in UTC, but no file and line, like all others."""
+    """The first log line of a process has the same fields as all later ones, with the time in UTC."""
     telemetry.info("happened", why="x")
     (line,) = read_lines(log)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", line.pop("timestamp"))
@@ -230,7 +230,7 @@ def test_only_sufficiently_severe_lines_are_logged(log: io.StringIO, level: str,
 
 
 def test_metrics_are_collected_in_their_request(log: io.StringIO) -> None:
-    """Metrics of a request are added up and returned; with fields, or outside a request, each is a line of its own."""
+    """Metrics within a request are added up for its log line; each other metric is logged on its own line."""
     outer: dict[str, int] = {}
     inner: dict[str, int] = {"Hits": 5}
     with telemetry.collect_metrics(outer):
@@ -250,7 +250,7 @@ def test_metrics_are_collected_in_their_request(log: io.StringIO) -> None:
 
 
 def test_collection_ends_with_a_failed_block(log: io.StringIO) -> None:
-    """A block that fails also ends its collection of metrics, so the next request starts without them."""
+    """Metrics of a block that fails don't count for the next request."""
     counted: dict[str, int] = {}
     with (
         pytest.raises(ValueError, match=r"^fault$"),
@@ -292,7 +292,7 @@ def test_lines_go_to_the_current_stream(log: io.StringIO, monkeypatch: pytest.Mo
 
 
 def test_process_without_a_stream_logs_to_standard_output() -> None:
-    """A process that never selected a stream logs to standard output."""
+    """A process logs to standard output unless another stream is set."""
     program = "from chalicelib.core import telemetry; telemetry.info('happened')"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["message"] == "happened"

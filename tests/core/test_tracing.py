@@ -76,7 +76,7 @@ def test_each_call_of_a_sampled_request_is_a_subsegment(
 def test_failed_condition_is_an_error_and_an_outage_a_fault(
     latchkey: TestApp, daemon: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failed condition is an error of normal operation in a trace; a missing response is a fault."""
+    """In a trace, a failed condition is marked as an error, and a missing response as a fault."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     latchkey.call("GET", "/v1/limits", secret)
@@ -112,7 +112,7 @@ def test_missing_daemon_affects_nothing(latchkey: TestApp, monkeypatch: pytest.M
 
 
 def test_header_is_split_into_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trace header is split into its parts; missing parts, as outside Lambda, are absent."""
+    """The trace header is split into its parts, any of which may be missing."""
     monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
     assert tracing.current() == {}
     set_trace_header(monkeypatch, sampled="0")

@@ -31,7 +31,7 @@ def test_value_is_immutable(kind: Any) -> None:
 
 @pytest.mark.parametrize("kind", SLOTTED, ids=lambda kind: kind.__name__)
 def test_value_has_no_other_attributes(kind: Any) -> None:
-    """Setting an unknown attribute of a value is an error, and no value has a `__dict__`."""
+    """A value has no `__dict__`, so setting an unknown attribute is an error."""
     assert set(kind.__slots__) == {field.name for field in dataclasses.fields(kind)}
 
 
@@ -47,5 +47,5 @@ def test_value_has_no_other_attributes(kind: Any) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_default_of_a_value(value: Any, rest: dict[str, Any]) -> None:
-    """The default of a field is empty or the most common value."""
+    """Optional fields have a default."""
     assert {name: getattr(value, name) for name in rest} == rest

@@ -6,6 +6,6 @@ from chalicelib.idempotency.record import IdempotentRequest, Recording, StoredRe
 
 
 def once(creator: Issued, name: str = "order 1") -> Recording[Issued]:
-    """Return the record of an idempotent request by `creator`; a second call with equal arguments is a retry."""
+    """Return an idempotent request of `creator` to record; equal arguments make it a retry of the first."""
     request = IdempotentRequest(creator.key.account_id, secrets.digest(name), "the same body", creator.secret)
     return Recording(request, lambda made: StoredResponse(201, {}, made.key.id, made.key.id))

@@ -61,7 +61,7 @@ def test_changes_of_one_call_are_all_applied(latchkey: TestApp) -> None:
 
 
 def test_changed_key_is_read_consistently(latchkey: TestApp) -> None:
-    """A changed key is read consistently, so that the result has the changes and an error is up to date."""
+    """After a change the key is read consistently, so the result is current."""
     account = latchkey.account()
     issued = latchkey.key(account)
     with record_calls() as calls:
@@ -86,7 +86,7 @@ def test_scopes_are_never_added(latchkey: TestApp, wanted: list[str]) -> None:
 
 
 def test_concurrently_removed_scope_is_not_restored(latchkey: TestApp) -> None:
-    """A change that was checked before a scope was removed concurrently fails, so that the scope isn't restored."""
+    """A change that races with the removal of a scope fails, so that the scope isn't restored."""
     account = latchkey.account()
     issued = latchkey.key(account)
     with (
@@ -151,7 +151,7 @@ def test_key_is_reduced_to_read_once(latchkey: TestApp, scopes: tuple[str, ...])
 
 
 def test_key_that_cant_be_reduced_to_read_is_unchanged(latchkey: TestApp) -> None:
-    """A revoked key, a key without `read` and one with only `read` aren't changed by a reduction to `read`."""
+    """A reduction to `read` doesn't change a revoked key, a key without `read`, or one with only `read`."""
     account = latchkey.account()
     without, alone, revoked = (
         latchkey.key(account, "write", "keys"),

@@ -65,7 +65,7 @@ def test_request_with_an_idempotency_key_creates_one_key(latchkey: TestApp) -> N
 
 
 def test_full_account_is_reported_with_an_unused_form_or_idempotency_key(latchkey: TestApp) -> None:
-    """For an account at its limit, an unused form or idempotency key is rejected because of the limit."""
+    """For an account at its limit, the error is about the limit, even with a form or idempotency key."""
     account, keys = full(latchkey)
     for more in ({}, {"form": "form 1"}, {"once": once(keys[0])}):
         with pytest.raises(errors.Conflict, match="at most 20 active keys"):
@@ -90,7 +90,7 @@ def with_two_expired_keys(latchkey: TestApp) -> tuple[Account, Issued]:
 
 
 def test_concurrently_replaced_expired_keys_are_not_replaced_again(latchkey: TestApp) -> None:
-    """Expired keys that concurrent creations have replaced don't make room for further keys."""
+    """If concurrent creations have replaced all expired keys, a further creation is rejected."""
     account, creator = with_two_expired_keys(latchkey)
     with (
         run_after("TransactWriteItems", lambda: [latchkey.key(account) for _ in range(2)]),
@@ -101,7 +101,7 @@ def test_concurrently_replaced_expired_keys_are_not_replaced_again(latchkey: Tes
 
 
 def test_room_that_a_concurrent_creation_leaves_is_used(latchkey: TestApp) -> None:
-    """If a concurrent creation replaces one of two expired keys, the room of the second can be used."""
+    """Of two expired keys, a concurrent creation replaces one, and this creation replaces the other."""
     account, creator = with_two_expired_keys(latchkey)
     with run_after("TransactWriteItems", lambda: latchkey.key(account)):
         made = make(creator)

@@ -1,4 +1,4 @@
-"""Keys of an account are found by id and page; access tokens and keys of other accounts are not returned."""
+"""Keys of an account are found by their id and listed in pages, without access tokens."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_key_is_found_by_its_own_id(latchkey: TestApp) -> None:
 
 
 def test_key_of_a_failed_condition_is_read_from_its_item(latchkey: TestApp) -> None:
-    """A key is read from the item that a failed condition returns; an empty item means that the key doesn't exist."""
+    """The error of a failed condition contains the key's item, which is empty if the key doesn't exist."""
     key = latchkey.key(latchkey.account()).key
     assert find.key_of_item(key.serialize()).id == key.id
     with pytest.raises(errors.NotFound):

@@ -26,7 +26,7 @@ def issue(latchkey: TestApp, creator: Issued, *scopes: str, expires_in_s: int | 
 
 
 def test_issued_key_works_and_is_stored_by_its_digest_only(latchkey: TestApp) -> None:
-    """The caller gets the secret; the table has its SHA-256 and its preview."""
+    """The response has the secret; the table has only its SHA-256 and its preview."""
     issued = issue(latchkey, latchkey.key(latchkey.account()), "read", "write")
     assert verify(issued.secret).scopes == {"read", "write"}
     stored = Credential.get(secrets.digest(issued.secret))
@@ -57,7 +57,7 @@ def test_issued_key_is_stored_with_all_attributes_and_recorded(latchkey: TestApp
 
 
 def test_key_without_an_expiry_has_no_ttl(latchkey: TestApp) -> None:
-    """A key without an expiry has no TTL, and its entry among the active keys has none either."""
+    """A key without an expiry is never deleted by DynamoDB."""
     account = latchkey.account()
     key = issue(latchkey, latchkey.key(account)).key
     assert find.owned_key(account.id, key.id).attribute_values.keys().isdisjoint({"expires_at", "dies_at"})
@@ -65,7 +65,7 @@ def test_key_without_an_expiry_has_no_ttl(latchkey: TestApp) -> None:
 
 
 def test_issuing_a_key_overwrites_nothing(latchkey: TestApp) -> None:
-    """Each put of an issue requires that the item doesn't exist, including that of the form token."""
+    """Issuing a key writes only items that don't exist yet, including the form token."""
     creator = verify(latchkey.key(latchkey.account()).secret)
     with record_calls() as calls:
         issue_key(creator, name="Made", wanted=["read"], expires_in_s=None, form="form 1")
@@ -132,7 +132,7 @@ def test_expired_key_is_kept_for_thirty_days(latchkey: TestApp) -> None:
 
 
 def test_twenty_first_active_key_is_a_conflict(latchkey: TestApp) -> None:
-    """The twenty-first active key of an account is a conflict, and the message says what to do."""
+    """The twenty-first active key of an account is rejected, and the message says what to do."""
     account = latchkey.account()
     keys = [latchkey.key(account) for _ in range(LIVE_MAX)]
     with pytest.raises(errors.Conflict, match="at most 20 active keys"):
@@ -177,7 +177,7 @@ def test_key_for_a_suspended_account_is_rejected(latchkey: TestApp) -> None:
 
 
 def test_key_by_a_creator_that_was_rotated_since_its_verification_is_rejected(latchkey: TestApp) -> None:
-    """A creator that was rotated after its verification can't issue a key, because that key would never expire."""
+    """A creator that was rotated after its verification can't issue a key, which would outlive the creator."""
     account = latchkey.account()
     creator = latchkey.key(account)
     unaware = verify(creator.secret)

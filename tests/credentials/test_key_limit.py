@@ -43,7 +43,7 @@ def test_expired_keys_are_found(latchkey: TestApp) -> None:
 
 
 def test_account_has_at_most_twenty_active_keys(latchkey: TestApp) -> None:
-    """An account can have twenty active keys, in addition to expired ones."""
+    """An account can have twenty active keys; expired ones don't count."""
     assert len(key_limit.expired_keys(account_item(*[0] * 19, 1), None)) == 1
     for full in (account_item(*[0] * 20), account_item(*[0] * 20, 1), account_item(*[0] * 21)):
         with pytest.raises(errors.Conflict, match="at most 20 active keys"):
@@ -70,7 +70,7 @@ def test_account_has_at_most_twenty_active_keys(latchkey: TestApp) -> None:
 def test_creator_may_create_keys_while_its_expiry_is_unchanged(
     latchkey: TestApp, creator: Principal, account: dict[str, Any], may: bool
 ) -> None:
-    """The condition on the account and the check that explains its failure accept the same creators."""
+    """The write condition and the check that explains its failure accept the same creators."""
     stored = latchkey.account()
     for name, value in account.items():
         setattr(stored, name, value)
@@ -82,7 +82,7 @@ def test_creator_may_create_keys_while_its_expiry_is_unchanged(
 
 
 def test_account_without_credentials_since_has_only_valid_credentials(latchkey: TestApp) -> None:
-    """On an older account without `credentials_since` every credential is valid."""
+    """All credentials of an older account without the attribute `credentials_since` are valid."""
     stored = latchkey.account()
     stored.update(actions=[Account.credentials_since.remove()])
     stored.update(actions=[Account.name.set("Met")], condition=key_limit.creator_is_unchanged(TOKEN))

@@ -32,7 +32,7 @@ CONTEXT = {
 
 
 def test_principal_survives_the_authorizer_context(latchkey: TestApp) -> None:
-    """A principal written to the authorizer's context, in which API Gateway allows only strings, is read unchanged."""
+    """A principal is unchanged after it passes through the authorizer's context, which allows only strings."""
     principal = verify(latchkey.key(latchkey.account(ENTERPRISE, admin=True), "read", "admin", expires_in_s=60).secret)
     context = to_context(principal)
     assert all(isinstance(value, str) for value in context.values())
@@ -40,14 +40,14 @@ def test_principal_survives_the_authorizer_context(latchkey: TestApp) -> None:
 
 
 def test_context_has_the_names_of_the_last_release() -> None:
-    """The context has the names of the last release, because API Gateway passes it between versions for 300 s."""
+    """The names in the context don't change, because after an upgrade API Gateway still caches old contexts."""
     assert to_context(PRINCIPAL) == CONTEXT
     assert from_context(CONTEXT) == PRINCIPAL
 
 
 @pytest.mark.parametrize("without", [{}, {"lineage": ""}])
 def test_context_without_a_lineage_has_that_of_the_credential(without: dict[str, str]) -> None:
-    """A context from an older version, without a lineage, is read with the credential's id as lineage."""
+    """A context without a lineage, from an older version, is read with the credential's id instead."""
     context = {name: value for name, value in CONTEXT.items() if name != "lineage"} | without
     assert from_context(context).lineage == "tok_1"
 
@@ -62,7 +62,7 @@ def test_principal_expires_at_its_expiry(ends_at_ms: int, now_ms: int, ended: bo
 
 
 def test_tokens_are_counted_by_client_and_keys_by_key() -> None:
-    """Usage is counted by client for access tokens and by key for keys, so a refresh doesn't add a counter."""
+    """Usage of tokens is counted by client and that of keys by key, so a refreshed token adds no counter."""
     key, other = (from_context(CONTEXT | {"client_id": "", "credential_id": each}) for each in ("key_1", "key_2"))
     refreshed = from_context(CONTEXT | {"credential_id": "tok_2"})
     assert key.counter != other.counter

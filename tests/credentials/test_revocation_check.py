@@ -91,7 +91,7 @@ def test_change_costs_one_verification(latchkey: TestApp) -> None:
 
 
 def test_change_of_one_key_leaves_the_others_valid(latchkey: TestApp) -> None:
-    """After a change of one key, all keys of the account are verified again and the other keys remain valid."""
+    """After a change of one key, the account's other keys are verified again and stay valid."""
     caller = Caller(latchkey)
     other = latchkey.key(caller.account, "read")
     revoke.revoke(caller.account.id, other.key.id)
@@ -128,7 +128,7 @@ def test_change_by_a_slow_clock_is_found(latchkey: TestApp) -> None:
 
 
 def test_key_expires_after_a_grace_period_shorter_than_the_cache(latchkey: TestApp) -> None:
-    """A key expires after a grace period shorter than API Gateway's cache, even if it was verified again meanwhile."""
+    """A rotated key stops when its grace period ends, even if API Gateway still caches its principal."""
     caller = Caller(latchkey)
     rotate(verify(caller.issued.secret), caller.issued.key.id, 10)
     assert caller.call()
@@ -149,7 +149,7 @@ def test_cached_key_expires_without_a_read(latchkey: TestApp) -> None:
 
 
 def test_latest_principal_is_used(latchkey: TestApp) -> None:
-    """A process uses its own newer principal until API Gateway passes a later one."""
+    """A process uses the principal that it verified itself, until API Gateway passes a later one."""
     caller = Caller(latchkey)
     key_change.change_key(caller.account.id, caller.issued.key.id, name=None, wanted=["read"])
     renewed = caller.call()
@@ -159,7 +159,7 @@ def test_latest_principal_is_used(latchkey: TestApp) -> None:
 
 
 def test_account_that_changes_faster_than_it_is_verified_is_unavailable(latchkey: TestApp) -> None:
-    """If an account changes faster than it can be verified, Unavailable is raised instead of using an old principal."""
+    """A request whose account keeps changing during its verification is rejected as unavailable."""
     caller = Caller(latchkey)
     stale_marks.mark(caller.account.id)
     marked = {

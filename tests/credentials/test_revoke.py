@@ -92,7 +92,7 @@ def test_revoked_key_is_deleted_after_thirty_days(latchkey: TestApp) -> None:
 
 
 def test_revocation_is_recorded_once_and_marked(latchkey: TestApp) -> None:
-    """A revocation is recorded once, with the key's name because the key is deleted later, and sets the mark."""
+    """A revocation is recorded once, with the key's name, and sets the invalidation mark."""
     account = latchkey.account()
     issued = latchkey.key(account)
     for _ in range(2):
@@ -102,7 +102,7 @@ def test_revocation_is_recorded_once_and_marked(latchkey: TestApp) -> None:
 
 
 def test_revocation_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
-    """If the mark can't be set, the key is revoked and Unavailable is raised."""
+    """If the invalidation mark can't be set, the key is revoked and Unavailable is raised."""
     account = latchkey.account()
     issued = latchkey.key(account)
     with fail_marks(), pytest.raises(errors.Unavailable, match="revoked, but may be accepted"):
@@ -111,7 +111,7 @@ def test_revocation_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> No
 
 
 def test_concurrent_revocations_report_one_success(latchkey: TestApp) -> None:
-    """Of two concurrent revocations one succeeds, even if the key changed otherwise; a deleted key isn't found."""
+    """Of two concurrent revocations one succeeds; revoking a deleted key raises NotFound."""
     account = latchkey.account()
     issued, rotated, deleted = latchkey.key(account), latchkey.key(account), latchkey.key(account)
     assert [revoke_key(issued.key) for _ in range(2)] == [True, False]
@@ -135,7 +135,7 @@ def test_other_failed_conditions_are_not_reported_as_revoked(latchkey: TestApp) 
 
 
 def test_access_token_is_revoked_once(latchkey: TestApp) -> None:
-    """An access token is revoked once, with its client in the event; a missing token isn't created."""
+    """An access token is revoked once, and its event names the client."""
     account = latchkey.account()
     client = register_client(latchkey, owner=account)
     secret = client.ask(CLIENT).json()["access_token"]

@@ -71,7 +71,7 @@ def test_grace_period_is_a_day_by_default_and_at_most_a_week(latchkey: TestApp) 
 
 
 def test_grace_period_doesnt_extend_a_key(latchkey: TestApp) -> None:
-    """A key that expires during its grace period isn't extended by it."""
+    """A grace period doesn't extend a key that expires earlier."""
     old = latchkey.key(latchkey.account(), expires_in_s=60)
     rotate_key(latchkey, old, old, grace_s=3600)
     assert stored(old).ends_at == START_MS + 60_000
@@ -86,7 +86,7 @@ def test_rotated_key_is_not_rotated_again_while_its_successor_is_active(latchkey
 
 
 def test_successor_is_not_rotated_while_its_predecessor_is_active(latchkey: TestApp) -> None:
-    """A successor can't be rotated during its predecessor's grace period, whose end the error states."""
+    """A successor can't be rotated during its predecessor's grace period; the error states when it ends."""
     old = latchkey.key(latchkey.account())
     new = rotate_key(latchkey, old, old, grace_s=60)
     with pytest.raises(errors.Conflict, match="2021-12-20T10:01:00Z"):
@@ -130,7 +130,7 @@ def test_key_is_rotated_again_after_its_successor_was_revoked(latchkey: TestApp)
 
 
 def test_key_is_rotated_again_after_its_successor_expired(latchkey: TestApp) -> None:
-    """A key can be rotated again after its successor, which may have its creator's earlier expiry, has expired."""
+    """A key can be rotated again after its successor has expired."""
     account = latchkey.account()
     old, brief = latchkey.key(account), latchkey.key(account, expires_in_s=60)
     first = rotate_key(latchkey, brief, old)
@@ -147,7 +147,7 @@ def test_successor_doesnt_outlive_its_creator(latchkey: TestApp) -> None:
 
 
 def test_key_in_its_grace_period_passes_on_its_expiry(latchkey: TestApp) -> None:
-    """If a key in its grace period rotates another key, that successor expires at the end of the grace period."""
+    """A key that is rotated by a key in its grace period gets a successor that expires with that period."""
     account = latchkey.account()
     leaving, other = latchkey.key(account), latchkey.key(account)
     rotate_key(latchkey, leaving, leaving, grace_s=60)
@@ -155,7 +155,7 @@ def test_key_in_its_grace_period_passes_on_its_expiry(latchkey: TestApp) -> None
 
 
 def test_key_that_rotates_itself_passes_on_its_own_expiry(latchkey: TestApp) -> None:
-    """If a key rotates itself, the grace period that this starts doesn't shorten the successor's expiry."""
+    """If a key rotates itself, its successor has the key's own expiry, not the end of the grace period."""
     account = latchkey.account()
     unlimited, expiring = latchkey.key(account), latchkey.key(account, expires_in_s=3600)
     assert rotate_key(latchkey, unlimited, unlimited, grace_s=60).key.expires_at is None
@@ -163,7 +163,7 @@ def test_key_that_rotates_itself_passes_on_its_own_expiry(latchkey: TestApp) -> 
 
 
 def test_key_that_rotates_itself_again_in_its_grace_period_passes_on_its_end(latchkey: TestApp) -> None:
-    """A key in its grace period that revokes its successor and rotates itself again doesn't last longer."""
+    """A key that rotates itself again in its grace period gets a successor that expires with that period."""
     account = latchkey.account()
     old = latchkey.key(account)
     successor = rotate_key(latchkey, old, old, grace_s=600)
@@ -180,7 +180,7 @@ def test_successor_of_a_key_in_its_grace_period_expires_with_it(latchkey: TestAp
 
 
 def test_lineage_of_a_rotated_key_expires_with_its_grace_period(latchkey: TestApp) -> None:
-    """Further rotations, or keys created by the last successor, don't outlast the first key's grace period."""
+    """Repeated rotations, and keys created by the last successor, don't outlast the first grace period."""
     account = latchkey.account()
     old = latchkey.key(account)
     revoke.revoke(account.id, rotate_key(latchkey, old, old, grace_s=600).key.id)
@@ -245,7 +245,7 @@ def test_successor_has_only_the_remaining_scopes(latchkey: TestApp) -> None:
 
 
 def test_rotation_counts_against_the_limit_of_active_keys(latchkey: TestApp) -> None:
-    """Two keys are active during a grace period, so an account at its limit can rotate only without one."""
+    """During a grace period both keys count, so an account at its limit can only rotate without one."""
     account = latchkey.account()
     keys = [latchkey.key(account) for _ in range(LIVE_MAX)]
     with pytest.raises(errors.Conflict, match="at most 20 active keys"):
@@ -277,7 +277,7 @@ def test_rotated_key_is_deleted_thirty_days_after_its_expiry(latchkey: TestApp) 
 
 @pytest.mark.parametrize("grace_s", [0, 60])
 def test_rotation_event_has_both_keys_and_the_end_of_the_grace_period(latchkey: TestApp, grace_s: int) -> None:
-    """The event of a rotation has both keys and the end of the grace period, by which clients must change their key."""
+    """The event of a rotation has both keys and the time by which clients must use the new one."""
     account = latchkey.account()
     old = latchkey.key(account)
     latchkey.clock.forward(1)

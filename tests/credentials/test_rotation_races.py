@@ -41,7 +41,7 @@ def active_keys(issued: Issued) -> dict[str, int]:
 @pytest.mark.parametrize("grace_s", [0, GRACE_S])
 @pytest.mark.parametrize("expires_in_s", [None, 3_600])
 def test_rotated_keys_are_linked_with_their_expiries(latchkey: TestApp, grace_s: int, expires_in_s: int | None) -> None:
-    """Both keys are linked with their expiries; without a grace period the old key's expiry is 8 seconds ago."""
+    """Both keys store the other's expiry; without a grace period the old key expired 8 seconds ago."""
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account, expires_in_s=expires_in_s)
     change.change_key(account.id, old.key.id, name=None, wanted=None, on_anomaly="narrow")
@@ -73,7 +73,7 @@ def test_revoked_predecessor_is_unlinked_from_its_successor(latchkey: TestApp) -
 
 
 def test_expired_key_keeps_its_links(latchkey: TestApp) -> None:
-    """A revocation removes links to keys that haven't expired; an expired key keeps its links."""
+    """A revocation unlinks keys that haven't expired; the links of an expired key stay."""
     account = latchkey.account()
     first, second = latchkey.key(account), latchkey.key(account)
     new, other = rotate_key(first), rotate_key(second)
@@ -97,7 +97,7 @@ def test_key_past_its_grace_period_is_not_rotated_after_its_successor_was_revoke
 
 
 def test_rotation_overwrites_nothing(latchkey: TestApp) -> None:
-    """Each put of a rotation requires that the item doesn't exist."""
+    """A rotation writes a new key only if no item has its digest."""
     key = latchkey.key(latchkey.account())
     with record_calls() as calls:
         rotate_key(key)
@@ -108,7 +108,7 @@ def test_rotation_overwrites_nothing(latchkey: TestApp) -> None:
 
 
 def test_rotation_with_a_lost_mark_is_reported(latchkey: TestApp) -> None:
-    """If the mark can't be set, the rotation succeeds and reports it: only this response has the new secret."""
+    """If the invalidation mark can't be set, the rotation succeeds with a warning: only its response has the secret."""
     account = latchkey.account()
     creator, old, other = latchkey.key(account), latchkey.key(account), latchkey.key(account)
     assert rotate_key(old, by=creator).is_marked
@@ -126,7 +126,7 @@ def test_rotation_reads_concurrently_removed_scopes(latchkey: TestApp) -> None:
 
 
 def test_rotation_with_a_concurrent_change_succeeds_when_the_predecessor_has_expired(latchkey: TestApp) -> None:
-    """A rotation during a change of the key succeeds if the predecessor has expired."""
+    """A rotation that races with a change of the key is retried, even if the key has an expired predecessor."""
     account = latchkey.account()
     creator, first = latchkey.key(account), latchkey.key(account)
     old = rotate_key(first, by=creator)
@@ -136,7 +136,7 @@ def test_rotation_with_a_concurrent_change_succeeds_when_the_predecessor_has_exp
 
 
 def test_rotation_with_a_concurrent_change_succeeds_when_the_successor_has_expired(latchkey: TestApp) -> None:
-    """A rotation during a change of the key succeeds if the key's earlier successor has expired."""
+    """A rotation that races with a change of the key is retried, even if the key has an expired successor."""
     account = latchkey.account()
     creator, brief, old = latchkey.key(account), latchkey.key(account, expires_in_s=GRACE_S), latchkey.key(account)
     rotate_key(old, GRACE_S + 1, by=brief)
@@ -180,7 +180,7 @@ def test_rotation_after_a_concurrent_revocation_is_rejected(latchkey: TestApp) -
 
 
 def test_key_that_expires_during_a_retry_is_rejected_as_expired(latchkey: TestApp) -> None:
-    """If the key expires while its rotation is retried, the rotation is rejected because of that."""
+    """If the key expires while its rotation is retried, the rotation is rejected as that of an expired key."""
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account, expires_in_s=60)
     for _ in range(LIVE_MAX - 2):

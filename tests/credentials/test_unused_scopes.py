@@ -33,7 +33,7 @@ def test_key_with_only_used_or_only_unused_scopes_gets_no_advice() -> None:
 
 
 def test_key_that_replaced_another_long_ago_gets_advice() -> None:
-    """A key that was rotated more than 30 days ago gets advice without its predecessor's usage."""
+    """A key that was created by a rotation gets advice once its predecessor's usage is older than 30 days."""
     assert advice_for("GET /v1/users", age_s=MONTH_S, rotated=True).narrower
 
 

@@ -34,7 +34,7 @@ from tests.support.interleaving import record_calls
     ],
 )
 def test_bearer_token_is_parsed_in_any_spelling(authorization: str) -> None:
-    """The scheme `Bearer` is case-insensitive (RFC 9110 §11.1), and spaces around scheme and token are ignored."""
+    """The scheme `Bearer` may be in any case (RFC 9110 §11.1), with spaces around scheme and token."""
     assert bearer(authorization) == "abc"
 
 
@@ -52,7 +52,7 @@ def test_other_authorization_is_a_missing_key(authorization: str) -> None:
 
 
 def test_text_after_the_token_belongs_to_it() -> None:
-    """Text after a space belongs to the token, which therefore is invalid."""
+    """A token isn't cut at a space, so text after it makes it invalid."""
     assert bearer("Bearer abc def") == "abc def"
 
 
@@ -70,7 +70,7 @@ def test_text_after_the_token_belongs_to_it() -> None:
     ],
 )
 def test_presented_secret_is_parsed(text: str, secret: str) -> None:
-    """A presented secret may be the secret alone or an Authorization header's value, with whitespace around it."""
+    """A presented secret may be a secret alone or the value of an Authorization header."""
     assert parse_secret(text) == secret
 
 
@@ -85,7 +85,7 @@ def test_text_longer_than_a_secret_is_rejected_before_it_is_parsed(latchkey: Tes
 
 
 def test_valid_key_has_a_principal(latchkey: TestApp) -> None:
-    """The principal has all that the middleware needs; its verification time is set back by the clock skew."""
+    """The principal of a key has its account, scopes, tier and expiry; its verification time is set back."""
     account = latchkey.account(PRO)
     issued = latchkey.key(account, "read", "keys", expires_in_s=600)
     principal = verify(issued.secret)
@@ -115,7 +115,7 @@ def test_unknown_key_is_invalid(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("kind", secrets.API_KEY_KINDS)
 def test_key_of_either_kind_is_accepted(latchkey: TestApp, kind: str) -> None:
-    """Keys of both kinds, `live` and `test`, are accepted on any stage."""
+    """Keys of both kinds, `live` and `test`, are accepted."""
     with settings.override(replace(settings.current(), key_kind=kind)):
         secret = latchkey.key(latchkey.account()).secret
     assert secrets.kind_of(secret) == kind
@@ -170,7 +170,7 @@ def test_admin_scopes_require_the_flag_of_the_account(latchkey: TestApp) -> None
 
 
 def test_lineage_of_a_key_is_its_first_predecessor(latchkey: TestApp) -> None:
-    """The lineage of a rotated key is the id of its first predecessor, so that both share idempotent requests."""
+    """Rotated keys share idempotent requests, because their lineage is the id of the first key."""
     account = latchkey.account()
     keeper, first = latchkey.key(account), latchkey.key(account)
     second = rotate.rotate(verify(keeper.secret), first.key.id, 0)
@@ -179,7 +179,7 @@ def test_lineage_of_a_key_is_its_first_predecessor(latchkey: TestApp) -> None:
 
 
 def test_lineage_of_a_token_is_its_grant_or_its_client(latchkey: TestApp) -> None:
-    """The lineage of an access token is its grant, or its client, so that it stays the same after a refresh."""
+    """The lineage of a token is its grant or its client, so that a refreshed token counts as the same caller."""
     ada, client = new_user(latchkey), register_client(latchkey)
     token, refresh = ada.grant(client)
     later = client.refresh(refresh).json()["access_token"]

@@ -20,7 +20,7 @@ SESSIONS = ("README.md", DEVELOPING)
 
 
 def test_terminal_session_goes_as_shown(api: Served) -> None:
-    """Each curl command prints the lines below it; an ellipsis stands for text that differs between runs."""
+    """Each curl command prints the lines below it; an ellipsis replaces text that differs between runs."""
     environment = api.environment(api.demo_secret("free@example.com"))
     steps = [_curl_steps(page) for page in SESSIONS]
     assert all(steps)
