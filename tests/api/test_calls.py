@@ -1,4 +1,4 @@
-"""The number of DynamoDB calls for each request: one write when warm, and fewer for rejected requests."""
+"""The number of DynamoDB calls of each request: one write if the policy is cached, and fewer for a rejection."""
 
 import pytest
 
@@ -88,7 +88,7 @@ def test_anonymous_request_costs_one_write(latchkey: TestApp) -> None:
 
 
 def test_insufficient_scope_costs_one_write(latchkey: TestApp) -> None:
-    """A request with insufficient scope costs only its admission, because the principal has the scopes."""
+    """A request with insufficient scope costs one write, because the scopes are cached with the policy."""
     secret = latchkey.key(latchkey.account(), "read").secret
     latchkey.call("GET", "/v1/limits", secret)
     assert calls_of(latchkey, secret, "/v1/keys") == [WRITE]

@@ -25,7 +25,7 @@ def logged() -> Iterator[io.StringIO]:
 
 @pytest.fixture
 def behind_cdn() -> Iterator[None]:
-    """Configure X-Forwarded-For, in which the operator's CDN sends the client address, as the address header."""
+    """Configure the header in which the operator's CDN sends the client address."""
     with settings.override(Settings(client_ip_header="X-Forwarded-For")):
         yield
 
@@ -90,7 +90,7 @@ def test_address_is_api_gateways_by_default() -> None:
     ],
 )
 def test_address_behind_a_cdn_is_the_last_one(behind_cdn: None, forwarded: str, subject: str) -> None:
-    """Only the last address in the header is trusted; the client may have sent the others."""
+    """Only the last address in the header of the CDN is trusted; the client may have sent the others."""
     assert client_address.subject(request({"x-forwarded-for": forwarded})) == subject
 
 
@@ -133,7 +133,7 @@ def test_address_is_parsed_without_port_brackets_and_zone(header: str, written: 
     ],
 )
 def test_last_group_of_cloudfronts_header_is_the_port(written: str, address: str) -> None:
-    """The last group of CloudFront's header is the port, even after an IPv6 address without brackets."""
+    """The last group of CloudFront's address header is the port, even after an IPv6 address without brackets."""
     with settings.override(Settings(client_ip_header="cloudfront-viewer-address")):
         assert client_address.source_ip(request({"CloudFront-Viewer-Address": written})) == address
 
@@ -149,7 +149,7 @@ def test_last_group_of_cloudfronts_header_is_the_port(written: str, address: str
 def test_malformed_address_header_falls_back_to_api_gateway(
     latchkey: TestApp, logged: io.StringIO, rubbish: str
 ) -> None:
-    """A malformed header is logged and counted, and API Gateway's address is used instead."""
+    """If the address header is malformed, this is logged, and API Gateway's address is used."""
     with settings.override(replace(settings.current(), client_ip_header="CloudFront-Viewer-Address")):
         assert client_address.subject(request({"cloudfront-viewer-address": rubbish})) == "ip_203.0.113.7"
         client_address._written.cache_clear()
@@ -159,7 +159,7 @@ def test_malformed_address_header_falls_back_to_api_gateway(
 
 
 def test_missing_address_header_falls_back_to_api_gateway(behind_cdn: None) -> None:
-    """Without the header, API Gateway's address is used."""
+    """If the address header is missing, API Gateway's address is used."""
     assert client_address.subject(request()) == "ip_203.0.113.7"
 
 

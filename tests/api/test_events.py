@@ -23,7 +23,7 @@ SAID = {"public": "no", "acted": "narrowed", "because": "gone", "on_anomaly": "n
 
 
 def list_events(latchkey: TestApp, secret: str, query: str = "") -> list[dict[str, Any]]:
-    """Return the events of one page."""
+    """Return the events on a page of GET /v1/events."""
     response = latchkey.call("GET", f"/v1/events{query}", secret)
     assert response.status == 200, response.body
     events: list[dict[str, Any]] = response.json()["data"]
@@ -36,7 +36,7 @@ def create_reader(latchkey: TestApp, account: Account) -> str:
 
 
 def created_object(response: Response) -> dict[str, Any]:
-    """Return the created object."""
+    """Return the object that a response with status 201 contains."""
     assert response.status == 201, response.body
     thing: dict[str, Any] = response.json()
     return thing
@@ -72,7 +72,7 @@ def test_every_change_of_a_key_is_an_event(latchkey: TestApp) -> None:
 
 
 def test_events_contain_no_secret(latchkey: TestApp) -> None:
-    """No event contains a secret, because webhooks and keys with the scope `events` get the events."""
+    """No event contains a secret, because events are sent to webhooks."""
     account = latchkey.account()
     maker = latchkey.key(account, "events", "keys", "read")
     created_object(latchkey.call("POST", "/v1/keys", maker.secret, json_body={"name": "CI", "scopes": ["read"]}))
@@ -130,7 +130,7 @@ def store_renames(account: Account, times: int) -> None:
 
 @pytest.mark.made_up_events
 def test_filter_by_type_makes_few_calls(latchkey: TestApp) -> None:
-    """One event among 500 of another type is found in one query, whatever the page size."""
+    """One event among 500 of another type is found by one query, for any page size."""
     account = latchkey.account()
     secret = create_reader(latchkey, account)
     change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
@@ -144,7 +144,7 @@ def test_filter_by_type_makes_few_calls(latchkey: TestApp) -> None:
 
 @pytest.mark.made_up_events
 def test_filtered_page_may_be_empty_and_have_a_cursor(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A filtered page that reached its read limit has a cursor, and following the cursors returns every event once."""
+    """A filtered page may be empty and still have a cursor; following the cursors returns every event once."""
     monkeypatch.setattr(record, "PAGE", 4)
     account = latchkey.account()
     secret = create_reader(latchkey, account)
@@ -168,7 +168,7 @@ def test_invalid_query_is_rejected(latchkey: TestApp, query: str) -> None:
 
 
 def test_events_need_the_scope_and_are_the_accounts_own(latchkey: TestApp) -> None:
-    """Reading events requires the scope `events`, and returns only those of the caller's account."""
+    """GET /v1/events requires the scope `events` and returns only events of the caller's account."""
     ada, bob = latchkey.account(), latchkey.account(name="Bob")
     assert latchkey.call("GET", "/v1/events", latchkey.key(ada, "read", "keys").secret).status == 403
     latchkey.clock.forward(1)

@@ -1,4 +1,4 @@
-"""Every parameter of every route rejects every kind of malformed value with a documented error that isn't a 5xx."""
+"""No malformed value of any parameter of any route causes a 5xx."""
 
 import json
 import re
@@ -95,7 +95,7 @@ class Sweep:
         self.csrf = dict(self.there.console.open("/settings/account").content.forms[0].fields)["csrf"]
 
     def target(self, route: str, **spoilt: str) -> str:
-        """Return a path with ids of existing objects, except for the malformed parameters."""
+        """Return a path with ids of existing objects, except where a value is malformed."""
         ids = self.there.ids | self.ids | ({"client_id": self.app.id} if route.startswith("/settings") else {})
         named = {name: spoilt.get(name, ids.get(name, "x")) for name in re.findall(r"{(\w+)}", route)}
         return route.format(**{name: quote(text, safe="", errors="surrogatepass") for name, text in named.items()})
@@ -199,7 +199,7 @@ def _form(sweep: Sweep, fields: dict[str, str]) -> bytes:
 
 @pytest.fixture
 def sweep(latchkey: TestApp) -> Iterator[Sweep]:
-    """An object of each type; every request is admitted, and reads are cached until the next write."""
+    """One object of each type, in an app that admits every request and caches reads until the next write."""
     with dynamodb.use_sender(Remembering()):
         there = create_place(latchkey)
         app = register_client(latchkey, owner=there.admin)
@@ -216,7 +216,7 @@ def sweep(latchkey: TestApp) -> Iterator[Sweep]:
 
 
 def check(sweep: Sweep, parameter: Parameter, kind: str, values: list[object]) -> list[str]:
-    """Send a request and return a list with the description of an incorrect response, or an empty list."""
+    """Return a list with the error in a response, empty if the response is correct."""
     if is_refused_by_declaration(parameter, values):
         return []
     response = sweep.send(parameter, values)
@@ -226,7 +226,7 @@ def check(sweep: Sweep, parameter: Parameter, kind: str, values: list[object]) -
 
 
 def is_refused_by_declaration(parameter: Parameter, values: list[object]) -> bool:
-    """Return whether the middleware rejects a value by the route's declaration, so that no request is needed."""
+    """Return whether the route's declaration already rejects the value."""
     route = route_of(of_latchkey()[parameter.route][parameter.method])
     if not route.is_documented:
         return False
@@ -284,7 +284,7 @@ def test_malformed_csrf_token_or_notice_is_no_5xx(sweep: Sweep, kind: str) -> No
 
 @pytest.mark.parametrize("scheme", ["", "Bearer ", "Basic ", "bearer  "])
 def test_malformed_credential_is_a_4xx(sweep: Sweep, scheme: str) -> None:
-    """A malformed credential gets a 4xx from each kind of route that reads one."""
+    """A malformed credential gets a 4xx from every type of route that reads credentials."""
     for kind, value in RUBBISH_HERE.items():
         for method, target in (("GET", "/v1/users/me"), ("POST", "/oauth/token"), ("GET", "/oauth/register/app_x")):
             response = sweep.latchkey.call(method, target, headers={"Authorization": scheme + value})

@@ -59,7 +59,7 @@ def test_non_json_number_is_rejected(number: str) -> None:
 
 @pytest.mark.parametrize("raw", [b"[" * 100_000, b'{"a":' * 100_000])
 def test_deeply_nested_body_is_rejected(raw: bytes) -> None:
-    """A body nested deeply enough to exhaust the stack is a 400."""
+    """A body that is nested too deeply is a 400."""
     assert message_for(raw) == "The body is nested too deeply."
 
 
@@ -81,14 +81,14 @@ def test_unknown_field_is_rejected_by_name() -> None:
 
 
 def test_unknown_field_name_is_escaped_in_the_message() -> None:
-    """The message shows the name of an unknown field shortened and in ASCII."""
+    """An error message shows the name of an unknown field shortened and in ASCII."""
     said = message_for('{"<script>\\u0000\\ud800' + "x" * 500 + '":1}')
     assert said.isascii()
     assert len(said) < 140
 
 
 def test_missing_field_is_named() -> None:
-    """The message names the missing field."""
+    """The error for a missing field names the field."""
     assert message_for("{}") == "name is missing."
 
 
@@ -120,7 +120,7 @@ def test_enum_value_must_be_known() -> None:
 
 
 def test_enum_list_values_must_be_distinct_and_known() -> None:
-    """A list of enum values must be distinct and known, and is returned in the documented order."""
+    """The values of an enum list must be distinct and known, and are returned in the documented order."""
     for value in ([], ["gold"], ["read", "read"], "read", None, [None], [["read"]], {"read": 1}):
         with pytest.raises(InvalidRequest, match="scopes must be a list"):
             EnumList(("read", "write")).check("scopes", value)
@@ -157,7 +157,7 @@ def test_integer_may_be_written_as_a_float() -> None:
 
 
 def test_body_with_too_few_fields_is_rejected() -> None:
-    """A change without any field is rejected with a message that lists the fields."""
+    """A change without any field is rejected with a message that lists all fields."""
     with pytest.raises(InvalidRequest, match="Give name, count or both"):
         body(may={**NAME, **COUNT}, least=1).read("{}")
     with pytest.raises(InvalidRequest, match="Give one or more of name, count, tier"):

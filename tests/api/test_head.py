@@ -50,7 +50,7 @@ def test_head_has_the_headers_of_get_and_no_body(latchkey: TestApp, path: str) -
 
 
 def test_head_needs_the_credential_of_get(latchkey: TestApp) -> None:
-    """HEAD needs the same credential and scopes as GET."""
+    """HEAD requires the same credential and scopes as GET."""
     assert latchkey.call("HEAD", "/v1/users/me").status == 401
     assert latchkey.call("HEAD", "/v1/users/me", latchkey.key(latchkey.account(), "keys").secret).status == 403
 

@@ -109,7 +109,7 @@ def test_two_origins_are_rejected(latchkey: TestApp) -> None:
 
 
 def test_list_headers_are_combined(latchkey: TestApp) -> None:
-    """If-None-Match and Accept are read from all their lines."""
+    """The values of repeated If-None-Match and Accept headers are combined."""
     etag = latchkey.call("GET", "/openapi.json").header("ETag") or ""
     for lines in ([f'"other", {etag}'], ["*"], [f"W/{etag}"], [etag, '"other"'], ['"other"', etag]):
         assert (

@@ -52,7 +52,7 @@ def test_repeated_request_is_replayed(latchkey: TestApp) -> None:
 
 
 def test_every_creating_route_replays_its_response(local: TestApp, receiver: Receiver) -> None:
-    """Every route that accepts the header replays its response and has its effect once."""
+    """Every route that accepts Idempotency-Key replays its response and has its effect once."""
     root = local.account(admin=True)
     secret = local.key(root, "read", "keys", "webhooks", "admin").secret
     rotated = local.key(root, "read").key.id
@@ -108,7 +108,7 @@ def test_idempotency_key_is_scoped_to_credential_and_route(latchkey: TestApp) ->
 
 
 def test_rotated_key_gets_a_conflict_without_the_secret(latchkey: TestApp) -> None:
-    """The successor of a rotated key gets a 409 with the id of the created key, without its secret."""
+    """If a rotated key's successor repeats the request, it gets a 409 without the created secret."""
     account = latchkey.account()
     old = latchkey.key(account)
     made = make(latchkey, old.secret)
@@ -162,7 +162,7 @@ def test_two_different_idempotency_keys_are_a_400(latchkey: TestApp) -> None:
 
 
 def test_idempotency_key_is_ignored_on_other_routes(latchkey: TestApp) -> None:
-    """GET, PATCH, DELETE and `POST /v1/verify` ignore the header, even a malformed one."""
+    """Routes without idempotency ignore the header Idempotency-Key, even a malformed one."""
     admin = latchkey.account(admin=True)
     issued = latchkey.key(admin, "read", "write", "keys", "verify")
     headers = {"Idempotency-Key": '"'}
@@ -204,7 +204,7 @@ def test_rotation_is_replayed_after_its_key_was_revoked(latchkey: TestApp) -> No
 
 
 def test_record_expires_after_a_day(latchkey: TestApp) -> None:
-    """A record expires after a day by the clock, before DynamoDB deletes it."""
+    """An idempotency record expires after a day, even if DynamoDB hasn't deleted it."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     first = make(latchkey, secret).json()
@@ -216,7 +216,7 @@ def test_record_expires_after_a_day(latchkey: TestApp) -> None:
 
 
 def test_record_contains_neither_secret_nor_body(latchkey: TestApp) -> None:
-    """The stored response is encrypted with the credential; Idempotency-Key and body are stored as keyed hashes."""
+    """An idempotency record has the response encrypted, and only keyed hashes of Idempotency-Key and body."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     made = make(latchkey, secret).json()
@@ -242,7 +242,7 @@ def test_response_of_another_record_does_not_decrypt(latchkey: TestApp) -> None:
 
 
 def test_idempotency_adds_no_database_call(latchkey: TestApp) -> None:
-    """The record is written by the transaction, so neither a first request nor a replay makes another call."""
+    """Neither a first request nor a replay makes an additional database call."""
     secret = latchkey.key(latchkey.account()).secret
     latchkey.call("GET", "/v1/limits", secret)
     plain = calls(latchkey, secret, {})
@@ -266,7 +266,7 @@ def test_replay_is_counted(latchkey: TestApp) -> None:
 
 
 def test_overlong_response_is_replayed_as_a_conflict(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A response too long to store is replayed as a 409 with the id of the created object."""
+    """A response that is too long to store is replayed as a 409 with the id of the created object."""
     monkeypatch.setattr(record, "ANSWER_BYTES_MAX", 10)
     account = latchkey.account()
     secret = latchkey.key(account).secret
@@ -278,7 +278,7 @@ def test_overlong_response_is_replayed_as_a_conflict(latchkey: TestApp, monkeypa
 
 
 def test_missing_root_key_creates_nothing(latchkey: TestApp) -> None:
-    """If the root key, which the fingerprint requires, isn't available, a request is a 503 and creates nothing."""
+    """If the root key isn't available, a request with an Idempotency-Key is a 503 and creates nothing."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     with settings.override(replace(settings.current(), stage_key_file="/nowhere")):

@@ -1,4 +1,4 @@
-"""/v1/keys as an API consumer sees it."""
+"""The routes /v1/keys, as documented for API consumers."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def test_created_key_shows_its_secret_once(latchkey: TestApp) -> None:
 
 
 def test_created_key_has_no_more_scopes_than_its_creator(latchkey: TestApp) -> None:
-    """A key can't create another key with scopes that it doesn't have itself."""
+    """A key can't create another key with a scope that the creating key lacks."""
     secret = latchkey.key(latchkey.account(), "read", "keys").secret
     response = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "More", "scopes": ["read", "write"]})
     assert error_of(response) == (400, "invalid_request")
@@ -49,14 +49,14 @@ def test_ordinary_account_cannot_create_an_admin_key(latchkey: TestApp, scope: s
 
 
 def test_admin_account_creates_an_admin_key(latchkey: TestApp) -> None:
-    """An admin's key with the scope `admin` can create another key with it."""
+    """A key with the scope `admin` can create another key with that scope."""
     secret = latchkey.key(latchkey.account(admin=True), "keys", "admin").secret
     response = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "Root", "scopes": ["admin"]})
     assert (response.status, response.json()["scopes"]) == (201, ["admin"])
 
 
 def test_created_key_expires_as_requested(latchkey: TestApp) -> None:
-    """After `expires_in_s` a key is rejected as `token_expired`."""
+    """A created key expires `expires_in_s` seconds later, and is then rejected as `token_expired`."""
     secret = latchkey.key(latchkey.account()).secret
     body = {"name": "Brief", "scopes": ["read"], "expires_in_s": 60}
     made = latchkey.call("POST", "/v1/keys", secret, json_body=body).json()
@@ -150,7 +150,7 @@ def test_key_rotated_without_grace_stops_at_the_next_request(latchkey: TestApp) 
 
 
 def test_key_stops_when_its_grace_expires(latchkey: TestApp) -> None:
-    """A key is rejected in the second in which its grace period ends, despite the cached policy."""
+    """A rotated key is rejected when its grace period ends, despite the cached policy."""
     old = latchkey.key(latchkey.account())
     latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret, json_body={"grace_s": 30})
     latchkey.clock.forward(29)
@@ -178,7 +178,7 @@ def test_second_rotation_is_a_conflict(latchkey: TestApp) -> None:
 
 
 def test_rotation_of_a_key_with_more_scopes_is_rejected(latchkey: TestApp) -> None:
-    """A key can't rotate another key that has scopes which it lacks."""
+    """A key can't rotate another key with a scope that the rotating key lacks."""
     account = latchkey.account()
     big, small = latchkey.key(account), latchkey.key(account, "read", "keys")
     response = latchkey.call("POST", f"/v1/keys/{big.key.id}/rotate", small.secret)

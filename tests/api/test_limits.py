@@ -1,4 +1,4 @@
-"""/v1/limits returns the limits of the caller and what remains of them."""
+"""The route /v1/limits returns the caller's limits and what remains of them."""
 
 import pytest
 
@@ -10,7 +10,7 @@ NOON_S = START_MS // 1000
 
 @pytest.mark.parametrize("tier", [tiers.FREE, tiers.PRO], ids=lambda tier: tier.name)
 def test_limits_show_quota_and_burst(latchkey: TestApp, tier: tiers.Tier) -> None:
-    """The numbers include the request itself and equal those of the headers."""
+    """The remaining limits include the request itself and equal those of the headers."""
     latchkey.clock.forward(1800.5)
     response = latchkey.call("GET", "/v1/limits", latchkey.key(latchkey.account(tier)).secret)
     assert response.json() == {
@@ -24,7 +24,7 @@ def test_limits_show_quota_and_burst(latchkey: TestApp, tier: tiers.Tier) -> Non
 
 
 def test_limits_of_enterprise_have_no_quota(latchkey: TestApp) -> None:
-    """The unlimited quota of an Enterprise account is null."""
+    """The quota of an Enterprise account is null, because it is unlimited."""
     response = latchkey.call("GET", "/v1/limits", latchkey.key(latchkey.account(tiers.ENTERPRISE)).secret)
     assert response.json() == {
         "tier": "enterprise",

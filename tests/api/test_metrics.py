@@ -97,7 +97,7 @@ def test_every_line_with_metrics_has_the_embedded_format(latchkey: TestApp, line
 
 @pytest.mark.parametrize(("spent", "limit"), [({"used": 1000}, "quota"), ({"burst": 50}, "burst")])
 def test_rejections_are_counted_by_limit(latchkey: TestApp, lines: Lines, spent: dict[str, int], limit: str) -> None:
-    """Every rejection is counted by its limit, including rejections from the local cache."""
+    """Every rejection is counted under its limit, even if it comes from the local cache."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     latchkey.set_counters(account.id, tiers.FREE, **spent)
@@ -159,7 +159,7 @@ def test_cold_start_of_the_authorizer_is_counted_once(
 
 
 def test_issued_tokens_are_counted(latchkey: TestApp, lines: Lines) -> None:
-    """Each grant type counts one issued token; errors and replayed refreshes count none."""
+    """Each issued token is counted under its grant type, but not errors and replayed refreshes."""
     ada, app = new_user(latchkey), register_client(latchkey)
     code = ada.code(app)
     lines()

@@ -1,4 +1,4 @@
-"""The steps before every view (credential, admission, scope) and the responses that no view creates."""
+"""The middleware's steps before every view (credential, admission, scope), and its own responses."""
 
 import re
 from typing import Any
@@ -25,7 +25,7 @@ def target(path: str) -> str:
 
 
 def test_every_route_of_the_api_is_listed_here() -> None:
-    """The list of routes that these tests use is complete."""
+    """The list `ROUTES`, which these tests use, has every route."""
     there = {
         (method, path)
         for path, methods in of_latchkey().items()
@@ -38,7 +38,7 @@ def test_every_route_of_the_api_is_listed_here() -> None:
 
 @EACH_ROUTE
 def test_route_without_a_credential_is_a_401(latchkey: TestApp, method: str, path: str, scope: str) -> None:
-    """API Gateway responds to a request without a credential, and nothing is counted."""
+    """A request without a credential gets a 401 from API Gateway and isn't counted."""
     response = latchkey.call(method, target(path))
     assert error_of(response) == (401, "missing_api_key")
     assert [response.header(name) for name in LIMIT_HEADERS] == ["0", "0", "0"]
@@ -71,7 +71,7 @@ def test_route_with_an_exhausted_quota_is_a_429(latchkey: TestApp, method: str, 
 
 @EACH_ROUTE
 def test_route_allows_cross_origin_requests(latchkey: TestApp, method: str, path: str, scope: str) -> None:
-    """Preflight and response let a page of another origin read every relevant header."""
+    """Preflight and response allow a page of another origin to read the limit headers."""
     preflight = latchkey.call("OPTIONS", target(path), headers={"Origin": "https://app.example.com"})
     assert preflight.status == 200
     assert method in (preflight.header("Access-Control-Allow-Methods") or "").split(",")
@@ -88,7 +88,7 @@ METADATA = 'resource_metadata="https://api.example.com/.well-known/oauth-protect
 
 @pytest.mark.parametrize("ends", ["revoked", "expired"])
 def test_credential_that_expires_or_is_revoked_gets_a_challenge(latchkey: TestApp, ends: str) -> None:
-    """If a credential becomes invalid while its policy is cached, the 401 has a full challenge (RFC 6750)."""
+    """If a credential expired or was revoked, the 401 has a WWW-Authenticate challenge (RFC 6750)."""
     account = latchkey.account()
     maker, key = latchkey.key(account), latchkey.key(account, "read", expires_in_s=60)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
@@ -169,7 +169,7 @@ def test_exception_in_a_view_is_a_500_without_details(latchkey: TestApp) -> None
 
 
 def event(method: str, path: str, **more: Any) -> dict[str, Any]:
-    """Return an event for the app's function that API Gateway would not pass on."""
+    """Return a Lambda event as it would be for a request that API Gateway doesn't pass on."""
     context = {"resourcePath": path, "httpMethod": method, "requestId": "r-1", "identity": {"sourceIp": "203.0.113.7"}}
     return {
         "headers": {},

@@ -92,7 +92,7 @@ def test_name_rule_is_the_same_everywhere(latchkey: TestApp, entry: Callable[[Te
 
 @pytest.mark.parametrize("name", [*GOOD, *BAD], ids=ascii)
 def test_invalid_name_in_a_document_is_replaced_by_the_host(latchkey: TestApp, internet: Internet, name: str) -> None:
-    """A client whose document has an invalid name is shown by its host."""
+    """If a client metadata document has an invalid name, the client is shown by its host."""
     publish(internet, json.dumps(DOCUMENT | {"client_name": name}).encode())
     client = found(internet)
     assert client

@@ -1,4 +1,4 @@
-"""/openapi.json describes every route, error, event, scope and limit, and nothing else."""
+"""The document /openapi.json describes every route, error, event, scope and limit, and nothing else."""
 
 import json
 import re
@@ -55,7 +55,7 @@ def codes() -> set[str]:
 
 
 def test_document_is_served_to_anyone(latchkey: TestApp) -> None:
-    """The document needs no key, allows every origin and may be cached."""
+    """The document needs no key, is readable from every origin and may be cached."""
     response = latchkey.call("GET", "/openapi.json")
     assert (response.status, response.header("Content-Type")) == (200, "application/json")
     assert response.header("Cache-Control") == "public, max-age=300"
@@ -72,7 +72,7 @@ def test_document_with_a_matching_etag_is_a_304(latchkey: TestApp) -> None:
 
 
 def test_document_is_valid() -> None:
-    """The document is valid by OpenAPI 3.1's schema and rules."""
+    """The document is valid according to OpenAPI 3.1."""
     validate(WHOLE)
 
 
@@ -115,7 +115,7 @@ def test_operation_is_described_completely(name: str, operation: dict[str, Any])
 
 
 def test_every_error_code_is_documented() -> None:
-    """Every error code is in the table with status and meaning, and in an example."""
+    """Every error code is in the document's table of errors, and in an example."""
     assert {row["error"] for row in WHOLE["x-errors"]} == codes()
     assert all(row["about"] and row["status"] >= 400 for row in WHOLE["x-errors"])
     shown = {
@@ -128,7 +128,7 @@ def test_every_error_code_is_documented() -> None:
 
 
 def test_every_event_type_is_documented() -> None:
-    """Every event type is in the table and in the enums of schema and filter."""
+    """Every event type is in the document's table of events, its schema and its filter."""
     assert {row["type"]: row["about"] for row in WHOLE["x-event-types"]} == kinds.LABELS
     assert WHOLE["components"]["schemas"]["Event"]["properties"]["type"]["enum"] == list(kinds.LABELS)
     assert all(
@@ -147,14 +147,14 @@ def test_every_scope_and_tier_is_documented() -> None:
 
 
 def test_documented_oauth_values_equal_the_servers() -> None:
-    """The OAuth values, which are copied to keep cold starts fast, equal those of the authorization server."""
+    """The OAuth values in the document equal those of the authorization server."""
     assert oauth_shapes.GRANT_TYPES == clients.GRANT_TYPES
     assert oauth_shapes.AUTH_METHODS == clients.AUTH_METHODS
     assert frozenset(oauth_shapes.SCOPES) == clients.GRANTABLE
 
 
 def test_leak_reports_are_documented_with_signature_headers() -> None:
-    """The signature headers of both types of sender are documented under the names that the code reads."""
+    """The document has the signature headers of GitHub and of other senders of leak reports."""
     operation = WHOLE["paths"]["/v1/leaks"]["post"]
     names = [parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "header"]
     assert names == [
@@ -169,7 +169,7 @@ def test_leak_reports_are_documented_with_signature_headers() -> None:
 
 
 def test_example_of_every_schema_is_valid() -> None:
-    """Every example is valid by its own schema without additional fields."""
+    """Every example is valid according to its schema."""
     shapes = WHOLE["components"]["schemas"]
     closed = conformance.strict({"schemas": shapes})["schemas"]
     for name in shapes:
@@ -276,7 +276,7 @@ def test_generated_example_is_valid(field: Any) -> None:
 
 
 def test_generated_list_example_has_enough_items() -> None:
-    """The generated example of a list has the minimum number of items, distinct if required."""
+    """A generated example of a list has at least the minimum number of items."""
     words = {"type": "array", "items": {"type": "string", "enum": ["a", "b", "c"]}, "minItems": 2, "uniqueItems": True}
     for schema in (words, {"type": "array", "items": {"type": "integer", "minimum": 3}, "minItems": 4}):
         jsonschema_rs.validate(schema, example_of(schema, {}))

@@ -48,7 +48,7 @@ def shop(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> TestApp:
 
 
 def test_own_route_responds_to_an_authorized_caller(shop: TestApp) -> None:
-    """The view gets the caller, and the response has limit and CORS headers without code in the view."""
+    """The view of an operator's route gets the caller, and needs no code for limit and CORS headers."""
     account = shop.account()
     response = shop.call("GET", ORDERS, shop.key(account, "read").secret)
     assert (response.status, response.json()) == (200, {"data": [], "account": account.id})
@@ -83,7 +83,7 @@ def test_own_route_rejects_insufficient_scope(shop: TestApp) -> None:
 
 
 def test_own_route_rejects_an_exhausted_quota(shop: TestApp) -> None:
-    """An operator's route counts against the account's quota."""
+    """An operator's route rejects requests beyond the account's quota."""
     account = shop.account()
     shop.set_counters(account.id, tiers.FREE, used=1000)
     response = shop.call("GET", ORDERS, shop.key(account).secret)
@@ -92,7 +92,7 @@ def test_own_route_rejects_an_exhausted_quota(shop: TestApp) -> None:
 
 
 def test_own_route_validates_its_declared_body(shop: TestApp) -> None:
-    """The view gets checked fields with defaults; any other body is a 400 that names the field."""
+    """The view of an operator's route gets checked fields; any other body is a 400."""
     secret = shop.key(shop.account(), "write").secret
     made = shop.call("POST", ORDERS, secret, json_body={"item": " tea "})
     assert (made.status, made.json()["item"], made.json()["count"]) == (201, "tea", 1)
@@ -121,7 +121,7 @@ def test_own_route_costs_one_database_call(shop: TestApp) -> None:
 
 @pytest.fixture
 def till(latchkey: TestApp) -> tuple[TestApp, list[str]]:
-    """The test app with a route that makes charges, and their list; the bodies "fail" and "refuse" make no charge."""
+    """The test app with a route that makes charges, and the list of the charges made."""
     blueprint, charged = Blueprint(__name__), list[str]()
 
     def charge(context: request_context.RequestContext) -> Response:
@@ -152,7 +152,7 @@ def till(latchkey: TestApp) -> tuple[TestApp, list[str]]:
 
 
 def charge(latchkey: TestApp, secret: str, body: bytes, path: str = "/v1/charges") -> HttpResponse:
-    """Send a body, always with the same Idempotency-Key."""
+    """Send a request for a charge, always with the same Idempotency-Key."""
     headers = {"Authorization": f"Bearer {secret}", "Idempotency-Key": "once", "Content-Type": "application/json"}
     return latchkey.gateway.handle("POST", path, headers.items(), body)
 
@@ -169,7 +169,7 @@ def test_own_route_with_idempotency_runs_once(till: tuple[TestApp, list[str]]) -
 
 @pytest.mark.parametrize(("body", "status"), [(b"fail", 500), (b"refuse", 402)])
 def test_failed_own_route_may_be_retried(till: tuple[TestApp, list[str]], body: bytes, status: int) -> None:
-    """Only successful responses are recorded, and a failure releases the claim."""
+    """A failed request isn't recorded, so it can be retried with the same Idempotency-Key."""
     latchkey, charged = till
     secret = latchkey.key(latchkey.account(), "write").secret
     assert [charge(latchkey, secret, body).status for _ in range(2)] == [status, status]
@@ -177,7 +177,7 @@ def test_failed_own_route_may_be_retried(till: tuple[TestApp, list[str]], body: 
 
 
 def test_own_route_without_idempotency_ignores_the_header(till: tuple[TestApp, list[str]]) -> None:
-    """An operator's route without idempotency runs again, with any Idempotency-Key."""
+    """An operator's route without idempotency ignores Idempotency-Key and runs again."""
     latchkey, charged = till
     secret = latchkey.key(latchkey.account(), "write").secret
     assert [charge(latchkey, secret, b"", "/v1/notes").json() for _ in range(2)] == [{"notes": 1}, {"notes": 2}]
@@ -238,7 +238,7 @@ def test_other_gateway_rejects_invalid_keys(latchkey: TestApp, other: Gateway) -
 
 
 def test_other_gateway_counts_nothing_and_caches_for_300_s(latchkey: TestApp, other: Gateway) -> None:
-    """As documented, another gateway counts no request and accepts a revoked key for 300 s; /v1/verify does neither."""
+    """Another gateway counts no requests and accepts a revoked key for up to 300 s, as documented."""
     account = latchkey.account()
     issued, own = latchkey.key(account), latchkey.key(account)
     service = latchkey.key(latchkey.account(admin=True), "verify").secret

@@ -16,7 +16,7 @@ NOWHERE = ("/nothing", "/settings/nothing", "/admin/nothing", "/v1/nothing", "/s
 @pytest.mark.parametrize("path", NOWHERE)
 @pytest.mark.parametrize("headers", [BROWSER, {"accept": "text/html"}, {"sec-fetch-dest": "document"}])
 def test_browser_gets_a_page(latchkey: TestApp, path: str, headers: dict[str, str]) -> None:
-    """A request with any header that is typical of browsers gets a page."""
+    """A request gets a page if it has any of the headers that are typical of browsers."""
     if path.startswith("/static/") and "accept" not in {name.lower() for name in headers}:
         headers = BROWSER
     response = latchkey.call("GET", path, headers=headers)
@@ -35,7 +35,7 @@ def test_api_client_gets_json(latchkey: TestApp, path: str, headers: dict[str, s
 
 @pytest.mark.parametrize("path", ["/oauth/token", "/oauth/introspect", "/oauth/register"])
 def test_post_only_path_is_a_page_for_browsers(latchkey: TestApp, path: str) -> None:
-    """A browser that opens a path with POST only gets a page."""
+    """A browser that opens a path that only accepts POST gets a page."""
     assert b"<h1>Page not found" in latchkey.call("GET", path, headers=BROWSER).body
     assert latchkey.call("GET", path).json()["error"] == "not_found"
 

@@ -74,5 +74,5 @@ def test_verified_secret_records_no_network_or_route(latchkey: TestApp) -> None:
     ],
 )
 def test_neighbourhood_is_a_24_or_48(address: str, network: str) -> None:
-    """A recorded network is an IPv4 /24 or an IPv6 /48, and empty for a malformed address."""
+    """Usage is recorded by IPv4 /24 or IPv6 /48, and not for a malformed address."""
     assert client_address.neighbourhood(address) == network

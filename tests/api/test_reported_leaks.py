@@ -45,7 +45,7 @@ def send_signed(latchkey: TestApp, body: bytes) -> tuple[int, str]:
     ids=range(18),
 )
 def test_malformed_report_is_a_400(latchkey: TestApp, body: bytes) -> None:
-    """A malformed report is a 400."""
+    """A signed but malformed report is a 400."""
     status, message = send_signed(latchkey, body)
     assert status == 400
     assert message.endswith(".")
@@ -67,7 +67,7 @@ def test_alert_needs_token_and_type_only(latchkey: TestApp, more: dict[str, obje
 
 
 def test_unsigned_report_is_a_400(latchkey: TestApp) -> None:
-    """An unsigned report is a 400 that names the signature header."""
+    """The 400 for an unsigned report names the signature header."""
     response = latchkey.call("POST", "/v1/leaks", json_body=[alert(secrets.mint("test"))])
     assert error_of(response) == (400, "invalid_request")
     assert "Github-Public-Key-Signature" in response.json()["message"]

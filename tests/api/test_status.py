@@ -1,4 +1,4 @@
-"""GET /health is public, and a 503 if the database is unavailable."""
+"""The route /health is public, and returns a 503 if the database is unavailable."""
 
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb

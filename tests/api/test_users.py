@@ -1,4 +1,4 @@
-"""/v1/users as an API consumer sees it."""
+"""The routes /v1/users, as documented for API consumers."""
 
 from typing import Any
 
@@ -93,13 +93,13 @@ def test_page_has_fifty_items_by_default(latchkey: TestApp) -> None:
 
 
 def test_listed_profiles_are_public(latchkey: TestApp) -> None:
-    """A list contains no email, not even the caller's own."""
+    """The list of users contains no email, not even the caller's own."""
     listed = latchkey.call("GET", "/v1/users", latchkey.key(latchkey.account()).secret).json()["data"]
     assert [user.keys() for user in listed] == [{"id", "name", "created_at"}]
 
 
 def test_caller_renames_its_account(latchkey: TestApp) -> None:
-    """The new name is stored and returned without surrounding spaces."""
+    """A new name is stored and returned without surrounding spaces."""
     secret = latchkey.key(latchkey.account()).secret
     assert latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": "  Ada Lovelace "}).json()["name"] == (
         "Ada Lovelace"
@@ -131,7 +131,7 @@ def test_admin_creates_an_account(latchkey: TestApp) -> None:
 
 
 def test_password_link_is_stored_by_digest_for_an_hour(latchkey: TestApp) -> None:
-    """The table stores only the digest of the one-time token, which expires in an hour."""
+    """The table stores only the digest of the link to set a password, which expires in an hour."""
     made = latchkey.call(
         "POST", "/v1/users", admin_key(latchkey), json_body={"email": "b@example.com", "name": "B"}
     ).json()
@@ -153,7 +153,7 @@ def test_email_in_use_is_a_conflict(latchkey: TestApp, spelling: str) -> None:
 
 
 def test_admin_changes_tier_and_status(latchkey: TestApp) -> None:
-    """An admin may change tier, status or both; an absent field stays unchanged."""
+    """An admin can change tier, status or both; a field that is absent stays unchanged."""
     secret, other = admin_key(latchkey), latchkey.account(name="Bea")
 
     def change(**fields: str) -> tuple[str, str]:
@@ -229,7 +229,7 @@ def test_new_tier_applies_at_the_next_request(latchkey: TestApp) -> None:
 
 
 def test_former_admin_loses_the_scope_at_the_next_request(latchkey: TestApp) -> None:
-    """A key with the scope `admin` loses it once its account is no longer an admin."""
+    """A key loses the scope `admin` at the next request after its account loses the admin flag."""
     root = latchkey.account(name="Root", admin=True)
     secret = latchkey.key(root, "read", "admin").secret
     other = latchkey.account(name="Bea")
@@ -324,7 +324,7 @@ def test_unknown_parameter_is_rejected_by_every_route(latchkey: TestApp, method:
 
 
 def test_creation_time_is_iso_8601_in_utc(latchkey: TestApp) -> None:
-    """Creation times come from the clock and are ISO 8601 in UTC."""
+    """Creation times are ISO 8601 in UTC."""
     latchkey.clock.forward(3_661)
     account = latchkey.account()
     shown = latchkey.call("GET", "/v1/users/me", latchkey.key(account).secret).json()["created_at"]

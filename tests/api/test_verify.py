@@ -1,4 +1,4 @@
-"""POST /v1/verify as a service that verifies its callers' secrets sees it."""
+"""The route POST /v1/verify, by which other services verify secrets."""
 
 from dataclasses import replace
 
@@ -59,7 +59,7 @@ def test_secret_may_have_whitespace_or_a_bearer_scheme(latchkey: TestApp, shown:
     ["Basic {}", "{} {}", "Bearer", " ", "\n", "\xa0{}", "Bearer\xa0{}", "Bearer Bearer {}", "x{}", "{}x", "\0"],
 )
 def test_malformed_secret_is_invalid(latchkey: TestApp, shown: str) -> None:
-    """Only whitespace and the Bearer scheme are removed from a secret."""
+    """Only whitespace and the scheme `Bearer` are removed from a secret before it is checked."""
     secret = latchkey.key(latchkey.account()).secret
     response = _ask(latchkey, _service(latchkey), shown.format(secret, secret))
     assert (response["valid"], response["error"]) == (False, "invalid_api_key")
@@ -88,7 +88,7 @@ def test_exhausted_burst_returns_retry_after(latchkey: TestApp) -> None:
 
 
 def test_verification_costs_four_calls_cold_and_two_warm(latchkey: TestApp) -> None:
-    """Two admissions are counted, and the principal is cached for 60 s."""
+    """A verification makes four database calls, or two while the principal is cached."""
     secret, service = latchkey.key(latchkey.account()).secret, _service(latchkey)
     latchkey.call("POST", "/v1/verify", service, json_body={"secret": "nonsense"})
     calls = []
@@ -139,7 +139,7 @@ def test_token_is_valid_only_for_its_resource(latchkey: TestApp) -> None:
         for secret, named in ((for_shop, OTHER), (for_shop, None), (for_api, SHOP)):
             refused = _ask(latchkey, service, secret, **({"resource": named} if named else {}))
             assert (refused["valid"], refused["error"]) == (False, "invalid_api_key")
-        # The cache separates resources.
+        # The cached principal is only used for the same resource.
         assert _ask(latchkey, service, for_shop, resource=SHOP)["valid"] is True
         assert latchkey.call("GET", "/v1/limits", for_shop).status == 401
 

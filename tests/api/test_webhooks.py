@@ -1,4 +1,4 @@
-"""/v1/webhooks: endpoints of an account, with a secret that is shown once, and the log of deliveries."""
+"""The routes /v1/webhooks: endpoints with a secret that is shown once, and the log of their deliveries."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -151,7 +151,7 @@ def test_test_message_returns_its_delivery(local: TestApp, receiver: Receiver) -
 
 
 def test_deliveries_are_listed_and_resent(local: TestApp, receiver: Receiver) -> None:
-    """Deliveries are listed newest first in pages, and a resend has the same id."""
+    """Deliveries are listed newest first in pages, and a resent delivery has the same id."""
     ada = local.account()
     secret = local.key(ada, "webhooks").secret
     made = create_webhook(local, secret, url=receiver.url, types=["account.renamed"])

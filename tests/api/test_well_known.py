@@ -10,7 +10,7 @@ from tests.support.harness import TestApp
 
 
 def test_well_known_paths_cost_no_call(latchkey: TestApp) -> None:
-    """Well-known paths are neither counted nor read from the database."""
+    """Requests for well-known paths make no database call."""
     with (
         telemetry.record_calls() as calls,
         settings.override(replace(settings.current(), security_contact="a@b.example")),
@@ -71,6 +71,6 @@ def test_invalid_security_contact_is_rejected_at_start(contact: str) -> None:
 
 
 def test_change_password_redirects_to_the_account_page(latchkey: TestApp) -> None:
-    """The path /.well-known/change-password redirects to the account page, as the W3C specifies."""
+    """The path /.well-known/change-password redirects to the account page (a W3C specification)."""
     response = latchkey.call("GET", "/.well-known/change-password")
     assert (response.status, response.header("Location")) == (303, "https://api.example.com/settings/account")

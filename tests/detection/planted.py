@@ -41,7 +41,7 @@ def used_for_days(latchkey: TestApp, account: Account) -> Issued:
 
 @contextmanager
 def lose_writes(kind: str) -> Iterator[None]:
-    """Fail each transaction that records an event of this type."""
+    """Fail each transaction that records an event of this type, within the block."""
     send = dynamodb.sender()
 
     def losing(operation: str, request: dynamodb.Json) -> dynamodb.Json:

@@ -22,7 +22,7 @@ PUBLIC_PLACE = "https://github.com/octocat/Hello-World/blob/main/settings.py"
 
 @dataclass(frozen=True)
 class Signer:
-    """A key pair that signs reports like GitHub."""
+    """A key pair that signs leak reports as GitHub does."""
 
     identifier: str
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()), repr=False)
@@ -34,14 +34,14 @@ class Signer:
         return {"key_identifier": self.identifier, "key": pem.decode(), "is_current": True}
 
     def headers(self, body: bytes) -> dict[str, str]:
-        """Return the signature headers for a body."""
+        """Return GitHub's signature headers for a body."""
         signature = base64.b64encode(self.key.sign(body, ec.ECDSA(SHA256()))).decode()
         return {github_signature.IDENTIFIER: self.identifier, github_signature.SIGNATURE: signature}
 
 
 @contextmanager
 def trust_signers(folder: Path, *signers: Signer) -> Iterator[None]:
-    """Replace the shipped public keys by those of `signers` during a `with` block."""
+    """Replace the shipped public keys by those of `signers`, within the block."""
     file = folder / "github_keys.json"
     file.write_text(json.dumps({"public_keys": [signer.published for signer in signers]}))
     with pytest.MonkeyPatch.context() as patch:

@@ -17,13 +17,13 @@ NIGHT_OF_DAY_20 = START + 20 * DAY_S
 
 
 def findings_of(made: list[dict[str, Any]]) -> list[Finding]:
-    """Replay the month, checking each hour as if it were the last."""
+    """Return the findings of a month, checking each hour as if it were the last."""
     seen = usage_history.of_account(made).get(KEY, {})
     return [finding for at in sorted(seen) for finding in anomalies.detect(seen, at)]
 
 
 def findings_around(made: list[dict[str, Any]], at: int) -> list[Finding]:
-    """Replay from six hours before to two days after an hour."""
+    """Return the findings from six hours before to two days after this hour."""
     seen = usage_history.of_account(made).get(KEY, {})
     looked_at = range(at - 6 * HOUR_S, at + 2 * DAY_S, HOUR_S)
     return [finding for hour in looked_at for finding in anomalies.detect(seen, hour)]
@@ -91,13 +91,13 @@ def test_network_not_seen_for_30_days_is_new_again() -> None:
 
 
 def test_networks_are_separate_for_each_key() -> None:
-    """The networks of each key are evaluated separately, although one item has those of all keys."""
+    """A new network of one key is not a finding for another key of the account."""
     made = replace_hour(daily, 0, NOON_OF_DAY_20, **{network(7): {"S": "kHIJKLMN"}, "kHIJKLMN": number(5)})
     assert findings_of(made) == []
 
 
 def test_overflow_prevents_network_findings() -> None:
-    """An hour in which not all networks could be recorded reports no new network."""
+    """If an hour of the baseline had more networks than are recorded, no network is reported as new."""
     made = replace_hour(daily, 0, NOON_OF_DAY_20, **{KEY: number(5), network(7): {"S": KEY}})
     made[100]["n_other"] = number(1)
     assert findings_of(made) == []
@@ -112,7 +112,7 @@ def test_roaming_key_is_reported_a_few_times_only() -> None:
 
 
 def test_new_networks_of_first_days_do_not_count_as_roaming() -> None:
-    """A rollout to more hosts, or a host for each weekday, in the first days is part of the baseline."""
+    """Networks that appear in a key's first days are part of its baseline."""
     hosts, weekdays = items(daily, 0), items(daily, 0)
     for hour, item in enumerate(hosts):
         item |= {f"nHOST{number:04}": {"S": KEY} for number, since in enumerate((30, 34, 50, 54, 58)) if hour >= since}

@@ -1,4 +1,4 @@
-"""Stored profiles of past usage make most hourly runs small, and hide no anomaly."""
+"""Stored profiles of past usage make most hourly runs short, and hide no anomaly."""
 
 from chalicelib.api import background
 from chalicelib.core import clock, settings, telemetry
@@ -15,7 +15,7 @@ __all__ = ["key"]
 
 
 def test_ordinary_hour_reads_one_small_item(latchkey: TestApp, key: Issued) -> None:
-    """An ordinary hour reads one small item; the last 30 days are read once a day or if an hour looks unusual."""
+    """Checking an ordinary hour reads one small item instead of 30 days of counters."""
     account_id = key.key.account_id
     if baselines.day_of(account_id, clock.now_s()) != baselines.day_of(account_id, clock.now_s() + HOUR_S):
         latchkey.clock.forward(HOUR_S)
@@ -47,7 +47,7 @@ def test_burst_at_quiet_time_is_found_despite_busy_hours(latchkey: TestApp) -> N
 
 
 def test_running_hour_is_checked_again_when_over(latchkey: TestApp, key: Issued) -> None:
-    """A running hour is checked again when it is over, and its first check doesn't add it to the baseline."""
+    """An hour that was checked while it ran is checked again when it is over."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
     set_current_hour(key, requests=200)
@@ -74,7 +74,7 @@ def test_profile_of_earlier_version_is_ignored(latchkey: TestApp, key: Issued) -
 
 
 def test_profile_size_is_limited(latchkey: TestApp) -> None:
-    """A profile has a maximum size and holds the busiest credentials; others get a full check when they are active."""
+    """A profile has a maximum size and keeps the busiest credentials."""
     hour = clock.hour_of(clock.now_s())
     past = {f"k{number:07}": {hour - 24 * HOUR_S: usage_history.Hour(requests=number)} for number in range(1_000)}
     baselines.save("acc_1", past, clock.now_s())

@@ -30,7 +30,7 @@ __all__ = ["key"]
 def test_planted_anomaly_is_recorded_once(
     latchkey: TestApp, key: Issued, networks: list[str], counted: dict[str, int], kind: str
 ) -> None:
-    """The next run records an anomaly with its key and numbers and shows it on the key; later runs don't repeat it."""
+    """An anomaly is recorded once and shown with its key."""
     background.every_hour()
     assert anomalies(key) == []
     latchkey.clock.forward(HOUR_S)
@@ -71,7 +71,7 @@ def test_client_is_named_by_id_and_name(latchkey: TestApp, ada: User, app: App) 
 
 
 def test_anomaly_after_last_run_is_found_by_next(latchkey: TestApp, key: Issued) -> None:
-    """An anomaly after the last run is found by the next, because a run at 5 past covers the whole previous hour."""
+    """A run covers the whole previous hour, so an anomaly after the last run is found by the next run."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
     set_current_hour(key, "nBBBBBBBB")
@@ -82,7 +82,7 @@ def test_anomaly_after_last_run_is_found_by_next(latchkey: TestApp, key: Issued)
 
 @pytest.mark.parametrize("networks", [["nBBBBBBBB"], []])
 def test_ordinary_hour_does_not_hide_previous_hour(latchkey: TestApp, key: Issued, networks: list[str]) -> None:
-    """Both the previous and the current hour are checked, in whichever order they are read."""
+    """An unusual hour is found even if the hour after it is ordinary."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
     set_current_hour(key, *networks, requests=40 if networks else 900)
@@ -94,7 +94,7 @@ def test_ordinary_hour_does_not_hide_previous_hour(latchkey: TestApp, key: Issue
 
 @pytest.mark.parametrize(("chosen", "state", "scopes"), [("narrow", "live", {"read"}), ("revoke", "revoked", None)])
 def test_policy_is_applied(latchkey: TestApp, key: Issued, chosen: str, state: str, scopes: set[str] | None) -> None:
-    """The policy that a finding triggers takes effect with the next request."""
+    """A finding applies the key's policy from the next request on."""
     Credential(key.key.digest).update(actions=[Credential.on_anomaly.set(chosen)])
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
@@ -106,7 +106,7 @@ def test_policy_is_applied(latchkey: TestApp, key: Issued, chosen: str, state: s
 
 
 def test_recorded_finding_is_not_processed_again(latchkey: TestApp, key: Issued) -> None:
-    """A recorded finding is not processed again, neither after it was dismissed nor under a later policy."""
+    """A finding that was recorded or dismissed isn't processed again, even after the policy was changed."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
     set_current_hour(key, "nBBBBBBBB")
@@ -124,7 +124,7 @@ def test_recorded_finding_is_not_processed_again(latchkey: TestApp, key: Issued)
 
 
 def test_dismissed_finding_is_recorded_without_policy(latchkey: TestApp, key: Issued) -> None:
-    """A finding of a dismissed type is recorded without applying the key's policy."""
+    """A finding that the user dismissed is recorded without applying the policy."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
     set_current_hour(key, "nBBBBBBBB")

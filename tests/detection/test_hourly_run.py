@@ -131,7 +131,7 @@ def test_run_checks_hours_missed_by_earlier_runs(latchkey: TestApp, key: Issued)
 
 
 def test_run_after_long_pause_checks_a_few_hours(latchkey: TestApp, key: Issued) -> None:
-    """After a long pause a run checks only the last few hours, so findings are recent and reads are limited."""
+    """After a long pause a run checks only the last few hours."""
     background.every_hour()
     for ahead in range(1, 30):
         latchkey.clock.forward(HOUR_S)
@@ -144,7 +144,7 @@ def test_run_after_long_pause_checks_a_few_hours(latchkey: TestApp, key: Issued)
 def test_hour_seen_early_by_interrupted_run_is_checked_again(
     latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
-    """The next run completes an interrupted one and repeats its check of an hour that wasn't over."""
+    """An hour that an interrupted run checked before it was over is checked again."""
     monkeypatch.setattr(hourly_run, "PAGE", 1)
     first = used_for_days(latchkey, latchkey.account())
     others = [latchkey.account(name=f"Zoe{number}") for number in range(2)]

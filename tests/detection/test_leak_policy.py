@@ -50,7 +50,7 @@ def test_default_policy_shows_notice_only(latchkey: TestApp, tmp_path: Path, on_
 
 
 def test_policy_narrow_leaves_read_scope_from_next_request(latchkey: TestApp, tmp_path: Path) -> None:
-    """The policy `narrow` leaves only the scope `read`; the actor is `watch`, and the user gets one email."""
+    """The policy `narrow` leaves only the scope `read`, and the user gets one email."""
     account, issued = key_with_policy(latchkey, "narrow")
     assert latchkey.call("GET", "/v1/keys", issued.secret).status == 200
     with collect_emails(tmp_path / "mail") as box:
@@ -71,7 +71,7 @@ def test_policy_narrow_revokes_key_without_read_scope(latchkey: TestApp) -> None
 
 
 def test_policy_revoke_stops_key_at_next_request(latchkey: TestApp, tmp_path: Path) -> None:
-    """The policy `revoke` stops the key at the next request; a repetition records and emails nothing more."""
+    """The policy `revoke` stops the key at the next request; applying it again has no effect."""
     account, issued = key_with_policy(latchkey, "revoke")
     assert latchkey.call("GET", "/v1/users/me", issued.secret).status == 200
     with collect_emails(tmp_path / "mail") as box:
@@ -82,7 +82,7 @@ def test_policy_revoke_stops_key_at_next_request(latchkey: TestApp, tmp_path: Pa
 
 
 def test_caller_may_override_policy(latchkey: TestApp) -> None:
-    """The caller may override the policy, which is meant for suspicions, when a leak is certain."""
+    """A caller that is certain of a leak can override the policy."""
     account, issued = key_with_policy(latchkey, "tell")
     assert leak_policy.act(account.id, issued.key.id, policy="revoke", why=WHY) == "revoked"
 
@@ -96,7 +96,7 @@ def test_concurrent_calls_apply_policy_once(latchkey: TestApp) -> None:
 
 
 def test_key_reduced_concurrently_does_not_regain_read(latchkey: TestApp) -> None:
-    """A key that lost `read` after it was loaded is not given it again."""
+    """A key that lost the scope `read` concurrently doesn't get it back."""
     account, issued = key_with_policy(latchkey, "narrow")
     change.change_key(account.id, issued.key.id, name=None, wanted=["keys"])
     assert not change.narrow_to_read(issued.key)
@@ -104,7 +104,7 @@ def test_key_reduced_concurrently_does_not_regain_read(latchkey: TestApp) -> Non
 
 
 def test_inactive_key_is_unchanged(latchkey: TestApp) -> None:
-    """For an inactive key the state is returned, and nothing is stored, recorded or emailed."""
+    """An inactive key is left unchanged, and nothing is recorded or emailed."""
     account, issued = key_with_policy(latchkey, "narrow")
     revoke.revoke(account.id, issued.key.id)
     assert leak_policy.act(account.id, issued.key.id, why=WHY) == "revoked"
@@ -132,7 +132,7 @@ def test_key_of_deleted_account_is_processed_without_email(latchkey: TestApp, tm
 
 
 def test_lost_mark_does_not_undo_change(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """If the mark can't be set, the key is changed and the user emailed; the stream sets the mark later."""
+    """If the invalidation mark can't be set, the key is changed all the same and the user emailed."""
     account, issued = key_with_policy(latchkey, "revoke")
     monkeypatch.setattr(stale_marks, "mark", lambda _subject: False)
     with collect_emails(tmp_path / "mail") as box:
@@ -142,7 +142,7 @@ def test_lost_mark_does_not_undo_change(latchkey: TestApp, monkeypatch: pytest.M
 
 
 def test_database_error_is_raised(latchkey: TestApp) -> None:
-    """A database error is raised, and not taken for a failed condition."""
+    """A database error is raised unchanged, not treated as a failed condition."""
     _account, issued = key_with_policy(latchkey, "narrow")
     dynamodb.call("DeleteTable", {"TableName": "latchkey-test-events"})
     for chosen_policy in ("narrow", "revoke"):

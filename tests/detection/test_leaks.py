@@ -17,7 +17,7 @@ from tests.support.mailbox import collect_emails
 
 
 def test_public_leak_revokes_key_at_next_request(latchkey: TestApp, tmp_path: Path) -> None:
-    """A public leak revokes the key at the next request; the account gets an email with the location, and an event."""
+    """A key that leaked publicly is revoked at the next request, and its account gets an email and an event."""
     github = Signer("one")
     account = latchkey.account()
     issued = latchkey.key(account)
@@ -87,7 +87,7 @@ def test_github_alert_is_always_public(latchkey: TestApp, tmp_path: Path) -> Non
 
 
 def test_secret_is_public_if_one_location_is(latchkey: TestApp) -> None:
-    """A secret reported at several locations is public if one of them is, in any order."""
+    """A secret that is reported several times is revoked if one of the reports is public."""
     for publics in ((True, False), (False, True)):
         issued = latchkey.key(latchkey.account())
         report(latchkey, *(alert(issued.secret, public=public) for public in publics))
@@ -105,14 +105,14 @@ def test_unknown_secret_is_false_positive(latchkey: TestApp) -> None:
 
 
 def test_unsupported_kind_is_omitted(latchkey: TestApp) -> None:
-    """A secret of a kind that can't be looked up, such as a refresh token, gets no label, which could be wrong."""
+    """The response omits secrets of kinds that can't be looked up, such as refresh tokens."""
     tokens = [secrets.mint(kind) for kind in secrets.KINDS if kind not in leaks.LOOKED_UP]
     assert len(tokens) == 7
     assert report(latchkey, *(alert(token) for token in tokens)).json() == []
 
 
 def test_inactive_key_is_true_positive(latchkey: TestApp, tmp_path: Path) -> None:
-    """A leaked key that is inactive is a true positive, and its account is informed of how secrets are exposed."""
+    """A leaked key that is inactive is a true positive, and its account gets an email."""
     account = latchkey.account()
     ended, expired = latchkey.key(account), latchkey.key(account, expires_in_s=60)
     revoke.revoke(account.id, ended.key.id)
@@ -187,7 +187,7 @@ def test_every_key_in_reported_text_is_revoked(latchkey: TestApp, tmp_path: Path
 
 
 def test_text_with_unsupported_kind_is_omitted(latchkey: TestApp, tmp_path: Path) -> None:
-    """A text with a secret that can't be looked up gets no label; one without a secret is a false positive."""
+    """The response omits a text with a secret that can't be looked up."""
     github = Signer("one")
     with trust_signers(tmp_path, github):
         assert report(latchkey, alert(f"Bearer {secrets.mint('rt')}\n"), signer=github).json() == []

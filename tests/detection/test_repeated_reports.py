@@ -47,7 +47,7 @@ def test_concurrent_reports_are_recorded_once(latchkey: TestApp, tmp_path: Path)
 def test_repeated_report_after_failed_event_reports_revocation(
     latchkey: TestApp, ada: User, app: App, tmp_path: Path, is_token: bool
 ) -> None:
-    """If the event failed, the repeated report says that the secret was revoked, not that it was inactive."""
+    """If the event couldn't be recorded, a repeated report records the revocation."""
     secret = ada.grant(app)[0] if is_token else latchkey.key(ada.account).secret
     with collect_emails(tmp_path / "mail") as box:
         with lose_writes(kinds.KEY_LEAKED):
@@ -60,7 +60,7 @@ def test_repeated_report_after_failed_event_reports_revocation(
 
 
 def test_report_beyond_time_limit_gets_503(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A report that exceeds the time limit gets a 503 and keeps what it processed, so that repetitions complete it."""
+    """A report that takes too long gets a 503, and a repetition processes the rest."""
     keys = [latchkey.key(latchkey.account()) for _ in range(3)]
     labelled = leaks._process_secret
 
@@ -83,7 +83,7 @@ def _works(secret: str) -> bool:
 
 
 def test_malformed_alerts_cost_no_reads(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A report with a thousand malformed secrets is answered without a database call."""
+    """A report with a thousand malformed secrets makes no database call."""
     monkeypatch.setattr(Credential, "found", None)
     guesses = [alert(f"lk_live_{randomness.base62(30)}000000") for _ in range(1_000)]
     response = report(latchkey, *guesses)

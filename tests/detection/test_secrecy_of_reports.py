@@ -18,7 +18,7 @@ from tests.support.mailbox import collect_emails
 
 
 def test_long_or_malformed_location_does_not_prevent_revocation(latchkey: TestApp) -> None:
-    """A long or malformed location is truncated or omitted, and the secret is revoked."""
+    """A secret is revoked even if its reported location is too long or malformed."""
     long = "https://github.com/o/r/blob/main/" + "d/" * 1_000
     accounts = [latchkey.account(name=name) for name in ("Ada", "Bea", "Cleo")]
     keys = [latchkey.key(account) for account in accounts]
@@ -72,7 +72,7 @@ def test_secret_is_in_no_log_event_email_or_response(
 
 
 def test_source_and_url_with_secret_are_not_recorded(latchkey: TestApp, tmp_path: Path) -> None:
-    """If the source or the URL of a report contains a secret, it is not recorded."""
+    """The source or the URL of a report is not recorded if it contains a secret."""
     github, account = Signer("one"), latchkey.account()
     issued, other = latchkey.key(account).secret, latchkey.key(account).secret
     with trust_signers(tmp_path, github):

@@ -1,4 +1,4 @@
-"""Leak reports are signed over the raw body, by GitHub or with a shared secret by other senders."""
+"""Leak reports are signed over the raw body: by GitHub's key, or with a shared secret."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ def check(body: bytes, headers: dict[str, str]) -> None:
 
 
 def test_published_github_signature_is_valid(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The signature of the example in GitHub's documentation is valid, and invalid if a byte is changed."""
+    """The example signature in GitHub's documentation is valid; with a changed byte it isn't."""
     file = tmp_path / "keys.json"
     file.write_text(json.dumps({"public_keys": PUBLISHED["public_keys"]}))
     monkeypatch.setattr(github_signature, "KEYS_FILE", file)
@@ -58,7 +58,7 @@ def test_unknown_identifier_is_rejected_with_remedy(tmp_path: Path) -> None:
 
 
 def test_shipped_key_file_has_github_format() -> None:
-    """The shipped file has GitHub's format; every key in it can be loaded, and it may have no keys."""
+    """The shipped file of GitHub's keys has GitHub's format, and every key in it can be loaded."""
     keys = json.loads(github_signature.KEYS_FILE.read_text())["public_keys"]
     for each in keys:
         with pytest.raises(InvalidRequest, match="not a valid signature"):
@@ -73,14 +73,14 @@ def test_shared_secret_is_derived_from_root_key(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("off_s", [-300, 0, 300])
 def test_current_signature_is_valid(latchkey: TestApp, off_s: int) -> None:
-    """A signature whose time differs by at most five minutes is valid."""
+    """A signature is valid if its time differs from the clock by at most five minutes."""
     headers = sign_with_shared_secret(BODY, clock.now_s() + off_s)
     hmac_signature.check(BODY, timestamp=headers[hmac_signature.TIMESTAMP], signature=headers[hmac_signature.SIGNATURE])
 
 
 @pytest.mark.parametrize("off_s", [-301, 301, 10**18])
 def test_signature_of_another_time_is_rejected(latchkey: TestApp, off_s: int) -> None:
-    """A signature with an older or later time is rejected, so that a report can't be replayed."""
+    """A signature is rejected if its time differs by more than five minutes, so it can't be replayed later."""
     headers = sign_with_shared_secret(BODY, clock.now_s() + off_s)
     with pytest.raises(InvalidRequest, match="epoch second"):
         hmac_signature.check(

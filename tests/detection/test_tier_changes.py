@@ -55,7 +55,7 @@ def test_change_of_tier_keeps_baseline(latchkey: TestApp, key: Issued) -> None:
 
 
 def test_requests_just_before_change_of_tier_are_checked(latchkey: TestApp, key: Issued) -> None:
-    """Requests under the old tier just before the change are checked, even if none follow under the new tier."""
+    """Requests just before a change of tier are checked, even if no requests follow."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
     set_current_hour(key, "nBBBBBBBB")
@@ -67,7 +67,7 @@ def test_requests_just_before_change_of_tier_are_checked(latchkey: TestApp, key:
 
 
 def test_quota_event_names_tier_it_was_counted_under(latchkey: TestApp) -> None:
-    """A quota event names the tier under which the requests were counted, and has its numbers."""
+    """A quota event has the tier and the numbers under which its requests were counted."""
     account = latchkey.account()
     item(account, clock.hour_of(clock.now_s()), {"used": 1_000}, {})
     set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="operator")

@@ -22,7 +22,7 @@ def quiet(at: int) -> float:
 
 
 def daily(at: int) -> float:
-    """Return a rate that is ten times as high by day as by night, and a third of that at weekends."""
+    """Return a rate that is ten times as high by day as by night, and lower at weekends."""
     by_day = exp(log(10) * (1 - cos(2 * pi * (at % DAY_S) / DAY_S)) / 2)
     return 40 * by_day * (0.3 if (at // DAY_S + 3) % 7 >= 5 else 1.0)
 

@@ -37,7 +37,7 @@ class Place:
     tickets: dict[str, str]
 
     def path(self, route: str) -> str:
-        """Return the path of a route, filled with existing ids and the one-time token that it needs."""
+        """Return the path of a route with existing ids and, if needed, a one-time token."""
         filled = route.format(**self.ids)
         return f"{filled}?ticket={self.tickets[filled]}" if filled in self.tickets else filled
 
@@ -68,7 +68,7 @@ def create_place(latchkey: TestApp) -> Place:
 
 
 def create_failed_delivery(account: Account, name: str = "Ledger") -> Delivery:
-    """Return a failed delivery to a webhook whose address is never sent anything."""
+    """Return a failed delivery to a webhook to whose address nothing is sent."""
     created = endpoints.create(account.id, url="https://hooks.example.com/", name=name, types=None)
     Endpoint(account.id, created.id).update(actions=[Endpoint.url.set("https://127.0.0.1/")])
     return deliver.send_test(endpoints.find_owned(account.id, created.id))

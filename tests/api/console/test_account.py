@@ -13,7 +13,7 @@ OTHER = "harmonica wolverine custard"
 
 
 def test_settings_redirect_to_the_keys(latchkey: TestApp) -> None:
-    """The path /settings, which the guide names, redirects to API Keys."""
+    """The path /settings redirects to API Keys."""
     assert log_in_as(latchkey, new_account()).open("/settings").location == "/settings/keys"
 
 
@@ -100,7 +100,7 @@ def test_address_that_another_account_took_meanwhile_is_a_conflict(latchkey: Tes
 
 
 def test_deleted_account_loses_its_keys_and_sessions(latchkey: TestApp) -> None:
-    """Keys and sessions of a deleted account stop working, no list contains it, and its address can sign up again."""
+    """Keys and sessions of a deleted account stop working, and its address can sign up again."""
     account = new_account(email="ada@example.com")
     console, elsewhere = log_in_as(latchkey, account), log_in_as(latchkey, account)
     key, reader = latchkey.key(account), latchkey.key(new_account(name="Eve"))
@@ -120,7 +120,7 @@ def test_deleted_account_loses_its_keys_and_sessions(latchkey: TestApp) -> None:
 
 
 def test_verification_is_sent_again_until_the_address_is_verified(latchkey: TestApp, box: Mailbox) -> None:
-    """A user with an unverified address can request another link; once it is verified, no further email is sent."""
+    """A user can request another verification email until the address is verified."""
     account = new_account(verified=False)
     console = log_in_as(latchkey, account)
     page = console.follow(console.submit(f"{ACCOUNT}/verification", on=ACCOUNT))

@@ -50,7 +50,7 @@ def test_admin_pages_do_not_exist_for_others(latchkey: TestApp) -> None:
 
 
 def test_anonymous_user_is_redirected_to_log_in(latchkey: TestApp) -> None:
-    """An anonymous user is redirected to log in, and can't detect which users are administrators."""
+    """Anonymous users are redirected to log in, and can't tell which users are administrators."""
     page = ConsoleClient(latchkey).open("/admin")
     assert page.location == "/login?next=%2Fadmin"
 
@@ -143,7 +143,7 @@ def test_account_is_suspended_and_reinstated_with_a_reason(latchkey: TestApp) ->
 @pytest.mark.parametrize("action", ["tier", "suspend", "reinstate"])
 @pytest.mark.parametrize("reason", ["", "  ", "ok", "x" * 201, "a\nb"])
 def test_change_without_a_reason_is_rejected(latchkey: TestApp, action: str, reason: str) -> None:
-    """A change without a reason changes and records nothing, and the page asks for a reason."""
+    """Without a reason nothing is changed or recorded, and the page asks for a reason."""
     account = new_account()
     console, path = log_in_as(latchkey, new_account(name="Root", admin=True)), f"/admin/accounts/{account.id}"
     csrf = console.open(path).value(f"{path}/tier", "csrf")
@@ -206,7 +206,7 @@ def test_accounts_are_ranked_by_rejected_and_by_admitted_requests(latchkey: Test
 
 
 def test_empty_rankings_say_so(latchkey: TestApp) -> None:
-    """A ranking without requests has a text instead of a table."""
+    """A ranking without requests is a sentence instead of a table."""
     page = log_in_as(latchkey, new_account(admin=True)).open("/admin")
     assert rankings(page) == []
     assert "No rejected requests." in page.text
@@ -214,7 +214,7 @@ def test_empty_rankings_say_so(latchkey: TestApp) -> None:
 
 
 def test_accounts_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
-    """The list has 25 accounts a page, and each account once."""
+    """The list has 25 accounts a page, newest first, and contains each account once."""
     created = [new_account(email=f"n{number:02}@example.com") for number in range(60)]
     console = log_in_as(latchkey, new_account(name="Root", email="root@example.com", admin=True))
     seen: list[str] = []

@@ -59,7 +59,7 @@ def test_dynamically_registered_client_is_found_and_ended(latchkey: TestApp) -> 
 
 
 def test_tokens_of_an_ended_client_stop_and_its_account_sees_an_administrator(latchkey: TestApp) -> None:
-    """The event of a deleted client has name and reason for administrators, and only the role for its account."""
+    """The event of a deletion shows name and reason to administrators, and only the role to the client's account."""
     owner, ada, console = new_account(), new_user(latchkey), root(latchkey)
     app = register_client(latchkey, owner=owner)
     token, _ = ada.grant(app)
@@ -73,7 +73,7 @@ def test_tokens_of_an_ended_client_stop_and_its_account_sees_an_administrator(la
 
 
 def test_document_that_was_never_fetched_can_be_ended_by_its_url(latchkey: TestApp) -> None:
-    """A metadata document that was never fetched is not found, but can be deleted by its URL and is then listed."""
+    """A client can be deleted by the URL of its metadata document, even if that was never fetched."""
     console = root(latchkey)
     page = console.open(at(DOCUMENT))
     assert (page.status, page.problem) == (404, "No application has this client ID.")
@@ -98,7 +98,7 @@ def test_unknown_client_is_not_found(latchkey: TestApp, wanted: str) -> None:
 
 @pytest.mark.parametrize("reason", ["", "ok", "x" * 201, "a\nb"])
 def test_client_is_not_ended_without_a_reason(latchkey: TestApp, reason: str) -> None:
-    """A client isn't deleted without a reason, for which the page asks again."""
+    """A client isn't deleted without a reason, and the page asks for one."""
     app, console = register_client(latchkey), root(latchkey)
     page = console.submit(f"{HOME}/end", on=at(app.id), client_id=app.id, reason=reason)
     assert (page.status, page.problem) == (400, "Reason must be a text of 3 to 200 characters on one line.")

@@ -69,7 +69,7 @@ def create_items(latchkey: TestApp) -> tuple[ConsoleClient, dict[str, str]]:
 
 @pytest.mark.parametrize("what", ASKED)
 def test_action_has_a_confirmation_page(latchkey: TestApp, what: str) -> None:
-    """The first page has a link and no form; the confirmation page states the consequence and has the only button."""
+    """An action begins with a link to a confirmation page, which states the consequence and has the button."""
     console, names = create_items(latchkey)
     offered, asked, button = (part.format(**names) for part in ASKED[what])
     latchkey.clock.forward(1)

@@ -13,7 +13,7 @@ def logged_in_by(latchkey: TestApp, cookie: str) -> bool:
 
 @pytest.mark.parametrize("before", ["\xa0", "\x85", "\u2000", "\u3000", "\x0c", "\x0b", "\x1f", "\ufeff", "\r", "\n"])
 def test_other_whitespace_is_part_of_the_cookie_name(latchkey: TestApp, before: str) -> None:
-    """Other whitespace is part of a cookie's name, so sibling hosts can't use it to set a `__Host-` cookie."""
+    """Only spaces and tabs separate cookies, so other whitespace can't be used to forge a `__Host-` cookie."""
     console = log_in_as(latchkey, new_account())
     name, secret = console.cookie_name("latchkey"), console.session
     assert logged_in_by(latchkey, f"{name}={secret}")
@@ -40,7 +40,7 @@ def test_first_cookie_of_a_name_counts(latchkey: TestApp) -> None:
 
 
 def test_cookie_without_a_value_is_ignored(latchkey: TestApp) -> None:
-    """A cookie name without a value, or in another case, is not the session."""
+    """A cookie without a value, or with its name in another case, is ignored."""
     console = log_in_as(latchkey, new_account())
     name, secret = console.cookie_name("latchkey"), console.session
     assert logged_in_by(latchkey, f"{name}; {name}={secret}")

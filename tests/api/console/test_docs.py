@@ -23,7 +23,7 @@ def test_page_has_everything_in_the_document(latchkey: TestApp) -> None:
 
 
 def test_every_link_within_the_page_has_a_target(latchkey: TestApp) -> None:
-    """Every link within the page, in the contents or to a schema or status, has a target."""
+    """Every link within the page has a target on the page."""
     page = ConsoleClient(latchkey).open("/docs")
     wanted = {url for url in page.urls if url.startswith("#")}
     assert len(wanted) > 60
@@ -31,7 +31,7 @@ def test_every_link_within_the_page_has_a_target(latchkey: TestApp) -> None:
 
 
 def test_scripts_can_only_send_requests_to_this_api(latchkey: TestApp) -> None:
-    """Only the policy of this page lets scripts send requests, and only to this API."""
+    """The policy of this page lets its script send requests to this API only; other pages allow none."""
     page = ConsoleClient(latchkey).open("/docs")
     policy = page.answer.header("Content-Security-Policy") or ""
     assert "connect-src 'self'" in policy

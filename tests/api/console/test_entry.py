@@ -72,7 +72,7 @@ def test_rejected_sign_up_shows_its_error_and_keeps_its_values(
 
 
 def test_wrong_log_in_keeps_the_address_and_does_not_name_the_wrong_field(latchkey: TestApp) -> None:
-    """A failed log-in keeps the address in the form, and says neither which field is wrong nor the password."""
+    """A failed log-in keeps the address in the form, and doesn't say whether address or password is wrong."""
     new_account(email="ada@example.com")
     page = ConsoleClient(latchkey).log_in("ada@example.com", "not the password at all")
     assert (page.status, page.problem) == (401, "Incorrect email or password.")
@@ -82,7 +82,7 @@ def test_wrong_log_in_keeps_the_address_and_does_not_name_the_wrong_field(latchk
 
 @pytest.mark.parametrize(("seconds", "when"), [(0, "60 minutes"), (1_801, "30 minutes"), (3_550, "1 minute")])
 def test_page_shows_when_to_retry(latchkey: TestApp, seconds: int, when: str) -> None:
-    """The page of a rate limit shows the wait in minutes, rounded up; Retry-After has seconds."""
+    """The page of a rate limit shows the wait in minutes, and Retry-After has it in seconds."""
     latchkey.clock.forward(seconds)
     console = ConsoleClient(latchkey)
     with settings.override(replace(settings.current(), log_in_attempts_per_email=1)):
@@ -93,7 +93,7 @@ def test_page_shows_when_to_retry(latchkey: TestApp, seconds: int, when: str) ->
 
 
 def test_known_device_is_not_locked_out(latchkey: TestApp) -> None:
-    """A user whose attempts others have used up can still log in with a known device."""
+    """Users can log in with a known device even if others have used up the attempts for their address."""
     account = new_account()
     owner = ConsoleClient(latchkey)
     owner.log_in(account.email)
@@ -130,7 +130,7 @@ def test_browser_that_set_a_new_password_is_not_locked_out(latchkey: TestApp, ho
 
 
 def test_network_is_the_64_of_an_ipv6_address(latchkey: TestApp) -> None:
-    """Attempts are counted by the /64 of an IPv6 address; the next /64 has a limit of its own."""
+    """Log-in attempts from an IPv6 address are counted for its /64."""
     account = new_account()
     with settings.override(replace(settings.current(), log_in_attempts_per_network=1)):
         assert ConsoleClient(latchkey, ip="2001:db8:1:1::1").log_in(account.email, "wrong").status == 401
@@ -192,7 +192,7 @@ def test_log_in_returns_to_the_requested_page(latchkey: TestApp) -> None:
 
 
 def test_form_with_an_expired_session_redirects_to_log_in(latchkey: TestApp) -> None:
-    """A form sent after the session expired isn't processed, and the user has to log in and send it again."""
+    """A form that is sent after the session expired isn't processed; the user must log in and send it again."""
     account = new_account()
     console = log_in_as(latchkey, account)
     form = console.fill(console.open("/settings/account"), "/settings/account/name", {"name": "Eve"})

@@ -1,4 +1,4 @@
-"""Responses don't reveal which addresses have an account: they are the same bytes for known and unknown addresses."""
+"""Responses are the same bytes for addresses with and without an account, so they don't reveal which it is."""
 
 from dataclasses import replace
 
@@ -63,7 +63,7 @@ def test_sign_up_reads_the_same_for_known_and_new(latchkey: TestApp, box: Mailbo
 
 @pytest.mark.parametrize("state", ["active", "unverified", "suspended"])
 def test_reset_reads_the_same_for_known_and_unknown(latchkey: TestApp, box: Mailbox, state: str) -> None:
-    """The page after a reset request only says that a link was sent if the account exists."""
+    """The page after a reset request is the same whether or not the address has an account."""
     account = new_account(email=KNOWN, verified=state != "unverified")
     if state == "suspended":
         change.set_tier_and_status(account.id, tier=None, status=states.SUSPENDED, actor="operator")
@@ -73,7 +73,7 @@ def test_reset_reads_the_same_for_known_and_unknown(latchkey: TestApp, box: Mail
 
 
 def test_change_to_a_taken_address_reads_the_same_as_to_a_free_one(latchkey: TestApp, box: Mailbox) -> None:
-    """For a logged-in user, a change to an address that has an account reads like a change to a free address."""
+    """For a logged-in user, changing to a taken address looks like changing to a free one."""
     new_account(email=KNOWN)
     console = log_in_as(latchkey, new_account())
     responses = []
@@ -87,7 +87,7 @@ def test_change_to_a_taken_address_reads_the_same_as_to_a_free_one(latchkey: Tes
 
 @pytest.mark.parametrize("path", ["/verify", "/password"])
 def test_unusable_links_read_the_same(latchkey: TestApp, path: str) -> None:
-    """Unknown, mistyped, used, expired and misused links and those of deleted accounts get the same page."""
+    """All invalid links get the same page: unknown, mistyped, used, expired, or for another purpose."""
     account = new_account()
     purpose = email_links.VERIFY_EMAIL if path == "/verify" else email_links.SET_PASSWORD
     other = email_links.SET_PASSWORD if path == "/verify" else email_links.VERIFY_EMAIL

@@ -35,7 +35,7 @@ def assert_harmless(page: Page, payload: str) -> None:
 
 
 def pages_of(latchkey: TestApp, name: str) -> list[Page]:
-    """Return every page for an admin account with `name` in all of its text fields."""
+    """Return every page, for an admin account with `name` in all text fields."""
     account = new_account(name=name, email="ada@example.com", admin=True)
     console = log_in_as(latchkey, account)
     console.submit("/settings/keys/new", name=name)

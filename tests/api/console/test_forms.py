@@ -38,7 +38,7 @@ NAMES = (
 
 
 def everything() -> str:
-    """Return all stored items, without counters and the time of a session's last use."""
+    """Return all stored items, except counters and the times of last use."""
     chosen = settings.current()
     names = [name for name in dynamodb.call("ListTables", {})["TableNames"] if name != chosen.table("windows")]
     items: dict[str, Any] = {name: dynamodb.call("Scan", {"TableName": name})["Items"] for name in names}
@@ -53,7 +53,7 @@ def token(console: ConsoleClient, on: str) -> str:
 
 
 def test_form_without_this_browsers_token_is_rejected(latchkey: TestApp) -> None:
-    """A form without this browser's CSRF token, valid otherwise, deletes no account and revokes no key."""
+    """A form with any CSRF token but this browser's deletes no account and revokes no key."""
     site = create_place(latchkey)
     own = token(site.console, "/settings/account")
     tokens: dict[str, list[str]] = {
@@ -77,7 +77,7 @@ def test_form_without_this_browsers_token_is_rejected(latchkey: TestApp) -> None
 
 
 def test_form_from_another_origin_is_rejected(latchkey: TestApp) -> None:
-    """A form with another Origin, valid otherwise, changes nothing."""
+    """A form with another Origin but a valid token changes nothing."""
     site = create_place(latchkey)
     before = everything()
     fields = {"csrf": token(site.console, "/settings/account"), "password": PASSWORD}
@@ -102,7 +102,7 @@ def test_every_form_needs_token_and_origin(latchkey: TestApp) -> None:
 
 
 def test_form_sent_by_get_changes_nothing(latchkey: TestApp) -> None:
-    """A form sent by GET, as a link or an image does, changes nothing."""
+    """A form that is sent by GET changes nothing, because any link or image could do that."""
     site = create_place(latchkey)
     fields = f"csrf={token(site.console, '/settings/account')}&password={PASSWORD}&reason=because&name=Eve"
     before = everything()
@@ -251,7 +251,7 @@ def test_any_query_and_path_gets_a_page(
 
 
 def _replace_surrogates(value: Any) -> Any:
-    """Return the text or list of texts with lone surrogates replaced, so that a body can contain it."""
+    """Return the values with lone surrogates replaced, so that a body can contain them."""
     if isinstance(value, list):
         return [_replace_surrogates(one) for one in value]
     return value.encode("utf-8", "replace").decode()

@@ -31,7 +31,7 @@ LOOPBACK = "http://127.0.0.1:8000"
 
 
 def assert_guarded(page: Page) -> None:
-    """Assert that a page has each security header once; only the policy of /docs allows requests, to its own origin."""
+    """Assert that a page has each security header once."""
     asks = {"Content-Security-Policy": f"{POLICY}; connect-src 'self'"} if page.target == "/docs" else {}
     for name, value in (HEADERS | asks).items():
         assert [given for header, given in page.answer.headers if header == name] == [value], (page.target, name)
@@ -150,7 +150,7 @@ def test_session_cookie_is_no_credential_of_the_api(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("cookie", ["", ";;=;", "a=b; __Host-latchkey", "__Host-latchkey=" + "x" * 4_000, "é=ü; =; ;"])
 def test_any_cookie_header_is_accepted(latchkey: TestApp, cookie: str) -> None:
-    """A page is rendered with any other cookies of a shared domain."""
+    """A page is shown whatever other cookies the browser sends."""
     assert ConsoleClient(latchkey).open("/login", Cookie=cookie).status == 200
 
 

@@ -9,7 +9,7 @@ KEYS, ACCOUNT = "/settings/keys", "/settings/account"
 
 
 def test_policy_is_chosen_on_the_page_of_the_key(latchkey: TestApp) -> None:
-    """A policy that is selected on the key's page is shown there and by the API."""
+    """A policy can be selected on the key's page, and the page and the API then show it."""
     ada = new_user(latchkey)
     issued = latchkey.key(ada.account)
     path = f"{KEYS}/{issued.key.id}"
@@ -22,7 +22,7 @@ def test_policy_is_chosen_on_the_page_of_the_key(latchkey: TestApp) -> None:
 
 
 def test_invalid_policy_is_rejected(latchkey: TestApp) -> None:
-    """An invalid policy, or a policy for another account's, an expired or a revoked key, is rejected."""
+    """An unknown policy is rejected, and so is a policy for a key that is inactive or of another account."""
     ada, eve = new_user(latchkey), new_user(latchkey, "Eve")
     issued = latchkey.key(ada.account)
     path = f"{KEYS}/{issued.key.id}"

@@ -17,7 +17,7 @@ NO_SCOPES = f"Scopes must be a list of one or more different words of {', '.join
 
 
 def secret_on(page: Page) -> str:
-    """Return the only secret on a page, which has it as text to copy and in a command."""
+    """Return the only secret on a page."""
     (secret,) = set(page.secrets)
     return secret
 
@@ -72,7 +72,7 @@ def test_form_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
 
 
 def test_form_token_is_bound_to_its_account(latchkey: TestApp) -> None:
-    """The use of a form token by another account doesn't affect its own account."""
+    """A form token that another account has used is still valid for its own account."""
     one, other = log_in_as(latchkey, new_account()), log_in_as(latchkey, new_account(name="Eve"))
     ticket = one.open(NEW).value(NEW, "ticket")
     assert other.submit(NEW, name="Theirs", ticket=ticket).status == 200
@@ -110,7 +110,7 @@ def test_rejected_form_keeps_its_values(latchkey: TestApp, fields: dict[str, str
 
 
 def test_scopes_of_admins_are_offered_to_admins_only(latchkey: TestApp) -> None:
-    """The form has only the scopes that the account can have."""
+    """The form offers the scopes `admin` and `verify` to admins only."""
     offered = re.findall(r'name="scopes" value="(\w+)"', log_in_as(latchkey, new_account()).open(NEW).html)
     assert offered == list(scopes.ORDINARY)
     admin = log_in_as(latchkey, new_account(admin=True))
@@ -119,7 +119,7 @@ def test_scopes_of_admins_are_offered_to_admins_only(latchkey: TestApp) -> None:
 
 
 def test_admin_generates_a_key_to_verify_secrets(latchkey: TestApp) -> None:
-    """An administrator can generate a key with only the scope `verify` for a service."""
+    """An admin can generate a key with only the scope `verify`, for a service."""
     admin = log_in_as(latchkey, new_account(admin=True))
     service = secret_on(admin.submit(NEW, name="Orders", scopes=["verify"]))
     verification = latchkey.call(
@@ -151,7 +151,7 @@ def test_key_is_renamed(latchkey: TestApp) -> None:
 
 
 def test_scopes_are_removed_and_never_added(latchkey: TestApp) -> None:
-    """Scopes can be removed from the next request on, and never added."""
+    """A removed scope is rejected from the next request on, and scopes can't be added."""
     account = new_account()
     console = log_in_as(latchkey, account)
     key = latchkey.key(account, "read", "write")
@@ -171,7 +171,7 @@ def test_scopes_are_removed_and_never_added(latchkey: TestApp) -> None:
 
 
 def test_policy_is_chosen(latchkey: TestApp) -> None:
-    """A response to unusual activity can be selected; an unknown response is rejected."""
+    """A policy for unusual activity can be selected; an unknown policy is rejected."""
     account = new_account()
     console = log_in_as(latchkey, account)
     key_id = latchkey.key(account).key.id
@@ -202,7 +202,7 @@ def test_alert_is_dismissed(latchkey: TestApp) -> None:
 
 
 def test_key_is_rotated_with_the_selected_grace(latchkey: TestApp) -> None:
-    """After a rotation the new secret is shown once, and the old key works until the time on its page."""
+    """A rotation shows the new secret once, and the old key works until the time that the page states."""
     account = new_account()
     console = log_in_as(latchkey, account)
     key = latchkey.key(account)
@@ -265,7 +265,7 @@ def test_keys_are_listed_newest_first_and_inactive_ones_below(latchkey: TestApp)
 
 
 def test_last_use_is_shown_in_words(latchkey: TestApp) -> None:
-    """The last use of a key is shown as never, this hour, hours ago or days ago."""
+    """The last use of a key is shown as "never", "this hour", or a number of hours or days ago."""
     account = new_account()
     key = latchkey.key(account)
     shown = []
@@ -278,7 +278,7 @@ def test_last_use_is_shown_in_words(latchkey: TestApp) -> None:
 
 
 def test_use_before_the_oldest_counter_is_not_shown_as_never(latchkey: TestApp) -> None:
-    """An older key without a counter isn't shown as never used, because counters are kept for 31 days only."""
+    """A key that is older than all counters isn't shown as never used."""
     account = new_account()
     path = f"/settings/keys/{latchkey.key(account).key.id}"
     console = log_in_as(latchkey, account)
@@ -292,7 +292,7 @@ def test_use_before_the_oldest_counter_is_not_shown_as_never(latchkey: TestApp) 
 
 @pytest.mark.parametrize("configured", [True, False])
 def test_unverified_address_generates_no_key_where_email_is_sent(latchkey: TestApp, configured: bool) -> None:
-    """If email is configured, console and API generate keys only for a verified address; otherwise for any address."""
+    """If email is configured, keys can be generated only with a verified address."""
     account = new_account(verified=False)
     key = latchkey.key(account)
     console = log_in_as(latchkey, account)
@@ -321,7 +321,7 @@ def test_key_made_here_is_no_stronger_than_its_account(latchkey: TestApp) -> Non
     [("read", "users/me"), ("keys", "keys"), ("events", "events"), ("webhooks", "webhooks"), ("write", None)],
 )
 def test_example_command_of_a_new_key_works(latchkey: TestApp, scope: str, path: str | None) -> None:
-    """The command on the page of a new key gets a 200; a key without a suitable scope has no command."""
+    """The example command on the page of a new key works."""
     console = log_in_as(latchkey, new_account())
     page = console.submit("/settings/keys/new", name="One", scopes=[scope])
     assert ("Try it" in page.text) is (path is not None)

@@ -1,4 +1,4 @@
-"""A password reset removes the selected items at the next request and keeps everything else."""
+"""A password reset removes the items that the user selects, and keeps all others."""
 
 import re
 from collections.abc import Callable
@@ -29,7 +29,7 @@ LATER_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """Ada's account with two each of keys, applications with a token, webhooks and connected apps."""
+    """An account with two each of keys, applications with a token, webhooks and connected apps."""
 
     ada: User
     keys: list[Any]
@@ -40,7 +40,7 @@ class Leftover:
 
 
 def account_with_items(latchkey: TestApp) -> Leftover:
-    """Create an account with items; another user may have known its password."""
+    """Create an account with two items of each type."""
     ada = new_user(latchkey)
     apps = [register_client(latchkey, owner=ada.account) for _ in range(2)]
     return Leftover(
@@ -63,7 +63,7 @@ def link(account: Account, *, mailed: bool = True) -> str:
 
 
 def checkboxes(page: Page) -> dict[str, bool]:
-    """Return for the value of each checkbox on the page whether it is selected."""
+    """Return whether each checkbox of the page is selected, by its value."""
     boxes = re.findall(r'<input type="checkbox"[^>]*>', page.html)
     return {re.findall(r'value="([^"]+)"', box)[0]: " checked" in box for box in boxes}
 
@@ -87,7 +87,7 @@ def test_link_offers_every_item_and_selects_connected_apps_only(latchkey: TestAp
 
 
 def test_selected_items_stop_and_others_keep_working(latchkey: TestApp) -> None:
-    """Of two items each the selected one stops; by default both apps are disconnected and all sessions end."""
+    """Selected keys, applications and webhooks stop, and unselected ones continue to work."""
     items = account_with_items(latchkey)
     account, chosen = items.ada.account, [items.keys[0].key.id, items.apps[0].id, items.webhooks[0].id]
     assert all(
@@ -133,7 +133,7 @@ def test_ids_of_another_account_are_ignored(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("why", ["weak", "too_old"])
 def test_rejected_form_keeps_the_selection(latchkey: TestApp, why: str) -> None:
-    """A form with a weak password or an expired page removes nothing and keeps its selection."""
+    """A form that is rejected removes nothing and keeps its selection."""
     items = account_with_items(latchkey)
     key, hook = items.keys[1].key.id, items.webhooks[0].id
     console, target = ConsoleClient(latchkey), link(items.ada.account)
@@ -178,7 +178,7 @@ def test_first_verification_announces_that_everything_is_removed(latchkey: TestA
 
 
 def test_link_from_an_administrator_keeps_unselected_keys(latchkey: TestApp) -> None:
-    """A link from an administrator verifies no address, so an unverified account keeps its unselected keys."""
+    """A link from an administrator verifies no address, so unselected keys stay valid."""
     account = new_account(verified=False)
     kept, ended = latchkey.key(account), latchkey.key(account)
     page = ConsoleClient(latchkey).submit(link(account, mailed=False), password=OTHER, end=[ended.key.id])
@@ -187,7 +187,7 @@ def test_link_from_an_administrator_keeps_unselected_keys(latchkey: TestApp) -> 
 
 
 def test_connected_apps_beyond_one_request_are_disconnected_by_the_scheduled_function(latchkey: TestApp) -> None:
-    """Connected apps beyond the first request are disconnected by the scheduled function; later consent stays."""
+    """If there are more connected apps than one request can disconnect, the scheduled function disconnects the rest."""
     ada = new_user(latchkey)
     app = register_client(latchkey)
     for _ in range(SLICE + 1):
@@ -208,7 +208,7 @@ def test_connected_apps_beyond_one_request_are_disconnected_by_the_scheduled_fun
 
 
 def fail_transactions(table: str) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
-    """Return a DynamoDB sender on which every transaction with a table fails."""
+    """Return a DynamoDB sender that fails every transaction that writes to this table."""
     by_wire = dynamodb.sender()
 
     def sent(operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -239,7 +239,7 @@ def test_item_that_cannot_be_removed_is_retried(latchkey: TestApp) -> None:
 
 
 def test_fifty_applications_are_deleted_in_one_request(latchkey: TestApp) -> None:
-    """The maximum of fifty applications, with keys and webhooks, fits into one form and is deleted by one request."""
+    """A form with the maximum of fifty applications is accepted, and one request deletes them."""
     ada = new_user(latchkey)
     apps = [register_client(latchkey, owner=ada.account) for _ in range(clients.PER_ACCOUNT_MAX)]
     keys = [latchkey.key(ada.account) for _ in range(20)]

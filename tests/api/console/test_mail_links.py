@@ -16,7 +16,7 @@ OTHER = "harmonica wolverine custard"
     ("path", "purpose"), [("/verify", email_links.VERIFY_EMAIL), ("/password", email_links.SET_PASSWORD)]
 )
 def test_opening_a_link_does_not_consume_it(latchkey: TestApp, path: str, purpose: str) -> None:
-    """After a mail scanner has opened a link ten times, its button still works, once."""
+    """Opening a link, as mail scanners do, doesn't consume it; its button works once."""
     account = new_account()
     target = (
         f"{path}?ticket={email_links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)}"
@@ -31,14 +31,14 @@ def test_opening_a_link_does_not_consume_it(latchkey: TestApp, path: str, purpos
 
 
 def test_used_link_explains_what_to_do(latchkey: TestApp) -> None:
-    """The page of a used link has possible reasons and the next step."""
+    """The page of a used link explains possible reasons and the next step."""
     page = ConsoleClient(latchkey).open("/verify?ticket=nonsense")
     assert (page.status, page.heading) == (410, "Link no longer valid")
     assert "Request a new one." in page.text
 
 
 def test_rejected_password_does_not_consume_the_link(latchkey: TestApp) -> None:
-    """A rejected password is shown as an error and doesn't consume the link, which accepts another password."""
+    """After a rejected password the same link accepts another password."""
     account = new_account()
     console = ConsoleClient(latchkey)
     ticket = email_links.new_link(
@@ -52,7 +52,7 @@ def test_rejected_password_does_not_consume_the_link(latchkey: TestApp) -> None:
 
 
 def test_first_password_sends_no_email(latchkey: TestApp, box: Mailbox) -> None:
-    """A first password causes no email about a change; a link that wasn't sent to the address doesn't verify it."""
+    """Setting the first password of an account sends no email about a changed password."""
     admin = latchkey.key(new_account(admin=True), "admin")
     created = latchkey.call("POST", "/v1/users", admin.secret, json_body={"email": "ada@example.com", "name": "Ada"})
     target = created.json()["set_password_url"].removeprefix("https://api.example.com")

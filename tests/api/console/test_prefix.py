@@ -1,4 +1,4 @@
-"""With a stage prefix, a custom domain or any headers, every link, form, redirect and file has the right path."""
+"""With a stage prefix or a custom domain, every link, form, redirect and file has the right path."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,7 +31,7 @@ FORGED = {
 
 @dataclass
 class StagedGateway(Gateway):
-    """API Gateway on its own domain: the context's path begins with the stage, the event's doesn't."""
+    """API Gateway's own domain: the path in the request context begins with the stage, that of the event doesn't."""
 
     def _event(self, *request: Any) -> dict[str, Any]:
         event = super()._event(*request)
@@ -49,7 +49,7 @@ def staged(latchkey: TestApp, request: pytest.FixtureRequest) -> Any:
 
 
 def crawl(latchkey: TestApp, console: ConsoleClient, start: str = "/") -> dict[str, Page]:
-    """Open every page that can be reached by links from `start`, and assert that each path is under the prefix."""
+    """Open every page that is reachable by links from `start`, and assert that each path begins with the prefix."""
     seen: dict[str, Page] = {}
     ahead = [start]
     while ahead:
@@ -88,7 +88,7 @@ def test_every_path_is_under_the_stage(staged: TestApp) -> None:
 
 
 def test_all_forms_work_under_the_stage(staged: TestApp, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Sign-up, confirmation, log-in, generation, renaming and revocation of a key, and log-out work under a prefix."""
+    """The forms of the console work under a prefix, from sign-up to log-out."""
     folder = tmp_path_factory.mktemp("mail")
     with settings.override(replace(settings.current(), mail_folder=str(folder))):
         console = ConsoleClient(staged, STAGED, "/api")
@@ -150,7 +150,7 @@ def test_request_headers_do_not_change_urls(latchkey: TestApp, how: str) -> None
 
 
 def test_emails_are_not_built_from_request_headers(latchkey: TestApp, box: Mailbox) -> None:
-    """A caller can't make a reset email link to another host by a request header."""
+    """Request headers can't change the host of a link in an email."""
     account = new_account()
     console = ConsoleClient(latchkey)
     form = console.fill(console.open("/forgot"), "/forgot", {"email": account.email})

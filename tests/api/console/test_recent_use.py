@@ -8,7 +8,7 @@ DAY_S = 86_400
 
 
 def test_used_routes_are_shown_and_used_scopes_are_preselected(latchkey: TestApp) -> None:
-    """The page shows used routes and preselects used scopes; the list of keys has a hint to remove the others."""
+    """The page shows the routes that a key used, and preselects their scopes."""
     account = new_account()
     issued = latchkey.key(account)
     path = f"/settings/keys/{issued.key.id}"
@@ -24,7 +24,7 @@ def test_used_routes_are_shown_and_used_scopes_are_preselected(latchkey: TestApp
 
 
 def test_new_key_keeps_all_scopes_selected(latchkey: TestApp) -> None:
-    """A new key keeps all scopes selected, and the page says that a weekly job, for example, may not have run yet."""
+    """All scopes of a new key are selected, because some jobs may not have run yet."""
     account = new_account()
     issued = latchkey.key(account)
     latchkey.call("GET", "/v1/limits", issued.secret)
@@ -36,7 +36,7 @@ def test_new_key_keeps_all_scopes_selected(latchkey: TestApp) -> None:
 
 
 def test_use_without_a_recorded_route_keeps_all_scopes_selected(latchkey: TestApp) -> None:
-    """Use without a recorded route, by a service that verifies the key, keeps all scopes selected."""
+    """All scopes stay selected if the key was used through /v1/verify, which records no route."""
     account = new_account()
     issued = latchkey.key(account)
     latchkey.clock.forward(8 * DAY_S)
@@ -48,7 +48,7 @@ def test_use_without_a_recorded_route_keeps_all_scopes_selected(latchkey: TestAp
 
 
 def test_hour_with_more_routes_than_are_recorded_makes_the_record_incomplete(latchkey: TestApp) -> None:
-    """An hour with more routes than can be recorded makes the record incomplete, and the page says so."""
+    """If an hour had more routes than are recorded, the page says that the record is incomplete."""
     account = new_account()
     issued = latchkey.key(account)
     latchkey.clock.forward(8 * DAY_S)

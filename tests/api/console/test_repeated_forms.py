@@ -1,4 +1,4 @@
-"""Reloading a page sends its form again, which must not create anything a second time."""
+"""A form that is sent again by reloading its response creates nothing a second time."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_form_sent_again_registers_no_second_application(ada: ConsoleClient) -> 
 
 
 def test_reload_of_a_new_secret_does_not_replace_it(latchkey: TestApp) -> None:
-    """Reloading the page of a new client secret keeps that secret valid; a new form rotates it again."""
+    """Reloading the page with a new client secret doesn't rotate the secret again."""
     account = new_account()
     ada = log_in_as(latchkey, account)
     ada.submit(NEW, **APPLICATION)

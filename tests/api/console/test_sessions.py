@@ -42,7 +42,7 @@ def test_only_active_sessions_of_the_account_are_listed(latchkey: TestApp) -> No
 
 
 def test_list_has_pages(latchkey: TestApp) -> None:
-    """A page of the list has fifty sessions."""
+    """The list has fifty sessions a page."""
     account = new_account()
     for _ in range(55):
         latchkey.clock.forward(1)
@@ -109,5 +109,5 @@ def test_log_out_everywhere_ends_every_session(latchkey: TestApp) -> None:
     ],
 )
 def test_user_agent_is_shown_as_browser_and_system(header: str, expected: str) -> None:
-    """A session without a known browser has an empty text, and only the beginning of a long header is read."""
+    """A User-Agent is shown as browser and system; an unknown one as an empty text."""
     assert user_agent.browser_and_system(header) == expected

@@ -1,4 +1,4 @@
-"""From the sign-up form to a session: in the same browser, in another one, and if an attacker signed up."""
+"""From the sign-up form to a session: in the same browser, in another browser, and after an attacker's sign-up."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ def test_no_session_starts_before_the_address_is_confirmed(latchkey: TestApp, bo
 
 
 def test_browser_that_signed_up_is_logged_in_and_redirected(latchkey: TestApp, box: Mailbox) -> None:
-    """The browser of the sign-up is logged in and redirected to the page it requested first; its cookie is deleted."""
+    """Confirming in the browser of the sign-up logs it in and redirects it to the page requested first."""
     console = sign_up(latchkey, next="/settings/usage?a=1")
     page = console.submit(box.take_one().target)
     assert page.location == "/settings/usage?a=1&done=confirmed"
@@ -48,7 +48,7 @@ def test_browser_that_signed_up_is_logged_in_and_redirected(latchkey: TestApp, b
 def test_path_after_sign_up_is_kept_completely_or_not_at_all(
     latchkey: TestApp, box: Mailbox, length: int, kept: bool
 ) -> None:
-    """A long authorization request is either kept completely after sign-up, with its code challenge, or not at all."""
+    """A long authorization request continues after sign-up completely, or isn't kept."""
     begins, ends = "/oauth/authorize?client_id=app_1&state=", "&code_challenge=abc"
     after = begins + "s" * (length - len(begins) - len(ends)) + ends
     console = sign_up(latchkey, next=after)
@@ -56,7 +56,7 @@ def test_path_after_sign_up_is_kept_completely_or_not_at_all(
 
 
 def test_attacker_who_signed_up_with_an_address_has_no_working_password(latchkey: TestApp, box: Mailbox) -> None:
-    """If an attacker signed up with an address, its owner sets a password of their own in another browser."""
+    """If an attacker signed up with an address, its owner sets another password when confirming it."""
     attacker = sign_up(latchkey, name="Mallory", next="/oauth/authorize?client_id=app_evil")
     target = box.take_one().target
     owner = ConsoleClient(latchkey)
@@ -73,7 +73,7 @@ def test_attacker_who_signed_up_with_an_address_has_no_working_password(latchkey
 
 
 def test_link_alone_neither_logs_in_nor_confirms_in_another_browser(latchkey: TestApp, box: Mailbox) -> None:
-    """The link alone confirms nothing in another browser: the form asks for the password, and the link stays valid."""
+    """In another browser the link alone doesn't confirm the address: its form requires a password."""
     sign_up(latchkey)
     target = box.take_one().target
     console = ConsoleClient(latchkey)
@@ -85,7 +85,7 @@ def test_link_alone_neither_logs_in_nor_confirms_in_another_browser(latchkey: Te
 
 
 def test_planted_browser_cookie_does_not_match(latchkey: TestApp, box: Mailbox) -> None:
-    """A browser whose cookie is empty, or is the digest itself, isn't the browser of the sign-up."""
+    """An empty browser cookie, or one with the stored digest, isn't accepted as that of the sign-up."""
     sign_up(latchkey)
     target = box.take_one().target
     for cookies in ({}, {"__Host-latchkey-visit": ""}, {"__Host-latchkey-visit": "x" * 30}):
@@ -93,7 +93,7 @@ def test_planted_browser_cookie_does_not_match(latchkey: TestApp, box: Mailbox) 
 
 
 def test_second_link_reports_that_the_address_has_an_account(latchkey: TestApp, box: Mailbox) -> None:
-    """A second link for an address says that it has an account, which stays unchanged."""
+    """A second link for the same address says that it has an account, and changes nothing."""
     first, by_first = sign_up(latchkey), box.take_one()
     second, by_second = sign_up(latchkey), box.take_one()
     assert second.submit(by_second.target).status == 303
@@ -114,7 +114,7 @@ def test_sign_up_while_logged_in_ends_the_other_session(latchkey: TestApp, box: 
 
 
 def test_rate_limited_sign_up_keeps_its_values(latchkey: TestApp, box: Mailbox) -> None:
-    """A sign-up beyond the limit is a 429 page with the form and the wait, without the password."""
+    """A sign-up beyond the limit gets a 429 page that keeps name and address, and shows the wait."""
     console = ConsoleClient(latchkey)
     latchkey.set_counters(f"sign-ups_{console.ip}", tiers.SIGN_UPS, used=30)
     page = console.submit("/signup", email=ADA, name="Ada", password=PASSWORD)
@@ -163,7 +163,7 @@ def test_log_in_attempts_are_counted_by_48_too(latchkey: TestApp) -> None:
 def test_first_verification_discards_the_password_of_an_account_made_without_email(
     latchkey: TestApp, box: Mailbox
 ) -> None:
-    """A first verification without a session of the account requires a new password, and the old one fails."""
+    """A first verification outside of a session requires a new password, and the old one fails."""
     account = new_account(email=ADA, verified=False)
     attacker, key = log_in_as(latchkey, account), latchkey.key(account)
     latchkey.clock.forward(60)
@@ -179,7 +179,7 @@ def test_first_verification_discards_the_password_of_an_account_made_without_ema
 
 
 def test_verification_in_a_session_keeps_it_and_ends_the_others(latchkey: TestApp, box: Mailbox) -> None:
-    """A first verification in a session keeps that session, whose user knows the password, and ends the others."""
+    """A first verification inside a session keeps that session and ends all others."""
     account = new_account(email=ADA, verified=False)
     own, elsewhere = log_in_as(latchkey, account), log_in_as(latchkey, account)
     own.submit(f"{ACCOUNT}/verification", on=ACCOUNT)
@@ -189,7 +189,7 @@ def test_verification_in_a_session_keeps_it_and_ends_the_others(latchkey: TestAp
 
 
 def test_verification_without_a_session_discards_the_password_for_every_caller(latchkey: TestApp) -> None:
-    """The function that verifies an address discards the password itself, whichever code calls it."""
+    """Verifying an address outside of a session removes the password, whichever code does it."""
     account = new_account(verified=False)
     ticket = email_links.find_link(
         email_links.new_link(account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch),
@@ -200,7 +200,7 @@ def test_verification_without_a_session_discards_the_password_for_every_caller(l
 
 
 def test_change_of_address_is_confirmed_in_a_browser_of_the_account_only(latchkey: TestApp, box: Mailbox) -> None:
-    """Only a browser of the account can confirm a change of address, so an attacker can't use another user's click."""
+    """A change of address can be confirmed only in a browser that is logged in to the account."""
     attacker = new_account(name="Mallory")
     log_in_as(latchkey, attacker).submit(f"{ACCOUNT}/email", on=ACCOUNT, email=ADA, password=PASSWORD)
     message = box.take_one()
@@ -215,7 +215,7 @@ def test_change_of_address_is_confirmed_in_a_browser_of_the_account_only(latchke
 
 @pytest.mark.parametrize("action", ["email", "password", "delete"])
 def test_guesses_inside_a_session_count_as_log_in_attempts(latchkey: TestApp, box: Mailbox, action: str) -> None:
-    """After twenty wrong passwords inside a session the right one isn't checked, neither there nor at log-in."""
+    """Wrong passwords inside a session count as log-in attempts: after twenty, even the right one is rejected."""
     account = new_account(email=ADA)
     console = log_in_as(latchkey, account)
     fields = {"email": "new@example.com", "new_password": OTHER}
@@ -234,7 +234,7 @@ def test_guesses_inside_a_session_count_as_log_in_attempts(latchkey: TestApp, bo
 
 
 def test_verification_emails_have_a_limit(latchkey: TestApp, box: Mailbox) -> None:
-    """Beyond the limit of verification emails no page claims that an email was sent."""
+    """If the limit of verification emails is reached, no page claims that an email was sent."""
     console = log_in_as(latchkey, new_account(verified=False))
     notices = [console.submit(f"{ACCOUNT}/verification", on=ACCOUNT).status for _ in range(6)]
     assert notices == [303] * 5 + [429]
@@ -242,7 +242,7 @@ def test_verification_emails_have_a_limit(latchkey: TestApp, box: Mailbox) -> No
 
 
 def test_new_account_of_a_deleted_address_keeps_its_usage(latchkey: TestApp) -> None:
-    """A new account of a deleted address keeps the usage of the deleted account for the rest of the hour."""
+    """A new account with the address of a deleted one inherits its usage of the hour."""
     used = 0
     for _ in range(3):
         account = new_account(email=ADA)
@@ -261,7 +261,7 @@ def test_new_account_of_a_deleted_address_keeps_its_usage(latchkey: TestApp) -> 
 
 
 def test_no_page_claims_that_email_is_sent_where_none_is(latchkey: TestApp) -> None:
-    """If no email is configured, sign-up, reset, change of address and confirmation have other instructions."""
+    """If no email is configured, no page says that an email is sent."""
     account = new_account(email="known@example.com", verified=False)
     inside = log_in_as(latchkey, account)
     csrf = dict(inside.open(ACCOUNT).form(f"{ACCOUNT}/name").fields)["csrf"]

@@ -17,7 +17,7 @@ Numbers = dict[str, tuple[int, int]]
 
 
 def columns(page: Page) -> tuple[Numbers, Numbers]:
-    """Return the tables under the two charts: (admitted, rejected) by hour and by day."""
+    """Return the admitted and rejected requests of the tables under the charts, by hour and by day."""
     rows = [row for row in page.rows if len(row) == 3 and re.fullmatch(r"\d\d:\d\d UTC|\d{4}-\d\d-\d\d", row[0])]
     numbers = {row[0]: (int(row[1].replace(",", "")), int(row[2].replace(",", ""))) for row in rows}
     hours = {label: pair for label, pair in numbers.items() if "UTC" in label}
@@ -30,7 +30,7 @@ def busy(numbers: Numbers) -> Numbers:
 
 
 def by_key(page: Page) -> dict[str, int]:
-    """Return the requests of each key, by the end of its preview, or by name for the rest."""
+    """Return the requests of each key, by the end of its preview; those of deleted keys by their label."""
     rows = page.rows[[row[0] for row in page.rows].index("Name") + 1 :]
     return {row[0].split()[-1][-4:]: int(row[1].replace(",", "")) for row in rows}
 
@@ -80,7 +80,7 @@ def test_charts_have_24_hours_and_30_days(latchkey: TestApp) -> None:
 
 
 def test_tier_change_keeps_the_history_and_resets_this_hour(latchkey: TestApp) -> None:
-    """After a tier change the usage of this hour matches the headers of the next response, and the history stays."""
+    """After a tier change the page shows the usage under the new quota, and keeps the history."""
     account = new_account()
     key = latchkey.key(account)
     set_usage(latchkey, account, key, 900, refused=5)
@@ -104,7 +104,7 @@ def test_enterprise_has_no_quota(latchkey: TestApp) -> None:
 
 
 def test_deleted_keys_are_counted_together(latchkey: TestApp) -> None:
-    """The busiest key is first, and requests of deleted keys are summed up in one row."""
+    """The requests of all deleted keys are shown in one row, below the busiest keys."""
     account = new_account()
     key = latchkey.key(account)
     latchkey.set_counters(account.id, tiers.FREE, used=60, kGONEAAA=20, cGONEBBB=10, **{counter_of(key.key.id): 30})
@@ -129,7 +129,7 @@ def test_usage_of_other_accounts_is_not_shown(latchkey: TestApp) -> None:
 
 
 def test_usage_page_needs_few_reads(latchkey: TestApp) -> None:
-    """The page reads a month by one Query per tier; its only write counts the page request."""
+    """The page reads a month with one Query per tier."""
     account = new_account()
     set_usage(latchkey, account, latchkey.key(account), 5)
     console = log_in_as(latchkey, account)
@@ -142,7 +142,7 @@ def test_usage_page_needs_few_reads(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("used", [1, 999, 1_000, 5_000])
 def test_chart_is_readable_by_screen_readers(latchkey: TestApp, used: int) -> None:
-    """The charts are labelled with their sums and each bar with its values, and a table has all values."""
+    """Screen readers get the sums and values of each chart, and a table with all values."""
     account = new_account()
     set_usage(latchkey, account, latchkey.key(account), used, refused=7)
     page = log_in_as(latchkey, account).open("/settings/usage")
