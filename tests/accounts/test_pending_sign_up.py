@@ -62,7 +62,7 @@ def test_new_account_is_recorded_as_verified(latchkey: TestApp) -> None:
 
 
 def test_token_for_a_known_address_is_not_consumed(latchkey: TestApp) -> None:
-    """A token isn't consumed if its address has an account; each use reports that."""
+    """If the address of a token has an account, each use reports that and doesn't consume the token."""
     token = pending()
     new_account(email=EMAIL)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Hours of the clock and time formats."""
+"""The clock's hours and time formats, and their replacement in tests."""
 
 import time
 

@@ -119,7 +119,7 @@ IMPOSSIBLE = {
 
 @pytest.mark.parametrize("text", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 def test_impossible_key_is_not_found_without_a_call(latchkey: TestApp, text: str) -> None:
-    """An item with an invalid key isn't looked up, because DynamoDB rejects the whole call."""
+    """A read of an invalid key finds nothing without a call, because DynamoDB would reject the whole call."""
     given: dict[str, Any] = {"grant_types": {clients.DEVICE}, "scopes": {"read"}, "registered_by": "self"}
     Client("app_1", name="App", auth_method="none", created_at=1, **given).save()
     requests: list[str] = []

@@ -42,7 +42,7 @@ def test_readme_names_the_test_command() -> None:
 
 
 def test_every_endpoint_is_listed_with_its_scope() -> None:
-    """The table of endpoints lists each route of the API, and no other, with its required scope."""
+    """The table in docs/endpoints.md lists each route of the API, and no other, with its required scope."""
     rows = [row for row in _rows("docs/endpoints.md") if re.match(r"`[A-Z]+ /", row[0])]
     listed = {tuple(row[0].strip("`").split()): row[1].strip("`") for row in rows}
     routes = {
@@ -56,7 +56,7 @@ def test_every_endpoint_is_listed_with_its_scope() -> None:
 
 
 def test_map_names_what_is_there() -> None:
-    """Each path in the map exists, and the map lists each package."""
+    """Each path in the map of the repository exists, and the map lists each package."""
     named = set(_named_in_map())
     assert {path for path in named if not (ROOT / path).exists()} == set()
     packages = {f"chalicelib/{marker.parent.name}/" for marker in (ROOT / "chalicelib").glob("*/__init__.py")}
@@ -64,7 +64,7 @@ def test_map_names_what_is_there() -> None:
 
 
 def test_every_pinned_package_is_explained() -> None:
-    """The table of dependencies lists each pinned package."""
+    """The table of dependencies in docs/developing.md lists each pinned package."""
     asked = set((ROOT / "infra" / "requirements").glob("*.in")) - {ROOT / "infra" / "requirements" / "bench.in"}
     pins = "".join(path.read_text() for path in asked)
     pinned = set(re.findall(r"^([\w-]+)(?:\[\w+\])?==", pins, re.MULTILINE))

@@ -226,7 +226,7 @@ def repeat(unit: str, around: Callable[[str], str], n: int) -> str:
 
 @pytest.mark.parametrize("parser", PARSERS)
 def test_time_grows_at_most_linearly_with_the_input(parser: str) -> None:
-    """Inputs repeat the parts of each grammar, alone and in texts that begin validly and end invalidly."""
+    """A parser takes linear time for inputs that repeat a part of its grammar and end invalidly."""
 
     def work(text: str) -> None:
         with suppress(*REFUSALS):

@@ -102,7 +102,7 @@ def test_every_form_needs_token_and_origin(latchkey: TestApp) -> None:
 
 
 def test_form_sent_by_get_changes_nothing(latchkey: TestApp) -> None:
-    """A form that is sent by GET changes nothing, because any link or image could do that."""
+    """A form that is sent by GET changes nothing, because any link or image can cause a GET."""
     site = create_place(latchkey)
     fields = f"csrf={token(site.console, '/settings/account')}&password={PASSWORD}&reason=because&name=Eve"
     before = everything()
