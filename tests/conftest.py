@@ -1,4 +1,4 @@
-"""Fixtures of all tests: a fresh app on moto, in one process."""
+"""Fixtures of all tests: a test app on moto, in one process."""
 
 import os
 import socket
@@ -15,7 +15,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 from moto.ses.models import ses_backends
 
-# Set before any client is created: a test must never reach a real AWS account.
+# These are set before any client is created, because a test must never reach a real AWS account.
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -26,7 +26,7 @@ os.environ |= {
 for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE", "LATCHKEY_PUBLIC_URL"):
     os.environ.pop(name, None)
 
-# Hypothesis is deterministic, without deadlines, which busy machines would exceed.
+# Hypothesis is deterministic and has no deadlines, which busy machines would exceed.
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("fixed")
 
@@ -43,18 +43,18 @@ from tests.support import (  # noqa: E402 - the environment comes first
 from tests.support.harness import TestApp, run_app  # noqa: E402
 from tests.support.webhook_receiver import PUBLIC_URL, Receiver, run_receiver  # noqa: E402 - the environment comes first
 
-# A process reads its settings once: here, before a test changes the environment.
+# A process reads its settings once: read them here, before a test changes the environment.
 settings.current()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Run two workers per core: tests often wait for browsers, engines, emulators and package indexes."""
+    """Run two workers per core, because tests often wait for browsers, engines, emulators and package indexes."""
     return (os.cpu_count() or 1) * 2
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the cases of exhaustive runs."""
+    """Deselect the cases that only exhaustive runs include."""
     if exhaustive.IS_ENABLED or config.getoption("markexpr"):
         return
     config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("exhaustive")])
@@ -70,7 +70,7 @@ def moto_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which the workers of a run record the shapes that were compared with botocore."""
+    """The folder in which the workers of a run record which DynamoDB calls they compared with botocore."""
     own = tmp_path_factory.getbasetemp()
     return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "compared"
 
@@ -79,7 +79,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def latchkey(
     moto_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, compared: Path
 ) -> Iterator[TestApp]:
-    """An app with empty tables, on moto."""
+    """A test app with empty tables, on moto."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
     monkeypatch.setattr(dynamodb, "READ_TIMEOUT_S", moto_server.RESPONSE_TIMEOUT_S)
     cheap_hashing.hash_cheaply(monkeypatch)
@@ -97,21 +97,21 @@ def latchkey(
 
 @pytest.fixture
 def local(latchkey: TestApp) -> Iterator[TestApp]:
-    """An app with a loopback URL, whose receivers may be on this machine, too."""
+    """A test app with a loopback URL, which may send webhooks to receivers on this machine."""
     with settings.override(replace(settings.current(), public_url=PUBLIC_URL)):
         yield latchkey
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """A webhook receiver on this machine, which responds 204."""
+    """A webhook receiver on this machine that responds with 204."""
     with run_receiver() as made:
         yield made
 
 
 @pytest.fixture
 def cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
-    """An app whose database refuses connections: its port is bound, but not listening."""
+    """A test app whose database refuses connections."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
@@ -125,7 +125,7 @@ _tables: dict[str, Any] = {}
 
 
 def create_empty_tables() -> None:
-    """Restore moto's tables, emptied: creating them takes longer than most tests."""
+    """Restore moto's tables and empty them, which is faster than creating tables for each test."""
     backend = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"]
     for table in _tables.values():
         table.items.clear()

@@ -1,4 +1,4 @@
-"""A file is one concept, and short enough to be read at once."""
+"""A file has one subject and a limited number of lines."""
 
 import ast
 from pathlib import Path
@@ -8,7 +8,7 @@ PRODUCT_LINES_MAX, TEST_LINES_MAX = 250, 350
 
 
 def test_no_file_is_too_long() -> None:
-    """A longer file is split by subject."""
+    """No file exceeds the maximum number of lines; a longer file has to be split by subject."""
     limits = {"chalicelib": PRODUCT_LINES_MAX, "infra": PRODUCT_LINES_MAX, "tests": TEST_LINES_MAX}
     sizes = {
         str(path.relative_to(ROOT)): len(path.read_text().splitlines())
@@ -19,7 +19,7 @@ def test_no_file_is_too_long() -> None:
 
 
 def test_no_module_only_re_exports() -> None:
-    """A name is imported from the file that defines it; a package has a docstring at most."""
+    """No package re-exports names: a name is imported from the file that defines it."""
     packages = [path for path in (ROOT / "chalicelib").rglob("__init__.py") if path.read_text()]
     assert [path for path in packages if not _is_docstring(ast.parse(path.read_text()))] == []
 

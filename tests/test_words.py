@@ -1,6 +1,6 @@
 """Private words stay out of code and documents: each idea has one name, which a search engine knows.
 
-docs/architecture.md has the vocabulary. A word is allowed where it is frozen or means something else, with the reason.
+The vocabulary is in docs/architecture.md. A word is allowed where it is frozen or has another meaning, with the reason.
 """
 
 import ast
@@ -34,16 +34,16 @@ PRIVATE = {
     r"Tell whether": "Return whether",
     r"courier|post office": "background process; fake SES",
 }
-"""What each word is replaced by."""
+"""The replacement for each word."""
 FORBIDDEN = re.compile("|".join(rf"(?P<w{at}>\b(?:{words}))" for at, words in enumerate(PRIVATE)))
 ALLOWED = {
     "docs/rest-api.md: verdict": "part of published schema names, like VerdictAdmitted",
 }
-"""Reasons by `path: phrase`."""
+"""The reason for each exception, by `path: phrase`."""
 
 
 def sentences(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the prose of a file by line: of code its comments and texts, of any other file all of it."""
+    """Yield the prose of a file by line: the comments and strings of code, and every line of any other file."""
     text = path.read_text()
     if path.suffix != ".py":
         prose = re.sub(r"{[{%].*?[%}]}", "", text) if path.suffix == ".html" else text
@@ -58,7 +58,7 @@ def sentences(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def files() -> list[Path]:
-    """Return every file whose words are ours."""
+    """Return every file whose prose is checked."""
     kinds = ("*.py", "*.html", "*.md", "*.yaml")
     folders = ("chalicelib", "infra", "tests", "docs")
     found = [path for folder in folders for kind in kinds for path in (ROOT / folder).rglob(kind)]
@@ -67,7 +67,7 @@ def files() -> list[Path]:
 
 @pytest.mark.parametrize("folder", ["chalicelib", "infra", "tests", "docs", "README.md"])
 def test_private_words_stay_out(folder: str) -> None:
-    """A sentence that a newcomer has to decode is rewritten."""
+    """No file contains a private word, whose meaning newcomers would have to guess."""
     found = []
     for path in files():
         name = str(path.relative_to(ROOT))

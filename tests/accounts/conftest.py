@@ -1,4 +1,4 @@
-"""Fixtures of the tests of accounts: the mailbox."""
+"""Fixtures for the tests of accounts."""
 
 from collections.abc import Iterator
 from pathlib import Path

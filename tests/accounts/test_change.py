@@ -1,4 +1,4 @@
-"""Change the name, tier, status and admin flag of an account."""
+"""Changes of an account's name, tier, status and admin flag."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ from tests.support.harness import TestApp
 
 
 def test_rename_changes_only_the_name(latchkey: TestApp) -> None:
-    """It writes the account and an event, and sets no mark."""
+    """A rename writes the account and an event, and doesn't invalidate cached principals."""
     account = latchkey.account()
     with telemetry.record_calls() as calls:
         assert change.rename(account.id, "Ada B").name == "Ada B"
@@ -25,7 +25,7 @@ def test_rename_changes_only_the_name(latchkey: TestApp) -> None:
 
 
 def test_tier_and_status_change_separately_or_together(latchkey: TestApp) -> None:
-    """A field that is None stays unchanged."""
+    """A change with None for the tier or the status leaves that field unchanged."""
     account = latchkey.account()
     change.set_tier_and_status(account.id, tier=PRO, status=None, actor="test")
     change.set_tier_and_status(account.id, tier=None, status="suspended", actor="test")
@@ -37,7 +37,7 @@ def test_tier_and_status_change_separately_or_together(latchkey: TestApp) -> Non
 
 
 def test_suspension_ends_console_sessions_permanently(latchkey: TestApp) -> None:
-    """After a reinstatement the user must log in again."""
+    """After a suspended account is reinstated, its user must log in again."""
     account = latchkey.account()
     epochs = []
     for status in ("suspended", "active", "suspended"):
@@ -48,7 +48,7 @@ def test_suspension_ends_console_sessions_permanently(latchkey: TestApp) -> None
 
 @pytest.mark.parametrize("account_id", ["acc_00000000000000000000", "nobody"])
 def test_change_doesnt_create_a_missing_account(latchkey: TestApp, account_id: str) -> None:
-    """An update doesn't recreate a deleted account."""
+    """A change of a deleted account doesn't create the account again."""
     with pytest.raises(errors.NotFound):
         change.rename(account_id, "Ghost")
     with pytest.raises(errors.NotFound):
@@ -57,7 +57,7 @@ def test_change_doesnt_create_a_missing_account(latchkey: TestApp, account_id: s
 
 
 def test_change_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
-    """The account is changed; the message says to repeat the request."""
+    """If the invalidation mark can't be set, the change is kept, and the error asks the caller to repeat it."""
     account = latchkey.account()
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
     with pytest.raises(errors.Unavailable, match="Repeat the request"):
@@ -66,13 +66,13 @@ def test_change_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
 
 
 def last_event(account: Account) -> tuple[str, dict[str, str], str, str | None]:
-    """Return type, details, actor and reason of the latest event of an account."""
+    """Return type, details, actor and reason of an account's latest event."""
     event = record.newest_first(account.id, 1)[0]
     return event.type, event.changed.as_dict(), event.actor, event.reason
 
 
 def test_each_change_is_recorded_with_its_fields_only(latchkey: TestApp) -> None:
-    """The event also has the actor and the reason."""
+    """The event of a change has the changed fields, the actor and the reason."""
     account = latchkey.account()
     change.rename(account.id, "Ada B")
     assert last_event(account) == ("account.renamed", {"name": "Ada B"}, "operator", None)
@@ -100,7 +100,7 @@ def test_each_change_is_recorded_with_its_fields_only(latchkey: TestApp) -> None
     ids=["tier", "suspended", "reinstated", "admin"],
 )
 def test_each_change_sets_the_mark(latchkey: TestApp, deed: Callable[[str], None]) -> None:
-    """So it applies at the next request; a change of a missing account raises NotFound."""
+    """A change sets the invalidation mark, so it applies at the next request; a missing account is NotFound."""
     account = latchkey.account()
     latchkey.clock.forward(1)
     deed(account.id)
@@ -111,7 +111,7 @@ def test_each_change_sets_the_mark(latchkey: TestApp, deed: Callable[[str], None
 
 
 def test_own_account_cant_be_suspended(latchkey: TestApp) -> None:
-    """The user couldn't undo it. Their own tier, and other accounts, can be changed."""
+    """Admins can't suspend their own account, but can change its tier, and can suspend other accounts."""
     admin, other = latchkey.account(admin=True), latchkey.account()
     with actors.act_as_administrator(admin.id, "Because"):
         with pytest.raises(errors.Conflict, match="Ask another administrator"):
@@ -125,7 +125,7 @@ def test_own_account_cant_be_suspended(latchkey: TestApp) -> None:
 
 
 def test_only_a_suspension_stores_a_pending_termination(latchkey: TestApp) -> None:
-    """It has its progress and start time; a new tier or a reinstatement stores none."""
+    """A suspension stores a pending termination; a tier change or a reinstatement doesn't."""
     account = latchkey.account()
     change.set_tier_and_status(account.id, tier=PRO, status=None, actor="operator")
     change.set_tier_and_status(account.id, tier=None, status="active", actor="operator")
@@ -136,7 +136,7 @@ def test_only_a_suspension_stores_a_pending_termination(latchkey: TestApp) -> No
 
 
 def test_suspension_marks_users_of_the_accounts_clients_in_the_request(latchkey: TestApp) -> None:
-    """Their cached principals become stale, and the progress is saved."""
+    """A suspension invalidates the cached principals of users of the account's OAuth clients before it returns."""
     owner, user = latchkey.account(name="Owner"), latchkey.account(name="User")
     app = register_client(latchkey, owner=owner)
     grants.new(user.id, app.id, scopes={"read"}, resources=set()).save()

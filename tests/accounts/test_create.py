@@ -14,7 +14,7 @@ from tests.support.interleaving import fail_calls
 
 
 def test_new_account_is_active_and_no_admin(latchkey: TestApp) -> None:
-    """These are the defaults."""
+    """A new account is active and not an admin by default."""
     account = Account.get(create_account(email="Ada@Example.com", name="Ada", tier=PRO).id)
     assert (account.email, account.name, account.tier) == ("ada@example.com", "Ada", "pro")
     assert (account.status, account.admin, account.created_at) == ("active", False, START_MS)
@@ -22,7 +22,7 @@ def test_new_account_is_active_and_no_admin(latchkey: TestApp) -> None:
 
 
 def test_second_claim_on_an_address_fails_and_stores_nothing(latchkey: TestApp) -> None:
-    """Of two accounts with one address the first is stored; of the other nothing is."""
+    """A second account with the same email address is rejected, and nothing of it is stored."""
     first = create_account(email="ada@example.com", name="Ada", tier=FREE)
     with pytest.raises(errors.Conflict):
         create_account(email="ADA@example.com", name="Eve", tier=FREE)
@@ -31,14 +31,14 @@ def test_second_claim_on_an_address_fails_and_stores_nothing(latchkey: TestApp) 
 
 
 def test_account_with_an_invalid_address_is_rejected(latchkey: TestApp) -> None:
-    """Nothing is stored."""
+    """An account with an invalid email address is rejected, and nothing is stored."""
     with pytest.raises(errors.InvalidRequest):
         create_account(email="nonsense", name="Ada", tier=FREE)
     assert Account.count() == 0
 
 
 def test_new_account_is_stored_with_all_attributes_and_recorded(latchkey: TestApp) -> None:
-    """The typed address is stored only if it differs from the claim; the event has the tier."""
+    """The typed address is stored only if it differs from its normalised form; the event has the tier."""
     made = create_account(
         email="Ada@Example.com", name="Ada", tier=PRO, admin=True, password_hash="hash", verified_at_ms=5
     )
@@ -54,7 +54,7 @@ def test_new_account_is_stored_with_all_attributes_and_recorded(latchkey: TestAp
 
 
 def test_additional_write_is_stored_with_the_account_or_neither_is(latchkey: TestApp) -> None:
-    """If its condition fails, it is a conflict, and no account is created."""
+    """If another write of the transaction fails its condition, no account is created and a conflict is raised."""
     refused = EmailClaim("taken@example.com", account_id="acc_x")
     refused.save()
 
@@ -71,7 +71,7 @@ def test_additional_write_is_stored_with_the_account_or_neither_is(latchkey: Tes
 
 
 def test_account_doesnt_overwrite_another_with_its_id(latchkey: TestApp) -> None:
-    """Even if two random ids are equal."""
+    """A new account whose random id is already in use doesn't overwrite the existing account."""
     first = create_account(email="ada@example.com", name="Ada", tier=FREE)
     second = new_account(email="eve@example.com", name="Eve", tier=FREE)
     second.id = first.id
@@ -81,6 +81,6 @@ def test_account_doesnt_overwrite_another_with_its_id(latchkey: TestApp) -> None
 
 
 def test_database_error_is_not_reported_as_a_conflict(latchkey: TestApp) -> None:
-    """The address is not said to have an account."""
+    """A database error isn't reported as an address that already has an account."""
     with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         create_account(email="ada@example.com", name="Ada", tier=FREE)

@@ -1,4 +1,4 @@
-"""Which texts are email addresses, and which spellings are the same address."""
+"""Validation of email addresses, and comparison of their spellings."""
 
 import hashlib
 
@@ -31,7 +31,7 @@ from chalicelib.core.errors import InvalidRequest
     ],
 )
 def test_spellings_of_one_mailbox_have_one_claim(given: str, claimed: str) -> None:
-    """Case, width, Unicode composition and the script of the domain don't matter."""
+    """Spellings that differ in case, width, Unicode composition or the domain's script count as one address."""
     assert claim_of(given) == claimed
     assert claim_of(claimed) == claimed
 
@@ -86,13 +86,13 @@ def test_spellings_of_one_mailbox_have_one_claim(given: str, claimed: str) -> No
     ],
 )
 def test_invalid_address_is_rejected(given: str) -> None:
-    """It is neither claimed nor written to a header of an email."""
+    """An invalid address is neither claimed nor written to an email header."""
     with pytest.raises(InvalidRequest, match="email must be an address"):
         claim_of(given)
 
 
 def test_longest_address_is_accepted() -> None:
-    """RFC 5321 §4.5.3.1.3 allows 254 octets."""
+    """An address of 254 octets, the maximum of RFC 5321 §4.5.3.1.3, is accepted."""
     label = "b" * 60
     address = f"{'a' * 64}@{label}.{label}.{label}.{'c' * (LENGTH_MAX - 64 - 1 - 3 * 61)}"
     assert len(address) == LENGTH_MAX
@@ -118,7 +118,7 @@ def test_longest_address_is_accepted() -> None:
     ],
 )
 def test_different_mailboxes_have_different_claims(one: str, other: str) -> None:
-    """Otherwise a user could get an account of another user's mailbox."""
+    """Different mailboxes have different claims, so that no user can take over the account of another."""
     assert claim_of(one) != claim_of(other)
 
 
@@ -132,13 +132,13 @@ def test_different_mailboxes_have_different_claims(one: str, other: str) -> None
     ],
 )
 def test_mailbox_keeps_the_typed_local_part(typed: str, mailbox: str) -> None:
-    """The domain is in A-labels; compatibility characters are normalised to NFC only."""
+    """A mailbox keeps the local part as typed, in NFC; its domain is converted to A-labels."""
     assert parse(typed).mailbox == mailbox
 
 
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_claim_and_mailbox_are_the_same_address(local: str, domain: str) -> None:
-    """For every accepted address, the claim of its mailbox is its claim."""
+    """An address and the mailbox derived from it have the same claim."""
     try:
         address = parse(f"{local}@{domain}.example")
     except InvalidRequest:
@@ -148,7 +148,7 @@ def test_claim_and_mailbox_are_the_same_address(local: str, domain: str) -> None
 
 @pytest.mark.parametrize("typed", ["wei", "weiß", "WEIß@", "weiß@ex", "jo\u0308rg", "claim@faß.example", "claim@fa"])
 def test_claim_prefix_matches_the_claims_of_its_addresses(typed: str) -> None:
-    """Administrators search for an account by the beginning of its address."""
+    """A search for the beginning of an address matches all addresses that begin with it, in any spelling."""
     claims = [
         claim_of(each) for each in ("weiß@ex.example", "jörg@ex.example", "claim@faß.example", "claim@far.example")
     ]
@@ -157,7 +157,7 @@ def test_claim_prefix_matches_the_claims_of_its_addresses(typed: str) -> None:
 
 @pytest.mark.parametrize("length", [254, 255])
 def test_length_limits_of_an_address_are_those_of_smtp(length: int) -> None:
-    """RFC 5321 §4.5.3.1: 254 octets, of which the local part has 64, in UTF-8."""
+    """An address has at most 254 octets in UTF-8, and its local part at most 64 (RFC 5321 §4.5.3.1)."""
     domain = ".".join(("b" * 60, "b" * 60, "b" * 60, "c" * (length - 64 - 1 - 183)))
     address = f"{'é' * 32}@{domain}"
     assert len(address.encode()) == length
@@ -169,7 +169,7 @@ def test_length_limits_of_an_address_are_those_of_smtp(length: int) -> None:
 
 
 def test_length_of_an_address_is_checked_as_it_was_typed() -> None:
-    """Before normalisation, whose time depends on the length."""
+    """The length of an address is checked before normalisation, whose time depends on the length."""
     with pytest.raises(InvalidRequest) as refused:
         claim_of("ada@exam" + "\u00ad" * 250 + "ple.com")
     assert (refused.value.status, refused.value.field) == (400, "email")
@@ -177,20 +177,20 @@ def test_length_of_an_address_is_checked_as_it_was_typed() -> None:
 
 
 def test_pseudo_claim_has_the_first_254_characters() -> None:
-    """In lower case without surrounding spaces; unlike the claim of an address it contains a space."""
+    """A log-in attempt for an invalid address is counted under its first 254 characters, in lower case."""
     assert pseudo_claim(" Bob@Gmial ") == "no address bob@gmial"
     assert pseudo_claim("x" * 254 + "y") == "no address " + "x" * 254
 
 
 def test_hash_of_a_claim_is_its_digest() -> None:
-    """Counters don't reveal addresses; a lone surrogate has a digest too."""
+    """Counters store the hash of a claim, which hides the address; even a lone surrogate has a hash."""
     assert hash_claim("ada@example.com") == hashlib.sha256(b"ada@example.com").hexdigest()[:32]
     assert len(hash_claim("\ud800")) == 32
 
 
 @pytest.mark.parametrize("character", '@<>"(),:;\\[]')
 def test_local_part_has_no_delimiter_of_any_width(character: str) -> None:
-    """A mail server that folds a full-width delimiter would read another address."""
+    """A local part with a full-width delimiter is rejected, because mail servers may read it as another address."""
     wide = chr(ord(character) + 0xFEE0)
     for local in (f"a{character}b", f"a{wide}b"):
         with pytest.raises(InvalidRequest):
@@ -199,6 +199,6 @@ def test_local_part_has_no_delimiter_of_any_width(character: str) -> None:
 
 @pytest.mark.parametrize("typed", ["Ada", "ada@", "ADA@Exa", "ada@example.com"])
 def test_claim_prefix_keeps_the_whole_text(typed: str) -> None:
-    """A longer prefix matches fewer addresses."""
+    """A search text isn't shortened, so a longer text matches fewer addresses."""
     assert claim_prefix(f" {typed} ") == typed.lower()
     assert claim_prefix("ada@faß.example") == "ada@xn--fa-hia.example"

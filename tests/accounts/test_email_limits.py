@@ -1,4 +1,4 @@
-"""Limits on requested emails: anonymous callers can't use up the allowance of an account's own user."""
+"""Limits on requested emails: anonymous callers can't use up the limit of an account's own user."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -34,28 +34,28 @@ def unsendable(latchkey: TestApp) -> Iterator[None]:
 
 
 def network(number: int) -> Caller:
-    """Return one of many networks."""
+    """Return a caller in a network of its own for each number."""
     return Caller((f"198.51.100.{number}",))
 
 
-def visit(account: Account) -> LoggedIn:
-    """Return the account's user, logged in."""
+def log_in(account: Account) -> LoggedIn:
+    """Log in the account's user and return the session."""
     found = sessions.session_of(sessions.open_session(account))
     assert found is not None
     return found
 
 
-def changes(account: Account, email: str = NEW, caller: Caller = CALLER) -> None:
+def request_change(account: Account, email: str = NEW, caller: Caller = CALLER) -> None:
     """Request an email change."""
-    self_service.request_email_change(visit(account), caller=caller, password=PASSWORD, email=email, base_url=BASE)
+    self_service.request_email_change(log_in(account), caller=caller, password=PASSWORD, email=email, base_url=BASE)
 
 
-def resets(caller: Caller = CALLER) -> None:
+def request_reset(caller: Caller = CALLER) -> None:
     """Request a password reset."""
     sign_up.request_password_reset(email=ADA, caller=caller, base_url=BASE)
 
 
-def signs_up(caller: Caller = CALLER) -> None:
+def sign_up_from(caller: Caller = CALLER) -> None:
     """Sign up with an address."""
     console = sign_up.SignUpRequest(caller.networks)
     sign_up.sign_up(email=ADA, name="A", password=PASSWORD, request=console, base_url=BASE)
@@ -63,80 +63,80 @@ def signs_up(caller: Caller = CALLER) -> None:
 
 @pytest.mark.parametrize("from_elsewhere", [True, False], ids=["other network", "same network"])
 def test_email_changes_of_an_account_dont_limit_others(latchkey: TestApp, box: Mailbox, from_elsewhere: bool) -> None:
-    """The first account reaches its own limit; the owner of the address gets their email."""
+    """Email changes beyond one account's limit don't prevent another account from changing to the same address."""
     attacker, rightful = new_account(name="Mallory"), new_account()
     for _ in range(5):
-        changes(attacker, caller=network(1) if from_elsewhere else CALLER)
+        request_change(attacker, caller=network(1) if from_elsewhere else CALLER)
     with pytest.raises(Rejected):
-        changes(attacker)
+        request_change(attacker)
     assert len(box.take()) == 5
-    changes(rightful)
+    request_change(rightful)
     assert email_links.find_link(box.take_one().token, email_links.CHANGE_EMAIL).account_id == rightful.id
 
 
 def test_email_changes_of_many_accounts_dont_limit_the_first_of_another(latchkey: TestApp, box: Mailbox) -> None:
-    """An address gets 20 an hour, besides the first of each account; a limit is reported."""
+    """An address gets 20 emails for address changes an hour, plus one for the first change of each account."""
     rightful = new_account()
     latchkey.set_counters(f"mail_{hash_claim(NEW)}", tiers.EMAIL_CHANGE_EMAILS.address, used=20)
-    changes(rightful)
+    request_change(rightful)
     assert box.take_one().to == NEW
     with pytest.raises(Rejected):
-        changes(rightful)
+        request_change(rightful)
     assert box.take() == []
 
 
 def test_email_change_has_the_same_limits_for_a_known_address(latchkey: TestApp, box: Mailbox) -> None:
-    """The limits don't reveal whether an account has the address."""
+    """The limits are the same for addresses with and without an account, so they don't reveal which it is."""
     taken = new_account(email=NEW)
     for email in (taken.email, "free@example.com"):
         asker = new_account()
         for _ in range(5):
-            changes(asker, email)
+            request_change(asker, email)
         with pytest.raises(Rejected):
-            changes(asker, email)
+            request_change(asker, email)
 
 
 def test_one_network_doesnt_use_up_the_emails_of_an_address(latchkey: TestApp, box: Mailbox) -> None:
-    """A network gets five resets and five sign-ups an hour for an address; an IPv6 /48 counts as one."""
+    """A network gets five resets and five sign-ups an hour for an address; an IPv6 /48 counts as one network."""
     for number in range(12):
-        signs_up(Caller((f"2001:db8:1:{number}::/64", "2001:db8:1::/48")))
+        sign_up_from(Caller((f"2001:db8:1:{number}::/64", "2001:db8:1::/48")))
     assert len(box.take()) == 5
-    signs_up()
+    sign_up_from()
     assert box.take_one().subject == "Confirm your email address"
     new_account(email=ADA)
     for number in range(12):
-        resets(Caller((f"2001:db8:1:{number}::/64", "2001:db8:1::/48")))
+        request_reset(Caller((f"2001:db8:1:{number}::/64", "2001:db8:1::/48")))
     assert len(box.take()) == 5
-    resets()
+    request_reset()
     assert box.take_one().subject == "Reset your password"
 
 
 def test_address_gets_twenty_emails_of_a_kind_an_hour(latchkey: TestApp, box: Mailbox) -> None:
-    """From however many networks; the limit is reset in the next hour."""
+    """An address gets 20 emails of each type an hour from all networks together."""
     new_account(email=ADA)
     for number in range(24):
-        resets(network(number))
-        signs_up(network(number))
+        request_reset(network(number))
+        sign_up_from(network(number))
     assert len(box.take()) == 2 * 20
     latchkey.clock.forward(3_600)
-    resets()
+    request_reset()
     assert box.take_one().to == ADA
 
 
 def test_remembered_device_has_its_own_allowance_of_resets(latchkey: TestApp, box: Mailbox) -> None:
-    """It gets five an hour, whatever anonymous callers requested for the address."""
+    """A remembered device gets five resets an hour, regardless of anonymous requests for the address."""
     account = new_account(email=ADA)
     latchkey.set_counters(f"mail_{hash_claim(ADA)}", tiers.RESET_EMAILS.address, used=20)
     device = replace(CALLER, device=sessions.remember_device(account))
     for _ in range(7):
-        resets(device)
+        request_reset(device)
     assert len(box.take()) == 5
-    resets(replace(CALLER, device=sessions.remember_device(new_account(name="Mallory"))))
+    request_reset(replace(CALLER, device=sessions.remember_device(new_account(name="Mallory"))))
     assert box.take() == []
 
 
 def test_verification_by_a_logged_in_user_is_counted_for_the_account(latchkey: TestApp, box: Mailbox) -> None:
-    """Sign-ups of others with the address don't count; the sixth is reported as rejected."""
+    """A logged-in user gets five verification emails an hour, regardless of sign-ups of others."""
     account = new_account(email=ADA, verified=False)
     latchkey.set_counters(f"mail_{hash_claim(ADA)}", tiers.VERIFICATION_EMAILS.address, used=20)
     for _ in range(5):
@@ -148,14 +148,14 @@ def test_verification_by_a_logged_in_user_is_counted_for_the_account(latchkey: T
 
 @pytest.mark.usefixtures("unsendable")
 def test_failed_email_is_reported_except_for_a_reset(latchkey: TestApp) -> None:
-    """A failed reset would reveal that an account has the address."""
+    """An email that can't be sent causes an error, except for a reset, where it would reveal an account."""
     account = new_account(email=ADA, verified=False)
     asked: list[Callable[[], None]] = [
         lambda: sign_up.send_verification(account, networks=CALLER.networks, base_url=BASE),
-        lambda: changes(account),
-        signs_up,
+        lambda: request_change(account),
+        sign_up_from,
     ]
     for ask in asked:
         with pytest.raises(EmailNotSent, match="couldn't be sent"):
             ask()
-    resets()
+    request_reset()

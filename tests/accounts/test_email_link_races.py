@@ -1,4 +1,4 @@
-"""One-time links: concurrent changes between reading and using one, recorded events, and remaining sessions."""
+"""One-time links: races between reading and using a link, recorded events, and sessions that stay active."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +20,7 @@ NEW_EMAIL = "lovelace@example.com"
 
 
 def token_of_new_link(account: Account, purpose: str, email: str = NEW_EMAIL) -> OneTimeToken:
-    """Return the token of a new link."""
+    """Create a link and return its token."""
     to = email if purpose == MOVE else account.email
     return email_links.find_link(
         email_links.new_link(account.id, purpose, email=to, epoch=account.session_epoch), purpose
@@ -36,7 +36,7 @@ EACH = pytest.mark.parametrize("purpose", USES)
 
 
 def session_of(account: Account) -> Session:
-    """Return a new session of an account."""
+    """Open a session of an account and return it."""
     found = sessions.session_of(sessions.open_session(account))
     assert found is not None
     return found.session
@@ -50,7 +50,7 @@ def is_open(session: Session) -> bool:
 
 @EACH
 def test_link_doesnt_recreate_an_account_deleted_since_it_was_read(latchkey: TestApp, purpose: str) -> None:
-    """No account item is written."""
+    """A link to an account that is deleted after the link was read doesn't recreate the account."""
     for verified in (True, False):
         account = new_account(verified=verified)
         token = token_of_new_link(account, purpose)
@@ -65,7 +65,7 @@ def test_link_doesnt_recreate_an_account_deleted_since_it_was_read(latchkey: Tes
 
 @EACH
 def test_first_verification_requires_an_unchanged_account(latchkey: TestApp, purpose: str) -> None:
-    """If it was verified or its sessions ended in the meantime, nothing is invalidated again."""
+    """A concurrent verification, or a log-out everywhere, prevents this verification from invalidating more."""
     for meanwhile in (Account.email_verified_at.set(5), Account.session_epoch.add(1)):
         read = new_account(verified=False)
         Account(read.id).update(actions=[meanwhile])
@@ -77,7 +77,7 @@ def test_first_verification_requires_an_unchanged_account(latchkey: TestApp, pur
 
 @pytest.mark.parametrize("purpose", [VERIFY, RESET])
 def test_link_to_an_address_that_was_changed_is_invalid(latchkey: TestApp, purpose: str) -> None:
-    """Also when the change came after the read."""
+    """A link sent to an address that the account has since replaced is invalid, even if it was read before."""
     for verified in (True, False):
         account = new_account(verified=verified)
         token = token_of_new_link(account, purpose)
@@ -87,7 +87,7 @@ def test_link_to_an_address_that_was_changed_is_invalid(latchkey: TestApp, purpo
 
 
 def test_email_change_requires_the_address_that_was_read(latchkey: TestApp) -> None:
-    """After a concurrent change the account keeps that address and its claim."""
+    """Of two concurrent email changes the second fails, and the account keeps the address of the first."""
     account = new_account()
     late, first = token_of_new_link(account, MOVE), token_of_new_link(account, MOVE, "first@example.com")
     email_links.change_email(first, account)
@@ -98,7 +98,7 @@ def test_email_change_requires_the_address_that_was_read(latchkey: TestApp) -> N
 
 
 def test_email_change_doesnt_delete_a_claim_of_another_account(latchkey: TestApp) -> None:
-    """Even if the old address is claimed by another account."""
+    """An email change doesn't delete the claim on the old address if another account has claimed that address."""
     account = new_account()
     token = token_of_new_link(account, MOVE)
     EmailClaim(account.email, account_id="acc_other").save()
@@ -112,7 +112,7 @@ def test_email_change_doesnt_delete_a_claim_of_another_account(latchkey: TestApp
 def test_new_address_is_verified_and_stored_as_it_was_typed(
     latchkey: TestApp, typed: str, kept: str | None, verified: bool
 ) -> None:
-    """If it differs from its claim; the old typed address is removed."""
+    """An email change stores the typed address if it differs from the claim, and removes the old typed address."""
     account = new_account(email="Ada@example.com", verified=verified)
     latchkey.clock.forward(60)
     pending = email_links.change_email(token_of_new_link(account, MOVE, typed), account, session_of(account))
@@ -124,7 +124,7 @@ def test_new_address_is_verified_and_stored_as_it_was_typed(
 @EACH
 @pytest.mark.parametrize("verified", [True, False], ids=["verified", "first_proof"])
 def test_use_of_a_link_is_recorded_once(latchkey: TestApp, purpose: str, verified: bool) -> None:
-    """A first verification also stores a termination; a second one records nothing."""
+    """Using a link is recorded once; only a first verification also stores a termination."""
     account = new_account(verified=verified)
     Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
     latchkey.clock.forward(60)
@@ -144,7 +144,7 @@ def test_use_of_a_link_is_recorded_once(latchkey: TestApp, purpose: str, verifie
 
 @EACH
 def test_first_verification_sets_the_mark(latchkey: TestApp, purpose: str) -> None:
-    """So it applies at the next request."""
+    """The first verification sets the invalidation mark, so that it applies at the next request."""
     account = new_account(verified=False)
     latchkey.clock.forward(1)
     USES[purpose](token_of_new_link(account, purpose), account)
@@ -152,7 +152,7 @@ def test_first_verification_sets_the_mark(latchkey: TestApp, purpose: str) -> No
 
 
 def test_reset_returns_the_termination_of_the_selected_items(latchkey: TestApp) -> None:
-    """It is stored with the reset; after a first verification everything is terminated instead."""
+    """A reset stores a termination of the selected items, or of everything if the address was unverified."""
     for verified, kind in ((True, "reset"), (False, "proof")):
         account = new_account(verified=verified)
         chosen = pending_terminations.new_choice(pending_terminations.OF_RESET, account.id, {"key_1"}, by="x")
@@ -164,7 +164,7 @@ def test_reset_returns_the_termination_of_the_selected_items(latchkey: TestApp) 
 
 @pytest.mark.parametrize("with_session", [True, False])
 def test_password_is_kept_only_by_a_first_verification_with_a_session(latchkey: TestApp, with_session: bool) -> None:
-    """That session stays active and no other; without one, another user may have set the password."""
+    """A first verification inside a session keeps the password; without a session it removes the password."""
     account = new_account(verified=False)
     own, other = session_of(account), session_of(account)
     email_links.verify_email(token_of_new_link(account, VERIFY), account, own if with_session else None)
@@ -175,7 +175,7 @@ def test_password_is_kept_only_by_a_first_verification_with_a_session(latchkey: 
 
 @pytest.mark.parametrize("purpose", [VERIFY, MOVE])
 def test_session_that_was_ended_since_it_was_read_is_not_recreated(latchkey: TestApp, purpose: str) -> None:
-    """The link is not consumed, and can be used after a log-in."""
+    """A session that ended after it was read isn't recreated; the link stays valid and can be used after a log-in."""
     account = new_account(verified=False)
     session, token = session_of(account), token_of_new_link(account, purpose)
     Session(session.digest).delete()
@@ -188,7 +188,7 @@ def test_session_that_was_ended_since_it_was_read_is_not_recreated(latchkey: Tes
 
 @pytest.mark.parametrize("purpose", [VERIFY, MOVE])
 def test_only_the_session_that_used_the_link_stays_active(latchkey: TestApp, purpose: str) -> None:
-    """Sessions in other browsers end."""
+    """When a link is used in a session, that session stays active and sessions in other browsers end."""
     account = new_account(verified=False)
     own, other = session_of(account), session_of(account)
     (email_links.verify_email if purpose == VERIFY else email_links.change_email)(
@@ -198,7 +198,7 @@ def test_only_the_session_that_used_the_link_stays_active(latchkey: TestApp, pur
 
 
 def test_link_by_the_operator_is_recorded_and_verifies_nothing(latchkey: TestApp) -> None:
-    """It was not sent to the address; for a deleted account none is created."""
+    """A link from the operator isn't sent by email, so it doesn't verify the address."""
     account = new_account(verified=False)
     token = email_links.find_link(email_links.create_password_link(account), RESET)
     assert [token.email, token.epoch] == [None, 0]
@@ -212,7 +212,7 @@ def test_link_by_the_operator_is_recorded_and_verifies_nothing(latchkey: TestApp
 
 
 def test_link_without_an_account_is_invalid(latchkey: TestApp) -> None:
-    """It is stored so that the time doesn't reveal that no account has the address."""
+    """A link for an address without an account is stored, so that timing reveals nothing, but can't be used."""
     token = email_links.find_link(email_links.new_link(find.NO_ACCOUNT, RESET, email="a@b.example", epoch=0), RESET)
     with pytest.raises(email_links.SpentLink) as spent:
         email_links.account_of_link(token)
@@ -222,7 +222,7 @@ def test_link_without_an_account_is_invalid(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("with_mail", [True, False])
 @pytest.mark.parametrize("verified", [True, False])
 def test_address_must_be_verified_if_email_is_configured(latchkey: TestApp, with_mail: bool, verified: bool) -> None:
-    """Without email it can't be."""
+    """Users must verify their address only if email is configured."""
     account = new_account(verified=verified)
     with settings.override(replace(settings.current(), mail_from="a@example.com" if with_mail else "")):
         assert unverified.must_verify_email(account) is (with_mail and not verified)
@@ -234,7 +234,7 @@ def test_address_must_be_verified_if_email_is_configured(latchkey: TestApp, with
 
 
 def test_token_doesnt_overwrite_another(latchkey: TestApp) -> None:
-    """Even if two random secrets are equal."""
+    """A new token whose random secret is already in use doesn't overwrite the existing token."""
     first, other = new_account(), new_account(name="Eve")
     with randomness.use_generator(lambda _: 0):
         digest = email_links.find_link(email_links.new_link(first.id, RESET, epoch=0), RESET).digest
@@ -255,7 +255,7 @@ def test_token_doesnt_overwrite_another(latchkey: TestApp) -> None:
 
 @EACH
 def test_database_error_is_not_reported_as_a_used_link(latchkey: TestApp, purpose: str) -> None:
-    """The link works afterwards."""
+    """A database error while a link is used isn't reported as a used link, and the link stays valid."""
     account = new_account()
     token = token_of_new_link(account, purpose)
     with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):

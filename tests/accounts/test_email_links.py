@@ -41,7 +41,7 @@ def use(secret: str, purpose: str) -> None:
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_link_works_once(latchkey: TestApp, purpose: str) -> None:
-    """The second use is rejected."""
+    """A link can be used once; the second use is rejected."""
     secret = link(new_account(verified=False), purpose)
     use(secret, purpose)
     with pytest.raises(email_links.SpentLink):
@@ -50,7 +50,7 @@ def test_link_works_once(latchkey: TestApp, purpose: str) -> None:
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_link_expires_after_one_hour(latchkey: TestApp, purpose: str) -> None:
-    """To the millisecond, whether or not the database has deleted it."""
+    """A link expires after one hour, to the millisecond, even if the database hasn't deleted it yet."""
     account = new_account(verified=False)
     in_time, too_late = link(account, purpose), link(account, purpose)
     latchkey.clock.forward(3_600 - 0.001)
@@ -63,7 +63,7 @@ def test_link_expires_after_one_hour(latchkey: TestApp, purpose: str) -> None:
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_link_that_expires_between_read_and_use_is_rejected(latchkey: TestApp, purpose: str) -> None:
-    """The condition of the write has the expiry."""
+    """A link that expires between its read and its use is rejected by the condition of the write."""
     account = new_account(verified=False)
     token = email_links.find_link(link(account, purpose), purpose)
     latchkey.clock.forward(3_600)
@@ -82,7 +82,7 @@ def test_link_that_expires_between_read_and_use_is_rejected(latchkey: TestApp, p
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_reading_a_link_doesnt_consume_it(latchkey: TestApp, purpose: str) -> None:
-    """An email scanner may open it."""
+    """Reading a link, as an email scanner does, doesn't consume it."""
     secret = link(new_account(verified=False), purpose)
     with telemetry.record_calls() as calls:
         for _ in range(3):
@@ -94,7 +94,7 @@ def test_reading_a_link_doesnt_consume_it(latchkey: TestApp, purpose: str) -> No
 @pytest.mark.parametrize("purpose", PURPOSES)
 @pytest.mark.parametrize("asked", PURPOSES)
 def test_link_is_valid_for_its_purpose_only(latchkey: TestApp, purpose: str, asked: str) -> None:
-    """A link to verify an address can't set a password."""
+    """A link is valid for its purpose only: a link to verify an address can't set a password."""
     secret = link(new_account(verified=False), purpose)
     if asked == purpose:
         assert email_links.find_link(secret, asked).purpose == purpose
@@ -105,7 +105,7 @@ def test_link_is_valid_for_its_purpose_only(latchkey: TestApp, purpose: str, ask
 
 @pytest.mark.parametrize("secret", ["", "nonsense", "lk_ml_" + "0" * 36, "é" * 42])
 def test_malformed_link_is_rejected_without_a_database_call(latchkey: TestApp, secret: str) -> None:
-    """The error is that for a used link."""
+    """A malformed link is rejected like a used link, without a database call."""
     with telemetry.record_calls() as calls, pytest.raises(email_links.SpentLink) as refused:
         email_links.find_link(secret, email_links.SET_PASSWORD)
     assert (calls.made, refused.value.status) == ([], 410)
@@ -113,14 +113,14 @@ def test_malformed_link_is_rejected_without_a_database_call(latchkey: TestApp, s
 
 
 def test_secret_of_another_kind_is_no_link(latchkey: TestApp) -> None:
-    """An API key or a session is rejected by its kind."""
+    """An API key or the secret of a session is rejected as a link because of its prefix."""
     for kind in ("test", secrets.SESSION_KIND):
         with pytest.raises(email_links.SpentLink):
             email_links.find_link(secrets.mint(kind), email_links.SET_PASSWORD)
 
 
 def test_secret_of_a_link_is_not_stored(latchkey: TestApp) -> None:
-    """The table has its digest and its TTL."""
+    """The table stores the digest and TTL of a link, not its secret."""
     secret = link(new_account(), email_links.SET_PASSWORD)
     stored = dynamodb.call("Scan", {"TableName": settings.current().table("tickets")})["Items"]
     assert secret.rpartition("_")[2] not in json.dumps(stored)
@@ -129,7 +129,7 @@ def test_secret_of_a_link_is_not_stored(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_first_verification_invalidates_sessions_and_keys(latchkey: TestApp, purpose: str) -> None:
-    """Another user may have created the account; they lose access at the next request."""
+    """A first verification ends sessions and keys, because another user may have created the account."""
     account = new_account(verified=False)
     squatter, key = sessions.open_session(account), latchkey.key(account)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
@@ -143,7 +143,7 @@ def test_first_verification_invalidates_sessions_and_keys(latchkey: TestApp, pur
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_keys_of_a_verified_account_stay_valid(latchkey: TestApp, purpose: str) -> None:
-    """A reset, a repeated verification and an email change don't invalidate them."""
+    """A reset, a repeated verification and an email change don't invalidate the keys of a verified account."""
     account = new_account()
     key = latchkey.key(account)
     latchkey.clock.forward(60)
@@ -156,7 +156,7 @@ def test_keys_of_a_verified_account_stay_valid(latchkey: TestApp, purpose: str) 
     [(email_links.VERIFY_EMAIL, True), (email_links.SET_PASSWORD, False), (email_links.CHANGE_EMAIL, True)],
 )
 def test_sessions_of_a_verified_account_end_only_with_a_reset(latchkey: TestApp, purpose: str, goes_on: bool) -> None:
-    """A repeated verification doesn't end them."""
+    """A repeated verification doesn't end the sessions of a verified account; a reset does."""
     account = new_account()
     session = sessions.open_session(account)
     use(link(account, purpose), purpose)
@@ -164,7 +164,7 @@ def test_sessions_of_a_verified_account_end_only_with_a_reset(latchkey: TestApp,
 
 
 def test_reset_sets_the_password_and_verifies_the_address(latchkey: TestApp) -> None:
-    """The link was sent to the address."""
+    """A reset link sets the password and verifies the address, because the link was sent there."""
     account = new_account(verified=False)
     use(link(account, email_links.SET_PASSWORD), email_links.SET_PASSWORD)
     changed = Account.get(account.id)
@@ -172,7 +172,7 @@ def test_reset_sets_the_password_and_verifies_the_address(latchkey: TestApp) -> 
 
 
 def test_email_change_moves_the_claim(latchkey: TestApp) -> None:
-    """The account has the new address, and the old one is free immediately."""
+    """An email change claims the new address and frees the old one immediately."""
     account = new_account()
     use(link(account, email_links.CHANGE_EMAIL), email_links.CHANGE_EMAIL)
     assert Account.get(account.id).email == NEW_EMAIL
@@ -181,7 +181,7 @@ def test_email_change_moves_the_claim(latchkey: TestApp) -> None:
 
 
 def test_change_to_an_address_that_another_account_took_is_a_conflict(latchkey: TestApp) -> None:
-    """The link is not consumed, and nothing changes."""
+    """A change to an address that another account has claimed meanwhile is a conflict, and the link isn't consumed."""
     account = new_account()
     secret = link(account, email_links.CHANGE_EMAIL)
     other = new_account(email=NEW_EMAIL)
@@ -193,7 +193,7 @@ def test_change_to_an_address_that_another_account_took_is_a_conflict(latchkey: 
 
 
 def test_link_to_a_former_address_is_invalid(latchkey: TestApp) -> None:
-    """It neither verifies the account nor resets its password."""
+    """A link sent to a former address of the account neither verifies it nor resets its password."""
     account = new_account(verified=False)
     old = {purpose: link(account, purpose) for purpose in (email_links.VERIFY_EMAIL, email_links.SET_PASSWORD)}
     use(link(account, email_links.CHANGE_EMAIL), email_links.CHANGE_EMAIL)
@@ -205,7 +205,7 @@ def test_link_to_a_former_address_is_invalid(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("purpose", [email_links.SET_PASSWORD, email_links.CHANGE_EMAIL])
 @pytest.mark.parametrize("what", ["password_change", "reset", "suspension"])
 def test_link_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, purpose: str, what: str) -> None:
-    """An attacker may have requested it with a stolen password."""
+    """A link is invalid after the sessions ended, because an attacker may have requested it with a stolen password."""
     account = new_account()
     session = sessions.session_of(sessions.open_session(account))
     secret = link(account, purpose)
@@ -221,7 +221,7 @@ def test_link_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, purpos
         change.set_tier_and_status(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     with pytest.raises(email_links.SpentLink):
         use(secret, purpose)
-    # Also when the account was read before.
+    # The link is rejected even if the account was read before the sessions ended.
     spend = (
         email_links.change_email
         if purpose == email_links.CHANGE_EMAIL
@@ -234,7 +234,7 @@ def test_link_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, purpos
 @pytest.mark.parametrize("what", ["password_change", "log_out_everywhere", "suspension"])
 @pytest.mark.parametrize("kind", ["verification", "invitation", "handed_over"])
 def test_every_kind_of_link_ends_with_the_sessions(latchkey: TestApp, box: Mailbox, kind: str, what: str) -> None:
-    """It neither sets a password nor verifies an address."""
+    """After an account's sessions ended, its links neither set a password nor verify an address."""
     if kind == "invitation":
         invited = invite(email="ada@example.com", name="Ada", tier=tiers.FREE)
         account, secret = invited.account, invited.link
@@ -249,7 +249,7 @@ def test_every_kind_of_link_ends_with_the_sessions(latchkey: TestApp, box: Mailb
     purpose = email_links.VERIFY_EMAIL if kind == "verification" else email_links.SET_PASSWORD
     token = email_links.find_link(secret, purpose)
     before = email_links.account_of_link(token)
-    acted(before, what)
+    end_sessions(before, what)
     changed = Account.get(account.id)
     with pytest.raises(email_links.SpentLink):
         use(secret, purpose)
@@ -259,8 +259,8 @@ def test_every_kind_of_link_ends_with_the_sessions(latchkey: TestApp, box: Mailb
     assert (after.password_hash, after.is_verified) == (changed.password_hash, False)
 
 
-def acted(account: Account, what: str) -> None:
-    """Do something that ends the account's sessions."""
+def end_sessions(account: Account, what: str) -> None:
+    """Perform an action that ends the account's sessions."""
     if what == "password_change":
         session = sessions.session_of(sessions.open_session(account))
         assert session is not None
@@ -275,7 +275,7 @@ def acted(account: Account, what: str) -> None:
 
 
 def test_second_verification_link_is_accepted_and_changes_nothing(latchkey: TestApp) -> None:
-    """It isn't reported as used."""
+    """A verification link for a verified address is accepted without effect, not reported as used."""
     account = new_account(verified=False)
     first, second = (link(account, email_links.VERIFY_EMAIL) for _ in range(2))
     use(first, email_links.VERIFY_EMAIL)
@@ -286,7 +286,7 @@ def test_second_verification_link_is_accepted_and_changes_nothing(latchkey: Test
 
 @pytest.mark.parametrize("first", ["invitation", "reset"])
 def test_invitation_and_reset_are_both_valid_until_one_is_used(latchkey: TestApp, box: Mailbox, first: str) -> None:
-    """The other one then can't set a password any more."""
+    """An invitation and a reset link are both valid until one of them has set a password."""
     invited = invite(email="ada@example.com", name="Ada", tier=tiers.FREE)
     sign_up.request_password_reset(email="ada@example.com", caller=CALLER, base_url="https://api.example.com")
     used, left = invited.link, box.take_one().token
@@ -298,7 +298,7 @@ def test_invitation_and_reset_are_both_valid_until_one_is_used(latchkey: TestApp
 
 
 def test_links_of_a_deleted_account_are_invalid(latchkey: TestApp) -> None:
-    """A link doesn't recreate the account."""
+    """A link of a deleted account is invalid and doesn't recreate the account."""
     account = new_account()
     secrets_of = {purpose: link(account, purpose) for purpose in PURPOSES}
     session = sessions.session_of(sessions.open_session(account))
@@ -311,7 +311,7 @@ def test_links_of_a_deleted_account_are_invalid(latchkey: TestApp) -> None:
 
 
 def test_second_link_to_the_same_new_address_is_consumed_without_effect(latchkey: TestApp) -> None:
-    """It isn't reported as failed, and the account keeps the address."""
+    """A second link to the same new address is accepted without effect, and the account keeps the address."""
     account = new_account(email="old@example.com")
     first, second = (
         email_links.new_link(account.id, email_links.CHANGE_EMAIL, email=NEW_EMAIL, epoch=account.session_epoch)

@@ -1,4 +1,4 @@
-"""Sending of emails by SES and to a folder; their text is never logged."""
+"""Emails are sent by SES or written to a folder, and their text is never logged."""
 
 import io
 import json
@@ -52,7 +52,7 @@ def ses(latchkey: TestApp) -> Iterator[Sent]:
 
 @pytest.fixture
 def log(latchkey: TestApp) -> Iterator[io.StringIO]:
-    """All logs and metrics."""
+    """All logs and metrics of the test."""
     stream = io.StringIO()
     telemetry.write_to(stream)
     yield stream
@@ -60,13 +60,13 @@ def log(latchkey: TestApp) -> Iterator[io.StringIO]:
 
 
 def test_email_is_sent_by_ses(ses: Sent) -> None:
-    """From the configured sender to one recipient, in plain text."""
+    """SES gets each email in plain text, from the configured sender to one recipient."""
     email_sender.send(MESSAGE)
     assert ses.take() == [(SENDER, "ada@example.com", MESSAGE.subject, MESSAGE.text)]
 
 
 def test_sign_up_and_reset_are_sent_by_ses(ses: Sent) -> None:
-    """Their links have the API's configured address."""
+    """Links in the emails of sign-ups and resets begin with the API's configured address."""
     sign_up(email="ada@example.com", name="Ada", password=PASSWORD, request=HERE, base_url=BASE)
     new_account(email="eve@example.com")
     request_password_reset(email="eve@example.com", caller=CALLER, base_url=BASE)
@@ -79,7 +79,7 @@ def test_sign_up_and_reset_are_sent_by_ses(ses: Sent) -> None:
 
 
 def test_reset_for_an_unknown_address_calls_ses_too(ses: Sent) -> None:
-    """Otherwise the time would reveal that no account has it; SES's mailbox simulator is the recipient."""
+    """A reset for an unknown address sends an email to SES's simulator, so that response times are equal."""
     request_password_reset(email="nobody@example.com", caller=CALLER, base_url=BASE)
     assert [to for _, to, _, _ in ses.take()] == ["success@simulator.amazonses.com"]
     new_account(email="ada@example.com")
@@ -88,7 +88,7 @@ def test_reset_for_an_unknown_address_calls_ses_too(ses: Sent) -> None:
 
 
 def test_rejected_email_is_logged_without_its_link(latchkey: TestApp, log: io.StringIO) -> None:
-    """The caller gets an error, and the operator a log entry and a metric."""
+    """If SES rejects an email, the caller gets an error and the operator a log entry and a metric, without the link."""
     sender = settings.override(replace(settings.current(), mail_from="unverified@example.com"))
     with sender, pytest.raises(EmailNotSent):
         sign_up(email="ada@example.com", name="Ada", password=PASSWORD, request=HERE, base_url=BASE)
@@ -104,7 +104,7 @@ def test_rejected_email_is_logged_without_its_link(latchkey: TestApp, log: io.St
 
 
 def test_email_without_a_sender_is_logged_and_not_sent(latchkey: TestApp, log: io.StringIO) -> None:
-    """The log has neither address nor link."""
+    """Without a configured sender, the log says that an email isn't sent, without its address and link."""
     email_sender.send(MESSAGE)
     assert "mail_not_sent" in log.getvalue()
     assert "lk_ml_" not in log.getvalue()
@@ -113,12 +113,12 @@ def test_email_without_a_sender_is_logged_and_not_sent(latchkey: TestApp, log: i
 
 
 def test_repr_of_an_email_has_no_text() -> None:
-    """Tracebacks don't reveal a link."""
+    """The repr of an email omits its text, so that tracebacks don't reveal a link."""
     assert repr(MESSAGE) == "EmailMessage('Confirm your email address')"
 
 
 def test_emails_in_the_folder_are_readable_by_their_owner_only(latchkey: TestApp, box: Mailbox) -> None:
-    """Files have mode 0600 and the folder 0700, whatever the umask, also if the folder existed."""
+    """Files with emails have mode 0600 and their folder 0700, even with another umask or an existing folder."""
     box.folder.mkdir(mode=0o755)
     box.folder.chmod(0o755)
     email_sender.send(MESSAGE)
@@ -132,20 +132,20 @@ def test_emails_in_the_folder_are_readable_by_their_owner_only(latchkey: TestApp
 
 @pytest.mark.parametrize("to", ["../../../etc/passwd@example.com", "a/b@example.com", "." * 200 + "@example.com"])
 def test_recipient_cant_name_another_file(latchkey: TestApp, box: Mailbox, to: str) -> None:
-    """Whatever the address contains, the file is in the folder."""
+    """The file of an email is in the configured folder, even if the address contains path separators."""
     email_sender.send(replace(MESSAGE, to=to))
     assert [file.parent for file in box.folder.iterdir()] == [box.folder]
 
 
 def test_emails_of_the_same_second_are_all_kept(latchkey: TestApp, box: Mailbox) -> None:
-    """Two emails to one address have different file names."""
+    """Two emails to one address in the same second have different file names."""
     email_sender.send(MESSAGE)
     email_sender.send(MESSAGE)
     assert len(box.take()) == 2
 
 
 def test_sender_takes_precedence_over_the_folder(ses: Sent, tmp_path: Path) -> None:
-    """Emails are sent, and no file is written."""
+    """If both a sender and a folder are configured, emails are sent and no file is written."""
     with settings.override(replace(settings.current(), mail_folder=str(tmp_path))):
         email_sender.send(MESSAGE)
     assert len(ses.take()) == 1
@@ -158,25 +158,25 @@ def test_sender_takes_precedence_over_the_folder(ses: Sent, tmp_path: Path) -> N
 def test_email_is_configured_by_a_sender_or_a_folder(
     latchkey: TestApp, sender: str, folder: str, is_sent: bool
 ) -> None:
-    """Only then can addresses be verified."""
+    """Addresses can be verified only if a sender or a folder is configured."""
     with settings.override(replace(settings.current(), mail_from=sender, mail_folder=folder)):
         assert email_sender.is_configured() is is_sent
 
 
 def test_email_that_isnt_sent_is_logged_by_its_subject(latchkey: TestApp, log: io.StringIO) -> None:
-    """No sender and no folder is configured."""
+    """Without a configured sender and folder, the log has the subject of an email."""
     email_sender.send(MESSAGE)
     assert json.loads(log.getvalue())["subject"] == MESSAGE.subject
 
 
 def test_simulated_email_is_not_written(latchkey: TestApp, box: Mailbox) -> None:
-    """The folder stays empty."""
+    """An email to SES's mailbox simulator isn't written to the folder."""
     email_sender.simulate(MESSAGE)
     assert box.take() == []
 
 
 def test_email_doesnt_overwrite_a_file(latchkey: TestApp, box: Mailbox) -> None:
-    """Even if the names are equal, or the file was planted."""
+    """An email is not written to a file that already exists, such as one that an attacker created."""
     nested = replace(settings.current(), mail_folder=str(box.folder / "a" / "b"))
     with settings.override(nested), randomness.use_generator(lambda _: 0):
         email_sender.send(MESSAGE)
@@ -187,7 +187,7 @@ def test_email_doesnt_overwrite_a_file(latchkey: TestApp, box: Mailbox) -> None:
 
 
 def test_longest_address_gives_a_valid_file_name(latchkey: TestApp, box: Mailbox) -> None:
-    """File names are limited to 255 bytes, so the address is shortened."""
+    """The address in a file name is shortened, because file names are limited to 255 bytes."""
     email_sender.send(replace(MESSAGE, to="ä1" * 120 + "@example.com"))
     (file,) = box.folder.iterdir()
     assert len(file.name.encode()) < 200
@@ -195,7 +195,7 @@ def test_longest_address_gives_a_valid_file_name(latchkey: TestApp, box: Mailbox
 
 
 def test_unresponsive_ses_fails_before_the_gateways_timeout(ses: Sent) -> None:
-    """Two attempts of seven seconds are less than 29; the client is created once."""
+    """If SES doesn't respond, sending fails after two attempts of seven seconds, within API Gateway's 29 seconds."""
     config = email_sender._ses().meta.config
     attempts = config.retries["total_max_attempts"]
     assert attempts * (config.connect_timeout + config.read_timeout) == 14

@@ -1,4 +1,4 @@
-"""Text of each email, to a verified and to an unverified address."""
+"""The text of each email to a verified and to an unverified address."""
 
 import pytest
 
@@ -11,7 +11,7 @@ UNREQUESTED = "\n\nIf you didn't request this, ignore this email: nothing change
 
 
 def account(*, verified: bool) -> Account:
-    """Return an account whose mailbox is spelled differently from its claim."""
+    """Return an account whose typed address differs from its claim."""
     return Account(
         "acc_x",
         email="ada@example.com",
@@ -31,7 +31,7 @@ def account(*, verified: bool) -> Account:
     ids=["sign_up", "new_address", "reset_without_account"],
 )
 def test_email_to_an_address_without_an_account_has_no_name(message: EmailMessage) -> None:
-    """It has its link, and instructions for a recipient who didn't request it."""
+    """An email to an address without an account has a link and instructions for recipients who didn't request it."""
     assert message.to == "new@example.com"
     assert message.text.startswith("Hello,\n\n")
     assert message.text.endswith(f"(the link expires in 1 hour):\n\n{LINK}{UNREQUESTED}")
@@ -39,7 +39,7 @@ def test_email_to_an_address_without_an_account_has_no_name(message: EmailMessag
 
 @pytest.mark.parametrize(("verified", "greeting"), [(True, "Hi Ada,\n\n"), (False, "Hello,\n\n")])
 def test_name_is_only_in_emails_to_a_verified_address(verified: bool, greeting: str) -> None:
-    """Until then the user who typed the name may not own the address."""
+    """Emails to an unverified address omit the user's name, which someone else may have typed."""
     ada = account(verified=verified)
     for message in (
         emails.address_has_account(ada, LINK, f"{LINK}/reset"),
@@ -58,7 +58,7 @@ def test_name_is_only_in_emails_to_a_verified_address(verified: bool, greeting: 
 
 @pytest.mark.parametrize(("verified", "new"), [(True, "new@example.com"), (False, "another address")])
 def test_old_address_gets_the_new_one_only_if_it_was_verified(verified: bool, new: str) -> None:
-    """The new address is text that a user typed."""
+    """The notice to a former address shows the new address only if the former was verified."""
     text = emails.email_changed(account(verified=verified), "new@example.com").text
     assert f"the email address of your account was changed to {new}. If this wasn't you" in text
     assert LINK not in text
@@ -67,7 +67,7 @@ def test_old_address_gets_the_new_one_only_if_it_was_verified(verified: bool, ne
 @pytest.mark.parametrize(("verified", "named"), [(True, "CI"), (False, "lk_live_…aB3x")])
 @pytest.mark.parametrize("link", [LINK, ""])
 def test_key_is_named_by_its_preview_in_emails_to_an_unverified_address(verified: bool, named: str, link: str) -> None:
-    """In subject and text; the email ends with a link if there is a page about the key."""
+    """Emails to an unverified address show a key's preview instead of its name."""
     ada, end = account(verified=verified), f"\n\nView it here:\n\n{link}" if link else ""
     stopped = emails.anomaly_handled(ada, key="CI", hint="lk_live_…aB3x", why="too much", done="revoked", link=link)
     assert stopped.subject == f"Your API key {named} was revoked"
@@ -82,7 +82,7 @@ def test_key_is_named_by_its_preview_in_emails_to_an_unverified_address(verified
 
 
 def test_email_to_a_known_address_has_links_to_log_in_and_to_reset_the_password() -> None:
-    """The owner of the address may have forgotten that there is an account, or its password."""
+    """The email for a sign-up with a known address has links to log in and to reset the password."""
     text = emails.address_has_account(account(verified=True), LINK, f"{LINK}/reset").text
     assert f"{LINK}/reset\n\n" in text
     assert text.endswith(f"To log in:\n\n{LINK}{UNREQUESTED}")

@@ -1,4 +1,4 @@
-"""Find accounts by id and email, and list them."""
+"""Accounts are found by id and email, and listed."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.support.harness import TestApp
 
 
 def test_account_is_found_by_id_and_by_email(latchkey: TestApp) -> None:
-    """In any spelling of the address."""
+    """An account is found by its id and by any spelling of its address."""
     account = latchkey.account(email="ada@example.com")
     assert find.account_by_id(account.id).email == "ada@example.com"
     assert find.account_by_email(" ADA@example.com ").id == account.id
@@ -17,19 +17,19 @@ def test_account_is_found_by_id_and_by_email(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("account_id", ["", "acc_", "acc_00000000000000000000", "key_00000000000000000000", "\x00"])
 def test_unknown_id_is_not_found(latchkey: TestApp, account_id: str) -> None:
-    """Neither is a text that is no id."""
+    """No account is found for an unknown id or a malformed one."""
     with pytest.raises(errors.NotFound):
         find.account_by_id(account_id)
 
 
 def test_unknown_email_is_not_found(latchkey: TestApp) -> None:
-    """No account has claimed it."""
+    """No account is found for an address that no account has."""
     with pytest.raises(errors.NotFound):
         find.account_by_email("nobody@example.com")
 
 
 def test_deleted_account_is_not_found(latchkey: TestApp) -> None:
-    """Neither by id nor in the list."""
+    """A deleted account is found neither by its id nor in the list."""
     account = latchkey.account()
     account.update(actions=[Account.listed.remove()])
     with pytest.raises(errors.NotFound):
@@ -38,7 +38,7 @@ def test_deleted_account_is_not_found(latchkey: TestApp) -> None:
 
 
 def test_accounts_after_an_id_are_listed(latchkey: TestApp) -> None:
-    """Oldest first, up to the limit."""
+    """The accounts after an id are listed oldest first, up to the limit."""
     made = []
     for _ in range(4):
         made.append(latchkey.account().id)
@@ -49,7 +49,7 @@ def test_accounts_after_an_id_are_listed(latchkey: TestApp) -> None:
 
 
 def test_accounts_before_an_id_are_listed(latchkey: TestApp) -> None:
-    """Newest first, up to the limit."""
+    """The accounts before an id are listed newest first, up to the limit."""
     made = []
     for _ in range(4):
         made.append(latchkey.account().id)
@@ -60,7 +60,7 @@ def test_accounts_before_an_id_are_listed(latchkey: TestApp) -> None:
 
 
 def test_accounts_are_listed_by_the_beginning_of_their_address(latchkey: TestApp) -> None:
-    """Sorted by address, in any spelling of the prefix, after the last one shown."""
+    """Accounts whose address begins with a prefix, in any spelling, are listed by address, page by page."""
     for name in ("ada", "adam", "adele", "bob"):
         latchkey.account(email=f"{name}@example.com", name=name)
 
@@ -79,14 +79,14 @@ def test_accounts_are_listed_by_the_beginning_of_their_address(latchkey: TestApp
     [("", ""), ("a", "b"), ("a" * 1_024, ""), ("a", "a" * 1_024), ("a", "z" * 1_024), ("\ud800", "")],
 )
 def test_impossible_range_of_addresses_is_not_queried(latchkey: TestApp, prefix: str, after: str) -> None:
-    """DynamoDB rejects a range that ends before its start or exceeds the size of a key."""
+    """An invalid range of addresses gives an empty page without a query, which DynamoDB would reject."""
     with telemetry.record_calls() as calls:
         assert list(find.accounts_by_email(prefix, 10, after=after)) == []
     assert calls.made == []
 
 
 def test_all_accounts_are_listed_without_a_limit(latchkey: TestApp) -> None:
-    """The operator's commands do so."""
+    """A list without a limit, which the operator's commands use, has all accounts."""
     for _ in range(3):
         latchkey.account()
     assert len(list(find.accounts_after("", None))) == 3

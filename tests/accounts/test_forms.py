@@ -1,4 +1,4 @@
-"""One-time form tokens, consumed by the creation that the form requests."""
+"""One-time form tokens are consumed by the write that a form causes."""
 
 import pytest
 
@@ -10,14 +10,14 @@ from tests.support.harness import TestApp
 
 
 def submit(token: str, account_id: str = "acc_a") -> None:
-    """Submit a form, without creating anything else."""
+    """Submit a form whose only effect is to consume its token."""
     spent = forms.consume(token, account_id)
     with models.raise_on_condition_failure(forms.already_submitted("key")), models.transaction() as write:
         forms.add_to(write, spent)
 
 
 def test_form_is_submitted_once(latchkey: TestApp) -> None:
-    """A second submission is a conflict; the message says where to find what the first one created."""
+    """A second submission of a form is a conflict, whose message says where to find the result of the first."""
     submit("token 1")
     with pytest.raises(errors.Conflict, match="This form was already submitted"):
         submit("token 1")
@@ -25,14 +25,14 @@ def test_form_is_submitted_once(latchkey: TestApp) -> None:
 
 
 def test_form_tokens_are_per_account(latchkey: TestApp) -> None:
-    """An account can't consume another one's form token."""
+    """An account can't consume the form token of another account."""
     for token, account_id in (("token 1", "acc_a"), ("token 1", "acc_b"), ("other", "acc_a")):
         submit(token, account_id)
     assert OneTimeToken.count() == 3
 
 
 def test_form_token_is_kept_for_30_days_as_a_digest(latchkey: TestApp) -> None:
-    """A page that was open for a month can be reloaded safely."""
+    """A form token is stored as a digest for 30 days, so that a page can be reloaded safely for as long."""
     submit("token 1")
     (stored,) = OneTimeToken.scan()
     now_ms = clock.now_ms()

@@ -18,7 +18,7 @@ EMAIL = "ada@example.com"
 
 @pytest.mark.parametrize("admin", [False, True])
 def test_invited_account_has_no_password(latchkey: TestApp, admin: bool) -> None:
-    """Its address isn't verified either."""
+    """An invited account has no password, and its address isn't verified."""
     invited = invite(email="Ada@Example.com", name="Ada", tier=tiers.PRO, admin=admin)
     stored = Account.get(invited.account.id)
     assert (stored.email, stored.mailbox, stored.name, stored.tier) == (EMAIL, "Ada@example.com", "Ada", "pro")
@@ -27,12 +27,12 @@ def test_invited_account_has_no_password(latchkey: TestApp, admin: bool) -> None
 
 
 def test_invited_account_is_admin_only_if_requested(latchkey: TestApp) -> None:
-    """The default is no admin."""
+    """An invited account is an admin only if the invitation says so."""
     assert not Account.get(invite(email=EMAIL, name="Ada", tier=tiers.FREE).account.id).admin
 
 
 def test_link_of_an_invitation_sets_the_password_without_verifying_the_address(latchkey: TestApp) -> None:
-    """The link was not sent to the address."""
+    """The link of an invitation sets the password but doesn't verify the address, to which it wasn't sent."""
     invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE)
     token = email_links.find_link(invited.link, email_links.SET_PASSWORD)
     assert email_links.set_password(token, email_links.account_of_link(token), hash_of("x")) is None
@@ -41,7 +41,7 @@ def test_link_of_an_invitation_sets_the_password_without_verifying_the_address(l
 
 
 def test_invitation_to_a_known_address_creates_no_link(latchkey: TestApp) -> None:
-    """No valid token is left."""
+    """An invitation to an address that has an account creates no link."""
     invite(email=EMAIL, name="Ada", tier=tiers.FREE)
     with pytest.raises(errors.Conflict):
         invite(email=EMAIL, name="Eve", tier=tiers.FREE)
@@ -49,7 +49,7 @@ def test_invitation_to_a_known_address_creates_no_link(latchkey: TestApp) -> Non
 
 
 def test_returned_link_is_the_stored_one(latchkey: TestApp) -> None:
-    """Also when the transaction was retried, with a new link each time."""
+    """If the transaction is retried with a new link, the response has the link that was stored."""
 
     def somebody_leaves() -> None:
         digest, at_s = quota_inheritance._digest(EMAIL), clock.now_s() + 9
@@ -61,7 +61,7 @@ def test_returned_link_is_the_stored_one(latchkey: TestApp) -> None:
 
 
 def test_invitation_with_an_idempotency_key_is_recorded_with_its_account(latchkey: TestApp) -> None:
-    """A retry gets the stored link."""
+    """A repeated invitation with the same idempotency key gets the stored link."""
     once = record.once(account_id="acc_x", lineage="x", place="POST /x", key="key", content=b"", secret="lk_live_x")
     recording: Recording[Invited] = Recording(once, lambda made: StoredResponse(201, {}, made.link, made.account.id))
     invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE, once=recording)

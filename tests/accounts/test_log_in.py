@@ -1,4 +1,4 @@
-"""Log-in: errors don't reveal the cause, and guessing is limited without affecting the API's limits."""
+"""Failed log-ins don't reveal their cause, and password attempts have limits apart from the API's."""
 
 import hashlib
 import json
@@ -30,12 +30,12 @@ def try_log_in(email: str, password: str = WRONG, *, network: str = NETWORK, dev
     return "in"
 
 
-def attempts_made(latchkey: TestApp, kind: str, subject: str, count: int) -> None:
-    """Count so many attempts of this hour."""
+def set_attempts(latchkey: TestApp, kind: str, subject: str, count: int) -> None:
+    """Set the counter of password attempts in this hour."""
     latchkey.set_counters(f"log-in-{kind}_{subject}", Tier(f"log-in-{kind}", count, count), used=count)
 
 
-def by_email(email: str) -> str:
+def email_subject(email: str) -> str:
     """Return the subject under which attempts for an address are counted."""
     return hashlib.sha256(email.encode()).hexdigest()[:32]
 
@@ -47,7 +47,7 @@ def subjects(latchkey: TestApp) -> list[str]:
 
 
 def test_attempts_for_invalid_addresses_are_counted_separately(latchkey: TestApp) -> None:
-    """Attempts for one don't limit another, whatever their length."""
+    """Attempts for one invalid address don't limit attempts for another invalid address."""
     for number in range(settings.current().log_in_attempts_per_email):
         assert try_log_in("bob@gmial", network=f"198.51.100.{number}") == "wrong_log_in"
     assert try_log_in(" BOB@gmial", network="192.0.2.1") == "rate_limit_exceeded"
@@ -56,7 +56,7 @@ def test_attempts_for_invalid_addresses_are_counted_separately(latchkey: TestApp
 
 
 def test_correct_password_returns_the_account(latchkey: TestApp) -> None:
-    """In any spelling of the address."""
+    """A log-in with the correct password and any spelling of the address returns the account."""
     account = new_account(email="ada@example.com")
     for email in ("ada@example.com", " ADA@Example.COM "):
         assert log_in(email=email, password=PASSWORD, caller=Caller((NETWORK,))).id == account.id
@@ -66,7 +66,7 @@ def test_correct_password_returns_the_account(latchkey: TestApp) -> None:
     "email", ["ada@example.com", "nobody@example.com", "no address", "", "a" * 300 + "@example.com"]
 )
 def test_failed_log_in_doesnt_reveal_the_cause(latchkey: TestApp, email: str) -> None:
-    """A wrong password, an unknown and an invalid address give the same error."""
+    """A wrong password, an unknown address and an invalid address cause the same error."""
     new_account(email="ada@example.com")
     with pytest.raises(WrongLogIn) as refused:
         log_in(email=email, password=WRONG, caller=Caller((NETWORK,)))
@@ -74,13 +74,13 @@ def test_failed_log_in_doesnt_reveal_the_cause(latchkey: TestApp, email: str) ->
 
 
 def test_account_without_a_password_rejects_every_password(latchkey: TestApp) -> None:
-    """An invited account has none until its user sets one."""
+    """An invited account without a password can't log in."""
     latchkey.account(email="ada@example.com")
     assert try_log_in("ada@example.com", "") == "wrong_log_in"
 
 
 def test_suspension_is_reported_only_with_the_correct_password(latchkey: TestApp) -> None:
-    """A wrong password doesn't reveal that there is a suspended account."""
+    """A suspension is reported only with the correct password, so other callers can't detect it."""
     account = new_account(email="ada@example.com")
     change.set_tier_and_status(account.id, tier=None, status=states.SUSPENDED, actor="operator")
     assert try_log_in("ada@example.com", WRONG) == "wrong_log_in"
@@ -94,10 +94,10 @@ def test_suspension_is_reported_only_with_the_correct_password(latchkey: TestApp
 
 @pytest.mark.parametrize("email", ["ada@example.com", "nobody@example.com"], ids=["known", "unknown"])
 def test_address_has_20_attempts_an_hour_with_or_without_an_account(latchkey: TestApp, email: str) -> None:
-    """The next one is rejected, even with the correct password and from another network."""
+    """After 20 attempts for an address in an hour, even the correct password is rejected, from any network."""
     new_account(email="ada@example.com")
     latchkey.clock.forward(1_800)
-    attempts_made(latchkey, "email", by_email(email), 19)
+    set_attempts(latchkey, "email", email_subject(email), 19)
     assert try_log_in(email) == "wrong_log_in"
     with pytest.raises(Rejected) as refused:
         log_in(email=email.upper(), password=PASSWORD, caller=Caller(("198.51.100.9",)))
@@ -107,46 +107,46 @@ def test_address_has_20_attempts_an_hour_with_or_without_an_account(latchkey: Te
 
 
 def test_attempts_have_no_burst_limit(latchkey: TestApp) -> None:
-    """All 20 may come in one second."""
+    """All 20 attempts of an hour may be made within one second."""
     with settings.override(replace(settings.current(), log_in_attempts_per_email=4)):
         assert [try_log_in("ada@example.com") for _ in range(5)] == ["wrong_log_in"] * 4 + ["rate_limit_exceeded"]
 
 
 def test_network_has_300_attempts_an_hour(latchkey: TestApp) -> None:
-    """For any addresses; other networks are not affected."""
+    """After 300 attempts in an hour a network is rejected for all addresses; other networks are not affected."""
     new_account(email="ada@example.com")
-    attempts_made(latchkey, "network", NETWORK, 300)
+    set_attempts(latchkey, "network", NETWORK, 300)
     assert try_log_in("ada@example.com", PASSWORD) == "rate_limit_exceeded"
     assert try_log_in("ada@example.com", PASSWORD, network="203.0.113.8") == "in"
 
 
 def test_rejected_network_doesnt_use_up_the_attempts_of_addresses(latchkey: TestApp) -> None:
-    """Attempts of a rejected network aren't counted by address."""
-    attempts_made(latchkey, "network", NETWORK, 300)
+    """Attempts from a rejected network aren't counted for the address."""
+    set_attempts(latchkey, "network", NETWORK, 300)
     for _ in range(30):
         assert try_log_in("ada@example.com") == "rate_limit_exceeded"
     assert not [subject for subject in subjects(latchkey) if "log-in-email" in subject]
 
 
 def test_remembered_device_has_its_own_attempts(latchkey: TestApp) -> None:
-    """A user can log in there after others have used up the attempts of the address."""
+    """Users can log in on a remembered device after others have used up the attempts for their address."""
     account = new_account(email="ada@example.com")
     device = sessions.remember_device(account)
-    attempts_made(latchkey, "email", by_email("ada@example.com"), 20)
+    set_attempts(latchkey, "email", email_subject("ada@example.com"), 20)
     assert try_log_in("ada@example.com", PASSWORD) == "rate_limit_exceeded"
     assert try_log_in("ada@example.com", PASSWORD, device=device) == "in"
 
 
 def test_remembered_device_has_20_attempts_an_hour(latchkey: TestApp) -> None:
-    """A stolen device cookie gives no unlimited guesses."""
+    """After 20 attempts in an hour a remembered device is rejected, so a stolen device cookie gives few guesses."""
     account = new_account(email="ada@example.com")
     device = sessions.remember_device(account)
-    attempts_made(latchkey, "device", account.id, 20)
+    set_attempts(latchkey, "device", account.id, 20)
     assert try_log_in("ada@example.com", PASSWORD, device=device) == "rate_limit_exceeded"
 
 
 def test_devices_of_an_account_share_their_attempts(latchkey: TestApp) -> None:
-    """An attacker who registered 18 devices gets no more guesses."""
+    """An attacker who registers 18 remembered devices of an account gets no more attempts than with one."""
     account = new_account(email="ada@example.com")
     devices = [sessions.remember_device(account) for _ in range(3)]
     with settings.override(replace(settings.current(), log_in_attempts_per_email=4)):
@@ -155,35 +155,35 @@ def test_devices_of_an_account_share_their_attempts(latchkey: TestApp) -> None:
 
 
 def test_device_is_forgotten_when_the_sessions_are_ended(latchkey: TestApp) -> None:
-    """Its attempts are then counted by address."""
+    """After a log-out everywhere, attempts from a remembered device are counted for the address."""
     account = new_account(email="ada@example.com")
     device = sessions.remember_device(account)
     sessions.end_all(account.id)
-    attempts_made(latchkey, "email", by_email("ada@example.com"), 20)
+    set_attempts(latchkey, "email", email_subject("ada@example.com"), 20)
     assert try_log_in("ada@example.com", PASSWORD, device=device) == "rate_limit_exceeded"
 
 
 def test_device_of_another_account_has_no_effect(latchkey: TestApp) -> None:
-    """Its attempts are counted by address."""
+    """Attempts from a device that is remembered for another account are counted for the address."""
     new_account(email="ada@example.com")
     device = sessions.remember_device(new_account(name="Eve"))
-    attempts_made(latchkey, "email", by_email("ada@example.com"), 20)
+    set_attempts(latchkey, "email", email_subject("ada@example.com"), 20)
     assert try_log_in("ada@example.com", PASSWORD, device=device) == "rate_limit_exceeded"
 
 
 def test_attempts_dont_count_against_the_accounts_quota(latchkey: TestApp) -> None:
-    """Neither against its burst limit."""
+    """Log-in attempts count against neither the hourly quota nor the burst limit of the account."""
     account = new_account(email="ada@example.com")
     secret = latchkey.key(account).secret
     with settings.override(replace(settings.current(), log_in_attempts_per_email=2)):
         assert [try_log_in("ada@example.com") for _ in range(3)][-1] == "rate_limit_exceeded"
     assert not [subject for subject in subjects(latchkey) if account.id in subject]
-    answer = latchkey.call("GET", "/v1/limits", secret)
-    assert (answer.json()["quota"]["remaining"], answer.json()["burst"]["remaining"]) == (999, 49)
+    response = latchkey.call("GET", "/v1/limits", secret)
+    assert (response.json()["quota"]["remaining"], response.json()["burst"]["remaining"]) == (999, 49)
 
 
 def test_address_of_an_attempt_is_not_stored(latchkey: TestApp) -> None:
-    """The counters have only its hash."""
+    """The counters store the hash of an address, not the address."""
     try_log_in("somebody@example.com")
     items = dynamodb.call("Scan", {"TableName": settings.current().table(counter_items.TABLE)})["Items"]
     assert "somebody" not in json.dumps(items)
@@ -191,7 +191,7 @@ def test_address_of_an_attempt_is_not_stored(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("with_device", [False, True], ids=["no_device", "device"])
 def test_failed_log_ins_make_the_same_database_calls(latchkey: TestApp, with_device: bool) -> None:
-    """With and without an account, otherwise the time would reveal which."""
+    """Failed log-ins make the same database calls with and without an account, so that timing reveals nothing."""
     account = new_account(email="ada@example.com")
     device = sessions.remember_device(new_account(name="Eve")) if with_device else ""
     made = []
@@ -203,6 +203,6 @@ def test_failed_log_ins_make_the_same_database_calls(latchkey: TestApp, with_dev
 
 
 def test_settings_have_the_limits(latchkey: TestApp) -> None:
-    """The operator can set both."""
+    """The operator can set the limits by address and by network."""
     with settings.override(replace(settings.current(), log_in_attempts_per_network=1)):
         assert [try_log_in(f"{name}@example.com") for name in ("ada", "eve")] == ["wrong_log_in", "rate_limit_exceeded"]

@@ -1,4 +1,4 @@
-"""OAuth clients are deactivated with the account that registered them, and their users are marked slice by slice."""
+"""If an account is suspended, its OAuth clients are deactivated and their users' principals invalidated."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,13 +22,13 @@ from tests.support.interleaving import fail_calls, run_before
 
 
 def owner_with(latchkey: TestApp, clients: int = 1) -> tuple[Account, list[str]]:
-    """Return an account and the ids of its clients, in order."""
+    """Create an account with clients; return it and their ids, sorted."""
     owner = latchkey.account(name="Owner")
     return owner, sorted(register_client(latchkey, owner=owner).id for _ in range(clients))
 
 
 def create_grants(client_id: str, number: int) -> list[Grant]:
-    """Let so many accounts grant a client access, and return the grants, oldest first."""
+    """Create this number of accounts that grant the client access, and return the grants, oldest first."""
     made = []
     for _ in range(number):
         grant = grants.new(ids.new("acc"), client_id, scopes={"read"}, resources=set())
@@ -43,7 +43,7 @@ def set_status(account: Account, status: str) -> None:
 
 
 def suspended_at(client_ids: list[str]) -> list[int | None]:
-    """Return when each client was deactivated."""
+    """Return the deactivation time of each client."""
     return [OwnedClient.get(each).owner_suspended_at for each in client_ids]
 
 
@@ -53,12 +53,12 @@ def termination_of(account: Account) -> PendingTermination:
 
 
 def are_marked(create_grants: list[Grant]) -> list[bool]:
-    """Return for each grant whether its account is marked now."""
+    """Return for each grant whether its account has an invalidation mark now."""
     return [stale_marks.is_marked(each.account_id, clock.now_ms()) for each in create_grants]
 
 
 def test_clients_have_the_status_of_their_account(latchkey: TestApp) -> None:
-    """They have the time of the change; other accounts' clients are unaffected."""
+    """A suspension deactivates the account's clients and stores its time; other clients are unaffected."""
     owner, ids = owner_with(latchkey, 2)
     _, others = owner_with(latchkey)
     latchkey.clock.forward(1)
@@ -69,7 +69,7 @@ def test_clients_have_the_status_of_their_account(latchkey: TestApp) -> None:
 
 
 def test_deleted_client_is_not_among_the_accounts_clients(latchkey: TestApp) -> None:
-    """It is neither listed nor changed."""
+    """A deleted client is neither listed for its account nor changed by a suspension."""
     owner, (deleted, left) = owner_with(latchkey, 2)
     OwnedClient(deleted).update(actions=[OwnedClient.deleted_at.set(clock.now_ms())])
     assert [each.client_id for each in owned_clients.of_account(owner.id)] == [left]
@@ -78,7 +78,7 @@ def test_deleted_client_is_not_among_the_accounts_clients(latchkey: TestApp) -> 
 
 
 def test_client_deleted_concurrently_is_not_recreated(latchkey: TestApp) -> None:
-    """The suspension is retried with the remaining clients."""
+    """If a client is deleted during a suspension, the suspension is retried with the remaining clients."""
     owner, (deleted, left) = owner_with(latchkey, 2)
     with run_before("TransactWriteItems", OwnedClient(deleted).delete):
         set_status(owner, states.SUSPENDED)
@@ -87,7 +87,7 @@ def test_client_deleted_concurrently_is_not_recreated(latchkey: TestApp) -> None
     assert Account.get(owner.id).status == states.SUSPENDED
 
 
-def always_another_gone(ids: list[str]) -> Callable[[], object]:
+def delete_next_client(ids: list[str]) -> Callable[[], object]:
     """Return a function that deletes another client at each call."""
     left = iter(ids)
     return lambda: OwnedClient(next(left)).delete()
@@ -95,9 +95,9 @@ def always_another_gone(ids: list[str]) -> Callable[[], object]:
 
 @pytest.mark.parametrize(("times", "is_done"), [(4, True), (5, False)])
 def test_change_is_retried_five_times_if_clients_are_deleted(latchkey: TestApp, times: int, is_done: bool) -> None:
-    """It then raises Unavailable, and nothing has changed."""
+    """If clients are deleted during each of five attempts, a suspension raises Unavailable."""
     owner, ids = owner_with(latchkey, 6)
-    with run_before("TransactWriteItems", always_another_gone(ids), times=times):
+    with run_before("TransactWriteItems", delete_next_client(ids), times=times):
         if is_done:
             set_status(owner, states.SUSPENDED)
         else:
@@ -107,7 +107,7 @@ def test_change_is_retried_five_times_if_clients_are_deleted(latchkey: TestApp, 
 
 
 def test_failed_condition_of_the_account_is_raised_as_given(latchkey: TestApp) -> None:
-    """Whatever clients there are; a database error is raised unchanged."""
+    """If the account is missing, NotFound is raised without a retry; a database error is raised unchanged."""
     owner, _ = owner_with(latchkey)
     with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         set_status(owner, states.SUSPENDED)
@@ -118,7 +118,7 @@ def test_failed_condition_of_the_account_is_raised_as_given(latchkey: TestApp) -
 
 
 def test_first_slice_marks_the_users_of_each_client(latchkey: TestApp) -> None:
-    """Except those who have revoked their grants."""
+    """The first slice invalidates the principals of each client's users, except those who revoked their grants."""
     owner, ids = owner_with(latchkey, 2)
     of_both = [*create_grants(ids[0], 2), *create_grants(ids[1], 2)]
     of_both[1].update(actions=[Grant.revoked_at.set(1)])
@@ -129,7 +129,7 @@ def test_first_slice_marks_the_users_of_each_client(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("number", "is_all"), [(49, True), (50, False)])
 def test_slice_ends_after_50_users(latchkey: TestApp, number: int, is_all: bool) -> None:
-    """If there are no more, the next slice finds that out, and repeats nothing."""
+    """A slice ends after 50 users, and the next slice processes none of them again."""
     owner, ids = owner_with(latchkey, 2)
     first = create_grants(ids[0], number)
     pending = termination_of(owner)
@@ -145,7 +145,7 @@ def test_slice_ends_after_50_users(latchkey: TestApp, number: int, is_all: bool)
 
 
 def test_second_slice_continues_after_the_last_grant(latchkey: TestApp) -> None:
-    """Clients that are done are not read again."""
+    """The second slice continues after the last grant and doesn't read finished clients again."""
     owner, ids = owner_with(latchkey, 2)
     before, within = create_grants(ids[0], 1), create_grants(ids[1], 3)
     pending = termination_of(owner)
@@ -156,7 +156,7 @@ def test_second_slice_continues_after_the_last_grant(latchkey: TestApp) -> None:
 
 
 def test_next_slice_sets_a_lost_mark(latchkey: TestApp) -> None:
-    """It starts where the failed one did."""
+    """If a slice fails to set an invalidation mark, the next slice starts at the same place."""
     owner, (client_id,) = owner_with(latchkey)
     users = create_grants(client_id, 2)
     pending = termination_of(owner)
@@ -169,7 +169,7 @@ def test_next_slice_sets_a_lost_mark(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("status", [states.SUSPENDED, states.ACTIVE])
 def test_client_missing_in_the_index_is_deactivated_later(latchkey: TestApp, status: str) -> None:
-    """While its account is suspended, but not after a reinstatement."""
+    """A client that is missing in the index is deactivated later if its account is still suspended."""
     owner, (client_id,) = owner_with(latchkey)
     Account(owner.id).update(actions=[Account.status.set(status)])
     owned_clients.finish(termination_of(owner))
@@ -177,7 +177,7 @@ def test_client_missing_in_the_index_is_deactivated_later(latchkey: TestApp, sta
 
 
 def test_concurrent_reinstatement_keeps_missed_clients_active(latchkey: TestApp) -> None:
-    """The condition on the account's status fails."""
+    """A client that was missing in the index stays active if its account is reinstated concurrently."""
     owner, (client_id,) = owner_with(latchkey)
     set_status(owner, states.SUSPENDED)
     OwnedClient(client_id).update(actions=[OwnedClient.owner_suspended_at.remove()])
@@ -187,7 +187,7 @@ def test_concurrent_reinstatement_keeps_missed_clients_active(latchkey: TestApp)
 
 
 def test_clients_of_a_missing_account_are_not_changed(latchkey: TestApp) -> None:
-    """They have been deleted otherwise."""
+    """The clients of a deleted account aren't changed, because the deletion handles them."""
     owner, (client_id,) = owner_with(latchkey)
     Account(owner.id).delete()
     assert owned_clients.finish(termination_of(owner)) is True
@@ -201,7 +201,7 @@ def declared(attributes: dict[str, Attribute[Any]]) -> dict[str, tuple[object, .
 
 @pytest.mark.parametrize(("part", "whole"), [(OwnedClient, Client), (ClientGrant, Grant)])
 def test_model_agrees_with_that_of_oauth(part: type[Table], whole: type[Table]) -> None:
-    """Two models of one table have the same types, keys, indexes and optional attributes."""
+    """The two models of the clients table have the same types, keys, indexes and optional attributes."""
     assert part.Meta.table_name == whole.Meta.table_name
     assert declared(part.get_attributes()).items() <= declared(whole.get_attributes()).items()
     for name, index in part._indexes.items():

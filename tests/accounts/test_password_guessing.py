@@ -1,4 +1,4 @@
-"""Password guessing: the estimate agrees with zxcvbn up to a million guesses, and its time is bounded."""
+"""The estimated number of guesses agrees with zxcvbn up to a million, and the time for it is limited."""
 
 import gc
 import time
@@ -24,7 +24,7 @@ DATES = st.dates().map(lambda day: f"{day.day}/{day.month}/{day.year}")
 
 @st.composite
 def with_signs(draw: st.DrawFn) -> str:
-    """A word with some letters replaced by look-alike characters."""
+    """Generate words of which some letters are replaced by look-alike characters."""
     word = draw(WORDS)
     return "".join(draw(st.sampled_from([letter, *L33T_TABLE.get(letter, [])])) for letter in word)
 
@@ -49,7 +49,7 @@ PASSWORDS = st.builds(
 @settings(max_examples=exhaustive.examples(60), deadline=None)
 @given(PASSWORDS)
 def test_password_that_zxcvbn_calls_guessable_is_guessable(password: str) -> None:
-    """Words, reversed, in capitals, with signs; keyboard walks, dates, repetitions, and any two of them."""
+    """Words in any spelling, keyboard walks, dates, repetitions and pairs of them are guessable."""
     if zxcvbn(password, user_inputs=OWN)["guesses"] < password_guessing.GUESSES_TOO_FEW:
         assert password_guessing.is_guessable(password, OWN)
 
@@ -68,7 +68,7 @@ def test_password_that_zxcvbn_calls_guessable_is_guessable(password: str) -> Non
     ],
 )
 def test_password_of_three_parts_is_not_guessable(password: str) -> None:
-    """Neither are six random characters."""
+    """A password of three parts or of six random characters is not guessable."""
     assert not password_guessing.is_guessable(password, OWN)
 
 
@@ -80,17 +80,17 @@ def test_password_of_three_parts_is_not_guessable(password: str) -> None:
     ],
 )
 def test_password_of_one_or_two_parts_is_guessable(password: str) -> None:
-    """In any spelling."""
+    """A password of one or two parts is guessable in any spelling."""
     assert password_guessing.is_guessable(password, OWN)
 
 
 def test_characters_after_the_72nd_are_ignored() -> None:
-    """They don't make a guessable beginning harder to guess."""
+    """Characters after the 72nd don't make a guessable beginning harder to guess."""
     assert password_guessing.is_guessable("password" * 9 + "rT7-zebra vault", [])
 
 
-def took_ns(check: Callable[[], object]) -> int:
-    """Return the least CPU time of several runs."""
+def measure_ns(check: Callable[[], object]) -> int:
+    """Return the least CPU time of several runs, in nanoseconds."""
     gc.disable()
     try:
         times = []
@@ -109,17 +109,17 @@ MORE_UNITS = "elizabeth 6yhnjuik zxzxxzxz a1b2 aaaaaaab abaababaabaab 1212010 12
 
 @lru_cache(maxsize=1)
 def hashing_ns() -> int:
-    """Return the CPU time of hashing a password."""
-    return took_ns(lambda: passwords.hash_password("aB3" * 24))
+    """Return the CPU time of hashing a password, in nanoseconds."""
+    return measure_ns(lambda: passwords.hash_password("aB3" * 24))
 
 
 @pytest.mark.parametrize("unit", [*UNITS.split(" "), *MORE_UNITS.split(" ")])
 def test_estimate_takes_no_longer_than_hashing(unit: str) -> None:
-    """Also for the signs, words, keyboard walks, dates and repetitions for which zxcvbn takes seconds."""
+    """Estimating the guesses is faster than hashing, even for passwords for which zxcvbn takes seconds."""
     password = (unit * 72)[:72]
     for own in ([], OWN, ["4@" * 36, *(f"w{number}" for number in range(500))]):
         password_guessing.is_guessable(password, own)
-        assert took_ns(lambda own=own: password_guessing.is_guessable(password, own)) < hashing_ns()  # type: ignore[misc]
+        assert measure_ns(lambda own=own: password_guessing.is_guessable(password, own)) < hashing_ns()  # type: ignore[misc]
 
 
 ONE_IDEA = (
@@ -141,7 +141,7 @@ TWO_IDEAS = (
 
 @pytest.mark.parametrize("password", [*ONE_IDEA.split(), *TWO_IDEAS.split()])
 def test_guesses_for_one_or_two_parts_agree_with_zxcvbn(password: str) -> None:
-    """Except that zxcvbn adds one where there is only one part."""
+    """The number of guesses equals zxcvbn's, except that zxcvbn adds one to that of a single part."""
     own: dict[str, int] = {}
     for rank, word in enumerate(OWN, 1):
         own.setdefault(word.lower(), rank)
@@ -156,19 +156,19 @@ def test_guesses_for_one_or_two_parts_agree_with_zxcvbn(password: str) -> None:
     [("zebrazebra", 2 * 4_103), ("zebrazebrazebra", 3 * 4_103), ("xyxyxy", 3 * 52), ("1212", 16), ("aaaa", 40)],
 )
 def test_guesses_for_a_repetition_are_those_of_its_base_times_its_count(password: str, guesses: int) -> None:
-    """For any count."""
+    """A repetition takes the guesses of the repeated text, multiplied by the number of repetitions."""
     assert password_guessing._guesses(password, {}) == guesses
 
 
 def test_password_that_takes_a_million_guesses_is_accepted() -> None:
-    """One of these takes exactly that many, the other one fewer."""
+    """A password that takes a million guesses is accepted, and one that takes one guess fewer is rejected."""
     assert password_guessing._guesses("passwordevgeniya", {}) == 1_000_000
     assert not password_guessing.is_guessable("passwordevgeniya", [])
     assert password_guessing.is_guessable("passwordstjean", [])
 
 
 def test_72_characters_are_checked() -> None:
-    """The 72nd counts, the 73rd doesn't; own words are cut at the same length."""
+    """The check covers the first 72 characters of a password and of the user's own words."""
     repeated = "gmctruck" * 9
     assert password_guessing.is_guessable(f"{repeated}Q", [])
     assert not password_guessing.is_guessable(f"{repeated[:71]}", [])
@@ -178,7 +178,7 @@ def test_72_characters_are_checked() -> None:
 
 
 def test_sixty_own_words_are_ranked_in_order() -> None:
-    """The first is guessed first, in any case."""
+    """The first 60 of the user's own words are guessed in their order and in any case."""
     fillers = [f"filler{number}" for number in range(60)]
     assert password_guessing.is_guessable("zqvxkjwpfyhb", [*fillers[:59], "Zqvxkjwpfyhb"])
     assert not password_guessing.is_guessable("zqvxkjwpfyhb", [*fillers, "zqvxkjwpfyhb"])
@@ -190,7 +190,7 @@ def test_sixty_own_words_are_ranked_in_order() -> None:
 
 
 def test_up_to_five_characters_are_guessed_by_brute_force() -> None:
-    """Six take a million guesses."""
+    """Passwords of up to five characters are guessable by brute force; six characters take a million guesses."""
     assert password_guessing._guesses("zqvxk", {}) == 10**5
     assert password_guessing._guesses("zqvxkj", {}) > 10**6
     assert password_guessing._guesses("4", {"a": 1}) == 10
@@ -198,5 +198,5 @@ def test_up_to_five_characters_are_guessed_by_brute_force() -> None:
 
 
 def test_first_word_of_a_list_is_the_first_guess() -> None:
-    """Ranks begin at 1."""
+    """Ranks begin at 1: the first word of a list is the first guess."""
     assert min(password_guessing._ranks().values()) == 1

@@ -1,4 +1,4 @@
-"""Password rules: length, encoding, and guessing with the user's own words."""
+"""The rules for new passwords: length, encoding, and guesses that include the user's own words."""
 
 import pytest
 from hypothesis import given
@@ -24,12 +24,12 @@ def accepts(password: str, *, email: str = "ada@example.com", name: str = "Ada L
     ("length", "good"), [(11, False), (12, True), (72, True), (73, True), (256, True), (257, False)]
 )
 def test_password_has_12_to_256_characters(length: int, good: bool) -> None:
-    """One character less or more is rejected."""
+    """A password of 12 to 256 characters is accepted; one character fewer or more is rejected."""
     assert accepts((GOOD * 17)[:length]) is good
 
 
 def test_password_length_is_counted_in_characters() -> None:
-    """Not in bytes, in any script; spaces at the ends count."""
+    """The length of a password is counted in characters, not bytes, and includes spaces at its ends."""
     assert accepts("пурпурный єнот")
     assert accepts(" 山川草木鳥獣虫魚天地 ")
     assert not accepts("山川草木鳥獣")
@@ -37,7 +37,7 @@ def test_password_length_is_counted_in_characters() -> None:
 
 @pytest.mark.parametrize("start", range(4))
 def test_common_passwords_are_rejected(start: int) -> None:
-    """Also with a number appended."""
+    """A common password is rejected, even with a number appended."""
     assert len(COMMON) > 100
     for word in COMMON[start::4]:
         assert not accepts(word), word
@@ -57,7 +57,7 @@ def test_common_passwords_are_rejected(start: int) -> None:
     ],
 )
 def test_password_of_one_pattern_is_rejected(password: str) -> None:
-    """That is a repetition, a reversal or a keyboard walk."""
+    """A password that is a repetition, a reversed word or a keyboard walk is rejected."""
     assert not accepts(password)
 
 
@@ -73,12 +73,12 @@ def test_password_of_one_pattern_is_rejected(password: str) -> None:
     ],
 )
 def test_password_made_of_own_name_or_address_is_rejected(password: str) -> None:
-    """An attacker who knows the account guesses these first."""
+    """A password made of the user's name or address is rejected, because attackers guess these first."""
     assert not accepts(password, email="ada.lovelace@example.com", name="Ada Lovelace")
 
 
 def test_error_says_what_to_do_without_the_password() -> None:
-    """The message is shown on a page."""
+    """The error for a rejected password gives advice and omits the password, because a page shows it."""
     for password in ("short", "passwordpassword", "x" * 300):
         with pytest.raises(errors.InvalidRequest) as refused:
             password_rules.validate(password, email="ada@example.com", name="Ada")
@@ -88,17 +88,17 @@ def test_error_says_what_to_do_without_the_password() -> None:
 
 @given(st.text(min_size=0, max_size=90), st.text(max_size=20), st.text(max_size=20))
 def test_any_text_is_accepted_or_rejected(password: str, email: str, name: str) -> None:
-    """No text makes the check fail, not even a lone surrogate."""
+    """The rules accept or reject any text without another exception, even one with a lone surrogate."""
     accepts(password, email=email, name=name)
 
 
 def test_length_is_counted_after_normalisation() -> None:
-    """Six letters of two code points each are six characters."""
+    """The length is counted after normalisation: six letters of two code points each are six characters."""
     assert not accepts("e\u0301x\u0304q\u030c" * 2)
 
 
 def test_error_is_about_the_password_field() -> None:
-    """For a wrong length, an invalid character and a guessable password."""
+    """The error of each rejected password has the field `password`."""
     for password in ("short", "x" * 257, "\ud800" * 12, "passwordpassword"):
         with pytest.raises(errors.InvalidRequest) as refused:
             password_rules.validate(password, email="ada@example.com", name="Ada")
@@ -106,7 +106,7 @@ def test_error_is_about_the_password_field() -> None:
 
 
 def test_character_that_cant_be_encoded_is_named() -> None:
-    """A lone surrogate can't be encoded as UTF-8."""
+    """The error for a lone surrogate says that UTF-8 can't encode it."""
     with pytest.raises(errors.InvalidRequest, match="can't be encoded as UTF-8"):
         password_rules.check_format("\ud800" * 12)
 
@@ -119,5 +119,5 @@ def test_character_that_cant_be_encoded_is_named() -> None:
     ],
 )
 def test_every_part_of_own_name_and_address_is_guessable(password: str) -> None:
-    """Whole, split at the @ or at spaces, and without spaces; for other users it isn't."""
+    """The user's own name and address are guessable: whole, in parts, and without spaces."""
     assert not accepts(password, email="zqvxkjw@wqzkj.example", name="Zqvxk Jwpfy")

@@ -1,4 +1,4 @@
-"""A sign-up before its address is verified: its token, and the browser in which its password is used."""
+"""A sign-up before its address is verified: its one-time token, and the browser in which its password is accepted."""
 
 import pytest
 from pynamodb.exceptions import TransactWriteError
@@ -16,18 +16,18 @@ EMAIL = "Ada@example.com"
 
 
 def pending(after: str = "/settings", browser: str = "digest") -> OneTimeToken:
-    """Return the stored token of a sign-up."""
+    """Return the stored token of a new sign-up."""
     asked = PendingSignUp(EMAIL, "Ada", "hash", browser, after)
     return email_links.find_link(pending_sign_up.new_token(asked), PURPOSE)
 
 
-def made_of(token: OneTimeToken) -> Account:
-    """Use a token."""
+def use(token: OneTimeToken) -> Account:
+    """Use a token and return the created account."""
     return pending_sign_up.make_account(token, name="Ada", password_hash="hash")
 
 
 def test_token_of_a_sign_up_has_no_account(latchkey: TestApp) -> None:
-    """Its account id is one that no account has."""
+    """The token of a sign-up stores the data of the form, and the id of no account."""
     token = pending()
     assert (token.account_id, token.purpose, token.epoch) == (find.NO_ACCOUNT, "sign_up", 0)
     assert token.email == EMAIL
@@ -36,7 +36,7 @@ def test_token_of_a_sign_up_has_no_account(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("length", "is_kept"), [(0, False), (1, True), (8_192, True), (8_193, False)])
 def test_page_to_continue_at_is_kept_or_dropped(latchkey: TestApp, length: int, is_kept: bool) -> None:
-    """A shortened URL would be another one."""
+    """A path to continue at is stored if it has at most 8,192 characters, and otherwise dropped."""
     assert pending("/" * length).after == ("/" * length if is_kept else None)
 
 
@@ -47,52 +47,52 @@ def test_page_to_continue_at_is_kept_or_dropped(latchkey: TestApp, length: int, 
 def test_password_is_used_only_in_the_same_browser(
     latchkey: TestApp, signed_up_in: str, opened_in: str, is_same: bool
 ) -> None:
-    """Two browsers without a cookie aren't the same."""
+    """The password of a sign-up is used only in the same browser; two browsers without a cookie count as different."""
     assert pending_sign_up.is_same_browser(pending(browser=signed_up_in), opened_in) is is_same
     spent = OneTimeToken("digest", kind="ml", account_id="acc_x", expires_at=0)
     assert pending_sign_up.is_same_browser(spent, opened_in) is False
 
 
 def test_new_account_is_recorded_as_verified(latchkey: TestApp) -> None:
-    """After its creation, in the same transaction; the token has the time of its use."""
-    account = made_of(pending())
+    """The use of the token creates the account and records it as created and verified, in one transaction."""
+    account = use(pending())
     assert [event.type for event in record.newest_first(account.id, 9)] == ["account.email_verified", "account.created"]
     assert account.email_verified_at == clock.now_ms()
     assert [each.consumed_at for each in OneTimeToken.scan()] == [clock.now_ms()]
 
 
 def test_token_for_a_known_address_is_not_consumed(latchkey: TestApp) -> None:
-    """Each use reports that the address has an account."""
+    """If the address of a token has an account, each use reports that and doesn't consume the token."""
     token = pending()
     new_account(email=EMAIL)
     for _ in range(2):
         with pytest.raises(pending_sign_up.HasAccount) as raised:
-            made_of(token)
+            use(token)
         assert (raised.value.status, raised.value.error) == (409, "conflict")
     assert [each.consumed_at for each in OneTimeToken.scan()] == [None]
 
 
 def test_concurrent_use_is_reported_as_a_used_link(latchkey: TestApp) -> None:
-    """Although the address has an account by then."""
+    """Of two concurrent uses of a token the second gets the error of a used link."""
     token = pending()
-    with run_before("TransactWriteItems", lambda: made_of(token)), pytest.raises(email_links.SpentLink):
-        made_of(token)
+    with run_before("TransactWriteItems", lambda: use(token)), pytest.raises(email_links.SpentLink):
+        use(token)
     assert Account.count() == 1
 
 
 def test_token_expires_after_one_hour(latchkey: TestApp) -> None:
-    """To the millisecond, at the time of its use."""
+    """A token expires after one hour, to the millisecond; the expiry is checked when it is used."""
     in_time, late = pending(), pending()
     latchkey.clock.forward(3_600)
     with pytest.raises(email_links.SpentLink):
-        made_of(late)
+        use(late)
     latchkey.clock.forward(-0.001)
-    assert made_of(in_time).email == "ada@example.com"
+    assert use(in_time).email == "ada@example.com"
 
 
 def test_database_error_is_not_reported_as_a_used_link(latchkey: TestApp) -> None:
-    """The token is still valid."""
+    """A database error while a token is used isn't reported as a used link, and the token stays valid."""
     token = pending()
     with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
-        made_of(token)
-    assert made_of(token).name == "Ada"
+        use(token)
+    assert use(token).name == "Ada"

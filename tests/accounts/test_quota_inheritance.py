@@ -15,8 +15,8 @@ from tests.support.interleaving import run_before
 EMAIL = "ada@example.com"
 
 
-def left(latchkey: TestApp, used: int = 7, *, tier: tiers.Tier = tiers.FREE) -> Account:
-    """Use so many requests of this hour, delete the account, and return it."""
+def delete_after_use(latchkey: TestApp, used: int = 7, *, tier: tiers.Tier = tiers.FREE) -> Account:
+    """Create an account, use part of its hourly quota, delete it, and return it."""
     account = new_account(email=EMAIL, tier=tier)
     latchkey.set_counters(account.id, tier, used=used)
     console = sessions.session_of(sessions.open_session(account))
@@ -26,21 +26,21 @@ def left(latchkey: TestApp, used: int = 7, *, tier: tiers.Tier = tiers.FREE) -> 
 
 
 def used_by(latchkey: TestApp, account: Account) -> int:
-    """Return how many requests an account has used in this hour."""
+    """Return the number of requests that an account has used in this hour."""
     return latchkey.counters(account.id).get("used", 0)
 
 
 def test_next_account_of_the_address_inherits_the_used_quota(latchkey: TestApp) -> None:
-    """In the same hour, whatever the tier was; another address starts with a full quota."""
-    left(latchkey, 7, tier=tiers.PRO)
+    """Within the hour, a new account with the address of a deleted one inherits its usage, from any tier."""
+    delete_after_use(latchkey, 7, tier=tiers.PRO)
     assert used_by(latchkey, new_account(email="ADA@example.com")) == 7
     assert used_by(latchkey, new_account(email="eve@example.com")) == 0
 
 
 def test_deletion_stores_one_item_until_the_hour_ends(latchkey: TestApp) -> None:
-    """It has the id of the account and a hash of the address."""
+    """A deletion stores one item with the account's id and a hash of the address until the hour ends."""
     latchkey.clock.forward(1_801)
-    account = left(latchkey)
+    account = delete_after_use(latchkey)
     (item,) = [each for each in OneTimeToken.scan() if each.kind == "left"]
     ends_s = START_MS // 1000 + 3_600
     assert (item.account_id, item.expires_at, item.dies_at) == (account.id, ends_s * 1000, ends_s)
@@ -49,8 +49,8 @@ def test_deletion_stores_one_item_until_the_hour_ends(latchkey: TestApp) -> None
 
 @pytest.mark.parametrize(("after_s", "looks_further"), [(3_599.999, True), (3_600, False)])
 def test_nothing_is_inherited_in_the_next_hour(latchkey: TestApp, after_s: float, looks_further: bool) -> None:
-    """One read shows that, and the old counters are not written."""
-    left(latchkey)
+    """In the next hour a new account inherits nothing, after a single read."""
+    delete_after_use(latchkey)
     latchkey.clock.forward(after_s)
     account = create.new_account(email=EMAIL, name="Ada", tier=tiers.FREE)
     with telemetry.record_calls() as calls:
@@ -60,8 +60,8 @@ def test_nothing_is_inherited_in_the_next_hour(latchkey: TestApp, after_s: float
     assert used_by(latchkey, account) == (7 if looks_further else 0)
 
 
-def leaves_again(account_id: str) -> None:
-    """Create and delete an account of the address at this moment."""
+def store_deletion(account_id: str) -> None:
+    """Store the item that the deletion of an account with the address leaves."""
     at_s = clock.now_s()
     OneTimeToken(
         quota_inheritance._digest(EMAIL),
@@ -74,28 +74,28 @@ def leaves_again(account_id: str) -> None:
 
 @pytest.mark.parametrize("earlier", ["nobody", "somebody"])
 def test_account_deleted_concurrently_is_taken_into_account(latchkey: TestApp, earlier: str) -> None:
-    """The transaction that creates the account checks what was read."""
+    """A new account inherits the usage of one that is deleted while it is created."""
     if earlier == "somebody":
-        left(latchkey)
+        delete_after_use(latchkey)
     latchkey.set_counters("acc_other", tiers.FREE, used=9)
-    with run_before("TransactWriteItems", lambda: leaves_again("acc_other")):
+    with run_before("TransactWriteItems", lambda: store_deletion("acc_other")):
         account = new_account(email=EMAIL)
     assert used_by(latchkey, account) == 9
     assert [each.id for each in Account.scan() if each.listed] == [account.id]
 
 
-def always_another() -> Callable[[], None]:
-    """Return a function that creates and deletes another account of the address at each call."""
+def delete_next_account() -> Callable[[], None]:
+    """Return a function that deletes another account of the address at each call."""
     number = iter(range(99))
-    return lambda: leaves_again(f"acc_{next(number)}")
+    return lambda: store_deletion(f"acc_{next(number)}")
 
 
 @pytest.mark.parametrize(("times", "is_made"), [(2, True), (3, False)])
 def test_sign_up_is_retried_three_times_if_accounts_of_its_address_are_deleted(
     latchkey: TestApp, times: int, is_made: bool
 ) -> None:
-    """It then raises Unavailable, and nothing is created."""
-    with run_before("TransactWriteItems", always_another(), times=times):
+    """If accounts of the address are deleted during each of three attempts, the sign-up raises Unavailable."""
+    with run_before("TransactWriteItems", delete_next_account(), times=times):
         if is_made:
             new_account(email=EMAIL)
         else:

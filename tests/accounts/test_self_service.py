@@ -1,4 +1,4 @@
-"""Change the password or the email address of the own account, or delete it."""
+"""Users change the password or email address of their own account, or delete it."""
 
 import json
 import re
@@ -25,17 +25,17 @@ OTHER = "harmonica wolverine custard"
 WRONG = "not the password at all"
 
 
-def visit(account: Account) -> LoggedIn:
-    """Return the account's user, logged in."""
+def log_in(account: Account) -> LoggedIn:
+    """Log in the account's user and return the session."""
     found = sessions.session_of(sessions.open_session(account))
     assert found is not None
     return found
 
 
 def test_every_change_requires_the_password(latchkey: TestApp, box: Mailbox) -> None:
-    """An open browser isn't enough to take over or delete the account."""
+    """Every change requires the password, so an open browser isn't enough to take over or delete the account."""
     account = new_account()
-    someone = visit(account)
+    someone = log_in(account)
     deeds: list[Callable[[], object]] = [
         lambda: self_service.change_password(someone, caller=CALLER, password=WRONG, new_password=OTHER, base_url=BASE),
         lambda: self_service.request_email_change(
@@ -51,29 +51,29 @@ def test_every_change_requires_the_password(latchkey: TestApp, box: Mailbox) -> 
 
 
 def test_password_change_sends_an_email(latchkey: TestApp, box: Mailbox) -> None:
-    """It has a link to reset the password."""
+    """A password change sends an email with a link to reset the password."""
     account = new_account()
-    self_service.change_password(visit(account), caller=CALLER, password=PASSWORD, new_password=OTHER, base_url=BASE)
+    self_service.change_password(log_in(account), caller=CALLER, password=PASSWORD, new_password=OTHER, base_url=BASE)
     message = box.take_one()
     assert (message.to, message.subject) == (account.email, "Your password was changed")
     assert message.link == f"{BASE}/forgot"
 
 
 def test_new_password_must_satisfy_the_rules(latchkey: TestApp, box: Mailbox) -> None:
-    """As at sign-up, including the user's name."""
+    """A new password must satisfy the same rules as at sign-up."""
     for bad in ("short", "passwordpassword", "AdaAdaAdaAda"):
         with pytest.raises(errors.InvalidRequest):
             self_service.change_password(
-                visit(new_account()), caller=CALLER, password=PASSWORD, new_password=bad, base_url=BASE
+                log_in(new_account()), caller=CALLER, password=PASSWORD, new_password=bad, base_url=BASE
             )
     assert box.take() == []
 
 
 def test_link_for_an_email_change_is_sent_to_the_new_address(latchkey: TestApp, box: Mailbox) -> None:
-    """The account keeps its address until the link is used."""
+    """The link for an email change is sent to the new address; the account keeps its address until the link is used."""
     account = new_account()
     self_service.request_email_change(
-        visit(account), caller=CALLER, password=PASSWORD, email=" New@Example.com ", base_url=BASE
+        log_in(account), caller=CALLER, password=PASSWORD, email=" New@Example.com ", base_url=BASE
     )
     message = box.take_one()
     assert message.to == "New@example.com"
@@ -82,18 +82,18 @@ def test_link_for_an_email_change_is_sent_to_the_new_address(latchkey: TestApp, 
 
 
 def test_known_address_gets_no_link(latchkey: TestApp, box: Mailbox) -> None:
-    """The response doesn't reveal that."""
+    """An email change to an address that has an account sends no link, and its response is the same."""
     taken = new_account(name="Eve")
     self_service.request_email_change(
-        visit(new_account()), caller=CALLER, password=PASSWORD, email=taken.email, base_url=BASE
+        log_in(new_account()), caller=CALLER, password=PASSWORD, email=taken.email, base_url=BASE
     )
     assert box.take() == []
 
 
 def test_deleted_account_has_no_personal_data(latchkey: TestApp) -> None:
-    """It isn't listed, and its address may sign up again."""
+    """A deleted account has no personal data and isn't listed, and its address can sign up again."""
     account = new_account(email="ada@example.com", name="Ada Lovelace")
-    self_service.delete(visit(account), caller=CALLER, password=PASSWORD)
+    self_service.delete(log_in(account), caller=CALLER, password=PASSWORD)
     assert [found.id for found in find.accounts_after("", 10)] == []
     with pytest.raises(errors.NotFound):
         find.account_by_id(account.id)
@@ -107,27 +107,27 @@ def test_deleted_account_has_no_personal_data(latchkey: TestApp) -> None:
 
 
 def test_keys_of_a_deleted_account_are_rejected_at_the_next_request(latchkey: TestApp) -> None:
-    """API Gateway still has their principals in its cache."""
+    """Keys of a deleted account are rejected at the next request, although API Gateway caches their principals."""
     account = new_account(tier=tiers.PRO)
     key = latchkey.key(account)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
-    self_service.delete(visit(account), caller=CALLER, password=PASSWORD)
+    self_service.delete(log_in(account), caller=CALLER, password=PASSWORD)
     assert any(key.secret in token for token in latchkey.gateway.cached)
     assert error_of(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
 
 
 def test_repeated_deletion_is_a_conflict(latchkey: TestApp) -> None:
-    """The user may have clicked twice; nothing else is deleted."""
+    """A repeated deletion, for example by a double click, is a conflict and deletes nothing else."""
     account = new_account()
-    someone = visit(account)
+    someone = log_in(account)
     self_service.delete(someone, caller=CALLER, password=PASSWORD)
     with pytest.raises(errors.Conflict):
         self_service.delete(someone, caller=CALLER, password=PASSWORD)
 
 
 def test_invalid_new_password_is_about_its_own_field(latchkey: TestApp) -> None:
-    """A wrong format isn't counted as an attempt; a wrong password is about the other field."""
-    someone = visit(new_account())
+    """An invalid new password is an error of the field `new_password`; a wrong current one, of `password`."""
+    someone = log_in(new_account())
 
     def refused(password: str, new_password: str) -> str:
         with pytest.raises(errors.InvalidRequest) as raised:
@@ -145,9 +145,9 @@ def test_invalid_new_password_is_about_its_own_field(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("kind", ["email", "network"])
 def test_wrong_passwords_count_against_the_log_in_limits(latchkey: TestApp, box: Mailbox, kind: str) -> None:
-    """By address and by network, before the password is checked."""
+    """Password attempts inside a session are counted by address and by network, like log-ins."""
     account = new_account()
-    someone = visit(account)
+    someone = log_in(account)
     subject = hash_claim(account.email) if kind == "email" else CALLER.networks[0]
     limit = {"email": 20, "network": 300}[kind]
     latchkey.set_counters(f"log-in-{kind}_{subject}", tiers.hourly(f"log-in-{kind}", limit), used=limit - 1)
@@ -167,9 +167,9 @@ def test_wrong_passwords_count_against_the_log_in_limits(latchkey: TestApp, box:
 
 
 def test_changed_password_is_stored_and_recorded(latchkey: TestApp, box: Mailbox) -> None:
-    """The old one doesn't match any more, and earlier links are invalid."""
+    """After a password change the old password doesn't match, and earlier links are invalid."""
     account = new_account()
-    someone = visit(account)
+    someone = log_in(account)
     self_service.change_password(someone, caller=CALLER, password=PASSWORD, new_password=OTHER, base_url=BASE)
     stored = Account.get(account.id)
     assert passwords.matches(OTHER, stored.password_hash)
@@ -180,9 +180,9 @@ def test_changed_password_is_stored_and_recorded(latchkey: TestApp, box: Mailbox
 
 @pytest.mark.parametrize("meanwhile", ["password", "logged_out_everywhere", "logged_out"])
 def test_password_change_after_a_concurrent_one_is_a_conflict(latchkey: TestApp, box: Mailbox, meanwhile: str) -> None:
-    """Also after the session was ended; no email is sent."""
+    """A password change after a concurrent one, or after the session ended, is a conflict and sends no email."""
     account = new_account()
-    someone = visit(account)
+    someone = log_in(account)
     if meanwhile == "logged_out":
         Session(someone.session.digest).delete()
     else:
@@ -197,8 +197,8 @@ def test_password_change_after_a_concurrent_one_is_a_conflict(latchkey: TestApp,
 
 
 def test_email_change_without_configured_email_is_a_conflict(latchkey: TestApp) -> None:
-    """It is reported before anything is counted."""
-    someone = visit(new_account())
+    """If no email is configured, an email change is a conflict and isn't counted."""
+    someone = log_in(new_account())
     with telemetry.record_calls() as calls, pytest.raises(errors.Conflict, match="send email"):
         self_service.request_email_change(
             someone, caller=CALLER, password=PASSWORD, email="new@example.com", base_url=BASE
@@ -207,13 +207,13 @@ def test_email_change_without_configured_email_is_a_conflict(latchkey: TestApp) 
 
 
 def test_link_for_an_email_change_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, box: Mailbox) -> None:
-    """For a known address a link is stored too, so that it takes as long."""
+    """The link for an email change is invalid after a log-out everywhere."""
     one, other, taken = new_account(), new_account(), new_account(name="Eve")
     made = []
     for account, email in ((one, "New@example.com"), (other, taken.email)):
         with telemetry.record_calls() as calls:
             self_service.request_email_change(
-                visit(account), caller=CALLER, password=PASSWORD, email=email, base_url=BASE
+                log_in(account), caller=CALLER, password=PASSWORD, email=email, base_url=BASE
             )
         made.append(calls.made)
     assert made[0] == made[1]
@@ -226,10 +226,10 @@ def test_link_for_an_email_change_is_invalid_after_the_sessions_were_ended(latch
 
 
 def test_deletion_invalidates_the_account_and_stores_a_termination(latchkey: TestApp) -> None:
-    """The data is deleted slice by slice; the last event is the deletion."""
+    """A deletion invalidates the account and stores a termination, by which its data is deleted later."""
     account = new_account(email="Ada@example.com")
     Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
-    someone = visit(account)
+    someone = log_in(account)
     latchkey.clock.forward(1)
     pending = self_service.delete(someone, caller=CALLER, password=PASSWORD)
     stump = Account.get(account.id)
@@ -246,9 +246,9 @@ def test_deletion_invalidates_the_account_and_stores_a_termination(latchkey: Tes
 
 
 def test_deletion_after_a_concurrent_email_change_is_a_conflict(latchkey: TestApp) -> None:
-    """Otherwise the new address would stay claimed; a claim of another account isn't deleted."""
+    """A deletion fails after a concurrent email change; otherwise the new address would stay taken."""
     account = new_account()
-    someone = visit(account)
+    someone = log_in(account)
     Account(account.id).update(actions=[Account.email.set("new@example.com")])
     with pytest.raises(errors.Conflict, match="The account was changed in the meantime"):
         self_service.delete(someone, caller=CALLER, password=PASSWORD)
@@ -263,9 +263,9 @@ def test_deletion_after_a_concurrent_email_change_is_a_conflict(latchkey: TestAp
 
 
 def test_deletion_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
-    """The account is deleted, and its keys may be accepted for 5 minutes."""
+    """A deletion that can't set the invalidation mark raises Unavailable; keys may work for 5 more minutes."""
     account = new_account()
-    someone = visit(account)
+    someone = log_in(account)
     lost = {"TableName": settings.current().table("windows")}
     with (
         run_before("TransactWriteItems", lambda: dynamodb.call("DeleteTable", lost)),

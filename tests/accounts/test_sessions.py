@@ -1,4 +1,4 @@
-"""Console sessions: how long they last, how they end, and their database calls."""
+"""Console sessions: their expiry, how they are ended, and their database calls."""
 
 import json
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def logged_in(secret: str) -> LoggedIn:
 
 
 def test_session_expires_after_12_idle_hours(latchkey: TestApp) -> None:
-    """To the millisecond."""
+    """A session expires after 12 hours without a request, to the millisecond."""
     account = new_account()
     used, unused = sessions.open_session(account), sessions.open_session(account)
     latchkey.clock.forward(12 * HOUR_S - 0.001)
@@ -39,7 +39,7 @@ def test_session_expires_after_12_idle_hours(latchkey: TestApp) -> None:
 
 
 def test_session_expires_after_14_days(latchkey: TestApp) -> None:
-    """However often it is used."""
+    """A session expires after 14 days, even if it is used all the time."""
     secret = sessions.open_session(new_account())
     for _ in range(14 * 24 // 6 - 1):
         latchkey.clock.forward(6 * HOUR_S)
@@ -51,7 +51,7 @@ def test_session_expires_after_14_days(latchkey: TestApp) -> None:
 
 
 def test_seen_at_is_written_at_most_every_5_minutes(latchkey: TestApp) -> None:
-    """Other pages cost only reads."""
+    """`seen_at` is written at most every 5 minutes; other page requests only read."""
     secret = sessions.open_session(new_account())
     written = []
     for _ in range(4):
@@ -63,7 +63,7 @@ def test_seen_at_is_written_at_most_every_5_minutes(latchkey: TestApp) -> None:
 
 
 def test_idle_time_counts_from_the_last_write(latchkey: TestApp) -> None:
-    """A session expires up to 5 minutes early, never late."""
+    """Idle time is counted from the last write of `seen_at`: a session expires up to 5 minutes early, never late."""
     secret = sessions.open_session(new_account())
     latchkey.clock.forward(299)
     logged_in(secret)
@@ -72,7 +72,7 @@ def test_idle_time_counts_from_the_last_write(latchkey: TestApp) -> None:
 
 
 def test_password_change_ends_every_other_session(latchkey: TestApp) -> None:
-    """The one that changed the password stays active."""
+    """A password change ends every session except that of the change."""
     account = new_account()
     kept, ended = sessions.open_session(account), sessions.open_session(account)
     self_service.change_password(
@@ -83,7 +83,7 @@ def test_password_change_ends_every_other_session(latchkey: TestApp) -> None:
 
 
 def test_suspension_ends_sessions_permanently(latchkey: TestApp) -> None:
-    """They stay ended after a reinstatement."""
+    """Sessions that a suspension ended stay invalid after a reinstatement."""
     account = new_account()
     secret = sessions.open_session(account)
     change.set_tier_and_status(account.id, tier=None, status=states.SUSPENDED, actor="operator")
@@ -94,7 +94,7 @@ def test_suspension_ends_sessions_permanently(latchkey: TestApp) -> None:
 
 
 def test_deletion_ends_sessions(latchkey: TestApp) -> None:
-    """The account can't be used any more."""
+    """The deletion of an account ends its sessions."""
     account = new_account()
     leaving, other = sessions.open_session(account), sessions.open_session(account)
     self_service.delete(logged_in(leaving), caller=CALLER, password=PASSWORD)
@@ -103,7 +103,7 @@ def test_deletion_ends_sessions(latchkey: TestApp) -> None:
 
 
 def test_tier_change_ends_no_session(latchkey: TestApp) -> None:
-    """The session epoch is unchanged."""
+    """A tier change ends no session and leaves the session epoch unchanged."""
     account = new_account()
     secret = sessions.open_session(account)
     change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="operator")
@@ -111,7 +111,7 @@ def test_tier_change_ends_no_session(latchkey: TestApp) -> None:
 
 
 def test_session_opened_with_an_outdated_account_is_invalid(latchkey: TestApp) -> None:
-    """The password was changed during the log-in."""
+    """A session is invalid if the account's password was changed during the log-in."""
     before = new_account()
     secret = sessions.open_session(before)
     self_service.change_password(
@@ -121,7 +121,7 @@ def test_session_opened_with_an_outdated_account_is_invalid(latchkey: TestApp) -
 
 
 def test_log_out_ends_one_session_and_is_idempotent(latchkey: TestApp) -> None:
-    """Another session of the account stays active."""
+    """A log-out ends one session and can be repeated; other sessions of the account stay active."""
     account = new_account()
     secret, other = sessions.open_session(account), sessions.open_session(account)
     for _ in range(2):
@@ -131,7 +131,7 @@ def test_log_out_ends_one_session_and_is_idempotent(latchkey: TestApp) -> None:
 
 
 def test_device_is_not_a_session_and_vice_versa(latchkey: TestApp) -> None:
-    """The secret of a device gives no access."""
+    """The secret of a remembered device isn't valid as a session, nor that of a session as a device."""
     account = new_account()
     device, session = sessions.remember_device(account), sessions.open_session(account)
     assert sessions.session_of(device) is None
@@ -162,7 +162,7 @@ ENDS: dict[str, Callable[[Account], object]] = {
 @pytest.mark.parametrize("what", ENDS)
 @pytest.mark.parametrize("verified", [True, False], ids=["verified", "first_proof"])
 def test_device_is_forgotten_when_the_sessions_are_ended(latchkey: TestApp, what: str, verified: bool) -> None:
-    """An intruder loses the attempts of a remembered device."""
+    """Ending the sessions forgets remembered devices, so an intruder can't use their separate attempts."""
     account = new_account(verified=verified)
     device = sessions.remember_device(account)
     ENDS[what](account)
@@ -171,7 +171,7 @@ def test_device_is_forgotten_when_the_sessions_are_ended(latchkey: TestApp, what
 
 @pytest.mark.parametrize("secret", ["", "nonsense", "lk_se_" + "0" * 36, "lk_live_" + "0" * 36])
 def test_malformed_secret_is_rejected_without_a_database_call(latchkey: TestApp, secret: str) -> None:
-    """Its checksum is wrong."""
+    """A session secret with a wrong checksum is rejected without a database call."""
     with telemetry.record_calls() as calls:
         assert sessions.session_of(secret) is None
         sessions.close_session(secret)
@@ -179,12 +179,12 @@ def test_malformed_secret_is_rejected_without_a_database_call(latchkey: TestApp,
 
 
 def test_unknown_secret_is_not_a_session(latchkey: TestApp) -> None:
-    """It is well-formed but was never issued."""
+    """A well-formed secret that was never issued is not a session."""
     assert sessions.session_of(secrets.mint(secrets.SESSION_KIND)) is None
 
 
 def test_secrets_of_sessions_and_devices_are_not_stored(latchkey: TestApp) -> None:
-    """The table has digests, so its readers can't log in. Each item has a TTL."""
+    """The table stores digests with a TTL, so its readers can't log in."""
     account = new_account()
     handed_out = [sessions.open_session(account), sessions.remember_device(account)]
     stored = dynamodb.call("Scan", {"TableName": settings.current().table("sessions")})["Items"]
@@ -195,7 +195,7 @@ def test_secrets_of_sessions_and_devices_are_not_stored(latchkey: TestApp) -> No
 
 
 def test_session_stores_its_network_and_browser_and_is_recorded(latchkey: TestApp) -> None:
-    """A session is deleted after 14 days, a remembered device after a year."""
+    """A session is kept for 14 days with its network and browser; a remembered device is kept for a year."""
     account = new_account()
     account.session_epoch = 3
     sessions.open_session(account, network="203.0.113.0/24", browser="Firefox")
@@ -217,7 +217,7 @@ def test_session_stores_its_network_and_browser_and_is_recorded(latchkey: TestAp
 
 
 def test_remembered_device_is_known_for_its_account_and_epoch_only(latchkey: TestApp) -> None:
-    """Not for another account, nor after the epoch was raised."""
+    """A remembered device is valid only for its account, and until the session epoch is raised."""
     account = new_account()
     device = sessions.remember_device(account, is_raised=True)
     assert not sessions.is_known_device(device, account)
@@ -227,7 +227,7 @@ def test_remembered_device_is_known_for_its_account_and_epoch_only(latchkey: Tes
 
 
 def test_active_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
-    """Each full page has the id of the next; ended sessions are left out."""
+    """Active sessions are listed newest first, in pages that end with the id of the next session."""
     account = new_account()
     made = []
     for number in range(5):
@@ -253,7 +253,7 @@ def test_active_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> 
 
 
 def test_session_is_found_and_ended_by_its_id(latchkey: TestApp) -> None:
-    """An event is recorded once; a session of another account is not found."""
+    """A session is found and ended by its id, recorded once; a session of another account isn't found."""
     account, other = new_account(), new_account(name="Eve")
     secret = sessions.open_session(account)
     session_id = logged_in(secret).session.id
@@ -269,7 +269,7 @@ def test_session_is_found_and_ended_by_its_id(latchkey: TestApp) -> None:
 
 
 def test_ending_all_sessions_is_recorded(latchkey: TestApp) -> None:
-    """A deleted account is not recreated."""
+    """Ending all sessions is recorded, and doesn't recreate a deleted account."""
     account = new_account()
     secret = sessions.open_session(account)
     sessions.end_all(account.id)
@@ -282,7 +282,7 @@ def test_ending_all_sessions_is_recorded(latchkey: TestApp) -> None:
 
 
 def test_concurrent_page_doesnt_recreate_an_ended_session(latchkey: TestApp) -> None:
-    """The log-out came between the read and the write of `seen_at`."""
+    """A page request that runs concurrently with the log-out doesn't recreate the session when it writes `seen_at`."""
     secret = sessions.open_session(new_account())
     latchkey.clock.forward(300)
     with run_before("UpdateItem", lambda: sessions.close_session(secret)):
@@ -292,7 +292,7 @@ def test_concurrent_page_doesnt_recreate_an_ended_session(latchkey: TestApp) -> 
 
 @pytest.mark.parametrize("status", ["suspended", "deleted"])
 def test_session_of_an_inactive_or_missing_account_is_invalid(latchkey: TestApp, status: str) -> None:
-    """Whatever its epoch."""
+    """A session of a suspended or missing account is invalid."""
     account = new_account()
     secret = sessions.open_session(account)
     account.update(actions=[Account.status.set(status)])

@@ -1,4 +1,4 @@
-"""Sign-up and password reset: stored items, sent emails, and the same calls for known and unknown addresses."""
+"""Sign-up and password reset: stored items, sent emails, and equal calls for known and unknown addresses."""
 
 import json
 from dataclasses import replace
@@ -25,12 +25,12 @@ HERE = SignUpRequest(CALLER.networks, browser="digest of a cookie", after="/sett
 NAME = "Pay now: https://evil.example.net"
 
 
-def signs_up(email: str = "Ada@Example.com", *, name: str = "Ada", password: str = PASSWORD) -> None:
+def submit_sign_up(email: str = "Ada@Example.com", *, name: str = "Ada", password: str = PASSWORD) -> None:
     """Sign up from one browser."""
     sign_up(email=email, name=name, password=password, request=HERE, base_url=BASE)
 
 
-def asks_for_reset(email: str) -> None:
+def request_reset(email: str) -> None:
     """Request a password reset."""
     request_password_reset(email=email, caller=CALLER, base_url=BASE)
 
@@ -50,8 +50,8 @@ def stored() -> dict[str, int]:
 
 
 def test_sign_up_with_email_stores_only_a_token(latchkey: TestApp, box: Mailbox) -> None:
-    """No account, email claim, event or session; the token expires soon."""
-    signs_up()
+    """A sign-up with email stores a token that expires soon, and no account, claim, event or session."""
+    submit_sign_up()
     assert stored() == {"tickets": 1}
     assert tables_holding("ada@example.com") == {"tickets"}
     (token,) = OneTimeToken.scan()
@@ -69,8 +69,8 @@ def test_sign_up_with_email_stores_only_a_token(latchkey: TestApp, box: Mailbox)
 
 
 def test_used_sign_up_creates_a_verified_free_account(latchkey: TestApp, box: Mailbox) -> None:
-    """A sign-up can't set tier or admin flag; the token's personal data is removed."""
-    signs_up()
+    """The link of a sign-up creates a verified Free account, not an admin; the token's personal data is removed."""
+    submit_sign_up()
     token = email_links.find_link(box.take_one().token, pending_sign_up.PURPOSE)
     account = pending_sign_up.make_account(token, name="Ada", password_hash=str(token.password_hash))
     found = find.account_by_email("ADA@example.com")
@@ -86,10 +86,10 @@ def test_used_sign_up_creates_a_verified_free_account(latchkey: TestApp, box: Ma
 
 
 def test_first_of_two_tokens_for_one_address_creates_the_account(latchkey: TestApp, box: Mailbox) -> None:
-    """The other one reports that, and changes nothing."""
-    signs_up(name="Eve")
+    """Of two tokens for an address the first creates the account; the second says so and changes nothing."""
+    submit_sign_up(name="Eve")
     by_eve = email_links.find_link(box.take_one().token, pending_sign_up.PURPOSE)
-    signs_up(name="Ada")
+    submit_sign_up(name="Ada")
     by_ada = email_links.find_link(box.take_one().token, pending_sign_up.PURPOSE)
     made = pending_sign_up.make_account(by_ada, name="Ada", password_hash="ada")
     with pytest.raises(pending_sign_up.HasAccount):
@@ -99,9 +99,9 @@ def test_first_of_two_tokens_for_one_address_creates_the_account(latchkey: TestA
 
 
 def test_token_works_once_and_for_an_hour(latchkey: TestApp, box: Mailbox) -> None:
-    """At the time of its use, not of its read."""
-    signs_up()
-    signs_up("eve@example.com")
+    """A token can be used once, within an hour; its expiry is checked when it is used."""
+    submit_sign_up()
+    submit_sign_up("eve@example.com")
     once, late = (email_links.find_link(message.token, pending_sign_up.PURPOSE) for message in box.take())
     pending_sign_up.make_account(once, name="Ada", password_hash="x")
     with pytest.raises(email_links.SpentLink):
@@ -113,16 +113,16 @@ def test_token_works_once_and_for_an_hour(latchkey: TestApp, box: Mailbox) -> No
 
 
 def test_repr_of_a_pending_sign_up_has_no_field() -> None:
-    """Tracebacks don't reveal the address or the password hash."""
+    """The repr of a pending sign-up omits its fields, so that tracebacks reveal neither address nor password hash."""
     assert repr(pending_sign_up.PendingSignUp("a@b.example", "Ada", "hash", "digest")) == "PendingSignUp()"
     assert "secret" not in repr(Caller((), "secret"))
 
 
 def test_log_in_is_the_same_for_an_unknown_and_a_pending_address(latchkey: TestApp, box: Mailbox) -> None:
-    """The same database calls and error, also with the password of the sign-up."""
+    """A log-in with a pending address makes the same database calls and error as with an unknown address."""
     new_account(email="known@example.com").update(actions=[Account.password_hash.set(hash_of("another one entirely"))])
     for email in ("known@example.com", "pending@example.com"):
-        signs_up(email)
+        submit_sign_up(email)
     made = []
     for email in ("known@example.com", "pending@example.com", "unknown@example.com"):
         with telemetry.record_calls() as calls, pytest.raises(WrongLogIn) as refused:
@@ -132,9 +132,9 @@ def test_log_in_is_the_same_for_an_unknown_and_a_pending_address(latchkey: TestA
 
 
 def test_sign_up_with_a_known_address_changes_nothing_and_sends_an_email(latchkey: TestApp, box: Mailbox) -> None:
-    """Name and password stay; the email has no token."""
+    """A sign-up with the address of an account keeps its name and password, and sends an email without a token."""
     account = new_account(email="ada@example.com")
-    signs_up("ADA@example.com", name="Mallory", password="harmonica wolverine custard")
+    submit_sign_up("ADA@example.com", name="Mallory", password="harmonica wolverine custard")
     assert find.account_by_email("ada@example.com").password_hash == account.password_hash
     message = box.take_one()
     assert (message.to, message.subject) == ("ada@example.com", "You already have an account")
@@ -145,27 +145,27 @@ def test_sign_up_with_a_known_address_changes_nothing_and_sends_an_email(latchke
 
 
 def test_sign_up_with_a_known_address_stores_the_same_as_a_new_one(latchkey: TestApp, box: Mailbox) -> None:
-    """Both store an item of the same size; the link for a known address is never sent."""
+    """A sign-up stores an item of the same size for a known and for a new address."""
     new_account(email="ada@example.com")
-    signs_up("ada@example.com")
-    signs_up("eve@example.com")
+    submit_sign_up("ada@example.com")
+    submit_sign_up("eve@example.com")
     items = dynamodb.call("Scan", {"TableName": settings.current().table("tickets")})["Items"]
     kept: list[Any] = [{name: len(json.dumps(value)) for name, value in item.items()} for item in items]
     assert kept[0] == kept[1]
 
 
 def test_sign_up_with_an_invalid_password_stores_nothing(latchkey: TestApp, box: Mailbox) -> None:
-    """And sends no email."""
+    """A sign-up with an invalid password stores nothing and sends no email."""
     for email, password in (("ada@example.com", "passwordpassword"), ("no address", PASSWORD)):
         with pytest.raises(errors.InvalidRequest):
-            signs_up(email, password=password)
+            submit_sign_up(email, password=password)
     assert (stored(), box.take()) == ({}, [])
 
 
 def test_sign_up_without_email_creates_the_account_immediately(latchkey: TestApp) -> None:
-    """The address can't be verified; an existing account is unchanged."""
-    signs_up()
-    signs_up(name="Eve", password="harmonica wolverine custard")
+    """Without configured email a sign-up creates the account immediately, and an existing account stays unchanged."""
+    submit_sign_up()
+    submit_sign_up(name="Eve", password="harmonica wolverine custard")
     account = find.account_by_email("ada@example.com")
     assert (account.name, account.is_verified) == ("Ada", False)
     assert log_in(email="ada@example.com", password=PASSWORD, caller=CALLER).id == account.id
@@ -174,62 +174,62 @@ def test_sign_up_without_email_creates_the_account_immediately(latchkey: TestApp
 
 @pytest.mark.parametrize("with_mail", [True, False], ids=["mail", "no mail"])
 def test_network_has_30_sign_ups_an_hour(latchkey: TestApp, box: Mailbox, with_mail: bool) -> None:
-    """For any addresses; the next is rejected before the password is checked. Other networks aren't affected."""
+    """After 30 sign-ups in an hour a network is rejected before the password is checked."""
     folder = settings.current().mail_folder if with_mail else ""
     latchkey.set_counters("sign-ups_203.0.113.7", tiers.SIGN_UPS, used=29)
     with settings.override(replace(settings.current(), mail_folder=folder)):
-        signs_up()
+        submit_sign_up()
         with telemetry.record_calls() as calls, pytest.raises(Rejected) as refused:
-            signs_up("eve@example.com", password="passwordpassword")
+            submit_sign_up("eve@example.com", password="passwordpassword")
         assert (refused.value.status, refused.value.retry_after_s) == (429, 3_600)
         assert {table for _, table in calls.made} <= {"latchkey-test-windows"}
         assert len(box.take()) == with_mail
         elsewhere = replace(HERE, networks=("203.0.113.8",))
         sign_up(email="eve@example.com", name="Eve", password=PASSWORD, request=elsewhere, base_url=BASE)
         latchkey.clock.forward(3_600)
-        signs_up("bea@example.com")
+        submit_sign_up("bea@example.com")
 
 
 def test_malformed_sign_up_is_not_counted(latchkey: TestApp, box: Mailbox) -> None:
-    """That is one with an invalid address or a short password."""
+    """A sign-up with an invalid address or a short password isn't counted."""
     with telemetry.record_calls() as calls:
         for email, password in (("no address", PASSWORD), ("ada@example.com", "short")):
             with pytest.raises(errors.InvalidRequest):
-                signs_up(email, password=password)
+                submit_sign_up(email, password=password)
     assert calls.made == []
 
 
 def test_each_kind_of_email_has_its_own_allowance(latchkey: TestApp, box: Mailbox) -> None:
-    """Sign-ups with an address don't use up its resets, nor the other way round."""
+    """Sign-ups with an address don't use up its password resets, nor the reverse."""
     new_account(email="ada@example.com")
     for _ in range(12):
-        signs_up("ada@example.com")
+        submit_sign_up("ada@example.com")
     assert len(box.take()) == 5
-    asks_for_reset("ada@example.com")
+    request_reset("ada@example.com")
     assert box.take_one().subject == "Reset your password"
     for _ in range(12):
-        signs_up("eve@example.com")
+        submit_sign_up("eve@example.com")
     assert [message.subject for message in box.take()] == ["Confirm your email address"] * 5
 
 
 def test_spellings_of_an_address_share_its_allowance(latchkey: TestApp, box: Mailbox) -> None:
-    """They are the same mailbox."""
+    """Spellings of an address share one limit, because they are the same mailbox."""
     for local in ("ada", "Ada", "ADA", "aDa", "adA", "AdA"):
-        signs_up(f"{local}@example.com")
+        submit_sign_up(f"{local}@example.com")
     assert len(box.take()) == 5
 
 
 def test_network_has_30_resets_an_hour(latchkey: TestApp, box: Mailbox) -> None:
-    """For any addresses; sign-ups are not affected."""
+    """After 30 password resets in an hour a network is rejected; its sign-ups are not affected."""
     latchkey.set_counters("mail-reset-network_203.0.113.7", tiers.RESET_EMAILS.network, used=30)
     with pytest.raises(Rejected):
-        asks_for_reset("ada@example.com")
-    signs_up()
+        request_reset("ada@example.com")
+    submit_sign_up()
     assert box.take_one().subject == "Confirm your email address"
 
 
 def test_ipv6_48_has_the_allowance_of_four_64s(latchkey: TestApp, box: Mailbox) -> None:
-    """A network with all of a /48 gets no more."""
+    """An IPv6 /48 has four times the limit of a /64, whatever number of /64s it uses."""
     statuses = []
     for number in range(5):
         networks = (f"2001:db8:1:{number}::/64", "2001:db8:1::/48")
@@ -251,11 +251,11 @@ def test_ipv6_48_has_the_allowance_of_four_64s(latchkey: TestApp, box: Mailbox) 
 
 
 def test_email_to_an_unverified_address_has_no_typed_text(latchkey: TestApp, box: Mailbox) -> None:
-    """Otherwise anonymous callers could send any text to any address."""
+    """An email to an unverified address contains no text from the form, which could be spam."""
     made = new_account(email="known@example.com", name=NAME, verified=False)
-    signs_up("new@example.com", name=NAME)
-    signs_up("known@example.com", name=NAME)
-    asks_for_reset("known@example.com")
+    submit_sign_up("new@example.com", name=NAME)
+    submit_sign_up("known@example.com", name=NAME)
+    request_reset("known@example.com")
     key = new_key(made.id, name=NAME, wanted=["read"], expires_at=None, made_by=None).key
     for written in (
         emails.password_changed(made, BASE),
@@ -273,37 +273,37 @@ def test_email_to_an_unverified_address_has_no_typed_text(latchkey: TestApp, box
 
 
 def test_reset_is_sent_to_a_known_address_only(latchkey: TestApp, box: Mailbox) -> None:
-    """An unknown address gets no email."""
+    """A reset email is sent only if the address has an account."""
     new_account(email="ada@example.com")
-    asks_for_reset("ADA@example.com")
+    request_reset("ADA@example.com")
     message = box.take_one()
     assert message.to == "ada@example.com"
     assert message.link.startswith(f"{BASE}/password?ticket=lk_ml_")
-    asks_for_reset("nobody@example.com")
+    request_reset("nobody@example.com")
     assert box.take() == []
 
 
 def test_reset_is_sent_to_the_address_of_the_sign_up(latchkey: TestApp, box: Mailbox) -> None:
-    """Not to the spelling in the request."""
+    """A reset email is sent to the address as typed at sign-up, whatever its spelling in the request."""
     new_account(email="J\u00f6rg@fa\u00df.example")
-    asks_for_reset("j\u00d6rg@xn--fa-hia.example")
+    request_reset("j\u00d6rg@xn--fa-hia.example")
     assert box.take_one().to == "J\u00f6rg@xn--fa-hia.example"
 
 
 @pytest.mark.parametrize("what", ["sign_up", "reset"])
 def test_known_and_unknown_address_make_the_same_calls(latchkey: TestApp, box: Mailbox, what: str) -> None:
-    """Otherwise the time would reveal which it is."""
+    """Known and unknown addresses cause the same database calls, so that timing doesn't reveal which they are."""
     new_account(email="ada@example.com")
     made = []
     for email in ("ada@example.com", "nobody@example.com"):
         with telemetry.record_calls() as calls:
-            signs_up(email) if what == "sign_up" else asks_for_reset(email)
+            submit_sign_up(email) if what == "sign_up" else request_reset(email)
         made.append(calls.made)
     assert made[0] == made[1]
 
 
 def test_verification_has_five_emails_an_hour(latchkey: TestApp, box: Mailbox) -> None:
-    """For the account's logged-in user, who is told the limit of the account or the network."""
+    """A logged-in user gets five verification emails an hour, if the limit of the network allows it."""
     account = new_account(email="Ada@example.com", verified=False)
     account.session_epoch = 2
     for _ in range(5):
@@ -322,11 +322,11 @@ def test_verification_has_five_emails_an_hour(latchkey: TestApp, box: Mailbox) -
 
 
 def test_reset_link_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, box: Mailbox) -> None:
-    """For an unknown address an equal item without an account is stored."""
+    """A reset link is invalid after a log-out everywhere."""
     account = new_account(email="ada@example.com")
     account.update(actions=[Account.session_epoch.set(3)])
     for email in ("ada@example.com", "Eve@example.com"):
-        asks_for_reset(email)
+        request_reset(email)
     found = {token.email: (token.account_id, token.purpose, token.epoch) for token in OneTimeToken.scan()}
     assert found == {
         "ada@example.com": (account.id, "set_password", 3),

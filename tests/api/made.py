@@ -1,4 +1,4 @@
-"""Views for tests."""
+"""Views that tests register with an app."""
 
 from chalice.app import Blueprint, Chalice
 
@@ -11,7 +11,7 @@ def add_view(app: Chalice, module: str, path: str, method: str = "GET") -> None:
     blueprint = Blueprint(module)
 
     def show(context: RequestContext) -> None:
-        """Show it."""
+        """Return nothing."""
 
     show.__module__ = module
     register(blueprint, [Route(method, path, show, ("read",))])

@@ -1,10 +1,10 @@
-"""Every route that takes a key: method, path with `{id}` for an id, and the scope it needs."""
+"""Every route of the API with a credential: method, path with `{id}` for an id, and required scope."""
 
 from chalicelib.api.routing import route_of
 from infra.routes import of_latchkey
 
 PUBLIC = ("POST", "/v1/leaks")
-"""The only public route under /v1: senders of leak reports sign them instead."""
+"""The only public route under /v1, whose requests are signed by the senders of leak reports."""
 
 ROUTES = [
     ("GET", "/v1/users", "read"),
@@ -35,8 +35,8 @@ ROUTES = [
 ]
 
 
-def idempotent() -> set[tuple[str, str]]:
-    """Return the routes that support the header."""
+def idempotent_routes() -> set[tuple[str, str]]:
+    """Return the routes that support Idempotency-Key."""
     return {
         (method, path)
         for path, methods in of_latchkey().items()

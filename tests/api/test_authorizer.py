@@ -29,7 +29,7 @@ def decide(token: str) -> dict[str, Any]:
 
 
 def test_valid_key_is_allowed_on_every_route(latchkey: TestApp) -> None:
-    """The policy allows every route, since API Gateway caches it for all of them."""
+    """The policy of a valid key allows every route, because API Gateway caches it for all routes."""
     issued = latchkey.key(latchkey.account())
     policy = decide(f"Bearer {issued.secret}")
     assert policy["policyDocument"]["Statement"] == [
@@ -42,7 +42,7 @@ def test_valid_key_is_allowed_on_every_route(latchkey: TestApp) -> None:
 RESERVED = {
     "claims", "error", "integrationLatency", "integrationStatus", "latency", "principalId", "requestId", "status",
 }  # fmt: skip
-"""Names in `$context.authorizer` that API Gateway reserves: it drops the authorizer's values of these names."""
+"""Names in `$context.authorizer` that API Gateway reserves: it drops an authorizer's values of these names."""
 
 
 def test_context_has_no_reserved_name(latchkey: TestApp) -> None:
@@ -75,7 +75,7 @@ def test_expired_key_is_denied_as_expired(latchkey: TestApp) -> None:
 
 
 def test_identity_expression_accepts_bearer_credentials_only() -> None:
-    """API Gateway passes on a Bearer credential, in any case, and rejects all else without running a function."""
+    """API Gateway calls the authorizer only for a Bearer credential, in any case, and rejects all other requests."""
     for good in ("Bearer x", "bearer x", "  BEARER   x  ", f"Bearer {'x' * 7000}"):
         assert re.match(IDENTITY, good), good
     for bad in ("", "Bearer", "Bearer ", "Basic x", "xBearer y", "Bearerx"):
@@ -83,7 +83,7 @@ def test_identity_expression_accepts_bearer_credentials_only() -> None:
 
 
 def test_authorizer_imports_nothing_heavy() -> None:
-    """The authorizer imports neither pynamodb nor boto3, argon2 or jinja2, which would slow its cold start."""
+    """The authorizer doesn't import pynamodb, boto3, argon2 or jinja2, which would slow its cold start."""
     program = (
         "import sys, chalicelib.api.authorizer\n"
         "heavy = ('pynamodb', 'boto3', 'argon2', 'jinja2', 'botocore.client')\n"

@@ -25,13 +25,13 @@ def logged() -> Iterator[io.StringIO]:
 
 @pytest.fixture
 def behind_cdn() -> Iterator[None]:
-    """The operator's CDN sends the client address in X-Forwarded-For."""
+    """Configure the header in which the operator's CDN sends the client address."""
     with settings.override(Settings(client_ip_header="X-Forwarded-For")):
         yield
 
 
 def request(headers: dict[str, str] | None = None, **context: Any) -> Request:
-    """Return a request as the gateway passes it on."""
+    """Return a request as API Gateway passes it on."""
     event: dict[str, Any] = {
         "headers": headers or {},
         "multiValueQueryStringParameters": None,
@@ -69,7 +69,7 @@ def request(headers: dict[str, str] | None = None, **context: Any) -> Request:
     ],
 )
 def test_address_is_counted_by_network(address: str, network: str) -> None:
-    """An IPv4 address is counted alone, and IPv6 addresses by their /64, however they are written."""
+    """An IPv4 address is counted alone, and IPv6 addresses are counted by their /64 in any spelling."""
     assert client_address.network(address) == network
 
 
@@ -90,7 +90,7 @@ def test_address_is_api_gateways_by_default() -> None:
     ],
 )
 def test_address_behind_a_cdn_is_the_last_one(behind_cdn: None, forwarded: str, subject: str) -> None:
-    """Only the last address in the header is trusted; the client may have sent the others."""
+    """Only the last address in the header of the CDN is trusted; the client may have sent the others."""
     assert client_address.subject(request({"x-forwarded-for": forwarded})) == subject
 
 
@@ -117,7 +117,7 @@ def test_address_behind_a_cdn_is_the_last_one(behind_cdn: None, forwarded: str, 
     ],
 )
 def test_address_is_parsed_without_port_brackets_and_zone(header: str, written: str, address: str) -> None:
-    """The address is parsed without port, brackets and zone, and an embedded IPv4 address is extracted."""
+    """Port, brackets and zone are removed from an address, and an embedded IPv4 address is extracted."""
     with settings.override(Settings(client_ip_header=header)):
         assert client_address.source_ip(request({header: written})) == address
 
@@ -133,7 +133,7 @@ def test_address_is_parsed_without_port_brackets_and_zone(header: str, written: 
     ],
 )
 def test_last_group_of_cloudfronts_header_is_the_port(written: str, address: str) -> None:
-    """The last group of CloudFront's header is the port, even after an IPv6 address without brackets."""
+    """The last group of CloudFront's address header is the port, even after an IPv6 address without brackets."""
     with settings.override(Settings(client_ip_header="cloudfront-viewer-address")):
         assert client_address.source_ip(request({"CloudFront-Viewer-Address": written})) == address
 
@@ -149,7 +149,7 @@ def test_last_group_of_cloudfronts_header_is_the_port(written: str, address: str
 def test_malformed_address_header_falls_back_to_api_gateway(
     latchkey: TestApp, logged: io.StringIO, rubbish: str
 ) -> None:
-    """A malformed header falls back to API Gateway's address, with a log line and a metric."""
+    """If the address header is malformed, this is logged, and API Gateway's address is used."""
     with settings.override(replace(settings.current(), client_ip_header="CloudFront-Viewer-Address")):
         assert client_address.subject(request({"cloudfront-viewer-address": rubbish})) == "ip_203.0.113.7"
         client_address._parse_cdn_address.cache_clear()
@@ -159,7 +159,7 @@ def test_malformed_address_header_falls_back_to_api_gateway(
 
 
 def test_missing_address_header_falls_back_to_api_gateway(behind_cdn: None) -> None:
-    """A request without the header is counted by the address that API Gateway saw."""
+    """If the address header is missing, API Gateway's address is used."""
     assert client_address.subject(request()) == "ip_203.0.113.7"
 
 
@@ -171,13 +171,13 @@ def test_base_url_is_the_configured_one() -> None:
 
 @pytest.mark.parametrize(("path", "url"), [("/v1/users", ""), ("/api/v1/users", "/api"), ("/base/v1/users", "/base")])
 def test_base_url_comes_from_the_request_context(path: str, url: str) -> None:
-    """The default base URL has the context's domain and path prefix, and ignores Host and X-Forwarded-*."""
+    """By default the base URL is built from the context's domain and path prefix, not from Host or X-Forwarded-*."""
     sent = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http"}
     with settings.override(Settings()):
         assert client_address.base_url(request(sent, path=path)) == f"https://api.example.com{url}"
 
 
 def test_settings_override_ends_with_its_test() -> None:
-    """A fixture's settings don't leak into the next test."""
+    """Settings that a fixture overrides are restored before the next test."""
     with settings.override(replace(Settings(), stage="other")):
         assert settings.current().client_ip_header == ""

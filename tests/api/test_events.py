@@ -1,4 +1,4 @@
-"""GET /v1/events: the history of the caller's account, written in the same transaction as each change."""
+"""GET /v1/events returns the history of the caller's account, written in the same transaction as each change."""
 
 from typing import Any
 
@@ -22,23 +22,23 @@ SAID = {"public": "no", "acted": "narrowed", "because": "gone", "on_anomaly": "n
 """Valid values of fields that are enums."""
 
 
-def told(latchkey: TestApp, secret: str, query: str = "") -> list[dict[str, Any]]:
-    """Return the events of one page."""
-    answer = latchkey.call("GET", f"/v1/events{query}", secret)
-    assert answer.status == 200, answer.body
-    events: list[dict[str, Any]] = answer.json()["data"]
+def list_events(latchkey: TestApp, secret: str, query: str = "") -> list[dict[str, Any]]:
+    """Return the events on a page of GET /v1/events."""
+    response = latchkey.call("GET", f"/v1/events{query}", secret)
+    assert response.status == 200, response.body
+    events: list[dict[str, Any]] = response.json()["data"]
     return events
 
 
-def reader(latchkey: TestApp, account: Account) -> str:
-    """Return a key that may read events."""
+def create_reader(latchkey: TestApp, account: Account) -> str:
+    """Return the secret of a key that may read events."""
     return latchkey.key(account, "events", "keys", "write", "read").secret
 
 
-def made(answer: Response) -> dict[str, Any]:
-    """Return the created object."""
-    assert answer.status == 201, answer.body
-    thing: dict[str, Any] = answer.json()
+def created_object(response: Response) -> dict[str, Any]:
+    """Return the object that a response with status 201 contains."""
+    assert response.status == 201, response.body
+    thing: dict[str, Any] = response.json()
     return thing
 
 
@@ -48,15 +48,17 @@ def test_every_change_of_a_key_is_an_event(latchkey: TestApp) -> None:
     latchkey.clock.forward(1)
     maker = latchkey.key(account, "events", "keys", "read")
     latchkey.clock.forward(1)
-    key = made(latchkey.call("POST", "/v1/keys", maker.secret, json_body={"name": "CI", "scopes": ["read", "keys"]}))
+    key = created_object(
+        latchkey.call("POST", "/v1/keys", maker.secret, json_body={"name": "CI", "scopes": ["read", "keys"]})
+    )
     path = f"/v1/keys/{key['id']}"
     latchkey.clock.forward(1)
     latchkey.call("PATCH", path, maker.secret, json_body={"name": "Build", "scopes": ["read"]})
     latchkey.clock.forward(1)
-    successor = made(latchkey.call("POST", f"{path}/rotate", maker.secret, json_body={"grace_s": 60}))
+    successor = created_object(latchkey.call("POST", f"{path}/rotate", maker.secret, json_body={"grace_s": 60}))
     latchkey.clock.forward(1)
     assert latchkey.call("DELETE", path, maker.secret).status == 204
-    events = told(latchkey, maker.secret)
+    events = list_events(latchkey, maker.secret)
     assert [event["type"] for event in events[:1]] == [kinds.KEY_REVOKED]
     by_type = {event["type"]: event for event in events[:5]}
     assert by_type[kinds.KEY_CREATED]["changed"] == {"key": key["id"], "name": "CI", "scopes": "read keys"}
@@ -70,10 +72,10 @@ def test_every_change_of_a_key_is_an_event(latchkey: TestApp) -> None:
 
 
 def test_events_contain_no_secret(latchkey: TestApp) -> None:
-    """No event contains a secret, since events go to webhooks and to keys with the scope `events`."""
+    """No event contains a secret, because events are sent to webhooks."""
     account = latchkey.account()
     maker = latchkey.key(account, "events", "keys", "read")
-    made(latchkey.call("POST", "/v1/keys", maker.secret, json_body={"name": "CI", "scopes": ["read"]}))
+    created_object(latchkey.call("POST", "/v1/keys", maker.secret, json_body={"name": "CI", "scopes": ["read"]}))
     text = latchkey.call("GET", "/v1/events", maker.secret).body
     assert [secret for secret in latchkey.secrets if secret in str(text)] == []
 
@@ -82,11 +84,11 @@ def test_rejected_change_is_no_event(latchkey: TestApp) -> None:
     """A rejected change writes no event."""
     account = latchkey.account()
     maker = latchkey.key(account, "events", "keys", "read")
-    before = told(latchkey, maker.secret)
+    before = list_events(latchkey, maker.secret)
     assert (
         latchkey.call("PATCH", f"/v1/keys/{maker.key.id}", maker.secret, json_body={"scopes": ["write"]}).status == 400
     )
-    assert told(latchkey, maker.secret) == before
+    assert list_events(latchkey, maker.secret) == before
 
 
 def test_change_is_rolled_back_when_its_event_cannot_be_written(latchkey: TestApp) -> None:
@@ -101,24 +103,24 @@ def test_change_is_rolled_back_when_its_event_cannot_be_written(latchkey: TestAp
 def test_list_is_paged_and_filtered_by_type(latchkey: TestApp) -> None:
     """A cursor continues after its page and keeps the type filter."""
     account = latchkey.account()
-    secret = reader(latchkey, account)
+    secret = create_reader(latchkey, account)
     for number in range(5):
         latchkey.clock.forward(1)
         latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": f"Ada {number}"})
         change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
     seen, query = [], "?limit=2&type=account.renamed"
     while query:
-        answer = latchkey.call("GET", f"/v1/events{query}", secret)
-        body = answer.json()
+        response = latchkey.call("GET", f"/v1/events{query}", secret)
+        body = response.json()
         seen += [event["changed"]["name"] for event in body["data"]]
-        query = "?" + str(answer.header("Link")).split("?")[1].split(">")[0] if body["next_cursor"] else ""
+        query = "?" + str(response.header("Link")).split("?")[1].split(">")[0] if body["next_cursor"] else ""
     assert seen == [f"Ada {number}" for number in reversed(range(5))]
-    (standing, *_) = told(latchkey, secret, "?type=account.standing_changed")
+    (standing, *_) = list_events(latchkey, secret, "?type=account.standing_changed")
     assert (standing["actor"], standing["reason"], standing["changed"]) == ("admin", None, {"tier": "pro"})
 
 
-def renamed(account: Account, times: int) -> None:
-    """Write events that rename an account, newer than all others."""
+def store_renames(account: Account, times: int) -> None:
+    """Store events of a renamed account that are newer than all others."""
     at, dies_at = clock.now_ms(), clock.now_s() + 86_400
     with Event.batch_write() as write:
         for number in range(times):
@@ -128,26 +130,26 @@ def renamed(account: Account, times: int) -> None:
 
 @pytest.mark.made_up_events
 def test_filter_by_type_makes_few_calls(latchkey: TestApp) -> None:
-    """One event among 500 of another type is found in one query, whatever the page size."""
+    """One event among 500 of another type is found by one query, for any page size."""
     account = latchkey.account()
-    secret = reader(latchkey, account)
+    secret = create_reader(latchkey, account)
     change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
-    renamed(account, 500)
+    store_renames(account, 500)
     admin = log_in_as(latchkey, new_account(name="Root", admin=True))
     with telemetry.record_calls() as calls:
-        assert len(told(latchkey, secret, "?type=account.standing_changed&limit=1")) == 1
+        assert len(list_events(latchkey, secret, "?type=account.standing_changed&limit=1")) == 1
         assert "Name changed" in admin.open(f"/admin/accounts/{account.id}").text
     assert [operation for operation, table in calls.made if table.endswith("events")] == ["Query", "Query"]
 
 
 @pytest.mark.made_up_events
 def test_filtered_page_may_be_empty_and_have_a_cursor(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A filtered page that reached its read limit has a cursor, and following the cursors finds every event once."""
+    """A filtered page may be empty and still have a cursor; following the cursors returns every event once."""
     monkeypatch.setattr(record, "PAGE", 4)
     account = latchkey.account()
-    secret = reader(latchkey, account)
+    secret = create_reader(latchkey, account)
     change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
-    renamed(account, 50)
+    store_renames(account, 50)
     sizes, query = [], "?type=account.standing_changed"
     while query:
         with telemetry.record_calls() as calls:
@@ -161,18 +163,18 @@ def test_filtered_page_may_be_empty_and_have_a_cursor(latchkey: TestApp, monkeyp
 @pytest.mark.parametrize("query", ["?type=key.made", "?type=", "?cursor=x", "?limit=0", "?limit=101", "?before=x"])
 def test_invalid_query_is_rejected(latchkey: TestApp, query: str) -> None:
     """An invalid filter, cursor or limit is a 400."""
-    answer = latchkey.call("GET", f"/v1/events{query}", reader(latchkey, latchkey.account()))
-    assert (answer.status, answer.json()["error"]) == (400, "invalid_request")
+    response = latchkey.call("GET", f"/v1/events{query}", create_reader(latchkey, latchkey.account()))
+    assert (response.status, response.json()["error"]) == (400, "invalid_request")
 
 
 def test_events_need_the_scope_and_are_the_accounts_own(latchkey: TestApp) -> None:
-    """Events need the scope `events`, and are only those of the caller's account."""
+    """GET /v1/events requires the scope `events` and returns only events of the caller's account."""
     ada, bob = latchkey.account(), latchkey.account(name="Bob")
     assert latchkey.call("GET", "/v1/events", latchkey.key(ada, "read", "keys").secret).status == 403
     latchkey.clock.forward(1)
-    told_to_bob = told(latchkey, reader(latchkey, bob))
-    assert [event["type"] for event in told_to_bob] == [kinds.KEY_CREATED, kinds.ACCOUNT_CREATED]
-    assert {event["actor"] for event in told_to_bob} == {"operator"}
+    events_of_bob = list_events(latchkey, create_reader(latchkey, bob))
+    assert [event["type"] for event in events_of_bob] == [kinds.KEY_CREATED, kinds.ACCOUNT_CREATED]
+    assert {event["actor"] for event in events_of_bob} == {"operator"}
 
 
 def test_events_expire_after_the_configured_days(latchkey: TestApp) -> None:
@@ -185,7 +187,7 @@ def test_events_expire_after_the_configured_days(latchkey: TestApp) -> None:
 
 
 def test_unknown_type_raises(latchkey: TestApp) -> None:
-    """Writing an undocumented event type raises ValueError."""
+    """Recording an event of an undocumented type raises ValueError."""
     with pytest.raises(ValueError, match="is not an event type"):
         record.add_to(None, "acc_x", "key.forgotten", {})  # type: ignore[arg-type]  # not looked at
 
@@ -230,7 +232,7 @@ def test_every_type_is_documented() -> None:
 @pytest.mark.made_up_events
 @pytest.mark.parametrize("kind", kinds.LABELS)
 def test_console_shows_every_field_of_every_type(latchkey: TestApp, kind: str) -> None:
-    """Every field of every event type changes its row in the console, except session and grant ids."""
+    """Every field of every event type changes its row in the console, except the ids of sessions and grants."""
     ada = new_account()
     console = log_in_as(latchkey, ada)
 
@@ -241,11 +243,11 @@ def test_console_shows_every_field_of_every_type(latchkey: TestApp, kind: str) -
         return console.open("/settings/activity").rows[1][:2]
 
     whole = {name: SAID.get(name, f"the-{name}") for name in documented()[kind]}
-    # A leak is of a key or of an access token.
+    # A leak has either a key or an access token.
     for other in ("key", "token") if whole.keys() >= {"key", "token"} else ("",):
-        told = {name: text for name, text in whole.items() if name != other}
-        shown = [name for name in told if name not in ("session", "grant")]
-        assert [name for name in shown if row(told) == row({one: told[one] for one in told if one != name})] == []
+        fields = {name: text for name, text in whole.items() if name != other}
+        shown = [name for name in fields if name not in ("session", "grant")]
+        assert [name for name in shown if row(fields) == row({one: fields[one] for one in fields if one != name})] == []
 
 
 def test_console_shows_source_and_response_of_a_leak(latchkey: TestApp) -> None:
@@ -253,8 +255,8 @@ def test_console_shows_source_and_response_of_a_leak(latchkey: TestApp) -> None:
     ada = new_account()
     latchkey.clock.forward(1)
     with models.transaction() as write:
-        told = {"source": "commit", "url": "https://example.com/code", "public": "yes", "acted": "revoked"}
-        record.add_to(write, ada.id, kinds.KEY_LEAKED, {"token": "tok_1", "name": "Calendar", **told})
+        fields = {"source": "commit", "url": "https://example.com/code", "public": "yes", "acted": "revoked"}
+        record.add_to(write, ada.id, kinds.KEY_LEAKED, {"token": "tok_1", "name": "Calendar", **fields})
     latchkey.clock.forward(1)
     details = log_in_as(latchkey, ada).open("/settings/activity").rows[2][1]
     token, *rest = details.split(", ")

@@ -1,4 +1,4 @@
-"""Every parameter of every route is sent every kind of malformed value: the response names the error and is no 5xx."""
+"""No malformed value of any parameter of any route causes a 5xx."""
 
 import json
 import re
@@ -21,8 +21,8 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.errors import InvalidRequest
 from infra.local_gateway.response import Response
 from infra.routes import of_latchkey
-from tests.api.console.places import Place, place
-from tests.detection.signing import by_partner
+from tests.api.console.places import Place, create_place
+from tests.detection.signing import sign_with_shared_secret
 from tests.oauth.flow import CALLBACK, REFRESH, App, as_json, register_client
 from tests.support.console_client import FORM, PASSWORD, log_in_as, new_account
 from tests.support.every_parameter import Parameter, parameters_in
@@ -31,7 +31,7 @@ from tests.support.malformed_input import MALFORMED, WRONG_TYPES
 
 KINDS = ("nothing", "no URL", "over-long", "over-long in bytes", "an id of many", "not ASCII", "nul")
 RUBBISH_HERE = {name: MALFORMED[name] for name in (*KINDS, "half a surrogate pair")}
-"""Values that parsers, keys or encodings may fail on; those specific to names or URLs are tested with them."""
+"""Values on which parsers, keys or encodings could fail, except those specific to names or URLs."""
 GOOD = {
     "name": "Ada",
     "email": "new@example.com",
@@ -49,7 +49,8 @@ GOOD = {
     "decision": "allow",
     "user_code": "BCDF-GHJK",
 }
-"""Valid values of a form's other fields, so that the tested field is read; no password, which is slow to hash."""
+"""Valid values of a form's other fields, so that the tested field is read; passwords are omitted, as hashing is slow.
+"""
 HASHING = ("/login", "/signup", "/password", "/verify", "/settings/account/email", "/settings/account/password")
 CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 """A password hash that is fast to verify."""
@@ -66,7 +67,7 @@ class Remembering:
     def __call__(self, operation: str, request: dynamodb.Json) -> dynamodb.Json:
         is_counter = request.get("TableName") == settings.current().table("windows")
         if not is_counter and operation not in READS:
-            self.known = {key: answer for key, answer in self.known.items() if "-windows" in key}
+            self.known = {key: response for key, response in self.known.items() if "-windows" in key}
             return self.send(operation, request)
         key = json.dumps([operation, request], sort_keys=True, default=str)
         if key not in self.known:
@@ -76,7 +77,7 @@ class Remembering:
 
 @dataclass
 class Sweep:
-    """One object of each kind, and credentials with access to all of them."""
+    """One object of each type, and credentials with access to all of them."""
 
     latchkey: TestApp
     there: Place
@@ -87,14 +88,14 @@ class Sweep:
     csrf: str = field(default="")
 
     def log_in(self) -> None:
-        """Restore the password and log in again, since a form may have changed the password and ended all sessions."""
+        """Restore the password and log in again, because a form may have changed it and ended all sessions."""
         account = Account(self.there.admin.id)
         account.update(actions=[Account.password_hash.set(CHEAP)], condition=Account.listed.exists())
         self.there.console.cookies = log_in_as(self.latchkey, Account.get(account.id)).cookies
         self.csrf = dict(self.there.console.open("/settings/account").content.forms[0].fields)["csrf"]
 
     def target(self, route: str, **spoilt: str) -> str:
-        """Return a path with ids of existing objects, except for the malformed ones."""
+        """Return a path with ids of existing objects, except where a value is malformed."""
         ids = self.there.ids | self.ids | ({"client_id": self.app.id} if route.startswith("/settings") else {})
         named = {name: spoilt.get(name, ids.get(name, "x")) for name in re.findall(r"{(\w+)}", route)}
         return route.format(**{name: quote(text, safe="", errors="surrogatepass") for name, text in named.items()})
@@ -109,7 +110,7 @@ class Sweep:
             secret = self.registration if target.startswith("/oauth") else self.secret
             headers = {"Authorization": f"Bearer {secret}", **headers}
         if target.startswith("/v1/leaks"):
-            headers |= {name: value for name, value in by_partner(body).items() if name not in headers}
+            headers |= {name: value for name, value in sign_with_shared_secret(body).items() if name not in headers}
         if target.startswith(("/v1", "/oauth")) and not target.startswith("/oauth/authorize"):
             return self.latchkey.call(method, target, body=body, headers=headers)
         cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.there.console.cookies.items())}
@@ -198,9 +199,9 @@ def _form(sweep: Sweep, fields: dict[str, str]) -> bytes:
 
 @pytest.fixture
 def sweep(latchkey: TestApp) -> Iterator[Sweep]:
-    """One object of each kind; every request is admitted, and reads are cached until the next write."""
+    """One object of each type, in an app that admits every request and caches reads until the next write."""
     with dynamodb.use_sender(Remembering()):
-        there = place(latchkey)
+        there = create_place(latchkey)
         app = register_client(latchkey, owner=there.admin)
         secret = latchkey.key(there.admin, "read", "write", "keys", "webhooks", "events", "admin", "verify").secret
         made = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK]}).json()
@@ -215,17 +216,17 @@ def sweep(latchkey: TestApp) -> Iterator[Sweep]:
 
 
 def check(sweep: Sweep, parameter: Parameter, kind: str, values: list[object]) -> list[str]:
-    """Return a description of an incorrect response, if it is one."""
+    """Return a list with the error in a response, empty if the response is correct."""
     if is_refused_by_declaration(parameter, values):
         return []
-    answer = sweep.send(parameter, values)
-    is_page = "text/html" in str(answer.header("Content-Type")) or answer.status in (303, 204)
-    is_good = answer.status < 500 and (is_page or answer.status < 400 or "error" in answer.json())
-    return [] if is_good else [f"{parameter}: {kind}: {answer.status} {answer.body[:200]!r}"]
+    response = sweep.send(parameter, values)
+    is_page = "text/html" in str(response.header("Content-Type")) or response.status in (303, 204)
+    is_good = response.status < 500 and (is_page or response.status < 400 or "error" in response.json())
+    return [] if is_good else [f"{parameter}: {kind}: {response.status} {response.body[:200]!r}"]
 
 
 def is_refused_by_declaration(parameter: Parameter, values: list[object]) -> bool:
-    """Return whether the middleware rejects a value by the route's declaration, which needs no request to test."""
+    """Return whether the route's declaration already rejects the value."""
     route = route_of(of_latchkey()[parameter.route][parameter.method])
     if not route.is_documented:
         return False
@@ -246,7 +247,7 @@ def test_malformed_parameter_is_no_5xx(sweep: Sweep, at: str) -> None:
     faults: list[str] = []
     for parameter in parameters_in(at):
         if parameter.route == "/login" and parameter.name != "email":
-            continue  # Tested together (see `_in_form`), since each request hashes a password.
+            continue  # These are tested together (see `_in_form`), because each request hashes a password.
         for kind, value in RUBBISH_HERE.items():
             faults += check(sweep, parameter, kind, [value])
         faults += check(sweep, parameter, "twice", ["x", "y"]) if at != "path" else []
@@ -255,7 +256,7 @@ def test_malformed_parameter_is_no_5xx(sweep: Sweep, at: str) -> None:
         if parameter.route == "/settings/account/password":
             sweep.log_in()
     assert faults == []
-    # No request logged out, revoked or deleted the caller, which would have made the later ones meaningless.
+    # If a request had logged out, revoked or deleted the caller, the later ones would have tested nothing.
     assert [sweep.call("GET", path).status for path in ("/settings/keys", "/v1/users/me")] == [200, 200]
 
 
@@ -266,8 +267,10 @@ def test_malformed_cookie_is_no_5xx(sweep: Sweep, name: str) -> None:
     for value in (*RUBBISH_HERE.values(), f"x; {cookie}=y"):
         for method, target in (("GET", "/login"), ("GET", "/settings"), ("POST", "/forgot")):
             headers = {"Cookie": f"{cookie}={value}", "Origin": sweep.there.console.origin, "Content-Type": FORM}
-            answer = sweep.latchkey.call(method, target, body=b"email=x" if method == "POST" else b"", headers=headers)
-            assert answer.status < 500, (target, value)
+            response = sweep.latchkey.call(
+                method, target, body=b"email=x" if method == "POST" else b"", headers=headers
+            )
+            assert response.status < 500, (target, value)
 
 
 @pytest.mark.parametrize("kind", RUBBISH_HERE)
@@ -281,8 +284,8 @@ def test_malformed_csrf_token_or_notice_is_no_5xx(sweep: Sweep, kind: str) -> No
 
 @pytest.mark.parametrize("scheme", ["", "Bearer ", "Basic ", "bearer  "])
 def test_malformed_credential_is_a_4xx(sweep: Sweep, scheme: str) -> None:
-    """A malformed credential gets a 4xx from each kind of route that reads one."""
+    """A malformed credential gets a 4xx from every type of route that reads credentials."""
     for kind, value in RUBBISH_HERE.items():
         for method, target in (("GET", "/v1/users/me"), ("POST", "/oauth/token"), ("GET", "/oauth/register/app_x")):
-            answer = sweep.latchkey.call(method, target, headers={"Authorization": scheme + value})
-            assert 400 <= answer.status < 500, (kind, target)
+            response = sweep.latchkey.call(method, target, headers={"Authorization": scheme + value})
+            assert 400 <= response.status < 500, (kind, target)

@@ -13,18 +13,18 @@ from chalicelib.core import telemetry
 from chalicelib.events import record
 from chalicelib.limits import tiers
 from infra.routes import of_latchkey
-from tests.api.console.places import place
+from tests.api.console.places import create_place
 from tests.oauth.flow import new_user, register_client
 from tests.support.harness import TestApp, error_of
 
 GOT = sorted(path for path, methods in of_latchkey().items() if "GET" in methods)
 DIFFERENT = {"x-amzn-requestid", "set-cookie", "content-length", "x-ratelimit-remaining", "ratelimit"}
-"""Headers that differ between identical requests: ids, cookies, and remaining limits."""
+"""Headers that differ between identical requests: ids, cookies and remaining limits."""
 
 
-def headers_of(answer: object) -> dict[str, str]:
+def headers_of(response: object) -> dict[str, str]:
     """Return the headers that don't change between two identical requests."""
-    return {name.lower(): value for name, value in answer.headers if name.lower() not in DIFFERENT}  # type: ignore[attr-defined]  # an Answer
+    return {name.lower(): value for name, value in response.headers if name.lower() not in DIFFERENT}  # type: ignore[attr-defined]  # an Answer
 
 
 def test_every_route_that_can_be_got_can_be_asked_for_by_head() -> None:
@@ -35,7 +35,7 @@ def test_every_route_that_can_be_got_can_be_asked_for_by_head() -> None:
 @pytest.mark.parametrize("path", GOT)
 def test_head_has_the_headers_of_get_and_no_body(latchkey: TestApp, path: str) -> None:
     """HEAD returns the headers of GET, with the length of its content (RFC 9110 §8.6), and no body."""
-    there = place(latchkey)
+    there = create_place(latchkey)
     secret = latchkey.key(there.admin, "read", "keys", "events", "webhooks").secret
     names = re.findall(r"{(\w+)}", path)
     ids = there.ids | dict.fromkeys(set(names) - there.ids.keys(), "v1") | {"user_id": there.admin.id}
@@ -50,7 +50,7 @@ def test_head_has_the_headers_of_get_and_no_body(latchkey: TestApp, path: str) -
 
 
 def test_head_needs_the_credential_of_get(latchkey: TestApp) -> None:
-    """HEAD needs the same credential and scopes as GET."""
+    """HEAD requires the same credential and scopes as GET."""
     assert latchkey.call("HEAD", "/v1/users/me").status == 401
     assert latchkey.call("HEAD", "/v1/users/me", latchkey.key(latchkey.account(), "keys").secret).status == 403
 
@@ -78,18 +78,18 @@ def test_head_with_an_exhausted_quota_is_a_429(latchkey: TestApp) -> None:
     account = latchkey.account()
     secret = latchkey.key(account).secret
     latchkey.set_counters(account.id, tiers.FREE, used=1000)
-    answer = latchkey.call("HEAD", "/v1/users/me", secret)
-    assert (answer.status, answer.body, answer.header("Retry-After")) == (429, b"", "3600")
+    response = latchkey.call("HEAD", "/v1/users/me", secret)
+    assert (response.status, response.body, response.header("Retry-After")) == (429, b"", "3600")
 
 
 def test_openapi_document_omits_head() -> None:
     """The OpenAPI document doesn't list HEAD."""
-    told = document(app.routes, "https://api.example.com")["paths"]
-    assert [path for path, methods in told.items() if "head" in methods] == []
+    paths = document(app.routes, "https://api.example.com")["paths"]
+    assert [path for path, methods in paths.items() if "head" in methods] == []
 
 
 def test_head_of_an_authorization_request_creates_no_grant(latchkey: TestApp) -> None:
-    """HEAD of an authorization request creates no grant, even if consent is remembered, since link scanners send it."""
+    """HEAD of an authorization request creates no grant even if consent is stored, because link scanners send HEAD."""
     ada, client = new_user(latchkey), register_client(latchkey)
     ada.grant(client)
     asked_before = list(record.newest_first(ada.account.id, 50))
@@ -101,21 +101,21 @@ def test_head_of_an_authorization_request_creates_no_grant(latchkey: TestApp) ->
 
 @pytest.mark.parametrize("path", ["/verify", "/password"])
 def test_head_of_an_email_link_does_not_use_it_up(latchkey: TestApp, path: str) -> None:
-    """HEAD doesn't use up an email link, since mail scanners send it before the user's GET."""
-    there = place(latchkey)
+    """HEAD doesn't consume an email link, because mail scanners send it before the user's GET."""
+    there = create_place(latchkey)
     for method in ("HEAD", "HEAD", "GET"):
         assert latchkey.call(method, there.path(path)).status == 200
 
 
 def test_api_fits_one_api_gateway() -> None:
-    """The API has fewer than 200 resources; API Gateway allows 300, one for each path segment."""
+    """The API has fewer than 200 resources, one for each path segment; API Gateway allows 300."""
     paths = (*app.routes, "/{proxy+}")
     segments = {tuple(path.split("/")[:end]) for path in paths for end in range(1, path.count("/") + 2)}
     assert len(segments) < 200
 
 
 def test_health_accepts_head(latchkey: TestApp) -> None:
-    """`/health` accepts HEAD, which most monitors send, and the guide says so."""
+    """The path `/health` accepts HEAD, which most monitors send, and the guide documents that."""
     assert latchkey.call("HEAD", "/health").status == 200
     assert "HEAD" in (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
     assert error_of(latchkey.call("GET", "/nothing")) == (404, "not_found")

@@ -12,7 +12,7 @@ from chalicelib.idempotency import record
 from chalicelib.idempotency.tables import IdempotencyRecord
 from chalicelib.limits import tiers
 from infra.local_gateway.response import Response
-from tests.api.routes import idempotent
+from tests.api.routes import idempotent_routes
 from tests.support.harness import TestApp, error_of
 from tests.support.webhook_receiver import Receiver
 
@@ -25,8 +25,8 @@ def make(latchkey: TestApp, secret: str, key: str = KEY, body: object = MAKING) 
     return latchkey.call("POST", "/v1/keys", secret, json_body=body, headers={"Idempotency-Key": key})
 
 
-def same(first: Response, second: Response) -> None:
-    """Assert that the second response repeats the first one and is marked as a replay."""
+def assert_replayed(first: Response, second: Response) -> None:
+    """Assert that the second response repeats the first and is marked as a replay."""
     assert (second.status, second.body) == (first.status, first.body)
     for name in ("Location", "Cache-Control", "Content-Type"):
         assert second.header(name) == first.header(name)
@@ -41,36 +41,36 @@ def records(account: Account) -> list[IdempotencyRecord]:
 
 
 def test_repeated_request_is_replayed(latchkey: TestApp) -> None:
-    """A repeated request gets the first response and creates nothing, whether the header is quoted or not."""
+    """A repeated request gets the first response and creates nothing, with the header quoted or not."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     first = make(latchkey, secret)
-    same(first, make(latchkey, secret))
-    same(first, make(latchkey, secret, f'"{KEY}"'))
+    assert_replayed(first, make(latchkey, secret))
+    assert_replayed(first, make(latchkey, secret, f'"{KEY}"'))
     assert len(list(find.keys_of(account.id))) == 2
     assert latchkey.call("GET", "/v1/users/me", first.json()["secret"]).status == 200
 
 
 def test_every_creating_route_replays_its_response(local: TestApp, receiver: Receiver) -> None:
-    """Every route that accepts the header replays its response and has its effect once."""
+    """Every route that accepts Idempotency-Key replays its response and has its effect once."""
     root = local.account(admin=True)
     secret = local.key(root, "read", "keys", "webhooks", "admin").secret
     rotated = local.key(root, "read").key.id
-    hook = twice(local, secret, "/v1/webhooks", {"url": receiver.url, "name": "Ledger"})["id"]
-    twice(local, secret, "/v1/keys", MAKING)
-    twice(local, secret, f"/v1/keys/{rotated}/rotate", None)
-    twice(local, secret, f"/v1/webhooks/{hook}/rotate", None)
-    sent = twice(local, secret, f"/v1/webhooks/{hook}/test", None)["id"]
+    hook = send_twice(local, secret, "/v1/webhooks", {"url": receiver.url, "name": "Ledger"})["id"]
+    send_twice(local, secret, "/v1/keys", MAKING)
+    send_twice(local, secret, f"/v1/keys/{rotated}/rotate", None)
+    send_twice(local, secret, f"/v1/webhooks/{hook}/rotate", None)
+    sent = send_twice(local, secret, f"/v1/webhooks/{hook}/test", None)["id"]
     assert len(receiver.received) == 1
-    twice(local, secret, f"/v1/webhooks/{hook}/deliveries/{sent}/resend", None)
+    send_twice(local, secret, f"/v1/webhooks/{hook}/deliveries/{sent}/resend", None)
     assert len(receiver.received) == 2
-    made = twice(local, secret, "/v1/users", {"email": "eve@example.com", "name": "Eve"})
+    made = send_twice(local, secret, "/v1/users", {"email": "eve@example.com", "name": "Eve"})
     ticket = made["set_password_url"].partition("ticket=")[2]
     assert local.call("GET", f"/password?ticket={ticket}").status == 200
-    assert len(idempotent()) == 7
+    assert len(idempotent_routes()) == 7
 
 
-def twice(latchkey: TestApp, secret: str, path: str, body: object) -> dict[str, str]:
+def send_twice(latchkey: TestApp, secret: str, path: str, body: object) -> dict[str, str]:
     """Send a request twice with one Idempotency-Key, and return the body of both responses."""
     headers = {"Idempotency-Key": f"once-{path}"}
     with telemetry.record_calls() as watched:
@@ -79,14 +79,14 @@ def twice(latchkey: TestApp, secret: str, path: str, body: object) -> dict[str, 
     claims = path.endswith(("/test", "/resend"))
     # A record is one more write of the transaction, and no call; a claim is one write before and one after.
     assert watched.made.count(("PutItem", "latchkey-test-tickets")) == (2 if claims else 0)
-    same(first, latchkey.call("POST", path, secret, json_body=body, headers=headers))
+    assert_replayed(first, latchkey.call("POST", path, secret, json_body=body, headers=headers))
     made: dict[str, str] = first.json()
     return made
 
 
 @pytest.mark.parametrize("body", [MAKING | {"name": "Other"}, MAKING | {"expires_in_s": 60}])
 def test_another_body_under_the_same_key_is_a_422(latchkey: TestApp, body: object) -> None:
-    """A key that was used with another body is a 422."""
+    """An Idempotency-Key that was used with another body is a 422."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     make(latchkey, secret)
@@ -95,7 +95,7 @@ def test_another_body_under_the_same_key_is_a_422(latchkey: TestApp, body: objec
 
 
 def test_idempotency_key_is_scoped_to_credential_and_route(latchkey: TestApp) -> None:
-    """The same Idempotency-Key of another account, credential or path is another request."""
+    """The same Idempotency-Key with another account, credential or path belongs to another request."""
     account, other = latchkey.account(), latchkey.account()
     first, second = latchkey.key(account), latchkey.key(account)
     made = {make(latchkey, key.secret).json()["id"] for key in (first, second, latchkey.key(other))}
@@ -104,19 +104,19 @@ def test_idempotency_key_is_scoped_to_credential_and_route(latchkey: TestApp) ->
         latchkey.call("POST", f"/v1/keys/{key.key.id}/rotate", first.secret, headers={"Idempotency-Key": KEY})
         for key in (first, second)
     ]
-    assert [answer.status for answer in rotated] == [201, 201]
+    assert [response.status for response in rotated] == [201, 201]
 
 
 def test_rotated_key_gets_a_conflict_without_the_secret(latchkey: TestApp) -> None:
-    """The successor of a rotated key gets a 409 with the id of the created key, but not its secret."""
+    """If a rotated key's successor repeats the request, it gets a 409 without the created secret."""
     account = latchkey.account()
     old = latchkey.key(account)
     made = make(latchkey, old.secret)
     new = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret).json()["secret"]
-    answer = make(latchkey, new)
-    assert error_of(answer) == (409, "conflict")
-    assert made.json()["id"] in answer.json()["message"]
-    assert made.json()["secret"] not in answer.body.decode()
+    response = make(latchkey, new)
+    assert error_of(response) == (409, "conflict")
+    assert made.json()["id"] in response.json()["message"]
+    assert made.json()["secret"] not in response.body.decode()
     assert error_of(make(latchkey, new, body=MAKING | {"name": "x"})) == (422, "idempotency_key_reused")
     third = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret)
     assert third.status == 409
@@ -139,9 +139,9 @@ def test_revoked_credential_gets_no_replay(latchkey: TestApp) -> None:
 def test_malformed_idempotency_key_is_a_400(latchkey: TestApp, wrong: str) -> None:
     """A malformed Idempotency-Key is a 400, and nothing is created."""
     account = latchkey.account()
-    answer = make(latchkey, latchkey.key(account).secret, wrong)
-    assert error_of(answer) == (400, "invalid_request")
-    assert "Idempotency-Key" in answer.json()["message"]
+    response = make(latchkey, latchkey.key(account).secret, wrong)
+    assert error_of(response) == (400, "invalid_request")
+    assert "Idempotency-Key" in response.json()["message"]
     assert len(list(find.keys_of(account.id))) == 1
 
 
@@ -149,7 +149,7 @@ def test_malformed_idempotency_key_is_a_400(latchkey: TestApp, wrong: str) -> No
 def test_visible_characters_are_a_valid_idempotency_key(latchkey: TestApp, key: str) -> None:
     """An Idempotency-Key may have up to 255 visible ASCII characters."""
     secret = latchkey.key(latchkey.account()).secret
-    same(make(latchkey, secret, key), make(latchkey, secret, key))
+    assert_replayed(make(latchkey, secret, key), make(latchkey, secret, key))
 
 
 def test_two_different_idempotency_keys_are_a_400(latchkey: TestApp) -> None:
@@ -162,7 +162,7 @@ def test_two_different_idempotency_keys_are_a_400(latchkey: TestApp) -> None:
 
 
 def test_idempotency_key_is_ignored_on_other_routes(latchkey: TestApp) -> None:
-    """GET, PATCH, DELETE and `POST /v1/verify` ignore the header, even a malformed one."""
+    """Routes without idempotency ignore the header Idempotency-Key, even a malformed one."""
     admin = latchkey.account(admin=True)
     issued = latchkey.key(admin, "read", "write", "keys", "verify")
     headers = {"Idempotency-Key": '"'}
@@ -190,7 +190,7 @@ def test_response_is_replayed_after_the_limit_is_reached(latchkey: TestApp) -> N
     secret = latchkey.key(account).secret
     for _ in range(18):
         latchkey.key(account)
-    same(make(latchkey, secret), make(latchkey, secret))
+    assert_replayed(make(latchkey, secret), make(latchkey, secret))
 
 
 def test_rotation_is_replayed_after_its_key_was_revoked(latchkey: TestApp) -> None:
@@ -200,11 +200,11 @@ def test_rotation_is_replayed_after_its_key_was_revoked(latchkey: TestApp) -> No
     path, headers = f"/v1/keys/{key.key.id}", {"Idempotency-Key": KEY}
     first = latchkey.call("POST", f"{path}/rotate", keeper.secret, headers=headers)
     latchkey.call("DELETE", path, keeper.secret)
-    same(first, latchkey.call("POST", f"{path}/rotate", keeper.secret, headers=headers))
+    assert_replayed(first, latchkey.call("POST", f"{path}/rotate", keeper.secret, headers=headers))
 
 
 def test_record_expires_after_a_day(latchkey: TestApp) -> None:
-    """A record expires after a day by the clock, before DynamoDB deletes it."""
+    """An idempotency record expires after a day, even if DynamoDB hasn't deleted it."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     first = make(latchkey, secret).json()
@@ -216,7 +216,7 @@ def test_record_expires_after_a_day(latchkey: TestApp) -> None:
 
 
 def test_record_contains_neither_secret_nor_body(latchkey: TestApp) -> None:
-    """The stored response is encrypted with the credential, and Idempotency-Key and body are stored as keyed hashes."""
+    """An idempotency record has the response encrypted, and only keyed hashes of Idempotency-Key and body."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     made = make(latchkey, secret).json()
@@ -230,19 +230,19 @@ def test_record_contains_neither_secret_nor_body(latchkey: TestApp) -> None:
 
 
 def test_response_of_another_record_does_not_decrypt(latchkey: TestApp) -> None:
-    """An encrypted response moved to another record isn't replayed."""
+    """An encrypted response that is moved to another record isn't replayed."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     make(latchkey, secret, "first")
     make(latchkey, secret, "second")
     one, other = records(account)
     other.update(actions=[IdempotencyRecord.sealed.set(one.sealed)])
-    answers = [make(latchkey, secret, key) for key in ("first", "second")]
-    assert sorted(answer.status for answer in answers) == [201, 409]
+    responses = [make(latchkey, secret, key) for key in ("first", "second")]
+    assert sorted(response.status for response in responses) == [201, 409]
 
 
 def test_idempotency_adds_no_database_call(latchkey: TestApp) -> None:
-    """The record is part of the transaction, so neither a first request nor a replay makes another call."""
+    """Neither a first request nor a replay makes an additional database call."""
     secret = latchkey.key(latchkey.account()).secret
     latchkey.call("GET", "/v1/limits", secret)
     plain = calls(latchkey, secret, {})
@@ -266,19 +266,19 @@ def test_replay_is_counted(latchkey: TestApp) -> None:
 
 
 def test_overlong_response_is_replayed_as_a_conflict(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A response too long to store is replayed as a 409 with the id of the created object."""
+    """A response that is too long to store is replayed as a 409 with the id of the created object."""
     monkeypatch.setattr(record, "ANSWER_BYTES_MAX", 10)
     account = latchkey.account()
     secret = latchkey.key(account).secret
     made = make(latchkey, secret).json()["id"]
-    answer = make(latchkey, secret)
-    assert error_of(answer) == (409, "conflict")
-    assert made in answer.json()["message"]
+    response = make(latchkey, secret)
+    assert error_of(response) == (409, "conflict")
+    assert made in response.json()["message"]
     assert len(list(find.keys_of(account.id))) == 2
 
 
 def test_missing_root_key_creates_nothing(latchkey: TestApp) -> None:
-    """A request is a 503 and creates nothing if the root key isn't available to key its fingerprint."""
+    """If the root key isn't available, a request with an Idempotency-Key is a 503 and creates nothing."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     with settings.override(replace(settings.current(), stage_key_file="/nowhere")):
@@ -287,7 +287,7 @@ def test_missing_root_key_creates_nothing(latchkey: TestApp) -> None:
 
 
 def test_claim_of_a_killed_process_expires_after_a_minute(local: TestApp, receiver: Receiver) -> None:
-    """The claim of a killed process is a 409 with Retry-After for a minute; then the request is processed."""
+    """The claim of a killed process causes a 409 with Retry-After for a minute; then the request is processed."""
     account = local.account()
     secret = local.key(account, "webhooks").secret
     hook = local.call("POST", "/v1/webhooks", secret, json_body={"url": receiver.url, "name": "x"}).json()["id"]
@@ -301,9 +301,9 @@ def test_claim_of_a_killed_process_expires_after_a_minute(local: TestApp, receiv
             IdempotencyRecord.expires_at.set(clock.now_ms() + 60_000),
         ]
     )
-    answer = local.call("POST", f"/v1/webhooks/{hook}/test", secret, headers=sent)
-    assert error_of(answer) == (409, "request_in_progress")
-    assert answer.header("Retry-After") == "1"
+    response = local.call("POST", f"/v1/webhooks/{hook}/test", secret, headers=sent)
+    assert error_of(response) == (409, "request_in_progress")
+    assert response.header("Retry-After") == "1"
     assert len(receiver.received) == 1
     local.clock.forward(60)
     assert local.call("POST", f"/v1/webhooks/{hook}/test", secret, headers=sent).status == 200
@@ -311,7 +311,7 @@ def test_claim_of_a_killed_process_expires_after_a_minute(local: TestApp, receiv
 
 
 def test_failed_request_releases_its_claim(local: TestApp, receiver: Receiver) -> None:
-    """A failed request with a claim may be retried with the same Idempotency-Key."""
+    """A failed request with a claim can be retried with the same Idempotency-Key."""
     secret = local.key(local.account(), "webhooks").secret
     hook = local.call("POST", "/v1/webhooks", secret, json_body={"url": receiver.url, "name": "x"}).json()["id"]
     path, sent = f"/v1/webhooks/{hook}", {"Idempotency-Key": KEY}

@@ -1,4 +1,4 @@
-"""/v1/keys, from the view of an API consumer."""
+"""The routes /v1/keys, as documented for API consumers."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.support.harness import TestApp, error_of
 NOBODYS = "key_00000000000000000000"
 
 
-def show(latchkey: TestApp, secret: str, key_id: str) -> dict[str, Any]:
+def get_key(latchkey: TestApp, secret: str, key_id: str) -> dict[str, Any]:
     """Return a key as the API shows it."""
     shown: dict[str, Any] = latchkey.call("GET", f"/v1/keys/{key_id}", secret).json()
     return shown
@@ -19,44 +19,44 @@ def show(latchkey: TestApp, secret: str, key_id: str) -> dict[str, Any]:
 def test_created_key_shows_its_secret_once(latchkey: TestApp) -> None:
     """The response that creates a key has its secret, and no later response does."""
     secret = latchkey.key(latchkey.account()).secret
-    answer = latchkey.call("POST", "/v1/keys", secret, json_body={"name": " CI ", "scopes": ["write", "read"]})
-    made = answer.json()
-    assert answer.status == 201
+    response = latchkey.call("POST", "/v1/keys", secret, json_body={"name": " CI ", "scopes": ["write", "read"]})
+    made = response.json()
+    assert response.status == 201
     assert (made["name"], made["scopes"], made["state"], made["expires_at"]) == ("CI", ["read", "write"], "live", None)
-    assert answer.header("Location") == f"https://api.example.com/v1/keys/{made['id']}"
-    assert answer.header("Cache-Control") == "no-store"
+    assert response.header("Location") == f"https://api.example.com/v1/keys/{made['id']}"
+    assert response.header("Cache-Control") == "no-store"
     assert latchkey.call("GET", "/v1/users/me", made["secret"]).status == 200
-    shown = show(latchkey, secret, made["id"])
+    shown = get_key(latchkey, secret, made["id"])
     assert shown | {"secret": made["secret"]} == made | {"last_used_at": "2021-12-20T10:00:00Z"}
     assert "secret" not in shown
     assert made["secret"] not in latchkey.call("GET", "/v1/keys", secret).body.decode()
 
 
 def test_created_key_has_no_more_scopes_than_its_creator(latchkey: TestApp) -> None:
-    """A key can't create one with scopes that it doesn't have itself."""
+    """A key can't create another key with a scope that the creating key lacks."""
     secret = latchkey.key(latchkey.account(), "read", "keys").secret
-    answer = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "More", "scopes": ["read", "write"]})
-    assert error_of(answer) == (400, "invalid_request")
-    assert "it doesn't have write" in answer.json()["message"]
+    response = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "More", "scopes": ["read", "write"]})
+    assert error_of(response) == (400, "invalid_request")
+    assert "it doesn't have write" in response.json()["message"]
 
 
 @pytest.mark.parametrize("scope", ["admin", "verify"])
 def test_ordinary_account_cannot_create_an_admin_key(latchkey: TestApp, scope: str) -> None:
-    """Only admin accounts have keys with the scopes `admin` and `verify`."""
+    """Only keys of admin accounts can have the scopes `admin` and `verify`."""
     secret = latchkey.key(latchkey.account()).secret
-    answer = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "Root", "scopes": ["read", scope]})
-    assert error_of(answer) == (400, "invalid_request")
+    response = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "Root", "scopes": ["read", scope]})
+    assert error_of(response) == (400, "invalid_request")
 
 
 def test_admin_account_creates_an_admin_key(latchkey: TestApp) -> None:
-    """An admin's key with the scope `admin` can create another one."""
+    """A key with the scope `admin` can create another key with that scope."""
     secret = latchkey.key(latchkey.account(admin=True), "keys", "admin").secret
-    answer = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "Root", "scopes": ["admin"]})
-    assert (answer.status, answer.json()["scopes"]) == (201, ["admin"])
+    response = latchkey.call("POST", "/v1/keys", secret, json_body={"name": "Root", "scopes": ["admin"]})
+    assert (response.status, response.json()["scopes"]) == (201, ["admin"])
 
 
 def test_created_key_expires_as_requested(latchkey: TestApp) -> None:
-    """After `expires_in_s` a key is rejected as `token_expired`."""
+    """A created key expires `expires_in_s` seconds later, and is then rejected as `token_expired`."""
     secret = latchkey.key(latchkey.account()).secret
     body = {"name": "Brief", "scopes": ["read"], "expires_in_s": 60}
     made = latchkey.call("POST", "/v1/keys", secret, json_body=body).json()
@@ -64,11 +64,11 @@ def test_created_key_expires_as_requested(latchkey: TestApp) -> None:
     assert latchkey.call("GET", "/v1/users/me", made["secret"]).status == 200
     latchkey.clock.forward(60)
     assert error_of(latchkey.call("GET", "/v1/users/me", made["secret"])) == (401, "token_expired")
-    assert show(latchkey, secret, made["id"])["state"] == "expired"
+    assert get_key(latchkey, secret, made["id"])["state"] == "expired"
 
 
 def test_created_key_expires_no_later_than_its_creator(latchkey: TestApp) -> None:
-    """A key can't create one that expires later than itself."""
+    """A key can't create another key that expires later than itself."""
     secret = latchkey.key(latchkey.account(), expires_in_s=600).secret
     body = {"name": "Long", "scopes": ["read"], "expires_in_s": 601}
     assert error_of(latchkey.call("POST", "/v1/keys", secret, json_body=body)) == (400, "invalid_request")
@@ -77,12 +77,12 @@ def test_created_key_expires_no_later_than_its_creator(latchkey: TestApp) -> Non
 
 
 def test_twenty_first_key_is_a_conflict(latchkey: TestApp) -> None:
-    """A 21st active key is a 409 whose message names the limit."""
+    """The 21st active key is a 409 whose message has the limit."""
     account = latchkey.account()
     keys = [latchkey.key(account) for _ in range(LIVE_MAX)]
-    answer = latchkey.call("POST", "/v1/keys", keys[0].secret, json_body={"name": "More", "scopes": ["read"]})
-    assert error_of(answer) == (409, "conflict")
-    assert "at most 20 active keys" in answer.json()["message"]
+    response = latchkey.call("POST", "/v1/keys", keys[0].secret, json_body={"name": "More", "scopes": ["read"]})
+    assert error_of(response) == (409, "conflict")
+    assert "at most 20 active keys" in response.json()["message"]
 
 
 def test_keys_are_listed_page_by_page(latchkey: TestApp) -> None:
@@ -95,11 +95,11 @@ def test_keys_are_listed_page_by_page(latchkey: TestApp) -> None:
         latchkey.clock.forward(1)
     seen, target = [], "/v1/keys?limit=2"
     while target:
-        answer = latchkey.call("GET", target, made[0].secret)
-        page = answer.json()
+        response = latchkey.call("GET", target, made[0].secret)
+        page = response.json()
         seen += [key["id"] for key in page["data"]]
         target = f"/v1/keys?limit=2&cursor={page['next_cursor']}" if page["next_cursor"] else ""
-        assert answer.header("Link") == (f'<https://api.example.com{target}>; rel="next"' if target else None)
+        assert response.header("Link") == (f'<https://api.example.com{target}>; rel="next"' if target else None)
     assert seen == [issued.key.id for issued in made]
 
 
@@ -117,11 +117,11 @@ def test_last_use_is_shown_to_the_hour(latchkey: TestApp) -> None:
 
 
 def test_rotated_key_works_during_its_grace(latchkey: TestApp) -> None:
-    """After a rotation both keys work for a day by default, and the old one names its successor."""
+    """After a rotation both keys work for a day by default, and the old key names its successor."""
     account = latchkey.account()
     manager, old = latchkey.key(account), latchkey.key(account)
     made = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", manager.secret).json()
-    shown = show(latchkey, manager.secret, old.key.id)
+    shown = get_key(latchkey, manager.secret, old.key.id)
     assert (shown["state"], shown["replaced_by"], shown["expires_at"]) == (
         "retiring",
         made["id"],
@@ -132,16 +132,16 @@ def test_rotated_key_works_during_its_grace(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("grace_s", "expires_at"), [(1, "2021-12-20T10:00:01Z"), (604_800, "2021-12-27T10:00:00Z")])
 def test_grace_may_be_up_to_a_week(latchkey: TestApp, grace_s: int, expires_at: str) -> None:
-    """A grace of 1 second and of 7 days is accepted."""
+    """A grace period of 1 second and one of 7 days are accepted."""
     account = latchkey.account()
     manager, old = latchkey.key(account), latchkey.key(account)
-    answer = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", manager.secret, json_body={"grace_s": grace_s})
-    assert answer.status == 201
-    assert show(latchkey, manager.secret, old.key.id)["expires_at"] == expires_at
+    response = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", manager.secret, json_body={"grace_s": grace_s})
+    assert response.status == 201
+    assert get_key(latchkey, manager.secret, old.key.id)["expires_at"] == expires_at
 
 
 def test_key_rotated_without_grace_stops_at_the_next_request(latchkey: TestApp) -> None:
-    """A key rotated without grace is rejected at the next request, despite the cached policy."""
+    """A key rotated without a grace period is rejected at the next request, despite the cached policy."""
     old = latchkey.key(latchkey.account())
     assert latchkey.call("GET", "/v1/users/me", old.secret).status == 200
     made = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret, json_body={"grace_s": 0}).json()
@@ -150,7 +150,7 @@ def test_key_rotated_without_grace_stops_at_the_next_request(latchkey: TestApp) 
 
 
 def test_key_stops_when_its_grace_expires(latchkey: TestApp) -> None:
-    """A key is rejected in the second its grace expires, despite the cached policy."""
+    """A rotated key is rejected when its grace period ends, despite the cached policy."""
     old = latchkey.key(latchkey.account())
     latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret, json_body={"grace_s": 30})
     latchkey.clock.forward(29)
@@ -163,27 +163,27 @@ def test_key_stops_when_its_grace_expires(latchkey: TestApp) -> None:
 def test_grace_out_of_bounds_is_rejected(latchkey: TestApp, grace_s: object) -> None:
     """An invalid `grace_s` is a 400, and nothing is rotated."""
     old = latchkey.key(latchkey.account())
-    answer = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret, json_body={"grace_s": grace_s})
-    assert error_of(answer) == (400, "invalid_request")
-    assert show(latchkey, old.secret, old.key.id)["state"] == "live"
+    response = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret, json_body={"grace_s": grace_s})
+    assert error_of(response) == (400, "invalid_request")
+    assert get_key(latchkey, old.secret, old.key.id)["state"] == "live"
 
 
 def test_second_rotation_is_a_conflict(latchkey: TestApp) -> None:
-    """Neither a key in its grace nor its successor can be rotated."""
+    """Neither a key in its grace period nor its successor can be rotated."""
     old = latchkey.key(latchkey.account())
     made = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret).json()
     for key_id in (old.key.id, made["id"]):
-        answer = latchkey.call("POST", f"/v1/keys/{key_id}/rotate", made["secret"])
-        assert error_of(answer) == (409, "conflict")
+        response = latchkey.call("POST", f"/v1/keys/{key_id}/rotate", made["secret"])
+        assert error_of(response) == (409, "conflict")
 
 
 def test_rotation_of_a_key_with_more_scopes_is_rejected(latchkey: TestApp) -> None:
-    """A key can't rotate another one that has scopes it lacks."""
+    """A key can't rotate another key with a scope that the rotating key lacks."""
     account = latchkey.account()
     big, small = latchkey.key(account), latchkey.key(account, "read", "keys")
-    answer = latchkey.call("POST", f"/v1/keys/{big.key.id}/rotate", small.secret)
-    assert error_of(answer) == (403, "insufficient_scope")
-    assert "scope write" in answer.json()["message"]
+    response = latchkey.call("POST", f"/v1/keys/{big.key.id}/rotate", small.secret)
+    assert error_of(response) == (403, "insufficient_scope")
+    assert "scope write" in response.json()["message"]
 
 
 def test_removed_scope_is_rejected_at_the_next_request(latchkey: TestApp) -> None:
@@ -192,20 +192,20 @@ def test_removed_scope_is_rejected_at_the_next_request(latchkey: TestApp) -> Non
     manager, key = latchkey.key(account), latchkey.key(account)
     rename = {"name": "Ada B"}
     assert latchkey.call("PATCH", "/v1/users/me", key.secret, json_body=rename).status == 200
-    answer = latchkey.call("PATCH", f"/v1/keys/{key.key.id}", manager.secret, json_body={"scopes": ["read"]})
-    assert (answer.status, answer.json()["scopes"]) == (200, ["read"])
+    response = latchkey.call("PATCH", f"/v1/keys/{key.key.id}", manager.secret, json_body={"scopes": ["read"]})
+    assert (response.status, response.json()["scopes"]) == (200, ["read"])
     assert error_of(latchkey.call("PATCH", "/v1/users/me", key.secret, json_body=rename)) == (403, "insufficient_scope")
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
 
 
 def test_removed_scope_cannot_be_added_again(latchkey: TestApp) -> None:
-    """Scopes can't be added to a key, not even removed ones."""
+    """Scopes can't be added to a key, even if it had them before."""
     account = latchkey.account()
     manager, key = latchkey.key(account), latchkey.key(account)
     latchkey.call("PATCH", f"/v1/keys/{key.key.id}", manager.secret, json_body={"scopes": ["read"]})
-    answer = latchkey.call("PATCH", f"/v1/keys/{key.key.id}", manager.secret, json_body={"scopes": ["read", "write"]})
-    assert error_of(answer) == (400, "invalid_request")
-    assert "doesn't have write" in answer.json()["message"]
+    response = latchkey.call("PATCH", f"/v1/keys/{key.key.id}", manager.secret, json_body={"scopes": ["read", "write"]})
+    assert error_of(response) == (400, "invalid_request")
+    assert "doesn't have write" in response.json()["message"]
 
 
 def test_key_is_renamed(latchkey: TestApp) -> None:
@@ -220,14 +220,14 @@ def test_revoked_key_is_rejected_at_the_next_request(latchkey: TestApp) -> None:
     account = latchkey.account()
     manager, key = latchkey.key(account), latchkey.key(account)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
-    answer = latchkey.call("DELETE", f"/v1/keys/{key.key.id}", manager.secret)
-    assert (answer.status, answer.body) == (204, b"")
+    response = latchkey.call("DELETE", f"/v1/keys/{key.key.id}", manager.secret)
+    assert (response.status, response.body) == (204, b"")
     assert error_of(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
-    assert show(latchkey, manager.secret, key.key.id)["state"] == "revoked"
+    assert get_key(latchkey, manager.secret, key.key.id)["state"] == "revoked"
 
 
 def test_revocation_may_be_repeated(latchkey: TestApp) -> None:
-    """Revoking a key a second time is a 204 too."""
+    """Revoking a key a second time is a 204, too."""
     account = latchkey.account()
     manager, key = latchkey.key(account), latchkey.key(account)
     assert [latchkey.call("DELETE", f"/v1/keys/{key.key.id}", manager.secret).status for _ in range(2)] == [204, 204]
@@ -245,13 +245,13 @@ def test_key_can_revoke_itself(latchkey: TestApp) -> None:
     [("GET", "", None), ("PATCH", "", {"name": "Mine"}), ("DELETE", "", None), ("POST", "/rotate", {"grace_s": 0})],
 )
 def test_key_of_another_account_is_not_found(latchkey: TestApp, method: str, tail: str, body: object) -> None:
-    """The response for another account's key is byte for byte that for an unknown id, and changes nothing."""
+    """Another account's key gets the same response as an unknown id, byte for byte, and isn't changed."""
     theirs, mine = latchkey.key(latchkey.account(name="Bea")), latchkey.key(latchkey.account())
-    answers = [
+    responses = [
         latchkey.call(method, f"/v1/keys/{key_id}{tail}", mine.secret, json_body=body)
         for key_id in (theirs.key.id, NOBODYS, "nonsense", "%2e%2e")
     ]
-    assert {(answer.status, answer.body) for answer in answers} == {
+    assert {(response.status, response.body) for response in responses} == {
         (404, b'{"error":"not_found","message":"There is no such key."}')
     }
     assert latchkey.call("GET", "/v1/users/me", theirs.secret).status == 200
@@ -279,11 +279,11 @@ def test_key_of_another_account_is_not_found(latchkey: TestApp, method: str, tai
     ],
 )
 def test_invalid_new_key_is_rejected_by_field(latchkey: TestApp, body: object, named: str) -> None:
-    """The message names the field and its allowed values, and nothing is created."""
+    """The message for an invalid new key names the field and its allowed values, and nothing is created."""
     secret = latchkey.key(latchkey.account()).secret
-    answer = latchkey.call("POST", "/v1/keys", secret, json_body=body)
-    assert error_of(answer) == (400, "invalid_request")
-    assert named in answer.json()["message"]
+    response = latchkey.call("POST", "/v1/keys", secret, json_body=body)
+    assert error_of(response) == (400, "invalid_request")
+    assert named in response.json()["message"]
     assert len(latchkey.call("GET", "/v1/keys", secret).json()["data"]) == 1
 
 
@@ -297,8 +297,8 @@ def test_invalid_new_key_is_rejected_by_field(latchkey: TestApp, body: object, n
     ],
 )
 def test_invalid_change_of_a_key_is_rejected_by_field(latchkey: TestApp, body: object, named: str) -> None:
-    """The message names the field and its allowed values."""
+    """The message for an invalid change names the field and its allowed values."""
     key = latchkey.key(latchkey.account())
-    answer = latchkey.call("PATCH", f"/v1/keys/{key.key.id}", key.secret, json_body=body)
-    assert error_of(answer) == (400, "invalid_request")
-    assert named in answer.json()["message"]
+    response = latchkey.call("PATCH", f"/v1/keys/{key.key.id}", key.secret, json_body=body)
+    assert error_of(response) == (400, "invalid_request")
+    assert named in response.json()["message"]

@@ -1,4 +1,4 @@
-"""/v1/limits: the limits of the caller and what remains of them."""
+"""The route /v1/limits returns the caller's limits and what remains of them."""
 
 import pytest
 
@@ -10,23 +10,23 @@ NOON_S = START_MS // 1000
 
 @pytest.mark.parametrize("tier", [tiers.FREE, tiers.PRO], ids=lambda tier: tier.name)
 def test_limits_show_quota_and_burst(latchkey: TestApp, tier: tiers.Tier) -> None:
-    """The numbers include the request itself and equal those of the headers."""
+    """The remaining limits include the request itself and equal those of the headers."""
     latchkey.clock.forward(1800.5)
-    answer = latchkey.call("GET", "/v1/limits", latchkey.key(latchkey.account(tier)).secret)
-    assert answer.json() == {
+    response = latchkey.call("GET", "/v1/limits", latchkey.key(latchkey.account(tier)).secret)
+    assert response.json() == {
         "tier": tier.name,
         "quota": {"limit": tier.quota, "remaining": (tier.quota or 0) - 1, "reset": NOON_S + 3600},
         "burst": {"limit": tier.burst, "remaining": tier.burst - 1, "reset": NOON_S + 1801, "window_s": 1},
     }
-    assert answer.header("X-RateLimit-Limit") == str(tier.quota)
-    assert answer.header("X-RateLimit-Remaining") == str(answer.json()["quota"]["remaining"])
-    assert answer.header("X-RateLimit-Reset") == str(answer.json()["quota"]["reset"])
+    assert response.header("X-RateLimit-Limit") == str(tier.quota)
+    assert response.header("X-RateLimit-Remaining") == str(response.json()["quota"]["remaining"])
+    assert response.header("X-RateLimit-Reset") == str(response.json()["quota"]["reset"])
 
 
 def test_limits_of_enterprise_have_no_quota(latchkey: TestApp) -> None:
-    """An unlimited quota is null."""
-    answer = latchkey.call("GET", "/v1/limits", latchkey.key(latchkey.account(tiers.ENTERPRISE)).secret)
-    assert answer.json() == {
+    """The quota of an Enterprise account is null, because it is unlimited."""
+    response = latchkey.call("GET", "/v1/limits", latchkey.key(latchkey.account(tiers.ENTERPRISE)).secret)
+    assert response.json() == {
         "tier": "enterprise",
         "quota": None,
         "burst": {"limit": 1000, "remaining": 999, "reset": NOON_S + 1, "window_s": 1},

@@ -21,7 +21,7 @@ UNITS = {"Count", "Milliseconds"}
 
 @pytest.fixture
 def lines(latchkey: TestApp) -> Iterator[Lines]:
-    """The lines logged since the last call."""
+    """Return a function that returns the lines logged since its last call."""
     stream = io.StringIO()
     telemetry.write_to(stream)
 
@@ -35,7 +35,7 @@ def lines(latchkey: TestApp) -> Iterator[Lines]:
     telemetry.write_to(None)
 
 
-def of(event: str, written: list[Line]) -> list[Line]:
+def lines_of(event: str, written: list[Line]) -> list[Line]:
     """Return the lines of one event."""
     return [line for line in written if line["message"] == event]
 
@@ -46,7 +46,7 @@ def count(metric: str, written: list[Line]) -> int:
 
 
 def assert_embedded(line: Line) -> None:
-    """Assert CloudWatch's embedded metric format, since CloudWatch silently drops anything else."""
+    """Assert that a line has CloudWatch's embedded metric format, because CloudWatch silently drops any other line."""
     embedded = line["_aws"]
     assert isinstance(embedded["Timestamp"], int)
     (directive,) = embedded["CloudWatchMetrics"]
@@ -54,7 +54,7 @@ def assert_embedded(line: Line) -> None:
     for metric in directive["Metrics"]:
         assert metric["Unit"] in UNITS
         assert isinstance(line[metric["Name"]], int)
-    # Each additional dimension would be another metric, charged by the month.
+    # Each additional dimension would be another metric, which costs money each month.
     assert directive["Dimensions"] == [["stage"]]
     assert line["stage"]
 
@@ -70,10 +70,10 @@ def test_each_request_is_one_line_with_caller_and_decision(latchkey: TestApp, li
         ("GET", "/v1/users/acc_00000000000000000000", issued, 404, "admitted", True),
         ("GET", "/health", None, 200, "admitted", False),
     ):
-        answer = latchkey.call(method, target, secret.secret if secret else None)
-        (line,) = of("request", lines())
+        response = latchkey.call(method, target, secret.secret if secret else None)
+        (line,) = lines_of("request", lines())
         route = "/v1/users/{user_id}" if status == 404 else target
-        assert (line["request_id"], line["route"]) == (answer.header("x-amzn-RequestId"), f"{method} {route}")
+        assert (line["request_id"], line["route"]) == (response.header("x-amzn-RequestId"), f"{method} {route}")
         assert (line["status"], line["decision"]) == (status, decision)
         assert line["tier"] == ("free" if who else "anonymous")
         assert line.get("account_id") == (account.id if who else None)
@@ -97,30 +97,30 @@ def test_every_line_with_metrics_has_the_embedded_format(latchkey: TestApp, line
 
 @pytest.mark.parametrize(("spent", "limit"), [({"used": 1000}, "quota"), ({"burst": 50}, "burst")])
 def test_rejections_are_counted_by_limit(latchkey: TestApp, lines: Lines, spent: dict[str, int], limit: str) -> None:
-    """Every rejection is counted by its limit, those from the local cache too."""
+    """Every rejection is counted under its limit, even if it comes from the local cache."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     latchkey.set_counters(account.id, tiers.FREE, **spent)
     for _ in range(3):
         assert latchkey.call("GET", "/v1/limits", secret).status == 429
-    refused = of("request", lines())
+    refused = lines_of("request", lines())
     assert [(line["Refusals"], line["decision"], line["tier"]) for line in refused] == [(1, limit, "free")] * 3
     assert all("Unauthorized" not in line and "Faults" not in line for line in refused)
 
 
 def test_unauthorized_is_counted_by_error(latchkey: TestApp, lines: Lines) -> None:
-    """The authorizer counts each invalid secret once by its error, since API Gateway caches the Deny."""
+    """The authorizer counts each invalid secret once by its error, because API Gateway caches the Deny."""
     expired = latchkey.key(latchkey.account(), expires_in_s=-1).secret
     for secret in (secrets.mint("test"), "nonsense", "nonsense", expired):
         latchkey.call("GET", "/v1/limits", secret)
     latchkey.call("GET", "/v1/limits")
-    denied = of("denied", lines())
+    denied = lines_of("denied", lines())
     assert [line["error"] for line in denied] == ["invalid_api_key", "invalid_api_key", "token_expired"]
     assert [line["Unauthorized"] for line in denied] == [1, 1, 1]
 
 
 def test_unauthorized_in_the_middleware_is_counted_by_error(latchkey: TestApp, lines: Lines) -> None:
-    """The middleware counts a key that expired while its policy was cached."""
+    """The middleware counts requests with a key that expired while its policy was cached."""
     secret = latchkey.key(latchkey.account(), expires_in_s=60).secret
     latchkey.call("GET", "/v1/limits", secret)
     latchkey.clock.forward(60)
@@ -133,19 +133,19 @@ def test_unauthorized_in_the_middleware_is_counted_by_error(latchkey: TestApp, l
 def test_fault_is_counted(latchkey: TestApp, lines: Lines) -> None:
     """An exception in a view is counted, and its traceback is logged with the request id of the response."""
     latchkey.gateway = gateway_with_fault()
-    answer = latchkey.call("GET", "/v1/fault", latchkey.key(latchkey.account()).secret)
-    assert answer.status == 500
+    response = latchkey.call("GET", "/v1/fault", latchkey.key(latchkey.account()).secret)
+    assert response.status == 500
     written = lines()
-    (line,), (traced,) = of("request", written), of("view_failed", written)
+    (line,), (traced,) = lines_of("request", written), lines_of("view_failed", written)
     assert (line["Faults"], line["status"] // 100) == (1, 5)
-    assert (traced["level"], traced["request_id"]) == ("ERROR", answer.header("x-amzn-RequestId"))
+    assert (traced["level"], traced["request_id"]) == ("ERROR", response.header("x-amzn-RequestId"))
     assert traced["exception_name"] == "Fault"
 
 
 def test_cold_start_of_the_authorizer_is_counted_once(
     latchkey: TestApp, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The authorizer counts one cold start a process, whether its first decision is Allow or Deny."""
+    """The authorizer counts one cold start per process, whether its first decision is Allow or Deny."""
     for first, second in (
         ("nonsense", latchkey.key(latchkey.account()).secret),
         (latchkey.key(latchkey.account()).secret, "rubbish"),
@@ -159,7 +159,7 @@ def test_cold_start_of_the_authorizer_is_counted_once(
 
 
 def test_issued_tokens_are_counted(latchkey: TestApp, lines: Lines) -> None:
-    """Each grant type counts an issued token; errors and replayed refreshes count none."""
+    """Each issued token is counted under its grant type, but not errors and replayed refreshes."""
     ada, app = new_user(latchkey), register_client(latchkey)
     code = ada.code(app)
     lines()
@@ -176,7 +176,7 @@ def test_issued_tokens_are_counted(latchkey: TestApp, lines: Lines) -> None:
 
 
 def test_reuse_is_counted(latchkey: TestApp, lines: Lines) -> None:
-    """Reuse of an authorization code is counted, which raises an alarm."""
+    """Reuse of an authorization code is counted by a metric that raises an alarm."""
     ada, app = new_user(latchkey), register_client(latchkey)
     code = ada.code(app)
     app.redeem(code)

@@ -1,4 +1,4 @@
-"""The steps before every view: credential, admission, scope; and the responses that no view creates."""
+"""The middleware's steps before every view (credential, admission, scope), and its own responses."""
 
 import re
 from typing import Any
@@ -25,7 +25,7 @@ def target(path: str) -> str:
 
 
 def test_every_route_of_the_api_is_listed_here() -> None:
-    """The list of routes that these tests use is complete."""
+    """The list `ROUTES`, which these tests use, has every route."""
     there = {
         (method, path)
         for path, methods in of_latchkey().items()
@@ -38,21 +38,21 @@ def test_every_route_of_the_api_is_listed_here() -> None:
 
 @EACH_ROUTE
 def test_route_without_a_credential_is_a_401(latchkey: TestApp, method: str, path: str, scope: str) -> None:
-    """API Gateway answers a request without a credential, and nothing is counted."""
-    answer = latchkey.call(method, target(path))
-    assert error_of(answer) == (401, "missing_api_key")
-    assert [answer.header(name) for name in LIMIT_HEADERS] == ["0", "0", "0"]
+    """A request without a credential gets a 401 from API Gateway and isn't counted."""
+    response = latchkey.call(method, target(path))
+    assert error_of(response) == (401, "missing_api_key")
+    assert [response.header(name) for name in LIMIT_HEADERS] == ["0", "0", "0"]
 
 
 @EACH_ROUTE
 def test_route_with_insufficient_scope_is_a_403(latchkey: TestApp, method: str, path: str, scope: str) -> None:
-    """A key with every other scope gets a 403 that names the missing one."""
+    """A key with every other scope gets a 403 that names the missing scope."""
     secret = latchkey.key(latchkey.account(), *sorted(ORDINARY - {scope})).secret
-    answer = latchkey.call(method, target(path), secret, body=b"{}")
-    assert error_of(answer) == (403, "insufficient_scope")
-    assert answer.json()["message"] == f"This request needs a credential with the scope {scope}."
-    assert answer.header("x-amzn-Remapped-WWW-Authenticate") == (
-        f'Bearer error="insufficient_scope", error_description="{answer.json()["message"]}", scope="{scope}", '
+    response = latchkey.call(method, target(path), secret, body=b"{}")
+    assert error_of(response) == (403, "insufficient_scope")
+    assert response.json()["message"] == f"This request needs a credential with the scope {scope}."
+    assert response.header("x-amzn-Remapped-WWW-Authenticate") == (
+        f'Bearer error="insufficient_scope", error_description="{response.json()["message"]}", scope="{scope}", '
         f"{METADATA}"
     )
 
@@ -63,20 +63,20 @@ def test_route_with_an_exhausted_quota_is_a_429(latchkey: TestApp, method: str, 
     account = latchkey.account(admin=True)
     secret = latchkey.key(account, *sorted(ORDINARY), "admin").secret
     latchkey.set_counters(account.id, tiers.FREE, used=1000)
-    answer = latchkey.call(method, target(path), secret, body=b"{}")
-    assert error_of(answer) == (429, "rate_limit_exceeded")
-    assert answer.header("Retry-After") == "3600"
-    assert [answer.header(name) for name in LIMIT_HEADERS] == ["1000", "0", str(latchkey.clock.now_ms // 1000 + 3600)]
+    response = latchkey.call(method, target(path), secret, body=b"{}")
+    assert error_of(response) == (429, "rate_limit_exceeded")
+    assert response.header("Retry-After") == "3600"
+    assert [response.header(name) for name in LIMIT_HEADERS] == ["1000", "0", str(latchkey.clock.now_ms // 1000 + 3600)]
 
 
 @EACH_ROUTE
 def test_route_allows_cross_origin_requests(latchkey: TestApp, method: str, path: str, scope: str) -> None:
-    """Preflight and response let a page of another origin read every relevant header."""
+    """Preflight and response allow a page of another origin to read the limit headers."""
     preflight = latchkey.call("OPTIONS", target(path), headers={"Origin": "https://app.example.com"})
     assert preflight.status == 200
     assert method in (preflight.header("Access-Control-Allow-Methods") or "").split(",")
-    answer = latchkey.call(method, target(path), latchkey.key(latchkey.account()).secret, body=b"{}")
-    for said in (preflight, answer):
+    response = latchkey.call(method, target(path), latchkey.key(latchkey.account()).secret, body=b"{}")
+    for said in (preflight, response):
         exposed = (said.header("Access-Control-Expose-Headers") or "").split(",")
         assert said.header("Access-Control-Allow-Origin") == "*"
         assert {*LIMIT_HEADERS, "RateLimit", "RateLimit-Policy", "Retry-After", *READ_BY_PAGES} <= set(exposed)
@@ -88,7 +88,7 @@ METADATA = 'resource_metadata="https://api.example.com/.well-known/oauth-protect
 
 @pytest.mark.parametrize("ends", ["revoked", "expired"])
 def test_credential_that_expires_or_is_revoked_gets_a_challenge(latchkey: TestApp, ends: str) -> None:
-    """While the policy is cached, the middleware answers with invalid_token, scope and metadata URL (RFC 6750)."""
+    """If a credential expired or was revoked, the 401 has a WWW-Authenticate challenge (RFC 6750)."""
     account = latchkey.account()
     maker, key = latchkey.key(account), latchkey.key(account, "read", expires_in_s=60)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
@@ -96,16 +96,16 @@ def test_credential_that_expires_or_is_revoked_gets_a_challenge(latchkey: TestAp
         latchkey.call("DELETE", f"/v1/keys/{key.key.id}", maker.secret)
     else:
         latchkey.clock.forward(60)
-    answer = latchkey.call("GET", "/v1/users/me", key.secret)
-    assert answer.status == 401
-    assert answer.header("x-amzn-Remapped-WWW-Authenticate") == (
+    response = latchkey.call("GET", "/v1/users/me", key.secret)
+    assert response.status == 401
+    assert response.header("x-amzn-Remapped-WWW-Authenticate") == (
         'Bearer error="invalid_token", error_description="The API key or access token is malformed, unknown, revoked or'
         f' expired.", scope="read", {METADATA}'
     )
 
 
 def test_quota_is_shared_by_all_keys_of_an_account(latchkey: TestApp) -> None:
-    """Another key of an account adds no quota, and another account has its own."""
+    """Another key of an account adds no quota, and another account has its own quota."""
     account = latchkey.account()
     latchkey.set_counters(account.id, tiers.FREE, used=998)
     first, second = latchkey.key(account), latchkey.key(account)
@@ -116,7 +116,7 @@ def test_quota_is_shared_by_all_keys_of_an_account(latchkey: TestApp) -> None:
 
 
 def test_rotation_adds_no_quota(latchkey: TestApp) -> None:
-    """A rotated key counts against the same quota."""
+    """A rotated key and its successor count against the same quota."""
     account = latchkey.account()
     key = latchkey.key(account)
     latchkey.set_counters(account.id, tiers.FREE, used=997)
@@ -133,20 +133,20 @@ def test_admission_precedes_the_scope_check(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("tier", "burst"), [(tiers.FREE, 50), (tiers.PRO, 200), (tiers.ENTERPRISE, 1_000)])
 def test_burst_of_each_tier_is_exact(latchkey: TestApp, tier: tiers.Tier, burst: int) -> None:
-    """The last request of a burst is admitted, and the next one rejected until the second ends."""
+    """The last request of a burst is admitted, and the next is rejected until the second ends."""
     account = latchkey.account(tier)
     secret = latchkey.key(account).secret
     latchkey.set_counters(account.id, tier, burst=burst - 1)
     assert latchkey.call("GET", "/v1/limits", secret).status == 200
-    answer = latchkey.call("GET", "/v1/limits", secret)
-    assert (error_of(answer), answer.header("Retry-After")) == ((429, "rate_limit_exceeded"), "1")
+    response = latchkey.call("GET", "/v1/limits", secret)
+    assert (error_of(response), response.header("Retry-After")) == ((429, "rate_limit_exceeded"), "1")
     latchkey.clock.forward(1)
     assert latchkey.call("GET", "/v1/limits", secret).status == 200
 
 
 @pytest.mark.parametrize(("tier", "quota"), [(tiers.FREE, 1_000), (tiers.PRO, 10_000)])
 def test_quota_of_each_tier_is_exact(latchkey: TestApp, tier: tiers.Tier, quota: int) -> None:
-    """The last request of a quota is admitted, and the next one rejected until the hour ends."""
+    """The last request of a quota is admitted, and the next is rejected until the hour ends."""
     account = latchkey.account(tier)
     secret = latchkey.key(account).secret
     latchkey.set_counters(account.id, tier, used=quota - 1)
@@ -157,19 +157,19 @@ def test_quota_of_each_tier_is_exact(latchkey: TestApp, tier: tiers.Tier, quota:
 
 
 def test_exception_in_a_view_is_a_500_without_details(latchkey: TestApp) -> None:
-    """The response has a request id and limit headers, and no detail of the exception."""
+    """The response to an exception has a request id and limit headers, and no detail of the exception."""
     secret = latchkey.key(latchkey.account()).secret
     latchkey.gateway = gateway_with_fault()
-    answer = latchkey.call("GET", "/v1/fault", secret)
-    assert error_of(answer) == (500, "internal_error")
-    assert answer.json()["message"] == (
-        f"Something went wrong on our side. Quote this request id: {answer.header('x-amzn-RequestId')}."
+    response = latchkey.call("GET", "/v1/fault", secret)
+    assert error_of(response) == (500, "internal_error")
+    assert response.json()["message"] == (
+        f"Something went wrong on our side. Quote this request id: {response.header('x-amzn-RequestId')}."
     )
-    assert answer.header("X-RateLimit-Remaining") == "999"
+    assert response.header("X-RateLimit-Remaining") == "999"
 
 
 def event(method: str, path: str, **more: Any) -> dict[str, Any]:
-    """Return an event for the app's function that API Gateway would not pass on."""
+    """Return a Lambda event as it would be for a request that API Gateway doesn't pass on."""
     context = {"resourcePath": path, "httpMethod": method, "requestId": "r-1", "identity": {"sourceIp": "203.0.113.7"}}
     return {
         "headers": {},
@@ -185,33 +185,33 @@ def event(method: str, path: str, **more: Any) -> dict[str, Any]:
 
 def test_unknown_method_that_reaches_the_app_is_a_405(latchkey: TestApp) -> None:
     """A 405 lists the allowed methods, in the documented format and with the anonymous limit headers."""
-    answer = app(event("DELETE", "/v1/users"), LambdaContext("test", "r-1"))
-    assert answer["statusCode"] == 405
-    assert answer["body"] == '{"error":"method_not_allowed","message":"This path takes GET, HEAD, POST only."}'
-    assert answer["headers"]["Allow"] == "GET, HEAD, POST"
-    assert answer["headers"]["X-RateLimit-Limit"] == "3600"
+    response = app(event("DELETE", "/v1/users"), LambdaContext("test", "r-1"))
+    assert response["statusCode"] == 405
+    assert response["body"] == '{"error":"method_not_allowed","message":"This path takes GET, HEAD, POST only."}'
+    assert response["headers"]["Allow"] == "GET, HEAD, POST"
+    assert response["headers"]["X-RateLimit-Limit"] == "3600"
 
 
 def test_protected_route_without_an_authorizer_is_a_500(latchkey: TestApp) -> None:
-    """A protected route fails closed if API Gateway's authorizer is detached."""
-    answer = app(event("GET", "/v1/users"), LambdaContext("test", "r-1"))
-    assert answer["statusCode"] == 500
-    assert "data" not in answer["body"]
+    """A protected route responds with a 500 if API Gateway's authorizer is detached."""
+    response = app(event("GET", "/v1/users"), LambdaContext("test", "r-1"))
+    assert response["statusCode"] == 500
+    assert "data" not in response["body"]
 
 
 def test_request_of_another_media_type_is_a_415(latchkey: TestApp) -> None:
     """A route with a JSON body rejects other media types."""
     secret = latchkey.key(latchkey.account()).secret
-    answer = latchkey.call("PATCH", "/v1/users/me", secret, body=b"name=Ada", headers={"Content-Type": "text/plain"})
-    assert error_of(answer) == (415, "unsupported_media_type")
+    response = latchkey.call("PATCH", "/v1/users/me", secret, body=b"name=Ada", headers={"Content-Type": "text/plain"})
+    assert error_of(response) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("kind", ["application/json", "Application/JSON", "application/json; charset=utf-8"])
 def test_json_media_type_ignores_case_and_parameters(latchkey: TestApp, kind: str) -> None:
     """Case and parameters of the media type are ignored."""
     secret = latchkey.key(latchkey.account()).secret
-    answer = latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": "B"}, headers={"Content-Type": kind})
-    assert answer.status == 200
+    response = latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": "B"}, headers={"Content-Type": kind})
+    assert response.status == 200
 
 
 def test_anonymous_requests_are_counted_by_address(latchkey: TestApp) -> None:

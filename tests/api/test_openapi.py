@@ -1,4 +1,4 @@
-"""/openapi.json describes every route, error, event, scope and limit, and nothing else."""
+"""The document /openapi.json describes every route, error, event, scope and limit, and nothing else."""
 
 import json
 import re
@@ -55,16 +55,16 @@ def codes() -> set[str]:
 
 
 def test_document_is_served_to_anyone(latchkey: TestApp) -> None:
-    """The document needs no key, allows every origin and may be cached."""
-    answer = latchkey.call("GET", "/openapi.json")
-    assert (answer.status, answer.header("Content-Type")) == (200, "application/json")
-    assert answer.header("Cache-Control") == "public, max-age=300"
-    assert answer.header("Access-Control-Allow-Origin") == "*"
-    assert answer.json()["servers"] == [{"url": "https://api.example.com"}]
+    """The document needs no key, is readable from every origin and may be cached."""
+    response = latchkey.call("GET", "/openapi.json")
+    assert (response.status, response.header("Content-Type")) == (200, "application/json")
+    assert response.header("Cache-Control") == "public, max-age=300"
+    assert response.header("Access-Control-Allow-Origin") == "*"
+    assert response.json()["servers"] == [{"url": "https://api.example.com"}]
 
 
 def test_document_with_a_matching_etag_is_a_304(latchkey: TestApp) -> None:
-    """A matching ETag is a 304, and any other gets the document."""
+    """A request with a matching ETag gets a 304, and any other gets the document."""
     etag = latchkey.call("GET", "/openapi.json").header("ETag") or ""
     again = latchkey.call("GET", "/openapi.json", headers={"If-None-Match": etag})
     assert (again.status, again.body, again.header("ETag")) == (304, b"", etag)
@@ -72,19 +72,19 @@ def test_document_with_a_matching_etag_is_a_304(latchkey: TestApp) -> None:
 
 
 def test_document_is_valid() -> None:
-    """The document is valid by OpenAPI 3.1's schema and rules."""
+    """The document is valid according to OpenAPI 3.1."""
     validate(WHOLE)
 
 
 def test_every_route_is_documented_with_its_scope() -> None:
     """The documented scope of each path is the one that the middleware requires."""
-    told = {
+    documented = {
         (method.upper(), re.sub(r"{\w+}", "{id}", path), operation["x-required-scope"])
         for path, operations in OURS["paths"].items()
         for method, operation in operations.items()
         if "x-required-scope" in operation
     }
-    assert told == set(ROUTES)
+    assert documented == set(ROUTES)
 
 
 def test_only_pages_and_well_known_paths_are_undocumented() -> None:
@@ -115,7 +115,7 @@ def test_operation_is_described_completely(name: str, operation: dict[str, Any])
 
 
 def test_every_error_code_is_documented() -> None:
-    """Every error code is in the table with status and meaning, and in an example."""
+    """Every error code is in the document's table of errors, and in an example."""
     assert {row["error"] for row in WHOLE["x-errors"]} == codes()
     assert all(row["about"] and row["status"] >= 400 for row in WHOLE["x-errors"])
     shown = {
@@ -128,7 +128,7 @@ def test_every_error_code_is_documented() -> None:
 
 
 def test_every_event_type_is_documented() -> None:
-    """Every event type is in the table and in the enums of schema and filter."""
+    """Every event type is in the document's table of events, its schema and its filter."""
     assert {row["type"]: row["about"] for row in WHOLE["x-event-types"]} == kinds.LABELS
     assert WHOLE["components"]["schemas"]["Event"]["properties"]["type"]["enum"] == list(kinds.LABELS)
     assert all(
@@ -147,16 +147,16 @@ def test_every_scope_and_tier_is_documented() -> None:
 
 
 def test_documented_oauth_values_equal_the_servers() -> None:
-    """The OAuth values, which are copied to keep cold starts fast, equal those of the authorization server."""
+    """The OAuth values in the document equal those of the authorization server."""
     assert oauth_shapes.GRANT_TYPES == clients.GRANT_TYPES
     assert oauth_shapes.AUTH_METHODS == clients.AUTH_METHODS
     assert frozenset(oauth_shapes.SCOPES) == clients.GRANTABLE
 
 
 def test_leak_reports_are_documented_with_signature_headers() -> None:
-    """The signature headers of both kinds of sender are documented under the names that the code reads."""
-    told = WHOLE["paths"]["/v1/leaks"]["post"]
-    names = [parameter["name"] for parameter in told["parameters"] if parameter["in"] == "header"]
+    """The document has the signature headers of GitHub and of other senders of leak reports."""
+    operation = WHOLE["paths"]["/v1/leaks"]["post"]
+    names = [parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "header"]
     assert names == [
         github_signature.IDENTIFIER,
         github_signature.SIGNATURE,
@@ -164,12 +164,12 @@ def test_leak_reports_are_documented_with_signature_headers() -> None:
         hmac_signature.SIGNATURE,
     ]
     schemes = WHOLE["components"]["securitySchemes"]
-    signed = [schemes[name]["name"] for choice in told["security"] for name in choice]
+    signed = [schemes[name]["name"] for choice in operation["security"] for name in choice]
     assert signed == [github_signature.SIGNATURE, hmac_signature.SIGNATURE]
 
 
 def test_example_of_every_schema_is_valid() -> None:
-    """Every example is valid by its own schema without additional fields."""
+    """Every example is valid according to its schema."""
     shapes = WHOLE["components"]["schemas"]
     closed = conformance.strict({"schemas": shapes})["schemas"]
     for name in shapes:
@@ -183,12 +183,12 @@ def test_operation_ids_are_unique() -> None:
     middleware.install(app)
     for module in ("one", "two", "two"):
         add_view(app, module, f"/v1/{module}/{len(app.routes)}")
-    told = [operation["get"]["operationId"] for operation in document(app.routes, URL)["paths"].values()]
-    assert told == ["one_show", "get_v1_two_1", "get_v1_two_2"]
+    operation_ids = [each["get"]["operationId"] for each in document(app.routes, URL)["paths"].values()]
+    assert operation_ids == ["one_show", "get_v1_two_1", "get_v1_two_2"]
 
 
 def test_route_without_declarations_is_documented() -> None:
-    """A route without declarations is documented with path, scope and summary, and with any body."""
+    """A route without declarations is documented with path, scope and summary, and with a body of any content."""
     app = Chalice(app_name="shop", configure_logs=False)
     blueprint = Blueprint("orders")
 
@@ -233,7 +233,7 @@ def test_document_contains_no_secret_or_table_name() -> None:
 
 
 def test_oauth_bodies_are_documented_as_forms() -> None:
-    """OAuth endpoints document the form body only, since generators create incompatible types for two media types."""
+    """OAuth endpoints document the form body only, because generators create incompatible types for two media types."""
     for path in ("token", "device_authorization", "revoke", "introspect"):
         operation = WHOLE["paths"][f"/oauth/{path}"]["post"]
         assert list(operation["requestBody"]["content"]) == ["application/x-www-form-urlencoded"]
@@ -242,7 +242,7 @@ def test_oauth_bodies_are_documented_as_forms() -> None:
 
 
 def test_response_schemas_allow_additional_fields() -> None:
-    """Every response schema allows additional fields, so that generated clients accept future ones."""
+    """Every response schema allows additional fields, so that generated clients accept fields of later versions."""
     assert all(shape["additionalProperties"] is True for shape in WHOLE["components"]["schemas"].values())
 
 
@@ -276,7 +276,7 @@ def test_generated_example_is_valid(field: Any) -> None:
 
 
 def test_generated_list_example_has_enough_items() -> None:
-    """The generated example of a list has the minimum number of items, distinct if required."""
+    """A generated example of a list has at least the minimum number of items."""
     words = {"type": "array", "items": {"type": "string", "enum": ["a", "b", "c"]}, "minItems": 2, "uniqueItems": True}
     for schema in (words, {"type": "array", "items": {"type": "integer", "minimum": 3}, "minItems": 4}):
         jsonschema_rs.validate(schema, example_of(schema, {}))

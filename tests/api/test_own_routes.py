@@ -1,6 +1,6 @@
 """An operator's own API behind Latchkey, as in docs/own-routes.md: in the same app, and behind another gateway.
 
-The third way, POST /v1/verify, is in test_verify.py.
+The third way, POST /v1/verify, is tested in test_verify.py.
 """
 
 import sys
@@ -26,7 +26,7 @@ ORDERS = "/v1/orders"
 
 
 def documented(monkeypatch: pytest.MonkeyPatch) -> Blueprint:
-    """Return the blueprint that the guide shows."""
+    """Return the blueprint from the guide."""
     code = files_of("docs/own-routes.md")
     made: dict[str, ModuleType] = {}
     for name in ("orders", "routes"):
@@ -39,7 +39,7 @@ def documented(monkeypatch: pytest.MonkeyPatch) -> Blueprint:
 
 @pytest.fixture
 def shop(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> TestApp:
-    """A test app with the guide's blueprint."""
+    """The test app with the guide's blueprint."""
     app = Chalice(app_name="shop", configure_logs=False)
     middleware.install(app)
     app.register_blueprint(documented(monkeypatch))
@@ -48,16 +48,16 @@ def shop(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> TestApp:
 
 
 def test_own_route_responds_to_an_authorized_caller(shop: TestApp) -> None:
-    """The view gets the caller, and the response has limit and CORS headers without code in the view."""
+    """The view of an operator's route gets the caller, and needs no code for limit and CORS headers."""
     account = shop.account()
-    answer = shop.call("GET", ORDERS, shop.key(account, "read").secret)
-    assert (answer.status, answer.json()) == (200, {"data": [], "account": account.id})
-    assert (answer.header("X-RateLimit-Limit"), answer.header("X-RateLimit-Remaining")) == ("1000", "999")
-    assert answer.header("Access-Control-Allow-Origin") == "*"
+    response = shop.call("GET", ORDERS, shop.key(account, "read").secret)
+    assert (response.status, response.json()) == (200, {"data": [], "account": account.id})
+    assert (response.header("X-RateLimit-Limit"), response.header("X-RateLimit-Remaining")) == ("1000", "999")
+    assert response.header("Access-Control-Allow-Origin") == "*"
 
 
 def test_own_route_with_get_accepts_head(shop: TestApp) -> None:
-    """An own route with GET accepts HEAD, with the same credential check and admission."""
+    """An operator's route with GET accepts HEAD, with the same credential check and admission."""
     secret = shop.key(shop.account(), "read").secret
     got, asked = (shop.call(method, ORDERS, secret) for method in ("GET", "HEAD"))
     assert (asked.status, asked.body, asked.header("Content-Length")) == (200, b"", str(len(got.body)))
@@ -66,7 +66,7 @@ def test_own_route_with_get_accepts_head(shop: TestApp) -> None:
 
 
 def test_own_route_rejects_an_invalid_credential(shop: TestApp) -> None:
-    """An own route rejects a missing, invalid or expired key with its own error."""
+    """An operator's route rejects a missing, invalid or expired key with its own error."""
     assert error_of(shop.call("GET", ORDERS)) == (401, "missing_api_key")
     assert error_of(shop.call("GET", ORDERS, "nonsense")) == (401, "invalid_api_key")
     assert error_of(shop.call("GET", ORDERS, shop.key(shop.account(), expires_in_s=-1).secret)) == (
@@ -76,23 +76,23 @@ def test_own_route_rejects_an_invalid_credential(shop: TestApp) -> None:
 
 
 def test_own_route_rejects_insufficient_scope(shop: TestApp) -> None:
-    """An own route rejects a key without its declared scope."""
-    answer = shop.call("GET", ORDERS, shop.key(shop.account(), "write").secret)
-    assert error_of(answer) == (403, "insufficient_scope")
-    assert "read" in answer.json()["message"]
+    """An operator's route rejects a key without its declared scope."""
+    response = shop.call("GET", ORDERS, shop.key(shop.account(), "write").secret)
+    assert error_of(response) == (403, "insufficient_scope")
+    assert "read" in response.json()["message"]
 
 
 def test_own_route_rejects_an_exhausted_quota(shop: TestApp) -> None:
-    """An own route counts against the account's quota."""
+    """An operator's route rejects requests beyond the account's quota."""
     account = shop.account()
     shop.set_counters(account.id, tiers.FREE, used=1000)
-    answer = shop.call("GET", ORDERS, shop.key(account).secret)
-    assert error_of(answer) == (429, "rate_limit_exceeded")
-    assert answer.header("Retry-After") == "3600"
+    response = shop.call("GET", ORDERS, shop.key(account).secret)
+    assert error_of(response) == (429, "rate_limit_exceeded")
+    assert response.header("Retry-After") == "3600"
 
 
 def test_own_route_validates_its_declared_body(shop: TestApp) -> None:
-    """The view gets checked fields with defaults; any other body is a 400 that names the field."""
+    """The view of an operator's route gets checked fields; any other body is a 400."""
     secret = shop.key(shop.account(), "write").secret
     made = shop.call("POST", ORDERS, secret, json_body={"item": " tea "})
     assert (made.status, made.json()["item"], made.json()["count"]) == (201, "tea", 1)
@@ -101,7 +101,7 @@ def test_own_route_validates_its_declared_body(shop: TestApp) -> None:
 
 
 def test_own_route_is_in_the_openapi_document(shop: TestApp) -> None:
-    """An own route is documented under its module's tag, with its declarations and docstring."""
+    """An operator's route is documented under its module's tag, with its declarations and docstring."""
     whole = document(shop.gateway.app.routes, "https://api.latchkey.test")
     assert whole["tags"] == [{"name": "Orders", "description": "An API of one's own, behind keys, scopes and limits."}]
     listed, ordered = whole["paths"][ORDERS]["get"], whole["paths"][ORDERS]["post"]
@@ -111,7 +111,7 @@ def test_own_route_is_in_the_openapi_document(shop: TestApp) -> None:
 
 
 def test_own_route_costs_one_database_call(shop: TestApp) -> None:
-    """An own route costs one database call, besides those of its view."""
+    """An operator's route costs one database call, besides those of its view."""
     secret = shop.key(shop.account()).secret
     shop.call("GET", ORDERS, secret)
     with telemetry.record_calls() as calls:
@@ -121,7 +121,7 @@ def test_own_route_costs_one_database_call(shop: TestApp) -> None:
 
 @pytest.fixture
 def till(latchkey: TestApp) -> tuple[TestApp, list[str]]:
-    """A test app with a route that charges, and the list of charges; the bodies "fail" and "refuse" charge nothing."""
+    """The test app with a route that makes charges, and the list of the charges made."""
     blueprint, charged = Blueprint(__name__), list[str]()
 
     def charge(context: request_context.RequestContext) -> Response:
@@ -152,13 +152,13 @@ def till(latchkey: TestApp) -> tuple[TestApp, list[str]]:
 
 
 def charge(latchkey: TestApp, secret: str, body: bytes, path: str = "/v1/charges") -> HttpResponse:
-    """Send a body, always with the same Idempotency-Key."""
+    """Send a request for a charge, always with the same Idempotency-Key."""
     headers = {"Authorization": f"Bearer {secret}", "Idempotency-Key": "once", "Content-Type": "application/json"}
     return latchkey.gateway.handle("POST", path, headers.items(), body)
 
 
 def test_own_route_with_idempotency_runs_once(till: tuple[TestApp, list[str]]) -> None:
-    """A repeated request to an own route with idempotency is replayed without code in the view."""
+    """A repeated request to an operator's route with idempotency is replayed without code in the view."""
     latchkey, charged = till
     secret = latchkey.key(latchkey.account(), "write").secret
     first, second = charge(latchkey, secret, b"tea"), charge(latchkey, secret, b"tea")
@@ -169,7 +169,7 @@ def test_own_route_with_idempotency_runs_once(till: tuple[TestApp, list[str]]) -
 
 @pytest.mark.parametrize(("body", "status"), [(b"fail", 500), (b"refuse", 402)])
 def test_failed_own_route_may_be_retried(till: tuple[TestApp, list[str]], body: bytes, status: int) -> None:
-    """Only successful responses are recorded, and a failure releases the claim."""
+    """A failed request isn't recorded, so it can be retried with the same Idempotency-Key."""
     latchkey, charged = till
     secret = latchkey.key(latchkey.account(), "write").secret
     assert [charge(latchkey, secret, body).status for _ in range(2)] == [status, status]
@@ -177,7 +177,7 @@ def test_failed_own_route_may_be_retried(till: tuple[TestApp, list[str]], body: 
 
 
 def test_own_route_without_idempotency_ignores_the_header(till: tuple[TestApp, list[str]]) -> None:
-    """An own route without idempotency runs again, whatever its Idempotency-Key."""
+    """An operator's route without idempotency ignores Idempotency-Key and runs again."""
     latchkey, charged = till
     secret = latchkey.key(latchkey.account(), "write").secret
     assert [charge(latchkey, secret, b"", "/v1/notes").json() for _ in range(2)] == [{"notes": 1}, {"notes": 2}]
@@ -185,7 +185,7 @@ def test_own_route_without_idempotency_ignores_the_header(till: tuple[TestApp, l
 
 
 def test_public_route_cannot_have_idempotency() -> None:
-    """A public route can't have idempotency, since its callers have no identity."""
+    """A public route can't have idempotency, because its callers have no identity."""
     with pytest.raises(ValueError, match="only a route with scopes"):
         routing.register(Blueprint(__name__), [Route("POST", "/v1/open", "orders.order", idempotency=CLAIMED)])
 
@@ -204,17 +204,17 @@ def other() -> Gateway:
     return Gateway(app, domain="orders.example.com")
 
 
-def ask(gateway: Gateway, secret: str) -> tuple[int, Any]:
+def call_other(gateway: Gateway, secret: str) -> tuple[int, Any]:
     """Return status and body of a request to the other gateway."""
-    answer = gateway.handle("GET", "/orders", [("Authorization", f"Bearer {secret}")])
-    return answer.status, answer.json()
+    response = gateway.handle("GET", "/orders", [("Authorization", f"Bearer {secret}")])
+    return response.status, response.json()
 
 
 def test_other_gateway_gets_the_authorizer_context(latchkey: TestApp, other: Gateway) -> None:
     """Another gateway's function gets every documented context field as a string."""
     account = latchkey.account(tiers.PRO)
     issued = latchkey.key(account, "read", "write", expires_in_s=3600)
-    assert ask(other, issued.secret) == (
+    assert call_other(other, issued.secret) == (
         200,
         {
             "principalId": account.id,
@@ -233,28 +233,28 @@ def test_other_gateway_gets_the_authorizer_context(latchkey: TestApp, other: Gat
 
 def test_other_gateway_rejects_invalid_keys(latchkey: TestApp, other: Gateway) -> None:
     """Another gateway rejects an invalid key before its function runs."""
-    assert ask(other, "nonsense")[0] == 401
+    assert call_other(other, "nonsense")[0] == 401
     assert other.handle("GET", "/orders").status == 401
 
 
 def test_other_gateway_counts_nothing_and_caches_for_300_s(latchkey: TestApp, other: Gateway) -> None:
-    """Another gateway counts no request and accepts a revoked key for 300 s, as documented; /v1/verify doesn't."""
+    """Another gateway counts no requests and accepts a revoked key for up to 300 s, as documented."""
     account = latchkey.account()
     issued, own = latchkey.key(account), latchkey.key(account)
     service = latchkey.key(latchkey.account(admin=True), "verify").secret
-    assert ask(other, issued.secret)[0] == 200
+    assert call_other(other, issued.secret)[0] == 200
     assert latchkey.counters(account.id) == {}
     assert latchkey.call("DELETE", f"/v1/keys/{issued.key.id}", own.secret).status == 204
     with telemetry.record_calls() as calls:
-        assert ask(other, issued.secret)[0] == 200
+        assert call_other(other, issued.secret)[0] == 200
     assert calls.made == []
     assert latchkey.call("POST", "/v1/verify", service, json_body={"secret": issued.secret}).json()["valid"] is False
     latchkey.clock.forward(300)
-    assert ask(other, issued.secret)[0] == 401
+    assert call_other(other, issued.secret)[0] == 401
 
 
 def test_guide_names_every_context_field(latchkey: TestApp, other: Gateway) -> None:
-    """The guide names every field of the authorizer's context."""
-    _, who = ask(other, latchkey.key(latchkey.account()).secret)
+    """The guide lists every field of the authorizer's context."""
+    _, who = call_other(other, latchkey.key(latchkey.account()).secret)
     page = (ROOT / "docs" / "own-routes.md").read_text()
     assert [name for name in who if f"`{name}`" not in page] == ["principalId"]

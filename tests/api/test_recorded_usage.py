@@ -1,4 +1,4 @@
-"""The network and route of a request, which the middleware records with its admission."""
+"""The middleware records the network and route of a request with its admission."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def item_of(account_id: str) -> dict[str, Any]:
 
 
 def test_request_records_its_network_and_route(latchkey: TestApp) -> None:
-    """A request records its network and the pattern of its route."""
+    """A request is recorded with its network and the pattern of its route."""
     account = latchkey.account()
     issued = latchkey.key(account)
     latchkey.call("GET", f"/v1/users/{account.id}", issued.secret, ip="198.51.100.9")
@@ -44,7 +44,7 @@ def test_insufficient_scope_is_recorded_as_a_failure(latchkey: TestApp) -> None:
 
 
 def test_key_that_expired_while_cached_is_recorded_as_a_failure(latchkey: TestApp) -> None:
-    """A 401 for a key with a cached policy is recorded with the account's next admission."""
+    """A 401 for a key that expired while its policy was cached is recorded with the account's next admission."""
     account = latchkey.account()
     short, other = latchkey.key(account, expires_in_s=60), latchkey.key(account)
     latchkey.call("GET", "/v1/limits", short.secret)
@@ -58,8 +58,8 @@ def test_verified_secret_records_no_network_or_route(latchkey: TestApp) -> None:
     """`POST /v1/verify` records neither network nor route for the verified secret."""
     account, admin = latchkey.account(), latchkey.account(admin=True)
     issued, service = latchkey.key(account), latchkey.key(admin, "verify")
-    answer = latchkey.call("POST", "/v1/verify", service.secret, json_body={"secret": issued.secret})
-    assert answer.status == 200
+    response = latchkey.call("POST", "/v1/verify", service.secret, json_body={"secret": issued.secret})
+    assert response.status == 200
     item = item_of(account.id)
     assert (recorded_usage.networks_of(item), recorded_usage.routes_of(item)) == ({}, {})
 
@@ -74,5 +74,5 @@ def test_verified_secret_records_no_network_or_route(latchkey: TestApp) -> None:
     ],
 )
 def test_neighbourhood_is_a_24_or_48(address: str, network: str) -> None:
-    """A neighbourhood is an IPv4 /24 or an IPv6 /48, and empty for a malformed address."""
+    """Usage is recorded by IPv4 /24 or IPv6 /48, and not for a malformed address."""
     assert client_address.neighbourhood(address) == network

@@ -1,4 +1,4 @@
-"""POST /v1/leaks: only signed reports are read, and malformed ones are rejected with a message."""
+"""POST /v1/leaks reads only signed reports, and rejects malformed ones with a message."""
 
 import json
 from pathlib import Path
@@ -8,16 +8,16 @@ import pytest
 from chalicelib.api import leaks
 from chalicelib.core import secrets
 from chalicelib.limits.tiers import ANONYMOUS
-from tests.detection.signing import Signer, alert, by_partner, known
+from tests.detection.signing import Signer, alert, sign_with_shared_secret, trust_signers
 from tests.support.harness import TestApp, error_of
 
 GOOD = {"token": "x", "type": "y"}
 
 
-def sent(latchkey: TestApp, body: bytes) -> tuple[int, str]:
-    """Return status and message for a correctly signed body."""
-    answer = latchkey.call("POST", "/v1/leaks", body=body, headers=by_partner(body))
-    return answer.status, answer.json()["message"] if answer.status != 200 else ""
+def send_signed(latchkey: TestApp, body: bytes) -> tuple[int, str]:
+    """Send a correctly signed body; return status and error message."""
+    response = latchkey.call("POST", "/v1/leaks", body=body, headers=sign_with_shared_secret(body))
+    return response.status, response.json()["message"] if response.status != 200 else ""
 
 
 @pytest.mark.parametrize(
@@ -45,48 +45,51 @@ def sent(latchkey: TestApp, body: bytes) -> tuple[int, str]:
     ids=range(18),
 )
 def test_malformed_report_is_a_400(latchkey: TestApp, body: bytes) -> None:
-    """A malformed report is a 400."""
-    status, message = sent(latchkey, body)
+    """A signed but malformed report is a 400."""
+    status, message = send_signed(latchkey, body)
     assert status == 400
     assert message.endswith(".")
 
 
 def test_report_over_a_megabyte_is_rejected(latchkey: TestApp) -> None:
-    """A report may have one megabyte; a larger one is rejected before its signature is computed."""
+    """A report may have one megabyte; a larger report is rejected before its signature is computed."""
     body = json.dumps([GOOD]).encode()
-    assert sent(latchkey, body + b" " * (leaks.BODY_BYTES_MAX - len(body))) == (200, "")
-    assert sent(latchkey, body + b" " * (leaks.BODY_BYTES_MAX - len(body) + 1))[0] == 400
+    assert send_signed(latchkey, body + b" " * (leaks.BODY_BYTES_MAX - len(body))) == (200, "")
+    assert send_signed(latchkey, body + b" " * (leaks.BODY_BYTES_MAX - len(body) + 1))[0] == 400
 
 
 @pytest.mark.parametrize(
     "more", [{}, {"url": None, "source": None}, {"url": ""}, {"commit": "4f", "location": {"line": 7}}]
 )
 def test_alert_needs_token_and_type_only(latchkey: TestApp, more: dict[str, object]) -> None:
-    """An alert needs only token and type, and unknown fields are ignored."""
-    assert sent(latchkey, json.dumps([GOOD | more]).encode()) == (200, "")
+    """An alert requires only token and type, and unknown fields are ignored."""
+    assert send_signed(latchkey, json.dumps([GOOD | more]).encode()) == (200, "")
 
 
 def test_unsigned_report_is_a_400(latchkey: TestApp) -> None:
-    """An unsigned report is a 400 that names the signature header."""
-    answer = latchkey.call("POST", "/v1/leaks", json_body=[alert(secrets.mint("test"))])
-    assert error_of(answer) == (400, "invalid_request")
-    assert "Github-Public-Key-Signature" in answer.json()["message"]
+    """The 400 for an unsigned report names the signature header."""
+    response = latchkey.call("POST", "/v1/leaks", json_body=[alert(secrets.mint("test"))])
+    assert error_of(response) == (400, "invalid_request")
+    assert "Github-Public-Key-Signature" in response.json()["message"]
 
 
 def test_signature_is_checked_before_the_body_is_read(latchkey: TestApp, tmp_path: Path) -> None:
-    """The signature covers the exact bytes, and each kind of sender needs its own signature."""
+    """The signature covers the exact bytes, and each type of sender needs its own signature."""
     signer, body = Signer("one"), json.dumps([GOOD]).encode()
-    with known(tmp_path, signer):
+    with trust_signers(tmp_path, signer):
         headers = signer.headers(body)
         assert latchkey.call("POST", "/v1/leaks", body=body, headers=headers).status == 200
         assert latchkey.call("POST", "/v1/leaks", body=body + b" ", headers=headers).status == 400
         # A sender with the other secret can't impersonate GitHub.
-        mixed = by_partner(body) | {"Github-Public-Key-Signature": "AAAA", "Github-Public-Key-Identifier": "one"}
+        mixed = sign_with_shared_secret(body) | {
+            "Github-Public-Key-Signature": "AAAA",
+            "Github-Public-Key-Identifier": "one",
+        }
         assert latchkey.call("POST", "/v1/leaks", body=body, headers=mixed).status == 400
 
 
 def test_reports_are_counted_by_address(latchkey: TestApp) -> None:
     """Reports count against the anonymous limit of their network."""
     latchkey.set_counters("ip_203.0.113.7", ANONYMOUS, used=3_600)
-    answers = [latchkey.call("POST", "/v1/leaks", json_body=[GOOD], ip=ip) for ip in ("203.0.113.7", "203.0.113.8")]
-    assert [answer.status for answer in answers] == [429, 400]
+    responses = [latchkey.call("POST", "/v1/leaks", json_body=[GOOD], ip=ip) for ip in ("203.0.113.7", "203.0.113.8")]
+    assert [response.status for response in responses] == [429, 400]

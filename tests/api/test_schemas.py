@@ -47,10 +47,10 @@ VALUES = st.one_of(
 
 
 _BEYOND = re.compile(f"[{display_names.INVISIBLE_BEYOND}]")
-"""Names that a schema can't exclude."""
+"""Characters that a name can't have, but that a schema can't exclude."""
 
 
-def takes(field: Field, value: Any) -> bool:
+def is_accepted(field: Field, value: Any) -> bool:
     """Return whether the field's check accepts a value."""
     try:
         field.check("it", value)
@@ -63,19 +63,19 @@ def takes(field: Field, value: Any) -> bool:
 @settings(max_examples=exhaustive.examples(800), derandomize=True, deadline=None, database=None)
 @given(value=VALUES)
 def test_check_and_schema_accept_the_same_values(name: str, value: Any) -> None:
-    """A client that validates by the schema sees the same result, except for invisible names (`core.display_names`)."""
+    """The check and the schema agree on every value, except for invisible names (`core.display_names`)."""
     field = FIELDS[name]
     assume(not _BEYOND.search(str(value)))
-    assert takes(field, value) == jsonschema_rs.Draft202012Validator(field.schema()).is_valid(value)
+    assert is_accepted(field, value) == jsonschema_rs.Draft202012Validator(field.schema()).is_valid(value)
 
 
 @pytest.mark.parametrize("name", FIELDS)
 @settings(max_examples=exhaustive.examples(200), derandomize=True, deadline=None, database=None)
 @given(value=VALUES)
 def test_checked_value_passes_again_unchanged(name: str, value: Any) -> None:
-    """A checked value passes the check again, unchanged."""
+    """A value that the check returned passes it again, unchanged."""
     field = FIELDS[name]
-    if takes(field, value):
+    if is_accepted(field, value):
         once = field.check("it", value)
         assert field.check("it", once) == once
 
@@ -87,4 +87,4 @@ def test_examples_and_defaults_are_valid() -> None:
     for field in (keys.NAME, keys.SCOPES, keys.LIFE_S, keys.GRACE_S, users.NAME, users.EMAIL, users.TIER):
         schema = field.schema()
         for value in (*schema.get("examples", []), *([schema["default"]] if "default" in schema else [])):
-            assert takes(field, value)
+            assert is_accepted(field, value)

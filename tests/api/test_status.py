@@ -1,4 +1,4 @@
-"""/health: public, and a 503 when the database is unavailable."""
+"""The route /health is public, and returns a 503 if the database is unavailable."""
 
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
@@ -6,22 +6,22 @@ from tests.support.harness import TestApp, error_of
 
 
 def test_health_is_ok_when_the_database_is_available(latchkey: TestApp) -> None:
-    """Anyone may call /health, with or without a valid credential."""
-    answer = latchkey.call("GET", "/health")
-    assert (answer.status, answer.body) == (200, b'{"status":"ok"}')
+    """Any caller gets a 200 from /health, with or without a valid credential."""
+    response = latchkey.call("GET", "/health")
+    assert (response.status, response.body) == (200, b'{"status":"ok"}')
     assert latchkey.call("GET", "/health", "nonsense").status == 200
 
 
 def test_health_is_a_503_when_the_database_is_unavailable(latchkey: TestApp) -> None:
-    """/health is a 503 with Retry-After when the database is unavailable."""
+    """The response of /health is a 503 with Retry-After if the database is unavailable."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("accounts")})
-    answer = latchkey.call("GET", "/health")
-    assert error_of(answer) == (503, "unavailable")
-    assert answer.header("Retry-After") == "1"
+    response = latchkey.call("GET", "/health")
+    assert error_of(response) == (503, "unavailable")
+    assert response.header("Retry-After") == "1"
 
 
 def test_health_reads_once(latchkey: TestApp) -> None:
-    """A call of /health costs one read and one count."""
+    """A call of /health makes one read and one count."""
     latchkey.call("GET", "/health")
     with telemetry.record_calls() as calls:
         latchkey.call("GET", "/health")

@@ -1,4 +1,4 @@
-"""/v1/users, from the view of an API consumer."""
+"""The routes /v1/users, as documented for API consumers."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ def admin_key(latchkey: TestApp, *scopes: str) -> str:
 
 
 def test_own_record_is_complete(latchkey: TestApp) -> None:
-    """A caller sees email, tier and status of its own account."""
+    """Callers get email, tier and status of their own account."""
     account = latchkey.account(email="ada@example.com")
-    answer = latchkey.call("GET", "/v1/users/me", latchkey.key(account).secret)
-    assert answer.status == 200
-    assert answer.json() == {
+    response = latchkey.call("GET", "/v1/users/me", latchkey.key(account).secret)
+    assert response.status == 200
+    assert response.json() == {
         "id": account.id,
         "name": "Ada",
         "created_at": "2021-12-20T10:00:00Z",
@@ -34,30 +34,30 @@ def test_own_record_is_complete(latchkey: TestApp) -> None:
 
 
 def test_record_of_another_account_is_a_public_profile(latchkey: TestApp) -> None:
-    """Id, name and creation time are public; email, tier and status aren't."""
+    """Id, name and creation time of another account are public; email, tier and status aren't."""
     other = latchkey.account(name="Bea")
-    answer = latchkey.call("GET", f"/v1/users/{other.id}", latchkey.key(latchkey.account()).secret)
-    assert answer.json() == {"id": other.id, "name": "Bea", "created_at": "2021-12-20T10:00:00Z"}
+    response = latchkey.call("GET", f"/v1/users/{other.id}", latchkey.key(latchkey.account()).secret)
+    assert response.json() == {"id": other.id, "name": "Bea", "created_at": "2021-12-20T10:00:00Z"}
 
 
 @pytest.mark.parametrize("scopes", [("read", "admin"), ("read",)])
 def test_record_by_id_is_complete_with_the_scope_admin(latchkey: TestApp, scopes: tuple[str, ...]) -> None:
-    """A key with the scope `admin` sees the complete record, and any other key the public profile."""
+    """A key with the scope `admin` gets the complete record, and any other key the public profile."""
     other = latchkey.account(name="Bea", email="bea@example.com")
-    answer = latchkey.call("GET", f"/v1/users/{other.id}", admin_key(latchkey, *scopes))
-    assert answer.json().get("email") == ("bea@example.com" if "admin" in scopes else None)
+    response = latchkey.call("GET", f"/v1/users/{other.id}", admin_key(latchkey, *scopes))
+    assert response.json().get("email") == ("bea@example.com" if "admin" in scopes else None)
 
 
 @pytest.mark.parametrize("user_id", ["123", "acc_00000000000000000000", "key_00000000000000000000", "%00", "ME", "-"])
 def test_unknown_user_is_a_404(latchkey: TestApp, user_id: str) -> None:
-    """An unknown id and a malformed one get the same 404."""
-    answer = latchkey.call("GET", f"/v1/users/{user_id}", latchkey.key(latchkey.account()).secret)
-    assert error_of(answer) == (404, "not_found")
-    assert answer.json()["message"] == "There is no such user."
+    """An unknown id and a malformed id get the same 404."""
+    response = latchkey.call("GET", f"/v1/users/{user_id}", latchkey.key(latchkey.account()).secret)
+    assert error_of(response) == (404, "not_found")
+    assert response.json()["message"] == "There is no such user."
 
 
 def test_users_are_listed_page_by_page(latchkey: TestApp) -> None:
-    """Following the cursor lists every account once, oldest first, and the last page has no cursor."""
+    """Following the cursor returns every account once, oldest first, and the last page has no cursor."""
     made = []
     for number in range(7):
         made.append(latchkey.account(name=f"N{number}").id)
@@ -65,11 +65,11 @@ def test_users_are_listed_page_by_page(latchkey: TestApp) -> None:
     secret = latchkey.key(latchkey.account(name="Last")).secret
     seen, target, pages = [], "/v1/users?limit=3", 0
     while target:
-        answer = latchkey.call("GET", target, secret)
-        page: dict[str, Any] = answer.json()
+        response = latchkey.call("GET", target, secret)
+        page: dict[str, Any] = response.json()
         seen += [user["id"] for user in page["data"]]
         pages += 1
-        cursor, link = page["next_cursor"], answer.header("Link")
+        cursor, link = page["next_cursor"], response.header("Link")
         target = f"/v1/users?limit=3&cursor={cursor}" if cursor else ""
         assert link == (f'<https://api.example.com{target}>; rel="next"' if cursor else None)
     assert seen[:7] == made
@@ -93,13 +93,13 @@ def test_page_has_fifty_items_by_default(latchkey: TestApp) -> None:
 
 
 def test_listed_profiles_are_public(latchkey: TestApp) -> None:
-    """A list contains no email, not even the caller's own."""
+    """The list of users contains no email, not even the caller's own."""
     listed = latchkey.call("GET", "/v1/users", latchkey.key(latchkey.account()).secret).json()["data"]
     assert [user.keys() for user in listed] == [{"id", "name", "created_at"}]
 
 
 def test_caller_renames_its_account(latchkey: TestApp) -> None:
-    """The new name is stored and returned without surrounding spaces."""
+    """A new name is stored and returned without surrounding spaces."""
     secret = latchkey.key(latchkey.account()).secret
     assert latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": "  Ada Lovelace "}).json()["name"] == (
         "Ada Lovelace"
@@ -109,29 +109,29 @@ def test_caller_renames_its_account(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("field", ["email", "tier", "status", "admin", "id"])
 def test_caller_can_change_only_its_name(latchkey: TestApp, field: str) -> None:
-    """A caller can't change its email, tier, status, id or admin flag."""
+    """Callers can't change the email, tier, status, id or admin flag of their account."""
     secret = latchkey.key(latchkey.account()).secret
-    answer = latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": "Ada", field: "pro"})
-    assert error_of(answer) == (400, "invalid_request")
-    assert field in answer.json()["message"]
+    response = latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": "Ada", field: "pro"})
+    assert error_of(response) == (400, "invalid_request")
+    assert field in response.json()["message"]
 
 
 def test_admin_creates_an_account(latchkey: TestApp) -> None:
-    """The account has the free tier unless another is named, and a normalized email."""
-    answer = latchkey.call(
+    """A new account has the free tier unless another is requested, and a normalized email."""
+    response = latchkey.call(
         "POST", "/v1/users", admin_key(latchkey), json_body={"email": " Bea@Example.COM", "name": "Bea"}
     )
-    made = answer.json()
-    assert answer.status == 201
+    made = response.json()
+    assert response.status == 201
     assert (made["email"], made["tier"], made["status"]) == ("bea@example.com", "free", "active")
-    assert answer.header("Location") == f"https://api.example.com/v1/users/{made['id']}"
-    assert answer.header("Cache-Control") == "no-store"
+    assert response.header("Location") == f"https://api.example.com/v1/users/{made['id']}"
+    assert response.header("Cache-Control") == "no-store"
     assert Account.get(made["id"]).admin is False
     assert EmailClaim.get("bea@example.com").account_id == made["id"]
 
 
 def test_password_link_is_stored_by_digest_for_an_hour(latchkey: TestApp) -> None:
-    """The table stores only the digest of the one-time token, which expires in an hour."""
+    """The table stores only the digest of the link to set a password, which expires in an hour."""
     made = latchkey.call(
         "POST", "/v1/users", admin_key(latchkey), json_body={"email": "b@example.com", "name": "B"}
     ).json()
@@ -143,17 +143,17 @@ def test_password_link_is_stored_by_digest_for_an_hour(latchkey: TestApp) -> Non
 
 @pytest.mark.parametrize("spelling", ["bea@example.com", "BEA@example.com", " bea@EXAMPLE.com ", "bea@ｅxample.com"])
 def test_email_in_use_is_a_conflict(latchkey: TestApp, spelling: str) -> None:
-    """An email in use is a 409, however it is spelled, and nothing is created."""
+    """An email of an existing account is a 409 in any spelling, and nothing is created."""
     secret = admin_key(latchkey)
     latchkey.account(email="bea@example.com")
     before = Account.count()
-    answer = latchkey.call("POST", "/v1/users", secret, json_body={"email": spelling, "name": "Bea"})
-    assert error_of(answer) == (409, "conflict")
+    response = latchkey.call("POST", "/v1/users", secret, json_body={"email": spelling, "name": "Bea"})
+    assert error_of(response) == (409, "conflict")
     assert Account.count() == before
 
 
 def test_admin_changes_tier_and_status(latchkey: TestApp) -> None:
-    """An admin may change tier, status or both; an absent field stays unchanged."""
+    """An admin can change tier, status or both; a field that is absent stays unchanged."""
     secret, other = admin_key(latchkey), latchkey.account(name="Bea")
 
     def change(**fields: str) -> tuple[str, str]:
@@ -169,8 +169,8 @@ def test_admin_cannot_suspend_its_own_account(latchkey: TestApp) -> None:
     """Suspending one's own account is a 409 in the API and in the console, and changes nothing."""
     admin = new_account(admin=True)
     secret = latchkey.key(admin, "admin").secret
-    answer = latchkey.call("PATCH", f"/v1/users/{admin.id}", secret, json_body={"status": "suspended"})
-    assert error_of(answer) == (409, "conflict")
+    response = latchkey.call("PATCH", f"/v1/users/{admin.id}", secret, json_body={"status": "suspended"})
+    assert error_of(response) == (409, "conflict")
     path = f"/admin/accounts/{admin.id}"
     console = log_in_as(latchkey, admin)
     assert f"{path}/suspend" not in console.open(path).urls
@@ -191,7 +191,7 @@ def test_suspended_account_is_rejected_at_the_next_request(latchkey: TestApp) ->
 
 
 def test_reinstated_account_works_at_the_next_request(latchkey: TestApp) -> None:
-    """A reinstated account's key works at the next request if API Gateway still caches its Allow."""
+    """A reinstated account's key works at the next request if API Gateway still caches its Allow policy."""
     secret, other = admin_key(latchkey), latchkey.account(name="Bea")
     theirs = latchkey.key(other).secret
     latchkey.call("GET", "/v1/users/me", theirs)
@@ -201,7 +201,7 @@ def test_reinstated_account_works_at_the_next_request(latchkey: TestApp) -> None
 
 
 def test_cached_deny_lasts_five_minutes(latchkey: TestApp) -> None:
-    """A Deny that API Gateway caches lasts 300 s, even after a reinstatement."""
+    """A Deny policy that API Gateway caches lasts 300 s, even after a reinstatement."""
     secret, other = admin_key(latchkey), latchkey.account(name="Bea")
     theirs = latchkey.key(other).secret
     latchkey.call("PATCH", f"/v1/users/{other.id}", secret, json_body={"status": "suspended"})
@@ -220,8 +220,8 @@ def test_new_tier_applies_at_the_next_request(latchkey: TestApp) -> None:
     latchkey.call("GET", "/v1/users/me", theirs)
     latchkey.set_counters(other.id, tiers.FREE, used=1000)
     latchkey.call("PATCH", f"/v1/users/{other.id}", secret, json_body={"tier": "pro"})
-    answer = latchkey.call("GET", "/v1/users/me", theirs)
-    assert (answer.status, answer.header("X-RateLimit-Limit"), answer.header("X-RateLimit-Remaining")) == (
+    response = latchkey.call("GET", "/v1/users/me", theirs)
+    assert (response.status, response.header("X-RateLimit-Limit"), response.header("X-RateLimit-Remaining")) == (
         200,
         "10000",
         "9999",
@@ -229,22 +229,22 @@ def test_new_tier_applies_at_the_next_request(latchkey: TestApp) -> None:
 
 
 def test_former_admin_loses_the_scope_at_the_next_request(latchkey: TestApp) -> None:
-    """A key's scope `admin` is rejected once its account isn't an admin any more."""
+    """A key loses the scope `admin` at the next request after its account loses the admin flag."""
     root = latchkey.account(name="Root", admin=True)
     secret = latchkey.key(root, "read", "admin").secret
     other = latchkey.account(name="Bea")
     assert latchkey.call("PATCH", f"/v1/users/{other.id}", secret, json_body={"tier": "pro"}).status == 200
     root.update(actions=[Account.admin.set(False)])
     stale_marks.mark(root.id)
-    answer = latchkey.call("PATCH", f"/v1/users/{other.id}", secret, json_body={"tier": "free"})
-    assert error_of(answer) == (403, "insufficient_scope")
+    response = latchkey.call("PATCH", f"/v1/users/{other.id}", secret, json_body={"tier": "free"})
+    assert error_of(response) == (403, "insufficient_scope")
 
 
 @pytest.mark.parametrize("user_id", ["acc_00000000000000000000", "nobody"])
 def test_change_of_an_unknown_user_creates_nothing(latchkey: TestApp, user_id: str) -> None:
     """Changing an unknown user is a 404 and creates nothing."""
-    answer = latchkey.call("PATCH", f"/v1/users/{user_id}", admin_key(latchkey), json_body={"tier": "pro"})
-    assert error_of(answer) == (404, "not_found")
+    response = latchkey.call("PATCH", f"/v1/users/{user_id}", admin_key(latchkey), json_body={"tier": "pro"})
+    assert error_of(response) == (404, "not_found")
     assert Account.count() == 1
 
 
@@ -265,10 +265,10 @@ def test_change_of_an_unknown_user_creates_nothing(latchkey: TestApp, user_id: s
     ],
 )
 def test_invalid_new_account_is_rejected_by_field(latchkey: TestApp, body: object, named: str) -> None:
-    """The message names the field and its allowed values, and nothing is created."""
-    answer = latchkey.call("POST", "/v1/users", admin_key(latchkey), json_body=body)
-    assert error_of(answer) == (400, "invalid_request")
-    assert named in answer.json()["message"]
+    """The message for an invalid new account names the field and its allowed values, and nothing is created."""
+    response = latchkey.call("POST", "/v1/users", admin_key(latchkey), json_body=body)
+    assert error_of(response) == (400, "invalid_request")
+    assert named in response.json()["message"]
     assert Account.count() == 1
 
 
@@ -285,46 +285,46 @@ def test_invalid_new_account_is_rejected_by_field(latchkey: TestApp, body: objec
 def test_invalid_tier_or_status_is_rejected_by_field(latchkey: TestApp, body: object, named: str) -> None:
     """An unknown tier or status is a 400, and the API can't make an account an admin."""
     other = latchkey.account(name="Bea")
-    answer = latchkey.call("PATCH", f"/v1/users/{other.id}", admin_key(latchkey), json_body=body)
-    assert error_of(answer) == (400, "invalid_request")
-    assert named in answer.json()["message"]
+    response = latchkey.call("PATCH", f"/v1/users/{other.id}", admin_key(latchkey), json_body=body)
+    assert error_of(response) == (400, "invalid_request")
+    assert named in response.json()["message"]
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=ten", "limit=", "limit=1.5", "limit=٣", "limit=-1"])
 def test_limit_out_of_bounds_is_rejected(latchkey: TestApp, query: str) -> None:
-    """The message names the bounds of `limit`."""
-    answer = latchkey.call("GET", f"/v1/users?{query}", latchkey.key(latchkey.account()).secret)
-    assert error_of(answer) == (400, "invalid_request")
-    assert answer.json()["message"] == "limit must be a whole number from 1 to 100."
+    """The message for an invalid `limit` has its bounds."""
+    response = latchkey.call("GET", f"/v1/users?{query}", latchkey.key(latchkey.account()).secret)
+    assert error_of(response) == (400, "invalid_request")
+    assert response.json()["message"] == "limit must be a whole number from 1 to 100."
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "YWNj", "a2V5XzAwMDAwMDAwMDAwMDAwMDAwMDAw", "%FF", "é", "=" * 50])
 def test_foreign_cursor_is_rejected(latchkey: TestApp, cursor: str) -> None:
-    """A cursor that this list didn't issue is a 400."""
-    answer = latchkey.call("GET", f"/v1/users?cursor={cursor}", latchkey.key(latchkey.account()).secret)
-    assert error_of(answer) == (400, "invalid_request")
-    assert "cursor must" in answer.json()["message"]
+    """A cursor that this list didn't return is a 400."""
+    response = latchkey.call("GET", f"/v1/users?cursor={cursor}", latchkey.key(latchkey.account()).secret)
+    assert error_of(response) == (400, "invalid_request")
+    assert "cursor must" in response.json()["message"]
 
 
 def test_misspelt_parameter_is_rejected_by_name(latchkey: TestApp) -> None:
     """A misspelt parameter is a 400 that names it."""
-    answer = latchkey.call("GET", "/v1/users?limt=5", latchkey.key(latchkey.account()).secret)
-    assert error_of(answer) == (400, "invalid_request")
-    assert answer.json()["message"] == "Unknown parameter 'limt'; this request takes limit, cursor."
+    response = latchkey.call("GET", "/v1/users?limt=5", latchkey.key(latchkey.account()).secret)
+    assert error_of(response) == (400, "invalid_request")
+    assert response.json()["message"] == "Unknown parameter 'limt'; this request takes limit, cursor."
 
 
 @pytest.mark.parametrize(("method", "path", "scope"), ROUTES)
 def test_unknown_parameter_is_rejected_by_every_route(latchkey: TestApp, method: str, path: str, scope: str) -> None:
-    """Every route with a key rejects an unknown parameter by name, even if it has no parameters."""
+    """Every route with a credential rejects an unknown parameter by name, even if it has no parameters."""
     secret = latchkey.key(latchkey.account(admin=True), scope).secret
     body: dict[str, str] | None = {} if method in ("POST", "PATCH") else None
-    answer = latchkey.call(method, f"{path.format(id='x')}?limt=5", secret, json_body=body)
-    assert error_of(answer) == (400, "invalid_request")
-    assert "Unknown parameter 'limt'; this request takes" in answer.json()["message"]
+    response = latchkey.call(method, f"{path.format(id='x')}?limt=5", secret, json_body=body)
+    assert error_of(response) == (400, "invalid_request")
+    assert "Unknown parameter 'limt'; this request takes" in response.json()["message"]
 
 
 def test_creation_time_is_iso_8601_in_utc(latchkey: TestApp) -> None:
-    """Creation times come from the clock and are ISO 8601 in UTC."""
+    """Creation times are ISO 8601 in UTC."""
     latchkey.clock.forward(3_661)
     account = latchkey.account()
     shown = latchkey.call("GET", "/v1/users/me", latchkey.key(account).secret).json()["created_at"]

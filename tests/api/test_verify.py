@@ -1,4 +1,4 @@
-"""POST /v1/verify, from the view of a service that verifies its callers' secrets."""
+"""The route POST /v1/verify, by which other services verify secrets."""
 
 from dataclasses import replace
 
@@ -13,9 +13,9 @@ SHOP, OTHER = "https://shop.example.com", "https://other.example.com"
 
 
 def _ask(latchkey: TestApp, service: str, secret: str, **more: object) -> dict[str, object]:
-    answer = latchkey.call("POST", "/v1/verify", service, json_body={"secret": secret, **more})
-    assert answer.status == 200, answer.body
-    body: dict[str, object] = answer.json()
+    response = latchkey.call("POST", "/v1/verify", service, json_body={"secret": secret, **more})
+    assert response.status == 200, response.body
+    body: dict[str, object] = response.json()
     return body
 
 
@@ -59,16 +59,16 @@ def test_secret_may_have_whitespace_or_a_bearer_scheme(latchkey: TestApp, shown:
     ["Basic {}", "{} {}", "Bearer", " ", "\n", "\xa0{}", "Bearer\xa0{}", "Bearer Bearer {}", "x{}", "{}x", "\0"],
 )
 def test_malformed_secret_is_invalid(latchkey: TestApp, shown: str) -> None:
-    """Nothing but whitespace and the Bearer scheme is removed from a secret."""
+    """Only whitespace and the scheme `Bearer` are removed from a secret before it is checked."""
     secret = latchkey.key(latchkey.account()).secret
-    answer = _ask(latchkey, _service(latchkey), shown.format(secret, secret))
-    assert (answer["valid"], answer["error"]) == (False, "invalid_api_key")
+    response = _ask(latchkey, _service(latchkey), shown.format(secret, secret))
+    assert (response["valid"], response["error"]) == (False, "invalid_api_key")
 
 
 def test_invalid_secret_returns_the_documented_error(latchkey: TestApp) -> None:
     """An invalid secret returns the error and message that the API itself would return."""
-    answer = _ask(latchkey, _service(latchkey), "nonsense")
-    assert answer == {
+    response = _ask(latchkey, _service(latchkey), "nonsense")
+    assert response == {
         "valid": False,
         "admitted": False,
         "error": "invalid_api_key",
@@ -88,7 +88,7 @@ def test_exhausted_burst_returns_retry_after(latchkey: TestApp) -> None:
 
 
 def test_verification_costs_four_calls_cold_and_two_warm(latchkey: TestApp) -> None:
-    """Both admissions are counted, and the principal is cached for 60 s."""
+    """A verification makes four database calls, or two while the principal is cached."""
     secret, service = latchkey.key(latchkey.account()).secret, _service(latchkey)
     latchkey.call("POST", "/v1/verify", service, json_body={"secret": "nonsense"})
     calls = []
@@ -104,7 +104,7 @@ def test_verification_costs_four_calls_cold_and_two_warm(latchkey: TestApp) -> N
 
 
 def test_revoked_secret_is_invalid_at_the_next_request(latchkey: TestApp) -> None:
-    """A cached principal is never used after a revocation."""
+    """A revoked secret is invalid at the next request, although its principal is cached."""
     account = latchkey.account()
     issued, other, service = latchkey.key(account), latchkey.key(account), _service(latchkey)
     assert _ask(latchkey, service, issued.secret)["admitted"]
@@ -115,15 +115,15 @@ def test_revoked_secret_is_invalid_at_the_next_request(latchkey: TestApp) -> Non
 def test_verification_needs_the_scope_verify(latchkey: TestApp) -> None:
     """A key without the scope `verify` can't verify secrets."""
     secret = latchkey.key(latchkey.account()).secret
-    answer = latchkey.call("POST", "/v1/verify", secret, json_body={"secret": secret})
-    assert (answer.status, answer.json()["error"]) == (403, "insufficient_scope")
+    response = latchkey.call("POST", "/v1/verify", secret, json_body={"secret": secret})
+    assert (response.status, response.json()["error"]) == (403, "insufficient_scope")
 
 
 def test_unknown_field_is_rejected_by_name(latchkey: TestApp) -> None:
     """An unknown field is a 400 that names it."""
-    answer = latchkey.call("POST", "/v1/verify", _service(latchkey), json_body={"secrets": "x"})
-    assert (answer.status, answer.json()["error"]) == (400, "invalid_request")
-    assert "'secrets'" in answer.json()["message"]
+    response = latchkey.call("POST", "/v1/verify", _service(latchkey), json_body={"secrets": "x"})
+    assert (response.status, response.json()["error"]) == (400, "invalid_request")
+    assert "'secrets'" in response.json()["message"]
 
 
 def test_token_is_valid_only_for_its_resource(latchkey: TestApp) -> None:
@@ -133,13 +133,13 @@ def test_token_is_valid_only_for_its_resource(latchkey: TestApp) -> None:
         ada, app = new_user(latchkey), register_client(latchkey)
         for_shop, _ = ada.grant(app, resource=SHOP)
         for_api, _ = ada.grant(app)
-        told = _ask(latchkey, service, for_shop, resource=SHOP)
-        assert (told["valid"], told["admitted"], told["kind"]) == (True, True, "token")
-        assert (told["account_id"], told["client_id"]) == (ada.account.id, app.id)
+        result = _ask(latchkey, service, for_shop, resource=SHOP)
+        assert (result["valid"], result["admitted"], result["kind"]) == (True, True, "token")
+        assert (result["account_id"], result["client_id"]) == (ada.account.id, app.id)
         for secret, named in ((for_shop, OTHER), (for_shop, None), (for_api, SHOP)):
             refused = _ask(latchkey, service, secret, **({"resource": named} if named else {}))
             assert (refused["valid"], refused["error"]) == (False, "invalid_api_key")
-        # The cache separates resources.
+        # The cached principal is only used for the same resource.
         assert _ask(latchkey, service, for_shop, resource=SHOP)["valid"] is True
         assert latchkey.call("GET", "/v1/limits", for_shop).status == 401
 

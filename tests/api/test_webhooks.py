@@ -1,4 +1,4 @@
-"""/v1/webhooks: endpoints of an account, with a secret that is shown once, and the log of deliveries."""
+"""The routes /v1/webhooks: endpoints with a secret that is shown once, and the log of their deliveries."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +18,13 @@ from tests.webhooks.told import happens, streamed
 URL = "https://hooks.example.com/latchkey?tenant=7"
 
 
-def added(latchkey: TestApp, secret: str, **fields: Any) -> dict[str, Any]:
-    """Return a new webhook."""
-    answer = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "Ledger", **fields})
-    assert answer.status == 201, answer.body
-    assert answer.header("Cache-Control") == "no-store"
-    made: dict[str, Any] = answer.json()
-    assert str(answer.header("Location")).endswith(f"/v1/webhooks/{made['id']}")
+def create_webhook(latchkey: TestApp, secret: str, **fields: Any) -> dict[str, Any]:
+    """Create a webhook and return it."""
+    response = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "Ledger", **fields})
+    assert response.status == 201, response.body
+    assert response.header("Cache-Control") == "no-store"
+    made: dict[str, Any] = response.json()
+    assert str(response.header("Location")).endswith(f"/v1/webhooks/{made['id']}")
     return made
 
 
@@ -32,7 +32,7 @@ def test_every_change_of_a_webhook_is_an_event(latchkey: TestApp) -> None:
     """Each change of a webhook is an event without the secret or the URL's query."""
     ada = latchkey.account()
     secret = latchkey.key(ada, "webhooks").secret
-    made = added(latchkey, secret)
+    made = create_webhook(latchkey, secret)
     path = f"/v1/webhooks/{made['id']}"
     assert made["secret"].startswith("whsec_")
     shown = latchkey.call("GET", path, secret).json()
@@ -53,9 +53,9 @@ def test_every_change_of_a_webhook_is_an_event(latchkey: TestApp) -> None:
     assert error_of(latchkey.call("GET", path, secret)) == (404, "not_found")
     happened = [event for event in record.newest_first(ada.id, 50) if event.type.startswith("webhook.")]
     assert {event.type for event in happened} == {kind for kind in kinds.LABELS if kind.startswith("webhook.")}
-    told = str([event.changed.as_dict() for event in happened])
-    assert "tenant" not in told
-    assert not any(value in told for value in (made["secret"], rotated.json()["secret"]))
+    recorded = str([event.changed.as_dict() for event in happened])
+    assert "tenant" not in recorded
+    assert not any(value in recorded for value in (made["secret"], rotated.json()["secret"]))
 
 
 @pytest.mark.parametrize(
@@ -82,33 +82,33 @@ def test_every_change_of_a_webhook_is_an_event(latchkey: TestApp) -> None:
     ],
 )
 def test_invalid_url_is_rejected(latchkey: TestApp, url: object) -> None:
-    """A malformed, plain HTTP or private URL is a 400; names that resolve to private addresses fail at delivery."""
+    """A malformed, plain HTTP or private URL is a 400; a name that resolves to a private address fails at delivery."""
     secret = latchkey.key(latchkey.account(), "webhooks").secret
-    answer = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": url, "name": "Bad"})
-    assert error_of(answer) == (400, "invalid_request")
-    assert "url" in answer.json()["message"]
-    made = added(latchkey, secret)
+    response = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": url, "name": "Bad"})
+    assert error_of(response) == (400, "invalid_request")
+    assert "url" in response.json()["message"]
+    made = create_webhook(latchkey, secret)
     assert latchkey.call("PATCH", f"/v1/webhooks/{made['id']}", secret, json_body={"url": url}).status == 400
 
 
 def test_eleventh_webhook_is_a_conflict(latchkey: TestApp) -> None:
-    """An account may have ten webhooks, and another one after it deleted one."""
+    """An account can have ten webhooks, and can replace a deleted one."""
     secret = latchkey.key(latchkey.account(), "webhooks").secret
-    made = [added(latchkey, secret, name=f"No. {number}")["id"] for number in range(10)]
-    answer = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "One more"})
-    assert error_of(answer) == (409, "conflict")
+    made = [create_webhook(latchkey, secret, name=f"No. {number}")["id"] for number in range(10)]
+    response = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "One more"})
+    assert error_of(response) == (409, "conflict")
     assert latchkey.call("DELETE", f"/v1/webhooks/{made[3]}", secret).status == 204
     assert latchkey.call("DELETE", f"/v1/webhooks/{made[3]}", secret).status == 404
-    added(latchkey, secret)
+    create_webhook(latchkey, secret)
     assert latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "One more"}).status == 409
     pages = latchkey.call("GET", "/v1/webhooks?limit=4", secret)
     assert (len(pages.json()["data"]), pages.json()["next_cursor"] is None) == (4, False)
 
 
 def test_webhooks_need_the_scope_and_are_the_accounts_own(latchkey: TestApp) -> None:
-    """Webhooks need the scope `webhooks`, and those of another account are a 404 for every method."""
+    """Webhook routes require the scope `webhooks`, and a webhook of another account is a 404 for every method."""
     ada, bob = latchkey.account(), latchkey.account(name="Bob")
-    made = added(latchkey, latchkey.key(ada, "webhooks").secret)
+    made = create_webhook(latchkey, latchkey.key(ada, "webhooks").secret)
     path = f"/v1/webhooks/{made['id']}"
     assert latchkey.call("GET", path, latchkey.key(ada, "read", "keys", "events").secret).status == 403
     bobs = latchkey.key(bob, "webhooks").secret
@@ -126,9 +126,9 @@ def test_webhooks_need_the_scope_and_are_the_accounts_own(latchkey: TestApp) -> 
 
 
 def test_second_rotation_within_the_overlap_is_a_conflict(latchkey: TestApp) -> None:
-    """A second rotation within 24 hours is a 409, since it would leave three valid secrets."""
+    """A second rotation within 24 hours is a 409, because it would leave three valid secrets."""
     secret = latchkey.key(latchkey.account(), "webhooks").secret
-    path = f"/v1/webhooks/{added(latchkey, secret)['id']}/rotate"
+    path = f"/v1/webhooks/{create_webhook(latchkey, secret)['id']}/rotate"
     assert latchkey.call("POST", path, secret).status == 200
     assert error_of(latchkey.call("POST", path, secret)) == (409, "conflict")
     latchkey.clock.forward(86_400)
@@ -138,12 +138,12 @@ def test_second_rotation_within_the_overlap_is_a_conflict(latchkey: TestApp) -> 
 def test_test_message_returns_its_delivery(local: TestApp, receiver: Receiver) -> None:
     """A test message is sent before the response, which has the result of the delivery."""
     secret = local.key(local.account(), "webhooks").secret
-    made = added(local, secret, url=receiver.url)
+    made = create_webhook(local, secret, url=receiver.url)
     receiver.statuses, receiver.response_body = [200], b"thank you"
-    answer = local.call("POST", f"/v1/webhooks/{made['id']}/test", secret).json()
-    assert (answer["type"], answer["state"]) == ("webhook.test", "delivered")
-    assert [(each["status"], each["answer"]) for each in answer["attempts"]] == [(200, "thank you")]
-    assert receiver.ids == [answer["id"]]
+    response = local.call("POST", f"/v1/webhooks/{made['id']}/test", secret).json()
+    assert (response["type"], response["state"]) == ("webhook.test", "delivered")
+    assert [(each["status"], each["answer"]) for each in response["attempts"]] == [(200, "thank you")]
+    assert receiver.ids == [response["id"]]
     receiver.statuses = [500]
     failed = local.call("POST", f"/v1/webhooks/{made['id']}/test", secret).json()
     assert (failed["state"], failed["attempts"][0]["status"]) == ("pending", 500)
@@ -151,10 +151,10 @@ def test_test_message_returns_its_delivery(local: TestApp, receiver: Receiver) -
 
 
 def test_deliveries_are_listed_and_resent(local: TestApp, receiver: Receiver) -> None:
-    """Deliveries are listed newest first in pages, and a resend has the same id."""
+    """Deliveries are listed newest first in pages, and a resent delivery has the same id."""
     ada = local.account()
     secret = local.key(ada, "webhooks").secret
-    made = added(local, secret, url=receiver.url, types=["account.renamed"])
+    made = create_webhook(local, secret, url=receiver.url, types=["account.renamed"])
     receiver.statuses = [500, 204]
     happened = [happens(local, ada, f"Ada {number}") for number in range(3)]
     streamed(ada)
@@ -174,10 +174,10 @@ def test_deliveries_are_listed_and_resent(local: TestApp, receiver: Receiver) ->
 
 
 def test_event_while_the_webhook_is_disabled_is_never_delivered(local: TestApp, receiver: Receiver) -> None:
-    """An event during that time has no delivery, can't be resent, and isn't sent after the webhook is enabled."""
+    """An event that occurs while the webhook is disabled has no delivery, and is never sent."""
     ada = local.account()
     secret = local.key(ada, "webhooks", "events").secret
-    path = f"/v1/webhooks/{added(local, secret, url=receiver.url, types=['account.renamed'])['id']}"
+    path = f"/v1/webhooks/{create_webhook(local, secret, url=receiver.url, types=['account.renamed'])['id']}"
     local.call("PATCH", path, secret, json_body={"status": "disabled"})
     missed = happens(local, ada, "Ada L")
     streamed(ada)
@@ -195,18 +195,18 @@ def test_event_while_the_webhook_is_disabled_is_never_delivered(local: TestApp, 
 def test_disabled_webhook_sends_no_test_message(latchkey: TestApp) -> None:
     """A test message to a disabled webhook is a 409."""
     secret = latchkey.key(latchkey.account(), "webhooks").secret
-    path = f"/v1/webhooks/{added(latchkey, secret)['id']}"
+    path = f"/v1/webhooks/{create_webhook(latchkey, secret)['id']}"
     latchkey.call("PATCH", path, secret, json_body={"status": "disabled"})
     assert error_of(latchkey.call("POST", f"{path}/test", secret)) == (409, "conflict")
 
 
 def test_missing_root_key_creates_no_webhook(latchkey: TestApp) -> None:
-    """Without the root key, from which its secret would be derived, a webhook is a 503 and nothing is created."""
+    """Without the root key, from which secrets are derived, creating a webhook is a 503 and creates nothing."""
     ada = latchkey.account()
     secret = latchkey.key(ada, "webhooks").secret
     CACHES["core.root_key"].clear()
     with settings.override(replace(settings.current(), stage_key_file="/nowhere/key")):
-        answer = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "Ledger"})
+        response = latchkey.call("POST", "/v1/webhooks", secret, json_body={"url": URL, "name": "Ledger"})
     CACHES["core.root_key"].clear()
-    assert error_of(answer) == (503, "unavailable")
+    assert error_of(response) == (503, "unavailable")
     assert list(endpoints.of_account(ada.id)) == []

@@ -10,7 +10,7 @@ from tests.support.harness import TestApp
 
 
 def test_well_known_paths_cost_no_call(latchkey: TestApp) -> None:
-    """Well-known paths are neither counted nor read from the database."""
+    """Requests for well-known paths make no database call."""
     with (
         telemetry.record_calls() as calls,
         settings.override(replace(settings.current(), security_contact="a@b.example")),
@@ -22,16 +22,16 @@ def test_well_known_paths_cost_no_call(latchkey: TestApp) -> None:
 
 def test_favicon_is_an_image(latchkey: TestApp) -> None:
     """The favicon has an image's media type."""
-    answer = latchkey.call("GET", "/favicon.ico")
-    assert (answer.status, answer.header("Content-Type")) == (200, "image/svg+xml")
-    assert answer.body.startswith(b"<svg")
+    response = latchkey.call("GET", "/favicon.ico")
+    assert (response.status, response.header("Content-Type")) == (200, "image/svg+xml")
+    assert response.body.startswith(b"<svg")
 
 
 def test_robots_txt_disallows_private_paths(latchkey: TestApp) -> None:
-    """robots.txt disallows private paths and allows landing page, reference and status page (RFC 9309)."""
-    answer = latchkey.call("GET", "/robots.txt")
-    assert answer.header("Content-Type") == "text/plain; charset=utf-8"
-    lines = answer.body.decode().splitlines()
+    """The file robots.txt disallows private paths and allows landing page, reference and status page (RFC 9309)."""
+    response = latchkey.call("GET", "/robots.txt")
+    assert response.header("Content-Type") == "text/plain; charset=utf-8"
+    lines = response.body.decode().splitlines()
     assert lines[0] == "User-agent: *"
     assert {"Disallow: /admin", "Disallow: /settings", "Disallow: /v1"} <= set(lines)
     assert not {"Disallow: /", "Disallow: /docs", "Disallow: /status"} & set(lines)
@@ -46,11 +46,11 @@ def test_robots_txt_disallows_private_paths(latchkey: TestApp) -> None:
     ],
 )
 def test_security_contact_is_published(latchkey: TestApp, setting: str, contact: str) -> None:
-    """security.txt has the contact and expires within a year (RFC 9116)."""
+    """The file security.txt has the contact and expires within a year (RFC 9116)."""
     with settings.override(replace(settings.current(), security_contact=setting)):
-        answer = latchkey.call("GET", "/.well-known/security.txt")
-    fields = dict(line.split(": ", 1) for line in answer.body.decode().splitlines())
-    assert (answer.status, answer.header("Content-Type")) == (200, "text/plain; charset=utf-8")
+        response = latchkey.call("GET", "/.well-known/security.txt")
+    fields = dict(line.split(": ", 1) for line in response.body.decode().splitlines())
+    assert (response.status, response.header("Content-Type")) == (200, "text/plain; charset=utf-8")
     assert fields["Contact"] == contact
     assert fields["Canonical"] == "https://api.example.com/.well-known/security.txt"
     now = datetime.fromtimestamp(clock.now_s(), UTC)
@@ -59,7 +59,7 @@ def test_security_contact_is_published(latchkey: TestApp, setting: str, contact:
 
 
 def test_security_txt_without_a_contact_is_a_404(latchkey: TestApp) -> None:
-    """security.txt doesn't exist unless a contact is configured."""
+    """The file security.txt doesn't exist unless a contact is configured."""
     assert latchkey.call("GET", "/.well-known/security.txt").status == 404
 
 
@@ -71,6 +71,6 @@ def test_invalid_security_contact_is_rejected_at_start(contact: str) -> None:
 
 
 def test_change_password_redirects_to_the_account_page(latchkey: TestApp) -> None:
-    """/.well-known/change-password redirects to the account page, as the W3C specifies."""
-    answer = latchkey.call("GET", "/.well-known/change-password")
-    assert (answer.status, answer.header("Location")) == (303, "https://api.example.com/settings/account")
+    """The path /.well-known/change-password redirects to the account page (a W3C specification)."""
+    response = latchkey.call("GET", "/.well-known/change-password")
+    assert (response.status, response.header("Location")) == (303, "https://api.example.com/settings/account")

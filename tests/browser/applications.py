@@ -10,7 +10,7 @@ from tests.browser.console import Console
 from tests.oauth.flow import CHALLENGE, VERIFIER
 
 REDIRECT_URI = "http://127.0.0.1:9/back"
-"""No server listens here, and none is requested."""
+"""A redirect URI on which no server listens and to which no test redirects."""
 
 
 def register(page: Page, console: Console, name: str, redirect_uri: str = REDIRECT_URI) -> str:
@@ -76,7 +76,7 @@ class Device:
     device_code: str
 
     def token(self, console: Console) -> str:
-        """Return the access token after the user's approval."""
+        """Return the access token that the device gets after the user's approval."""
         fields = {
             "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
             "client_id": self.client_id,
@@ -87,8 +87,8 @@ class Device:
         return str(response.json()["access_token"])
 
 
-def device(console: Console, client_id: str) -> Device:
-    """Return a device with a user code."""
+def start_device(console: Console, client_id: str) -> Device:
+    """Start a device authorization, and return the device with its user code."""
     response = requests.post(f"{console.url}/oauth/device_authorization", data={"client_id": client_id}, timeout=60)
     assert response.status_code == 200, response.text
     body = response.json()

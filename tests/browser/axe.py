@@ -1,4 +1,4 @@
-"""Runs axe-core, installed once from npm into `.local/`, on a page."""
+"""Run axe-core, which is installed once from npm into `.local/`, on a page."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -14,8 +14,8 @@ _RUN = """async within => {
 }"""
 
 
-def violations(page: Page, *, within: str | None = None) -> list[str]:
-    """Return the violations that axe finds on a page, or in the part of it that the selector `within` matches.
+def find_violations(page: Page, *, within: str | None = None) -> list[str]:
+    """Return the violations that axe finds on a page, or in the part that the selector `within` matches.
 
     All rules are enabled, including best practices.
     """

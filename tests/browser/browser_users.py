@@ -12,11 +12,11 @@ from tests.browser.console import PASSWORD, Console, User
 WIDE, NARROW = 1280, 360
 PATIENCE_MS = 20_000
 REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d .*")
-"""Chromium logs this for every response with a client error."""
+"""Chromium logs this for every response with a client error, so it is not counted as a fault."""
 
 
 class Profiles:
-    """Profiles of one browser, cleared and reused because a new one costs half a second of CPU."""
+    """Profiles of one browser, cleared and reused because a new profile takes half a second of CPU time."""
 
     def __init__(self, browser: Browser) -> None:
         """Start without profiles."""
@@ -24,7 +24,7 @@ class Profiles:
         self._idle: dict[tuple[str, bool], list[Page]] = {}
 
     def take(self, base_url: str, *, javascript: bool) -> Page:
-        """Return a page of a profile that is empty except for its cache."""
+        """Return a page in a profile that is empty except for its cache."""
         idle = self._idle.get((base_url, javascript))
         if idle:
             return idle.pop()
@@ -38,7 +38,7 @@ class Profiles:
         return context.new_page()
 
     def put_back(self, page: Page, base_url: str, *, javascript: bool) -> None:
-        """Clear a profile for reuse, unless its test closed it: init scripts can't be removed."""
+        """Clear a profile for reuse, unless its test closed it because of init scripts, which can't be removed."""
         if page.is_closed():
             return
         context = page.context
@@ -54,7 +54,7 @@ class Profiles:
 
 @dataclass
 class BrowserUsers:
-    """The users of a test and the faults that their browsers reported: errors, policy violations, foreign hosts."""
+    """The users of a test, and the faults that their browsers reported: errors, policy violations, other hosts."""
 
     profiles: Profiles
     console: Console
@@ -62,7 +62,7 @@ class BrowserUsers:
     pages: list[tuple[Page, bool]] = field(default_factory=list)
     """Each page, and whether JavaScript is enabled."""
     opened_app: set[Page] = field(default_factory=set)
-    """Pages that tried to open an app: afterwards Chromium blocks redirects of forms in that tab."""
+    """Pages that tried to open an app; Chromium blocks redirects of forms in their tab afterwards."""
     allowed_origins: set[str] = field(default_factory=lambda: {"com.example.app://"})
     """Origins other than the console's that a test uses, and the scheme of an app that isn't installed."""
 

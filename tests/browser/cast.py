@@ -23,7 +23,7 @@ class Cast:
 
     @cached_property
     def keys(self) -> dict[str, str]:
-        """Ada's key ids, by name."""
+        """The ids of Ada's keys, by name."""
         return self.console.demo(self.ada)
 
     @cached_property
@@ -48,7 +48,7 @@ class Cast:
 
     @cached_property
     def unusual_key(self) -> Key:
-        """One of these keys, which has leaked, too."""
+        """A key of the user with alerts, which has leaked, too."""
         other, key = (self.console.key(self.alerted, name=name) for name in (LONG[:64], "Storefront"))
         for each in (other, key):
             self.console.unusual(self.alerted, each.id, "requests from a new network")

@@ -1,4 +1,4 @@
-"""Finds Debian's Chromium for Playwright, or installs it where possible.
+"""Find Debian's Chromium for Playwright, or install it where possible.
 
 Playwright's own browsers are never downloaded.
 """
@@ -44,7 +44,7 @@ def path() -> str:
 def _install() -> None:
     LOCAL.mkdir(exist_ok=True)
     with (LOCAL / "chromium.lock").open("w") as lock:
-        # Tests run in several processes, and apt-get refuses to run twice at once.
+        # Tests run in several processes, and apt-get fails while another one runs.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if _found() is None:
             print("Installing Chromium for the browser tests (once) …", flush=True)

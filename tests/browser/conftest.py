@@ -10,7 +10,7 @@ from tests.browser.browser_users import BrowserUsers, Profiles
 from tests.browser.cast import Cast
 from tests.browser.console import Console, served
 
-# A machine that runs other tests too may be slow; nothing waits longer than it must.
+# This is long, because the machine may also run other tests; no wait is longer than necessary.
 expect.set_options(timeout=20_000)
 
 

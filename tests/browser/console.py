@@ -1,4 +1,4 @@
-"""Starts `server.py` with its own database engine, creates users on it, and reads their emails."""
+"""Start `server.py` with its own database engine, create users on it, and read their emails."""
 
 import re
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ class Console:
         verified: bool = True,
         password: str | None = PASSWORD,
     ) -> User:
-        """Return a user with a new account."""
+        """Create a user with an account and return the user."""
         email = email or f"{randomness.base62(8).lower()}@example.com"
         fields = {"email": email, "name": name, "tier": tier, "admin": admin, "verified": verified}
         return User(
@@ -58,11 +58,11 @@ class Console:
         )
 
     def session(self, user: User) -> str:
-        """Return the cookie value of a new session."""
+        """Start a session of a user and return its cookie value."""
         return str(subprocess_server.send_command(self.process, do="session", account_id=user.id)["session"])
 
     def key(self, user: User, *scopes: str, name: str = "Test key") -> Key:
-        """Return a new key of a user, by default with the scopes read and write."""
+        """Create a key of a user, by default with the scopes read and write, and return it."""
         return Key(
             **subprocess_server.send_command(
                 self.process, do="key", account_id=user.id, name=name, scopes=scopes or ["read", "write"]
@@ -74,11 +74,11 @@ class Console:
         subprocess_server.send_command(self.process, do="unusual", account_id=user.id, key_id=key_id, why=why)
 
     def leaked(self, key: Key) -> None:
-        """Report a key as found in a place that isn't public."""
+        """Report a key as leaked in a place that isn't public."""
         subprocess_server.send_command(self.process, do="leaked", secret=key.secret)
 
     def demo(self, user: User) -> dict[str, str]:
-        """Give a user keys of every state and a month of usage; return the ids of the keys by name."""
+        """Create a user's keys of every state and a month of usage; return the ids of the keys by name."""
         keys: dict[str, str] = subprocess_server.send_command(self.process, do="demo", account_id=user.id)["keys"]
         return keys
 
@@ -89,13 +89,13 @@ class Console:
 
     @contextmanager
     def crowded(self) -> Iterator[None]:
-        """Reject every page in a `with` block by using up this second's burst."""
+        """Reject every page within a `with` block, by using up this second's burst."""
         subprocess_server.send_command(self.process, do="crowd")
         yield
         self.forward(1)
 
     def forward(self, seconds: float) -> None:
-        """Move the server's clock."""
+        """Advance the server's clock."""
         subprocess_server.send_command(self.process, do="forward", seconds=seconds)
 
     def emails(self, to: str) -> list[str]:
@@ -112,7 +112,7 @@ class Console:
 
 @contextmanager
 def served(folder: Path, **environment: str) -> Iterator[Console]:
-    """Serve in a `with` block, with `environment` added; `folder` holds log, data and emails."""
+    """Run the server within a `with` block, with `environment` added; `folder` has log, data and emails."""
     database = engine.start(folder / "console.db", say=False)
     settings = {"AWS_ENDPOINT_URL": database.url, "LATCHKEY_MAIL_FOLDER": str(folder / "mail"), **environment}
     try:

@@ -18,11 +18,11 @@ from tests.support.harness import Clock
 DAY_S = 24 * clock.HOUR_S
 HOURS = 30 * 24
 BATCH = 25
-"""Items in a BatchWriteItem request, at most."""
+"""The maximum number of items in a BatchWriteItem request."""
 
 
 def add_history(account_id: str, moved: Clock) -> dict[str, str]:
-    """Give an account its keys and the usage of 30 days; return the ids of the keys by name."""
+    """Create an account's keys and 30 days of usage; return the ids of the keys by name."""
     now_ms = moved.now_ms
     created = {
         "Old dashboard": _made(account_id, moved, days_ago=64, name="Old dashboard", scopes=["read"]),
@@ -45,7 +45,7 @@ def add_history(account_id: str, moved: Clock) -> dict[str, str]:
 
 
 def add_checks() -> None:
-    """Give the status page 60 days of checks with some failures, and an open and a resolved incident."""
+    """Create 60 days of checks for the status page, with some failures, and an open and a resolved incident."""
     for ago in reversed(range(60)):
         at_s = clock.now_s() - ago * DAY_S
         found = dict.fromkeys(states.COMPONENTS, "up")
@@ -71,7 +71,7 @@ def _made(
 
 
 def _hours(account_id: str, counters: dict[str, str], successor: str) -> Iterator[dict[str, Any]]:
-    """Return one item per hour: a storefront with office hours and weekends, a nightly export, occasional 429s."""
+    """Generate one item per hour of a storefront with office hours and weekends, a nightly export and rare 429s."""
     dice = random.Random(20260507)  # noqa: S311 - fixed on purpose
     tier = tiers.BY_NAME[Account.get(account_id).tier]
     quota = tier.quota or 0
@@ -98,7 +98,7 @@ def _hours(account_id: str, counters: dict[str, str], successor: str) -> Iterato
             "refused": _number(max(0, wanted - quota)),
             "dies_at": _number(counter_items.delete_at_s(tier, at)),
             **{name: _number(count) for name, count in by_name.items()},
-            # Every key reads one thing, whatever it may.
+            # Every key uses one route only, with any scopes.
             recorded_usage.route_name("GET /v1/users/me"): {"SS": sorted(by_name)},
         }
 

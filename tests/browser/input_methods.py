@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 from playwright.sync_api import Locator, Page
 
 STOPS_MAX = 80
-"""More than the tab stops of any page."""
+"""More tab stops than any page has."""
 
 
 class InputMethod(Protocol):
@@ -17,13 +17,13 @@ class InputMethod(Protocol):
         """The page."""
 
     def follow(self, link: str) -> None:
-        """Follow the first link of this name."""
+        """Follow the first link with this name."""
 
     def press(self, button: str) -> None:
-        """Press the first button of this name, preferably in the main content."""
+        """Press the first button with this name, preferably in the main content."""
 
     def fill(self, label: str, text: str) -> None:
-        """Write into the field with this label."""
+        """Type text into the field with this label."""
 
     def tick(self, label: str) -> None:
         """Select the checkbox with this label."""
@@ -31,7 +31,7 @@ class InputMethod(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Mouse:
-    """Clicks with a mouse."""
+    """Uses a page by clicks of a mouse."""
 
     page: Page
 
@@ -50,13 +50,14 @@ class Mouse:
 
 @dataclass(frozen=True, slots=True)
 class Keyboard:
-    """Uses only the keyboard and reaches everything with Tab."""
+    """Uses a page by the keyboard only, and reaches every element with Tab."""
 
     page: Page
 
     def follow(self, link: str) -> None:
         self._reach(_named(self.page, "link", link))
-        # Unlike a click, a key press doesn't wait for the navigation; the current page may have the next link, too.
+        # Unlike a click, a key press doesn't wait for the navigation, and the current page may have the next
+        # link, too.
         with self.page.expect_navigation():
             self.page.keyboard.press("Enter")
 
@@ -82,7 +83,7 @@ class Keyboard:
 
 
 def _named(page: Page, role: Literal["link", "button"], name: str) -> Locator:
-    # The main content goes before the navigation.
+    # A match in the main content takes precedence over the navigation.
     inside = page.get_by_role("main").get_by_role(role, name=name, exact=True)
     return inside.or_(page.get_by_role(role, name=name, exact=True)).first
 

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 from tests.support.threaded_server import ThreadedServer
 
 HOSTS = ("127.0.0.1", "localhost", "127.0.0.1")
-"""The host of each hop: `localhost` and `127.0.0.1` are different sites, not only different origins."""
+"""The host of each origin in the chain: `localhost` and `127.0.0.1` are different sites, not only different origins."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -30,10 +30,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Hop(ThreadedServer):
-    """An origin that redirects to `onward`, or shows a page if that is empty."""
+    """An origin that redirects to `onward`, or serves a page if `onward` is empty."""
 
     def __init__(self, host: str, onward: str) -> None:
-        """Listen on a free port of loopback."""
+        """Listen on a free port of the loopback interface."""
         super().__init__(("127.0.0.1", 0), _Handler)
         self.onward = onward
         self.origin = f"http://{host}:{self.server_port}"
@@ -41,8 +41,8 @@ class Hop(ThreadedServer):
 
 
 @contextmanager
-def chain() -> Iterator[list[Hop]]:
-    """Serve a chain of redirecting origins in a `with` block."""
+def serve_chain() -> Iterator[list[Hop]]:
+    """Serve a chain of redirecting origins within a `with` block."""
     with ExitStack() as until_done:
         hops: list[Hop] = []
         for host in reversed(HOSTS):

@@ -1,4 +1,4 @@
-"""Every page of the console in each of its visual states, and how to open it."""
+"""Every page of the console in each of its visual states, with a function that opens it."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 from tests.browser import applications
 from tests.browser.cast import LONG, Cast
 from tests.browser.console import PASSWORD
-from tests.browser.page_state import PageState, at, fill_in, sent
+from tests.browser.page_state import PageState, at, fill_in, submit
 
 
 def _key(name: str, after: str = "") -> Callable[[Page, Cast], None]:
@@ -49,10 +49,10 @@ def _link(path: str, button: str, after: Callable[[Page], None] | None = None) -
     def open_link(page: Page, cast: Cast) -> None:
         someone = cast.console.user("Grace", verified=False)
         if path == "/forgot":
-            sent(path, button, email=someone.email)(page, cast)
+            submit(path, button, email=someone.email)(page, cast)
         else:
             email = f"new.{someone.email}"
-            sent(path, button, email=email, name="Grace", password=PASSWORD)(page, cast)
+            submit(path, button, email=email, name="Grace", password=PASSWORD)(page, cast)
             page.goto(cast.console.link(email))
             return
         page.goto(cast.console.link(someone.email))
@@ -66,7 +66,7 @@ def _password_with_items(page: Page, cast: Cast) -> None:
     assert cast.unusual_key
     applications.register(page, cast.console, LONG)
     _webhook(page, cast, LONG[:64])
-    sent("/forgot", "Send reset link", email=cast.alerted.email)(page, cast)
+    submit("/forgot", "Send reset link", email=cast.alerted.email)(page, cast)
     page.goto(cast.console.link(cast.alerted.email))
 
 
@@ -131,9 +131,8 @@ def _with_menu(page: Page, cast: Cast) -> None:
 
 
 def _device(page: Page, cast: Cast) -> None:
-    page.goto(
-        f"{cast.console.url}/device?user_code={applications.device(cast.console, cast.unverified_client).user_code}"
-    )
+    device = applications.start_device(cast.console, cast.unverified_client)
+    page.goto(f"{cast.console.url}/device?user_code={device.user_code}")
 
 
 def _device_done(page: Page, cast: Cast) -> None:
@@ -147,7 +146,7 @@ def _application_created(page: Page, cast: Cast) -> None:
 
 def _webhook(page: Page, cast: Cast, name: str = "Ledger") -> None:
     page.goto(f"{cast.console.url}/settings/webhooks/new")
-    # No server listens there; a local run allows http.
+    # No server listens at this URL, which a local run accepts although it is http.
     fill_in(page, "Add webhook", name=name, url="http://127.0.0.1:9/hooks")
     page.get_by_role("link", name="I have stored it").click()
 
@@ -222,13 +221,15 @@ def _remembered(page: Page, cast: Cast) -> None:
 PAGE_STATES = [
     PageState("landing", "", at("/")),
     PageState("login", "", at("/login")),
-    PageState("login-wrong", "", sent("/login", "Log in", email="a@example.com", password="not the one")),
+    PageState("login-wrong", "", submit("/login", "Log in", email="a@example.com", password="not the one")),
     PageState("login-too-often", "", _too_many_attempts),
     PageState("signup", "", at("/signup")),
-    PageState("signup-weak", "", sent("/signup", "Sign up", email="b@example.com", name="B", password="password1234")),
-    PageState("signed-up", "", sent("/signup", "Sign up", email="c@example.com", name="C", password=PASSWORD)),
+    PageState(
+        "signup-weak", "", submit("/signup", "Sign up", email="b@example.com", name="B", password="password1234")
+    ),
+    PageState("signed-up", "", submit("/signup", "Sign up", email="c@example.com", name="C", password=PASSWORD)),
     PageState("forgot", "", at("/forgot")),
-    PageState("forgot-sent", "", sent("/forgot", "Send reset link", email="c@example.com")),
+    PageState("forgot-sent", "", submit("/forgot", "Send reset link", email="c@example.com")),
     PageState("password", "", _link("/forgot", "Send reset link")),
     PageState(
         "password-weak",
@@ -249,8 +250,8 @@ PAGE_STATES = [
     PageState("keys-none", "new", at("/settings/keys")),
     PageState("keys-revoked", "ada", _with_demo("/settings/keys?done=revoked")),
     PageState("key-new", "ada", at("/settings/keys/new")),
-    PageState("key-new-rejected", "admin", sent("/settings/keys/new", "Generate key", name="   ")),
-    PageState("key-created", "ada", sent("/settings/keys/new", "Generate key", name="Checkout service")),
+    PageState("key-new-rejected", "admin", submit("/settings/keys/new", "Generate key", name="   ")),
+    PageState("key-created", "ada", submit("/settings/keys/new", "Generate key", name="Checkout service")),
     PageState("key-rotated", "admin", _rotated),
     PageState("key", "ada", _key("Storefront, rotated")),
     PageState("key-long", "admin", _long_key),
@@ -265,12 +266,12 @@ PAGE_STATES = [
     PageState("activity", "ada", _with_demo("/settings/activity")),
     PageState("webhooks-none", "new", at("/settings/webhooks")),
     PageState("webhook-new", "ada", _webhook_types),
-    PageState("webhook-new-rejected", "ada", sent("/settings/webhooks/new", "Add webhook", name="Ledger", url="no")),
+    PageState("webhook-new-rejected", "ada", submit("/settings/webhooks/new", "Add webhook", name="Ledger", url="no")),
     PageState("webhook-new-unconfirmed", "new", at("/settings/webhooks/new")),
     PageState(
         "webhook-created",
         "alerted",
-        sent("/settings/webhooks/new", "Add webhook", name="Ledger", url="https://x.test/"),
+        submit("/settings/webhooks/new", "Add webhook", name="Ledger", url="https://x.test/"),
     ),
     PageState("webhook", "ada", _webhook_with_log),
     PageState("webhook-delivery", "ada", _webhook_delivery),
@@ -288,7 +289,7 @@ PAGE_STATES = [
     PageState("admin-found", "admin", at("/admin?find=a")),
     PageState("account", "ada", at("/settings/account")),
     PageState("account-unconfirmed", "new", at("/settings/account")),
-    PageState("account-rejected", "ada", sent("/settings/account", "Delete my account", password="not the one")),
+    PageState("account-rejected", "ada", submit("/settings/account", "Delete my account", password="not the one")),
     PageState("applications-none", "new", at("/settings/applications")),
     PageState("application-new", "ada", at("/settings/applications/new")),
     PageState("application-created", "ada", _application_created),

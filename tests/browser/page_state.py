@@ -10,9 +10,9 @@ from tests.browser.cast import Cast
 
 @dataclass(frozen=True, slots=True)
 class PageState:
-    """A page in one state: its user ("" for anonymous) and how to open it.
+    """A page in one state: its user ("" for an anonymous user) and the function that opens it.
 
-    If only one `part` (a selector) of a long page differs from the page state `like`, only that part is checked.
+    If a long page differs from the state `like` only in `part` (a selector), only that part is checked.
     """
 
     name: str
@@ -34,8 +34,8 @@ def at(path: str) -> Callable[[Page, Cast], None]:
     return open_path
 
 
-def sent(path: str, button: str, **fields: str) -> Callable[[Page, Cast], None]:
-    """Open a page and send its form."""
+def submit(path: str, button: str, **fields: str) -> Callable[[Page, Cast], None]:
+    """Return a function that opens a page and sends its form."""
 
     def send(page: Page, cast: Cast) -> None:
         page.goto(cast.console.url + path)

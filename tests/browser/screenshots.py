@@ -1,4 +1,4 @@
-"""`make screenshots`: takes the README's pictures of two console pages with a month of demo data."""
+"""Take the README's screenshots of two console pages with a month of demo data (`make screenshots`)."""
 
 import sys
 import tempfile
@@ -13,13 +13,13 @@ from tests.browser.console import served
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
 SHOTS = {"api-keys": ("/settings/keys", 625), "usage": ("/settings/usage", 1075)}
-"""Path and height in pixels of each picture."""
+"""The path and the height in pixels of each screenshot."""
 WIDTH, SCALE = 1280, 1.5
 BYTES_MAX = 200_000
 
 
 def main() -> int:
-    """Write the images; on failure, print an error to standard error and return 1."""
+    """Write the screenshots; on failure, print an error to standard error and return 1."""
     try:
         _take()
     except (chromium.NoChromium, EngineError) as error:

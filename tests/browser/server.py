@@ -34,12 +34,12 @@ HOST = "127.0.0.1"
 AFTERNOON_MS = 1_778_163_720_000
 """2026-05-07T14:22:00Z, a Thursday."""
 REQUEST_TAKES_S = 0.025
-"""This allows 40 requests per second, fewer than the burst limit of an anonymous caller."""
+"""The time that each request takes: 40 requests a second, fewer than the burst limit of an anonymous caller."""
 
 
 @dataclass
 class Gateway(local_gateway.Gateway):
-    """The local gateway with a clock that its requests advance."""
+    """The local gateway with a clock that advances with each request."""
 
     clock: Clock = field(default_factory=lambda: Clock(AFTERNOON_MS))
 
@@ -50,7 +50,7 @@ class Gateway(local_gateway.Gateway):
 
 
 class Server(server.Server):
-    """The local server without output: standard output is for command responses."""
+    """The local server without output, because standard output is for responses to commands."""
 
     gateway: Gateway
 
@@ -61,7 +61,7 @@ class Server(server.Server):
         self.gateway = Gateway(app, domain=f"{HOST}:{self.server_port}")
 
     def serve_forever(self, poll_interval: float = 0.05) -> None:
-        """Serve."""
+        """Serve requests."""
         ThreadingHTTPServer.serve_forever(self, poll_interval)
 
     def report(self, _method: str, _path: str, _status: int, _took_ns: int) -> None:

@@ -45,7 +45,7 @@ class Site(ThreadedServer):
     page = _PAGE.format(environment="{}", program="")
 
     def __init__(self) -> None:
-        """Listen on a free port of loopback."""
+        """Listen on a free port of the loopback interface."""
         super().__init__(("127.0.0.1", 0), _Handler)
         self.origin = f"http://127.0.0.1:{self.server_port}"
 
@@ -55,8 +55,8 @@ class Site(ThreadedServer):
 
 
 @contextmanager
-def site() -> Iterator[Site]:
-    """Serve a site in a `with` block."""
+def serve_site() -> Iterator[Site]:
+    """Serve a site within a `with` block."""
     with Site() as serving:
         threading.Thread(target=serving.serve_forever, args=(0.05,), daemon=True).start()
         try:

@@ -13,7 +13,7 @@ OTHER_PASSWORD = "seven quiet lanterns dancing"
 
 
 def test_link_in_an_email_confirms_the_address_once(users: BrowserUsers, console: Console) -> None:
-    """Opening the link doesn't consume it; its button does, once."""
+    """Opening the link in an email doesn't consume it; its button confirms the address once."""
     page = users.anonymous(javascript=False)
     email = "grace.hopper@example.com"
     page.goto("/signup")
@@ -68,7 +68,7 @@ def test_forgotten_password_is_reset_by_a_link(users: BrowserUsers, console: Con
 
 
 def test_password_reset_of_an_unknown_address_looks_the_same(users: BrowserUsers, console: Console) -> None:
-    """The page is the same, and no email is sent."""
+    """The page after a reset of an unknown address is the same, and no email is sent."""
     page = users.anonymous()
     texts = []
     for email in (console.user().email, "nobody.at.all@example.com"):
@@ -81,7 +81,7 @@ def test_password_reset_of_an_unknown_address_looks_the_same(users: BrowserUsers
 
 
 def test_changed_password_ends_the_other_session(users: BrowserUsers, console: Console) -> None:
-    """This browser stays logged in, the other has to log in again, and the user gets an email."""
+    """The browser that changes the password stays logged in, other sessions end, and the user gets an email."""
     user = console.user()
     here, there = users.logged_in(user, javascript=False), users.logged_in(user)
     there.goto("/settings/usage")
@@ -99,7 +99,7 @@ def test_changed_password_ends_the_other_session(users: BrowserUsers, console: C
 
 
 def test_wrong_password_shows_its_error_in_its_form_only(users: BrowserUsers, console: Console) -> None:
-    """Nothing is changed."""
+    """A wrong password shows an error in its own form only and changes nothing."""
     page = users.logged_in(console.user())
     page.goto("/settings/account")
     card = page.locator("section").filter(has=page.get_by_role("heading", name="Delete account"))
@@ -110,7 +110,7 @@ def test_wrong_password_shows_its_error_in_its_form_only(users: BrowserUsers, co
 
 
 def test_address_changes_when_its_link_is_used(users: BrowserUsers, console: Console) -> None:
-    """The new address gets the link; after its use the old address gets an email."""
+    """The link for a change of address is sent to the new one, and after its use the old address gets an email."""
     user = console.user()
     page = users.logged_in(user)
     page.goto("/settings/account")
@@ -127,7 +127,7 @@ def test_address_changes_when_its_link_is_used(users: BrowserUsers, console: Con
 
 
 def test_deleted_account_and_its_keys_stop_working(users: BrowserUsers, console: Console) -> None:
-    """Its key and session are no longer valid, and the user can't log in."""
+    """The keys and sessions of a deleted account stop working, and its user can't log in."""
     user = console.user()
     key = console.key(user)
     assert console.status(key.secret) == 200
@@ -142,7 +142,7 @@ def test_deleted_account_and_its_keys_stop_working(users: BrowserUsers, console:
 
 
 def test_log_out_invalidates_copies_of_the_session(users: BrowserUsers, console: Console) -> None:
-    """The cookie is deleted, going back shows no content, and a copied cookie doesn't work in another browser."""
+    """A log-out deletes the cookie, ends copies of the session, and leaves no page for the back button."""
     page = users.logged_in(console.user())
     page.goto("/settings/account")
     secret = session_of(page)
@@ -159,7 +159,7 @@ def test_log_out_invalidates_copies_of_the_session(users: BrowserUsers, console:
 
 
 def test_log_in_leads_to_the_requested_page(users: BrowserUsers, console: Console) -> None:
-    """An anonymous user is sent to log-in first."""
+    """An anonymous user logs in first and then gets the requested page."""
     user = console.user()
     page = users.anonymous()
     page.goto("/settings/account?done=renamed")
@@ -169,7 +169,7 @@ def test_log_in_leads_to_the_requested_page(users: BrowserUsers, console: Consol
 
 
 def test_too_many_attempts_show_the_wait_and_lock_no_known_device_out(users: BrowserUsers, console: Console) -> None:
-    """A guessing caller has to wait; the user can log in with a known device."""
+    """A caller who guesses passwords has to wait, while the user can log in with a known device."""
     user = console.user()
     at_home, anonymous = users.anonymous(), users.anonymous()
     at_home.goto("/login")
@@ -186,7 +186,7 @@ def test_too_many_attempts_show_the_wait_and_lock_no_known_device_out(users: Bro
 
 
 def test_unused_account_is_shown_how_to_start(users: BrowserUsers, console: Console) -> None:
-    """The page links to the keys."""
+    """The usage page of an unused account links to the keys."""
     page = users.logged_in(console.user())
     page.goto("/settings/usage")
     page.get_by_role("link", name="Generate a key").click()
@@ -194,7 +194,7 @@ def test_unused_account_is_shown_how_to_start(users: BrowserUsers, console: Cons
 
 
 def test_chart_shows_the_values_of_the_bar_under_the_pointer(users: BrowserUsers, cast: Cast) -> None:
-    """They are shown below the chart; the table has all values."""
+    """The values of the bar under the pointer are shown below the chart, and the table has all values."""
     assert cast.keys
     page = users.logged_in(cast.ada)
     page.goto("/settings/usage")

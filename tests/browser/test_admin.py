@@ -20,7 +20,7 @@ def admin(users: BrowserUsers, console: Console) -> Page:
 
 
 def test_admin_finds_suspends_and_reinstates(admin: Page, users: BrowserUsers, console: Console) -> None:
-    """Key and session stop immediately, the key works after reinstatement, and both changes are recorded."""
+    """A suspended account's key and session stop immediately; the key works after reinstatement."""
     user = console.user("Mallory")
     key = console.key(user)
     theirs = users.logged_in(user)
@@ -48,7 +48,7 @@ def test_admin_finds_suspends_and_reinstates(admin: Page, users: BrowserUsers, c
 
 
 def test_admin_sets_the_tier_with_a_reason(admin: Page, console: Console) -> None:
-    """The new tier is confirmed, shown and recorded, and applies from the next request."""
+    """A new tier is confirmed, shown and recorded, and applies from the next request."""
     user = console.user("Ada")
     key = console.key(user)
     _find(admin, user.id)
@@ -61,7 +61,7 @@ def test_admin_sets_the_tier_with_a_reason(admin: Page, console: Console) -> Non
 
 
 def test_reason_is_required(admin: Page, console: Console) -> None:
-    """A reason that is too short is rejected, and nothing changes."""
+    """A change with a reason that is too short is rejected, and nothing changes."""
     user = console.user("Ada")
     _find(admin, user.email)
     _decide(admin, "Suspend", "  ?  ")
@@ -71,14 +71,14 @@ def test_reason_is_required(admin: Page, console: Console) -> None:
 
 
 def test_unknown_account_is_not_found(admin: Page) -> None:
-    """The page shows an error and keeps the search text."""
+    """A search without a result shows an error and keeps the search text."""
     _find(admin, "nobody@example.com")
     expect(admin.get_by_role("alert")).to_be_visible()
     expect(admin.get_by_label("Email or account ID")).to_have_value("nobody@example.com")
 
 
 def test_busiest_and_most_rejected_accounts_are_listed(admin: Page, cast: Cast) -> None:
-    """The accounts of the last 24 hours link to their pages."""
+    """The busiest and most rejected accounts of the last 24 hours are listed with links to their pages."""
     busy = cast.ada
     assert cast.keys
     admin.goto("/admin")
@@ -90,7 +90,7 @@ def test_busiest_and_most_rejected_accounts_are_listed(admin: Page, cast: Cast) 
 
 
 def test_admin_pages_do_not_exist_for_others(users: BrowserUsers, console: Console) -> None:
-    """A user without the flag sees neither the link nor the pages."""
+    """A user without the admin flag sees neither the link nor the pages."""
     user = console.user()
     page = users.logged_in(user)
     for path in ("/admin", f"/admin/accounts/{user.id}"):

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser import applications
 from tests.browser.browser_users import BrowserUsers, log_in, session_of, set_session
 from tests.browser.console import PASSWORD, Console
-from tests.browser.site import Site, site
+from tests.browser.site import Site, serve_site
 from tests.support import exhaustive
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -38,13 +38,13 @@ PLANTED = """() => [
     ...document.querySelectorAll('script:not([src*="/static/"]), img, svg[onload], iframe, object, embed, base'),
     ...[...document.querySelectorAll('*')].filter(({attributes}) => [...attributes].some(({name}) => /^on/.test(name))),
 ].map(element => element.outerHTML)"""
-"""Elements that none of our pages has; a script that ran or was refused is noticed besides."""
+"""Elements that no page of the console has; scripts that run or are blocked are detected separately."""
 
 
 @pytest.fixture
 def evil() -> Iterator[Site]:
-    """A site on another port of the same host: another origin, but for cookies the same site."""
-    with site() as serving:
+    """A site on another port of the same host: another origin, but the same site for cookies."""
+    with serve_site() as serving:
         yield serving
 
 
@@ -54,7 +54,7 @@ def test_names_are_escaped(name: str, users: BrowserUsers, console: Console) -> 
     user = console.user(name)
     key = console.key(user, name=name)
     page = users.logged_in(user)
-    _watch(page)
+    _fail_on_dialogs(page)
     page.goto("/settings/keys")
     expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
     _nothing_planted(page)
@@ -75,7 +75,7 @@ def test_names_are_escaped(name: str, users: BrowserUsers, console: Console) -> 
         _nothing_planted(page)
 
     admin = users.logged_in(console.user("Grace", admin=True))
-    _watch(admin)
+    _fail_on_dialogs(admin)
     admin.goto(f"/admin/accounts/{user.id}")
     expect(admin.locator("dd").filter(has_text=name)).to_be_visible()
     admin.locator("#tier-reason").fill(name)
@@ -86,9 +86,9 @@ def test_names_are_escaped(name: str, users: BrowserUsers, console: Console) -> 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_of_applications_are_escaped(name: str, users: BrowserUsers, console: Console) -> None:
-    """A client chooses its own name, and other users see it."""
+    """The name of a client, which its developer chooses and other users see, is shown as text."""
     page = users.logged_in(console.user())
-    _watch(page)
+    _fail_on_dialogs(page)
     applications.register(page, console, name)
     _nothing_planted(page)
     page.get_by_role("link", name="I have stored it").click()
@@ -102,7 +102,7 @@ def test_names_of_applications_are_escaped(name: str, users: BrowserUsers, conso
     page.goto(applications.authorize_url(console, client_id, "read"))
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Allow “{name}”?")
     _nothing_planted(page)
-    page.goto(f"/device?user_code={applications.device(console, client_id).user_code}")
+    page.goto(f"/device?user_code={applications.start_device(console, client_id).user_code}")
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Connect “{name}”?")
     _nothing_planted(page)
     page.get_by_role("button", name="Allow").click()
@@ -115,9 +115,9 @@ def test_names_of_applications_are_escaped(name: str, users: BrowserUsers, conso
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_values_of_forms_and_links_are_escaped(text: str, users: BrowserUsers, console: Console) -> None:
-    """Submitted values and query parameters are text or aren't shown."""
+    """Submitted values and query parameters are shown as text or not at all."""
     page = users.anonymous()
-    _watch(page)
+    _fail_on_dialogs(page)
     query = quote(text)
     for path in (
         f"/?done={query}",
@@ -159,9 +159,9 @@ def test_values_of_forms_and_links_are_escaped(text: str, users: BrowserUsers, c
     "elsewhere", ["//evil.example", "/\\evil.example", "https:evil.example", "javascript:alert(1)"]
 )
 def test_log_in_never_redirects_to_another_site(elsewhere: str, users: BrowserUsers, console: Console) -> None:
-    """Any `next` in a link leads to the console."""
+    """After log-in, any `next` in a link leads to the console."""
     page = users.anonymous()
-    _watch(page)
+    _fail_on_dialogs(page)
     page.goto(f"/login?next={quote(elsewhere)}")
     log_in(page, console.user().email)
     expect(page.get_by_role("heading", level=1)).to_have_text("API Keys")
@@ -169,9 +169,9 @@ def test_log_in_never_redirects_to_another_site(elsewhere: str, users: BrowserUs
 
 
 def test_log_in_page_of_a_logged_in_user_never_redirects_to_another_site(users: BrowserUsers, console: Console) -> None:
-    """The redirect is immediate and leads to the console."""
+    """A logged-in user is redirected from the log-in page to the console immediately, with any `next`."""
     page = users.logged_in(console.user())
-    _watch(page)
+    _fail_on_dialogs(page)
     for elsewhere in ELSEWHERE:
         page.goto(f"/login?next={quote(elsewhere)}")
         assert page.url.startswith(f"{console.url}/"), elsewhere
@@ -179,7 +179,7 @@ def test_log_in_page_of_a_logged_in_user_never_redirects_to_another_site(users: 
 
 
 def test_pages_are_not_shown_in_frames(users: BrowserUsers, console: Console, evil: Site) -> None:
-    """A page of another origin that frames the console, for clickjacking, gets an error."""
+    """A page of another origin that frames the console, for clickjacking, shows an error instead."""
     users.allowed_origins.add(evil.origin)
     page = users.logged_in(console.user())
     evil.show(
@@ -223,7 +223,7 @@ def test_forged_form_changes_nothing(users: BrowserUsers, console: Console, evil
 
 
 def test_token_of_another_session_is_rejected(users: BrowserUsers, console: Console) -> None:
-    """A token from an attacker's page isn't valid for other users."""
+    """A CSRF token from an attacker's session isn't valid for other users."""
     theirs = users.logged_in(console.user("Mallory"))
     theirs.goto("/settings/account")
     token = theirs.locator("[name=csrf]").first.input_value()
@@ -237,14 +237,15 @@ def test_token_of_another_session_is_rejected(users: BrowserUsers, console: Cons
 
 @pytest.mark.parametrize("planted", exhaustive.after(1, ["the attacker's", "made up"]))
 def test_planted_session_is_not_the_one_after_log_in(planted: str, users: BrowserUsers, console: Console) -> None:
-    """Log-in starts a new session, closes the planted one, and its cookie is HttpOnly."""
+    """A log-in replaces a planted session by a new one, whose cookie is HttpOnly, and ends the planted session."""
     mallory, ada = console.user("Mallory"), console.user("Ada")
     secret = console.session(mallory) if planted == "the attacker's" else "lk_se_planted"
     page = users.anonymous()
     set_session(page.context, console, secret)
     page.goto("/login")
     if planted == "the attacker's":
-        # The victim finds someone else logged in, and logs out first or logs in over it: both must be safe.
+        # The victim finds the attacker logged in, and either logs out first or logs in directly: both must be
+        # safe.
         expect(page.get_by_role("banner")).to_contain_text(mallory.email)
         page.get_by_role("button", name="Log out").click()
         set_session(page.context, console, "lk_se_planted")
@@ -261,7 +262,7 @@ def test_planted_session_is_not_the_one_after_log_in(planted: str, users: Browse
 
 
 def test_policy_blocks_injected_scripts(users: BrowserUsers, console: Console) -> None:
-    """Injected inline scripts, handlers and foreign files neither run nor load."""
+    """The policy blocks injected inline scripts, handlers and files of other hosts."""
     users.allowed_origins.add("https://evil.example")
     page = users.logged_in(console.user())
     page.goto("/settings/keys")
@@ -295,8 +296,8 @@ def test_redirect_has_the_headers_of_a_page(console: Console) -> None:
         assert response.headers["Cache-Control"] == "no-store"
 
 
-def _watch(page: Page) -> None:
-    """Fail at once when a script of a page opens a dialog."""
+def _fail_on_dialogs(page: Page) -> None:
+    """Fail immediately if a script of a page opens a dialog."""
 
     def opened(_: object) -> None:
         raise AssertionError("A script of the page ran.")

@@ -9,48 +9,48 @@ from playwright.sync_api import Page, expect
 from tests.browser import applications
 from tests.browser.browser_users import BrowserUsers, log_in
 from tests.browser.console import Console, User
-from tests.browser.onward import Hop, chain
+from tests.browser.onward import Hop, serve_chain
 
 pytestmark = pytest.mark.xdist_group("browser")
 
-THEIRS = "https://ledger.example"
-"""The application's own site."""
+CLIENT_SITE = "https://ledger.example"
+"""The client's own site."""
 
 
 @pytest.fixture
 def user(console: Console) -> User:
-    """Someone who is asked."""
+    """The user who is asked for consent."""
     return console.user("Ada")
 
 
 @pytest.fixture
-def asked_at(users: BrowserUsers, console: Console) -> str:
-    """The page to which an application of someone else's sends people."""
-    back = f"{THEIRS}/back"
+def authorization_url(users: BrowserUsers, console: Console) -> str:
+    """The authorization URL of a client that belongs to another user's account."""
+    back = f"{CLIENT_SITE}/back"
     client_id = applications.register(users.logged_in(console.user("Grace")), console, "Ledger sync", back)
     return applications.authorize_url(console, client_id, "read write", back)
 
 
-def test_user_logs_in_approves_and_is_redirected(users: BrowserUsers, user: User, asked_at: str) -> None:
-    """The client gets a code; the second time it gets one without asking."""
+def test_user_logs_in_approves_and_is_redirected(users: BrowserUsers, user: User, authorization_url: str) -> None:
+    """After approval the client gets a code, and the second time it gets one without a consent page."""
     page = _serve_callback(users.anonymous(javascript=False), users)
-    page.goto(asked_at)
+    page.goto(authorization_url)
     log_in(page, user.email)
     expect(page.get_by_role("heading", level=1)).to_have_text("Allow “Ledger sync”?")
     expect(page.get_by_role("main").get_by_role("list")).to_contain_text("Change your own name")
     page.get_by_role("button", name="Allow").click()
-    assert "code" in _response(page)
+    assert "code" in _redirect_parameters(page)
 
     elsewhere = _serve_callback(users.anonymous(javascript=False), users)
-    elsewhere.goto(asked_at)
+    elsewhere.goto(authorization_url)
     log_in(elsewhere, user.email)
-    assert "code" in _response(elsewhere)
+    assert "code" in _redirect_parameters(elsewhere)
 
 
 @pytest.fixture
 def hops(users: BrowserUsers) -> Iterator[list[Hop]]:
-    """Three origins, each redirecting to the next."""
-    with chain() as served:
+    """A chain of three origins, of which each redirects to the next."""
+    with serve_chain() as served:
         users.allowed_origins |= {hop.origin for hop in served}
         yield served
 
@@ -59,7 +59,7 @@ def hops(users: BrowserUsers) -> Iterator[list[Hop]]:
 def test_decision_follows_redirects_of_the_callback(
     users: BrowserUsers, console: Console, user: User, hops: list[Hop], decision: str
 ) -> None:
-    """The callback redirects to another origin, and that to a third (fastmcp#3369)."""
+    """A decision follows the redirects of the callback to a second and a third origin (fastmcp#3369)."""
     client_id = applications.register_dynamically(console, "Proxy", hops[0].url)
     page = users.anonymous(javascript=False)
     page.goto(applications.authorize_url(console, client_id, "read", hops[0].url))
@@ -73,7 +73,7 @@ def test_decision_follows_redirects_of_the_callback(
 def test_log_in_follows_redirects_of_the_callback(
     users: BrowserUsers, console: Console, user: User, hops: list[Hop]
 ) -> None:
-    """Without a consent page, the log-in form leads directly to the client, here with an error."""
+    """If no consent page is needed, here because of an error, the log-in form redirects to the client and onward."""
     maker = users.logged_in(console.user("Grace"))
     client_id = applications.register(maker, console, "Ledger sync", hops[0].url)
     page = users.anonymous(javascript=False)
@@ -84,20 +84,20 @@ def test_log_in_follows_redirects_of_the_callback(
     expect(page).to_have_title("Arrived")
 
 
-def test_user_denies(users: BrowserUsers, user: User, asked_at: str) -> None:
-    """The client gets access_denied, and no app is connected."""
+def test_user_denies(users: BrowserUsers, user: User, authorization_url: str) -> None:
+    """If the user denies, the client gets access_denied, and no app is connected."""
     page = _serve_callback(users.logged_in(user), users)
-    page.goto(asked_at)
+    page.goto(authorization_url)
     page.get_by_role("button", name="Deny").click()
-    assert _response(page)["error"] == ["access_denied"]
+    assert _redirect_parameters(page)["error"] == ["access_denied"]
     page.goto(f"{users.console.url}/settings/connected")
     expect(page.get_by_role("heading", name="No connected apps")).to_be_visible()
 
 
 def test_user_disconnects_a_device(users: BrowserUsers, console: Console, user: User) -> None:
-    """The device is listed, and its token stops when it is disconnected."""
+    """A connected device is listed, and its token stops when it is disconnected."""
     client_id = applications.register_dynamically(console, "Television")
-    device = applications.device(console, client_id)
+    device = applications.start_device(console, client_id)
     page = users.logged_in(user)
     page.goto("/device")
     page.get_by_label("Code").fill(device.user_code)
@@ -118,7 +118,7 @@ def test_user_disconnects_a_device(users: BrowserUsers, console: Console, user: 
 
 
 def test_wrong_user_code_is_rejected_and_kept(users: BrowserUsers, user: User) -> None:
-    """The error is shown at the field."""
+    """The error of a wrong user code is shown at its field, which keeps the code."""
     page = users.logged_in(user)
     page.goto("/device?user_code=BCDF-GHJK")
     expect(page.get_by_role("alert")).to_be_visible()
@@ -126,7 +126,7 @@ def test_wrong_user_code_is_rejected_and_kept(users: BrowserUsers, user: User) -
 
 
 def test_application_is_changed_rotated_and_deleted(users: BrowserUsers, console: Console, user: User) -> None:
-    """Each action is confirmed; the new secret is shown once and copied."""
+    """Each action on an application is confirmed; the new secret is shown once and can be copied."""
     page = users.logged_in(user)
     applications.register(page, console, "Ledger sync")
     first = page.get_by_label("Client secret").input_value()
@@ -150,17 +150,17 @@ def test_application_is_changed_rotated_and_deleted(users: BrowserUsers, console
 
 
 def _serve_callback(page: Page, users: BrowserUsers) -> Page:
-    """Serve the client's site in a browser."""
-    users.allowed_origins.add(THEIRS)
+    """Serve the client's site in a browser; return the page."""
+    users.allowed_origins.add(CLIENT_SITE)
     page.context.route(
-        f"{THEIRS}/**", lambda route: route.fulfill(content_type="text/html", body="<title>Back</title>")
+        f"{CLIENT_SITE}/**", lambda route: route.fulfill(content_type="text/html", body="<title>Back</title>")
     )
     return page
 
 
-def _response(page: Page) -> dict[str, list[str]]:
+def _redirect_parameters(page: Page) -> dict[str, list[str]]:
     """Return the parameters of the redirect to the client."""
-    page.wait_for_url(f"{THEIRS}/back?**")
+    page.wait_for_url(f"{CLIENT_SITE}/back?**")
     response = parse_qs(urlsplit(page.url).query)
     assert response["state"] == ["af0ifjsldkj"]
     return response

@@ -1,6 +1,6 @@
-"""Pages of another origin call /v1 in a browser: readable responses and headers, and origins that are denied.
+"""Pages of another origin call the API in a browser and can read responses and headers if their origin is allowed.
 
-Everything runs twice: with every origin allowed, and with exactly one.
+Every test runs twice: with every origin allowed, and with exactly one.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.site import Site, site
+from tests.browser.site import Site, serve_site
 from tests.examples.blocks import blocks_of
 from tests.examples.served import Key, Served, served
 
@@ -36,57 +36,57 @@ ASK = """async ({url, headers, method, body}) => {
 
 
 @pytest.fixture(scope="module")
-def ours() -> Iterator[Site]:
-    """The site that may call the API."""
-    with site() as serving:
+def allowed_site() -> Iterator[Site]:
+    """A site whose origin is always allowed to call the API."""
+    with serve_site() as serving:
         yield serving
 
 
 @pytest.fixture(scope="module")
-def theirs() -> Iterator[Site]:
-    """A site that may call it only where all may."""
-    with site() as serving:
+def other_site() -> Iterator[Site]:
+    """A site whose origin may call the API only if all origins may."""
+    with serve_site() as serving:
         yield serving
 
 
 @pytest.fixture(scope="module", params=["every origin", "one origin"])
-def allowed(request: pytest.FixtureRequest, ours: Site) -> str:
-    """The setting of the API: which origins may call."""
-    return "*" if request.param == "every origin" else ours.origin
+def allowed_origin(request: pytest.FixtureRequest, allowed_site: Site) -> str:
+    """The API's setting of allowed origins."""
+    return "*" if request.param == "every origin" else allowed_site.origin
 
 
 @pytest.fixture(scope="module")
-def api(allowed: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def api(allowed_origin: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The API, on a port of its own."""
-    with served(tmp_path_factory.mktemp("server"), LATCHKEY_ALLOWED_ORIGIN=allowed) as running:
+    with served(tmp_path_factory.mktemp("server"), LATCHKEY_ALLOWED_ORIGIN=allowed_origin) as running:
         yield running
 
 
-def test_guide_example_shows_data_and_limits(page: Page, ours: Site, api: Served) -> None:
-    """The guide's fetch example, unchanged, prints users and what is left, which it reads from the headers."""
+def test_guide_example_shows_data_and_limits(page: Page, allowed_site: Site, api: Served) -> None:
+    """The guide's fetch example, unchanged, prints users and the remaining quota, which it reads from the headers."""
     key = api.key()
-    _open(page, ours, api, PROGRAMS["JavaScript"], key)
+    _open(page, allowed_site, api, PROGRAMS["JavaScript"], key)
     expect(page.locator("pre")).to_contain_text(f"{key.account_id} Ada\n999 of 1000 requests left")
 
 
-def test_guide_example_with_a_refused_key_says_why(page: Page, ours: Site, api: Served) -> None:
-    """A page reads a refusal as it is, where a missing header would make it a network error."""
-    _open(page, ours, api, PROGRAMS["JavaScript"], "INVALID_KEY")
+def test_guide_example_with_a_refused_key_says_why(page: Page, allowed_site: Site, api: Served) -> None:
+    """A page reads the error for an invalid key; without CORS headers it would see a network error."""
+    _open(page, allowed_site, api, PROGRAMS["JavaScript"], "INVALID_KEY")
     expected = "401 invalid_api_key: The API key provided is invalid.\n0 of 0 requests left"
     expect(page.locator("pre")).to_contain_text(expected)
 
 
-def test_patch_passes_its_preflight(page: Page, ours: Site, api: Served) -> None:
-    """A PATCH with JSON and a key, which a browser asks leave for first, changes what it should."""
+def test_patch_passes_its_preflight(page: Page, allowed_site: Site, api: Served) -> None:
+    """A PATCH with JSON and a key, for which the browser sends a preflight, succeeds."""
     key = api.key()
-    _open(page, ours, api, PROGRAMS["Change your own name"], key)
+    _open(page, allowed_site, api, PROGRAMS["Change your own name"], key)
     expect(page.locator("pre")).to_have_text("You are Ada Lovelace now\n")
     assert _ask(page, api, key)["body"]["name"] == "Ada Lovelace"
 
 
-def test_every_limit_header_is_readable(page: Page, ours: Site, api: Served) -> None:
-    """A page reads each of the documented headers of a success."""
-    page.goto(ours.origin)
+def test_every_limit_header_is_readable(page: Page, allowed_site: Site, api: Served) -> None:
+    """A page reads each of the documented limit headers of a successful response."""
+    page.goto(allowed_site.origin)
     read = _ask(page, api, api.key())
     assert read["status"] == 200
     assert {name: read["headers"][name] for name in read["headers"] if "ratelimit" in name} == {
@@ -105,17 +105,19 @@ def test_every_limit_header_is_readable(page: Page, ours: Site, api: Served) -> 
         ("INVALID_KEY", "invalid_api_key", "The API key provided is invalid."),
     ],
 )
-def test_401_is_readable(page: Page, ours: Site, api: Served, key: str | None, error: str, message: str) -> None:
-    """A page reads status, body and limit headers of a 401, though the gateway answers it by itself."""
-    page.goto(ours.origin)
+def test_401_is_readable(
+    page: Page, allowed_site: Site, api: Served, key: str | None, error: str, message: str
+) -> None:
+    """A page reads status, body and limit headers of a 401 that API Gateway sends itself."""
+    page.goto(allowed_site.origin)
     read = _ask(page, api, key)
     assert (read["status"], read["body"]) == (401, {"error": error, "message": message})
     assert [read["headers"][f"x-ratelimit-{name}"] for name in ("limit", "remaining", "reset")] == ["0", "0", "0"]
 
 
-def test_429_is_readable(page: Page, ours: Site, api: Served) -> None:
-    """A page reads when to come back."""
-    page.goto(ours.origin)
+def test_429_is_readable(page: Page, allowed_site: Site, api: Served) -> None:
+    """A page reads the time to retry from a 429."""
+    page.goto(allowed_site.origin)
     read = _ask(page, api, api.key_without_quota())
     assert (read["status"], read["body"]["error"]) == (429, "rate_limit_exceeded")
     assert read["headers"]["retry-after"] == "3600"
@@ -123,23 +125,25 @@ def test_429_is_readable(page: Page, ours: Site, api: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "told"),
+    ("key", "challenge"),
     [
         (None, "Bearer resource_metadata="),
         ("INVALID_KEY", f'Bearer error="invalid_token", error_description="{DESCRIPTION}", resource_metadata='),
     ],
 )
-def test_challenge_of_a_401_is_readable(page: Page, ours: Site, api: Served, key: str | None, told: str) -> None:
-    """A client in a page finds the authorization server from what it was refused with (RFC 9728 §5.1)."""
-    page.goto(ours.origin)
-    assert _ask(page, api, key)["headers"]["www-authenticate"] == f'{told}"{api.url}{METADATA}"'
+def test_challenge_of_a_401_is_readable(
+    page: Page, allowed_site: Site, api: Served, key: str | None, challenge: str
+) -> None:
+    """A client in a page finds the authorization server through the challenge of a 401 (RFC 9728 §5.1)."""
+    page.goto(allowed_site.origin)
+    assert _ask(page, api, key)["headers"]["www-authenticate"] == f'{challenge}"{api.url}{METADATA}"'
 
 
 def test_challenge_of_a_403_is_readable_under_the_name_that_the_gateway_gives_it(
-    page: Page, ours: Site, api: Served
+    page: Page, allowed_site: Site, api: Served
 ) -> None:
-    """It names the scope that a step-up is to ask for."""
-    page.goto(ours.origin)
+    """The challenge of a 403, in the header that API Gateway renames, has the scope for a step-up authorization."""
+    page.goto(allowed_site.origin)
     read = _fetch(page, f"{api.url}/v1/events", api.key().secret)
     assert read["status"] == 403
     assert 'error="insufficient_scope"' in read["headers"]["x-amzn-remapped-www-authenticate"]
@@ -162,10 +166,10 @@ def test_challenge_of_a_403_is_readable_under_the_name_that_the_gateway_gives_it
     ],
 )
 def test_page_sends_what_clients_of_mcp_and_tracing_send(
-    page: Page, ours: Site, api: Served, method: str, path: str, status: int
+    page: Page, allowed_site: Site, api: Served, method: str, path: str, status: int
 ) -> None:
-    """No header that such a client adds makes the browser refuse: the API, the documents, and OAuth's endpoints."""
-    page.goto(ours.origin)
+    """Headers that MCP and tracing clients add pass the preflight of the API, the documents and the OAuth endpoints."""
+    page.goto(allowed_site.origin)
     traced = f"00-{'1' * 32}-{'2' * 16}-01"
     sent = {"MCP-Protocol-Version": "2026-07-28", "traceparent": traced, "X-Requested-With": "fetch"}
     body = "{}" if method == "POST" else None
@@ -173,9 +177,9 @@ def test_page_sends_what_clients_of_mcp_and_tracing_send(
     assert (read.get("failure"), read.get("status")) == (None, status)
 
 
-def test_page_repeats_a_request_and_reads_that_it_was_made_before(page: Page, ours: Site, api: Served) -> None:
-    """It may send an Idempotency-Key, and reads Idempotency-Replayed and Location."""
-    page.goto(ours.origin)
+def test_page_repeats_a_request_and_reads_that_it_was_made_before(page: Page, allowed_site: Site, api: Served) -> None:
+    """A page can send an Idempotency-Key, and reads Idempotency-Replayed and Location."""
+    page.goto(allowed_site.origin)
     secret, sent = api.key().secret, {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
     body = '{"name": "CI", "scopes": ["read"]}'
     first, second = (_fetch(page, f"{api.url}/v1/keys", secret, "POST", body, sent) for _ in range(2))
@@ -186,34 +190,34 @@ def test_page_repeats_a_request_and_reads_that_it_was_made_before(page: Page, ou
 
 @pytest.mark.parametrize("key", [None, "INVALID_KEY"])
 def test_page_of_another_origin_reads_a_refusal_only_where_all_may(
-    page: Page, theirs: Site, api: Served, allowed: str, key: str | None
+    page: Page, other_site: Site, api: Served, allowed_origin: str, key: str | None
 ) -> None:
-    """What the gateway answers by itself tells a page of an origin that isn't allowed nothing."""
-    page.goto(theirs.origin)
+    """A page whose origin isn't allowed can't read an error that API Gateway sends itself."""
+    page.goto(other_site.origin)
     read = _ask(page, api, key)
-    if allowed == "*":
+    if allowed_origin == "*":
         assert read["status"] == 401
     else:
         assert read == {"failure": "TypeError: Failed to fetch"}
 
 
 def test_page_of_another_origin_reads_data_only_where_all_may(
-    page: Page, theirs: Site, api: Served, allowed: str
+    page: Page, other_site: Site, api: Served, allowed_origin: str
 ) -> None:
-    """A good key is no use to a page of an origin that isn't allowed."""
-    page.goto(theirs.origin)
+    """A page whose origin isn't allowed can't read data, even with a valid key."""
+    page.goto(other_site.origin)
     key = api.key()
     read = _ask(page, api, key)
-    if allowed == "*":
+    if allowed_origin == "*":
         assert read["body"]["id"] == key.account_id
     else:
         assert read == {"failure": "TypeError: Failed to fetch"}
 
 
-def _open(page: Page, ours: Site, api: Served, program: str, key: Key | str) -> None:
+def _open(page: Page, allowed_site: Site, api: Served, program: str, key: Key | str) -> None:
     environment = api.environment(key)
-    ours.show(program, {name: environment[name] for name in ("API_KEY", "BASE_URL")})
-    page.goto(ours.origin)
+    allowed_site.show(program, {name: environment[name] for name in ("API_KEY", "BASE_URL")})
+    page.goto(allowed_site.origin)
 
 
 def _ask(page: Page, api: Served, key: Key | str | None) -> Any:

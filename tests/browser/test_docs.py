@@ -27,8 +27,8 @@ UNDER_THE_HEADER = """(heading) => {
 """Whether the middle of an element can be seen and clicked."""
 
 
-def opened(page: Page, operation: str) -> Locator:
-    """Return the card of an operation with "Try it" open."""
+def open_operation(page: Page, operation: str) -> Locator:
+    """Return the card of an operation after opening its "Try it"."""
     page.goto("/docs")
     card = page.locator("article", has=page.locator(f"#{operation}"))
     card.get_by_text("Try it").click()
@@ -36,9 +36,9 @@ def opened(page: Page, operation: str) -> Locator:
 
 
 def test_request_is_sent_with_the_users_key(users: BrowserUsers, console: Console) -> None:
-    """The response is shown with its status, limit headers and body."""
+    """A request with the user's key shows the response with its status, limit headers and body."""
     ada, page = console.user("Ada"), users.anonymous()
-    card = opened(page, "show_me")
+    card = open_operation(page, "show_me")
     page.get_by_label("Try it with your key").fill(console.key(ada).secret)
     card.get_by_role("button", name="Send").click()
     response = card.locator(".response")
@@ -48,11 +48,11 @@ def test_request_is_sent_with_the_users_key(users: BrowserUsers, console: Consol
 
 
 def test_key_is_not_stored(users: BrowserUsers, console: Console) -> None:
-    """It is neither in storage nor in a cookie or URL, and the page loses it on reload."""
+    """The key is neither in storage nor in a cookie or URL, and is lost when the page is reloaded."""
     page = users.anonymous()
     urls: list[str] = []
     page.on("request", lambda request: urls.append(request.url))
-    card = opened(page, "show_me")
+    card = open_operation(page, "show_me")
     before, secret = page.evaluate(KEPT), console.key(console.user("Bea")).secret
     page.get_by_label("Try it with your key").fill(secret)
     card.get_by_role("button", name="Send").click()
@@ -64,9 +64,9 @@ def test_key_is_not_stored(users: BrowserUsers, console: Console) -> None:
 
 
 def test_path_query_and_body_are_sent(users: BrowserUsers, console: Console) -> None:
-    """A key is created from a body, listed with a page size, and shown by its id."""
+    """Path, query and body are sent: a key is created, listed with a page size, and shown by its id."""
     page, secret = users.anonymous(), console.key(console.user("Cleo"), "keys", "read").secret
-    card = opened(page, "create_key")
+    card = open_operation(page, "create_key")
     page.get_by_label("Try it with your key").fill(secret)
     card.get_by_label("Body").fill(json.dumps({"name": "Made here", "scopes": ["read"]}))
     card.get_by_role("button", name="Send").click()
@@ -90,17 +90,17 @@ def test_path_query_and_body_are_sent(users: BrowserUsers, console: Console) -> 
 
 
 def test_error_response_is_shown(users: BrowserUsers) -> None:
-    """Without a key it is the 401 of the API."""
-    card = opened(users.anonymous(), "show_me")
+    """A request without a key shows the API's 401."""
+    card = open_operation(users.anonymous(), "show_me")
     card.get_by_role("button", name="Send").click()
     expect(card.locator(".response")).to_contain_text("401 Unauthorized")
     expect(card.locator(".response")).to_contain_text("missing_api_key")
 
 
 def test_response_is_shown_as_text(users: BrowserUsers, console: Console) -> None:
-    """Markup in a response doesn't become part of the page."""
+    """Markup in a response is shown as text and doesn't become part of the page."""
     page, secret = users.anonymous(), console.key(console.user("<img src=x onerror=alert(1)>")).secret
-    card = opened(page, "show_me")
+    card = open_operation(page, "show_me")
     page.get_by_label("Try it with your key").fill(secret)
     card.get_by_role("button", name="Send").click()
     expect(card.locator(".response")).to_contain_text("<img src=x")
@@ -108,7 +108,7 @@ def test_response_is_shown_as_text(users: BrowserUsers, console: Console) -> Non
 
 
 def test_reference_works_without_javascript(users: BrowserUsers) -> None:
-    """Everything is shown except the parts that need a script."""
+    """Without JavaScript everything is shown except the parts that need a script."""
     page = users.anonymous(javascript=False, width=NARROW)
     page.goto("/docs#create_key")
     expect(page.locator("#create_key")).to_be_in_viewport()
@@ -132,7 +132,7 @@ def test_nothing_covers_the_reference(users: BrowserUsers, console: Console, wid
 
 
 def test_every_menu_button_opens_a_menu(users: BrowserUsers, console: Console) -> None:
-    """On a narrow screen a page has a menu, or no button for one."""
+    """On a narrow screen a page has a menu, or no button for a menu."""
     page = users.logged_in(console.user("Flora"), width=NARROW)
     for path in ("/docs", "/settings/keys", "/status"):
         page.goto(path)
@@ -141,7 +141,7 @@ def test_every_menu_button_opens_a_menu(users: BrowserUsers, console: Console) -
 
 
 def test_reference_works_with_the_keyboard(users: BrowserUsers, console: Console) -> None:
-    """The key is typed, a request sent, and its response reached without a mouse."""
+    """A key is typed, a request sent, and its response reached without a mouse."""
     page, secret = users.anonymous(), console.key(console.user("Dora")).secret
     page.goto("/docs")
     page.get_by_label("Try it with your key").focus()

@@ -29,7 +29,7 @@ def user(request: pytest.FixtureRequest, users: BrowserUsers) -> InputMethod:
 def test_developer_gets_uses_rotates_and_revokes_a_key(
     user: InputMethod, console: Console, request: pytest.FixtureRequest
 ) -> None:
-    """The guide's steps work by mouse, at 360 px, by keyboard and without JavaScript."""
+    """The guide's steps work by mouse, at a width of 360 px, by keyboard and without JavaScript."""
     page = user.page
     _sign_up(user, console, f"dev.{randomness.base62(8).lower()}@example.com")
 
@@ -38,7 +38,7 @@ def test_developer_gets_uses_rotates_and_revokes_a_key(
     user.fill("Name", "Nightly export")
     user.tick("Write")
     user.press("Generate key")
-    first = _copied(user, javascript="no JavaScript" not in request.node.name)
+    first = _copy_secret(user, javascript="no JavaScript" not in request.node.name)
     assert [console.status(first) for _ in range(3)] == [200, 200, 200]
 
     _go_to(user, "Usage")
@@ -50,14 +50,14 @@ def test_developer_gets_uses_rotates_and_revokes_a_key(
     user.follow("Nightly export")
     user.follow("Rotate…")
     user.press("Rotate key")
-    second = _shown(page)
+    second = _secret_on_page(page)
     expect(page.get_by_role("main")).to_contain_text("It was last used this hour.")
     assert first != second
     assert (console.status(first), console.status(second)) == (200, 200)
 
     user.follow("I have stored it")
     expect(page.get_by_role("row").filter(has_text=first[-4:])).to_contain_text("Rotated")
-    user.follow("Nightly export")  # the newer one stands first
+    user.follow("Nightly export")  # the newer of the two keys is listed first
     expect(page.get_by_role("main")).to_contain_text(second[-4:])
     user.follow("Revoke…")
     user.press("Revoke key")
@@ -67,12 +67,12 @@ def test_developer_gets_uses_rotates_and_revokes_a_key(
 
 
 def test_reload_of_a_new_key_makes_no_second_one(users: BrowserUsers, console: Console) -> None:
-    """The page reports that the form was used and shows no secret."""
+    """Reloading the page of a new key creates no second key, and says that the form was used without the secret."""
     page = users.logged_in(console.user())
     page.goto("/settings/keys/new")
     _name(page).fill("Storefront")
     page.get_by_role("button", name="Generate key").click()
-    secret = _shown(page)
+    secret = _secret_on_page(page)
     page.reload()
     expect(page.get_by_role("alert")).to_have_text("This form was already submitted. Its key is in the list.")
     expect(page.get_by_role("main")).not_to_contain_text(secret)
@@ -81,13 +81,13 @@ def test_reload_of_a_new_key_makes_no_second_one(users: BrowserUsers, console: C
 
 
 def test_reload_of_a_rotated_key_makes_no_third_one(users: BrowserUsers, console: Console) -> None:
-    """The page reports that the key was already rotated."""
+    """Reloading the page of a rotated key creates no third key, and says that the key was already rotated."""
     user = console.user()
     page = users.logged_in(user)
     page.goto(f"/settings/keys/{console.key(user).id}")
     page.get_by_role("link", name="Rotate…").click()
     page.get_by_role("button", name="Rotate key").click()
-    _shown(page)
+    _secret_on_page(page)
     page.reload()
     expect(page.get_by_role("alert")).to_be_visible()
     page.goto("/settings/keys")
@@ -95,27 +95,27 @@ def test_reload_of_a_rotated_key_makes_no_third_one(users: BrowserUsers, console
 
 
 def test_secret_is_only_on_its_page(users: BrowserUsers, console: Console) -> None:
-    """Neither the list nor the back button shows a secret again."""
+    """A secret is shown on its page only, not in the list or after using the back button."""
     page = users.logged_in(console.user())
     page.goto("/settings/keys/new")
     _name(page).fill("Storefront")
     page.get_by_role("button", name="Generate key").click()
-    secret = _shown(page)
+    secret = _secret_on_page(page)
     page.get_by_role("link", name="I have stored it").click()
     expect(page.get_by_role("table")).to_contain_text(secret[-4:])
     assert secret not in page.content()
-    with pytest.raises(Error, match="ERR_CACHE_MISS"):  # the browser kept no copy
+    with pytest.raises(Error, match="ERR_CACHE_MISS"):  # the browser has no copy of the page
         page.go_back()
 
 
 def test_copy_button_works_without_the_clipboard_api(users: BrowserUsers, console: Console) -> None:
-    """On plain HTTP the button selects the text and uses execCommand."""
+    """On plain HTTP, without the Clipboard API, the copy button selects the text and uses execCommand."""
     page = users.logged_in(console.user())
     page.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
     page.goto("/settings/keys/new")
     _name(page).fill("Storefront")
     page.get_by_role("button", name="Generate key").click()
-    secret = _shown(page)
+    secret = _secret_on_page(page)
     page.get_by_role("button", name="Copy").first.click()
     expect(page.get_by_role("button", name="Copied")).to_be_focused()
     page.goto("/settings/keys/new")
@@ -125,7 +125,7 @@ def test_copy_button_works_without_the_clipboard_api(users: BrowserUsers, consol
 
 
 def test_key_is_renamed_and_loses_scopes(users: BrowserUsers, console: Console) -> None:
-    """Both changes are confirmed and apply from the next request."""
+    """A new name and removed scopes are confirmed and apply from the next request."""
     user = console.user()
     key = console.key(user, "read", "write")
     page = users.logged_in(user)
@@ -148,7 +148,7 @@ def test_key_is_renamed_and_loses_scopes(users: BrowserUsers, console: Console) 
 
 
 def test_rejected_form_shows_its_error_and_keeps_its_values(users: BrowserUsers, console: Console) -> None:
-    """The form can be corrected and sent again."""
+    """A rejected form shows its error, keeps its values, and can be corrected and sent again."""
     page = users.logged_in(console.user())
     page.goto("/settings/keys/new")
     _name(page).fill("Storefront")
@@ -160,11 +160,11 @@ def test_rejected_form_shows_its_error_and_keeps_its_values(users: BrowserUsers,
     expect(page.get_by_label("Expiry")).to_have_value("1 year")
     page.get_by_role("checkbox", name="Write").check()
     page.get_by_role("button", name="Generate key").click()
-    _shown(page)
+    _secret_on_page(page)
 
 
 def test_key_of_another_account_is_not_found(users: BrowserUsers, console: Console) -> None:
-    """It looks like an unknown key."""
+    """The page of another account's key looks like that of an unknown key."""
     key = console.key(console.user())
     page = users.logged_in(console.user())
     for path in (f"/settings/keys/{key.id}", f"/settings/keys/{key.id}/revoke", "/settings/keys/key_never"):
@@ -176,7 +176,7 @@ def test_key_of_another_account_is_not_found(users: BrowserUsers, console: Conso
 def test_address_must_be_confirmed_before_a_key_where_email_is_sent(
     profiles: Profiles, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """The list shows what to do first, and the form for a key isn't available."""
+    """If email is configured, the list says to confirm the address first, and the form for a key isn't available."""
     with served(tmp_path_factory.mktemp("strict"), LATCHKEY_MAIL_FROM="api@example.com") as strict:
         users = BrowserUsers(profiles, strict)
         page = users.logged_in(strict.user(verified=False))
@@ -184,7 +184,7 @@ def test_address_must_be_confirmed_before_a_key_where_email_is_sent(
         expect(page.get_by_role("main")).to_contain_text("Confirm your email address before you generate a key")
         expect(page.get_by_role("link", name="Generate New Key")).to_have_count(0)
         expect(page.get_by_role("link", name="Send me a link")).to_be_visible()
-        assert axe.violations(page) == []
+        assert axe.find_violations(page) == []
         page.goto("/settings/keys/new")
         expect(page.get_by_role("main")).to_contain_text("Confirm your email address first")
         users.leave()
@@ -216,9 +216,9 @@ def _go_to(user: InputMethod, page: str) -> None:
     user.follow(page)
 
 
-def _copied(user: InputMethod, *, javascript: bool) -> str:
-    """Return the secret from the clipboard after using the copy button; without JavaScript, from the page."""
-    secret = _shown(user.page)
+def _copy_secret(user: InputMethod, *, javascript: bool) -> str:
+    """Return the secret from the clipboard after using the copy button, or from the page without JavaScript."""
+    secret = _secret_on_page(user.page)
     button = user.page.get_by_role("button", name="Copy").first
     if not javascript:
         expect(button).to_be_hidden()
@@ -231,7 +231,7 @@ def _copied(user: InputMethod, *, javascript: bool) -> str:
     return copied
 
 
-def _shown(page: Page) -> str:
+def _secret_on_page(page: Page) -> str:
     """Return the secret on the page of a new key."""
     expect(page.get_by_role("heading", name="Your new key")).to_be_visible()
     secret = page.locator("#secret").input_value()

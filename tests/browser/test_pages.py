@@ -35,7 +35,7 @@ STRAYED = """[...document.querySelectorAll("td[data-label] > *")].filter(part =>
     const isStretched = part.matches(".state") && box.right > cell.right - rem;
     return part.tagName !== "BR" && (box.left < cell.left + 6.5 * rem || isStretched);
 }).map(part => part.outerHTML.slice(0, 200))"""
-"""Elements in table cells that aren't beside the label, or that are stretched."""
+"""Elements in table cells that aren't beside the cell's label, or that are stretched."""
 
 
 VIEWS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((WIDE, "light"), (NARROW, "dark"))
@@ -44,7 +44,7 @@ WITHOUT = """part => {
     copy.querySelector(part).remove();
     return copy.innerHTML;
 }"""
-"""The page without one part."""
+"""The HTML of the page without one part."""
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +57,13 @@ def all_users(profiles: Profiles, console: Console) -> Iterator[BrowserUsers]:
 
 @pytest.fixture
 def window(all_users: BrowserUsers) -> Iterator[Page]:
-    """One shared window without a session, since a new one takes longer than a check; it must report no fault."""
+    """One shared window without a session, because a new window takes longer than a check; it must report no fault."""
     users = all_users
     page = next((page for page, _ in users.pages if page not in users.opened_app), None) or users.anonymous()
     page.context.clear_cookies()
     page.set_viewport_size({"width": WIDE, "height": 800})
     yield page
-    page.evaluate("0")  # its result arrives after all reports of the page
+    page.evaluate("0")  # this result arrives after all reports of the page
     faults, users.faults[:] = list(users.faults), []
     assert faults == []
 
@@ -72,8 +72,8 @@ def window(all_users: BrowserUsers) -> Iterator[Page]:
 def test_page_is_accessible_and_fits(page_state: PageState, window: Page, all_users: BrowserUsers, cast: Cast) -> None:
     """Axe finds no violation, and no element is wider than the window.
 
-    Colours depend on the theme and layout on the width, so each page is checked in two combinations, not in four. Axe,
-    which takes seconds, checks one combination of each page, alternating between the two.
+    Colours depend on the theme and layout on the width, so each page is checked in two combinations instead of
+    four. Axe, which takes seconds, checks one combination of each page, alternating between the two.
     """
     with_axe = VIEWS if exhaustive.IS_ENABLED else (VIEWS[PAGE_STATES.index(page_state) % len(VIEWS)],)
     if page_state.who:
@@ -84,7 +84,7 @@ def test_page_is_accessible_and_fits(page_state: PageState, window: Page, all_us
         window.emulate_media(color_scheme=theme)
         assert window.evaluate("document.documentElement.scrollWidth") <= width
         if (width, theme) in with_axe:
-            assert axe.violations(window, within=page_state.part) == []
+            assert axe.find_violations(window, within=page_state.part) == []
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_page_is_accessible_and_fits(page_state: PageState, window: Page, all_us
 def test_partly_checked_page_equals_a_fully_checked_one_elsewhere(
     page_state: PageState, users: BrowserUsers, cast: Cast
 ) -> None:
-    """No difference is left unchecked."""
+    """A page of which only a part is checked has no other difference from the fully checked page."""
     rest, whole = (
         _opened(each, users, cast).evaluate(WITHOUT, page_state.part) for each in (page_state, BY_NAME[page_state.like])
     )
@@ -101,11 +101,11 @@ def test_partly_checked_page_equals_a_fully_checked_one_elsewhere(
 
 
 def test_axe_finds_a_fault(users: BrowserUsers) -> None:
-    """A field without a label is reported, so the rules are active."""
+    """Axe reports a field without a label, which shows that its rules are active."""
     page = users.anonymous()
     page.goto("/login")
     page.evaluate("document.querySelector('label').remove()")
-    assert [fault.partition(":")[0] for fault in axe.violations(page)] == ["label"]
+    assert [fault.partition(":")[0] for fault in axe.find_violations(page)] == ["label"]
 
 
 @pytest.mark.parametrize("width", [320, 480, 735, 752, 1040, 1056, 1920])
@@ -119,7 +119,7 @@ def test_no_width_cuts_a_table_off(width: int, users: BrowserUsers, cast: Cast) 
 
 
 def test_narrow_table_shows_values_beside_their_labels(users: BrowserUsers, cast: Cast) -> None:
-    """On a phone each row is a card, and pills aren't stretched."""
+    """On a phone each table row is a card with values beside their labels, and pills aren't stretched."""
     page = users.logged_in(cast.ada, width=NARROW)
     for name in ("keys", "activity", "webhook-delivery", "webhook", "webhooks"):
         BY_NAME[name].open(page, cast)
@@ -157,7 +157,7 @@ def test_skip_link_leads_past_the_navigation(users: BrowserUsers, cast: Cast) ->
 
 
 def test_reduced_motion_disables_animations(users: BrowserUsers, cast: Cast) -> None:
-    """No element has a transition or an animation."""
+    """With reduced motion no element has a transition or an animation."""
     page = users.logged_in(cast.ada)
     page.goto("/settings/keys")
     moving = """[...document.querySelectorAll('*')].map(element => getComputedStyle(element))

@@ -1,28 +1,28 @@
 """The HTTP contract as data: each `<topic>/<case>.http` has one request and its complete response, to the byte.
 
-Before the request, lines of `# given:` say what is so, in order. Without any it is 2021-12-20T10:00:00Z, and there is
-one free account, Ada: `{{ada}}` is her id; `{{key}}` is her key (read, write, keys), `{{ada_key_id}}` its id and
-`{{hint}}` its hint.
+Lines of `# given:` before the request set up its state, in order. By default the time is 2021-12-20T10:00:00Z, and one
+Free account exists, Ada's: `{{ada}}` is its id, `{{key}}` a key with the scopes read, write and keys, `{{ada_key_id}}`
+the id of that key and `{{hint}}` its preview. The other lines are:
 
-    tier NAME         Ada's tier
-    admin             Ada is an admin
-    suspended         Ada's account is suspended
-    scopes NAME …     what her key carries
-    expires N         her key ends in N seconds
-    rotated N         her key is rotated and works on for N seconds; its successor is `{{successor_id}}`
-    revoked           her key is revoked
-    other NAME        another account: `{{name}}`, its key `{{name_key_id}}`
-    used N            N requests are counted in this hour, for Ada and for the client address
-    burst N           N requests are counted in this second, for both
-    seconds N         the clock moves on
-    origin ORIGIN     the one allowed origin
-    fault             there is a route whose view fails, GET /v1/fault
-    outage            the database has lost the table of accounts
+    tier NAME         change the tier of Ada's account
+    admin             make Ada an admin
+    suspended         suspend Ada's account
+    scopes NAME …     replace the scopes of the key
+    expires N         let the key expire in N seconds
+    rotated N         rotate the key with a grace period of N seconds; `{{successor_id}}` is its successor
+    revoked           revoke the key
+    other NAME        create another account, whose id is `{{name}}`, with a key, whose id is `{{name_key_id}}`
+    used N            count N requests in this hour, for Ada's account and for the client address
+    burst N           count N requests in this second, for Ada's account and for the client address
+    seconds N         move the clock forward by N seconds
+    origin ORIGIN     allow only this origin
+    fault             add a route whose view fails, GET /v1/fault
+    outage            delete the table of accounts
 
-In requests, `{{unknown_key}}` and `{{mistyped_key}}` are never stored, `{{long}}` is 7 KB, `{{controls}}` are control
-characters, `{{spaces}}` are three, and `{{after_ada}}` is the cursor beyond her. In answers, `{{request_id}}` is the
-gateway's, and `{{new_id}}`, `{{new_key}}`, `{{new_hint}}`, `{{new_ticket}}` are what a 201 has made; headers are
-sorted by name. The steps of the authorization server are in `flows`.
+In requests, `{{unknown_key}}` and `{{mistyped_key}}` are keys that are not stored, `{{long}}` is 7 KB, `{{controls}}`
+are control characters, `{{spaces}}` are three spaces, and `{{after_ada}}` is the cursor after Ada's account. In
+responses, `{{request_id}}` is the gateway's request id, and `{{new_id}}`, `{{new_key}}`, `{{new_hint}}` and
+`{{new_ticket}}` are values that a 201 creates; headers are sorted by name. `flows` has the lines for OAuth.
 """
 
 import base64
@@ -57,16 +57,16 @@ UNWRITABLE = {"long": "x" * 7_000, "controls": "\x00\x01\t\x1b\r\n\x7f", "spaces
 
 
 @dataclass
-class Play:
-    """One exchange: its preconditions, and the values of its placeholders."""
+class Exchange:
+    """One exchange: its state, and the values of its placeholders."""
 
     latchkey: TestApp
-    until_played: ExitStack
+    on_exit: ExitStack
     names: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Create the account Ada."""
-        self.ada, self.key = self.person("Ada")
+        """Create Ada's account."""
+        self.ada, self.key = self.add_account("Ada")
         self.flow = Flow(self.latchkey, self.ada, self.names)
         typo = "a" if self.key.secret[-1] != "a" else "b"
         self.names |= {
@@ -76,8 +76,8 @@ class Play:
             "mistyped_key": self.key.secret[:-1] + typo,
         }
 
-    def person(self, name: str) -> tuple[Account, Issued]:
-        """Add an account and its key."""
+    def add_account(self, name: str) -> tuple[Account, Issued]:
+        """Create an account and its key."""
         account = self.latchkey.account(email=f"{name.lower()}@example.com", name=name)
         issued = self.latchkey.key(account)
         self.names |= {
@@ -87,9 +87,9 @@ class Play:
         }
         return account, issued
 
-    def given(self, fact: str) -> None:  # noqa: C901 - a table of words, one line each
-        """Set up one `# given:` line."""
-        match fact.split():
+    def set_up(self, line: str) -> None:  # noqa: C901 - a table with one row for each kind of line
+        """Set up the state of one `# given:` line."""
+        match line.split():
             case ["tier", tier]:
                 self.ada.update(actions=[Account.tier.set(tier)])
             case ["admin"]:
@@ -107,7 +107,7 @@ class Play:
             case ["revoked"]:
                 self.key.key.update(actions=[Credential.revoked_at.set(clock.now_ms())])
             case ["other", name]:
-                self.person(name)
+                self.add_account(name)
             case ["used", count]:
                 self.count(used=int(count))
             case ["burst", count]:
@@ -116,16 +116,16 @@ class Play:
                 self.latchkey.clock.forward(float(seconds))
             case ["origin", origin]:
                 chosen = replace(settings.current(), allowed_origin=origin)
-                self.until_played.enter_context(settings.override(chosen))
+                self.on_exit.enter_context(settings.override(chosen))
             case ["fault"]:
                 self.latchkey.gateway = gateway_with_fault()
             case ["outage"]:
                 dynamodb.call("DeleteTable", {"TableName": settings.current().table("accounts")})
             case words:
-                assert self.flow.given(words), f"unknown words: {fact}"
+                assert self.flow.set_up(words), f"unknown line: {line}"
 
     def count(self, **counters: int) -> None:
-        """Set counters as after so many requests."""
+        """Set the counters of Ada's account and of the client address."""
         for tier in tiers.OF_ACCOUNTS:
             self.latchkey.set_counters(self.ada.id, tier, **counters)
         self.latchkey.set_counters(f"ip_{CLIENT_ADDRESS}", tiers.ANONYMOUS, **counters)
@@ -137,9 +137,9 @@ class Play:
         method, target, _ = first.split(" ")
         headers = [(name, self.fill(value)) for name, _, value in (line.partition(": ") for line in lines)]
         target = self.fill(target)
-        answer = self.latchkey.gateway.handle(method, target, headers, self.fill(body).encode(), ip=CLIENT_ADDRESS)
-        conformance.check(self.latchkey.gateway, method, target, answer)
-        return answer
+        response = self.latchkey.gateway.handle(method, target, headers, self.fill(body).encode(), ip=CLIENT_ADDRESS)
+        conformance.check(self.latchkey.gateway, method, target, response)
+        return response
 
     def fill(self, text: str) -> str:
         """Replace the placeholders by their values."""
@@ -147,20 +147,20 @@ class Play:
             text = text.replace(f"{{{{{name}}}}}", value)
         return text
 
-    def shown(self, answer: Response) -> str:
+    def render(self, response: Response) -> str:
         """Return a response in the format of the files."""
-        names = self.names | {"request_id": answer.header("x-amzn-RequestId") or "none"} | new_names(answer)
-        made = answer.json() if answer.status == HTTPStatus.CREATED else {}
+        names = self.names | {"request_id": response.header("x-amzn-RequestId") or "none"} | new_names(response)
+        made = response.json() if response.status == HTTPStatus.CREATED else {}
         if "id" in made:
             names["new_id"] = made["id"]
             if "secret" in made:
                 names |= {"new_key": made["secret"], "new_hint": _in_json(made["hint"])}
             else:
                 names["new_ticket"] = made["set_password_url"].partition("=")[2]
-        status = HTTPStatus(answer.status)
-        headers = sorted(answer.headers, key=lambda header: header[0].lower())
+        status = HTTPStatus(response.status)
+        headers = sorted(response.headers, key=lambda header: header[0].lower())
         text = "\n".join((f"HTTP/1.1 {status} {status.phrase}", *map(": ".join, headers)))
-        text += f"\n\n{answer.body.decode()}" if answer.body else ""
+        text += f"\n\n{response.body.decode()}" if response.body else ""
         for name, value in names.items():
             text = text.replace(value, f"{{{{{name}}}}}")
         return text
@@ -170,26 +170,26 @@ def _in_json(text: str) -> str:
     return json.dumps(text)[1:-1]
 
 
-def _parts(text: str) -> tuple[list[str], str, str]:
-    """Return the preconditions, the request and the response of a file."""
-    facts = re.findall(r"^# given: (.+)\n", text, re.MULTILINE)
+def _parse(text: str) -> tuple[list[str], str, str]:
+    """Return the `# given:` lines, the request and the response of a file."""
+    lines = re.findall(r"^# given: (.+)\n", text, re.MULTILINE)
     exchange = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)
-    request, answer = re.split(r"^(?=HTTP/1\.1 )", exchange, maxsplit=1, flags=re.MULTILINE)
-    return facts, request, answer.removesuffix("\n")
+    request, response = re.split(r"^(?=HTTP/1\.1 )", exchange, maxsplit=1, flags=re.MULTILINE)
+    return lines, request, response.removesuffix("\n")
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_response_matches_the_file_to_the_byte(latchkey: TestApp, case: str) -> None:
-    """The request of the file gets exactly the response of the file."""
-    facts, request, answer = _parts((HERE / f"{case}.http").read_text())
-    with ExitStack() as until_played:
-        play = Play(latchkey, until_played)
-        for fact in facts:
-            play.given(fact)
-        assert play.shown(play.request(request)) == answer
+    """The request of a file gets exactly the response of that file."""
+    lines, request, response = _parse((HERE / f"{case}.http").read_text())
+    with ExitStack() as on_exit:
+        played = Exchange(latchkey, on_exit)
+        for line in lines:
+            played.set_up(line)
+        assert played.render(played.request(request)) == response
 
 
 def test_no_file_contains_a_secret() -> None:
-    """A secret scanner finds nothing in the exchanges: they have placeholders for secrets."""
+    """The exchanges have placeholders for secrets, so a secret scanner finds no secret in them."""
     for case in CASES:
         assert not re.search(r"lk_[a-z]+_[0-9A-Za-z]{36}", (HERE / f"{case}.http").read_text()), case

@@ -1,4 +1,4 @@
-"""Valid and malformed HTTP/1.1 responses, by their difference from an ordinary one."""
+"""Valid and malformed HTTP/1.1 responses, each named after its difference from an ordinary response."""
 
 from chalicelib.core import http_framing
 

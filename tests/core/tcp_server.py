@@ -1,4 +1,4 @@
-"""A TCP server on the loopback interface that serves each connection by a function, and a pool of connections to it."""
+"""A TCP server on the loopback interface whose connections are handled by a function."""
 
 import socket
 import ssl
@@ -12,7 +12,7 @@ Serve = Callable[[socket.socket], None]
 
 
 class Server:
-    """Serves each connection by its own function in a thread of its own; counts the connections."""
+    """A TCP server that handles each connection in its own thread, and counts the connections."""
 
     def __init__(self, serve: Serve, tls: ssl.SSLContext | None = None) -> None:
         self.accepted = 0
@@ -45,7 +45,7 @@ class Server:
 def start_server(
     serve: Serve, tls: ssl.SSLContext | None = None, *, read_timeout_s: float = 30, **more: str
 ) -> Iterator[tuple[Server, ConnectionPool]]:
-    """Return a server and a pool; its timeouts are short only where they are tested."""
+    """Return a server and a pool of connections to it."""
     server = Server(serve, tls)
     url = f"{'https' if tls else 'http'}://{'localhost' if tls else '127.0.0.1'}:{server.port}"
     connections = ConnectionPool(url, connect_timeout_s=30, read_timeout_s=read_timeout_s, **more)
@@ -67,8 +67,8 @@ def read_request(connection: socket.socket) -> bool:
     return True
 
 
-def answer_all(response: bytes) -> Serve:
-    """Answer every request of a connection."""
+def respond_always(response: bytes) -> Serve:
+    """Respond to every request of a connection."""
 
     def serve(connection: socket.socket) -> None:
         while read_request(connection):
@@ -77,8 +77,8 @@ def answer_all(response: bytes) -> Serve:
     return serve
 
 
-def answer_once(response: bytes) -> Serve:
-    """Answer the first request of a connection and close it."""
+def respond_once(response: bytes) -> Serve:
+    """Respond to the first request of a connection and close it."""
 
     def serve(connection: socket.socket) -> None:
         read_request(connection)

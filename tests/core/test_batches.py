@@ -1,4 +1,4 @@
-"""Batch reads: within DynamoDB's limits, and with retries of unprocessed keys."""
+"""Batch reads stay within DynamoDB's limits and retry unprocessed keys."""
 
 import pytest
 
@@ -10,7 +10,7 @@ KEY = {"id": {"N": "1"}}
 
 
 def make_sender(items: dict[str, list[dynamodb.Json]]) -> tuple[dynamodb.Send, list[dynamodb.Json]]:
-    """Return a sender that answers every batch with these items, and the requests it received."""
+    """Return a sender that responds to every batch with these items, and the list of its requests."""
     requests: list[dynamodb.Json] = []
 
     def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
@@ -22,7 +22,7 @@ def make_sender(items: dict[str, list[dynamodb.Json]]) -> tuple[dynamodb.Send, l
 
 
 def test_one_item_per_table_is_read_consistently_in_one_call() -> None:
-    """A missing item is absent."""
+    """One call reads one item from each of several tables consistently; a missing item is absent from the result."""
     send, requests = make_sender({"a": [{"x": {"S": "1"}}], "b": []})
     with dynamodb.use_sender(send):
         assert dynamodb.batch_get({"a": KEY, "b": KEY}) == {"a": {"x": {"S": "1"}}}
@@ -31,7 +31,7 @@ def test_one_item_per_table_is_read_consistently_in_one_call() -> None:
 
 
 def test_empty_batch_makes_no_call() -> None:
-    """DynamoDB rejects an empty batch."""
+    """An empty batch makes no call, because DynamoDB rejects it."""
     send, requests = make_sender({})
     with dynamodb.use_sender(send):
         assert dynamodb.batch_get({}) == {}
@@ -42,7 +42,7 @@ def test_empty_batch_makes_no_call() -> None:
 @pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (100, [100]), (101, [100, 1]), (250, [100, 100, 50])])
 @pytest.mark.parametrize("consistent", [True, False])
 def test_many_items_are_read_a_hundred_per_call(count: int, sizes: list[int], consistent: bool) -> None:
-    """Each key is read once, with the requested consistency."""
+    """Many items are read in calls of 100 keys, and each key is read once."""
     send, requests = make_sender({"t": [{"x": {"S": "1"}}], "other": [{"y": {"S": "1"}}]})
     keys = [{"id": {"N": str(number)}} for number in range(count)]
     with dynamodb.use_sender(send):
@@ -54,14 +54,14 @@ def test_many_items_are_read_a_hundred_per_call(count: int, sizes: list[int], co
 
 
 def test_response_without_the_table_has_no_items() -> None:
-    """No item of this table exists."""
+    """If the response lacks a table, the table has no items."""
     send, _ = make_sender({})
     with dynamodb.use_sender(send):
         assert dynamodb.batch_get_table("t", [KEY], consistent=True) == []
 
 
 def test_unprocessed_keys_are_retried_up_to_eight_calls() -> None:
-    """The pauses before the retries grow; after the last one the call counts as throttled."""
+    """Unprocessed keys are requested in up to eight calls, with growing pauses, before throttling is raised."""
     requests: list[dynamodb.Json] = []
 
     def send(_operation: str, body: dynamodb.Json) -> dynamodb.Json:

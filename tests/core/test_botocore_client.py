@@ -1,4 +1,4 @@
-"""The setting that sends calls through botocore.
+"""A setting sends calls through botocore.
 
 `tests/support/botocore_parity.py` compares both clients over the whole suite.
 """
@@ -21,7 +21,7 @@ from tests.support.harness import TestApp
 
 
 def test_setting_selects_botocore(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys, limits and failed conditions are the same; calls use botocore's client."""
+    """If the setting is on, calls use botocore's client and have the same results."""
     sent: list[str] = []
     send: Callable[..., dict[str, Any]] = BaseClient._make_api_call
 
@@ -41,7 +41,7 @@ def test_setting_selects_botocore(latchkey: TestApp, monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def by_botocore(latchkey: TestApp) -> Iterator[TestApp]:
-    """A harness whose calls use botocore's client, with pauses that take no time."""
+    """The test app, whose calls use botocore's client and whose pauses before retries take no time."""
     dynamodb.reset_connections()
     with (
         settings.override(replace(settings.current(), wire="botocore")),
@@ -65,7 +65,7 @@ def by_botocore(latchkey: TestApp) -> Iterator[TestApp]:
 def test_calls_are_retried_as_often_with_botocore(
     by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch, response: bytes, kind: type[DynamoDBError]
 ) -> None:
-    """Botocore's own retries are disabled; the retry policy alone decides."""
+    """The retry policy alone decides how often a call is tried, because botocore's own retries are disabled."""
     requests: list[bytes] = []
 
     def serve(connection: socket.socket) -> None:
@@ -81,7 +81,7 @@ def test_calls_are_retried_as_often_with_botocore(
 
 
 def test_refused_connection_is_an_outage_with_botocore(by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is retried, like with the own client."""
+    """With botocore's client, a refused connection is an outage and is retried."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{port}")
@@ -91,7 +91,7 @@ def test_refused_connection_is_an_outage_with_botocore(by_botocore: TestApp, mon
 
 
 def test_missing_credentials_are_no_outage_with_botocore(by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing was sent, and a retry changes nothing."""
+    """With botocore's client, missing credentials are not an outage and not retried, because nothing was sent."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(DynamoDBError) as failed:
@@ -101,7 +101,7 @@ def test_missing_credentials_are_no_outage_with_botocore(by_botocore: TestApp, m
 
 
 def test_botocore_client_has_the_same_timeouts_and_pool_size(by_botocore: TestApp) -> None:
-    """Its own retries are disabled."""
+    """Botocore's client has the same timeouts and pool size, and its own retries are disabled."""
     config = inspect.getclosurevars(dynamodb._create_botocore_sender()).nonlocals["client"].meta.config
     assert (config.connect_timeout, config.read_timeout) == (dynamodb.CONNECT_TIMEOUT_S, dynamodb.READ_TIMEOUT_S)
     assert config.max_pool_connections == IDLE_MAX
@@ -109,7 +109,7 @@ def test_botocore_client_has_the_same_timeouts_and_pool_size(by_botocore: TestAp
 
 
 def test_botocore_client_does_not_validate_parameters(by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Validation would cost more than the call; DynamoDB reports errors."""
+    """Botocore's client doesn't validate parameters, which would take longer than the call; DynamoDB reports errors."""
 
     def serve(connection: socket.socket) -> None:
         connection.recv(65_536)

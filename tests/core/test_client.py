@@ -28,7 +28,7 @@ IF_NEW = PUT | {
 
 
 def test_failed_condition_returns_the_item(latchkey: TestApp) -> None:
-    """The caller needs no second call to find the reason."""
+    """A failed condition returns the item, so that the caller needs no second call to find the reason."""
     dynamodb.call("PutItem", PUT)
     with pytest.raises(ConditionFailed) as raised:
         dynamodb.call("PutItem", IF_NEW)
@@ -36,7 +36,7 @@ def test_failed_condition_returns_the_item(latchkey: TestApp) -> None:
 
 
 def test_failed_condition_is_not_retried(latchkey: TestApp) -> None:
-    """It is a result, not a failure."""
+    """A failed condition is not retried, because it is a result and not a failure."""
     dynamodb.call("PutItem", PUT)
     with telemetry.record_calls() as calls, pytest.raises(ConditionFailed):
         dynamodb.call("PutItem", IF_NEW)
@@ -44,7 +44,7 @@ def test_failed_condition_is_not_retried(latchkey: TestApp) -> None:
 
 
 def test_unknown_table_is_no_outage(latchkey: TestApp) -> None:
-    """It is an internal error, distinct from an unavailable database, and isn't retried."""
+    """A missing table is an internal error, not an outage of the database, and the call isn't retried."""
     with telemetry.record_calls() as calls, pytest.raises(DynamoDBError) as failed:
         dynamodb.call("GetItem", {"TableName": settings.current().table("nothing"), "Key": {"id": {"S": "1"}}})
     assert (type(failed.value), failed.value.code) == (DynamoDBError, "ResourceNotFoundException")
@@ -52,14 +52,14 @@ def test_unknown_table_is_no_outage(latchkey: TestApp) -> None:
 
 
 def test_refused_connection_is_an_outage(cut_off: TestApp) -> None:
-    """The database is unreachable, and the call is retried as the policy allows."""
+    """A refused connection is retried as the policy allows, and then raises an outage."""
     with telemetry.record_calls() as calls, pytest.raises(Unreachable):
         dynamodb.call("GetItem", {"TableName": "latchkey-test-accounts", "Key": {"id": {"S": "1"}}}, dynamodb.FAIL_FAST)
     assert len(calls.made) == dynamodb.FAIL_FAST.unavailable
 
 
 def make_sender_leaving_keys(batches: int) -> tuple[dynamodb.Send, list[dict[str, Any]]]:
-    """Return a sender that leaves keys unprocessed in that many batches, and the requests it received."""
+    """Return a sender whose first responses leave keys unprocessed, and the list of its requests."""
     requests: list[dict[str, Any]] = []
 
     def send(_operation: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def make_sender_leaving_keys(batches: int) -> tuple[dynamodb.Send, list[dict[str
 
 
 def test_unprocessed_keys_are_requested_after_a_pause() -> None:
-    """DynamoDB leaves keys when it lacks capacity; an immediate retry would make it worse."""
+    """Unprocessed keys are requested again after a pause, because DynamoDB leaves keys when it lacks capacity."""
     send, requests = make_sender_leaving_keys(3)
     pauses: list[float] = []
     with dynamodb.use_sender(send), clock.use_sleep(pauses.append):
@@ -82,7 +82,7 @@ def test_unprocessed_keys_are_requested_after_a_pause() -> None:
 
 
 def test_permanently_unprocessed_keys_are_an_outage() -> None:
-    """The number of calls is bounded."""
+    """Keys that are never processed raise an outage after a bounded number of calls."""
     send, requests = make_sender_leaving_keys(10**6)
     with dynamodb.use_sender(send), clock.use_sleep(lambda _: None), pytest.raises(Throttled) as failed:
         dynamodb.batch_get_table("t", [{"id": {"N": str(number)}} for number in range(100)], consistent=True)
@@ -92,7 +92,7 @@ def test_permanently_unprocessed_keys_are_an_outage() -> None:
 
 @pytest.mark.parametrize("code", ["InvalidSignatureException", "RequestTimeTooSkewed", "ExpiredTokenException"])
 def test_rejected_credentials_are_sent_twice(code: str) -> None:
-    """The second rejection is reported to the operator, and is no outage."""
+    """Rejected credentials are tried twice and then logged for the operator; they are not an outage."""
     requests: list[str] = []
 
     def send(operation: str, _body: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def test_rejected_credentials_are_sent_twice(code: str) -> None:
 
 
 def test_second_try_uses_current_credentials(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those read at the start of the process may have expired."""
+    """The second try reads the credentials again, because those from the start of the process may have expired."""
     keys: list[str] = []
 
     def serve(connection: socket.socket) -> None:
@@ -128,7 +128,7 @@ def test_second_try_uses_current_credentials(latchkey: TestApp, monkeypatch: pyt
 
 
 def read_request(connection: socket.socket) -> str:
-    """Return the head of one request after reading its body; "" when there is none."""
+    """Return the head of one request after reading its body; "" if there is no request."""
     text = ""
     while "\r\n\r\n" not in text or not text.endswith("}"):
         piece = connection.recv(65_536).decode()
@@ -139,7 +139,7 @@ def read_request(connection: socket.socket) -> str:
 
 
 def test_forgotten_connections_are_closed(latchkey: TestApp) -> None:
-    """Idle connections are closed; the next call reads the environment again."""
+    """`forget` closes idle connections, and the next call reads the environment again."""
     sends = dynamodb.sender()
     assert dynamodb.sender() is sends
     dynamodb._create_own_sender()("PutItem", PUT)
@@ -151,7 +151,7 @@ def test_forgotten_connections_are_closed(latchkey: TestApp) -> None:
 
 
 def test_sender_is_restored_after_a_block(latchkey: TestApp) -> None:
-    """The previous sender is restored even if the block fails."""
+    """The previous sender is restored after the block, even if the block fails."""
     sends = dynamodb.sender()
 
     def other(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:
@@ -165,7 +165,7 @@ def test_sender_is_restored_after_a_block(latchkey: TestApp) -> None:
 
 
 def test_missing_configuration_is_no_outage(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message names the remedy."""
+    """A missing region or missing credentials raise an error that says how to set them, not an outage."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8001")
     dynamodb.reset_connections()
     with pytest.raises(DynamoDBError, match="Set AWS_ENDPOINT_URL to one like") as failed:
@@ -174,7 +174,7 @@ def test_missing_configuration_is_no_outage(latchkey: TestApp, monkeypatch: pyte
 
 
 def test_timeouts_match_the_architecture_page() -> None:
-    """One second to connect, one for the response."""
+    """The timeouts are those of the architecture page: one second to connect, one for the response."""
     page = (Path(__file__).parents[2] / "docs/architecture.md").read_text()
     assert "| a timeout (1 s), a broken connection, a 5xx, twice | the request passes" in page
     assert dynamodb.CONNECT_TIMEOUT_S == 1
@@ -182,7 +182,7 @@ def test_timeouts_match_the_architecture_page() -> None:
 
 
 def test_connections_follow_the_environment(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They use the authorities of AWS_CA_BUNDLE, as botocore does, and this module's timeouts."""
+    """Connections trust the certificate authorities of AWS_CA_BUNDLE, as botocore does."""
     for bundle in ("/somewhere/authorities.pem", ""):
         monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
         dynamodb.reset_connections()

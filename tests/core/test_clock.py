@@ -1,4 +1,4 @@
-"""Clock hours and time formats."""
+"""The clock's hours and time formats, and their replacement in tests."""
 
 import time
 
@@ -9,36 +9,36 @@ from tests.support.harness import START_MS, TestApp
 
 
 def test_hour_begins_on_the_full_hour() -> None:
-    """A clock hour is in UTC and includes its first second."""
+    """An hour is in UTC and includes its first second."""
     assert clock.hour_of(1_639_994_400) == 1_639_994_400
     assert clock.hour_of(1_639_997_999) == 1_639_994_400
     assert clock.hour_of(1_639_998_000) == 1_639_998_000
 
 
 def test_iso_time_is_utc_to_the_second() -> None:
-    """Fractions are cut, never rounded up into the future."""
+    """A time in ISO format is in UTC, rounded down to the second, so that it is never in the future."""
     assert clock.iso(START_MS + 999) == "2021-12-20T10:00:00Z"
     assert clock.iso(0) == "1970-01-01T00:00:00Z"
 
 
 def test_seconds_are_rounded_down(latchkey: TestApp) -> None:
-    """Both functions read the same clock."""
+    """The time in seconds is that in milliseconds, rounded down."""
     latchkey.clock.forward(0.999)
     assert (clock.now_ms(), clock.now_s()) == (START_MS + 999, START_MS // 1000)
 
 
 def test_feed_time_is_rfc822() -> None:
-    """A feed's time is in UTC and to the second."""
+    """The times in a feed have the format of RFC 822, in UTC and to the second."""
     assert clock.rfc822(START_MS + 999) == "Mon, 20 Dec 2021 10:00:00 GMT"
 
 
 def test_hour_and_day_have_their_seconds() -> None:
-    """In UTC all of them have the same length."""
+    """An hour has 3,600 seconds and a day 86,400."""
     assert (clock.HOUR_S, clock.DAY_S) == (3_600, 86_400)
 
 
 def test_wall_clock_is_restored_after_a_block() -> None:
-    """The system's clock is restored even if the block fails."""
+    """The system's clock is restored after the block, even if the block fails."""
     before_ms = time.time_ns() // 1_000_000
     with pytest.raises(ValueError, match=r"^fault$"), clock.use_wall_clock(lambda: 1):
         raise ValueError("fault")
@@ -50,7 +50,7 @@ def test_wall_clock_is_restored_after_a_block() -> None:
 
 
 def test_monotonic_clock_is_restored_after_a_block() -> None:
-    """It is restored even if the block fails; socket timeouts always use the system's clock."""
+    """The monotonic clock is restored after the block, even if the block fails."""
     with pytest.raises(ValueError, match=r"^fault$"), clock.use_monotonic_clock(lambda: 1):
         raise ValueError("fault")
     with clock.use_monotonic_clock(lambda: 1):
@@ -64,7 +64,7 @@ def test_monotonic_clock_is_restored_after_a_block() -> None:
 
 
 def test_pause_is_restored_after_a_block() -> None:
-    """The system's sleep is restored even if the block fails."""
+    """The system's sleep is restored after the block, even if the block fails."""
     outer: list[float] = []
     inner: list[float] = []
     with pytest.raises(ValueError, match=r"^fault$"), clock.use_sleep(outer.append):

@@ -1,4 +1,4 @@
-"""DynamoDB's JSON: the codec reads and writes it like botocore."""
+"""The codec reads and writes DynamoDB's JSON like botocore."""
 
 import json
 import zlib
@@ -44,7 +44,7 @@ def make_response(body: bytes, status: int = 200, **headers: str) -> HttpRespons
 
 @given(ITEMS)
 def test_request_equals_botocores(item: dict[str, Any]) -> None:
-    """Binary values at any depth are base64."""
+    """A request equals botocore's; binary values at any depth are base64."""
     request = {"TableName": "t", "Item": item}
     expected = JSONSerializer().serialize_to_request(request, MODEL)["body"]
     assert json.loads(codec.encode(request)) == json.loads(expected)
@@ -52,7 +52,7 @@ def test_request_equals_botocores(item: dict[str, Any]) -> None:
 
 @given(ITEMS)
 def test_response_equals_botocores(item: dict[str, Any]) -> None:
-    """An attribute named like a type is not decoded as that type."""
+    """A response is decoded as by botocore, even if an attribute is named like a type."""
     body = codec.encode({"Attributes": item})
     response = {"status_code": 200, "headers": {}, "body": body}
     expected = JSONParser().parse(response, MODEL.output_shape)
@@ -61,13 +61,13 @@ def test_response_equals_botocores(item: dict[str, Any]) -> None:
 
 
 def test_unsupported_value_is_rejected() -> None:
-    """The error is raised here rather than by DynamoDB."""
+    """A value of a type that DynamoDB doesn't have is rejected before the call."""
     with pytest.raises(TypeError, match="set"):
         codec.encode({"Item": {"S": {1, 2}}})
 
 
 def test_error_equals_botocores() -> None:
-    """Code, message, reasons and items equal botocore's in every spelling."""
+    """Code, message, reasons and items of an error equal those that botocore parses."""
     reasons = [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Item": {"raw": {"B": "aGk="}}}]
     body = {"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "Message": "no"}
     answer = make_response(json.dumps(body | {"CancellationReasons": reasons}).encode(), 400, x_amzn_requestid="1")
@@ -87,7 +87,7 @@ def test_error_equals_botocores() -> None:
     ],
 )
 def test_error_code_is_extracted(named: str) -> None:
-    """The code has no namespace or URL, and is read from the body or else from a header."""
+    """The error code is read from the body, or else from a header, without its namespace or URL."""
     body = json.dumps({"__type": named}).encode()
     expected = JSONParser().parse({"status_code": 400, "headers": {}, "body": body}, MODEL.output_shape)
     for answer in (make_response(body, 400), make_response(b"{}", 400, x_amzn_errortype=named)):
@@ -99,14 +99,14 @@ def test_error_code_is_extracted(named: str) -> None:
 @pytest.mark.parametrize("status", [200, 400, 500])
 @pytest.mark.parametrize("nested", [b'{"a":' * 2_000 + b"1" + b"}" * 2_000, b'{"a":' + b"[" * 100_000])
 def test_deeply_nested_response_is_an_error(status: int, nested: bytes) -> None:
-    """Python raises RecursionError for it."""
+    """A response that is nested too deeply for Python's parser counts as unreadable."""
     with pytest.raises((NoResponse, codec.Failed)):
         codec.decode(make_response(nested, status))
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b'["no object"]', b"\xff\xfe"])
 def test_error_of_a_proxy_has_its_status(body: bytes) -> None:
-    """A proxy's page isn't DynamoDB's JSON."""
+    """An error from a proxy, whose body isn't DynamoDB's JSON, has the HTTP status as its code."""
     with pytest.raises(codec.Failed, match="502") as failed:
         codec.decode(make_response(body, 502))
     assert failed.value.response["ResponseMetadata"]["HTTPStatusCode"] == 502
@@ -114,13 +114,13 @@ def test_error_of_a_proxy_has_its_status(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'{"Item": {"B": '])
 def test_unreadable_response_counts_as_none(body: bytes) -> None:
-    """The call may or may not have been executed."""
+    """An unreadable response counts as no response: the call may or may not have been executed."""
     with pytest.raises(NoResponse):
         codec.decode(make_response(body))
 
 
 def test_damaged_response_counts_as_none() -> None:
-    """DynamoDB sends a checksum; a mismatch means that the body changed in transit."""
+    """A response that doesn't match its checksum was changed in transit, and counts as no response."""
     body = b'{"Item":{}}'
     good = str(zlib.crc32(body))
     assert codec.decode(make_response(body, x_amz_crc32=good)) == {"Item": {}}
@@ -130,7 +130,7 @@ def test_damaged_response_counts_as_none() -> None:
 
 
 def test_call_is_one_signed_request(latchkey: TestApp) -> None:
-    """A call is a POST to the root with a minimal body, signed now with the current credentials."""
+    """A call is a POST to the root path, signed with the current time and credentials."""
     sent: list[bytes] = []
     caller = sigv4.Credentials("id", "secret", "token")
 
@@ -170,7 +170,7 @@ def test_call_is_one_signed_request(latchkey: TestApp) -> None:
 def test_error_code_comes_from_body_then_header_then_status(
     body: bytes, headers: dict[str, str], code: str, message: str
 ) -> None:
-    """The message is read in both spellings, and appears once."""
+    """The error code is read from the body, or else a header, or else the status."""
     with pytest.raises(codec.Failed, match=rf"^{code}$") as failed:
         codec.decode(make_response(body, 400, **headers))
     assert failed.value.response == {
@@ -188,14 +188,14 @@ def test_error_code_comes_from_body_then_header_then_status(
     ],
 )
 def test_unreadable_response_states_the_reason(body: bytes, reason: str) -> None:
-    """It appears in the log."""
+    """The error for an unreadable response states the reason, which appears in the log."""
     with pytest.raises(NoResponse, match=reason):
         codec.decode(make_response(body))
 
 
 @pytest.mark.parametrize("status", [199, 201, 204, 302])
 def test_only_200_is_a_success(status: int) -> None:
-    """DynamoDB has no other success status; another one comes from a proxy."""
+    """Only status 200 is a success; another 2xx comes from a proxy, because DynamoDB sends only 200."""
     with pytest.raises(codec.Failed, match=rf"^{status}$"):
         codec.decode(make_response(b"{}", status))
 
@@ -211,5 +211,5 @@ def test_only_200_is_a_success(status: int) -> None:
     ],
 )
 def test_binary_value_is_decoded_only_as_a_single_typed_member(raw: bytes, read: dict[str, Any]) -> None:
-    """A map's member of the same name is an ordinary value."""
+    """A member `B` is decoded from base64 only if it is the type of a value, not an attribute's name."""
     assert codec.decode(make_response(raw)) == read

@@ -17,17 +17,17 @@ MINE = errors.Conflict("mine")
 
 
 def ticket(digest: str = "there") -> OneTimeToken:
-    """Return a ticket that isn't stored."""
+    """Return a one-time token that isn't stored."""
     return OneTimeToken(digest, kind="device", client_id="app_1", expires_at=1)
 
 
 def save_if_new() -> None:
-    """Store a ticket that must not exist yet."""
+    """Store a one-time token that must not exist yet."""
     ticket().save(condition=OneTimeToken.digest.does_not_exist())
 
 
 def save_two_if_new() -> None:
-    """Store two tickets in one transaction, the second of which must not exist yet."""
+    """Store two one-time tokens in one transaction; the second must not exist yet."""
     with models.transaction() as write:
         write.save(ticket("other"))
         write.save(ticket(), condition=OneTimeToken.digest.does_not_exist())
@@ -35,14 +35,14 @@ def save_two_if_new() -> None:
 
 @pytest.fixture
 def without_table(latchkey: TestApp) -> TestApp:
-    """A harness without the tickets table."""
+    """The test app without the table of one-time tokens."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("tickets")})
     return latchkey
 
 
 @pytest.mark.parametrize("save", [save_if_new, save_two_if_new])
 def test_failed_condition_raises_the_callers_error(latchkey: TestApp, save: Any) -> None:
-    """For a single write and a transaction; a successful write is stored."""
+    """A failed condition of a write or a transaction raises the error that the caller chose."""
     with models.raise_on_condition_failure(MINE):
         save()
     assert OneTimeToken.found("there") is not None
@@ -56,7 +56,7 @@ def test_failed_condition_raises_the_callers_error(latchkey: TestApp, save: Any)
 
 @pytest.mark.parametrize("save", [save_if_new, save_two_if_new])
 def test_other_failure_is_not_a_failed_condition(without_table: TestApp, save: Any) -> None:
-    """The original error is raised."""
+    """A failure other than that of a condition is raised unchanged."""
     with pytest.raises((PutError, TransactWriteError)) as failed, models.raise_on_condition_failure(MINE):
         save()
     assert not models.is_condition_failure(failed.value)
@@ -65,14 +65,14 @@ def test_other_failure_is_not_a_failed_condition(without_table: TestApp, save: A
 
 
 def test_unrelated_exception_passes_through() -> None:
-    """Both context managers leave it unchanged."""
+    """Both context managers pass on an unrelated exception unchanged."""
     for block in (models.raise_on_condition_failure(MINE), models.ignore_condition_failure()):
         with pytest.raises(ValueError, match="fault"), block:
             raise ValueError("fault")
 
 
 def test_client_error_reaches_pynamodb_in_botocores_form(without_table: TestApp) -> None:
-    """It has DynamoDB's response, or a substitute if there was none."""
+    """Pynamodb gets errors of the client in botocore's form."""
     with pytest.raises(GetError) as failed:
         OneTimeToken.get("there")
     assert isinstance(failed.value.cause, ClientError)
@@ -94,7 +94,7 @@ def test_client_error_reaches_pynamodb_in_botocores_form(without_table: TestApp)
 
 
 def test_found_reads_consistently_by_both_keys(latchkey: TestApp) -> None:
-    """The current item is returned."""
+    """`found` reads the current item consistently by partition and sort key."""
     Consent("acc_1", "app_1", allowed={"a"}, given_at=1).save()
     requests: list[dynamodb.Json] = []
     through = dynamodb.sender()
@@ -115,7 +115,7 @@ def test_found_reads_consistently_by_both_keys(latchkey: TestApp) -> None:
 
 
 def test_found_at_once_reads_several_tables_in_one_call(latchkey: TestApp) -> None:
-    """Existing items are returned as models; an empty request makes no call."""
+    """`found_at_once` reads several tables in one call; an empty request makes no call."""
     ticket().save()
     keys: dict[type[models.Table], dynamodb.Json] = {
         OneTimeToken: ticket().key(),
@@ -130,7 +130,7 @@ def test_found_at_once_reads_several_tables_in_one_call(latchkey: TestApp) -> No
 
 @pytest.mark.parametrize("account_id", ["acc_1", ""])
 def test_impossible_key_is_left_out_of_a_batch(account_id: str) -> None:
-    """It is left out if either part of the key is impossible."""
+    """A batch omits keys whose partition key or sort key is invalid."""
     requests: list[dynamodb.Json] = []
 
     def send(_operation: str, body: dynamodb.Json) -> dynamodb.Json:
@@ -148,18 +148,18 @@ def test_impossible_key_is_left_out_of_a_batch(account_id: str) -> None:
     [("a", True), ("", False), ("é" * 512, True), ("é" * 513, False), ("a\udfff", False), (None, True), (7, True)],
 )
 def test_sort_key_has_1_to_1024_bytes(value: object, can_be: bool) -> None:
-    """A partition key may have twice as many; a number is always possible."""
+    """A sort key has 1 to 1,024 bytes, and a partition key up to 2,048; every number is valid."""
     assert models.can_be_range_key(value) is can_be
     assert models.can_be_hash_key(value) is (can_be or value == "é" * 513)
 
 
 def test_key_of_ascii_has_as_many_bytes_as_characters() -> None:
-    """The longest key is possible, and one byte more is not."""
+    """A key of the maximum length in bytes is valid, and a key with one byte more is not."""
     assert [models.can_be_hash_key("e" * count) for count in (2_048, 2_049)] == [True, False]
     assert [models.can_be_range_key("e" * count) for count in (1_024, 1_025)] == [True, False]
 
 
 def test_integer_is_stored_without_a_fraction() -> None:
-    """And read as an integer."""
+    """An integer is stored without a fraction and read as an integer."""
     whole = models.Integer()
     assert (whole.serialize(7), whole.serialize(True), whole.deserialize("7")) == ("7", "1", 7)

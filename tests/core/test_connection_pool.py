@@ -11,7 +11,7 @@ import trustme
 
 from chalicelib.core import clock
 from chalicelib.core.dynamodb.connection_pool import IDLE_FOR_MS, IDLE_MAX, ConnectionPool, NoResponse
-from tests.core.tcp_server import answer_all, answer_once, read_request, start_server
+from tests.core.tcp_server import read_request, respond_always, respond_once, start_server
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Kind: Plain\r\n\r\nhi"
 CLOSING = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
@@ -26,13 +26,13 @@ REQUEST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n"
 )
 def test_connection_is_reused(response: bytes) -> None:
     """A connection is reused after a response with any framing."""
-    with start_server(answer_all(response)) as (server, connections):
+    with start_server(respond_always(response)) as (server, connections):
         assert [connections.send(REQUEST).body for _ in range(5)] == [b"hi"] * 5
         assert server.accepted == 1
 
 
 def test_response_may_arrive_in_any_pieces() -> None:
-    """A network splits anywhere."""
+    """A response is read correctly, however the network splits it."""
     for response in (OK, TRAILING):
 
         def serve(connection: socket.socket, response: bytes = response) -> None:
@@ -47,31 +47,31 @@ def test_response_may_arrive_in_any_pieces() -> None:
 
 
 def test_http10_server_closes_after_each_response() -> None:
-    """HTTP/1.0 closes unless it states keep-alive."""
-    with start_server(answer_all(OK.replace(b"1.1", b"1.0"))) as (server, connections):
+    """A connection to an HTTP/1.0 server is closed after each response unless the response has keep-alive."""
+    with start_server(respond_always(OK.replace(b"1.1", b"1.0"))) as (server, connections):
         assert [connections.send(REQUEST).body for _ in range(2)] == [b"hi"] * 2
         assert server.accepted == 2
 
 
 def test_header_names_are_in_lower_case() -> None:
-    """Servers spell them differently."""
-    with start_server(answer_all(OK)) as (_, connections):
+    """Header names are converted to lower case, because servers spell them differently."""
+    with start_server(respond_always(OK)) as (_, connections):
         assert connections.send(REQUEST).headers["x-kind"] == "Plain"
 
 
 def test_connection_that_the_server_closes_is_not_reused() -> None:
-    """The response has `Connection: close`."""
-    with start_server(answer_once(CLOSING)) as (server, connections):
+    """After a response with `Connection: close` the connection is not reused."""
+    with start_server(respond_once(CLOSING)) as (server, connections):
         assert [connections.send(REQUEST).body for _ in range(3)] == [b"hi"] * 3
         assert server.accepted == 3
 
 
 def test_connection_closed_while_idle_is_detected() -> None:
-    """The next request uses a new connection and succeeds."""
+    """If the server closed an idle connection, the next request uses a new connection and succeeds."""
     closed = threading.Event()
 
     def serve(connection: socket.socket) -> None:
-        answer_once(OK)(connection)
+        respond_once(OK)(connection)
         connection.close()
         closed.set()
 
@@ -84,11 +84,11 @@ def test_connection_closed_while_idle_is_detected() -> None:
 
 
 def test_half_closed_connection_is_detected() -> None:
-    """The server sends nothing more, but still receives."""
+    """A connection whose server has stopped sending is not reused."""
     shut = threading.Event()
 
     def serve(connection: socket.socket) -> None:
-        answer_once(OK)(connection)
+        respond_once(OK)(connection)
         connection.shutdown(socket.SHUT_WR)
         shut.set()
         connection.recv(1)
@@ -128,11 +128,11 @@ def test_half_closed_connection_is_detected() -> None:
     ],
 )
 def test_malformed_response_raises_no_response(response: bytes) -> None:
-    """Its connection is closed."""
+    """A malformed response raises NoResponse and closes its connection."""
     turns = count()
 
     def serve(connection: socket.socket) -> None:
-        answer_once(response if next(turns) == 0 else OK)(connection)
+        respond_once(response if next(turns) == 0 else OK)(connection)
 
     with start_server(serve) as (_, connections):
         with pytest.raises(NoResponse):
@@ -141,7 +141,7 @@ def test_malformed_response_raises_no_response(response: bytes) -> None:
 
 
 def test_silent_server_raises_no_response_in_time() -> None:
-    """A late response is never read as that of the next request."""
+    """A server that doesn't respond in time raises NoResponse; its late response is not read for the next request."""
     requests, late = threading.Event(), threading.Event()
     turns = count()
 
@@ -152,7 +152,7 @@ def test_silent_server_raises_no_response_in_time() -> None:
             late.wait(60)
             connection.sendall(OK.replace(b"hi", b"no"))
             return
-        answer_all(OK)(connection)
+        respond_always(OK)(connection)
 
     with start_server(serve, read_timeout_s=0.2) as (_, connections):
         with pytest.raises(NoResponse, match="Timeout"):
@@ -164,7 +164,7 @@ def test_silent_server_raises_no_response_in_time() -> None:
 
 
 def test_unreachable_server_raises_no_response() -> None:
-    """A closed port, and an unknown host name."""
+    """A closed port or an unknown host name raises NoResponse."""
     with socket.socket() as occupied:
         occupied.bind(("127.0.0.1", 0))
         for host in (f"127.0.0.1:{occupied.getsockname()[1]}", "unknown.invalid"):
@@ -173,7 +173,7 @@ def test_unreachable_server_raises_no_response() -> None:
 
 
 def test_threads_never_share_a_connection() -> None:
-    """Each gets its own response, over as many connections as there are concurrent requests."""
+    """Concurrent requests use separate connections, and each gets its own response."""
 
     def serve(connection: socket.socket) -> None:
         reader = connection.makefile("rb")
@@ -189,7 +189,7 @@ def test_threads_never_share_a_connection() -> None:
 
 
 def test_number_of_idle_connections_is_bounded() -> None:
-    """Connections of a short burst aren't all kept."""
+    """The number of idle connections is limited, so not all connections of a short burst are kept."""
     ready = threading.Barrier(IDLE_MAX + 10)
 
     def serve(connection: socket.socket) -> None:
@@ -211,17 +211,17 @@ def make_tls_context(authority: trustme.CA, name: str) -> ssl.SSLContext:
 
 
 def test_certificate_is_verified() -> None:
-    """It is accepted from the configured authority only, and for its own name only."""
+    """A certificate is accepted only from the configured authority and for its own name."""
     authority = trustme.CA()
     with authority.cert_pem.tempfile() as bundle:
-        with start_server(answer_all(OK), make_tls_context(authority, "localhost"), ca_bundle=bundle) as (
+        with start_server(respond_always(OK), make_tls_context(authority, "localhost"), ca_bundle=bundle) as (
             server,
             connections,
         ):
             assert [connections.send(REQUEST).body for _ in range(3)] == [b"hi"] * 3
             assert server.accepted == 1
         with (
-            start_server(answer_all(OK), make_tls_context(authority, "elsewhere.example"), ca_bundle=bundle) as (
+            start_server(respond_always(OK), make_tls_context(authority, "elsewhere.example"), ca_bundle=bundle) as (
                 _,
                 connections,
             ),
@@ -229,14 +229,14 @@ def test_certificate_is_verified() -> None:
         ):
             connections.send(REQUEST)
     with (
-        start_server(answer_all(OK), make_tls_context(authority, "localhost")) as (_, connections),
+        start_server(respond_always(OK), make_tls_context(authority, "localhost")) as (_, connections),
         pytest.raises(NoResponse, match="SSLCertVerificationError"),
     ):
         connections.send(REQUEST)
 
 
 def test_one_failed_connection_closes_all_idle_ones() -> None:
-    """After a freeze all idle connections are dead: the first failure closes the others."""
+    """A failure closes all idle connections, because after a freeze of the process all of them are broken."""
     frozen = threading.Event()
 
     def serve(connection: socket.socket) -> None:
@@ -258,9 +258,9 @@ def test_one_failed_connection_closes_all_idle_ones() -> None:
 
 
 def test_connection_idle_for_long_is_not_reused() -> None:
-    """Middleboxes drop it silently."""
+    """A connection that was idle for long is not reused, because middleboxes drop it silently."""
     now_ms = 1_000_000
-    with clock.use_wall_clock(lambda: now_ms), start_server(answer_all(OK)) as (server, connections):
+    with clock.use_wall_clock(lambda: now_ms), start_server(respond_always(OK)) as (server, connections):
         for pause_ms, accepted in ((0, 1), (IDLE_FOR_MS - 1, 1), (IDLE_FOR_MS, 2), (-1, 3)):
             now_ms += pause_ms
             connections.send(REQUEST)
@@ -268,7 +268,7 @@ def test_connection_idle_for_long_is_not_reused() -> None:
 
 
 def test_response_in_pieces_leaves_the_next_its_full_timeout() -> None:
-    """The reduced timeout isn't kept."""
+    """A response in several pieces doesn't reduce the timeout of the next response."""
 
     def serve(connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -282,7 +282,7 @@ def test_response_in_pieces_leaves_the_next_its_full_timeout() -> None:
 
 
 def test_slow_response_ends_at_the_deadline() -> None:
-    """One deadline covers the whole response, however its bytes are spread."""
+    """One deadline covers the whole response, regardless of the times between its bytes."""
     done = threading.Event()
 
     def serve(connection: socket.socket) -> None:
@@ -297,7 +297,7 @@ def test_slow_response_ends_at_the_deadline() -> None:
 
 
 def test_silent_handshake_ends_at_the_connect_timeout() -> None:
-    """The timeout includes TLS."""
+    """The connect timeout includes the TLS handshake."""
 
     def serve(connection: socket.socket) -> None:
         connection.recv(99_999)

@@ -1,4 +1,4 @@
-"""The addresses and timeouts of the connection pool, without a server."""
+"""The connection pool's addresses and timeouts, tested without a server."""
 
 import socket
 import ssl
@@ -12,7 +12,7 @@ import pytest
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import connection_pool
 from chalicelib.core.dynamodb.connection_pool import ConnectionPool, NoResponse
-from tests.core.tcp_server import answer_all, start_server
+from tests.core.tcp_server import respond_always, start_server
 
 OK = b"HTTP/1.1 204 None\r\n\r\n"
 
@@ -33,7 +33,7 @@ def make_pool(url: str = "http://db.example", **timeouts: float) -> ConnectionPo
     ],
 )
 def test_url_determines_address_and_encryption(url: str, address: tuple[str, int], is_encrypted: bool) -> None:
-    """With the scheme's default port if it has none."""
+    """Host, port and encryption follow from the URL; the default port is that of the scheme."""
     assert (make_pool(url)._address, make_pool(url)._encrypted) == (address, is_encrypted)
 
 
@@ -56,7 +56,7 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str, int], flo
 
 
 def test_every_address_is_tried_within_one_timeout(attempts: list[tuple[tuple[str, int], float]]) -> None:
-    """The addresses are tried in order, and the last error is raised."""
+    """All addresses are tried in order within one timeout; if all fail, the last error is raised."""
     with pytest.raises(NoResponse, match=r"^no connection: ConnectionRefusedError$") as failed:
         make_pool().send(b"")
     assert [address for address, _ in attempts] == [(f"10.0.0.{number}", 80) for number in range(3)]
@@ -66,7 +66,7 @@ def test_every_address_is_tried_within_one_timeout(attempts: list[tuple[tuple[st
 
 @pytest.mark.parametrize("failure", [OSError, KeyboardInterrupt])
 def test_unfinished_connection_is_closed(monkeypatch: pytest.MonkeyPatch, failure: type[BaseException]) -> None:
-    """It is closed if anything fails between connecting and the first request."""
+    """A connection is closed if anything fails between connecting and its first request."""
     plain = mock.Mock(spec=socket.socket)
     plain.settimeout.side_effect = failure
     monkeypatch.setattr(socket, "create_connection", lambda *_asked: plain)
@@ -76,7 +76,7 @@ def test_unfinished_connection_is_closed(monkeypatch: pytest.MonkeyPatch, failur
 
 
 def test_handshake_is_within_the_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the URL's host name; afterwards the read timeout applies."""
+    """The TLS handshake checks the URL's host name within the connect timeout; then the read timeout applies."""
     plain, wrapped, verifier = mock.Mock(spec=socket.socket), mock.Mock(), mock.Mock(spec=ssl.SSLContext)
     verifier.wrap_socket.return_value = wrapped
     monkeypatch.setattr(socket, "create_connection", lambda *_asked: plain)
@@ -91,14 +91,14 @@ def test_handshake_is_within_the_connect_timeout(monkeypatch: pytest.MonkeyPatch
 
 
 def test_host_without_an_address_raises_no_response(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is an outage like any other."""
+    """A host name without an address raises NoResponse, like any other outage."""
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_asked, **_more: [])
     with pytest.raises(NoResponse, match=r"^no connection: OSError$"):
         make_pool().send(b"")
 
 
 def test_no_address_is_tried_after_the_connect_timeout(attempts: list[tuple[tuple[str, int], float]]) -> None:
-    """The timeout covers all addresses."""
+    """After the connect timeout no further address is tried."""
     with pytest.raises(NoResponse, match=r"^no connection: TimeoutError$"):
         make_pool(connect_timeout_s=0).send(b"")
     assert attempts == []
@@ -114,7 +114,7 @@ def test_remaining_time_is_exact(left_ns: int) -> None:
 
 @pytest.fixture
 def ends() -> Iterator[tuple[ConnectionPool, socket.socket, socket.socket]]:
-    """A pool with one connection that has just become idle, and both of its ends."""
+    """A pool with one connection that has just become idle, and both ends of that connection."""
     here, there = socket.socketpair()
     pool = make_pool()
     here.settimeout(1)
@@ -123,8 +123,8 @@ def ends() -> Iterator[tuple[ConnectionPool, socket.socket, socket.socket]]:
         yield pool, here, there
 
 
-def response(there: socket.socket, what: bytes) -> None:
-    """Answer the next request."""
+def respond(there: socket.socket, what: bytes) -> None:
+    """Respond to the next request."""
 
     def serve() -> None:
         there.recv(10)
@@ -134,9 +134,9 @@ def response(there: socket.socket, what: bytes) -> None:
 
 
 def test_idle_connection_is_reused_and_idle_again(ends: tuple[ConnectionPool, socket.socket, socket.socket]) -> None:
-    """It is idle from now on, and has its full timeout for the next response."""
+    """An idle connection is reused with its full timeout, and its idle time starts again."""
     pool, here, there = ends
-    response(there, OK)
+    respond(there, OK)
     times_ms = iter([5_000, 7_000])
     pool._idle[0] = (here, 4_000)
     with clock.use_wall_clock(lambda: next(times_ms)):
@@ -149,7 +149,7 @@ def test_idle_connection_is_reused_and_idle_again(ends: tuple[ConnectionPool, so
 def test_connection_is_reused_for_twenty_seconds(
     ends: tuple[ConnectionPool, socket.socket, socket.socket], since_ms: int, is_used: bool
 ) -> None:
-    """An older one is closed; after the clock was set back, the age is unknown."""
+    """An idle connection is reused for twenty seconds, and closed later or if the clock was set back."""
     pool, here, _ = ends
     pool._idle[0] = (here, 1_000_000)
     with clock.use_wall_clock(lambda: 1_000_000 + since_ms):
@@ -160,7 +160,7 @@ def test_connection_is_reused_for_twenty_seconds(
 def test_connection_with_unexpected_data_is_closed(
     ends: tuple[ConnectionPool, socket.socket, socket.socket],
 ) -> None:
-    """The data would be read as the next response."""
+    """An idle connection that has received data is closed, because the data would be read as the next response."""
     pool, here, there = ends
     there.sendall(OK)
     assert pool._pop_idle() is None
@@ -168,7 +168,7 @@ def test_connection_with_unexpected_data_is_closed(
 
 
 def test_close_closes_all_idle_connections(ends: tuple[ConnectionPool, socket.socket, socket.socket]) -> None:
-    """None remains open."""
+    """`close` closes all idle connections."""
     pool, here, there = ends
     pool._idle.append((there, 0))
     pool.close()
@@ -176,7 +176,7 @@ def test_close_closes_all_idle_connections(ends: tuple[ConnectionPool, socket.so
 
 
 def test_interrupted_connection_is_closed() -> None:
-    """The rest of the response may still arrive, and must not be read by another request."""
+    """A connection is closed if its request is interrupted, so that no other request reads its response."""
 
     class Interrupted:
         is_closed = False
@@ -195,11 +195,11 @@ def test_interrupted_connection_is_closed() -> None:
 
 
 def test_failed_connection_closes_all_idle_ones(ends: tuple[ConnectionPool, socket.socket, socket.socket]) -> None:
-    """They are as old."""
+    """A failed connection closes all idle ones, which are probably broken, too."""
     pool, here, there = ends
     older, other = socket.socketpair()
     pool._idle.appendleft((older, clock.now_ms()))
-    response(there, b"rubbish\r\n\r\n")
+    respond(there, b"rubbish\r\n\r\n")
     with pytest.raises(NoResponse, match=r"^no response: Malformed$"):
         pool.send(b"ping")
     assert (here.fileno(), older.fileno(), len(pool._idle)) == (-1, -1, 0)
@@ -207,8 +207,8 @@ def test_failed_connection_closes_all_idle_ones(ends: tuple[ConnectionPool, sock
 
 
 def test_new_connection_sends_immediately_and_has_the_read_timeout() -> None:
-    """Nagle's algorithm is off."""
-    with start_server(answer_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), read_timeout_s=7) as (_, pool):
+    """A new connection has Nagle's algorithm disabled and the read timeout set."""
+    with start_server(respond_always(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), read_timeout_s=7) as (_, pool):
         connection = pool._open()
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
         assert connection.gettimeout() == 7

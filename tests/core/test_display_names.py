@@ -57,24 +57,24 @@ BAD = {
 
 @pytest.mark.parametrize("name", GOOD.values(), ids=GOOD)
 def test_displayable_name_is_accepted(name: str) -> None:
-    """In any script, with the invisible characters that scripts and emoji need."""
+    """A name in any script is accepted, with the invisible characters that scripts and emoji need."""
     assert display_names.find_problem(name) is None
 
 
 @pytest.mark.parametrize("name", BAD.values(), ids=BAD)
 def test_other_name_is_rejected_with_a_reason(name: str) -> None:
-    """The reason is a short predicate."""
+    """The reason for a rejection completes the sentence "The name …", such as "must be on one line"."""
     assert str(display_names.find_problem(name)).startswith("must ")
 
 
 def test_every_separator_and_format_character_is_covered() -> None:
-    """A name of one such character is invisible, except for the few that Unicode says are drawn."""
+    """A name of one separator or format character is rejected, unless the character has a glyph."""
     visible = {
         f"{ord(character):04X}"
         for character in map(chr, range(0x110000))
         if unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp")
         and display_names.find_problem(character) is None
     }
-    # Arabic and Egyptian signs that enclose what follows, and Kaithi's number signs: each is a drawn glyph.
+    # Arabic and Egyptian signs that enclose the following characters, and Kaithi's number signs, have a glyph.
     drawn = {"0600", "0601", "0602", "0603", "0604", "0605", "06DD", "070F", "0890", "0891", "08E2", "110BD", "110CD"}
     assert visible <= drawn | {f"{code:04X}" for code in range(0x13430, 0x13440)}

@@ -1,4 +1,4 @@
-"""The endpoint and credentials of DynamoDB: the same as botocore's, from the environment if sufficient."""
+"""DynamoDB's endpoint and credentials equal botocore's, and are read without it if the environment suffices."""
 
 import json
 import threading
@@ -27,7 +27,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
 
 
 def test_endpoint_of_every_region_equals_botocores() -> None:
-    """If the domain doesn't follow from the region's name, botocore is used."""
+    """The endpoint of every region equals botocore's."""
     session = botocore.session.get_session()
     asked_botocore = 0
     for partition in session.get_available_partitions():
@@ -44,7 +44,7 @@ def test_endpoint_of_every_region_equals_botocores() -> None:
 
 
 def test_lambda_environment_is_sufficient() -> None:
-    """The environment includes the session token, and botocore isn't used."""
+    """Lambda's environment, which includes the session token, is sufficient without botocore."""
     place = endpoint.from_environment(WHO | {"AWS_REGION": "eu-central-1", "AWS_SESSION_TOKEN": "three"})
     assert place is not None
     assert place.host == "dynamodb.eu-central-1.amazonaws.com"
@@ -52,7 +52,7 @@ def test_lambda_environment_is_sufficient() -> None:
 
 
 def test_configured_endpoint_takes_precedence() -> None:
-    """DynamoDB's own variable precedes the general one; the Host header has the port."""
+    """DynamoDB's endpoint variable takes precedence over the general one, and the Host header has the port."""
     chosen = {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8001", "AWS_ENDPOINT_URL": "http://127.0.0.1:8002"}
     place = endpoint.from_environment(WHO | {"AWS_DEFAULT_REGION": "us-east-1"} | chosen)
     assert place is not None
@@ -60,13 +60,13 @@ def test_configured_endpoint_takes_precedence() -> None:
 
 
 def test_malformed_endpoint_is_reported() -> None:
-    """It isn't treated as an unknown host."""
+    """A malformed endpoint is reported as such, not as an unknown host."""
     with pytest.raises(endpoint.NotConfigured, match="localhost:8001"):
         endpoint.from_environment(WHO | {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "localhost:8001"})
 
 
 def test_profile_is_read_by_botocore(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Region, endpoint and keys come from the files of the operator's machine."""
+    """On an operator's machine, botocore reads region, endpoint and keys from the profile."""
     (tmp_path / "aws_config_file").write_text(
         "[profile mine]\nregion = eu-west-1\nendpoint_url = http://127.0.0.1:8009\n"
     )
@@ -81,7 +81,7 @@ def test_profile_is_read_by_botocore(bare: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 def test_missing_configuration_names_the_remedy(bare: pytest.MonkeyPatch) -> None:
-    """The message differs for a missing region and missing credentials."""
+    """The errors for a missing region and for missing credentials differ, and each says how to set it."""
     with pytest.raises(endpoint.NotConfigured, match="AWS_DEFAULT_REGION"):
         endpoint.find_endpoint()
     bare.setenv("AWS_DEFAULT_REGION", "eu-west-1")
@@ -90,7 +90,7 @@ def test_missing_configuration_names_the_remedy(bare: pytest.MonkeyPatch) -> Non
 
 
 class Vending(BaseHTTPRequestHandler):
-    """Returns different credentials each time, which expire in five minutes, like a container's role."""
+    """A server that returns different credentials each time, valid for five minutes, like a container's role."""
 
     handed_out = 0
 
@@ -124,7 +124,7 @@ def role(bare: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_expiring_credentials_are_refreshed(role: None) -> None:
-    """By the call that needs them; these expire so soon that every call refreshes them."""
+    """A call refreshes credentials that expire soon."""
     place = endpoint.find_endpoint()
     first, second = place.credentials(), place.credentials()
     assert first.key_id != second.key_id
@@ -132,7 +132,7 @@ def test_expiring_credentials_are_refreshed(role: None) -> None:
 
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
 def test_incomplete_environment_needs_botocore(name: str) -> None:
-    """For each variable that is missing or empty."""
+    """If one of the required variables is missing or empty, botocore is used."""
     whole = WHO | {"AWS_REGION": "eu-west-1"}
     assert endpoint.from_environment(whole) is not None
     assert endpoint.from_environment(whole | {name: ""}) is None
@@ -149,14 +149,14 @@ def test_incomplete_environment_needs_botocore(name: str) -> None:
     ],
 )
 def test_environment_with_other_variables_needs_botocore(name: str) -> None:
-    """Each of them changes the credentials or the endpoint."""
+    """If a variable is set that changes the credentials or the endpoint, botocore is used."""
     whole = WHO | {"AWS_REGION": "eu-west-1"}
     assert endpoint.from_environment(whole | {name: "x"}) is None
     assert endpoint.from_environment(whole | {name: ""}) is not None
 
 
 def test_region_and_endpoint_follow_the_order_of_variables() -> None:
-    """AWS_DEFAULT_REGION precedes Lambda's own; DynamoDB's endpoint precedes the general one."""
+    """The variable AWS_DEFAULT_REGION precedes Lambda's own, and DynamoDB's endpoint the general one."""
     place = endpoint.from_environment(WHO | {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "us-east-1"})
     assert place is not None
     assert (place.region, place.url) == ("eu-west-1", "https://dynamodb.eu-west-1.amazonaws.com")
@@ -170,7 +170,7 @@ def test_region_and_endpoint_follow_the_order_of_variables() -> None:
 
 @pytest.mark.parametrize("url", ["ftp://db.example", "https://", "//db.example", "db.example", "http:db"])
 def test_endpoint_must_be_a_whole_url(url: str) -> None:
-    """A URL without a supported scheme or a host is rejected."""
+    """An endpoint without a supported scheme or a host is rejected."""
     with pytest.raises(endpoint.NotConfigured) as raised:
         endpoint.from_environment(WHO | {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": url})
     assert str(raised.value) == (

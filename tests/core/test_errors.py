@@ -1,4 +1,4 @@
-"""Every error of the API, as the contract lists it."""
+"""The API's errors have the status, code and message of the contract."""
 
 import re
 from pathlib import Path
@@ -70,14 +70,14 @@ EVERY = [
 def test_error_matches_the_contract(
     error: LatchkeyError, status: int, code: str, message: str, headers: dict[str, str]
 ) -> None:
-    """Status, code and message are the documented ones; its text is the message, so that logs show the same."""
+    """Status, code and message are those of the documentation, and `str` returns the message."""
     assert (error.status, error.error, error.message, error.headers) == (status, code, message, headers)
     assert str(error) == message
     assert re.search(rf"^\| {status}[ ,][^|]*\| `{code}` \|", CONTRACT, re.MULTILINE)
 
 
 def test_errors_carry_their_details() -> None:
-    """For code that needs more than the message."""
+    """Errors have attributes for code that needs more than the message."""
     assert errors.RateLimited(7).retry_after_s == 7
     assert errors.InsufficientScope("keys").scope == "keys"
     assert errors.Unavailable("Later.").message == "Later."
@@ -85,7 +85,7 @@ def test_errors_carry_their_details() -> None:
 
 
 def test_field_is_the_last_one_set() -> None:
-    """The class has none."""
+    """An error has the field that was set last; a new error has no field."""
     error = errors.InvalidRequest("m").about("email")
     assert isinstance(error, errors.InvalidRequest)
     assert error.field == "email"
@@ -97,7 +97,7 @@ def test_field_is_the_last_one_set() -> None:
 
 
 def test_unrelated_exception_gets_no_field() -> None:
-    """It passes through, and a block without an exception is unaffected."""
+    """An exception that isn't an API error passes through unchanged, and gets no field."""
     with pytest.raises(ValueError, match=r"^fault$"), errors.about("name"):
         raise ValueError("fault")
     with errors.about("name"):

@@ -1,4 +1,4 @@
-"""Typed DynamoDB errors, the number of tries for each, and the pauses between them."""
+"""Each type of DynamoDB error has its number of tries and its pauses."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ def response(code: str, status: int = 400, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("code", "kind"), MEANINGS.items())
 def test_code_determines_the_error_class(code: str, kind: type[DynamoDBError]) -> None:
-    """The error has DynamoDB's message and full response."""
+    """DynamoDB's error code determines the class; the error has DynamoDB's message and full response."""
     answer = response(code)
     error = classify_error(answer)
     assert type(error) is kind
@@ -66,13 +66,13 @@ def test_code_determines_the_error_class(code: str, kind: type[DynamoDBError]) -
     ("status", "kind"), [(499, DynamoDBError), (500, Unreachable), (503, Unreachable), (200, DynamoDBError)]
 )
 def test_server_error_leaves_the_outcome_unknown(status: int, kind: type[DynamoDBError]) -> None:
-    """For any code, unless that is more specific."""
+    """After a 5xx the outcome is unknown, unless the error code is more specific."""
     assert type(classify_error(response("502", status))) is kind
     assert type(classify_error(response("ThrottlingException", status))) is Throttled
 
 
 def test_empty_error_is_still_an_error() -> None:
-    """Parsing it doesn't fail."""
+    """An error response without content is parsed without a failure."""
     error = classify_error({})
     assert (type(error), error.code, str(error)) == (DynamoDBError, "", ": ")
 
@@ -95,7 +95,7 @@ def test_empty_error_is_still_an_error() -> None:
 def test_transaction_is_retried_only_without_a_failed_condition(
     codes: list[str | None], kind: type[DynamoDBError]
 ) -> None:
-    """Only then can a retry have another outcome."""
+    """A transaction is retried only if no condition failed, because only then can a retry have another outcome."""
     reasons = [{} if code is None else {"Code": code} for code in codes]
     error = classify_error(response(CANCELLED, CancellationReasons=reasons))
     assert type(error) is kind
@@ -119,7 +119,7 @@ def test_missing_details_are_empty() -> None:
 def test_number_of_tries_matches_the_failure(
     patience: RetryPolicy, unavailable: int, throttled: int, conflict: int
 ) -> None:
-    """An admission is sent once if throttled, six times for a conflict, twice without a response."""
+    """An admission is sent once if throttled, six times for a conflict, and twice without a response."""
     for kind, tries in (
         (Unreachable, unavailable),
         (Throttled, throttled),
@@ -132,7 +132,7 @@ def test_number_of_tries_matches_the_failure(
 def call_failing_with(
     failures: list[type[DynamoDBError]], patience: RetryPolicy
 ) -> tuple[int, type[DynamoDBError] | None]:
-    """Send a call that always fails like this; return how often it was sent, and the final error."""
+    """Send a call that always fails with this error; return how often it was sent, and the final error."""
     sent = 0
 
     def send(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:
@@ -167,12 +167,12 @@ def call_failing_with(
 def test_each_kind_of_failure_is_counted_separately(
     failures: list[type[DynamoDBError]], patience: RetryPolicy, sent: int, end: type[DynamoDBError] | None
 ) -> None:
-    """A failed condition isn't retried: it is a result."""
+    """Tries are counted separately for each type of failure; a failed condition isn't retried."""
     assert call_failing_with(failures, patience) == (sent, end)
 
 
 def test_default_policy_is_persistent() -> None:
-    """A write that revokes a key may take longer."""
+    """The default policy retries longer than an admission's, because a revocation must not fail."""
     tries = 0
 
     def send(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:
@@ -186,7 +186,7 @@ def test_default_policy_is_persistent() -> None:
 
 
 def test_pauses_double_from_40_to_640_milliseconds() -> None:
-    """These are maxima; the random jitter spreads concurrent retries."""
+    """The maximum pauses double from 40 to 640 ms; a random jitter spreads concurrent retries."""
     longest = [0.0] * 8
     for _ in range(200):
         pauses: list[float] = []
@@ -200,7 +200,7 @@ def test_pauses_double_from_40_to_640_milliseconds() -> None:
 
 
 def test_pauses_grow_with_every_try() -> None:
-    """Each try except the first follows a longer pause."""
+    """Every try except the first follows a longer pause."""
     pauses: list[float] = []
 
     def send(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:
@@ -213,7 +213,7 @@ def test_pauses_grow_with_every_try() -> None:
 
 
 def test_transaction_keeps_one_token_through_all_tries() -> None:
-    """Each transaction has its own, a given one is kept, other calls have none; the caller's request is unchanged."""
+    """All tries of a transaction send the same client request token."""
     bodies: list[dynamodb.Json] = []
 
     def send(_operation: str, body: dynamodb.Json) -> dynamodb.Json:
@@ -239,7 +239,7 @@ def test_transaction_keeps_one_token_through_all_tries() -> None:
 
 @pytest.mark.parametrize("kind", [Throttled, Contended, Unreachable])
 def test_outage_is_found_in_the_exception_chain(kind: type[DynamoDBError]) -> None:
-    """An outage is found as a cause or context at any depth."""
+    """An outage is detected anywhere in the chain of an exception's causes and contexts."""
     cause = kind("Code", "m", {})
     raised, handled = ValueError("raised from it"), ValueError("while it was handled")
     raised.__cause__ = cause
@@ -253,5 +253,5 @@ def test_outage_is_found_in_the_exception_chain(kind: type[DynamoDBError]) -> No
     "error", [None, ValueError("mine"), ConditionFailed("c", "m", {}), CredentialsRejected("c", "m", {})]
 )
 def test_other_failures_are_no_outage(error: BaseException | None) -> None:
-    """A retry changes nothing."""
+    """A failure that a retry can't change is not an outage."""
     assert is_outage(error) is False

@@ -1,4 +1,4 @@
-"""The rules of a fetch: allowed URLs, addresses and headers, and timeouts; without a connection."""
+"""The rules of a fetch, checked without a connection: allowed URLs, addresses and headers, and timeouts."""
 
 import ipaddress
 import ssl
@@ -13,7 +13,7 @@ from chalicelib.core.ssrf_safe_fetch import FetchError
 
 
 def fail_if_resolved(_host: str, _port: int) -> Iterable[str]:
-    """Resolve nothing: must not be called."""
+    """Fail the test: the name must not be resolved."""
     raise AssertionError("resolved")
 
 
@@ -45,7 +45,7 @@ def find_problem(url: str, *addresses: str, **more: object) -> str:
     ],
 )
 def test_loopback_url_is_plain_http_to_loopback_or_localhost(url: str, is_here: bool) -> None:
-    """Other host names are not, whatever they resolve to."""
+    """Only `http` with `localhost` or a loopback address is a loopback URL, whatever other names resolve to."""
     assert ssrf_rule.is_loopback_url(url) is is_here
 
 
@@ -83,7 +83,7 @@ def test_loopback_url_is_plain_http_to_loopback_or_localhost(url: str, is_here: 
     ],
 )
 def test_public_address_is_globally_routable(address: str, is_public: bool) -> None:
-    """Both sides of each range are checked; an embedded IPv4 address is judged as itself."""
+    """An address is public if it is globally routable; an embedded IPv4 address is judged by itself."""
     assert ssrf_rule.is_public(address) is is_public
 
 
@@ -97,7 +97,7 @@ def test_public_address_is_globally_routable(address: str, is_public: bool) -> N
     ],
 )
 def test_embedded_address_has_all_of_its_32_bits(address: str, hidden: str) -> None:
-    """Each kind of embedding stores them elsewhere; an address without one is unchanged."""
+    """An IPv4 address is extracted completely from every kind of IPv6 embedding."""
     assert ssrf_rule._unwrap(ipaddress.IPv6Address(address)) == ipaddress.ip_address(hidden)
 
 
@@ -121,13 +121,13 @@ def test_embedded_address_has_all_of_its_32_bits(address: str, hidden: str) -> N
     ],
 )
 def test_forbidden_url_is_rejected_before_its_name_is_resolved(url: str, reason: str) -> None:
-    """The message states the reason to the user who chose the URL."""
+    """A forbidden URL is rejected before its name is resolved, with a message for the user who chose it."""
     assert find_problem(url) == reason
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/", "http://localhost:8000/", "http://[::1]/"])
 def test_get_never_requests_the_loopback_address(url: str) -> None:
-    """Only a POST may be allowed to."""
+    """A GET never requests a loopback address; only a POST can be allowed to."""
     with pytest.raises(FetchError, match=r"^Only https URLs are allowed\.$"):
         ssrf_safe_fetch.get(url, deadline_s=60, bytes_max=1, resolver=fail_if_resolved)
 
@@ -138,7 +138,7 @@ def test_get_never_requests_the_loopback_address(url: str) -> None:
     ids=["253", "254"],
 )
 def test_host_name_has_at_most_253_characters(host: str, resolved: bool) -> None:
-    """A longer name than RFC 1035 allows costs nothing."""
+    """A host name longer than RFC 1035 allows is rejected before it is resolved."""
     assert len(host) == 253 + (not resolved)
     if resolved:
         assert (
@@ -151,7 +151,7 @@ def test_host_name_has_at_most_253_characters(host: str, resolved: bool) -> None
 
 @pytest.mark.parametrize("addresses", [["10.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["10.0.0.1", "8.8.8.8"], ["nonsense"]])
 def test_every_address_of_a_host_must_be_public(addresses: list[str]) -> None:
-    """One other address is enough to reject it."""
+    """A host is rejected if one of its addresses is not public."""
     assert (
         find_problem("https://a.example/", *addresses)
         == "The host name resolves to no address, or to one that isn't public."
@@ -159,7 +159,7 @@ def test_every_address_of_a_host_must_be_public(addresses: list[str]) -> None:
 
 
 def test_loopback_is_requested_only_if_allowed() -> None:
-    """By plain http, and only if all addresses are loopback; https follows the usual rule."""
+    """If loopback is allowed, plain http requires that all addresses of the host are loopback."""
     reason = "The host name resolves to no address, or to one that isn't public."
     assert find_problem("http://localhost/", "8.8.8.8", loopback=True) == reason
     assert find_problem("http://localhost/", "127.0.0.1", "10.0.0.1", loopback=True) == reason
@@ -170,7 +170,7 @@ def test_loopback_is_requested_only_if_allowed() -> None:
 
 @pytest.mark.parametrize("header", [{"A": "b\r\nC: d"}, {"A\n": "b"}, {"A": "é"}, {"A": "\x00"}, {"A": "b\tc"}])
 def test_header_injection_is_not_sent(header: dict[str, str]) -> None:
-    """Nor a character that headers can't contain."""
+    """A header with a line break or another forbidden character is not sent."""
     with pytest.raises(FetchError, match=r"^A request header is invalid\.$"):
         ssrf_safe_fetch._request("POST", ssrf_safe_fetch._parse_url("https://a.example/"), header, b"")
 
@@ -192,7 +192,7 @@ def test_header_injection_is_not_sent(header: dict[str, str]) -> None:
     ],
 )
 def test_request_has_target_and_host_of_the_url(url: str, target: str, host: str) -> None:
-    """With the port, unless it is the scheme's default."""
+    """A request has the path of the URL, and its host with the port unless that is the scheme's default."""
     request = ssrf_safe_fetch._request("GET", ssrf_safe_fetch._parse_url(url), {"Accept": "*/*"})
     assert request.decode().split("\r\n") == [
         f"GET {target} HTTP/1.1",
@@ -207,7 +207,7 @@ def test_request_has_target_and_host_of_the_url(url: str, target: str, host: str
 
 
 def test_body_has_its_length_and_fixed_headers_take_precedence() -> None:
-    """An empty body has a length too; callers can't replace the fixed headers."""
+    """A body, even an empty one, has a Content-Length; callers can't replace the fixed headers."""
     place = ssrf_safe_fetch._parse_url("https://a.example/")
     assert ssrf_safe_fetch._request("POST", place, {}, b"hi").endswith(b"Content-Length: 2\r\n\r\nhi")
     assert ssrf_safe_fetch._request("POST", place, {}, b"").endswith(b"Content-Length: 0\r\n\r\n")
@@ -220,7 +220,7 @@ def test_body_has_its_length_and_fixed_headers_take_precedence() -> None:
 
 
 def test_https_server_has_a_tls_context() -> None:
-    """The given one, or the default, which is loaded once."""
+    """An https connection uses the given TLS context, or the default, which is loaded once."""
     mine = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     assert ssrf_safe_fetch._parse_url("https://a.example/", mine).tls is mine
     assert ssrf_safe_fetch._parse_url("http://a.example/", mine).tls is None
@@ -245,13 +245,13 @@ def test_https_server_has_a_tls_context() -> None:
     ],
 )
 def test_failure_is_reported_in_one_sentence(error: Exception, reason: str) -> None:
-    """The message is for the user who chose the URL."""
+    """Each failure is reported in one sentence for the user who chose the URL."""
     assert ssrf_safe_fetch._describe_failure(error) == reason
 
 
 @pytest.mark.parametrize("resolver", [OSError("no such name"), UnicodeError("no name"), None])
 def test_unresolvable_host_has_no_address(resolver: Exception | None) -> None:
-    """It has none if the resolver raises any error, or finds none."""
+    """A host has no address if the resolver raises an error or returns an empty list."""
 
     def resolve(_host: str, _port: int) -> list[str]:
         if resolver is not None:
@@ -263,7 +263,7 @@ def test_unresolvable_host_has_no_address(resolver: Exception | None) -> None:
 
 
 def test_hanging_resolver_does_not_block_the_process() -> None:
-    """Its daemon thread is abandoned."""
+    """A resolver that hangs is abandoned in its daemon thread and doesn't block the process."""
     daemons: list[bool] = []
 
     def resolve(_host: str, _port: int) -> list[str]:
@@ -276,7 +276,7 @@ def test_hanging_resolver_does_not_block_the_process() -> None:
 
 
 def test_resolver_has_the_remaining_time() -> None:
-    """It may use the whole deadline: here it responds only after that was computed."""
+    """The resolver may use all of the time until the deadline."""
     resolved_hosts, is_waited_for = count(), threading.Event()
 
     def now_ns() -> int:
@@ -293,7 +293,7 @@ def test_resolver_has_the_remaining_time() -> None:
 
 
 def test_remaining_time_ends_to_the_nanosecond() -> None:
-    """Before that, it is returned in seconds."""
+    """The remaining time is in seconds, and ends at the deadline to the nanosecond."""
     with clock.use_monotonic_clock(lambda: 1_000_000_000):
         until_ns = ssrf_safe_fetch._until_ns(2.5)
         assert until_ns == 3_500_000_000
@@ -309,6 +309,6 @@ def test_remaining_time_ends_to_the_nanosecond() -> None:
 
 
 def test_localhost_is_resolved_to_text() -> None:
-    """The system's resolver returns addresses as text."""
+    """The system's resolver returns the addresses of `localhost` as text."""
     assert set(ssrf_rule.resolve("localhost", 80)) <= {"127.0.0.1", "::1"}
     assert "127.0.0.1" in ssrf_rule.resolve("127.0.0.1", 443)

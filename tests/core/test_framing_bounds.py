@@ -1,4 +1,4 @@
-"""The bounds of a response's parts, to the byte, and the assembly of its pieces."""
+"""Limits on the parts of an HTTP response, to the byte, and the assembly of received pieces."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 
 def stream(*pieces: bytes) -> ResponseStream:
-    """Return a stream of these pieces, which then ends."""
+    """Return a stream that receives these pieces and then ends."""
     left = iter(pieces)
     return ResponseStream(lambda: next(left, b""))
 
@@ -30,7 +30,7 @@ def find_problem(fields: bytes = b"", *, first: bytes = OK) -> str:
 
 @pytest.mark.parametrize("pieces", [1, 2, 3, 64])
 def test_head_is_at_most_64_kb(pieces: int) -> None:
-    """The bound includes interim responses and line ends, but not its own end, in any number of pieces."""
+    """A head has at most 64 KB, including interim responses and without its final CRLF."""
     interim = b"HTTP/1.1 103 X\r\n\r\n"
     fixed = len(interim) + len(OK) + len(b"A: ")
     for more, fits in ((0, True), (1, False)):
@@ -47,7 +47,7 @@ def test_head_is_at_most_64_kb(pieces: int) -> None:
 
 
 def test_head_has_at_most_100_fields() -> None:
-    """The trailers have the same bound."""
+    """A head has at most 100 fields, and so have trailers."""
     assert len(head(b"".join(b"A%d: b\r\n" % number for number in range(100))).headers) == 100
     assert find_problem(b"A: b\r\n" * 101) == "too many headers"
     chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n"
@@ -63,7 +63,7 @@ def test_head_has_at_most_100_fields() -> None:
 
 
 def test_chunk_line_has_at_most_1024_bytes() -> None:
-    """The bound includes the chunk's size and extensions."""
+    """The line of a chunk has at most 1,024 bytes, including its size and extensions."""
     for more in (0, 1):
         line = b"2;" + b"x" * (http_framing.CHUNK_LINE_MAX - 2 + more)
         coming = stream(line + b"\r\nhi\r\n0\r\n\r\n")
@@ -90,7 +90,7 @@ def test_chunk_line_has_at_most_1024_bytes() -> None:
     ],
 )
 def test_chunk_size_is_hexadecimal(line: bytes, size: int) -> None:
-    """A size has at most 15 digits, in either case."""
+    """The size of a chunk has at most 15 hexadecimal digits in either case."""
     assert http_framing.chunk_size(line) == size
 
 
@@ -98,7 +98,7 @@ def test_chunk_size_is_hexadecimal(line: bytes, size: int) -> None:
     "line", [b"", b"g", b"-1", b"+1", b"0x1", b" 1", b"f" * 16, b"1 2", b"1;\x00", b"1;\n", b"1;\x7f"]
 )
 def test_other_chunk_size_is_malformed(line: bytes) -> None:
-    """Extensions can't contain control characters either."""
+    """A chunk size with other characters, or an extension with control characters, is malformed."""
     with pytest.raises(Malformed, match=r"^a malformed chunk$"):
         http_framing.chunk_size(line)
 
@@ -115,7 +115,7 @@ def test_other_chunk_size_is_malformed(line: bytes) -> None:
     ],
 )
 def test_malformed_chunks_are_rejected(raw: bytes, reason: str) -> None:
-    """Each error has its own message."""
+    """Malformed chunks are rejected, each error with its own message."""
     with pytest.raises(Malformed, match=rf"^{reason}$"):
         list(http_framing.read_body(stream(raw), Head(200, {}, keep_alive=True, length=CHUNKED)))
 
@@ -135,19 +135,19 @@ def test_malformed_chunks_are_rejected(raw: bytes, reason: str) -> None:
     ],
 )
 def test_first_line_must_be_a_status_line(first: bytes, reason: str) -> None:
-    """It must be of HTTP/1 with three digits; an unrequested protocol upgrade is rejected."""
+    """The first line must be a status line of HTTP/1; a switch to another protocol is rejected."""
     assert find_problem(first=first) == reason
 
 
 @pytest.mark.parametrize("status", [200, 299, 404, 599, 999])
 def test_final_status_is_any_from_200(status: int) -> None:
-    """Its meaning is up to the caller."""
+    """Any status from 200 is final and is returned."""
     assert head(first=b"HTTP/1.1 %d X\r\n" % status).status == status
 
 
 @pytest.mark.parametrize("status", [100, 102, 103, 199])
 def test_interim_responses_are_skipped(status: int) -> None:
-    """As many as fit into the bound of a head."""
+    """Interim responses are skipped as long as they fit into the limit of a head."""
     raw = b"HTTP/1.1 %d X\r\nA: b\r\n\r\n" % status
     found = http_framing.read_head(stream(raw * 3 + OK + b"\r\n"))
     assert (found.status, found.headers) == (200, {})
@@ -168,12 +168,12 @@ def test_interim_responses_are_skipped(status: int) -> None:
     ],
 )
 def test_malformed_field_states_its_reason(fields: bytes, reason: str) -> None:
-    """For the log, and for the user who chose the URL."""
+    """The error for a malformed field states the reason, for the log and for the user who chose the URL."""
     assert find_problem(fields) == reason
 
 
 def test_fields_are_joined_unfolded_and_in_lower_case() -> None:
-    """Whitespace around a value is stripped, and a tab within it is kept."""
+    """Values of repeated fields are joined, names are in lower case, and whitespace around values is removed."""
     found = head(b"X-A:  b \r\nx-a:\tc\r\nY: a\r\n\t b \r\n  c\r\nZ: a\tb\r\nE:\r\n").headers
     assert found == {"x-a": "b, c", "y": "a b c", "z": "a\tb", "e": ""}
 
@@ -195,7 +195,7 @@ def test_fields_are_joined_unfolded_and_in_lower_case() -> None:
     ],
 )
 def test_body_length_follows_status_fields_and_method(status: int, fields: bytes, method: str, length: int) -> None:
-    """The length of a body follows RFC 9112 §6.3."""
+    """The length of a body follows from status, fields and method (RFC 9112 §6.3)."""
     found = head(fields, first=b"HTTP/1.1 %d X\r\n" % status, method=method)
     assert found.length == length
 
@@ -219,7 +219,7 @@ def test_body_length_follows_status_fields_and_method(status: int, fields: bytes
     ],
 )
 def test_keep_alive_follows_version_and_connection_header(version: bytes, connection: bytes, keep_alive: bool) -> None:
-    """A connection is kept as in RFC 9112 §9.3."""
+    """Version and Connection header decide whether a connection is kept (RFC 9112 §9.3)."""
     assert head(connection + b"Content-Length: 0\r\n", first=b"HTTP/%s 200 X\r\n" % version).keep_alive is keep_alive
 
 
@@ -232,7 +232,7 @@ def test_transfer_coding_in_http10_is_rejected() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
 def test_pieces_are_cut_and_joined_anywhere(size: int) -> None:
-    """A requested part is returned whole, and the rest is kept for the next."""
+    """A read returns exactly the requested bytes, however they arrive, and keeps the rest."""
     raw = b"ab\r\ncd\r\n\r\nefghij"
     coming = stream(*(raw[at : at + size] for at in range(0, len(raw), size)))
     assert coming.read_until(b"\r\n", 100) == b"ab"
@@ -244,7 +244,7 @@ def test_pieces_are_cut_and_joined_anywhere(size: int) -> None:
 
 
 def test_text_before_a_mark_is_bounded() -> None:
-    """The mark isn't counted, and no more bytes are received than could contain it."""
+    """A read up to a delimiter has a limit, and receives no more bytes than needed to detect it."""
     assert stream(b"ab\r\n").read_until(b"\r\n", 2) == b"ab"
     with pytest.raises(Malformed, match=r"^the head is too long$"):
         stream(b"abc\r\n").read_until(b"\r\n", 2)
@@ -260,14 +260,14 @@ def test_text_before_a_mark_is_bounded() -> None:
 
 
 def test_fields_reduce_the_bytes_allowed_outside_the_body() -> None:
-    """Including the mark that ends them."""
+    """Header fields count towards the limit of all bytes outside of the body."""
     coming = stream(b"\xe9b\r\n\r\n")
     assert coming.read_fields(b"\r\n\r\n") == "éb"
     assert coming.head_bytes_left == http_framing.HEAD_MAX - 6
 
 
 def test_body_with_a_length_is_returned_in_received_pieces() -> None:
-    """It doesn't wait for bytes that have arrived, and doesn't read beyond its length."""
+    """A body with a length is returned piece by piece as received, and nothing after it is read."""
     coming = stream(b"ab", b"c", b"defg")
     body: Iterator[bytes] = http_framing.read_body(coming, Head(200, {}, keep_alive=True, length=5))
     assert list(body) == [b"ab", b"c", b"de"]
@@ -277,21 +277,21 @@ def test_body_with_a_length_is_returned_in_received_pieces() -> None:
 
 @pytest.mark.parametrize("length", range(4))
 def test_body_ends_after_its_length(length: int) -> None:
-    """Bytes after it aren't part of it, however short it is."""
+    """A body ends after its stated length, and later bytes aren't part of it."""
     coming = stream(OK + b"Content-Length: %d\r\n\r\nabc" % length)
     assert b"".join(http_framing.read_body(coming, http_framing.read_head(coming))) == b"abc"[:length]
     assert coming.unread == 3 - length
 
 
 def test_body_without_a_length_ends_with_the_connection() -> None:
-    """The bytes received with the head are first."""
+    """A body without a length ends with the connection, and begins with the bytes received after the head."""
     coming = stream(OK + b"\r\nab", b"c", b"d")
     found = http_framing.read_head(coming)
     assert list(http_framing.read_body(coming, found)) == [b"ab", b"c", b"d"]
 
 
 def test_truncation_is_detected_anywhere() -> None:
-    """A response truncated before, within or after its head is malformed."""
+    """A response that is truncated before, within or after its head is malformed."""
     for cut in (b"", b"HTTP/1.1 200", OK + b"Content-Length: 2\r\n\r\nh"):
         coming = stream(cut)
         with pytest.raises(Malformed, match=r"^the response is truncated$"):

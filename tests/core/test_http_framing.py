@@ -1,4 +1,4 @@
-"""The end of a response, with both readers, compared with h11: per RFC 9112, stricter where documented."""
+"""Both readers find the end of a response like h11 does (RFC 9112), except where they are documented as stricter."""
 
 import re
 import socket
@@ -43,7 +43,7 @@ def read_by_database_client(raw: bytes, size: int = 65_536) -> http_response.Htt
 
 
 def read_by_framing(raw: bytes, method: str = "GET", size: int = 65_536) -> tuple[int, bytes] | None:
-    """Return status and body as `http_framing` reads them; None if it rejects them."""
+    """Return status and body as `http_framing` reads them; None for a rejected response."""
     stream = http_framing.ResponseStream(make_receive(raw, size))
     try:
         head = http_framing.read_head(stream, method)
@@ -53,7 +53,7 @@ def read_by_framing(raw: bytes, method: str = "GET", size: int = 65_536) -> tupl
 
 
 def read_by_h11(raw: bytes, method: str = "GET") -> tuple[int, bytes] | None:
-    """Return the same, read by h11."""
+    """Return status and body as h11 reads them; None for a rejected response."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=http_framing.HEAD_MAX)
     connection.send(h11.Request(method=method, target="/", headers=[("Host", "here")]))
     connection.send(h11.EndOfMessage())
@@ -90,7 +90,7 @@ def fetch_raw(internet: Internet, raw: bytes) -> ssrf_safe_fetch.Fetched:
 
 @pytest.mark.parametrize("raw", VALID.values(), ids=VALID)
 def test_valid_response_is_read_by_both_readers(internet: Internet, raw: bytes) -> None:
-    """Both readers accept it in any pieces."""
+    """A valid response in any pieces is read by both readers."""
     for size in (1, 2, 3, 7, 65_536):
         assert read_by_framing(raw, size=size) == (200, b"hi")
         assert read_by_database_client(raw, size).body == b"hi"
@@ -99,7 +99,7 @@ def test_valid_response_is_read_by_both_readers(internet: Internet, raw: bytes) 
 
 @pytest.mark.parametrize("raw", MALFORMED.values(), ids=MALFORMED)
 def test_malformed_response_is_rejected_by_both_readers(internet: Internet, raw: bytes) -> None:
-    """An ambiguous framing is an error (RFC 9112)."""
+    """A response with ambiguous framing is rejected by both readers (RFC 9112)."""
     for size in (3, 65_536):
         assert read_by_framing(raw, size=size) is None
         with pytest.raises(http_framing.Malformed):
@@ -111,7 +111,7 @@ def test_malformed_response_is_rejected_by_both_readers(internet: Internet, raw:
 @pytest.mark.parametrize("status", [204, 304])
 @pytest.mark.parametrize("rest", [LENGTH, b"Transfer-Encoding: chunked\r\n", b""])
 def test_response_without_a_body_ends_with_its_head(status: int, rest: bytes) -> None:
-    """It may state any length (RFC 9110 §6.4.1); following bytes aren't part of it."""
+    """A response without a body ends with its head, whatever its Content-Length (RFC 9110 §6.4.1)."""
     raw = b"HTTP/1.1 %d X\r\n%s\r\n" % (status, rest)
     assert read_by_framing(raw) == read_by_h11(raw) == (status, b"")
     assert read_by_database_client(raw).body == b""
@@ -120,12 +120,12 @@ def test_response_without_a_body_ends_with_its_head(status: int, rest: bytes) ->
 
 
 def test_response_to_head_has_no_body() -> None:
-    """Its length is that of a GET's response (RFC 9110 §9.3.2)."""
+    """The response to a HEAD request has no body; its Content-Length is that of a GET (RFC 9110 §9.3.2)."""
     assert read_by_framing(HI[:-2], "HEAD") == read_by_h11(HI[:-2], "HEAD") == (200, b"")
 
 
 def test_response_without_a_length_ends_with_the_connection(internet: Internet) -> None:
-    """An untrusted server may do so, as in HTTP/1.0; the DynamoDB reader rejects it as possibly truncated."""
+    """A fetch accepts a body that ends with the connection; the DynamoDB reader rejects it as possibly truncated."""
     assert fetch_raw(internet, OK + b"\r\nhi").body == b"hi"
     with pytest.raises(ValueError, match="no length"):
         read_by_database_client(OK + b"\r\nhi")
@@ -143,13 +143,13 @@ def test_response_without_a_length_ends_with_the_connection(internet: Internet) 
     ],
 )
 def test_connection_is_kept_unless_the_server_closes_it(fields: bytes, keep_alive: bool) -> None:
-    """`close` is a member of a list (RFC 9112 §9.6), not a substring."""
+    """The Connection header closes a connection if `close` is a member of its list (RFC 9112 §9.6)."""
     assert read_by_database_client(OK + fields + LENGTH + b"\r\nhi").keep_alive is keep_alive
 
 
 @pytest.mark.parametrize(("fields", "keep_alive"), [(b"", False), (b"Connection: Keep-Alive\r\n", True)])
 def test_http10_connection_is_kept_if_stated(fields: bytes, keep_alive: bool) -> None:
-    """An HTTP/1.0 connection is kept only with keep-alive (RFC 9112 §9.3)."""
+    """An HTTP/1.0 connection is kept only if the response has keep-alive (RFC 9112 §9.3)."""
     assert read_by_database_client(b"HTTP/1.0 200 OK\r\n" + fields + LENGTH + b"\r\nhi").keep_alive is keep_alive
 
 
@@ -159,7 +159,7 @@ def test_http10_connection_is_kept_if_stated(fields: bytes, keep_alive: bool) ->
     ids=["bytes", "fields", "interim", "reason"],
 )
 def test_endless_head_is_bounded(endless: bytes) -> None:
-    """No more than the bound is read or stored."""
+    """If a head never ends, no more than the limit is read."""
     served = 0
 
     def receive() -> bytes:
@@ -173,7 +173,7 @@ def test_endless_head_is_bounded(endless: bytes) -> None:
 
 
 def test_endless_trailers_are_bounded() -> None:
-    """They count towards the bound of the head."""
+    """Endless trailers are rejected, because they count towards the limit of the head."""
     pieces = iter([CHUNKED[:-2]])
     stream = http_framing.ResponseStream(lambda: next(pieces, b"X: y\r\n"))
     with pytest.raises(http_framing.Malformed):
@@ -182,7 +182,7 @@ def test_endless_trailers_are_bounded() -> None:
 
 @pytest.mark.parametrize("length", [b"Content-Length: 99999999999\r\n", b"Transfer-Encoding: chunked\r\n"])
 def test_memory_of_the_dynamodb_reader_is_bounded(length: bytes) -> None:
-    """DynamoDB sends at most 16 MB of items; a longer response isn't DynamoDB's."""
+    """The DynamoDB reader rejects a response above 64 MB; DynamoDB sends at most 16 MB of items."""
     piece = b"1000\r\n" + b"x" * 4096 + b"\r\n"
     served = 0
 
@@ -198,7 +198,7 @@ def test_memory_of_the_dynamodb_reader_is_bounded(length: bytes) -> None:
 
 
 def test_slow_response_ends_at_the_deadline() -> None:
-    """Pieces that arrive in time don't extend it."""
+    """A slow response fails at the deadline, even if its pieces keep arriving."""
 
     class Dripping(FakeSocket):
         timeouts: list[float] = []  # noqa: RUF012 - of this one test
@@ -247,7 +247,7 @@ def mutate(raw: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
 
 
 def is_stricter_here(raw: bytes) -> bool:
-    """Return whether a response has something that `http_framing` rejects and h11 accepts: see its module docstring."""
+    """Return whether h11 accepts a response that `http_framing` rejects by one of its stricter rules."""
     head = raw.lower()
     has_coding = b"transfer-encoding:" in head
     return bool(
@@ -263,7 +263,7 @@ def is_stricter_here(raw: bytes) -> bool:
 @settings(max_examples=exhaustive.examples(1_000), deadline=None)
 @given(BASES, CHANGES, st.sampled_from(["GET", "HEAD"]), st.sampled_from([1, 5, 65_536]))
 def test_framing_equals_h11s(raw: bytes, changes: list[tuple[int, int, bytes]], method: str, size: int) -> None:
-    """Both accept the same responses, with the same status and body, except for the documented differences."""
+    """`http_framing` accepts the same responses as h11, with equal status and body, except for its stricter rules."""
     response = mutate(raw, changes)
     here, there = read_by_framing(response, method, size), read_by_h11(response, method)
     assert here == there or (here is None and is_stricter_here(response))

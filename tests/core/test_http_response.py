@@ -1,4 +1,4 @@
-"""Reading one DynamoDB response from a connection: complete, in time, and nothing after it."""
+"""A DynamoDB response is read from a connection completely, in time, and without any byte after it."""
 
 import socket
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ class Pieces:
     """A connection that receives these pieces, and records its timeouts."""
 
     def __init__(self, *pieces: bytes) -> None:
-        """Return them one by one, then nothing."""
+        """Store the pieces that `recv` returns, followed by the end of the connection."""
         self.left = iter(pieces)
         self.timeouts: list[float] = []
         self.sizes: list[int] = []
@@ -38,7 +38,7 @@ def read(*pieces: bytes, left_ns: int = FAR_NS) -> HttpResponse:
 
 
 def test_response_has_status_headers_body_and_keep_alive() -> None:
-    """They are read with a length or in chunks, in one piece or many."""
+    """A response with a length or in chunks is read in one piece or many."""
     whole = b"HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 2\r\n\r\nhi"
     expected = HttpResponse(200, {"x-a": "b", "content-length": "2"}, b"hi", keep_alive=True)
     assert read(whole) == expected
@@ -62,13 +62,13 @@ def test_response_has_status_headers_body_and_keep_alive() -> None:
     ],
 )
 def test_response_must_end_exactly(response: bytes, reason: str) -> None:
-    """Its end must be stated, within the bound, and the last byte received."""
+    """A response is rejected if its end isn't stated, exceeds the limit, or isn't the last byte received."""
     with pytest.raises(http_framing.Malformed, match=rf"^{reason}$"):
         read(response)
 
 
 def test_longest_response_has_64_mb() -> None:
-    """One byte more is rejected by its stated length; this one only because it is incomplete."""
+    """A response may have 64 MB; one that states a larger length is rejected before its body is read."""
     with pytest.raises(http_framing.Malformed, match=r"^the response is truncated$"):
         read(b"HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n")
     with pytest.raises(http_framing.Malformed, match=r"^no length"):
@@ -76,7 +76,7 @@ def test_longest_response_has_64_mb() -> None:
 
 
 def test_clock_is_read_only_for_a_response_in_several_pieces() -> None:
-    """The connection's own timeout applies to the first piece, the remaining time to the others."""
+    """The clock is read only for a response that arrives in several pieces."""
     whole = Pieces(b"HTTP/1.1 204 None\r\n\r\n")
     http_response.read(whole, 0)  # type: ignore[arg-type]  # as above
     assert (whole.timeouts, whole.sizes) == ([], [64 * 1024])
@@ -88,7 +88,7 @@ def test_clock_is_read_only_for_a_response_in_several_pieces() -> None:
 
 @pytest.mark.parametrize("left_ns", [0, -1, -(10**9)])
 def test_response_is_not_awaited_after_the_deadline(left_ns: int) -> None:
-    """Even if more bytes would arrive."""
+    """After the deadline no further piece is read, even if more bytes would arrive."""
     with pytest.raises(TimeoutError, match=r"^the response took too long$"):
         read(b"HTTP/1.1 204 ", b"None\r\n\r\n", left_ns=left_ns)
 

@@ -1,4 +1,4 @@
-"""The parts of HTTP field values: ASCII characters only."""
+"""Parsing of HTTP field values accepts ASCII syntax only."""
 
 import pytest
 
@@ -9,7 +9,7 @@ OTHER_SPACES = ["\xa0", "\x85", "\u2000", "\u3000", "\x0b", "\x0c", "\x1c", "\n"
 
 @pytest.mark.parametrize("space", OTHER_SPACES)
 def test_only_spaces_and_tabs_are_stripped(space: str) -> None:
-    """No other whitespace is optional whitespace (RFC 9110 §5.6.3)."""
+    """Only spaces and tabs are stripped, which are the optional whitespace of RFC 9110 §5.6.3."""
     assert http_syntax.trim(f" \t{space}a{space}\t ") == f"{space}a{space}"
     assert http_syntax.media_type(f"{space}text/plain ; charset=utf-8") == f"{space}text/plain"
     assert http_syntax.members(f"a , ,{space}b,") == ["a", f"{space}b"]
@@ -20,12 +20,12 @@ def test_only_spaces_and_tabs_are_stripped(space: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "1_0", "+1", "-1", " 1", "1 ", "1.0", "0x1", "٣", "²", "１", "1" * 19])
 def test_number_has_only_ascii_digits(text: str) -> None:
-    """A sign, an underscore, a digit of another script, or more than 64 bits make it invalid."""
+    """A number with a sign, an underscore, a digit of another script, or more than 64 bits is invalid."""
     assert http_syntax.parse_integer(text) is None
 
 
 def test_number_is_parsed() -> None:
-    """Leading zeros are allowed."""
+    """A number may have leading zeros."""
     assert [http_syntax.parse_integer(text) for text in ("0", "007", "9" * 18)] == [0, 7, 10**18 - 1]
 
 
@@ -40,19 +40,19 @@ def test_number_is_parsed() -> None:
     ],
 )
 def test_credentials_are_scheme_and_rest(authorization: str, parts: tuple[str, str]) -> None:
-    """The scheme is ASCII in any case (RFC 9110 §11.4)."""
+    """Credentials are split into scheme, in any case, and value (RFC 9110 §11.4)."""
     assert http_syntax.credentials(authorization) == parts
 
 
 @pytest.mark.parametrize("text", ["a", "!#$%&'*+-.^_`|~09AZaz", "x-amzn-requestid"])
 def test_token_has_its_characters(text: str) -> None:
-    """Each character of RFC 9110 §5.6.2 is allowed."""
+    """A token may have each character of RFC 9110 §5.6.2."""
     assert http_syntax.is_token(text)
 
 
 @pytest.mark.parametrize("character", [*'"(),/:;<=>?@[\\]{} ', "\t", "\n", "\x7f", "\x00", "é"])
 def test_token_has_no_other_character(character: str) -> None:
-    """Another character anywhere makes it invalid, and so does an empty string."""
+    """An empty string, or a string with any other character, is not a token."""
     assert not any(
         http_syntax.is_token(text) for text in (character, f"a{character}", f"{character}a", f"a{character}a")
     )
@@ -60,7 +60,7 @@ def test_token_has_no_other_character(character: str) -> None:
 
 
 def test_members_and_media_types_are_trimmed() -> None:
-    """Members keep their order; a media type is in lower case."""
+    """Members of a list keep their order; a media type is in lower case."""
     assert http_syntax.members("a,\tb ,,c") == ["a", "b", "c"]
     assert http_syntax.members(" , ") == []
     assert http_syntax.media_type(" Application/JSON ; charset=UTF-8; x") == "application/json"

@@ -1,4 +1,4 @@
-"""Ids sort by age, and their prefix names the type."""
+"""Ids sort by creation time, and their prefix names the type."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.support.harness import TestApp
 
 
 def test_ids_sort_by_age(latchkey: TestApp) -> None:
-    """Sorted as text, ids are in the order of their creation."""
+    """Ids sorted as text are in the order of their creation."""
     made = []
     for step_s in (0.001, 1, 3600, 86_400 * 365 * 50):
         made.append(ids.new("acc"))
@@ -16,13 +16,13 @@ def test_ids_sort_by_age(latchkey: TestApp) -> None:
 
 
 def test_ids_of_one_millisecond_sort_by_creation(latchkey: TestApp) -> None:
-    """However many are created, they stay in order."""
+    """Ids created in the same millisecond are in the order of their creation."""
     made = [ids.new("evt") for _ in range(1_000)]
     assert sorted(set(made)) == made
 
 
 def test_new_id_is_valid(latchkey: TestApp) -> None:
-    """`is_id` accepts it for its own prefix and no other."""
+    """`is_id` accepts a new id for its own prefix and no other."""
     made = ids.new("key")
     assert ids.is_id(made, "key")
     assert not ids.is_id(made, "acc")
@@ -32,24 +32,24 @@ def test_new_id_is_valid(latchkey: TestApp) -> None:
     "text", ["", "key_", "key_" + "a" * 19, "key_" + "a" * 21, "key_" + "-" * 20, "KEY_" + "a" * 20]
 )
 def test_other_text_is_no_id(text: str) -> None:
-    """Text in another form needs no look-up."""
+    """Text in another form is not an id, and needs no look-up."""
     assert not ids.is_id(text, "key")
 
 
 def test_id_with_a_newline_is_invalid(latchkey: TestApp) -> None:
-    """The whole text must match."""
+    """A valid id followed by a newline is not an id."""
     assert not ids.is_id(ids.new("key") + "\n", "key")
 
 
 def test_id_has_prefix_time_and_random_part(latchkey: TestApp) -> None:
-    """An id has eight characters of the millisecond and twelve random ones, which start in the lower half."""
+    """An id has a prefix, eight characters for the millisecond, and twelve random characters."""
     bounds: list[int] = []
 
     def lowest(bound: int) -> int:
         bounds.append(bound)
         return 0
 
-    latchkey.clock.forward(7_777.777)  # no other test creates an id in it
+    latchkey.clock.forward(7_777.777)  # no other test creates an id in this millisecond
     at = randomness.to_base62(latchkey.clock.now_ms, 8)
     with randomness.use_generator(lowest):
         assert [ids.new("key") for _ in range(3)] == [f"key_{at}00000000000{last}" for last in "012"]
@@ -60,7 +60,7 @@ def test_id_has_prefix_time_and_random_part(latchkey: TestApp) -> None:
 
 
 def test_ids_of_one_millisecond_are_at_most_a_step_apart(latchkey: TestApp) -> None:
-    """Some 14 million fit even with the largest steps."""
+    """At least 7 million ids fit into one millisecond, even if each random step is the largest."""
     latchkey.clock.forward(8_888.888)
     with randomness.use_generator(lambda bound: bound - 1):
         first, second = ids.new("evt"), ids.new("evt")
@@ -71,7 +71,7 @@ def test_ids_of_one_millisecond_are_at_most_a_step_apart(latchkey: TestApp) -> N
 
 
 def test_first_at_divides_older_ids_from_later_ones(latchkey: TestApp) -> None:
-    """An id of that millisecond is later."""
+    """`first_at` sorts after older ids and before any id of that millisecond or later."""
     older = ids.new("evt")
     latchkey.clock.forward(0.001)
     divides = ids.first_at("evt", latchkey.clock.now_ms)

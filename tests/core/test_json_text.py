@@ -1,4 +1,4 @@
-"""Untrusted JSON: a string with a lone surrogate is not text."""
+"""In untrusted JSON, a string with a lone surrogate is not text."""
 
 import pytest
 
@@ -18,17 +18,17 @@ from chalicelib.core.json_text import INVALID_TEXT
     ],
 )
 def test_lone_surrogate_is_not_text(text: str, value: object) -> None:
-    """A surrogate pair is a character, and all other values are unchanged."""
+    """A lone surrogate is replaced; a surrogate pair and all other values are unchanged."""
     assert json_text.read(text) == value
 
 
 def test_any_text_has_a_digest() -> None:
-    """An invented secret is looked up like any other, and not found."""
+    """Even a text with a lone surrogate has a digest, so that it can be looked up and not found."""
     assert secrets.digest("\ud800") != secrets.digest("\udfff")
 
 
 def test_objects_are_built_from_their_pairs() -> None:
-    """In order, with duplicate names; results of `rules` are unchanged."""
+    """Objects are built from their pairs in order, including duplicate names."""
     text = '{"a": 1, "b": {"a": "\\ud800"}, "a": 1.5}'
     pairs = [("a", 1), ("b", [("a", INVALID_TEXT)]), ("a", "1.5")]
     assert json_text.read(text, of_object=lambda made: tuple(made), parse_float=str) == tuple(

@@ -32,7 +32,7 @@ ITEMS: list[tuple[type[models.Table], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("model", "values"), ITEMS)
 def test_item_is_read_like_pynamodb(model: type[models.Table], values: dict[str, Any]) -> None:
-    """Present, absent, defaulted and unknown attributes are read alike."""
+    """Present, absent, defaulted and unknown attributes are read as by pynamodb."""
     item = model(**values).serialize(null_check=False) | {"unknown": {"S": "x"}, "name": {"NULL": True}}
     expected: Any = Model.from_raw_data.__func__(model, item)  # type: ignore[attr-defined]  # a class method's function
     actual = model.from_raw_data(item)
@@ -47,7 +47,7 @@ def _plain(value: Any) -> Any:
 
 
 def test_defaults_are_not_shared() -> None:
-    """A map filled for one account is not another's."""
+    """Items don't share a default: a change to one item's map doesn't affect another item."""
     one, other = (Account.from_raw_data({"id": {"S": name}}) for name in ("acc_1", "acc_2"))
     one.live_keys["key_1"] = 1
     assert other.live_keys.as_dict() == {}
@@ -55,14 +55,14 @@ def test_defaults_are_not_shared() -> None:
 
 @pytest.mark.parametrize(("model", "values"), ITEMS)
 def test_item_is_written_like_pynamodb(model: type[models.Table], values: dict[str, Any]) -> None:
-    """Except for defaults, which a model adds."""
+    """An item is written as by pynamodb, except that defaults aren't added."""
     expected = model(**values).serialize(null_check=False)
     assert model.item(**values).items() <= expected.items()
     assert model.item(**values).keys() == values.keys()
 
 
 def test_item_has_no_empty_or_unknown_attribute() -> None:
-    """DynamoDB rejects empty sets, and an unknown name is an error."""
+    """Empty sets, which DynamoDB rejects, are not written; an attribute that the model doesn't have is an error."""
     assert Credential.item(digest="d", scopes=set(), name=None) == {"digest": {"S": "d"}}
     with pytest.raises(KeyError):
         Credential.item(digets="d")
@@ -70,7 +70,7 @@ def test_item_has_no_empty_or_unknown_attribute() -> None:
 
 @pytest.mark.usefixtures("latchkey")
 def test_failed_write_of_a_transaction_is_found_by_its_item() -> None:
-    """It is found in any order of the writes, and beside other failed ones."""
+    """A transaction's failed write is identified by its item, whatever the order of the writes."""
     OneTimeToken("there", kind="device", client_id="app_1", expires_at=1).save()
     write = models.transaction()
     is_spent = OneTimeToken.kind == "spent"
@@ -100,7 +100,7 @@ def test_failed_write_of_a_transaction_is_found_by_its_item() -> None:
 
 @pytest.mark.usefixtures("cut_off")
 def test_unsent_transaction_has_no_failed_write() -> None:
-    """Another failure is no failed condition."""
+    """A transaction that failed for a reason other than a condition has no failed write."""
     write = models.transaction()
     write.delete(OneTimeToken("old"))
     with pytest.raises(TransactWriteError) as raised, write:
@@ -119,7 +119,7 @@ IMPOSSIBLE = {
 
 @pytest.mark.parametrize("text", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 def test_impossible_key_is_not_found_without_a_call(latchkey: TestApp, text: str) -> None:
-    """DynamoDB rejects such a key, even beside a valid one in the same call."""
+    """A read of an invalid key finds nothing without a call, because DynamoDB would reject the whole call."""
     given: dict[str, Any] = {"grant_types": {clients.DEVICE}, "scopes": {"read"}, "registered_by": "self"}
     Client("app_1", name="App", auth_method="none", created_at=1, **given).save()
     requests: list[str] = []
@@ -141,7 +141,7 @@ def test_impossible_key_is_not_found_without_a_call(latchkey: TestApp, text: str
 
 
 def test_longest_key_is_found(latchkey: TestApp) -> None:
-    """2,048 bytes for a partition key, 1,024 for a sort key."""
+    """An item is found by the longest keys: 2,048 bytes for a partition key, 1,024 for a sort key."""
     assert models.can_be_hash_key("é" * 1_024)
     assert not models.can_be_hash_key("é" * 1_024 + "e")
     assert models.can_be_range_key("é" * 512)

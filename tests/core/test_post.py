@@ -1,4 +1,4 @@
-"""Posting to a URL chosen by an untrusted user: every status is a response, and little of the body is kept."""
+"""A POST to a URL that a user chose: every status is a response, and little of the body is kept."""
 
 import socket
 import ssl
@@ -26,7 +26,7 @@ def internet() -> Iterator[Internet]:
 
 
 def post_to(internet: Internet, body: bytes = b"hi") -> Fetched:
-    """Post to a server of this internet, and keep ten bytes of its response."""
+    """Send a POST to a server on the fake internet, and keep ten bytes of its response."""
     return ssrf_safe_fetch.post(
         URL,
         body,
@@ -40,7 +40,7 @@ def post_to(internet: Internet, body: bytes = b"hi") -> Fetched:
 
 @pytest.mark.parametrize("status", ["200 OK", "204 No Content", "302 Found", "404 Not Found", "500 Fault"])
 def test_every_status_is_a_response(internet: Internet, status: str) -> None:
-    """Including a redirect, which isn't followed. The request has the given headers and body, and its length."""
+    """Every status is returned, also a redirect, which isn't followed; the request has the given headers and body."""
     internet.respond(b"", status=status, headers="Location: https://169.254.169.254/\r\n")
     assert post_to(internet).status == int(status[:3])
     (request,) = internet.requests
@@ -52,7 +52,7 @@ def test_every_status_is_a_response(internet: Internet, status: str) -> None:
 
 @pytest.mark.parametrize("status", ["300 First", "399 Last"])
 def test_redirect_of_a_get_is_rejected(internet: Internet, status: str) -> None:
-    """The first and the last redirect status."""
+    """A GET that is redirected raises an error, for the first and the last redirect status."""
     internet.respond(b"", status=status)
     with pytest.raises(FetchError, match=r"^It responds with a redirect, which isn't followed\.$"):
         ssrf_safe_fetch.get(
@@ -62,7 +62,7 @@ def test_redirect_of_a_get_is_rejected(internet: Internet, status: str) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, TEN - 1, TEN, TEN + 1, 5_000])
 def test_only_the_requested_part_of_a_body_is_kept(internet: Internet, size: int) -> None:
-    """The beginning of the body is kept, with the headers."""
+    """The headers are kept, and the body up to the requested length."""
     internet.respond(b"x" * size)
     response = post_to(internet)
     assert (response.status, response.body) == (200, b"x" * min(size, TEN))
@@ -75,7 +75,7 @@ def test_only_the_requested_part_of_a_body_is_kept(internet: Internet, size: int
     ids=["short", "bad chunk", "until the end"],
 )
 def test_truncated_body_is_no_error(internet: Internet, rest: bytes) -> None:
-    """The status is a response."""
+    """A truncated body is not an error, because the status was received."""
     internet.serve(lambda talk: talk.sendall(b"HTTP/1.1 202 X\r\n" + rest))
     assert (post_to(internet).status, post_to(internet).body) == (202, b"hi")
 
@@ -89,7 +89,7 @@ def test_truncated_body_is_no_error(internet: Internet, rest: bytes) -> None:
     ],
 )
 def test_missing_status_is_an_error(internet: Internet, response: bytes, reason: str) -> None:
-    """The message is for the user who chose the URL."""
+    """If no status is received, the error has a message for the user who chose the URL."""
     internet.serve(lambda talk: talk.sendall(response))
     with pytest.raises(FetchError) as failed:
         post_to(internet)
@@ -98,7 +98,7 @@ def test_missing_status_is_an_error(internet: Internet, response: bytes, reason:
 
 @pytest.mark.parametrize(("piece", "left"), [(b"x" * 4, 1), (b"x" * 5, 2), (b"x" * 11, 3)])
 def test_no_more_is_read_than_is_kept(piece: bytes, left: int) -> None:
-    """An endless body costs nothing."""
+    """Of an endless body, only the part that is kept is read."""
     pieces = iter([piece] * 4)
     stream = http_framing.ResponseStream(lambda: next(pieces))
     head = http_framing.Head(200, {}, keep_alive=False, length=http_framing.UNTIL_CLOSE)
@@ -107,7 +107,7 @@ def test_no_more_is_read_than_is_kept(piece: bytes, left: int) -> None:
 
 
 def test_first_four_addresses_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each has an equal part of the remaining time, the last one all of it; a fifth is never tried."""
+    """The first four addresses share the remaining time equally; a fifth is never tried."""
     tried: list[tuple[tuple[str, int], float]] = []
     now_s = 0
 
@@ -129,7 +129,7 @@ def test_first_four_addresses_share_the_time(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_handshake_has_the_remaining_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The handshake has what connecting left, and the plain socket is detached afterwards."""
+    """The TLS handshake must end within the time that is left after connecting."""
     plain = mock.Mock(spec=socket.socket)
     tls = mock.Mock(spec=ssl.SSLContext)
     monkeypatch.setattr(socket, "create_connection", lambda *_exchange: plain)
@@ -142,7 +142,7 @@ def test_handshake_has_the_remaining_time(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_every_step_shares_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connecting, sending and each piece of the response reduce the same remaining time."""
+    """Connecting, sending and each piece of the response have one common deadline."""
     plain = mock.Mock(spec=socket.socket)
     plain.recv.side_effect = [b"HTTP/1.1 200 OK\r\n", b"Content-Length: 0\r\n\r\n"]
     connect = mock.Mock(return_value=plain)
@@ -165,7 +165,7 @@ def test_every_step_shares_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_loopback_receiver_is_requested_if_allowed(receiver: Receiver) -> None:
-    """The request is plain http with the URL's port and path."""
+    """If loopback is allowed, the request is plain http with the URL's port and path."""
     receiver.response_body = b"thanks"
     receiver.statuses = [200]
     more: dict[str, Any] = {"deadline_s": 60, "bytes_max": TEN}
@@ -176,7 +176,7 @@ def test_loopback_receiver_is_requested_if_allowed(receiver: Receiver) -> None:
 
 
 def test_status_of_the_own_url_is_returned(receiver: Receiver) -> None:
-    """A private address and plain http are allowed; the body isn't read."""
+    """A status check of the service's own URL allows a private address and plain http, and doesn't read the body."""
     receiver.statuses = [302]
     assert ssrf_safe_fetch.fetch_status(f"{receiver.url}/health", deadline_s=60) == 302
     assert receiver.get_paths == ["/hooks/health"]

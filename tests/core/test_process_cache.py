@@ -1,4 +1,4 @@
-"""A process remembers nothing outside of its registered caches, and each of them is bounded."""
+"""A process keeps state only in its registered caches, each of which has a maximum size."""
 
 import ast
 from collections.abc import Iterator
@@ -30,27 +30,27 @@ def cache() -> Iterator[ProcessCache[int, str]]:
 
 
 def test_oldest_entry_makes_room(cache: ProcessCache[int, str]) -> None:
-    """A cache never holds more than its size."""
+    """A full cache removes its oldest entry for a new one."""
     for number in range(4):
         cache[number] = str(number)
     assert cache == {2: "2", 3: "3"}
 
 
 def test_entry_that_is_set_again_evicts_nothing(cache: ProcessCache[int, str]) -> None:
-    """Only a new key makes the cache larger."""
+    """Replacing an entry removes no other entry."""
     cache[1], cache[2], cache[1] = "a", "b", "c"
     assert cache == {1: "c", 2: "b"}
 
 
 def test_forget_clears_every_cache(cache: ProcessCache[int, str]) -> None:
-    """As a cold start does."""
+    """`forget` clears every cache, like a cold start."""
     cache[1] = "a"
     process_cache.forget()
     assert not cache
 
 
 def test_no_module_keeps_state_outside_of_the_registry() -> None:
-    """A module-level container that is filled at run time would survive `forget` and could grow without bound."""
+    """Every module-level container is a registered cache, because others could grow without limit."""
     found = {
         f"{path.relative_to(PRODUCT)}: {name}"
         for path in PRODUCT.rglob("*.py")

@@ -1,4 +1,4 @@
-"""pynamodb is imported without botocore's client, and leaves no substitute behind."""
+"""The import of pynamodb doesn't import botocore's client, and removes its placeholder modules."""
 
 import subprocess
 import sys
@@ -37,8 +37,8 @@ assert pynamodb_base.Model
 
 @pytest.mark.parametrize("program", [PROGRAM, BEFORE], ids=["first", "after botocore"])
 def test_later_imports_get_botocores_own_modules(program: str) -> None:
-    """For example to send an email, before or after this import."""
-    pynamodb_base._import()  # no effect here: botocore's client is imported already
+    """Imports of botocore, before or after that of pynamodb, get botocore's own modules."""
+    pynamodb_base._import()  # no effect, because botocore's client is already imported
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -54,7 +54,7 @@ def first(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("first")
 def test_pynamodb_gets_empty_modules_that_are_removed() -> None:
-    """They have all that its import needs; later imports get the real ones."""
+    """The import of pynamodb uses placeholder modules, which later imports replace by the real ones."""
     pynamodb_base._import()
     connection: dict[str, Any] = vars(sys.modules["pynamodb.connection.base"])
     substitutes = [connection[name] for name in ("ClientError", "get_session", "BotocoreBaseClientPrivate")]
@@ -64,7 +64,7 @@ def test_pynamodb_gets_empty_modules_that_are_removed() -> None:
 
 
 def test_imported_botocore_client_is_kept() -> None:
-    """Its import time is spent already, and it is in use."""
+    """If botocore's client is already imported, it stays and isn't replaced."""
     import botocore.client
 
     before = sys.modules["botocore.client"]

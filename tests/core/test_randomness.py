@@ -1,4 +1,4 @@
-"""Randomness: drawn from the system, fixed by tests, and written in base 62."""
+"""Random numbers come from the system, are fixed in tests, and are written in base 62."""
 
 import secrets
 
@@ -33,19 +33,19 @@ def highest(bound: int) -> int:
     ],
 )
 def test_number_is_written_in_base62_with_its_length(number: int, length: int, text: str) -> None:
-    """The text is zero-padded, for odd and even lengths."""
+    """A number in base 62 is zero-padded to the given length."""
     assert randomness.to_base62(number, length) == text
 
 
 def test_digits_sort_like_their_values() -> None:
-    """So do numbers written with them."""
+    """Numbers of equal length in base 62 sort like their values."""
     assert [randomness.to_base62(number, 1) for number in range(62)] == list(ALL) == sorted(ALL)
     assert ALL == randomness.BASE62
 
 
 @pytest.mark.parametrize("length", [1, 6, 30])
 def test_random_text_has_its_length_and_full_range(length: int) -> None:
-    """From all zeros to the last."""
+    """A random text has the given length, and may be any text of that length."""
     with randomness.use_generator(lambda _bound: 0):
         assert randomness.base62(length) == "0" * length
     with randomness.use_generator(highest):
@@ -54,7 +54,7 @@ def test_random_text_has_its_length_and_full_range(length: int) -> None:
 
 
 def test_shuffle_draws_once_for_each_item() -> None:
-    """It keeps all items, including equal ones, without comparing them."""
+    """A shuffle draws one random number for each item and keeps all items."""
     lots = iter([3, 1, 2, 1])
     bounds: list[int] = []
 
@@ -69,7 +69,7 @@ def test_shuffle_draws_once_for_each_item() -> None:
 
 
 def test_generator_is_restored_after_a_block() -> None:
-    """The system's generator is restored even if the block fails."""
+    """The system's generator is restored after the block, even if the block fails."""
     with pytest.raises(ValueError, match=r"^fault$"), randomness.use_generator(highest):
         raise ValueError("fault")
     with randomness.use_generator(highest):

@@ -1,4 +1,4 @@
-"""The root key of a stage: 32 bytes from a file or from SSM, and derived secrets that never change."""
+"""The root key of a stage has 32 bytes from a file or from SSM, and the secrets derived from it never change."""
 
 import base64
 import io
@@ -19,12 +19,12 @@ from tests.support.harness import TestApp
 KEY = bytes(range(32))
 WRITTEN = base64.b64encode(KEY).decode()
 DERIVED = "ee2d74b5581380b94518efd1a6da0de5655d58b2f082dccc9f645e52e0ebfbdb"
-"""HKDF-SHA-256 of that key for "test" (RFC 5869, no salt, 32 bytes), by the library."""
+"""HKDF-SHA-256 of that key for "test" (RFC 5869, no salt, 32 bytes), computed by the `cryptography` library."""
 
 
 @pytest.fixture
 def log(latchkey: TestApp) -> Iterator[io.StringIO]:
-    """The log, and no cached key of an earlier test."""
+    """The log of a test that starts without a cached root key."""
     CACHES["core.root_key"].clear()
     stream = io.StringIO()
     telemetry.write_to(stream)
@@ -33,13 +33,13 @@ def log(latchkey: TestApp) -> Iterator[io.StringIO]:
 
 
 def derive(**chosen: Any) -> str:
-    """Return the secret derived for "test" under other settings."""
+    """Return the secret derived for "test" under these settings."""
     with settings.override(replace(settings.current(), **chosen)):
         return root_key.derive_secret("test").hex()
 
 
 def read_logged_reason(log: io.StringIO, **chosen: Any) -> str:
-    """Return the log's reason for an unavailable key; the caller's message has none."""
+    """Return the reason for an unavailable key from the log; the error to the caller omits it."""
     with pytest.raises(root_key.RootKeyUnavailable) as failed:
         derive(**chosen)
     assert failed.value.message == (
@@ -53,7 +53,7 @@ def read_logged_reason(log: io.StringIO, **chosen: Any) -> str:
 
 
 def test_derived_secret_never_changes(log: io.StringIO, tmp_path: Path) -> None:
-    """Receivers store it, so another one would invalidate every signature; each purpose has its own."""
+    """A derived secret never changes, because receivers store it; each purpose has its own secret."""
     file = tmp_path / "key"
     file.write_text(f" {WRITTEN}\n")
     assert derive(stage_key_file=str(file)) == DERIVED
@@ -62,7 +62,7 @@ def test_derived_secret_never_changes(log: io.StringIO, tmp_path: Path) -> None:
 
 
 def test_key_is_read_once_per_stage(log: io.StringIO, tmp_path: Path) -> None:
-    """It is read again only after `forget`."""
+    """The root key is read once per stage, and again only after `forget`."""
     file = tmp_path / "key"
     file.write_text(WRITTEN)
     derive(stage_key_file=str(file))
@@ -88,7 +88,7 @@ def test_key_is_read_once_per_stage(log: io.StringIO, tmp_path: Path) -> None:
     ids=["empty", "31 bytes", "33 bytes", "cut", "another character", "a space"],
 )
 def test_file_without_a_valid_key_is_reported(log: io.StringIO, tmp_path: Path, text: str) -> None:
-    """A key that is too short, or has other characters, is invalid."""
+    """A key file is invalid if its key is too short or has other characters."""
     file = tmp_path / "key"
     file.write_text(text)
     assert read_logged_reason(log, stage_key_file=str(file)) == "The root key must be 32 bytes in base64."
@@ -96,7 +96,7 @@ def test_file_without_a_valid_key_is_reported(log: io.StringIO, tmp_path: Path, 
 
 @pytest.mark.parametrize("is_there", [True, False])
 def test_deployed_stage_has_its_key_in_ssm(log: io.StringIO, monkeypatch: pytest.MonkeyPatch, is_there: bool) -> None:
-    """The key is a SecureString named after the stage; if it is missing, the log names it."""
+    """A deployed stage reads its root key from a SecureString; if it is missing, the log has its name."""
     requested: list[tuple[str, dict[str, Any]]] = []
 
     def response(_client: Any, operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -116,12 +116,12 @@ def test_deployed_stage_has_its_key_in_ssm(log: io.StringIO, monkeypatch: pytest
 
 
 def test_failed_ssm_call_is_reported_by_its_exception(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There was no response with a code."""
+    """If the call to SSM gets no response, the log names the exception."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert read_logged_reason(log, stage_key_file="").endswith("can't be read: NoRegionError.")
 
 
 def test_ssm_timeout_is_at_most_fifteen_seconds() -> None:
-    """With all tries: the gateway's own timeout is 29."""
+    """All tries of a call to SSM take at most fifteen seconds, within API Gateway's timeout of 29."""
     config = root_key._ssm().meta.config
     assert (config.connect_timeout + config.read_timeout) * config.retries["total_max_attempts"] == 15

@@ -1,4 +1,4 @@
-"""Sealed data is decrypted only with its caller's secret and its own purpose, at any later time."""
+"""Sealed data can be decrypted at any time, only with the same secret and for the same purpose."""
 
 import pytest
 
@@ -8,7 +8,7 @@ BOX = bytes.fromhex("000102030405060708090a0b2b88e2ae801077234425b58f1ddb6427088
 
 
 def test_box_opens_with_its_secret_purpose_and_binding() -> None:
-    """Anything else returns None."""
+    """Sealed data is decrypted only with its secret, purpose and binding; otherwise the result is None."""
     box = sealed.seal(b"plain", "secret", purpose="one", bound_to="here")
     assert sealed.unseal(box, "secret", purpose="one", bound_to="here") == b"plain"
     assert sealed.unseal(box, "other", purpose="one", bound_to="here") is None
@@ -18,20 +18,20 @@ def test_box_opens_with_its_secret_purpose_and_binding() -> None:
 
 
 def test_unbound_box_opens_without_a_binding() -> None:
-    """An empty binding is rejected."""
+    """Data that was sealed without a binding is decrypted without one."""
     box = sealed.seal(b"plain", "secret", purpose="one")
     assert sealed.unseal(box, "secret", purpose="one") == b"plain"
     assert sealed.unseal(box, "secret", purpose="one", bound_to="here") is None
 
 
 def test_box_of_an_earlier_deployment_opens() -> None:
-    """The stored format never changes: a nonce of 12 bytes, AES-256-GCM, HKDF-SHA-256 of the secret."""
+    """The stored format never changes: a 12-byte nonce, AES-256-GCM, and HKDF-SHA-256 of the secret."""
     assert sealed.unseal(BOX, "secret", purpose="one", bound_to="here") == b"plain"
 
 
 @pytest.mark.parametrize("at", [0, 11, 12, -1])
 def test_modified_or_truncated_box_does_not_open(at: int) -> None:
-    """A change of any byte is detected."""
+    """A change of any byte of sealed data is detected."""
     changed = bytearray(BOX)
     changed[at] ^= 1
     assert sealed.unseal(bytes(changed), "secret", purpose="one", bound_to="here") is None
@@ -39,7 +39,7 @@ def test_modified_or_truncated_box_does_not_open(at: int) -> None:
 
 
 def test_no_two_boxes_are_equal() -> None:
-    """A nonce is never used twice."""
+    """Sealing the same data twice gives different results, because a nonce is never used twice."""
     boxes = {sealed.seal(b"plain", "secret", purpose="one")[:12] for _ in range(50)}
     assert len(boxes) == 50
     assert len(sealed.seal(b"plain", "secret", purpose="one")) == 12 + 5 + 16

@@ -1,4 +1,4 @@
-"""The type of each setting: values on both sides of its bounds are checked at start."""
+"""Each setting is checked at start, with values on both sides of its bounds."""
 
 import dataclasses
 from pathlib import Path
@@ -135,14 +135,14 @@ TABLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
     ),
 }
-"""By setting: valid values, and invalid ones."""
+"""By setting: its valid values, and its invalid ones."""
 
 GOOD = [(name, value) for name, (good, _) in TABLE.items() for value in good]
 BAD = [(name, value) for name, (_, bad) in TABLE.items() for value in bad]
 
 
 def test_every_setting_is_checked() -> None:
-    """A new setting needs a type, a valid example, and a row in this table."""
+    """Every setting has a type, a valid example, and a row in this table."""
     names = {field.name for field in dataclasses.fields(Settings)}
     assert names == setting_types.OF.keys() == TABLE.keys()
     assert [name for name, form in setting_types.OF.items() if not form.is_valid(form.example)] == []
@@ -152,14 +152,14 @@ def test_every_setting_is_checked() -> None:
 
 @pytest.mark.parametrize(("name", "value"), GOOD)
 def test_valid_value_is_unchanged(name: str, value: str) -> None:
-    """No value is altered."""
+    """A valid value is used unchanged."""
     chosen = settings.from_environment({f"LATCHKEY_{name.upper()}": value})
     assert str(getattr(chosen, name)) == value
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)
 def test_invalid_value_is_rejected_at_start(name: str, value: str) -> None:
-    """The message has the variable, its description, an example, and the given value."""
+    """An invalid value is rejected at start with the variable, its description, an example, and the value."""
     variable, form = f"LATCHKEY_{name.upper()}", setting_types.OF[name]
     with pytest.raises(SettingError) as raised:
         settings.from_environment({variable: value})
@@ -185,19 +185,19 @@ def test_invalid_value_is_rejected_at_start(name: str, value: str) -> None:
     ],
 )
 def test_bracketed_host_is_the_shortest_ipv6_form(origin: str, is_one: bool) -> None:
-    """Any other form than RFC 5952's is invalid, without an exception."""
+    """An IPv6 address in brackets is valid only in the form of RFC 5952."""
     assert setting_types.is_origin(origin) is is_one
 
 
 def test_password_in_a_url_is_not_shown() -> None:
-    """The message appears in a log."""
+    """The error for an invalid URL doesn't show its password, because the message appears in a log."""
     with pytest.raises(SettingError) as raised:
         settings.from_environment({"LATCHKEY_PUBLIC_URL": "https://user:swordfish@api.example.com"})
     assert "swordfish" not in str(raised.value)
 
 
 def test_guide_names_every_setting() -> None:
-    """With the bounds of those that have some."""
+    """The guide describes every setting and its bounds."""
     guide = (Path(__file__).parents[2] / "docs/deploying.md").read_text()
     rows = {line.split("`")[1]: line for line in guide.splitlines() if line.startswith("| `LATCHKEY_")}
     assert rows.keys() == {f"LATCHKEY_{name.upper()}" for name in setting_types.OF}

@@ -1,4 +1,4 @@
-"""The defaults of the settings, when they are read, and derived values."""
+"""The defaults of the settings, values derived from them, and the time when they are read."""
 
 import os
 
@@ -9,7 +9,7 @@ from chalicelib.core.settings import SettingError, Settings
 
 
 def test_defaults_match_the_deploying_page() -> None:
-    """A stage without settings has these."""
+    """The defaults of all settings are those of the deploying page."""
     assert Settings() == Settings(
         stage="local",
         brand="lk",
@@ -33,7 +33,7 @@ def test_defaults_match_the_deploying_page() -> None:
 
 
 def test_derived_settings() -> None:
-    """Tables have the stage's name, other resources are a set, days are also in seconds."""
+    """Table names contain the stage, and days are converted to seconds."""
     made = Settings(stage="dev", resources="https://a.example  https://b.example", events_kept_days=2)
     assert made.table("keys") == "latchkey-dev-keys"
     assert made.other_resources == {"https://a.example", "https://b.example"}
@@ -42,7 +42,7 @@ def test_derived_settings() -> None:
 
 
 def test_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On first use; a block with other settings restores the earlier ones, also when it fails."""
+    """The environment is read once, on first use."""
     monkeypatch.setattr(settings, "_current", None)
     monkeypatch.setenv("LATCHKEY_STAGE", "first")
     first = settings.current()
@@ -55,7 +55,7 @@ def test_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_aws_variables_are_read_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lambda changes the trace header with each invocation."""
+    """Variables of AWS are read each time, because Lambda changes the trace header with each invocation."""
     monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
     monkeypatch.delenv("AWS_XRAY_DAEMON_ADDRESS", raising=False)
     monkeypatch.delenv("AWS_CHALICE_CLI_MODE", raising=False)
@@ -70,7 +70,7 @@ def test_aws_variables_are_read_each_time(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_first_unknown_setting_is_reported_with_its_nearest_name() -> None:
-    """In the order of their names; the next one is reported once that is fixed."""
+    """Unknown settings are reported one at a time, in the order of their names, with the nearest valid name."""
     with pytest.raises(
         SettingError, match=r"^LATCHKEY_BRNAD is no setting of Latchkey\. Did you mean LATCHKEY_BRAND\?"
     ):

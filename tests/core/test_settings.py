@@ -1,4 +1,4 @@
-"""The settings of the operator, and the errors that name the variable."""
+"""The operator's settings are read from variables, and errors name the variable."""
 
 import dataclasses
 import subprocess
@@ -11,12 +11,12 @@ from chalicelib.core.settings import SettingError, Settings
 
 
 def test_empty_environment_gives_the_defaults() -> None:
-    """No setting is required."""
+    """An empty environment is valid and gives the defaults."""
     assert settings.from_environment({}) == Settings()
 
 
 def test_empty_variable_counts_as_unset() -> None:
-    """A template that leaves a variable empty gets its default."""
+    """An empty variable counts as unset, as in a template that leaves it empty."""
     assert settings.from_environment({"LATCHKEY_PUBLIC_URL": "", "LATCHKEY_BURST_WINDOW_S": ""}) == Settings()
 
 
@@ -37,7 +37,7 @@ def test_variables_are_read_by_name() -> None:
 
 
 def test_trailing_slash_of_a_url_is_dropped() -> None:
-    """Both spellings of the public URL give the same links."""
+    """A trailing slash of the public URL is removed, so both spellings give the same links."""
     assert settings.from_environment({"LATCHKEY_PUBLIC_URL": "https://api.example.com/v0/"}).public_url == (
         "https://api.example.com/v0"
     )
@@ -58,7 +58,7 @@ def test_trailing_slash_of_a_url_is_dropped() -> None:
 )
 @pytest.mark.parametrize("value", ["acme", ""])
 def test_unknown_setting_is_rejected_with_the_nearest_name(name: str, nearest: str | None, value: str) -> None:
-    """A misspelt or empty one would otherwise have no effect."""
+    """An unknown setting, which would have no effect, is rejected with the nearest valid name."""
     with pytest.raises(SettingError) as raised:
         settings.from_environment({"LATCHKEY_STAGE": "dev", name: value})
     message = str(raised.value)
@@ -69,7 +69,7 @@ def test_unknown_setting_is_rejected_with_the_nearest_name(name: str, nearest: s
 
 
 def test_invalid_value_is_reported_with_the_remedy() -> None:
-    """The variable, the value, its description, and that it may be left unset."""
+    """The error for an invalid value has the variable, the value and its description."""
     for variable, value in (("LATCHKEY_BRAND", "l_k"), ("LATCHKEY_BURST_WINDOW_S", "ten"), ("LATCHKEY_WIRE", "boto")):
         with pytest.raises(SettingError) as raised:
             settings.from_environment({variable: value})
@@ -81,21 +81,21 @@ def test_invalid_value_is_reported_with_the_remedy() -> None:
 
 @pytest.mark.parametrize(("length", "expected"), [(100, "'{value}'."), (101, "'{value}'….")])
 def test_long_value_is_cut_to_a_hundred_characters(length: int, expected: str) -> None:
-    """With an ellipsis if it was cut."""
+    """A value longer than a hundred characters is cut and ends with an ellipsis."""
     with pytest.raises(SettingError) as raised:
         settings.from_environment({"LATCHKEY_BRAND": "_" * length})
     assert f"not {expected.format(value='_' * 100)}" in str(raised.value)
 
 
 def test_misplaced_initial_token_is_not_shown() -> None:
-    """It is a secret, and the message appears in a log."""
+    """A misplaced initial access token isn't shown, because it is a secret and the message appears in a log."""
     with pytest.raises(SettingError) as raised:
         settings.from_environment({"LATCHKEY_REGISTRATION": "the-initial-token"})
     assert "the-initial-token" not in str(raised.value)
 
 
 def test_valid_settings_import_no_suggestion_library() -> None:
-    """Every cold start reads them."""
+    """Reading valid settings, as every cold start does, doesn't import the library that suggests names."""
     program = (
         "import sys; from chalicelib.core import settings; settings.from_environment({'LATCHKEY_STAGE': 'dev'});"
         "sys.exit('difflib' in sys.modules)"
@@ -104,13 +104,13 @@ def test_valid_settings_import_no_suggestion_library() -> None:
 
 
 def test_settings_are_frozen() -> None:
-    """No code can change a setting."""
+    """The settings object can't be changed."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().stage = "other"  # type: ignore[misc]  # the assignment is the test
 
 
 def test_settings_in_use_end_with_the_block() -> None:
-    """A tool that works on another stage leaves nothing behind."""
+    """Settings for another stage apply only within their block."""
     with settings.override(Settings(stage="outer")):
         with settings.override(Settings(stage="inner")):
             assert settings.current().table("accounts") == "latchkey-inner-accounts"

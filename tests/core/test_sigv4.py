@@ -1,4 +1,4 @@
-"""Signatures are equal to botocore's for any request."""
+"""Signatures equal botocore's for any request."""
 
 from datetime import UTC, datetime
 from unittest import mock
@@ -36,19 +36,19 @@ def sign_by_botocore(
     at_ms=st.integers(0, 4_102_444_800_000),
 )
 def test_signature_equals_botocores(operation: str, body: bytes, caller: Credentials, region: str, at_ms: int) -> None:
-    """Signatures are equal with and without a session token, on every day."""
+    """Signatures equal botocore's with and without a session token, on every day."""
     headers = {**HEADERS, "x-amz-target": f"DynamoDB_20120810.{operation}"}
     actual = signed(headers, body, credentials=caller, region=region, at_ms=at_ms)
     assert actual == sign_by_botocore(headers, body, caller, region, at_ms)
 
 
 def test_repr_of_credentials_shows_no_secret() -> None:
-    """Credentials may appear in a traceback."""
+    """The repr of credentials omits the secret, because a traceback may contain it."""
     assert repr(Credentials("id", "hidden one", "hidden two")) == "Credentials(key_id='id')"
 
 
 def test_signature_is_dated_to_the_second() -> None:
-    """The time is in UTC, and the signing key is that day's."""
+    """A signature has the time in UTC to the second, and uses the signing key of that day."""
     caller = Credentials("id", "secret")
     made = signed(HEADERS, b"{}", credentials=caller, region="eu-west-1", at_ms=START_MS + 999)
     assert made["x-amz-date"] == "20211220T100000Z"

@@ -1,4 +1,4 @@
-"""Fetching an untrusted URL: only public addresses, only checked addresses, and within a deadline."""
+"""A fetch of an untrusted URL connects only to public addresses that it checked, within a deadline."""
 
 import socket
 import ssl
@@ -49,7 +49,7 @@ PRIVATE = [
     "2002:a00:1::1",
     "2002:a9fe:a9fe::",
     "2001:0:7f00:1::",
-    # Not addresses.
+    # Texts that are not addresses.
     "",
     "127.1",
     "2130706433",
@@ -83,7 +83,7 @@ def get(
 
 
 def test_public_address_is_fetched(internet: Internet) -> None:
-    """With the requested host name, and no internal information."""
+    """A request to a public address has the URL's host name and no internal information."""
     internet.respond(b"hello")
     assert get(internet, f"{URL}?v=1") == b"hello"
     (request,) = internet.requests
@@ -100,7 +100,7 @@ def test_public_address_is_fetched(internet: Internet) -> None:
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_non_public_address_is_never_connected_to(internet: Internet, address: str) -> None:
-    """It is rejected alone and in any position beside public ones (SSRF)."""
+    """An address that isn't public is never connected to, alone or beside public addresses (SSRF)."""
     for addresses in ((address,), (ADDRESS, address), (address, ADDRESS), ("8.8.8.8", address, ADDRESS)):
         with pytest.raises(ssrf_safe_fetch.FetchError, match="isn't public"):
             get(internet, addresses=addresses)
@@ -109,20 +109,20 @@ def test_non_public_address_is_never_connected_to(internet: Internet, address: s
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_address_in_any_form_is_public(address: str) -> None:
-    """An embedded public IPv4 address is public."""
+    """A public address is allowed in any form, including IPv4 embedded in IPv6."""
     assert ssrf_rule.is_public(address)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "169.254.169.254", "[::ffff:10.0.0.1]", "2130706433", "0x7f.1"])
 def test_address_in_the_url_is_checked(internet: Internet, host: str) -> None:
-    """The system's resolver reads every spelling of it."""
+    """An address in the URL is checked in every spelling that the system's resolver accepts."""
     with pytest.raises(ssrf_safe_fetch.FetchError):
         ssrf_safe_fetch.get(f"https://{host}/x", deadline_s=60, bytes_max=1_000, tls=internet.tls)
     assert internet.connected == []
 
 
 def test_host_without_an_address_is_rejected(internet: Internet) -> None:
-    """An unknown or malformed host has no address."""
+    """An unknown or malformed host name is rejected."""
 
     def unknown(host: str, port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
@@ -138,7 +138,7 @@ def test_host_without_an_address_is_rejected(internet: Internet) -> None:
 
 
 def test_connection_uses_the_checked_address(internet: Internet) -> None:
-    """The host name isn't resolved again (DNS rebinding)."""
+    """The connection uses the address that was checked, without resolving the name again (DNS rebinding)."""
     internet.respond(b"hello")
     answers = chain([[ADDRESS]], repeat(["127.0.0.1"]))
     resolved_hosts: list[tuple[str, int]] = []
@@ -153,14 +153,14 @@ def test_connection_uses_the_checked_address(internet: Internet) -> None:
 
 
 def test_unreachable_address_is_skipped(internet: Internet) -> None:
-    """The next address is tried, as in browsers."""
+    """If an address is unreachable, the next is tried, as browsers do."""
     internet.respond(b"hello")
     assert get(internet, addresses=("2606:4700:4700::1111", "8.8.8.8", ADDRESS)) == b"hello"
     assert internet.connected == [("2606:4700:4700::1111", 443), ("8.8.8.8", 443), (ADDRESS, 443)]
 
 
 def test_connection_uses_the_port_of_the_url(internet: Internet) -> None:
-    """A public address doesn't make an invalid port valid."""
+    """A connection uses the URL's port, and an invalid port is rejected even with a public address."""
     internet.respond(b"hello", port=8443)
     assert get(internet, f"https://{NAME}:8443/x") == b"hello"
     assert internet.connected == [(ADDRESS, 8443)]
@@ -192,7 +192,7 @@ def test_connection_uses_the_port_of_the_url(internet: Internet) -> None:
     ],
 )
 def test_other_urls_are_rejected(internet: Internet, url: str) -> None:
-    """Other schemes, user information, unclosed brackets and invalid characters are rejected."""
+    """URLs with another scheme, user information, unclosed brackets or invalid characters are rejected."""
     internet.respond(b"hello")
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet, url)
@@ -203,7 +203,7 @@ def test_other_urls_are_rejected(internet: Internet, url: str) -> None:
     "status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent", "304 Same"]
 )
 def test_redirect_is_not_followed(internet: Internet, status: str) -> None:
-    """A redirect may lead to the internal network, so none is followed."""
+    """A redirect isn't followed, because it may lead to the internal network."""
     for location in ("https://169.254.169.254/latest/meta-data/", URL):
         internet.respond(b"", status=status, headers=f"Location: {location}\r\n")
         with pytest.raises(ssrf_safe_fetch.FetchError, match="redirect"):
@@ -213,7 +213,7 @@ def test_redirect_is_not_followed(internet: Internet, status: str) -> None:
 
 
 def test_other_statuses_are_returned(internet: Internet) -> None:
-    """A 404 is a response."""
+    """Every status except a redirect is returned, such as a 404."""
     internet.respond(b"gone", status="404 Not Found")
     fetched = ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=resolve_to(ADDRESS), tls=internet.tls)
     assert (fetched.status, fetched.body, fetched.headers) == (404, b"gone", {"content-length": "4"})
@@ -221,14 +221,14 @@ def test_other_statuses_are_returned(internet: Internet) -> None:
 
 @pytest.mark.parametrize("status", ["299 Nearly", "400 Just"])
 def test_redirects_are_the_statuses_from_300_to_399(internet: Internet, status: str) -> None:
-    """Other statuses are returned."""
+    """The statuses from 300 to 399 are redirects."""
     internet.respond(b"", status=status)
     fetched = ssrf_safe_fetch.get(URL, deadline_s=60, bytes_max=1_000, resolver=resolve_to(ADDRESS), tls=internet.tls)
     assert fetched.status == int(status[:3])
 
 
 def test_certificate_for_another_name_is_rejected(internet: Internet) -> None:
-    """An address alone doesn't authenticate a server."""
+    """A certificate for another name is rejected, because an address alone doesn't authenticate a server."""
     internet.respond(b"hello", name="other.example")
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet)
@@ -236,7 +236,7 @@ def test_certificate_for_another_name_is_rejected(internet: Internet) -> None:
 
 
 def test_certificate_of_an_unknown_authority_is_rejected(internet: Internet) -> None:
-    """Without the test parameter, only the system's authorities are trusted."""
+    """A certificate of an unknown authority is rejected: only the system's authorities are trusted outside of tests."""
     internet.respond(b"hello")
     for tls in (None, ssl.create_default_context()):
         with pytest.raises(ssrf_safe_fetch.FetchError):
@@ -245,7 +245,7 @@ def test_certificate_of_an_unknown_authority_is_rejected(internet: Internet) -> 
 
 
 def test_proxy_of_the_environment_is_ignored(internet: Internet, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy would resolve host names itself."""
+    """A proxy in the environment is ignored, because it would resolve host names itself."""
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     internet.respond(b"hello")
@@ -267,7 +267,7 @@ def test_proxy_of_the_environment_is_ignored(internet: Internet, monkeypatch: py
     ids=["status", "headers", "header", "body", "chunks", "chunk-size", "endless", "continue"],
 )
 def test_slow_response_ends_at_the_deadline(internet: Internet, head: bytes, drop: bytes) -> None:
-    """Bytes that arrive in time don't extend it."""
+    """A slow response fails at the deadline, even if its bytes keep arriving."""
     dripped: list[bytes] = []
     internet.serve(drip(head, drop, dripped))
     # By this clock each byte takes six seconds, and everything else no time.
@@ -277,7 +277,7 @@ def test_slow_response_ends_at_the_deadline(internet: Internet, head: bytes, dro
 
 
 def test_silent_server_ends_at_the_deadline(internet: Internet) -> None:
-    """The deadline applies during and after the TLS handshake."""
+    """If a server doesn't respond, the fetch ends at the deadline, during or after the TLS handshake."""
     internet.serve_silence()
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet, deadline_s=0.2)
@@ -287,7 +287,7 @@ def test_silent_server_ends_at_the_deadline(internet: Internet) -> None:
 
 
 def test_silent_resolver_ends_at_the_deadline(internet: Internet) -> None:
-    """The user who chose the host name may control its name server."""
+    """If a name server doesn't respond, the fetch ends at the deadline, because an attacker may control that server."""
     done = threading.Event()
 
     def stay_silent(host: str, port: int) -> list[str]:
@@ -311,7 +311,7 @@ def test_silent_resolver_ends_at_the_deadline(internet: Internet) -> None:
     ids=["named", "until-the-end", "chunked", "gigabytes"],
 )
 def test_oversized_response_is_rejected(internet: Internet, response: bytes) -> None:
-    """Once it exceeds the limit, whatever length it states."""
+    """A response is rejected once it exceeds the limit, regardless of its Content-Length."""
     internet.serve(lambda talk: talk.sendall(response))
     with pytest.raises(ssrf_safe_fetch.FetchError, match="longer than 1000 bytes"):
         get(internet)
@@ -332,19 +332,19 @@ def test_oversized_response_is_rejected(internet: Internet, response: bytes) -> 
     ids=["short", "no-last-chunk", "bad-chunk", "none", "no-status", "many", "wide", "silence"],
 )
 def test_truncated_or_malformed_response_is_rejected(internet: Internet, response: bytes) -> None:
-    """A truncated body, unterminated chunks and other protocols are errors: no partial response is used."""
+    """A truncated body, unterminated chunks or another protocol is an error, and no part of the response is used."""
     internet.serve(lambda talk: talk.sendall(response))
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet)
 
 
 def test_response_ends_at_its_stated_length(internet: Internet) -> None:
-    """Bytes after it aren't part of it."""
+    """A response ends at its stated length, and later bytes aren't part of it."""
     internet.serve(lambda talk: talk.sendall(OK + b"Content-Length: 5\r\n\r\nhello world"))
     assert get(internet) == b"hello"
 
 
 def test_response_of_exactly_the_limit_is_accepted(internet: Internet) -> None:
-    """The limit is inclusive."""
+    """A response whose size equals the limit is accepted."""
     internet.respond(b"x" * 1_000)
     assert get(internet) == b"x" * 1_000

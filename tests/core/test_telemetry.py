@@ -21,14 +21,14 @@ from tests.support.harness import TestApp
 
 @pytest.fixture
 def log(latchkey: TestApp) -> io.StringIO:
-    """Everything that the harness logs."""
+    """Everything that the test app logs."""
     stream = io.StringIO()
     telemetry.write_to(stream)
     return stream
 
 
 def test_request_is_one_json_line_without_its_query(latchkey: TestApp, log: io.StringIO) -> None:
-    """A request's log line has searchable facts, but not the query, which may contain a code."""
+    """A request is logged as one JSON line without its query, which may contain an authorization code."""
     account = latchkey.account()
     key = latchkey.key(account)
     response = latchkey.call("GET", "/v1/users?limit=7", key.secret)
@@ -50,7 +50,7 @@ def test_request_is_one_json_line_without_its_query(latchkey: TestApp, log: io.S
 
 
 def test_rejection_is_logged_with_its_limit(latchkey: TestApp, log: io.StringIO) -> None:
-    """The operator can distinguish quota from burst."""
+    """A rejected request is logged with its limit, so that the operator can distinguish quota from burst."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     latchkey.set_counters(account.id, tiers.FREE, burst=50)
@@ -63,7 +63,7 @@ def test_rejection_is_logged_with_its_limit(latchkey: TestApp, log: io.StringIO)
 
 
 def test_metric_is_a_line_of_the_embedded_format(latchkey: TestApp, log: io.StringIO) -> None:
-    """A metric costs no call: CloudWatch reads it from the log."""
+    """A metric is a log line in CloudWatch's embedded metric format, and costs no call."""
     telemetry.count("LimiterUnavailable", reason="timeout")
     line = json.loads(log.getvalue())
     assert line["LimiterUnavailable"] in (1, [1.0])
@@ -72,7 +72,7 @@ def test_metric_is_a_line_of_the_embedded_format(latchkey: TestApp, log: io.Stri
 
 
 def test_calls_are_collected_within_the_block(latchkey: TestApp) -> None:
-    """Later calls aren't collected."""
+    """Calls are recorded within the block, not after it."""
     with telemetry.record_calls() as outer:
         account = latchkey.account()
         with telemetry.record_calls() as inner:
@@ -87,7 +87,7 @@ def read_lines(log: io.StringIO) -> list[dict[str, Any]]:
 
 
 def test_measured_event_is_one_line_with_metrics_and_facts(latchkey: TestApp, log: io.StringIO) -> None:
-    """The line is in the embedded metric format, by stage; a latency is in milliseconds, the rest are counts."""
+    """A measured event is one log line in the embedded metric format, with a latency and counts."""
     latchkey.clock.forward(0.123)
     telemetry.log_metrics(
         "request", {"Latency": 12, "Requests": 1}, route="GET /", nothing=None, zero=0, when=Exception("e")
@@ -124,7 +124,7 @@ def test_measured_event_is_one_line_with_metrics_and_facts(latchkey: TestApp, lo
 
 
 def test_line_of_a_traced_request_has_its_trace_id(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As CloudWatch's own libraries write it, so that logs and traces are linked."""
+    """The log line of a traced request has the trace id under the name that CloudWatch expects."""
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-2-3;Parent=4;Sampled=0")
     telemetry.log_metrics("request", {})
     assert read_lines(log)[0]["xray_trace_id"] == "1-2-3"
@@ -132,14 +132,14 @@ def test_line_of_a_traced_request_has_its_trace_id(log: io.StringIO, monkeypatch
 
 @pytest.mark.parametrize(("level", "written"), [("DEBUG", 1), ("INFO", 1), ("WARNING", 0), ("ERROR", 0)])
 def test_metrics_are_written_at_level_info(log: io.StringIO, level: str, written: int) -> None:
-    """At level WARNING there are no metrics."""
+    """Metrics are logged at level INFO, so level WARNING disables them."""
     with settings.override(replace(settings.current(), log_level=level)):
         telemetry.log_metrics("request", {"Requests": 1})
     assert len(read_lines(log)) == written
 
 
 def test_event_has_its_level_and_facts_without_none(log: io.StringIO) -> None:
-    """An error also has the traceback of the handled exception."""
+    """A log entry has its level and fields, without empty ones; an error also has the traceback."""
     telemetry.info("happened", who="acc_1", why=None)
     telemetry.warning("odd", code="x", why=None)
     try:
@@ -160,7 +160,7 @@ def test_event_has_its_level_and_facts_without_none(log: io.StringIO) -> None:
 
 @pytest.fixture
 def fresh_process(log: io.StringIO) -> Iterator[None]:
-    """A process that has not logged yet, regardless of libraries."""
+    """A process in which Latchkey has not logged yet."""
 
     def forget() -> None:
         telemetry._logger.cache_clear()
@@ -183,7 +183,7 @@ CHATTY = ("botocore", "pynamodb", "urllib3")
 
 @pytest.mark.usefixtures("fresh_process")
 def test_lines_go_to_standard_output_by_default(capsys: pytest.CaptureFixture[str]) -> None:
-    """Lambda reads the log from there."""
+    """Log lines go to standard output by default, from which Lambda reads them."""
     assert telemetry.__spec__ is not None
     assert telemetry.__spec__.loader is not None
     fresh = importlib.util.module_from_spec(telemetry.__spec__)
@@ -194,7 +194,7 @@ def test_lines_go_to_standard_output_by_default(capsys: pytest.CaptureFixture[st
 
 @pytest.mark.usefixtures("fresh_process")
 def test_libraries_that_log_whole_requests_are_silenced() -> None:
-    """At any log level of this service."""
+    """Libraries that log whole requests are silenced at any log level of this service."""
     telemetry.info("happened")
     assert [logging.getLogger(name).level for name in CHATTY] == [logging.WARNING] * 3
 
@@ -211,7 +211,7 @@ def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("fresh_process", "in_tokyo")
 def test_first_line_of_a_process_is_like_all_others(log: io.StringIO) -> None:
-    """It has the service and the time in UTC, but no file and line."""
+    """The first log line of a process has the same fields as all later ones, with the time in UTC."""
     telemetry.info("happened", why="x")
     (line,) = read_lines(log)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", line.pop("timestamp"))
@@ -221,7 +221,7 @@ def test_first_line_of_a_process_is_like_all_others(log: io.StringIO) -> None:
 @pytest.mark.usefixtures("fresh_process")
 @pytest.mark.parametrize(("level", "written"), [("DEBUG", 3), ("INFO", 3), ("WARNING", 2), ("ERROR", 1)])
 def test_only_sufficiently_severe_lines_are_logged(log: io.StringIO, level: str, written: int) -> None:
-    """By the log level setting."""
+    """Only lines of at least the configured log level are logged."""
     with settings.override(replace(settings.current(), log_level=level)):
         telemetry.info("one")
         telemetry.warning("two")
@@ -230,7 +230,7 @@ def test_only_sufficiently_severe_lines_are_logged(log: io.StringIO, level: str,
 
 
 def test_metrics_are_collected_in_their_request(log: io.StringIO) -> None:
-    """They are added up for the caller; with facts, or outside a request, each has its own line."""
+    """Metrics within a request are added up for its log line; each other metric is logged on its own line."""
     outer: dict[str, int] = {}
     inner: dict[str, int] = {"Hits": 5}
     with telemetry.collect_metrics(outer):
@@ -250,7 +250,7 @@ def test_metrics_are_collected_in_their_request(log: io.StringIO) -> None:
 
 
 def test_collection_ends_with_a_failed_block(log: io.StringIO) -> None:
-    """Nothing of one request reaches the next."""
+    """Metrics of a block that fails don't count for the next request."""
     counted: dict[str, int] = {}
     with (
         pytest.raises(ValueError, match=r"^fault$"),
@@ -265,14 +265,14 @@ def test_collection_ends_with_a_failed_block(log: io.StringIO) -> None:
 
 
 def test_call_without_a_table_is_recorded() -> None:
-    """A transaction has several tables."""
+    """A transaction, which may use several tables, is recorded without a table."""
     with telemetry.record_calls() as calls, telemetry.dynamodb_call("TransactWriteItems", {"TransactItems": []}):
         pass
     assert calls.made == [("TransactWriteItems", "")]
 
 
 def test_lines_go_to_the_current_stream(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flushed after each line, since Lambda may freeze the process."""
+    """Log lines go to the current stream, flushed after each line, because Lambda may freeze the process."""
 
     class Flushed(io.StringIO):
         flushes = 0
@@ -292,7 +292,7 @@ def test_lines_go_to_the_current_stream(log: io.StringIO, monkeypatch: pytest.Mo
 
 
 def test_process_without_a_stream_logs_to_standard_output() -> None:
-    """As every function does from its first request."""
+    """A process logs to standard output unless another stream is set."""
     program = "from chalicelib.core import telemetry; telemetry.info('happened')"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["message"] == "happened"

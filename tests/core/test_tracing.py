@@ -18,7 +18,7 @@ ROOT, PARENT = "1-5759e988-bd862e3fe1be46a994272793", "53995c3f42cd8ad8"
 
 @pytest.fixture(autouse=True)
 def closed_after() -> Iterator[None]:
-    """Close the socket after a test, which otherwise stays open as long as the process."""
+    """Close the socket after a test; otherwise it stays open until the process ends."""
     yield
     tracing._socket().close()
     tracing._socket.cache_clear()
@@ -54,7 +54,7 @@ def receive_segments(daemon: socket.socket) -> list[dict[str, Any]]:
 def test_each_call_of_a_sampled_request_is_a_subsegment(
     latchkey: TestApp, daemon: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It belongs to the invocation's segment, and has operation, table and duration."""
+    """Each call of a sampled request is a subsegment of the invocation, with operation, table and duration."""
     secret = latchkey.key(latchkey.account()).secret
     set_trace_header(monkeypatch, sampled="1")
     assert latchkey.call("GET", "/v1/limits", secret).status == 200
@@ -76,7 +76,7 @@ def test_each_call_of_a_sampled_request_is_a_subsegment(
 def test_failed_condition_is_an_error_and_an_outage_a_fault(
     latchkey: TestApp, daemon: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failed condition is normal operation; a missing response is not."""
+    """In a trace, a failed condition is marked as an error, and a missing response as a fault."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     latchkey.call("GET", "/v1/limits", secret)
@@ -93,7 +93,7 @@ def test_failed_condition_is_an_error_and_an_outage_a_fault(
 def test_unsampled_request_sends_nothing(
     latchkey: TestApp, daemon: socket.socket, monkeypatch: pytest.MonkeyPatch, header: str | None
 ) -> None:
-    """Lambda decides which requests are traced."""
+    """A request that Lambda doesn't sample sends no segment."""
     if header is not None:
         monkeypatch.setenv("_X_AMZN_TRACE_ID", header)
     assert latchkey.call("GET", "/v1/limits", latchkey.key(latchkey.account()).secret).status == 200
@@ -104,7 +104,7 @@ def test_unsampled_request_sends_nothing(
     "address", ["127.0.0.1:9", "nowhere.invalid:2000", "nonsense", "127.0.0.1:99999", "[::1]:2000"]
 )
 def test_missing_daemon_affects_nothing(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    """Tracing never fails or delays a request."""
+    """A missing daemon neither fails nor delays a request."""
     monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", address)
     set_trace_header(monkeypatch, sampled="1")
     secret = latchkey.key(latchkey.account()).secret
@@ -112,7 +112,7 @@ def test_missing_daemon_affects_nothing(latchkey: TestApp, monkeypatch: pytest.M
 
 
 def test_header_is_split_into_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Missing parts are absent; outside Lambda there are none."""
+    """The trace header is split into its parts, any of which may be missing."""
     monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
     assert tracing.current() == {}
     set_trace_header(monkeypatch, sampled="0")
@@ -120,7 +120,7 @@ def test_header_is_split_into_its_parts(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_subsegment_has_exactly_the_documented_fields(daemon: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its id has 16 hex digits."""
+    """A subsegment has exactly the documented fields, and its id has 16 hex digits."""
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Sampled=1")
     with tracing.subsegment("GetItem", "t"):
         pass
@@ -137,6 +137,6 @@ def test_subsegment_has_exactly_the_documented_fields(daemon: socket.socket, mon
 
 
 def test_daemon_is_never_waited_for() -> None:
-    """The socket is non-blocking, and created once."""
+    """The socket to the daemon is non-blocking and is created once."""
     assert tracing._socket().getblocking() is False
     assert tracing._socket() is tracing._socket()

@@ -1,4 +1,4 @@
-"""The value types of the core are immutable, and have only their fields."""
+"""The value types of the core are immutable and have no other attributes than their fields."""
 
 import dataclasses
 from typing import Any
@@ -18,20 +18,20 @@ FROZEN: list[Any] = [
     sigv4.Credentials,
     dynamodb.RetryPolicy,
 ]
-"""Threads share them."""
+"""Types that must be immutable, because threads share them."""
 SLOTTED: list[Any] = [*FROZEN, ssrf_safe_fetch._Server, http_framing.Head, telemetry.Calls]
-"""Each call creates some."""
+"""Types that must have slots, because each call creates instances."""
 
 
 @pytest.mark.parametrize("kind", FROZEN, ids=lambda kind: kind.__name__)
 def test_value_is_immutable(kind: Any) -> None:
-    """So it can be a dictionary key."""
+    """A value is immutable, so it can be a dictionary key."""
     assert kind.__dataclass_params__.frozen
 
 
 @pytest.mark.parametrize("kind", SLOTTED, ids=lambda kind: kind.__name__)
 def test_value_has_no_other_attributes(kind: Any) -> None:
-    """A misspelt attribute is an error, and no value costs a dictionary."""
+    """A value has no `__dict__`, so setting an unknown attribute is an error."""
     assert set(kind.__slots__) == {field.name for field in dataclasses.fields(kind)}
 
 
@@ -47,5 +47,5 @@ def test_value_has_no_other_attributes(kind: Any) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_default_of_a_value(value: Any, rest: dict[str, Any]) -> None:
-    """A default is empty, or the most common value."""
+    """Optional fields have a default."""
     assert {name: getattr(value, name) for name in rest} == rest

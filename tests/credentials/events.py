@@ -1,4 +1,4 @@
-"""Events recorded for an account."""
+"""Read the events that were recorded for an account."""
 
 from chalicelib.events import kinds, record
 
@@ -6,9 +6,6 @@ Told = tuple[str, dict[str, str]]
 
 
 def recorded_events(account_id: str, *, but: int = 0) -> list[Told]:
-    """Return type and details of an account's events except its creation, those of one millisecond sorted by type.
-
-    The first `but` of them are left out.
-    """
+    """Return type and details of an account's events, oldest first, without the first `but` events."""
     events = sorted(record.since(account_id, "evt_"), key=lambda event: (event.at, event.type))
     return [(each.type, each.changed.as_dict()) for each in events if each.type != kinds.ACCOUNT_CREATED][but:]

@@ -6,6 +6,6 @@ from chalicelib.idempotency.record import IdempotentRequest, Recording, StoredRe
 
 
 def once(creator: Issued, name: str = "order 1") -> Recording[Issued]:
-    """Return a new object for the same request of `creator`, as a retry would be."""
+    """Return an idempotent request of `creator` to record; equal arguments make it a retry of the first."""
     request = IdempotentRequest(creator.key.account_id, secrets.digest(name), "the same body", creator.secret)
     return Recording(request, lambda made: StoredResponse(201, {}, made.key.id, made.key.id))

@@ -1,4 +1,4 @@
-"""Usage and quota events of an admission, and the cache of secrets that services present."""
+"""Admissions record usage and quota events, and principals of secrets that services verify are cached."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def item_of(issued: Issued) -> dict[str, Any]:
 
 
 def test_admission_is_recorded_for_its_credential(latchkey: TestApp) -> None:
-    """With its network and route."""
+    """An admission is recorded with the credential, its network and the route."""
     issued = latchkey.key(latchkey.account(), "read")
     admit(issued)
     counter, item = counter_items.counter_of(issued.key.id), item_of(issued)
@@ -42,7 +42,7 @@ def test_admission_is_recorded_for_its_credential(latchkey: TestApp) -> None:
 
 
 def test_route_that_the_scopes_dont_allow_is_not_recorded(latchkey: TestApp) -> None:
-    """The request is rejected after its admission; its network is recorded all the same."""
+    """A route is recorded only if the scopes allow it; the network is always recorded."""
     issued = latchkey.key(latchkey.account(), "read")
     admit(issued, scopes=("read", "keys"))
     item = item_of(issued)
@@ -51,7 +51,7 @@ def test_route_that_the_scopes_dont_allow_is_not_recorded(latchkey: TestApp) -> 
 
 
 def test_failures_are_written_with_the_next_admission(latchkey: TestApp) -> None:
-    """They are counted for the credential."""
+    """A failed request is counted for its credential by the next admission."""
     issued = latchkey.key(latchkey.account(), "read")
     for _ in range(2):
         record_failure(verify(issued.secret))
@@ -67,7 +67,7 @@ def test_failures_are_written_with_the_next_admission(latchkey: TestApp) -> None
 def test_crossed_quota_threshold_is_recorded_as_an_event(
     latchkey: TestApp, network: str, source_ip: str | None, used: int, kind: str
 ) -> None:
-    """With credential and address; a service's own address is not recorded when it presents a secret."""
+    """The event of a quota threshold has credential and address, but no address for a secret sent to /v1/verify."""
     issued = latchkey.key(latchkey.account())
     latchkey.clock.forward(1_800)
     latchkey.set_counters(issued.key.account_id, FREE, used=used - 1)
@@ -87,7 +87,7 @@ def test_crossed_quota_threshold_is_recorded_as_an_event(
     ("seconds", "reads"), [(0, 0), (59.999, 0), (60, 2), (-8, 0), (-8.001, 2)], ids=lambda value: str(value)
 )
 def test_presented_secret_is_cached_for_60_seconds(latchkey: TestApp, seconds: float, reads: int) -> None:
-    """It is read again afterwards, and after the clock was set back."""
+    """A secret that a service presents is verified again after 60 seconds, and after the clock was set back."""
     issued = latchkey.key(latchkey.account())
     admit_presented(issued.secret, "")
     latchkey.clock.forward(seconds)
@@ -97,7 +97,7 @@ def test_presented_secret_is_cached_for_60_seconds(latchkey: TestApp, seconds: f
 
 
 def test_presented_secret_is_verified_again_after_a_change(latchkey: TestApp) -> None:
-    """The cache is per resource."""
+    """The cached principal of a presented secret applies to one resource, and not after a revocation."""
     issued = latchkey.key(latchkey.account())
     principal, left = admit_presented(issued.secret, "https://files.example.com")
     assert (principal.credential_id, left.quota_left) == (issued.key.id, 999)

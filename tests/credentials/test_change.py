@@ -1,4 +1,4 @@
-"""Rename a key and remove its scopes; scopes are never added."""
+"""A key can be renamed and lose scopes, but never gain scopes."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ NOTHING: dict[str, Any] = {"name": None, "wanted": None, "on_anomaly": None}
 
 
 def test_removed_scope_is_not_granted(latchkey: TestApp) -> None:
-    """The key has only the remaining scopes, and the account is marked as stale."""
+    """A key that lost a scope has only the remaining scopes, and its account is marked as stale."""
     account = latchkey.account()
     issued = latchkey.key(account)
     change_key(account.id, issued.key.id, name=None, wanted=["read"])
@@ -48,7 +48,7 @@ def test_each_change_leaves_the_rest_unchanged_and_is_recorded(
 
 
 def test_changes_of_one_call_are_all_applied(latchkey: TestApp) -> None:
-    """Each is recorded as an event of its own."""
+    """All changes of one call are applied, and each is recorded as an event of its own."""
     account = latchkey.account()
     issued = latchkey.key(account)
     key = change_key(account.id, issued.key.id, name="Other", wanted=["read"], on_anomaly="narrow")
@@ -61,7 +61,7 @@ def test_changes_of_one_call_are_all_applied(latchkey: TestApp) -> None:
 
 
 def test_changed_key_is_read_consistently(latchkey: TestApp) -> None:
-    """The returned key has the changes, and the error for a revoked key is current."""
+    """After a change the key is read consistently, so the result is current."""
     account = latchkey.account()
     issued = latchkey.key(account)
     with record_calls() as calls:
@@ -75,7 +75,7 @@ def test_changed_key_is_read_consistently(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("wanted", [["read", "write"], ["write"], ["read", "admin"]])
 def test_scopes_are_never_added(latchkey: TestApp, wanted: list[str]) -> None:
-    """A scope that the key doesn't have any more is rejected by name, and nothing changes."""
+    """Adding a scope is an error that names the scope, and nothing changes."""
     account = latchkey.account()
     issued = latchkey.key(account)
     change_key(account.id, issued.key.id, name=None, wanted=["read"])
@@ -86,7 +86,7 @@ def test_scopes_are_never_added(latchkey: TestApp, wanted: list[str]) -> None:
 
 
 def test_concurrently_removed_scope_is_not_restored(latchkey: TestApp) -> None:
-    """A change that was checked before the removal fails."""
+    """A change that races with the removal of a scope fails, so that the scope isn't restored."""
     account = latchkey.account()
     issued = latchkey.key(account)
     with (
@@ -98,7 +98,7 @@ def test_concurrently_removed_scope_is_not_restored(latchkey: TestApp) -> None:
 
 
 def test_renamed_key_keeps_working(latchkey: TestApp) -> None:
-    """A name has no effect on the scopes."""
+    """A renamed key keeps its scopes and continues to work."""
     account = latchkey.account()
     issued = latchkey.key(account)
     assert change_key(account.id, issued.key.id, name="Other", wanted=None).name == "Other"
@@ -106,7 +106,7 @@ def test_renamed_key_keeps_working(latchkey: TestApp) -> None:
 
 
 def test_revoked_key_is_not_changed(latchkey: TestApp) -> None:
-    """A change raises Conflict."""
+    """A change of a revoked key raises Conflict."""
     account = latchkey.account()
     issued = latchkey.key(account)
     revoke.revoke(account.id, issued.key.id)
@@ -115,14 +115,14 @@ def test_revoked_key_is_not_changed(latchkey: TestApp) -> None:
 
 
 def test_key_of_another_account_is_not_found(latchkey: TestApp) -> None:
-    """It is not found, as if it didn't exist."""
+    """A key of another account is not found, as if it didn't exist."""
     issued = latchkey.key(latchkey.account())
     with pytest.raises(errors.NotFound):
         change_key(latchkey.account().id, issued.key.id, name="Mine", wanted=None)
 
 
 def test_removal_of_scopes_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
-    """The scopes are removed all the same; a new name needs no mark."""
+    """If the mark can't be set, scopes are removed and Unavailable is raised; a new name needs no mark."""
     account = latchkey.account()
     issued = latchkey.key(account)
     with fail_marks():
@@ -133,7 +133,7 @@ def test_removal_of_scopes_with_a_lost_mark_raises_unavailable(latchkey: TestApp
 
 
 def test_database_error_of_a_change_is_raised(latchkey: TestApp) -> None:
-    """It is not reported as a rejected change."""
+    """A database error during a change is raised unchanged, not reported as a rejected change."""
     account = latchkey.account()
     issued = latchkey.key(account)
     with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
@@ -142,7 +142,7 @@ def test_database_error_of_a_change_is_raised(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("scopes", [("read", "write", "keys"), ("read", "keys")])
 def test_key_is_reduced_to_read_once(latchkey: TestApp, scopes: tuple[str, ...]) -> None:
-    """A second call changes nothing and records no event."""
+    """Reducing a key to the scope `read` a second time changes nothing and records no event."""
     account = latchkey.account()
     issued = latchkey.key(account, *scopes)
     assert [narrow_to_read(issued.key) for _ in range(2)] == [True, False]
@@ -151,7 +151,7 @@ def test_key_is_reduced_to_read_once(latchkey: TestApp, scopes: tuple[str, ...])
 
 
 def test_key_that_cant_be_reduced_to_read_is_unchanged(latchkey: TestApp) -> None:
-    """That is a key without `read`, one with only `read`, and a revoked one."""
+    """A reduction to `read` doesn't change a revoked key, a key without `read`, or one with only `read`."""
     account = latchkey.account()
     without, alone, revoked = (
         latchkey.key(account, "write", "keys"),

@@ -1,4 +1,4 @@
-"""Concurrent and repeated creations of keys: exactly as many succeed as may."""
+"""Concurrent and repeated creations of keys never exceed the limit, and each request creates one key."""
 
 from dataclasses import replace
 from typing import Any
@@ -22,12 +22,12 @@ from tests.support.interleaving import cancel_transactions, fail_calls, run_afte
 
 
 def make(creator: Issued, **more: Any) -> Issued:
-    """Create a key with another one."""
+    """Create a key with the key `creator`."""
     return issue_key(verify(creator.secret), name="Made", wanted=["read"], expires_in_s=None, **more)
 
 
 def count(account: Account) -> int:
-    """Return how many keys an account has."""
+    """Return the number of keys of an account."""
     return len(list(find.keys_of(account.id)))
 
 
@@ -38,7 +38,7 @@ def full(latchkey: TestApp) -> tuple[Account, list[Issued]]:
 
 
 def test_form_creates_one_key(latchkey: TestApp) -> None:
-    """A second submission is a conflict; another account may use the same form token."""
+    """A form that is submitted twice creates one key; another account may use the same form token."""
     account, other = latchkey.account(), latchkey.account()
     creator = latchkey.key(account)
     make(creator, form="form 1")
@@ -50,7 +50,7 @@ def test_form_creates_one_key(latchkey: TestApp) -> None:
 
 
 def test_request_with_an_idempotency_key_creates_one_key(latchkey: TestApp) -> None:
-    """A retry gets the same response, for an issued and for a rotated key."""
+    """A retry with the same idempotency key gets the first response, for an issued and for a rotated key."""
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account)
     made = make(creator, once=once(creator))
@@ -65,7 +65,7 @@ def test_request_with_an_idempotency_key_creates_one_key(latchkey: TestApp) -> N
 
 
 def test_full_account_is_reported_with_an_unused_form_or_idempotency_key(latchkey: TestApp) -> None:
-    """The reason is the limit, not the form or the idempotent request."""
+    """For an account at its limit, the error is about the limit, even with a form or idempotency key."""
     account, keys = full(latchkey)
     for more in ({}, {"form": "form 1"}, {"once": once(keys[0])}):
         with pytest.raises(errors.Conflict, match="at most 20 active keys"):
@@ -78,7 +78,7 @@ def test_full_account_is_reported_with_an_unused_form_or_idempotency_key(latchke
 
 
 def with_two_expired_keys(latchkey: TestApp) -> tuple[Account, Issued]:
-    """Return a full account with two expired keys, and a key that creates others."""
+    """Return an account at its limit, two of whose keys have expired, and a key that creates others."""
     account = latchkey.account()
     creator = latchkey.key(account)
     for _ in range(LIVE_MAX - 3):
@@ -90,7 +90,7 @@ def with_two_expired_keys(latchkey: TestApp) -> tuple[Account, Issued]:
 
 
 def test_concurrently_replaced_expired_keys_are_not_replaced_again(latchkey: TestApp) -> None:
-    """Two keys have expired, and concurrent creations replace them first."""
+    """If concurrent creations have replaced all expired keys, a further creation is rejected."""
     account, creator = with_two_expired_keys(latchkey)
     with (
         run_after("TransactWriteItems", lambda: [latchkey.key(account) for _ in range(2)]),
@@ -101,7 +101,7 @@ def test_concurrently_replaced_expired_keys_are_not_replaced_again(latchkey: Tes
 
 
 def test_room_that_a_concurrent_creation_leaves_is_used(latchkey: TestApp) -> None:
-    """It removed two expired keys and added one key."""
+    """Of two expired keys, a concurrent creation replaces one, and this creation replaces the other."""
     account, creator = with_two_expired_keys(latchkey)
     with run_after("TransactWriteItems", lambda: latchkey.key(account)):
         made = make(creator)
@@ -110,7 +110,7 @@ def test_room_that_a_concurrent_creation_leaves_is_used(latchkey: TestApp) -> No
 
 
 def test_creation_that_loses_every_race_raises_unavailable(latchkey: TestApp) -> None:
-    """The message says to try again."""
+    """A creation that loses every race raises Unavailable and asks the caller to try again."""
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account)
     principal, item = verify(creator.secret), Account.get(account.id).serialize()
@@ -124,7 +124,7 @@ def test_creation_that_loses_every_race_raises_unavailable(latchkey: TestApp) ->
 
 
 def test_database_error_of_a_creation_is_raised(latchkey: TestApp) -> None:
-    """It is not reported as a rejected creation."""
+    """A database error during a creation is raised unchanged, not reported as a rejected creation."""
     creator = latchkey.key(latchkey.account())
     principal = verify(creator.secret)
     with fail_calls("TransactWriteItems"):
@@ -136,7 +136,7 @@ def test_database_error_of_a_creation_is_raised(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("configured", [True, False])
 def test_email_address_must_be_verified_if_email_is_configured(latchkey: TestApp, configured: bool) -> None:
-    """Without email it need not be; and the operator can create a key for any account."""
+    """If email is configured, only accounts with a verified address can create keys; the operator always can."""
     account = create_account(email="ada@example.com", name="Ada", tier=FREE)
     with settings.override(replace(settings.current(), mail_from="keys@example.com" if configured else "")):
         creator = latchkey.key(account)
@@ -154,7 +154,7 @@ def test_email_address_must_be_verified_if_email_is_configured(latchkey: TestApp
 
 
 def test_verified_account_creates_keys_if_email_is_configured(latchkey: TestApp) -> None:
-    """Up to the limit, which is then the reported reason."""
+    """If email is configured, an account with a verified address can create keys up to the limit."""
     with settings.override(replace(settings.current(), mail_from="keys@example.com")):
         account, keys = full(latchkey)
         with pytest.raises(errors.Conflict, match="at most 20 active keys"):

@@ -1,4 +1,4 @@
-"""Find keys of an account by id and by page; other credentials and accounts are not returned."""
+"""Keys of an account are found by their id and listed in pages, without access tokens."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.support.harness import TestApp
 
 
 def test_keys_are_the_accounts_own_oldest_first(latchkey: TestApp) -> None:
-    """Keys of other accounts and access tokens are not among them."""
+    """The list of an account's keys is sorted oldest first, without other accounts' keys and access tokens."""
     account = latchkey.account()
     assert register_client(latchkey, owner=account).ask(CLIENT).status == 200
     latchkey.key(latchkey.account(name="Bea"))
@@ -25,7 +25,7 @@ def test_keys_are_the_accounts_own_oldest_first(latchkey: TestApp) -> None:
 
 
 def test_key_is_found_by_its_own_id(latchkey: TestApp) -> None:
-    """Other ids, and the id of an access token, are not found."""
+    """A key is found by its id; an unknown id or the id of an access token is not found."""
     account = latchkey.account()
     keys = [latchkey.key(account) for _ in range(3)]
     for issued in keys:
@@ -38,7 +38,7 @@ def test_key_is_found_by_its_own_id(latchkey: TestApp) -> None:
 
 
 def test_key_of_a_failed_condition_is_read_from_its_item(latchkey: TestApp) -> None:
-    """An empty item means that the key doesn't exist."""
+    """The error of a failed condition contains the key's item, which is empty if the key doesn't exist."""
     key = latchkey.key(latchkey.account()).key
     assert find.key_of_item(key.serialize()).id == key.id
     with pytest.raises(errors.NotFound):

@@ -1,4 +1,4 @@
-"""Issue API keys: no more scopes than the creator has, and at most 20 active keys."""
+"""API keys are issued with no more scopes than their creator has, and at most 20 are active."""
 
 from dataclasses import replace
 
@@ -19,14 +19,14 @@ from tests.support.interleaving import record_calls
 
 
 def issue(latchkey: TestApp, creator: Issued, *scopes: str, expires_in_s: int | None = None) -> Issued:
-    """Create a key with another one."""
+    """Create a key with the key `creator`."""
     issued = issue_key(verify(creator.secret), name="Made", wanted=list(scopes) or ["read"], expires_in_s=expires_in_s)
     latchkey.secrets.append(issued.secret)
     return issued
 
 
 def test_issued_key_works_and_is_stored_by_its_digest_only(latchkey: TestApp) -> None:
-    """The caller gets the secret; the table has its SHA-256 and its preview."""
+    """The response has the secret; the table has only its SHA-256 and its preview."""
     issued = issue(latchkey, latchkey.key(latchkey.account()), "read", "write")
     assert verify(issued.secret).scopes == {"read", "write"}
     stored = Credential.get(secrets.digest(issued.secret))
@@ -34,7 +34,7 @@ def test_issued_key_works_and_is_stored_by_its_digest_only(latchkey: TestApp) ->
 
 
 def test_issued_key_is_stored_with_all_attributes_and_recorded(latchkey: TestApp) -> None:
-    """Account, creator and expiry are stored, in the account's active keys too, and an event is recorded."""
+    """An issued key is stored with account, creator and expiry, listed among the active keys, and recorded."""
     account = latchkey.account()
     creator = latchkey.key(account, expires_in_s=3600)
     latchkey.clock.forward(1)
@@ -57,7 +57,7 @@ def test_issued_key_is_stored_with_all_attributes_and_recorded(latchkey: TestApp
 
 
 def test_key_without_an_expiry_has_no_ttl(latchkey: TestApp) -> None:
-    """Neither the key nor its entry in the account expires."""
+    """A key without an expiry is never deleted by DynamoDB."""
     account = latchkey.account()
     key = issue(latchkey, latchkey.key(account)).key
     assert find.owned_key(account.id, key.id).attribute_values.keys().isdisjoint({"expires_at", "dies_at"})
@@ -65,7 +65,7 @@ def test_key_without_an_expiry_has_no_ttl(latchkey: TestApp) -> None:
 
 
 def test_issuing_a_key_overwrites_nothing(latchkey: TestApp) -> None:
-    """Each put requires that the item doesn't exist, including that of the form token."""
+    """Issuing a key writes only items that don't exist yet, including the form token."""
     creator = verify(latchkey.key(latchkey.account()).secret)
     with record_calls() as calls:
         issue_key(creator, name="Made", wanted=["read"], expires_in_s=None, form="form 1")
@@ -76,27 +76,27 @@ def test_issuing_a_key_overwrites_nothing(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("kind", ["live", "test"])
 def test_issued_key_has_the_kind_of_its_stage(latchkey: TestApp, kind: str) -> None:
-    """A production stage issues `live` keys."""
+    """A production stage issues `live` keys, other stages `test` keys."""
     creator = latchkey.key(latchkey.account())
     with settings.override(replace(settings.current(), key_kind=kind)):
         assert secrets.kind_of(issue(latchkey, creator).secret) == kind
 
 
 def test_repr_of_an_issued_key_is_its_id(latchkey: TestApp) -> None:
-    """The secret of a key is not in logs or tracebacks."""
+    """The repr of an issued key is its id, so that logs and tracebacks don't contain the secret."""
     issued = latchkey.key(latchkey.account())
     assert repr(issued) == f"Issued({issued.key.id})"
 
 
 def test_scope_that_the_creator_lacks_is_rejected_by_name(latchkey: TestApp) -> None:
-    """A key can't have more scopes than its creator."""
+    """A scope that the creator lacks is rejected by an error that names it."""
     creator = latchkey.key(latchkey.account(), "read", "keys")
     with pytest.raises(errors.InvalidRequest, match="write"):
         issue(latchkey, creator, "read", "write")
 
 
 def test_admin_scope_is_rejected_after_the_account_lost_the_flag(latchkey: TestApp) -> None:
-    """A key created while the account was admin can't pass `admin` on."""
+    """A key with the scope `admin` can't pass it on after its account lost the admin flag."""
     account = latchkey.account(admin=True)
     creator = latchkey.key(account, "keys", "admin")
     account.update(actions=[Account.admin.set(False)])
@@ -105,20 +105,20 @@ def test_admin_scope_is_rejected_after_the_account_lost_the_flag(latchkey: TestA
 
 
 def test_key_of_a_creator_without_an_expiry_expires_only_if_requested(latchkey: TestApp) -> None:
-    """Without `expires_in_s` it never expires."""
+    """Without `expires_in_s`, a key whose creator has no expiry never expires."""
     creator = latchkey.key(latchkey.account())
     assert issue(latchkey, creator).key.expires_at is None
     assert issue(latchkey, creator, expires_in_s=60).key.expires_at == START_MS + 60_000
 
 
 def test_key_expires_with_its_creator_by_default(latchkey: TestApp) -> None:
-    """Without `expires_in_s` it gets the expiry of its creator."""
+    """Without `expires_in_s`, a key expires with its creator."""
     creator = latchkey.key(latchkey.account(), expires_in_s=3600)
     assert issue(latchkey, creator).key.expires_at == START_MS + 3_600_000
 
 
 def test_key_that_would_outlive_its_creator_is_rejected(latchkey: TestApp) -> None:
-    """The message has the maximum lifetime, which is that of the creator."""
+    """A key that would outlive its creator is rejected; the message has the longest possible lifetime."""
     creator = latchkey.key(latchkey.account(), expires_in_s=3600)
     with pytest.raises(errors.InvalidRequest, match="at most 3600:"):
         issue(latchkey, creator, expires_in_s=3601)
@@ -126,13 +126,13 @@ def test_key_that_would_outlive_its_creator_is_rejected(latchkey: TestApp) -> No
 
 
 def test_expired_key_is_kept_for_thirty_days(latchkey: TestApp) -> None:
-    """Until then requests with it get `token_expired`."""
+    """An expired key is kept for thirty days, in which requests with it get `token_expired`."""
     key = latchkey.key(latchkey.account(), expires_in_s=60).key
     assert key.dies_at == START_MS // 1000 + 60 + 30 * 86_400
 
 
 def test_twenty_first_active_key_is_a_conflict(latchkey: TestApp) -> None:
-    """The limit is per account, and the message says what to do."""
+    """The twenty-first active key of an account is rejected, and the message says what to do."""
     account = latchkey.account()
     keys = [latchkey.key(account) for _ in range(LIVE_MAX)]
     with pytest.raises(errors.Conflict, match="at most 20 active keys"):
@@ -152,7 +152,7 @@ def test_revoked_key_doesnt_count_against_the_limit(latchkey: TestApp) -> None:
 
 
 def test_expired_keys_dont_count_against_the_limit(latchkey: TestApp) -> None:
-    """The next creation removes them from the account's active keys."""
+    """Expired keys don't count against the limit, and the next creation removes them from the active keys."""
     account = latchkey.account()
     creator = latchkey.key(account)
     for _ in range(LIVE_MAX - 1):
@@ -165,7 +165,7 @@ def test_expired_keys_dont_count_against_the_limit(latchkey: TestApp) -> None:
 
 
 def test_key_for_a_suspended_account_is_rejected(latchkey: TestApp) -> None:
-    """Also when the creator was verified before the suspension."""
+    """A suspended account gets no key, even if the creator was verified before the suspension."""
     account = latchkey.account()
     creator = verify(latchkey.key(account).secret)
     account.update(actions=[Account.status.set("suspended")])
@@ -177,7 +177,7 @@ def test_key_for_a_suspended_account_is_rejected(latchkey: TestApp) -> None:
 
 
 def test_key_by_a_creator_that_was_rotated_since_its_verification_is_rejected(latchkey: TestApp) -> None:
-    """Otherwise a key in its grace period could create one that never expires."""
+    """A creator that was rotated after its verification can't issue a key, which would outlive the creator."""
     account = latchkey.account()
     creator = latchkey.key(account)
     unaware = verify(creator.secret)
@@ -188,7 +188,7 @@ def test_key_by_a_creator_that_was_rotated_since_its_verification_is_rejected(la
 
 
 def test_key_by_a_session_that_was_ended_since_its_verification_is_rejected(latchkey: TestApp) -> None:
-    """A user who was logged out gets no key."""
+    """A session that ended after its verification can't issue a key."""
     account = latchkey.account()
     session = replace(verify(latchkey.key(account).secret), kind="session", session_epoch=account.session_epoch)
     account.update(actions=[Account.session_epoch.add(1)])

@@ -1,4 +1,4 @@
-"""The account's active keys: the condition for adding one, and which of them have expired."""
+"""The account's active keys: the condition for adding a key, and detection of expired ones."""
 
 from contextlib import nullcontext
 from dataclasses import replace
@@ -30,20 +30,20 @@ TOKEN = replace(CREATOR, credential_id="tok_1", kind="token")
 
 
 def account_item(*ends_at_ms: int, **more: int) -> dict[str, Any]:
-    """Return an account item with active keys of these expiries; the first is the creator's."""
+    """Return an account item with active keys of these expiries, of which the first is the creator's."""
     ends = {f"key_{number}": {"N": str(end)} for number, end in enumerate(ends_at_ms, 1)}
     return {"live_keys": {"M": ends}} | {name: {"N": str(value)} for name, value in more.items()}
 
 
 def test_expired_keys_are_found(latchkey: TestApp) -> None:
-    """A key expires at exactly its time; 0 is never."""
+    """A key has expired once its expiry is reached; an expiry of 0 means never."""
     account = account_item(START_MS + 1, START_MS, 0, START_MS - 1, 1)
     assert key_limit.expired_keys(account, None) == {"key_2": START_MS, "key_4": START_MS - 1, "key_5": 1}
     assert key_limit.expired_keys({}, None) == {}
 
 
 def test_account_has_at_most_twenty_active_keys(latchkey: TestApp) -> None:
-    """Expired keys don't count."""
+    """An account can have twenty active keys; expired ones don't count."""
     assert len(key_limit.expired_keys(account_item(*[0] * 19, 1), None)) == 1
     for full in (account_item(*[0] * 20), account_item(*[0] * 20, 1), account_item(*[0] * 21)):
         with pytest.raises(errors.Conflict, match="at most 20 active keys"):
@@ -70,7 +70,7 @@ def test_account_has_at_most_twenty_active_keys(latchkey: TestApp) -> None:
 def test_creator_may_create_keys_while_its_expiry_is_unchanged(
     latchkey: TestApp, creator: Principal, account: dict[str, Any], may: bool
 ) -> None:
-    """The condition on the account and the check that explains its failure agree."""
+    """The write condition and the check that explains its failure accept the same creators."""
     stored = latchkey.account()
     for name, value in account.items():
         setattr(stored, name, value)
@@ -82,7 +82,7 @@ def test_creator_may_create_keys_while_its_expiry_is_unchanged(
 
 
 def test_account_without_credentials_since_has_only_valid_credentials(latchkey: TestApp) -> None:
-    """Older accounts don't have this attribute."""
+    """All credentials of an older account without the attribute `credentials_since` are valid."""
     stored = latchkey.account()
     stored.update(actions=[Account.credentials_since.remove()])
     stored.update(actions=[Account.name.set("Met")], condition=key_limit.creator_is_unchanged(TOKEN))
@@ -91,7 +91,7 @@ def test_account_without_credentials_since_has_only_valid_credentials(latchkey: 
 
 
 def test_key_is_removed_only_from_an_existing_account(latchkey: TestApp) -> None:
-    """The update doesn't recreate a deleted account."""
+    """The removal of a key from the active keys doesn't recreate a deleted account."""
     deleted = latchkey.account()
     key = latchkey.key(deleted).key
     deleted.delete()

@@ -1,4 +1,4 @@
-"""The principal in the authorizer's context: flat strings that are parsed without loss."""
+"""The principal is passed in the authorizer's context as strings and parsed without loss."""
 
 import pytest
 
@@ -32,7 +32,7 @@ CONTEXT = {
 
 
 def test_principal_survives_the_authorizer_context(latchkey: TestApp) -> None:
-    """API Gateway allows only strings."""
+    """A principal is unchanged after it passes through the authorizer's context, which allows only strings."""
     principal = verify(latchkey.key(latchkey.account(ENTERPRISE, admin=True), "read", "admin", expires_in_s=60).secret)
     context = to_context(principal)
     assert all(isinstance(value, str) for value in context.values())
@@ -40,14 +40,14 @@ def test_principal_survives_the_authorizer_context(latchkey: TestApp) -> None:
 
 
 def test_context_has_the_names_of_the_last_release() -> None:
-    """For 300 s after an upgrade API Gateway passes contexts between versions."""
+    """The names in the context don't change, because after an upgrade API Gateway still caches old contexts."""
     assert to_context(PRINCIPAL) == CONTEXT
     assert from_context(CONTEXT) == PRINCIPAL
 
 
 @pytest.mark.parametrize("without", [{}, {"lineage": ""}])
 def test_context_without_a_lineage_has_that_of_the_credential(without: dict[str, str]) -> None:
-    """Older versions wrote none."""
+    """A context without a lineage, from an older version, is read with the credential's id instead."""
     context = {name: value for name, value in CONTEXT.items() if name != "lineage"} | without
     assert from_context(context).lineage == "tok_1"
 
@@ -56,13 +56,13 @@ def test_context_without_a_lineage_has_that_of_the_credential(without: dict[str,
     ("ends_at_ms", "now_ms", "ended"), [(0, START_MS, False), (2, 1, False), (1, 1, True), (1, 2, True)]
 )
 def test_principal_expires_at_its_expiry(ends_at_ms: int, now_ms: int, ended: bool) -> None:
-    """To the millisecond; 0 is never."""
+    """A principal expires at its expiry, to the millisecond; 0 means never."""
     principal = from_context(CONTEXT | {"ends_at_ms": str(ends_at_ms)})
     assert principal.is_expired(now_ms) == ended
 
 
 def test_tokens_are_counted_by_client_and_keys_by_key() -> None:
-    """A refreshed token doesn't add a counter."""
+    """Usage of tokens is counted by client and that of keys by key, so a refreshed token adds no counter."""
     key, other = (from_context(CONTEXT | {"client_id": "", "credential_id": each}) for each in ("key_1", "key_2"))
     refreshed = from_context(CONTEXT | {"credential_id": "tok_2"})
     assert key.counter != other.counter
@@ -70,12 +70,12 @@ def test_tokens_are_counted_by_client_and_keys_by_key() -> None:
 
 
 def test_reverified_principal_differs_only_in_its_verification_time() -> None:
-    """All other fields are unchanged."""
+    """A principal that was verified again differs only in its verification time."""
     assert to_context(PRINCIPAL.verified_after(START_MS + 5)) == CONTEXT | {"verified_at_ms": str(START_MS + 5)}
     assert from_context(CONTEXT).session_epoch is None
 
 
 def test_context_has_no_secret(latchkey: TestApp) -> None:
-    """API Gateway logs and caches only ids."""
+    """The context contains ids and no secret, because API Gateway logs and caches it."""
     issued = latchkey.key(latchkey.account())
     assert issued.secret not in repr(to_context(verify(issued.secret)))

@@ -1,4 +1,4 @@
-"""Revocation and changes apply at the next request, although API Gateway caches the principal."""
+"""Revocations and changes apply at the next request, although API Gateway caches the principal."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ class Caller:
 
 
 def test_unchanged_principal_is_not_verified_again(latchkey: TestApp) -> None:
-    """Without a mark the cached principal is used."""
+    """Without an invalidation mark the cached principal is used without another verification."""
     caller = Caller(latchkey)
     with telemetry.record_calls() as calls:
         assert caller.call() == caller.cached
@@ -44,7 +44,7 @@ def test_unchanged_principal_is_not_verified_again(latchkey: TestApp) -> None:
 
 
 def test_revoked_key_is_rejected_at_the_next_request(latchkey: TestApp) -> None:
-    """API Gateway still has the principal in its cache."""
+    """A revoked key is rejected at the next request, although API Gateway caches its principal."""
     caller = Caller(latchkey)
     revoke.revoke(caller.account.id, caller.issued.key.id)
     for _ in range(2):
@@ -53,14 +53,14 @@ def test_revoked_key_is_rejected_at_the_next_request(latchkey: TestApp) -> None:
 
 
 def test_removed_scope_is_missing_at_the_next_request(latchkey: TestApp) -> None:
-    """The current principal has the remaining scopes."""
+    """After a scope was removed, the principal of the next request has only the remaining scopes."""
     caller = Caller(latchkey)
     key_change.change_key(caller.account.id, caller.issued.key.id, name=None, wanted=["read"])
     assert caller.call().scopes == {"read"}
 
 
 def test_new_tier_applies_at_the_next_request(latchkey: TestApp) -> None:
-    """An upgraded account has the full quota of its new tier."""
+    """A new tier applies at the next request, with its full quota."""
     caller = Caller(latchkey)
     latchkey.set_counters(caller.account.id, FREE, used=1000)
     change.set_tier_and_status(caller.account.id, tier=PRO, status=None, actor="test")
@@ -69,7 +69,7 @@ def test_new_tier_applies_at_the_next_request(latchkey: TestApp) -> None:
 
 
 def test_suspension_and_reinstatement_apply_at_the_next_request(latchkey: TestApp) -> None:
-    """A suspended account is rejected, a reinstated one admitted."""
+    """A suspended account is rejected at the next request, and a reinstated account is admitted."""
     caller = Caller(latchkey)
     change.set_tier_and_status(caller.account.id, tier=None, status="suspended", actor="test")
     with pytest.raises(errors.InvalidApiKey):
@@ -79,7 +79,7 @@ def test_suspension_and_reinstatement_apply_at_the_next_request(latchkey: TestAp
 
 
 def test_change_costs_one_verification(latchkey: TestApp) -> None:
-    """The process caches the principal that it verified."""
+    """After a change the principal is verified once and then cached in the process."""
     caller = Caller(latchkey)
     change.set_tier_and_status(caller.account.id, tier=PRO, status=None, actor="test")
     with telemetry.record_calls() as noticing:
@@ -91,7 +91,7 @@ def test_change_costs_one_verification(latchkey: TestApp) -> None:
 
 
 def test_change_of_one_key_leaves_the_others_valid(latchkey: TestApp) -> None:
-    """All keys of the account are verified again, with the same result."""
+    """After a change of one key, the account's other keys are verified again and stay valid."""
     caller = Caller(latchkey)
     other = latchkey.key(caller.account, "read")
     revoke.revoke(caller.account.id, other.key.id)
@@ -99,7 +99,7 @@ def test_change_of_one_key_leaves_the_others_valid(latchkey: TestApp) -> None:
 
 
 def test_new_process_finds_the_mark(latchkey: TestApp) -> None:
-    """Its cache is empty; the counter item has the mark."""
+    """A new process, whose cache is empty, finds the invalidation mark on the counter item."""
     caller = Caller(latchkey)
     revoke.revoke(caller.account.id, caller.issued.key.id)
     latchkey.forget()
@@ -108,7 +108,7 @@ def test_new_process_finds_the_mark(latchkey: TestApp) -> None:
 
 
 def test_change_in_the_last_second_of_an_hour_is_found_in_the_next_hour(latchkey: TestApp) -> None:
-    """The next hour's counter item has the mark too."""
+    """A change in the last second of an hour also marks the counter item of the next hour."""
     latchkey.clock.forward(3_599)
     caller = Caller(latchkey)
     revoke.revoke(caller.account.id, caller.issued.key.id)
@@ -118,7 +118,7 @@ def test_change_in_the_last_second_of_an_hour_is_found_in_the_next_hour(latchkey
 
 
 def test_change_by_a_slow_clock_is_found(latchkey: TestApp) -> None:
-    """A revocation on a machine whose clock is 6 s behind still invalidates the earlier verification."""
+    """A revocation by a machine whose clock is 6 s behind invalidates an earlier verification."""
     caller = Caller(latchkey)
     latchkey.clock.forward(-6)
     revoke.revoke(caller.account.id, caller.issued.key.id)
@@ -128,7 +128,7 @@ def test_change_by_a_slow_clock_is_found(latchkey: TestApp) -> None:
 
 
 def test_key_expires_after_a_grace_period_shorter_than_the_cache(latchkey: TestApp) -> None:
-    """Also when it was verified again during the grace period."""
+    """A rotated key stops when its grace period ends, even if API Gateway still caches its principal."""
     caller = Caller(latchkey)
     rotate(verify(caller.issued.secret), caller.issued.key.id, 10)
     assert caller.call()
@@ -138,7 +138,7 @@ def test_key_expires_after_a_grace_period_shorter_than_the_cache(latchkey: TestA
 
 
 def test_cached_key_expires_without_a_read(latchkey: TestApp) -> None:
-    """The principal has the expiry."""
+    """A cached key is rejected at its expiry without a read, because the principal has the expiry."""
     account = latchkey.account()
     issued = latchkey.key(account, expires_in_s=60)
     cached = verify(issued.secret)
@@ -149,7 +149,7 @@ def test_cached_key_expires_without_a_read(latchkey: TestApp) -> None:
 
 
 def test_latest_principal_is_used(latchkey: TestApp) -> None:
-    """That of this process, until API Gateway passes a later one."""
+    """A process uses the principal that it verified itself, until API Gateway passes a later one."""
     caller = Caller(latchkey)
     key_change.change_key(caller.account.id, caller.issued.key.id, name=None, wanted=["read"])
     renewed = caller.call()
@@ -159,7 +159,7 @@ def test_latest_principal_is_used(latchkey: TestApp) -> None:
 
 
 def test_account_that_changes_faster_than_it_is_verified_is_unavailable(latchkey: TestApp) -> None:
-    """It is not admitted with an outdated principal."""
+    """A request whose account keeps changing during its verification is rejected as unavailable."""
     caller = Caller(latchkey)
     stale_marks.mark(caller.account.id)
     marked = {

@@ -19,7 +19,7 @@ from tests.support.interleaving import fail_calls, fail_marks
 
 
 def test_revoked_key_is_invalid(latchkey: TestApp) -> None:
-    """It is rejected, and its state is `revoked`."""
+    """A revoked key is rejected, and its state is `revoked`."""
     account = latchkey.account()
     issued = latchkey.key(account)
     revoke(account.id, issued.key.id)
@@ -29,7 +29,7 @@ def test_revoked_key_is_invalid(latchkey: TestApp) -> None:
 
 
 def test_revocation_is_idempotent(latchkey: TestApp) -> None:
-    """A second one is no error, and doesn't change the time of the first."""
+    """A second revocation is not an error and doesn't change the time of the first."""
     account = latchkey.account()
     issued = latchkey.key(account)
     revoke(account.id, issued.key.id)
@@ -39,7 +39,7 @@ def test_revocation_is_idempotent(latchkey: TestApp) -> None:
 
 
 def test_repeated_revocation_removes_one_active_key(latchkey: TestApp) -> None:
-    """Another key's entry is not removed."""
+    """A repeated revocation removes only the revoked key from the active keys."""
     account = latchkey.account()
     issued, other = latchkey.key(account), latchkey.key(account)
     revoke(account.id, issued.key.id)
@@ -48,7 +48,7 @@ def test_repeated_revocation_removes_one_active_key(latchkey: TestApp) -> None:
 
 
 def test_expired_key_can_be_revoked(latchkey: TestApp) -> None:
-    """That is no error."""
+    """An expired key can be revoked."""
     account = latchkey.account()
     issued = latchkey.key(account, expires_in_s=60)
     latchkey.clock.forward(61)
@@ -57,7 +57,7 @@ def test_expired_key_can_be_revoked(latchkey: TestApp) -> None:
 
 
 def test_other_keys_keep_working(latchkey: TestApp) -> None:
-    """Only this key is revoked."""
+    """The revocation of a key leaves the account's other keys valid."""
     account = latchkey.account()
     issued, other = latchkey.key(account), latchkey.key(account)
     revoke(account.id, issued.key.id)
@@ -66,13 +66,13 @@ def test_other_keys_keep_working(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("key_id", ["", "key_", "key_00000000000000000000", "acc_00000000000000000000", "nonsense"])
 def test_unknown_key_is_not_found(latchkey: TestApp, key_id: str) -> None:
-    """Revoking it raises NotFound."""
+    """The revocation of an unknown key raises NotFound."""
     with pytest.raises(errors.NotFound):
         revoke(latchkey.account().id, key_id)
 
 
 def test_key_of_another_account_is_not_found_and_keeps_working(latchkey: TestApp) -> None:
-    """It is not found, as if it didn't exist."""
+    """Revoking a key of another account raises NotFound, and that key continues to work."""
     issued = latchkey.key(latchkey.account())
     with pytest.raises(errors.NotFound):
         revoke(latchkey.account().id, issued.key.id)
@@ -80,7 +80,7 @@ def test_key_of_another_account_is_not_found_and_keeps_working(latchkey: TestApp
 
 
 def test_revoked_key_is_deleted_after_thirty_days(latchkey: TestApp) -> None:
-    """Its own expiry doesn't matter."""
+    """A revoked key is deleted after thirty days, independently of its expiry."""
     account = latchkey.account()
     for issued in (
         latchkey.key(account),
@@ -92,7 +92,7 @@ def test_revoked_key_is_deleted_after_thirty_days(latchkey: TestApp) -> None:
 
 
 def test_revocation_is_recorded_once_and_marked(latchkey: TestApp) -> None:
-    """The event has the key's name, since the key is deleted later."""
+    """A revocation is recorded once, with the key's name, and sets the invalidation mark."""
     account = latchkey.account()
     issued = latchkey.key(account)
     for _ in range(2):
@@ -102,7 +102,7 @@ def test_revocation_is_recorded_once_and_marked(latchkey: TestApp) -> None:
 
 
 def test_revocation_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
-    """The key is revoked all the same."""
+    """If the invalidation mark can't be set, the key is revoked and Unavailable is raised."""
     account = latchkey.account()
     issued = latchkey.key(account)
     with fail_marks(), pytest.raises(errors.Unavailable, match="revoked, but may be accepted"):
@@ -111,7 +111,7 @@ def test_revocation_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> No
 
 
 def test_concurrent_revocations_report_one_success(latchkey: TestApp) -> None:
-    """Whatever else has changed since the key was read; a deleted key is not found."""
+    """Of two concurrent revocations one succeeds; revoking a deleted key raises NotFound."""
     account = latchkey.account()
     issued, rotated, deleted = latchkey.key(account), latchkey.key(account), latchkey.key(account)
     assert [revoke_key(issued.key) for _ in range(2)] == [True, False]
@@ -123,7 +123,7 @@ def test_concurrent_revocations_report_one_success(latchkey: TestApp) -> None:
 
 
 def test_other_failed_conditions_are_not_reported_as_revoked(latchkey: TestApp) -> None:
-    """That of a deleted account raises, as does a database error."""
+    """A failed condition on a deleted account, or a database error, is not reported as a revoked key."""
     account = latchkey.account()
     issued = latchkey.key(account)
     with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
@@ -135,7 +135,7 @@ def test_other_failed_conditions_are_not_reported_as_revoked(latchkey: TestApp) 
 
 
 def test_access_token_is_revoked_once(latchkey: TestApp) -> None:
-    """The event has its application; a token that doesn't exist is not created."""
+    """An access token is revoked once, and its event names the client."""
     account = latchkey.account()
     client = register_client(latchkey, owner=account)
     secret = client.ask(CLIENT).json()["access_token"]

@@ -1,4 +1,4 @@
-"""Rotation: required scopes, attributes of the successor, and at most two active keys of one lineage."""
+"""Rotation of keys: required scopes, the successor's attributes, and at most two active keys of one lineage."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def stored(issued: Issued) -> Credential:
 
 
 def test_successor_has_the_name_scopes_and_expiry(latchkey: TestApp) -> None:
-    """Only the secret is new."""
+    """A successor has the name, scopes and expiry of the rotated key, and a new secret."""
     account = latchkey.account()
     old = latchkey.key(account, "read", "events", "keys", expires_in_s=999)
     creator = latchkey.key(account, "read", "events", "keys")
@@ -37,7 +37,7 @@ def test_successor_has_the_name_scopes_and_expiry(latchkey: TestApp) -> None:
 
 
 def test_old_key_works_until_the_end_of_its_grace_period(latchkey: TestApp) -> None:
-    """Both keys work during it, afterwards only the successor."""
+    """Both keys work during the grace period, and only the successor works afterwards."""
     account = latchkey.account()
     old = latchkey.key(account)
     new = rotate_key(latchkey, old, old, grace_s=60)
@@ -52,7 +52,7 @@ def test_old_key_works_until_the_end_of_its_grace_period(latchkey: TestApp) -> N
 
 
 def test_rotation_without_a_grace_period_ends_the_old_key_immediately(latchkey: TestApp) -> None:
-    """A leaked key is replaced and invalid after one call."""
+    """A rotation with a grace period of 0 replaces a leaked key and invalidates it immediately."""
     old = latchkey.key(latchkey.account())
     new = rotate_key(latchkey, old, old, grace_s=0)
     with pytest.raises(errors.TokenExpired):
@@ -61,7 +61,7 @@ def test_rotation_without_a_grace_period_ends_the_old_key_immediately(latchkey: 
 
 
 def test_grace_period_is_a_day_by_default_and_at_most_a_week(latchkey: TestApp) -> None:
-    """As documented: "86,400 (a day) unless you give another number, at most 604,800 (a week)"."""
+    """The documented grace period is "86,400 (a day) unless you give another number, at most 604,800 (a week)"."""
     account = latchkey.account()
     old, other = latchkey.key(account), latchkey.key(account)
     rotate_key(latchkey, old, old, grace_s=rotation_grace.MAX_S)
@@ -71,14 +71,14 @@ def test_grace_period_is_a_day_by_default_and_at_most_a_week(latchkey: TestApp) 
 
 
 def test_grace_period_doesnt_extend_a_key(latchkey: TestApp) -> None:
-    """A key that expires during its grace period expires."""
+    """A grace period doesn't extend a key that expires earlier."""
     old = latchkey.key(latchkey.account(), expires_in_s=60)
     rotate_key(latchkey, old, old, grace_s=3600)
     assert stored(old).ends_at == START_MS + 60_000
 
 
 def test_rotated_key_is_not_rotated_again_while_its_successor_is_active(latchkey: TestApp) -> None:
-    """Never three keys of a lineage are active; the message names the successor."""
+    """A key can't be rotated while its successor is active; the error names the successor."""
     old = latchkey.key(latchkey.account())
     new = rotate_key(latchkey, old, old)
     with pytest.raises(errors.Conflict, match=new.key.id):
@@ -86,7 +86,7 @@ def test_rotated_key_is_not_rotated_again_while_its_successor_is_active(latchkey
 
 
 def test_successor_is_not_rotated_while_its_predecessor_is_active(latchkey: TestApp) -> None:
-    """Never three keys of a lineage are active; the message has the end of the grace period."""
+    """A successor can't be rotated during its predecessor's grace period; the error states when it ends."""
     old = latchkey.key(latchkey.account())
     new = rotate_key(latchkey, old, old, grace_s=60)
     with pytest.raises(errors.Conflict, match="2021-12-20T10:01:00Z"):
@@ -94,7 +94,7 @@ def test_successor_is_not_rotated_while_its_predecessor_is_active(latchkey: Test
 
 
 def test_successor_is_rotated_after_its_predecessor_expired(latchkey: TestApp) -> None:
-    """After the grace period it is the only active key of its lineage."""
+    """A successor can be rotated after its predecessor has expired."""
     old = latchkey.key(latchkey.account())
     new = rotate_key(latchkey, old, old, grace_s=60)
     latchkey.clock.forward(60)
@@ -102,7 +102,7 @@ def test_successor_is_rotated_after_its_predecessor_expired(latchkey: TestApp) -
 
 
 def test_successor_is_rotated_after_its_predecessor_was_revoked(latchkey: TestApp) -> None:
-    """A revocation ends the grace period early."""
+    """A successor can be rotated after its predecessor was revoked, which ends the grace period early."""
     account = latchkey.account()
     old = latchkey.key(account)
     new = rotate_key(latchkey, old, old)
@@ -111,14 +111,14 @@ def test_successor_is_rotated_after_its_predecessor_was_revoked(latchkey: TestAp
 
 
 def test_successor_is_rotated_immediately_without_a_grace_period(latchkey: TestApp) -> None:
-    """Its predecessor has already expired."""
+    """After a rotation without a grace period, the successor can be rotated immediately."""
     old = latchkey.key(latchkey.account())
     new = rotate_key(latchkey, old, old, grace_s=0)
     assert verify(rotate_key(latchkey, new, new, grace_s=0).secret)
 
 
 def test_key_is_rotated_again_after_its_successor_was_revoked(latchkey: TestApp) -> None:
-    """A lost successor is replaced, but the grace period is not extended."""
+    """A key whose successor was revoked can be rotated again, but its grace period isn't extended."""
     account = latchkey.account()
     old = latchkey.key(account)
     lost = rotate_key(latchkey, old, old, grace_s=600)
@@ -130,7 +130,7 @@ def test_key_is_rotated_again_after_its_successor_was_revoked(latchkey: TestApp)
 
 
 def test_key_is_rotated_again_after_its_successor_expired(latchkey: TestApp) -> None:
-    """The successor may have had the short expiry of its creator."""
+    """A key can be rotated again after its successor has expired."""
     account = latchkey.account()
     old, brief = latchkey.key(account), latchkey.key(account, expires_in_s=60)
     first = rotate_key(latchkey, brief, old)
@@ -140,14 +140,14 @@ def test_key_is_rotated_again_after_its_successor_expired(latchkey: TestApp) -> 
 
 
 def test_successor_doesnt_outlive_its_creator(latchkey: TestApp) -> None:
-    """A creator with an expiry passes it on to the successor of a key without one."""
+    """If a creator with an expiry rotates a key without one, the successor expires with the creator."""
     account = latchkey.account()
     unlimited, expiring = latchkey.key(account), latchkey.key(account, expires_in_s=3600)
     assert rotate_key(latchkey, expiring, unlimited).key.expires_at == START_MS + 3_600_000
 
 
 def test_key_in_its_grace_period_passes_on_its_expiry(latchkey: TestApp) -> None:
-    """A rotated key that rotates another one passes on the end of its grace period."""
+    """A key that is rotated by a key in its grace period gets a successor that expires with that period."""
     account = latchkey.account()
     leaving, other = latchkey.key(account), latchkey.key(account)
     rotate_key(latchkey, leaving, leaving, grace_s=60)
@@ -155,7 +155,7 @@ def test_key_in_its_grace_period_passes_on_its_expiry(latchkey: TestApp) -> None
 
 
 def test_key_that_rotates_itself_passes_on_its_own_expiry(latchkey: TestApp) -> None:
-    """The grace period that this rotation starts doesn't shorten the successor's."""
+    """If a key rotates itself, its successor has the key's own expiry, not the end of the grace period."""
     account = latchkey.account()
     unlimited, expiring = latchkey.key(account), latchkey.key(account, expires_in_s=3600)
     assert rotate_key(latchkey, unlimited, unlimited, grace_s=60).key.expires_at is None
@@ -163,7 +163,7 @@ def test_key_that_rotates_itself_passes_on_its_own_expiry(latchkey: TestApp) -> 
 
 
 def test_key_that_rotates_itself_again_in_its_grace_period_passes_on_its_end(latchkey: TestApp) -> None:
-    """Otherwise an attacker with a rotated key could revoke its successor and create a key that stays."""
+    """A key that rotates itself again in its grace period gets a successor that expires with that period."""
     account = latchkey.account()
     old = latchkey.key(account)
     successor = rotate_key(latchkey, old, old, grace_s=600)
@@ -172,7 +172,7 @@ def test_key_that_rotates_itself_again_in_its_grace_period_passes_on_its_end(lat
 
 
 def test_successor_of_a_key_in_its_grace_period_expires_with_it(latchkey: TestApp) -> None:
-    """Also when another key rotates it, which never expires."""
+    """The successor of a key in its grace period expires with it, even if a key without an expiry rotates it."""
     account = latchkey.account()
     old, unlimited = latchkey.key(account), latchkey.key(account)
     revoke.revoke(account.id, rotate_key(latchkey, unlimited, old, grace_s=600).key.id)
@@ -180,7 +180,7 @@ def test_successor_of_a_key_in_its_grace_period_expires_with_it(latchkey: TestAp
 
 
 def test_lineage_of_a_rotated_key_expires_with_its_grace_period(latchkey: TestApp) -> None:
-    """However often it is rotated again, and whatever keys the last one creates."""
+    """Repeated rotations, and keys created by the last successor, don't outlast the first grace period."""
     account = latchkey.account()
     old = latchkey.key(account)
     revoke.revoke(account.id, rotate_key(latchkey, old, old, grace_s=600).key.id)
@@ -196,7 +196,7 @@ def test_lineage_of_a_rotated_key_expires_with_its_grace_period(latchkey: TestAp
 
 
 def test_rotation_by_a_key_that_was_rotated_since_its_verification_is_rejected(latchkey: TestApp) -> None:
-    """Otherwise the successor would have no expiry."""
+    """A key that was rotated after its verification can't rotate, because the successor would have no expiry."""
     account = latchkey.account()
     old, other = latchkey.key(account), latchkey.key(account)
     unaware = verify(old.secret)
@@ -207,7 +207,7 @@ def test_rotation_by_a_key_that_was_rotated_since_its_verification_is_rejected(l
 
 
 def test_rotation_requires_every_scope_of_the_key(latchkey: TestApp) -> None:
-    """A rotation must not give scopes that its creator lacks; the error names the scope."""
+    """A rotation by a creator that lacks a scope of the key is rejected with an error that names the scope."""
     account = latchkey.account()
     big, small = latchkey.key(account, "read", "write", "keys"), latchkey.key(account, "read", "keys")
     with pytest.raises(errors.InsufficientScope, match="write"):
@@ -217,7 +217,7 @@ def test_rotation_requires_every_scope_of_the_key(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("grace_s", [0, 60])
 def test_key_that_is_no_longer_valid_is_not_rotated(latchkey: TestApp, grace_s: int) -> None:
-    """That is an expired, a rotated and a revoked key."""
+    """An expired, a rotated and a revoked key can't be rotated."""
     account = latchkey.account()
     creator = latchkey.key(account)
     expired, revoked, retired = latchkey.key(account, expires_in_s=60), latchkey.key(account), latchkey.key(account)
@@ -230,13 +230,13 @@ def test_key_that_is_no_longer_valid_is_not_rotated(latchkey: TestApp, grace_s: 
 
 
 def test_key_of_another_account_is_not_found(latchkey: TestApp) -> None:
-    """It is not found, as if it didn't exist."""
+    """A key of another account is not found, as if it didn't exist."""
     with pytest.raises(errors.NotFound):
         rotate_key(latchkey, latchkey.key(latchkey.account()), latchkey.key(latchkey.account()))
 
 
 def test_successor_has_only_the_remaining_scopes(latchkey: TestApp) -> None:
-    """Removed scopes are not restored."""
+    """The successor of a key from which scopes were removed has only the remaining scopes."""
     account = latchkey.account()
     creator, key = latchkey.key(account), latchkey.key(account)
     change.change_key(account.id, key.key.id, name="Narrow", wanted=["read"])
@@ -245,7 +245,7 @@ def test_successor_has_only_the_remaining_scopes(latchkey: TestApp) -> None:
 
 
 def test_rotation_counts_against_the_limit_of_active_keys(latchkey: TestApp) -> None:
-    """Both keys are active during the grace period, so a full account can only rotate without one."""
+    """During a grace period both keys count, so an account at its limit can only rotate without one."""
     account = latchkey.account()
     keys = [latchkey.key(account) for _ in range(LIVE_MAX)]
     with pytest.raises(errors.Conflict, match="at most 20 active keys"):
@@ -256,7 +256,7 @@ def test_rotation_counts_against_the_limit_of_active_keys(latchkey: TestApp) -> 
 
 
 def test_rejected_rotation_changes_nothing(latchkey: TestApp) -> None:
-    """The key is unchanged, and no key was created."""
+    """A rejected rotation changes no key and creates none."""
     account = latchkey.account()
     old = latchkey.key(account)
     rotate_key(latchkey, old, old)
@@ -268,7 +268,7 @@ def test_rejected_rotation_changes_nothing(latchkey: TestApp) -> None:
 
 
 def test_rotated_key_is_deleted_thirty_days_after_its_expiry(latchkey: TestApp) -> None:
-    """Its successor, which has no expiry, isn't."""
+    """A rotated key is deleted thirty days after its expiry; its successor without an expiry is kept."""
     old = latchkey.key(latchkey.account())
     new = rotate_key(latchkey, old, old, grace_s=60)
     assert stored(old).dies_at == START_MS // 1000 + 60 + 30 * 86_400
@@ -277,7 +277,7 @@ def test_rotated_key_is_deleted_thirty_days_after_its_expiry(latchkey: TestApp) 
 
 @pytest.mark.parametrize("grace_s", [0, 60])
 def test_rotation_event_has_both_keys_and_the_end_of_the_grace_period(latchkey: TestApp, grace_s: int) -> None:
-    """Activity and webhooks show by when each client must use the new key."""
+    """The event of a rotation has both keys and the time by which clients must use the new one."""
     account = latchkey.account()
     old = latchkey.key(account)
     latchkey.clock.forward(1)

@@ -1,4 +1,4 @@
-"""Predecessor and successor of a rotated key, and rotations that lose a race."""
+"""Links between a rotated key and its successor, and rotations that lose a race."""
 
 import pytest
 
@@ -18,7 +18,7 @@ GRACE_S = 60
 
 
 def rotate_key(key: Issued, grace_s: int = GRACE_S, *, by: Issued | None = None) -> Issued:
-    """Rotate `key` with itself, or with another key."""
+    """Rotate `key` with itself, or with the key `by`."""
     return rotate(verify((by or key).secret), key.key.id, grace_s)
 
 
@@ -41,7 +41,7 @@ def active_keys(issued: Issued) -> dict[str, int]:
 @pytest.mark.parametrize("grace_s", [0, GRACE_S])
 @pytest.mark.parametrize("expires_in_s", [None, 3_600])
 def test_rotated_keys_are_linked_with_their_expiries(latchkey: TestApp, grace_s: int, expires_in_s: int | None) -> None:
-    """Without a grace period the old key has expired on every clock, also on one that is behind."""
+    """Both keys store the other's expiry; without a grace period the old key expired 8 seconds ago."""
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account, expires_in_s=expires_in_s)
     change.change_key(account.id, old.key.id, name=None, wanted=None, on_anomaly="narrow")
@@ -60,7 +60,7 @@ def test_rotated_keys_are_linked_with_their_expiries(latchkey: TestApp, grace_s:
 
 
 def test_revoked_predecessor_is_unlinked_from_its_successor(latchkey: TestApp) -> None:
-    """A revoked successor is unlinked from its predecessor, too."""
+    """A revocation removes the link to the revoked key from its predecessor and its successor."""
     account = latchkey.account()
     first, second = latchkey.key(account), latchkey.key(account)
     new = rotate_key(first)
@@ -73,7 +73,7 @@ def test_revoked_predecessor_is_unlinked_from_its_successor(latchkey: TestApp) -
 
 
 def test_expired_key_keeps_its_links(latchkey: TestApp) -> None:
-    """A revocation unlinks only keys that haven't expired, to the millisecond."""
+    """A revocation unlinks keys that haven't expired; the links of an expired key stay."""
     account = latchkey.account()
     first, second = latchkey.key(account), latchkey.key(account)
     new, other = rotate_key(first), rotate_key(second)
@@ -85,7 +85,7 @@ def test_expired_key_keeps_its_links(latchkey: TestApp) -> None:
 
 
 def test_key_past_its_grace_period_is_not_rotated_after_its_successor_was_revoked(latchkey: TestApp) -> None:
-    """Within the grace period it can be."""
+    """A key whose successor was revoked can be rotated again only within its grace period."""
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account)
     revoke.revoke(account.id, rotate_key(old, by=creator).key.id)
@@ -97,7 +97,7 @@ def test_key_past_its_grace_period_is_not_rotated_after_its_successor_was_revoke
 
 
 def test_rotation_overwrites_nothing(latchkey: TestApp) -> None:
-    """Each put requires that the item doesn't exist."""
+    """A rotation writes a new key only if no item has its digest."""
     key = latchkey.key(latchkey.account())
     with record_calls() as calls:
         rotate_key(key)
@@ -108,7 +108,7 @@ def test_rotation_overwrites_nothing(latchkey: TestApp) -> None:
 
 
 def test_rotation_with_a_lost_mark_is_reported(latchkey: TestApp) -> None:
-    """It is not an error: only this response has the new secret."""
+    """If the invalidation mark can't be set, the rotation succeeds with a warning: only its response has the secret."""
     account = latchkey.account()
     creator, old, other = latchkey.key(account), latchkey.key(account), latchkey.key(account)
     assert rotate_key(old, by=creator).is_marked
@@ -118,7 +118,7 @@ def test_rotation_with_a_lost_mark_is_reported(latchkey: TestApp) -> None:
 
 
 def test_rotation_reads_concurrently_removed_scopes(latchkey: TestApp) -> None:
-    """The successor has the remaining scopes."""
+    """If scopes are removed during a rotation, the successor has the remaining scopes."""
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account)
     with run_before("TransactWriteItems", lambda: change.narrow_to_read(old.key)):
@@ -126,7 +126,7 @@ def test_rotation_reads_concurrently_removed_scopes(latchkey: TestApp) -> None:
 
 
 def test_rotation_with_a_concurrent_change_succeeds_when_the_predecessor_has_expired(latchkey: TestApp) -> None:
-    """An expired predecessor is no reason for a conflict."""
+    """A rotation that races with a change of the key is retried, even if the key has an expired predecessor."""
     account = latchkey.account()
     creator, first = latchkey.key(account), latchkey.key(account)
     old = rotate_key(first, by=creator)
@@ -136,7 +136,7 @@ def test_rotation_with_a_concurrent_change_succeeds_when_the_predecessor_has_exp
 
 
 def test_rotation_with_a_concurrent_change_succeeds_when_the_successor_has_expired(latchkey: TestApp) -> None:
-    """An expired successor is no reason for a conflict."""
+    """A rotation that races with a change of the key is retried, even if the key has an expired successor."""
     account = latchkey.account()
     creator, brief, old = latchkey.key(account), latchkey.key(account, expires_in_s=GRACE_S), latchkey.key(account)
     rotate_key(old, GRACE_S + 1, by=brief)
@@ -146,7 +146,7 @@ def test_rotation_with_a_concurrent_change_succeeds_when_the_successor_has_expir
 
 
 def test_rotation_that_loses_a_race_names_the_successor(latchkey: TestApp) -> None:
-    """Of two concurrent rotations one creates a key."""
+    """Of two concurrent rotations one creates a key; the error of the other names that successor."""
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account)
     made: list[Issued] = []
@@ -160,7 +160,7 @@ def test_rotation_that_loses_a_race_names_the_successor(latchkey: TestApp) -> No
 
 
 def test_rotation_that_read_the_key_before_its_grace_period_passes_on_the_rest_of_it(latchkey: TestApp) -> None:
-    """A concurrent rotation has started the grace period and its successor was revoked."""
+    """If a concurrent rotation started the grace period, the successor expires at the end of that period."""
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account)
     with run_before("TransactWriteItems", lambda: revoke.revoke(account.id, rotate_key(old, by=creator).key.id)):
@@ -168,7 +168,7 @@ def test_rotation_that_read_the_key_before_its_grace_period_passes_on_the_rest_o
 
 
 def test_rotation_after_a_concurrent_revocation_is_rejected(latchkey: TestApp) -> None:
-    """A revoked key gets no successor."""
+    """A key that is revoked during its rotation gets no successor."""
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account)
     with (
@@ -180,7 +180,7 @@ def test_rotation_after_a_concurrent_revocation_is_rejected(latchkey: TestApp) -
 
 
 def test_key_that_expires_during_a_retry_is_rejected_as_expired(latchkey: TestApp) -> None:
-    """The account is full, so the rotation is retried, and the key is expired by then."""
+    """If the key expires while its rotation is retried, the rotation is rejected as that of an expired key."""
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account, expires_in_s=60)
     for _ in range(LIVE_MAX - 2):
@@ -193,7 +193,7 @@ def test_key_that_expires_during_a_retry_is_rejected_as_expired(latchkey: TestAp
 
 
 def test_successor_replaces_an_expired_key_among_the_active_keys(latchkey: TestApp) -> None:
-    """The rotation removes expired keys from a full account."""
+    """In an account at its limit, a rotation removes expired keys from the active keys."""
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account)
     for _ in range(LIVE_MAX - 2):

@@ -18,7 +18,7 @@ LATER, LATEST = START_MS + 1, START_MS + 2
 def test_key_expires_at_its_expiry_or_after_its_grace_period(
     expires_at: int | None, retires_at: int | None, ends_at: int | None
 ) -> None:
-    """At the earlier of both; the account's active keys have 0 for never."""
+    """A key expires at its expiry or at the end of its grace period, whichever is earlier; 0 means never."""
     key = Credential("d", expires_at=expires_at, retires_at=retires_at)
     assert (key.ends_at, key.listed_end) == (ends_at, ends_at or 0)
 
@@ -45,7 +45,7 @@ def test_state_follows_from_the_times(latchkey: TestApp, times: dict[str, Any], 
 
 
 def test_anomaly_is_shown_for_seven_days(latchkey: TestApp) -> None:
-    """Not longer, and not before there is one."""
+    """An anomaly of a key is shown for seven days."""
     noticed = Credential("d", unusual="a new network", unusual_at=START_MS)
     assert Credential("d").recent_anomaly is None
     latchkey.clock.now_ms += 7 * DAY_MS - 1

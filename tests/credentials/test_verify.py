@@ -1,4 +1,4 @@
-"""Verification of a secret: every rejection, and the principal of a valid one."""
+"""Verification of a secret: every rejection, and the principal of a valid credential."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -34,7 +34,7 @@ from tests.support.interleaving import record_calls
     ],
 )
 def test_bearer_token_is_parsed_in_any_spelling(authorization: str) -> None:
-    """RFC 9110 §11.1: the scheme is case-insensitive; spaces around scheme and token are ignored."""
+    """The scheme `Bearer` may be in any case (RFC 9110 §11.1), with spaces around scheme and token."""
     assert bearer(authorization) == "abc"
 
 
@@ -46,13 +46,13 @@ def test_bearer_token_is_parsed_in_any_spelling(authorization: str) -> None:
     ],
 )
 def test_other_authorization_is_a_missing_key(authorization: str) -> None:
-    """Another scheme, or no scheme or token, is reported as a missing API key."""
+    """A header with another scheme, or without a scheme or token, is reported as a missing API key."""
     with pytest.raises(errors.MissingApiKey):
         bearer(authorization)
 
 
 def test_text_after_the_token_belongs_to_it() -> None:
-    """The token is not cut at a space."""
+    """A token isn't cut at a space, so text after it makes it invalid."""
     assert bearer("Bearer abc def") == "abc def"
 
 
@@ -70,12 +70,12 @@ def test_text_after_the_token_belongs_to_it() -> None:
     ],
 )
 def test_presented_secret_is_parsed(text: str, secret: str) -> None:
-    """Alone or as the value of a header, without surrounding whitespace; other schemes are part of the text."""
+    """A presented secret may be a secret alone or the value of an Authorization header."""
     assert parse_secret(text) == secret
 
 
 def test_text_longer_than_a_secret_is_rejected_before_it_is_parsed(latchkey: TestApp) -> None:
-    """Every valid secret is short enough."""
+    """A text longer than any valid secret is rejected before it is parsed."""
     longest = Settings(brand="a" * 10)
     with settings.override(longest):
         assert max(len(secrets.mint(kind)) for kind in secrets.KINDS) == secrets.LENGTH_MAX
@@ -85,7 +85,7 @@ def test_text_longer_than_a_secret_is_rejected_before_it_is_parsed(latchkey: Tes
 
 
 def test_valid_key_has_a_principal(latchkey: TestApp) -> None:
-    """It has all that the middleware needs; its verification time is set back by the clock skew."""
+    """The principal of a key has its account, scopes, tier and expiry; its verification time is set back."""
     account = latchkey.account(PRO)
     issued = latchkey.key(account, "read", "keys", expires_in_s=600)
     principal = verify(issued.secret)
@@ -96,13 +96,13 @@ def test_valid_key_has_a_principal(latchkey: TestApp) -> None:
 
 
 def test_key_without_an_expiry_never_expires(latchkey: TestApp) -> None:
-    """0 is never."""
+    """The principal of a key without an expiry has the expiry 0, which means never."""
     assert verify(latchkey.key(latchkey.account()).secret).ends_at_ms == 0
 
 
 @pytest.mark.parametrize("kind", sorted({*secrets.KINDS} - {"live", "test", "at"}))
 def test_secret_of_another_kind_is_rejected(latchkey: TestApp, kind: str) -> None:
-    """Refresh tokens, sessions and email links give no access to the API, whatever the database has."""
+    """A refresh token, a session or an email link gives no access to the API, even if its digest is stored."""
     with pytest.raises(errors.InvalidApiKey):
         verify(secrets.mint(kind))
 
@@ -115,7 +115,7 @@ def test_unknown_key_is_invalid(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("kind", secrets.API_KEY_KINDS)
 def test_key_of_either_kind_is_accepted(latchkey: TestApp, kind: str) -> None:
-    """`live` and `test` are only names."""
+    """Keys of both kinds, `live` and `test`, are accepted."""
     with settings.override(replace(settings.current(), key_kind=kind)):
         secret = latchkey.key(latchkey.account()).secret
     assert secrets.kind_of(secret) == kind
@@ -123,7 +123,7 @@ def test_key_of_either_kind_is_accepted(latchkey: TestApp, kind: str) -> None:
 
 
 def test_key_is_rejected_from_its_expiry_on(latchkey: TestApp) -> None:
-    """It works until the millisecond before."""
+    """A key works until the millisecond before its expiry."""
     secret = latchkey.key(latchkey.account(), expires_in_s=60).secret
     latchkey.clock.forward(59.999)
     assert verify(secret)
@@ -133,7 +133,7 @@ def test_key_is_rejected_from_its_expiry_on(latchkey: TestApp) -> None:
 
 
 def test_revoked_and_expired_key_is_invalid(latchkey: TestApp) -> None:
-    """The error for a revoked key takes precedence."""
+    """A key that is both revoked and expired is rejected as revoked."""
     account = latchkey.account()
     issued = latchkey.key(account, expires_in_s=60)
     revoke.revoke(account.id, issued.key.id)
@@ -143,7 +143,7 @@ def test_revoked_and_expired_key_is_invalid(latchkey: TestApp) -> None:
 
 
 def test_key_of_a_suspended_account_is_invalid(latchkey: TestApp) -> None:
-    """No credential of a suspended account is valid."""
+    """Credentials of a suspended account are rejected."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     account.update(actions=[Account.status.set("suspended")])
@@ -152,7 +152,7 @@ def test_key_of_a_suspended_account_is_invalid(latchkey: TestApp) -> None:
 
 
 def test_key_of_a_missing_account_is_invalid(latchkey: TestApp) -> None:
-    """The account item was deleted."""
+    """A key whose account item was deleted is rejected."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     account.delete()
@@ -161,7 +161,7 @@ def test_key_of_a_missing_account_is_invalid(latchkey: TestApp) -> None:
 
 
 def test_admin_scopes_require_the_flag_of_the_account(latchkey: TestApp) -> None:
-    """An account that is no longer admin loses them on all keys."""
+    """An account that lost its admin flag loses the admin scopes on all of its keys."""
     account = latchkey.account(admin=True)
     secret = latchkey.key(account, "read", "admin", "verify").secret
     assert verify(secret).scopes == {"read", "admin", "verify"}
@@ -170,7 +170,7 @@ def test_admin_scopes_require_the_flag_of_the_account(latchkey: TestApp) -> None
 
 
 def test_lineage_of_a_key_is_its_first_predecessor(latchkey: TestApp) -> None:
-    """So that rotated keys share idempotent requests."""
+    """Rotated keys share idempotent requests, because their lineage is the id of the first key."""
     account = latchkey.account()
     keeper, first = latchkey.key(account), latchkey.key(account)
     second = rotate.rotate(verify(keeper.secret), first.key.id, 0)
@@ -179,7 +179,7 @@ def test_lineage_of_a_key_is_its_first_predecessor(latchkey: TestApp) -> None:
 
 
 def test_lineage_of_a_token_is_its_grant_or_its_client(latchkey: TestApp) -> None:
-    """A refreshed token is the same caller, as is each token of a client's own."""
+    """The lineage of a token is its grant or its client, so that a refreshed token counts as the same caller."""
     ada, client = new_user(latchkey), register_client(latchkey)
     token, refresh = ada.grant(client)
     later = client.refresh(refresh).json()["access_token"]
@@ -190,7 +190,7 @@ def test_lineage_of_a_token_is_its_grant_or_its_client(latchkey: TestApp) -> Non
 
 
 def test_key_is_read_consistently(latchkey: TestApp) -> None:
-    """API Gateway would cache a wrong denial for 300 s; account, client and grant of a token are one batch."""
+    """Credentials are read consistently, because API Gateway would cache a wrong denial for 300 s."""
     ada, client = new_user(latchkey), register_client(latchkey)
     token, _ = ada.grant(client)
     key = latchkey.key(latchkey.account())
@@ -220,7 +220,7 @@ def test_key_is_read_consistently(latchkey: TestApp) -> None:
 def test_token_is_invalid_without_an_active_grant_client_and_account(
     latchkey: TestApp, ending: Callable[[str], object]
 ) -> None:
-    """Also when the account of the client is suspended."""
+    """An access token is invalid unless its grant, its account and its client's account are active."""
     token, _ = new_user(latchkey).grant(register_client(latchkey))
     principal = verify(token)
     assert (principal.kind, principal.scopes) == ("token", frozenset({"read"}))
@@ -232,7 +232,7 @@ def test_token_is_invalid_without_an_active_grant_client_and_account(
 
 @pytest.mark.parametrize(("later_ms", "works"), [(0, True), (1, False)])
 def test_key_from_before_credentials_since_is_invalid(latchkey: TestApp, later_ms: int, works: bool) -> None:
-    """One of that very millisecond is valid."""
+    """A key created before `credentials_since` is rejected, and one created in the same millisecond is accepted."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     account.update(actions=[Account.credentials_since.set(START_MS + later_ms)])
@@ -241,7 +241,7 @@ def test_key_from_before_credentials_since_is_invalid(latchkey: TestApp, later_m
 
 
 def test_account_without_newer_attributes_is_ordinary(latchkey: TestApp) -> None:
-    """It is no admin, and all its credentials are valid."""
+    """An account without newer attributes is not an admin, and all of its credentials are valid."""
     account = latchkey.account()
     secret = latchkey.key(account, "read", "admin").secret
     account.update(actions=[Account.admin.remove(), Account.credentials_since.remove()])
@@ -258,7 +258,7 @@ FILES = "https://files.example.com"
 def test_token_is_valid_for_its_resources_or_for_this_api(
     latchkey: TestApp, resources: list[str] | None, here: bool, there: bool
 ) -> None:
-    """A key is valid for all of them."""
+    """An access token is valid for its own resources or for this API; a key is valid for all resources."""
     with settings.override(replace(settings.current(), resources=FILES)):
         token, _ = new_user(latchkey).grant(register_client(latchkey), resource=resources)
     for resource, is_good in (("", here), (FILES, there)):
@@ -268,7 +268,7 @@ def test_token_is_valid_for_its_resources_or_for_this_api(
 
 
 def test_token_without_resources_is_valid_for_this_api(latchkey: TestApp) -> None:
-    """And for no other resource."""
+    """An access token without resources is valid for this API only."""
     token, _ = new_user(latchkey).grant(register_client(latchkey))
     old = Credential(secrets.digest(token))
     old.update(actions=[Credential.for_this_api.remove(), Credential.resources.remove()])

@@ -1,4 +1,4 @@
-"""The fixtures of the OAuth tests: their access tokens can leak too."""
+"""Fixtures of the OAuth tests, because access tokens can leak, too."""
 
 from tests.oauth.conftest import ada, app
 

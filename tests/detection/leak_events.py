@@ -12,6 +12,6 @@ def leak_events(account: Account) -> list[dict[str, Any]]:
     return [record.render(event) for event in record.newest_first(account.id, 50, kind=kinds.KEY_LEAKED)]
 
 
-def unknown() -> str:
+def mint_unknown() -> str:
     """Return a well-formed secret that was never issued."""
     return secrets.mint("test")

@@ -1,4 +1,4 @@
-"""Counters of past hours in the form that admissions write, and lost writes."""
+"""Stored counters of past hours, and lost writes of events."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,8 +40,8 @@ def used_for_days(latchkey: TestApp, account: Account) -> Issued:
 
 
 @contextmanager
-def writes_lost(kind: str) -> Iterator[None]:
-    """Fail each transaction that records an event of the given type."""
+def lose_writes(kind: str) -> Iterator[None]:
+    """Fail each transaction that records an event of this type, within the block."""
     send = dynamodb.sender()
 
     def losing(operation: str, request: dynamodb.Json) -> dynamodb.Json:

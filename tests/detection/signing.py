@@ -1,4 +1,4 @@
-"""Leak reports signed as by GitHub and by other senders, with test keys."""
+"""Leak reports signed with test keys, in the way of GitHub and of other senders."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ PUBLIC_PLACE = "https://github.com/octocat/Hello-World/blob/main/settings.py"
 
 @dataclass(frozen=True)
 class Signer:
-    """A signer like GitHub."""
+    """A key pair that signs leak reports as GitHub does."""
 
     identifier: str
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()), repr=False)
@@ -34,14 +34,14 @@ class Signer:
         return {"key_identifier": self.identifier, "key": pem.decode(), "is_current": True}
 
     def headers(self, body: bytes) -> dict[str, str]:
-        """Return the signature headers for a body."""
+        """Return GitHub's signature headers for a body."""
         signature = base64.b64encode(self.key.sign(body, ec.ECDSA(SHA256()))).decode()
         return {github_signature.IDENTIFIER: self.identifier, github_signature.SIGNATURE: signature}
 
 
 @contextmanager
-def known(folder: Path, *signers: Signer) -> Iterator[None]:
-    """Replace the shipped keys by those of signers during a `with` block."""
+def trust_signers(folder: Path, *signers: Signer) -> Iterator[None]:
+    """Replace the shipped public keys by those of `signers`, within the block."""
     file = folder / "github_keys.json"
     file.write_text(json.dumps({"public_keys": [signer.published for signer in signers]}))
     with pytest.MonkeyPatch.context() as patch:
@@ -50,12 +50,12 @@ def known(folder: Path, *signers: Signer) -> Iterator[None]:
 
 
 def alert(token: str, **more: object) -> dict[str, object]:
-    """Return an alert in the form of GitHub."""
+    """Return a report of one secret in GitHub's format."""
     return {"token": token, "type": "latchkey_api_key", "url": PUBLIC_PLACE, "source": "commit"} | more
 
 
-def by_partner(body: bytes, at_s: int | None = None) -> dict[str, str]:
-    """Return the signature headers of another sender."""
+def sign_with_shared_secret(body: bytes, at_s: int | None = None) -> dict[str, str]:
+    """Return the signature headers that a sender with the shared secret sends."""
     timestamp = str(clock.now_s() if at_s is None else at_s)
     return {
         hmac_signature.TIMESTAMP: timestamp,
@@ -64,7 +64,7 @@ def by_partner(body: bytes, at_s: int | None = None) -> dict[str, str]:
 
 
 def report(latchkey: TestApp, *alerts: dict[str, object], signer: Signer | None = None) -> Response:
-    """Send alerts, signed by `signer` or by default as another sender."""
+    """Send leak reports, signed by `signer`, or with the shared secret if it is None."""
     body = json.dumps(list(alerts)).encode()
-    headers = by_partner(body) if signer is None else signer.headers(body)
+    headers = sign_with_shared_secret(body) if signer is None else signer.headers(body)
     return latchkey.call("POST", "/v1/leaks", body=body, headers=headers)

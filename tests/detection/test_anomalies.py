@@ -1,4 +1,4 @@
-"""Anomaly detection on 30 days of traffic: no findings in ordinary months, and each planted anomaly in its hour."""
+"""Anomaly detection on 30 days of traffic: ordinary months have no findings, and each planted anomaly is found."""
 
 import random
 from typing import Any
@@ -17,20 +17,20 @@ NIGHT_OF_DAY_20 = START + 20 * DAY_S
 
 
 def findings_of(made: list[dict[str, Any]]) -> list[Finding]:
-    """Replay the month, checking each hour as if it were the last."""
+    """Return the findings of a month, checking each hour as if it were the last."""
     seen = usage_history.of_account(made).get(KEY, {})
     return [finding for at in sorted(seen) for finding in anomalies.detect(seen, at)]
 
 
 def findings_around(made: list[dict[str, Any]], at: int) -> list[Finding]:
-    """Replay from six hours before to two days after an hour."""
+    """Return the findings from six hours before to two days after this hour."""
     seen = usage_history.of_account(made).get(KEY, {})
     looked_at = range(at - 6 * HOUR_S, at + 2 * DAY_S, HOUR_S)
     return [finding for hour in looked_at for finding in anomalies.detect(seen, hour)]
 
 
-def planted(rate: Rate, seed: int, at: int, **more: Any) -> list[dict[str, Any]]:
-    """Return a month with one replaced hour."""
+def replace_hour(rate: Rate, seed: int, at: int, **more: Any) -> list[dict[str, Any]]:
+    """Return the counters of a month in which one hour is replaced."""
     made = items(rate, seed)
     made[(at - START) // HOUR_S] |= more
     return made
@@ -49,7 +49,7 @@ def test_ordinary_month_has_no_findings(rate: Rate, seed: int) -> None:
 def test_burst_is_found_in_its_hour(rate: Rate, seed: int, at: int) -> None:
     """Ten times the maximum of the past week at that time of day is reported once, at night too."""
     requests = max(anomalies.REQUESTS_MIN, round(10 * max(rate(at - day * DAY_S) for day in range(8))))
-    (finding,) = findings_around(planted(rate, seed, at, **{KEY: number(requests)}), at)
+    (finding,) = findings_around(replace_hour(rate, seed, at, **{KEY: number(requests)}), at)
     assert (finding.kind, finding.hour, finding.numbers["requests"]) == (anomalies.TRAFFIC, at, requests)
     assert 0 < finding.numbers["usual"] < requests / 4
 
@@ -57,7 +57,7 @@ def test_burst_is_found_in_its_hour(rate: Rate, seed: int, at: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_burst_is_found_in_running_hour(seed: int) -> None:
     """A burst is found before its hour is over."""
-    made = planted(daily, seed, NOON_OF_DAY_20, **{KEY: number(4_000)})
+    made = replace_hour(daily, seed, NOON_OF_DAY_20, **{KEY: number(4_000)})
     until = [item for item in made if int(item["hour"]["N"]) <= NOON_OF_DAY_20]
     assert [finding.kind for finding in findings_around(until, NOON_OF_DAY_20)] == [anomalies.TRAFFIC]
 
@@ -76,7 +76,7 @@ def test_long_burst_is_reported_once(seed: int) -> None:
 @pytest.mark.parametrize("rate", EVERYDAY)
 def test_new_network_is_found_once(rate: Rate, seed: int) -> None:
     """A network not seen in 30 days is reported in its first hour only."""
-    made = planted(rate, seed, NOON_OF_DAY_20, **{KEY: number(5), network(7): {"S": KEY}})
+    made = replace_hour(rate, seed, NOON_OF_DAY_20, **{KEY: number(5), network(7): {"S": KEY}})
     made[(NOON_OF_DAY_20 - START) // HOUR_S + 5][network(7)] = {"S": KEY}
     (finding,) = findings_around(made, NOON_OF_DAY_20)
     assert (finding.kind, finding.hour) == (anomalies.NEW_NETWORK, NOON_OF_DAY_20)
@@ -91,20 +91,20 @@ def test_network_not_seen_for_30_days_is_new_again() -> None:
 
 
 def test_networks_are_separate_for_each_key() -> None:
-    """One item holds the networks of each key."""
-    made = planted(daily, 0, NOON_OF_DAY_20, **{network(7): {"S": "kHIJKLMN"}, "kHIJKLMN": number(5)})
+    """A new network of one key is not a finding for another key of the account."""
+    made = replace_hour(daily, 0, NOON_OF_DAY_20, **{network(7): {"S": "kHIJKLMN"}, "kHIJKLMN": number(5)})
     assert findings_of(made) == []
 
 
 def test_overflow_prevents_network_findings() -> None:
-    """A network that was not recorded would otherwise always look new."""
-    made = planted(daily, 0, NOON_OF_DAY_20, **{KEY: number(5), network(7): {"S": KEY}})
+    """If an hour of the baseline had more networks than are recorded, no network is reported as new."""
+    made = replace_hour(daily, 0, NOON_OF_DAY_20, **{KEY: number(5), network(7): {"S": KEY}})
     made[100]["n_other"] = number(1)
     assert findings_of(made) == []
 
 
 def test_roaming_key_is_reported_a_few_times_only() -> None:
-    """A key that always appears from new networks stops being reported."""
+    """A key that always appears from new networks stops being reported after a few findings."""
     made = items(daily, 0)
     for day in range(4, 30):
         made[24 * day + 12] |= {KEY: number(5), f"nROAMS{day:03}": {"S": KEY}}
@@ -112,7 +112,7 @@ def test_roaming_key_is_reported_a_few_times_only() -> None:
 
 
 def test_new_networks_of_first_days_do_not_count_as_roaming() -> None:
-    """A rollout to more hosts, or a host for each weekday, is part of the baseline."""
+    """Networks that appear in a key's first days are part of its baseline."""
     hosts, weekdays = items(daily, 0), items(daily, 0)
     for hour, item in enumerate(hosts):
         item |= {f"nHOST{number:04}": {"S": KEY} for number, since in enumerate((30, 34, 50, 54, 58)) if hour >= since}
@@ -125,7 +125,7 @@ def test_new_networks_of_first_days_do_not_count_as_roaming() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_phone_on_mobile_network_is_rarely_reported(seed: int) -> None:
-    """With one of a hundred networks, two an hour by day, it has few findings in 30 days."""
+    """A phone on a mobile network, with two of a hundred networks an hour, has few findings in 30 days."""
     dice = random.Random(seed)  # noqa: S311 - fixed on purpose
     made = items(daily, seed, networks=1)
     for item in made:
@@ -138,8 +138,8 @@ def test_phone_on_mobile_network_is_rarely_reported(seed: int) -> None:
 @pytest.mark.parametrize("rate", EVERYDAY)
 @pytest.mark.parametrize(("name", "kind"), [("f", anomalies.DENIALS), ("q", anomalies.REJECTIONS)])
 def test_burst_of_errors_is_found_in_its_hour(rate: Rate, seed: int, name: str, kind: str) -> None:
-    """A burst of 401 and 403 responses, and one of 429, are each reported in their first hour."""
-    made = planted(rate, seed, NOON_OF_DAY_20, **{KEY: number(5), name + KEY[1:]: number(2_000)})
+    """A burst of 401 and 403 responses, or of 429 responses, is reported in its first hour."""
+    made = replace_hour(rate, seed, NOON_OF_DAY_20, **{KEY: number(5), name + KEY[1:]: number(2_000)})
     assert [(finding.kind, finding.hour) for finding in findings_around(made, NOON_OF_DAY_20)] == [
         (kind, NOON_OF_DAY_20)
     ]
@@ -147,7 +147,7 @@ def test_burst_of_errors_is_found_in_its_hour(rate: Rate, seed: int, name: str, 
 
 @pytest.mark.parametrize("hours", [0, 1, 23, 47])
 def test_young_key_has_no_findings(hours: int) -> None:
-    """In its first two days a key has no baseline."""
+    """A key has no findings in its first two days, because it has no baseline."""
     made = items(daily, 0, days=2)[: hours + 1]
     made[-1] |= {KEY: number(50_000), "f" + KEY[1:]: number(900), "q" + KEY[1:]: number(900)}
     made[-1][network(7)] = {"S": KEY}
@@ -155,12 +155,12 @@ def test_young_key_has_no_findings(hours: int) -> None:
 
 
 def test_tripled_traffic_after_deployment_is_not_a_burst() -> None:
-    """Growth by such a step is normal."""
+    """Traffic that triples after a deployment is normal growth and not a burst."""
     assert findings_of(items(stepping, 99)) == []
 
 
 def test_items_of_two_tiers_are_added() -> None:
-    """An account that changed its tier has two counter items in one hour."""
+    """If an account changed its tier within an hour, its two counter items are added up."""
     one = {"hour": number(START), KEY: number(3), network(1): {"S": KEY}}
     other = {"hour": number(START), KEY: number(4), network(2): {"S": KEY}, "n_other": number(1)}
     (hour,) = usage_history.of_account([one, other])[KEY].values()

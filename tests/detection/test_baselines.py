@@ -1,4 +1,4 @@
-"""Profiles keep most hourly runs small and hide no anomaly."""
+"""Stored profiles of past usage make most hourly runs short, and hide no anomaly."""
 
 from chalicelib.api import background
 from chalicelib.core import clock, settings, telemetry
@@ -7,7 +7,7 @@ from chalicelib.credentials.issue import Issued
 from chalicelib.detection import baselines, hourly_run, usage_history
 from chalicelib.events import kinds
 from chalicelib.limits import counter_items
-from tests.detection.current_hour import anomalies, key, now
+from tests.detection.current_hour import anomalies, key, set_current_hour
 from tests.detection.planted import HOUR_S, NETWORK, item
 from tests.support.harness import TestApp
 
@@ -15,13 +15,13 @@ __all__ = ["key"]
 
 
 def test_ordinary_hour_reads_one_small_item(latchkey: TestApp, key: Issued) -> None:
-    """30 days are read once a day, and when something looks new."""
+    """Checking an ordinary hour reads one small item instead of 30 days of counters."""
     account_id = key.key.account_id
     if baselines.day_of(account_id, clock.now_s()) != baselines.day_of(account_id, clock.now_s() + HOUR_S):
         latchkey.clock.forward(HOUR_S)
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
-    now(key)
+    set_current_hour(key)
     with telemetry.record_calls() as watched:
         hourly_run.sweep(clock.now_ms() + 60_000)
     read = [call for call in watched.made if call[1] != "latchkey-test-accounts" and call[0] != "PutItem"]
@@ -30,7 +30,7 @@ def test_ordinary_hour_reads_one_small_item(latchkey: TestApp, key: Issued) -> N
 
 
 def test_burst_at_quiet_time_is_found_despite_busy_hours(latchkey: TestApp) -> None:
-    """Each time of day has its own maximum."""
+    """A burst at a quiet time of day is found, because each time of day has its own maximum."""
     account = latchkey.account()
     issued = latchkey.key(account, "read")
     counter = counter_items.counter_of(issued.key.id)
@@ -41,26 +41,26 @@ def test_burst_at_quiet_time_is_found_despite_busy_hours(latchkey: TestApp) -> N
         item(account, at, {counter: 5_000 if at % clock.DAY_S == 3 * HOUR_S else 20}, {NETWORK: counter})
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
-    now(issued, requests=4_000)
+    set_current_hour(issued, requests=4_000)
     background.every_hour()
     assert [found["type"] for found in anomalies(issued)] == [kinds.UNUSUAL_TRAFFIC]
 
 
 def test_running_hour_is_checked_again_when_over(latchkey: TestApp, key: Issued) -> None:
-    """The first check does not make its requests part of the baseline."""
+    """An hour that was checked while it ran is checked again when it is over."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
-    now(key, requests=200)
+    set_current_hour(key, requests=200)
     background.every_hour()
     assert anomalies(key) == []
-    now(key, requests=390)
+    set_current_hour(key, requests=390)
     latchkey.clock.forward(HOUR_S)
     background.every_hour()
     assert [found["type"] for found in anomalies(key)] == [kinds.UNUSUAL_TRAFFIC]
 
 
 def test_profile_of_earlier_version_is_ignored(latchkey: TestApp, key: Issued) -> None:
-    """A profile from before an update leads to a full check."""
+    """A profile stored by an earlier version is ignored, and a full check is made instead."""
     owner_id = key.key.account_id
     background.every_hour()
     kept = baselines.read_profile(owner_id)
@@ -74,7 +74,7 @@ def test_profile_of_earlier_version_is_ignored(latchkey: TestApp, key: Issued) -
 
 
 def test_profile_size_is_limited(latchkey: TestApp) -> None:
-    """The busiest credentials are in it; others get a full check when they are active."""
+    """A profile has a maximum size and keeps the busiest credentials."""
     hour = clock.hour_of(clock.now_s())
     past = {f"k{number:07}": {hour - 24 * HOUR_S: usage_history.Hour(requests=number)} for number in range(1_000)}
     baselines.save("acc_1", past, clock.now_s())
@@ -83,7 +83,7 @@ def test_profile_size_is_limited(latchkey: TestApp) -> None:
 
 
 def test_full_checks_are_spread_over_the_day() -> None:
-    """Each account has its own time, once in 24 hours."""
+    """Each account gets its full check once in 24 hours, at a time of its own."""
     start = clock.DAY_S * 18_000
     due = []
     for number in range(240):

@@ -10,8 +10,8 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.detection import leak_policy
 from chalicelib.events import kinds, record
 from chalicelib.limits import counter_items
-from tests.detection.current_hour import anomalies, key, now
-from tests.detection.planted import HOUR_S, NETWORK, item, writes_lost
+from tests.detection.current_hour import anomalies, key, set_current_hour
+from tests.detection.planted import HOUR_S, NETWORK, item, lose_writes
 from tests.oauth.flow import App, User, register_client
 from tests.support.harness import TestApp
 
@@ -30,11 +30,11 @@ __all__ = ["key"]
 def test_planted_anomaly_is_recorded_once(
     latchkey: TestApp, key: Issued, networks: list[str], counted: dict[str, int], kind: str
 ) -> None:
-    """The next run records it with the key and numbers and shows it with the key; later runs do not repeat it."""
+    """An anomaly is recorded once and shown with its key."""
     background.every_hour()
     assert anomalies(key) == []
     latchkey.clock.forward(HOUR_S)
-    now(key, *networks, **counted)
+    set_current_hour(key, *networks, **counted)
     background.every_hour()
     (found,) = anomalies(key)
     assert (found["type"], found["key"], found["name"]) == (kind, key.key.id, "Test key")
@@ -47,7 +47,7 @@ def test_planted_anomaly_is_recorded_once(
 
 
 def test_client_is_named_by_id_and_name(latchkey: TestApp, ada: User, app: App) -> None:
-    """As its account sees it, even when its token has expired since."""
+    """A finding names a client by id and name, as its account sees it, even if its token has expired."""
     other = register_client(latchkey)
     counter = counter_items.counter_of(app.id)
     latchkey.clock.forward(10 * 24 * HOUR_S)
@@ -71,10 +71,10 @@ def test_client_is_named_by_id_and_name(latchkey: TestApp, ada: User, app: App) 
 
 
 def test_anomaly_after_last_run_is_found_by_next(latchkey: TestApp, key: Issued) -> None:
-    """A run at five past covers the whole previous hour."""
+    """A run covers the whole previous hour, so an anomaly after the last run is found by the next run."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
-    now(key, "nBBBBBBBB")
+    set_current_hour(key, "nBBBBBBBB")
     latchkey.clock.forward(HOUR_S)
     background.every_hour()
     assert [found["type"] for found in anomalies(key)] == [kinds.NEW_NETWORK]
@@ -82,23 +82,23 @@ def test_anomaly_after_last_run_is_found_by_next(latchkey: TestApp, key: Issued)
 
 @pytest.mark.parametrize("networks", [["nBBBBBBBB"], []])
 def test_ordinary_hour_does_not_hide_previous_hour(latchkey: TestApp, key: Issued, networks: list[str]) -> None:
-    """Both hours are checked, in whichever order they are read."""
+    """An unusual hour is found even if the hour after it is ordinary."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
-    now(key, *networks, requests=40 if networks else 900)
+    set_current_hour(key, *networks, requests=40 if networks else 900)
     latchkey.clock.forward(HOUR_S)
-    now(key)
+    set_current_hour(key)
     background.every_hour()
     assert [found["type"] for found in anomalies(key)] == [kinds.NEW_NETWORK if networks else kinds.UNUSUAL_TRAFFIC]
 
 
 @pytest.mark.parametrize(("chosen", "state", "scopes"), [("narrow", "live", {"read"}), ("revoke", "revoked", None)])
 def test_policy_is_applied(latchkey: TestApp, key: Issued, chosen: str, state: str, scopes: set[str] | None) -> None:
-    """It takes effect with the next request."""
+    """A finding applies the key's policy from the next request on."""
     Credential(key.key.digest).update(actions=[Credential.on_anomaly.set(chosen)])
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
-    now(key, "nBBBBBBBB")
+    set_current_hour(key, "nBBBBBBBB")
     background.every_hour()
     current = find.owned_key(key.key.account_id, key.key.id)
     assert current.state == state
@@ -106,17 +106,17 @@ def test_policy_is_applied(latchkey: TestApp, key: Issued, chosen: str, state: s
 
 
 def test_recorded_finding_is_not_processed_again(latchkey: TestApp, key: Issued) -> None:
-    """Neither after its dismissal nor under a policy that was chosen later."""
+    """A finding that was recorded or dismissed isn't processed again, even after the policy was changed."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
-    now(key, "nBBBBBBBB")
+    set_current_hour(key, "nBBBBBBBB")
     background.every_hour()
     noted = find.owned_key(key.key.account_id, key.key.id)
     assert noted.recent_anomaly is not None
     leak_policy.dismiss_notice(noted, noted.unusual_at or 0)
     change.change_key(key.key.account_id, key.key.id, name=None, wanted=None, on_anomaly="revoke")
-    # One more request, so that the same hour gets a full check again.
-    now(key, "nBBBBBBBB", "nCCCCCCCC")
+    # Make one more request, so that the same hour gets a full check again.
+    set_current_hour(key, "nBBBBBBBB", "nCCCCCCCC")
     latchkey.clock.forward(HOUR_S)
     background.every_hour()
     current = find.owned_key(key.key.account_id, key.key.id)
@@ -124,11 +124,11 @@ def test_recorded_finding_is_not_processed_again(latchkey: TestApp, key: Issued)
 
 
 def test_dismissed_finding_is_recorded_without_policy(latchkey: TestApp, key: Issued) -> None:
-    """Whatever policy was chosen since, it is only recorded."""
+    """A finding that the user dismissed is recorded without applying the policy."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
-    now(key, "nBBBBBBBB")
-    with writes_lost(kinds.NEW_NETWORK):
+    set_current_hour(key, "nBBBBBBBB")
+    with lose_writes(kinds.NEW_NETWORK):
         background.every_hour()
     noted = find.owned_key(key.key.account_id, key.key.id)
     leak_policy.dismiss_notice(noted, noted.unusual_at or 0)
@@ -140,18 +140,18 @@ def test_dismissed_finding_is_recorded_without_policy(latchkey: TestApp, key: Is
 
 
 def test_many_rejections_are_recorded_without_policy(latchkey: TestApp, key: Issued) -> None:
-    """The limits already apply."""
+    """Many rejected requests are recorded without applying a policy, because the limits already apply."""
     Credential(key.key.digest).update(actions=[Credential.on_anomaly.set("revoke")])
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
-    now(key, refusals=300)
+    set_current_hour(key, refusals=300)
     background.every_hour()
     assert len(anomalies(key)) == 1
     assert find.owned_key(key.key.account_id, key.key.id).state == "live"
 
 
 def test_stolen_key_is_detected_from_real_admissions(latchkey: TestApp) -> None:
-    """Four days of real requests from one network, then one from another."""
+    """A new network after four days of real requests from one network is detected as a stolen key."""
     account = latchkey.account()
     issued = latchkey.key(account, "read")
     for _ in range(4 * 24):

@@ -15,8 +15,8 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.detection import baselines, hourly_run
 from chalicelib.events import kinds
 from chalicelib.limits import counter_items
-from tests.detection.current_hour import anomalies, key, now
-from tests.detection.planted import HOUR_S, NETWORK, item, used_for_days, writes_lost
+from tests.detection.current_hour import anomalies, key, set_current_hour
+from tests.detection.planted import HOUR_S, NETWORK, item, lose_writes, used_for_days
 from tests.support.harness import TestApp
 from tests.support.mailbox import collect_emails
 
@@ -25,12 +25,12 @@ __all__ = ["key"]
 
 @pytest.mark.parametrize("lost", [kinds.KEY_REVOKED, kinds.NEW_NETWORK])
 def test_next_run_completes_after_database_error(latchkey: TestApp, key: Issued, lost: str) -> None:
-    """The key is revoked and one event recorded, whichever of the two writes failed."""
+    """If one of two writes fails, the next run completes both: the key is revoked and one event recorded."""
     Credential(key.key.digest).update(actions=[Credential.on_anomaly.set("revoke")])
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
-    now(key, "nBBBBBBBB")
-    with writes_lost(lost):
+    set_current_hour(key, "nBBBBBBBB")
+    with lose_writes(lost):
         background.every_hour()
     assert anomalies(key) == []
     latchkey.clock.forward(HOUR_S)
@@ -41,7 +41,7 @@ def test_next_run_completes_after_database_error(latchkey: TestApp, key: Issued,
 
 
 def test_error_with_one_key_does_not_stop_others(latchkey: TestApp) -> None:
-    """The next run processes the failed one."""
+    """An error with one key doesn't stop the others, and the next run processes the key that failed."""
     account = latchkey.account()
     keys = [latchkey.key(account, "read") for _ in range(2)]
     Credential(keys[0].key.digest).update(actions=[Credential.on_anomaly.set("revoke")])
@@ -53,7 +53,7 @@ def test_error_with_one_key_does_not_stop_others(latchkey: TestApp) -> None:
             account, hour - ago * HOUR_S, dict.fromkeys(counters, 40), {NETWORK: counters[0], "nBBBBBBBB": counters[1]}
         )
     item(account, hour, dict.fromkeys(counters, 900), {})
-    with writes_lost(kinds.KEY_REVOKED):
+    with lose_writes(kinds.KEY_REVOKED):
         background.every_hour()
     assert [found["key"] for found in anomalies(keys[0])] == [keys[1].key.id]
     background.every_hour()
@@ -61,11 +61,11 @@ def test_error_with_one_key_does_not_stop_others(latchkey: TestApp) -> None:
 
 
 def test_user_is_emailed_after_retry(latchkey: TestApp, key: Issued, tmp_path: Path) -> None:
-    """A run that cannot read the account does nothing, and the next run does everything."""
+    """A run that can't read the account changes nothing, and the next run changes the key and emails the user."""
     change.change_key(key.key.account_id, key.key.id, name=None, wanted=None, on_anomaly="revoke")
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
-    now(key, "nBBBBBBBB")
+    set_current_hour(key, "nBBBBBBBB")
     send = dynamodb.sender()
 
     def no_account(operation: str, request: dynamodb.Json) -> dynamodb.Json:
@@ -84,7 +84,7 @@ def test_user_is_emailed_after_retry(latchkey: TestApp, key: Issued, tmp_path: P
 
 
 def test_error_in_one_account_does_not_stop_others(latchkey: TestApp, key: Issued) -> None:
-    """The error is logged and counted, and the account is checked again in an hour."""
+    """An error in one account is logged and counted, and the account is checked again by the next run."""
     broken = latchkey.account(name="Broken")
     item(broken, clock.hour_of(clock.now_s()), {"used": 1}, {})
     seen: list[str] = []
@@ -99,7 +99,7 @@ def test_error_in_one_account_does_not_stop_others(latchkey: TestApp, key: Issue
 
 
 def test_interrupted_run_is_continued(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the next run, so that the last accounts are checked too."""
+    """A run that is interrupted is continued by the next run, so that the last accounts are checked, too."""
     monkeypatch.setattr(hourly_run, "PAGE", 2)
     accounts = [latchkey.account(name=f"Ada{number}") for number in range(5)]
     for account in accounts:
@@ -115,14 +115,14 @@ def test_interrupted_run_is_continued(latchkey: TestApp, monkeypatch: pytest.Mon
 
 
 def test_run_checks_hours_missed_by_earlier_runs(latchkey: TestApp, key: Issued) -> None:
-    """Findings name their own hour and are recorded once."""
+    """A run also checks the hours that earlier runs missed; each finding has its own hour and is recorded once."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
-    now(key, "nBBBBBBBB", requests=900)
+    set_current_hour(key, "nBBBBBBBB", requests=900)
     then = clock.iso(clock.hour_of(clock.now_s()) * 1000)
     for _ in range(4):
         latchkey.clock.forward(HOUR_S)
-        now(key)
+        set_current_hour(key)
     background.every_hour()
     background.every_hour()
     found = {(found["type"], found["hour"]) for found in anomalies(key)}
@@ -131,11 +131,11 @@ def test_run_checks_hours_missed_by_earlier_runs(latchkey: TestApp, key: Issued)
 
 
 def test_run_after_long_pause_checks_a_few_hours(latchkey: TestApp, key: Issued) -> None:
-    """Findings are recent, and no run reads a whole day."""
+    """After a long pause a run checks only the last few hours."""
     background.every_hour()
     for ahead in range(1, 30):
         latchkey.clock.forward(HOUR_S)
-        now(key, *(["nBBBBBBBB"] if ahead == 3 else []))
+        set_current_hour(key, *(["nBBBBBBBB"] if ahead == 3 else []))
     background.every_hour()
     assert anomalies(key) == []
 
@@ -144,7 +144,7 @@ def test_run_after_long_pause_checks_a_few_hours(latchkey: TestApp, key: Issued)
 def test_hour_seen_early_by_interrupted_run_is_checked_again(
     latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
-    """The next run does the rest and repeats the hour that was not over."""
+    """An hour that an interrupted run checked before it was over is checked again."""
     monkeypatch.setattr(hourly_run, "PAGE", 1)
     first = used_for_days(latchkey, latchkey.account())
     others = [latchkey.account(name=f"Zoe{number}") for number in range(2)]
@@ -154,30 +154,30 @@ def test_hour_seen_early_by_interrupted_run_is_checked_again(
         item(other, clock.hour_of(clock.now_s()), {"used": 1}, {})
     for _ in range(pages):
         hourly_run.sweep(0)
-    now(first, "nBBBBBBBB", requests=900)
+    set_current_hour(first, "nBBBBBBBB", requests=900)
     latchkey.clock.forward(HOUR_S)
-    now(first)
+    set_current_hour(first)
     hourly_run.sweep(clock.now_ms() + 60_000)
     assert {found["type"] for found in anomalies(first)} == {kinds.NEW_NETWORK, kinds.UNUSUAL_TRAFFIC}
 
 
 def test_hour_with_failed_check_is_checked_later(latchkey: TestApp, key: Issued) -> None:
-    """Even the hour before the last one."""
+    """An hour whose check failed is checked later, even if it is the hour before the last."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
-    now(key, "nBBBBBBBB")
+    set_current_hour(key, "nBBBBBBBB")
     latchkey.clock.forward(HOUR_S)
-    now(key)
-    with writes_lost(kinds.NEW_NETWORK):
+    set_current_hour(key)
+    with lose_writes(kinds.NEW_NETWORK):
         background.every_hour()
     latchkey.clock.forward(HOUR_S)
-    now(key)
+    set_current_hour(key)
     background.every_hour()
     assert [found["type"] for found in anomalies(key)] == [kinds.NEW_NETWORK]
 
 
 def test_each_account_is_checked_once_in_a_run(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever the run starts, even in the middle of a page."""
+    """Each account is checked once in a run, even if the run starts in the middle of a page."""
     monkeypatch.setattr(hourly_run, "PAGE", 2)
     accounts = [latchkey.account(name=f"Ada{number}") for number in range(5)]
     for account in accounts:

@@ -1,4 +1,4 @@
-"""Policies for unusual activity: applied once, and emailed to the user."""
+"""Policies for unusual activity are applied once, and the user gets an email."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ WHY = "requests from a new network"
 
 
 def key_with_policy(latchkey: TestApp, on_anomaly: str | None, *scopes: str) -> tuple[Account, Issued]:
-    """Return a key with a policy."""
+    """Return a key with a policy, and its account."""
     account = latchkey.account()
     issued = latchkey.key(account, *scopes)
     if on_anomaly is not None:
@@ -31,7 +31,7 @@ def key_with_policy(latchkey: TestApp, on_anomaly: str | None, *scopes: str) -> 
 
 
 def events_of(account: Account) -> list[tuple[str, str]]:
-    """Return the events of an account with their actors, oldest first, without those of creation and policies."""
+    """Return an account's events with their actors, oldest first, except creations and policies."""
     events = list(record.newest_first(account.id, 50))[::-1]
     arranged = (kinds.KEY_CREATED, kinds.KEY_POLICY_CHANGED, kinds.ACCOUNT_CREATED)
     return [(event.type, event.actor) for event in events if event.type not in arranged]
@@ -39,7 +39,7 @@ def events_of(account: Account) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("on_anomaly", [None, "tell"])
 def test_default_policy_shows_notice_only(latchkey: TestApp, tmp_path: Path, on_anomaly: str | None) -> None:
-    """The key keeps working, a notice is shown with it, and no email is sent."""
+    """By default the key keeps working, a notice is shown with it, and no email is sent."""
     account, issued = key_with_policy(latchkey, on_anomaly)
     with collect_emails(tmp_path / "mail") as box:
         assert leak_policy.act(account.id, issued.key.id, why=WHY) == "told"
@@ -50,7 +50,7 @@ def test_default_policy_shows_notice_only(latchkey: TestApp, tmp_path: Path, on_
 
 
 def test_policy_narrow_leaves_read_scope_from_next_request(latchkey: TestApp, tmp_path: Path) -> None:
-    """The actor is `watch`, and the user gets one email."""
+    """The policy `narrow` leaves only the scope `read`, and the user gets one email."""
     account, issued = key_with_policy(latchkey, "narrow")
     assert latchkey.call("GET", "/v1/keys", issued.secret).status == 200
     with collect_emails(tmp_path / "mail") as box:
@@ -65,13 +65,13 @@ def test_policy_narrow_leaves_read_scope_from_next_request(latchkey: TestApp, tm
 
 
 def test_policy_narrow_revokes_key_without_read_scope(latchkey: TestApp) -> None:
-    """No scope would be left."""
+    """The policy `narrow` revokes a key without the scope `read`, because no scope would remain."""
     account, issued = key_with_policy(latchkey, "narrow", "keys")
     assert leak_policy.act(account.id, issued.key.id, why=WHY) == "revoked"
 
 
 def test_policy_revoke_stops_key_at_next_request(latchkey: TestApp, tmp_path: Path) -> None:
-    """A repetition records and emails nothing more."""
+    """The policy `revoke` stops the key at the next request; applying it again has no effect."""
     account, issued = key_with_policy(latchkey, "revoke")
     assert latchkey.call("GET", "/v1/users/me", issued.secret).status == 200
     with collect_emails(tmp_path / "mail") as box:
@@ -82,13 +82,13 @@ def test_policy_revoke_stops_key_at_next_request(latchkey: TestApp, tmp_path: Pa
 
 
 def test_caller_may_override_policy(latchkey: TestApp) -> None:
-    """For certain cases, whatever was chosen for guesses."""
+    """A caller that is certain of a leak can override the policy."""
     account, issued = key_with_policy(latchkey, "tell")
     assert leak_policy.act(account.id, issued.key.id, policy="revoke", why=WHY) == "revoked"
 
 
 def test_concurrent_calls_apply_policy_once(latchkey: TestApp) -> None:
-    """The write of the loser fails, and it sends no email."""
+    """Of two concurrent calls one applies the policy; the write of the other fails, and it sends no email."""
     _account, issued = key_with_policy(latchkey, "narrow")
     _other, second = key_with_policy(latchkey, "revoke")
     assert [leak_policy.apply(issued.key, "narrow").changed for _ in range(2)] == [True, False]
@@ -96,7 +96,7 @@ def test_concurrent_calls_apply_policy_once(latchkey: TestApp) -> None:
 
 
 def test_key_reduced_concurrently_does_not_regain_read(latchkey: TestApp) -> None:
-    """A key that lost `read` after it was loaded stays without it."""
+    """A key that lost the scope `read` concurrently doesn't get it back."""
     account, issued = key_with_policy(latchkey, "narrow")
     change.change_key(account.id, issued.key.id, name=None, wanted=["keys"])
     assert not change.narrow_to_read(issued.key)
@@ -104,7 +104,7 @@ def test_key_reduced_concurrently_does_not_regain_read(latchkey: TestApp) -> Non
 
 
 def test_inactive_key_is_unchanged(latchkey: TestApp) -> None:
-    """Its state is returned; nothing is stored, recorded or emailed."""
+    """An inactive key is left unchanged, and nothing is recorded or emailed."""
     account, issued = key_with_policy(latchkey, "narrow")
     revoke.revoke(account.id, issued.key.id)
     assert leak_policy.act(account.id, issued.key.id, why=WHY) == "revoked"
@@ -116,14 +116,14 @@ def test_inactive_key_is_unchanged(latchkey: TestApp) -> None:
 
 
 def test_unknown_key_is_not_found(latchkey: TestApp) -> None:
-    """Nor is a key of another account."""
+    """An unknown key, or one of another account, is not found."""
     _account, issued = key_with_policy(latchkey, None)
     with pytest.raises(errors.NotFound):
         leak_policy.act(latchkey.account(name="Bea").id, issued.key.id, why=WHY)
 
 
 def test_key_of_deleted_account_is_processed_without_email(latchkey: TestApp, tmp_path: Path) -> None:
-    """There is no address to write to."""
+    """The policy of a key whose account was deleted is applied without an email."""
     account, issued = key_with_policy(latchkey, "revoke")
     Account(account.id).update(actions=[Account.listed.remove()])
     with collect_emails(tmp_path / "mail") as box:
@@ -132,7 +132,7 @@ def test_key_of_deleted_account_is_processed_without_email(latchkey: TestApp, tm
 
 
 def test_lost_mark_does_not_undo_change(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The stream restores the mark, and the user is emailed."""
+    """If the invalidation mark can't be set, the key is changed all the same and the user emailed."""
     account, issued = key_with_policy(latchkey, "revoke")
     monkeypatch.setattr(stale_marks, "mark", lambda _subject: False)
     with collect_emails(tmp_path / "mail") as box:
@@ -142,7 +142,7 @@ def test_lost_mark_does_not_undo_change(latchkey: TestApp, monkeypatch: pytest.M
 
 
 def test_database_error_is_raised(latchkey: TestApp) -> None:
-    """It is not taken for a failed condition."""
+    """A database error is raised unchanged, not treated as a failed condition."""
     _account, issued = key_with_policy(latchkey, "narrow")
     dynamodb.call("DeleteTable", {"TableName": "latchkey-test-events"})
     for chosen_policy in ("narrow", "revoke"):
@@ -151,7 +151,7 @@ def test_database_error_is_raised(latchkey: TestApp) -> None:
 
 
 def test_notice_is_shown_for_seven_days(latchkey: TestApp) -> None:
-    """Afterwards it is hidden."""
+    """A notice is shown for seven days and then hidden."""
     account, issued = key_with_policy(latchkey, None)
     leak_policy.act(account.id, issued.key.id, why=WHY)
     latchkey.clock.forward(7 * clock.DAY_S - 1)
@@ -161,7 +161,7 @@ def test_notice_is_shown_for_seven_days(latchkey: TestApp) -> None:
 
 
 def test_rotated_key_keeps_policy(latchkey: TestApp) -> None:
-    """The new key has the policy of the old one."""
+    """The successor of a rotated key has the same policy."""
     account, issued = key_with_policy(latchkey, "revoke")
     successor = rotate.rotate(verify(issued.secret), issued.key.id, 60)
     assert owned_key(account.id, successor.key.id).on_anomaly == "revoke"

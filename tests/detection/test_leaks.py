@@ -9,20 +9,20 @@ from chalicelib.core import errors, secrets
 from chalicelib.credentials import change, revoke
 from chalicelib.credentials.verify import verify
 from chalicelib.detection import leaks
-from tests.detection.leak_events import leak_events, unknown
-from tests.detection.signing import PUBLIC_PLACE, Signer, alert, known, report
+from tests.detection.leak_events import leak_events, mint_unknown
+from tests.detection.signing import PUBLIC_PLACE, Signer, alert, report, trust_signers
 from tests.oauth.flow import App, User
 from tests.support.harness import TestApp, error_of
 from tests.support.mailbox import collect_emails
 
 
 def test_public_leak_revokes_key_at_next_request(latchkey: TestApp, tmp_path: Path) -> None:
-    """GitHub gets a true positive, the owner an email with the location, and the account an event."""
+    """A key that leaked publicly is revoked at the next request, and its account gets an email and an event."""
     github = Signer("one")
     account = latchkey.account()
     issued = latchkey.key(account)
     assert latchkey.call("GET", "/v1/users/me", issued.secret).status == 200
-    with known(tmp_path, github), collect_emails(tmp_path / "mail") as box:
+    with trust_signers(tmp_path, github), collect_emails(tmp_path / "mail") as box:
         response = report(latchkey, alert(issued.secret), signer=github)
         message = box.take_one()
     assert response.json() == [
@@ -59,7 +59,7 @@ def test_public_leak_revokes_key_at_next_request(latchkey: TestApp, tmp_path: Pa
 def test_private_leak_applies_policy(
     latchkey: TestApp, tmp_path: Path, on_anomaly: str | None, done: str, scopes: set[str]
 ) -> None:
-    """A later public report revokes the key and is recorded too."""
+    """A private leak applies the key's policy; a later public report revokes the key and is recorded, too."""
     account = latchkey.account()
     issued = latchkey.key(account)
     if on_anomaly:
@@ -78,16 +78,16 @@ def test_private_leak_applies_policy(
 
 
 def test_github_alert_is_always_public(latchkey: TestApp, tmp_path: Path) -> None:
-    """Only other senders can report a private leak."""
+    """A report from GitHub is always public; only other senders can report a private leak."""
     github, issued = Signer("one"), latchkey.key(latchkey.account())
-    with known(tmp_path, github):
+    with trust_signers(tmp_path, github):
         report(latchkey, alert(issued.secret, public=False), signer=github)
     with pytest.raises(errors.InvalidApiKey):
         verify(issued.secret)
 
 
 def test_secret_is_public_if_one_location_is(latchkey: TestApp) -> None:
-    """In whichever order."""
+    """A secret that is reported several times is revoked if one of the reports is public."""
     for publics in ((True, False), (False, True)):
         issued = latchkey.key(latchkey.account())
         report(latchkey, *(alert(issued.secret, public=public) for public in publics))
@@ -96,8 +96,8 @@ def test_secret_is_public_if_one_location_is(latchkey: TestApp) -> None:
 
 
 def test_unknown_secret_is_false_positive(latchkey: TestApp) -> None:
-    """Malformed ones by checksum, others with one read, in the order of the report."""
-    good = unknown()
+    """Malformed and unknown secrets are false positives; the response has the order of the report."""
+    good = mint_unknown()
     tokens = ["nothing", "x" * 5_000, good[:-1] + ("0" if good[-1] != "0" else "1"), good, "lk_test_" + "0" * 36]
     response = report(latchkey, *(alert(token) for token in tokens)).json()
     assert [each["token_hash"] for each in response] == [secrets.digest(token) for token in tokens]
@@ -105,14 +105,14 @@ def test_unknown_secret_is_false_positive(latchkey: TestApp) -> None:
 
 
 def test_unsupported_kind_is_omitted(latchkey: TestApp) -> None:
-    """A label would be wrong, because a refresh token cannot be looked up."""
+    """The response omits secrets of kinds that can't be looked up, such as refresh tokens."""
     tokens = [secrets.mint(kind) for kind in secrets.KINDS if kind not in leaks.LOOKED_UP]
     assert len(tokens) == 7
     assert report(latchkey, *(alert(token) for token in tokens)).json() == []
 
 
 def test_inactive_key_is_true_positive(latchkey: TestApp, tmp_path: Path) -> None:
-    """Its owner is informed, because the leak shows how secrets are exposed."""
+    """A leaked key that is inactive is a true positive, and its account gets an email."""
     account = latchkey.account()
     ended, expired = latchkey.key(account), latchkey.key(account, expires_in_s=60)
     revoke.revoke(account.id, ended.key.id)
@@ -125,7 +125,7 @@ def test_inactive_key_is_true_positive(latchkey: TestApp, tmp_path: Path) -> Non
 
 
 def test_leaked_access_token_is_revoked(latchkey: TestApp, ada: User, app: App, tmp_path: Path) -> None:
-    """Wherever it was found; its grant stays active, so its client gets another token."""
+    """A leaked access token is revoked wherever it was found; its grant stays active, so its client can refresh."""
     token, refresh = ada.grant(app)
     with collect_emails(tmp_path / "mail") as box:
         for _ in range(2):
@@ -164,10 +164,10 @@ def test_leaked_access_token_is_revoked(latchkey: TestApp, ada: User, app: App, 
     ],
 )
 def test_key_is_found_in_surrounding_text(latchkey: TestApp, tmp_path: Path, around: str) -> None:
-    """The hash in the response is that of the reported text."""
+    """A key within other text is found, and the hash in the response is that of the whole text."""
     github, issued = Signer("one"), latchkey.key(latchkey.account())
     sent = around.format(issued.secret)
-    with known(tmp_path, github):
+    with trust_signers(tmp_path, github):
         (labelled,) = report(latchkey, alert(sent), signer=github).json()
     assert labelled["label"] == "true_positive"
     assert labelled["token_hash"] == hashlib.sha256(sent.encode()).hexdigest()
@@ -175,22 +175,22 @@ def test_key_is_found_in_surrounding_text(latchkey: TestApp, tmp_path: Path, aro
 
 
 def test_every_key_in_reported_text_is_revoked(latchkey: TestApp, tmp_path: Path) -> None:
-    """A whole file may be reported."""
+    """Every key in a reported text, such as a whole file, is revoked."""
     github, account = Signer("one"), latchkey.account()
     issued = [latchkey.key(account).secret for _ in range(3)]
-    with known(tmp_path, github):
+    with trust_signers(tmp_path, github):
         (labelled,) = report(
-            latchkey, alert(f"A={issued[0]}\nB={unknown()}\nC={issued[1]}{issued[2]}"), signer=github
+            latchkey, alert(f"A={issued[0]}\nB={mint_unknown()}\nC={issued[1]}{issued[2]}"), signer=github
         ).json()
     assert labelled["label"] == "true_positive"
     assert [latchkey.call("GET", "/v1/users/me", secret).status for secret in issued] == [401] * 3
 
 
 def test_text_with_unsupported_kind_is_omitted(latchkey: TestApp, tmp_path: Path) -> None:
-    """A text without a well-formed secret is a false positive instead."""
+    """The response omits a text with a secret that can't be looked up."""
     github = Signer("one")
-    with known(tmp_path, github):
+    with trust_signers(tmp_path, github):
         assert report(latchkey, alert(f"Bearer {secrets.mint('rt')}\n"), signer=github).json() == []
-        for text in (f"KEY={unknown()[:-1]}!", "lk_live_" * 100, "KEY=", f"KEY={unknown()}"):
+        for text in (f"KEY={mint_unknown()[:-1]}!", "lk_live_" * 100, "KEY=", f"KEY={mint_unknown()}"):
             (labelled,) = report(latchkey, alert(text), signer=github).json()
             assert labelled["label"] == "false_positive"

@@ -1,4 +1,4 @@
-"""Repeated, concurrent and very long leak reports."""
+"""Leak reports that are repeated, concurrent or very long."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from chalicelib.credentials.verify import verify
 from chalicelib.detection import leak_policy, leaks
 from chalicelib.events import kinds
 from tests.detection.leak_events import leak_events
-from tests.detection.planted import writes_lost
+from tests.detection.planted import lose_writes
 from tests.detection.signing import alert, report
 from tests.oauth.flow import App, User
 from tests.support.harness import TestApp, error_of
@@ -18,7 +18,7 @@ from tests.support.mailbox import collect_emails
 
 
 def test_repeated_report_is_recorded_once(latchkey: TestApp, tmp_path: Path) -> None:
-    """The response is the same, without another event or email."""
+    """A repeated report gets the same response, without another event or email."""
     account = latchkey.account()
     issued = latchkey.key(account)
     with collect_emails(tmp_path / "mail") as box:
@@ -30,7 +30,7 @@ def test_repeated_report_is_recorded_once(latchkey: TestApp, tmp_path: Path) -> 
 
 
 def test_concurrent_reports_are_recorded_once(latchkey: TestApp, tmp_path: Path) -> None:
-    """The write of the loser fails."""
+    """Of two concurrent reports one is recorded, because the write of the other fails."""
     account = latchkey.account()
     issued = latchkey.key(account)
     seen = leaks.Alert(issued.secret, "key")
@@ -47,10 +47,10 @@ def test_concurrent_reports_are_recorded_once(latchkey: TestApp, tmp_path: Path)
 def test_repeated_report_after_failed_event_reports_revocation(
     latchkey: TestApp, ada: User, app: App, tmp_path: Path, is_token: bool
 ) -> None:
-    """The first report revoked the secret, so it does not count as inactive before."""
+    """If the event couldn't be recorded, a repeated report records the revocation."""
     secret = ada.grant(app)[0] if is_token else latchkey.key(ada.account).secret
     with collect_emails(tmp_path / "mail") as box:
-        with writes_lost(kinds.KEY_LEAKED):
+        with lose_writes(kinds.KEY_LEAKED):
             assert report(latchkey, alert(secret)).status == 503
         latchkey.clock.forward(3_600)
         assert report(latchkey, alert(secret)).status == 200
@@ -60,7 +60,7 @@ def test_repeated_report_after_failed_event_reports_revocation(
 
 
 def test_report_beyond_time_limit_gets_503(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processed alerts stay processed, so that repetitions complete."""
+    """A report that takes too long gets a 503, and a repetition processes the rest."""
     keys = [latchkey.key(latchkey.account()) for _ in range(3)]
     labelled = leaks._process_secret
 
@@ -83,7 +83,7 @@ def _works(secret: str) -> bool:
 
 
 def test_malformed_alerts_cost_no_reads(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand guesses are labelled without a database call."""
+    """A report with a thousand malformed secrets makes no database call."""
     monkeypatch.setattr(Credential, "found", None)
     guesses = [alert(f"lk_live_{randomness.base62(30)}000000") for _ in range(1_000)]
     response = report(latchkey, *guesses)

@@ -10,15 +10,15 @@ from chalicelib.accounts.tables import Account
 from chalicelib.core import telemetry
 from chalicelib.credentials.find import owned_key
 from chalicelib.detection import leaks
-from tests.api.test_leaks import dump_of_all_tables
+from tests.api.test_secrecy import dump_of_all_tables
 from tests.detection.leak_events import leak_events
-from tests.detection.signing import Signer, alert, known, report
+from tests.detection.signing import Signer, alert, report, trust_signers
 from tests.support.harness import TestApp
 from tests.support.mailbox import collect_emails
 
 
 def test_long_or_malformed_location_does_not_prevent_revocation(latchkey: TestApp) -> None:
-    """The location is truncated or omitted."""
+    """A secret is revoked even if its reported location is too long or malformed."""
     long = "https://github.com/o/r/blob/main/" + "d/" * 1_000
     accounts = [latchkey.account(name=name) for name in ("Ada", "Bea", "Cleo")]
     keys = [latchkey.key(account) for account in accounts]
@@ -32,7 +32,7 @@ def test_long_or_malformed_location_does_not_prevent_revocation(latchkey: TestAp
 
 
 def test_secret_at_truncation_point_is_not_recorded_in_part(latchkey: TestApp) -> None:
-    """A location is checked for secrets before it is truncated."""
+    """A location is checked for secrets before it is truncated, so that no part of a secret is recorded."""
     account = latchkey.account()
     issued = latchkey.key(account)
     place = "https://example.com/" + "d" * (leaks.URL_MAX - 40) + issued.secret
@@ -44,7 +44,7 @@ def test_secret_at_truncation_point_is_not_recorded_in_part(latchkey: TestApp) -
 def test_secret_is_in_no_log_event_email_or_response(
     latchkey: TestApp, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Even when the URL or the source contains it."""
+    """The reported secret is in no log, event, email or response, even if URL or source contain it."""
     caplog.set_level(logging.DEBUG)
     log = io.StringIO()
     telemetry.write_to(log)
@@ -72,10 +72,10 @@ def test_secret_is_in_no_log_event_email_or_response(
 
 
 def test_source_and_url_with_secret_are_not_recorded(latchkey: TestApp, tmp_path: Path) -> None:
-    """Whichever of the two contains it."""
+    """The source or the URL of a report is not recorded if it contains a secret."""
     github, account = Signer("one"), latchkey.account()
     issued, other = latchkey.key(account).secret, latchkey.key(account).secret
-    with known(tmp_path, github):
+    with trust_signers(tmp_path, github):
         report(
             latchkey,
             alert(f"K={issued}") | {"source": f"see {other}", "url": f"https://x.example/{other}/a"},

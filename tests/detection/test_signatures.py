@@ -1,4 +1,4 @@
-"""Signatures of leak reports: from GitHub, or from other senders with a shared secret, over the raw body."""
+"""Leak reports are signed over the raw body: by GitHub's key, or with a shared secret."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ import pytest
 from chalicelib.core import clock
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.detection import github_signature, hmac_signature
-from tests.detection.signing import Signer, by_partner, known
+from tests.detection.signing import Signer, sign_with_shared_secret, trust_signers
 from tests.support.harness import TestApp
 
 BODY = b'[{"token":"x","type":"y"}]'
@@ -17,14 +17,14 @@ PUBLISHED = json.loads(Path(__file__).with_name("github_vector.json").read_text(
 
 
 def check(body: bytes, headers: dict[str, str]) -> None:
-    """Verify as the route does."""
+    """Verify the signature of a request as the route does."""
     github_signature.check(
         body, identifier=headers[github_signature.IDENTIFIER], signature=headers[github_signature.SIGNATURE]
     )
 
 
 def test_published_github_signature_is_valid(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The example of the documentation verifies, and not with a changed byte."""
+    """The example signature in GitHub's documentation is valid; with a changed byte it isn't."""
     file = tmp_path / "keys.json"
     file.write_text(json.dumps({"public_keys": PUBLISHED["public_keys"]}))
     monkeypatch.setattr(github_signature, "KEYS_FILE", file)
@@ -36,29 +36,29 @@ def test_published_github_signature_is_valid(monkeypatch: pytest.MonkeyPatch, tm
 
 @pytest.mark.parametrize("signature", ["", "no base64!", base64.b64encode(b"no DER").decode(), "é", "AAAA" * 1000])
 def test_malformed_signature_is_rejected(tmp_path: Path, signature: str) -> None:
-    """With an error message, whatever the header contains."""
+    """Any malformed signature header is rejected with an error message."""
     signer = Signer("one")
-    with known(tmp_path, signer), pytest.raises(InvalidRequest, match="not a valid signature"):
+    with trust_signers(tmp_path, signer), pytest.raises(InvalidRequest, match="not a valid signature"):
         github_signature.check(BODY, identifier="one", signature=signature)
 
 
 def test_signature_by_another_key_is_rejected(tmp_path: Path) -> None:
-    """Even one that is known under another identifier."""
+    """A signature by another key is rejected, even if that key is known under another identifier."""
     one, two = Signer("one"), Signer("two")
-    with known(tmp_path, one, two):
+    with trust_signers(tmp_path, one, two):
         check(BODY, one.headers(BODY))
         with pytest.raises(InvalidRequest):
             check(BODY, two.headers(BODY) | {github_signature.IDENTIFIER: "one"})
 
 
 def test_unknown_identifier_is_rejected_with_remedy(tmp_path: Path) -> None:
-    """The operator has to fetch the keys."""
-    with known(tmp_path), pytest.raises(InvalidRequest, match="make github-keys"):
+    """An unknown key identifier is rejected; the error tells the operator to fetch GitHub's keys."""
+    with trust_signers(tmp_path), pytest.raises(InvalidRequest, match="make github-keys"):
         check(BODY, Signer("one").headers(BODY))
 
 
 def test_shipped_key_file_has_github_format() -> None:
-    """Every key in it can be loaded; it may be empty."""
+    """The shipped file of GitHub's keys has GitHub's format, and every key in it can be loaded."""
     keys = json.loads(github_signature.KEYS_FILE.read_text())["public_keys"]
     for each in keys:
         with pytest.raises(InvalidRequest, match="not a valid signature"):
@@ -66,22 +66,22 @@ def test_shipped_key_file_has_github_format() -> None:
 
 
 def test_shared_secret_is_derived_from_root_key(latchkey: TestApp) -> None:
-    """64 hex digits, the same each time."""
+    """The shared secret is derived from the root key: 64 hex digits, always the same."""
     assert len(bytes.fromhex(hmac_signature.secret())) == 32
     assert hmac_signature.secret() == hmac_signature.secret()
 
 
 @pytest.mark.parametrize("off_s", [-300, 0, 300])
 def test_current_signature_is_valid(latchkey: TestApp, off_s: int) -> None:
-    """Clocks may differ by five minutes."""
-    headers = by_partner(BODY, clock.now_s() + off_s)
+    """A signature is valid if its time differs from the clock by at most five minutes."""
+    headers = sign_with_shared_secret(BODY, clock.now_s() + off_s)
     hmac_signature.check(BODY, timestamp=headers[hmac_signature.TIMESTAMP], signature=headers[hmac_signature.SIGNATURE])
 
 
 @pytest.mark.parametrize("off_s", [-301, 301, 10**18])
 def test_signature_of_another_time_is_rejected(latchkey: TestApp, off_s: int) -> None:
-    """An intercepted report cannot be replayed later."""
-    headers = by_partner(BODY, clock.now_s() + off_s)
+    """A signature is rejected if its time differs by more than five minutes, so it can't be replayed later."""
+    headers = sign_with_shared_secret(BODY, clock.now_s() + off_s)
     with pytest.raises(InvalidRequest, match="epoch second"):
         hmac_signature.check(
             BODY, timestamp=headers[hmac_signature.TIMESTAMP], signature=headers[hmac_signature.SIGNATURE]
@@ -90,15 +90,15 @@ def test_signature_of_another_time_is_rejected(latchkey: TestApp, off_s: int) ->
 
 @pytest.mark.parametrize("timestamp", ["", "now", "-1", "1.5", "²", "1" * 5000])
 def test_malformed_timestamp_is_rejected(latchkey: TestApp, timestamp: str) -> None:
-    """With an error message."""
+    """A malformed timestamp is rejected with an error message."""
     with pytest.raises(InvalidRequest, match="epoch second"):
         hmac_signature.check(BODY, timestamp=timestamp, signature="v1=00")
 
 
 def test_signature_covers_timestamp_and_body(latchkey: TestApp) -> None:
-    """A change of either, or a missing version, makes it invalid."""
+    """A signature is invalid if timestamp, body or version is changed or missing."""
     now_s = clock.now_s()
-    good = by_partner(BODY, now_s)[hmac_signature.SIGNATURE]
+    good = sign_with_shared_secret(BODY, now_s)[hmac_signature.SIGNATURE]
     for body, at_s, signature in (
         (BODY + b" ", now_s, good),
         (BODY, now_s + 1, good),

@@ -8,7 +8,7 @@ from chalicelib.credentials.issue import Issued
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds, record
 from chalicelib.limits import tiers
-from tests.detection.current_hour import anomalies, key, now, now_under
+from tests.detection.current_hour import anomalies, key, set_current_hour, set_current_hour_under
 from tests.detection.planted import HOUR_S, item
 from tests.support.harness import TestApp
 
@@ -16,36 +16,36 @@ __all__ = ["key"]
 
 
 def upgrade_to_pro(issued: Issued) -> None:
-    """Change the tier of the account."""
+    """Upgrade the key's account to Pro."""
     set_tier_and_status(issued.key.account_id, tier=tiers.PRO, status=None, actor="operator")
 
 
 def test_change_of_tier_keeps_known_networks(latchkey: TestApp, key: Issued) -> None:
-    """Networks of the old tier stay known, so that no key is revoked for them."""
+    """Networks seen under the old tier stay known, so that no key is revoked because of them."""
     Credential(key.key.digest).update(actions=[Credential.on_anomaly.set("revoke")])
-    now(key, "nWEEKLY00")
+    set_current_hour(key, "nWEEKLY00")
     latchkey.clock.forward(HOUR_S)
     upgrade_to_pro(key)
     for _ in range(4 * 24):
         latchkey.clock.forward(HOUR_S)
-        now_under(tiers.PRO, key)
+        set_current_hour_under(tiers.PRO, key)
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
-    now_under(tiers.PRO, key, "nWEEKLY00")
+    set_current_hour_under(tiers.PRO, key, "nWEEKLY00")
     background.every_hour()
     assert anomalies(key) == []
     assert find.owned_key(key.key.account_id, key.key.id).state == "live"
 
 
 def test_change_of_tier_keeps_baseline(latchkey: TestApp, key: Issued) -> None:
-    """A new network on the next day is found."""
+    """The baseline is kept after a change of tier: a new network on the next day is found."""
     upgrade_to_pro(key)
     for _ in range(24):
         latchkey.clock.forward(HOUR_S)
-        now_under(tiers.PRO, key)
+        set_current_hour_under(tiers.PRO, key)
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
-    now_under(tiers.PRO, key, "nBBBBBBBB", requests=9_000, denials=500)
+    set_current_hour_under(tiers.PRO, key, "nBBBBBBBB", requests=9_000, denials=500)
     background.every_hour()
     assert {found["type"] for found in anomalies(key)} == {
         kinds.NEW_NETWORK,
@@ -55,10 +55,10 @@ def test_change_of_tier_keeps_baseline(latchkey: TestApp, key: Issued) -> None:
 
 
 def test_requests_just_before_change_of_tier_are_checked(latchkey: TestApp, key: Issued) -> None:
-    """Even when nothing is counted under the new tier."""
+    """Requests just before a change of tier are checked, even if no requests follow."""
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
-    now(key, "nBBBBBBBB")
+    set_current_hour(key, "nBBBBBBBB")
     latchkey.clock.forward(HOUR_S // 2)
     upgrade_to_pro(key)
     latchkey.clock.forward(HOUR_S // 2)
@@ -67,7 +67,7 @@ def test_requests_just_before_change_of_tier_are_checked(latchkey: TestApp, key:
 
 
 def test_quota_event_names_tier_it_was_counted_under(latchkey: TestApp) -> None:
-    """The numbers are those of the old tier."""
+    """A quota event has the tier and the numbers under which its requests were counted."""
     account = latchkey.account()
     item(account, clock.hour_of(clock.now_s()), {"used": 1_000}, {})
     set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="operator")

@@ -1,4 +1,4 @@
-"""Synthetic traffic of 30 days from a seed: the hourly counters of one key."""
+"""Synthetic traffic of one key for 30 days, as hourly counters, generated from a seed."""
 
 import random
 from collections.abc import Callable
@@ -22,28 +22,28 @@ def quiet(at: int) -> float:
 
 
 def daily(at: int) -> float:
-    """Ten times as many requests by day as by night, and a third of that at weekends."""
+    """Return a rate that is ten times as high by day as by night, and lower at weekends."""
     by_day = exp(log(10) * (1 - cos(2 * pi * (at % DAY_S) / DAY_S)) / 2)
     return 40 * by_day * (0.3 if (at // DAY_S + 3) % 7 >= 5 else 1.0)
 
 
 def weekends(at: int) -> float:
-    """Eight times as many at weekends."""
+    """Return a rate that is eight times as high at weekends."""
     return 1600.0 if (at // DAY_S + 3) % 7 >= 5 else 200.0
 
 
 def growing(at: int) -> float:
-    """5 % more each day."""
+    """Return a rate that grows by 5 % each day."""
     return 100 * exp(log(1.05) * (at - START) / DAY_S)
 
 
 def stepping(at: int) -> float:
-    """Three times as many from one deployment on."""
+    """Return a rate that triples with one deployment."""
     return 150.0 if at < START + 17 * DAY_S + 9 * HOUR_S else 450.0
 
 
 def nightly(at: int) -> float:
-    """A job at 03:00, with little traffic otherwise."""
+    """Return the rate of a job at 03:00, which is low at other times."""
     return 5000.0 if at % DAY_S == 3 * HOUR_S else 20.0
 
 
@@ -51,7 +51,7 @@ EVERYDAY = (steady, quiet, daily, weekends, growing, stepping, nightly)
 
 
 def items(rate: Rate, seed: int, days: int = 30, networks: int = 3) -> list[dict[str, Any]]:
-    """Return counter items of a key with random requests, 2 % denials and some networks."""
+    """Return the counter items of a key with random requests, 2 % denials and some networks."""
     dice = random.Random(seed)  # noqa: S311 - fixed on purpose
     made = []
     for at in range(START, START + days * DAY_S, HOUR_S):

@@ -1,4 +1,4 @@
-"""The consistency checks that run after every test detect the errors that they are meant to detect."""
+"""The checks of stored items that run after every test detect the errors that they are meant to detect."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def test_event_with_missing_or_extra_fields_is_detected(
 
 
 def test_item_with_too_early_deletion_time_is_detected(latchkey: TestApp) -> None:
-    """A deletion time one second before the end of any item is an error."""
+    """An item whose deletion time is one second before the end of its validity is an error."""
     ticket = OneTimeToken("digest", kind="dc", client_id="app_1", expires_at=5_000_999, dies_at=4_999)
     ticket.save()
     with pytest.raises(AssertionError, match="may be deleted at 4999, before 5000999"):

@@ -14,7 +14,7 @@ WRITES_EVENT = ("TransactWriteItems", "")
 
 
 def recorded_types(account_id: str) -> list[str]:
-    """Return the types of the recorded quota events, sorted: ids within one millisecond have no order."""
+    """Return the types of the recorded quota events, sorted, because ids within one millisecond have no order."""
     return sorted(event.type for event in record.since(account_id, "evt_") if event.type.startswith("quota."))
 
 
@@ -59,7 +59,7 @@ def test_concurrent_caller_that_loses_claim_records_nothing(latchkey: TestApp) -
 
 
 def test_sweep_records_missing_events(latchkey: TestApp) -> None:
-    """An hour whose quota was spent without events gets both, once."""
+    """A sweep records both events, once, for an hour whose quota was used up without events."""
     account = latchkey.account()
     spent = {"used": {"N": "1000"}}
     assert [quota.sweep_account(account.id, FREE, HOUR, spent) for _ in range(2)] == [2, 0]
@@ -68,7 +68,7 @@ def test_sweep_records_missing_events(latchkey: TestApp) -> None:
 
 
 def test_request_succeeds_when_event_cannot_be_written(latchkey: TestApp) -> None:
-    """The admitted request succeeds, and the loss is logged and counted."""
+    """The admitted request succeeds, and the loss of its event is logged and counted."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     latchkey.call("GET", "/v1/limits", secret)

@@ -1,4 +1,4 @@
-"""An account sees that an administrator or the operator acted, but not who, from where or why."""
+"""An account sees that an administrator or the operator acted, but not who, from which address or why."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ ADMINS_IP = "192.0.2.99"
 
 
 def administrator(latchkey: TestApp) -> ConsoleClient:
-    """Return the browser of an administrator with its own address."""
+    """Return an administrator's browser, which has an address of its own."""
     console = log_in_as(latchkey, new_account(name="Root", admin=True))
     console.ip = ADMINS_IP
     return console
@@ -41,7 +41,7 @@ def suspend_and_reinstate(admin: ConsoleClient, account_id: str) -> None:
 
 
 def events_of(latchkey: TestApp, secret: str, kind: str = kinds.STANDING_CHANGED) -> list[dict[str, Any]]:
-    """Return the events that a key may read."""
+    """Return the events that GET /v1/events returns for a key of the account."""
     events: list[dict[str, Any]] = latchkey.call("GET", f"/v1/events?type={kind}", secret).json()["data"]
     return events
 
@@ -80,7 +80,7 @@ def test_event_from_earlier_version_is_redacted_on_read(latchkey: TestApp) -> No
 
 
 def test_created_account_does_not_see_key_of_administrator(latchkey: TestApp) -> None:
-    """An account created by POST /v1/users sees neither the key that created it nor its address."""
+    """An account created by POST /v1/users sees neither the key that created it nor the address of that request."""
     root = latchkey.key(latchkey.account(admin=True, name="Root"), "admin")
     made = latchkey.call(
         "POST", "/v1/users", root.secret, json_body={"email": "n@example.com", "name": "N"}, ip=ADMINS_IP
@@ -133,7 +133,7 @@ def test_reason_of_operator_is_hidden(latchkey: TestApp) -> None:
 
 
 def test_deletion_of_client_hides_session_of_its_owner(latchkey: TestApp) -> None:
-    """The events of revoked grants name the client, not the session and address of its owner."""
+    """The events of revoked grants name the client, but not the session and address of the user who deleted it."""
     owner = new_user(latchkey, "Owner")
     owner.ip = ADMINS_IP
     owner.submit(
@@ -152,7 +152,7 @@ def test_deletion_of_client_hides_session_of_its_owner(latchkey: TestApp) -> Non
 
 @pytest.mark.parametrize("who", ["page", "activity", "api"])
 def test_administrators_see_actor_address_and_reason(latchkey: TestApp, who: str) -> None:
-    """Administrators see them on their pages, in their own Activity and with the scope `admin`."""
+    """Administrators see actor, address and reason on admin pages, in their own Activity and with the scope `admin`."""
     admin = administrator(latchkey)
     account = new_account(name="Second", admin=True)
     suspend_and_reinstate(admin, account.id)
@@ -167,7 +167,7 @@ def test_administrators_see_actor_address_and_reason(latchkey: TestApp, who: str
 
 
 def test_own_action_is_shown_with_session_and_address(latchkey: TestApp) -> None:
-    """The events of an action by the account itself include its session and address."""
+    """The events of an action by the account itself include session and address."""
     account = new_account()
     console = log_in_as(latchkey, account)
     console.submit("/settings/account/name", on="/settings/account", name="Countess")
@@ -175,7 +175,7 @@ def test_own_action_is_shown_with_session_and_address(latchkey: TestApp) -> None
     assert (event["actor"][:4], event["source_ip"]) == ("ses_", console.ip)
 
 
-def of_every_type(account: Account, who: str) -> None:
+def record_every_type(account: Account, who: str) -> None:
     """Record an event of every type as the operator or an administrator."""
     for kind in kinds.LABELS:
         acts = actors.act_as_administrator("acc_root", REASON) if who == "admin" else actors.act_as_operator(REASON)
@@ -188,11 +188,11 @@ def of_every_type(account: Account, who: str) -> None:
 def test_every_event_type_hides_reason_of_operator_and_administrator(
     local: TestApp, receiver: Receiver, who: str
 ) -> None:
-    """For every event type, API, Activity and webhooks hide who acted, from where and why."""
+    """For every event type, API, Activity and webhooks hide who acted, from which address and why."""
     account = new_account()
     endpoints.create(account.id, url=receiver.url, name="Ledger", types=None)
     secret = local.key(account, "events").secret
-    of_every_type(account, who)
+    record_every_type(account, who)
     shown_events = {
         event["type"]: event for event in local.call("GET", "/v1/events?limit=100", secret).json()["data"][::-1]
     }
@@ -209,7 +209,7 @@ def test_every_event_type_hides_reason_of_operator_and_administrator(
 @pytest.mark.parametrize("kind", kinds.LABELS)
 @pytest.mark.parametrize("actor", [actors.OPERATOR, "acc_root", "key_of_admin"])
 def test_every_event_type_from_earlier_version_is_redacted(latchkey: TestApp, kind: str, actor: str) -> None:
-    """Reasons that an earlier version stored in events or deliveries are removed on read."""
+    """Reasons that an earlier version stored in events or deliveries are removed when they are read."""
     stored = Event("acc_ada", ids.new("evt"), type=kind, at=clock.now_ms(), actor=actor, changed={})
     stored.source_ip, stored.reason = ADMINS_IP, REASON
     shown = record.render(stored)

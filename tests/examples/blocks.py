@@ -1,4 +1,4 @@
-"""The fenced code blocks of a Markdown file, each with the heading it stands under."""
+"""The fenced code blocks of a Markdown file, each with its heading."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _FENCE = re.compile(r"```(\w*)")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block: `language` as its fence names it, `heading` the nearest one above."""
+    """A code block, with the language of its fence and the nearest heading above it."""
 
     heading: str
     language: str
@@ -40,6 +40,6 @@ def blocks_of(document: str) -> list[Block]:
 
 
 def files_of(document: str) -> dict[str, str]:
-    """Return the blocks that are whole files, whose docstrings begin with where they belong, by that path."""
+    """Return the blocks that are whole files, by the path with which their docstring begins."""
     blocks = [(_FILE.match(block.code), block.code) for block in blocks_of(document)]
     return {named[1]: code for named, code in blocks if named}

@@ -1,4 +1,4 @@
-"""One server for all examples; each has an account of its own."""
+"""One server for all examples, on which each example has an account of its own."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Runs an example as a reader would: saved to a file, unchanged, with the interpreter of its language."""
+"""Run an example as a reader would: saved to a file, unchanged, with the interpreter of its language."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ LANGUAGES = ("bash", "javascript", "python", "go")
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a program printed and how it ended."""
+    """The output and exit status of a program."""
 
     status: int
     printed: str
@@ -32,13 +32,13 @@ class Ran:
         return self.printed.splitlines()
 
     def json(self) -> Any:
-        """Return the standard output of a program that exited with status 0, parsed."""
+        """Return the parsed standard output of a program that exited with status 0."""
         assert self.status == 0, self.printed + self.complained
         return json.loads(self.printed)
 
 
 def run(block: Block, folder: Path, environment: dict[str, str]) -> Ran:
-    """Run one block in `folder`; skip it, saying so, where there is no Go."""
+    """Run one block in `folder`; skip a Go program if Go isn't installed."""
     prepare = {"bash": _bash, "javascript": _javascript, "python": _python, "go": _go}[block.language]
     ended = subprocess.run(
         prepare(block.code, folder),

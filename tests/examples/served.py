@@ -1,4 +1,4 @@
-"""Starts the server of `server.py` on an engine of its own, and asks it for keys."""
+"""Start the server of `server.py` with its own database engine, and request keys from it."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ ORDINARY = (scopes.READ, scopes.WRITE, scopes.KEYS)
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key, its account, and that account's email."""
+    """An API key, with the id and email of its account."""
 
     secret: str
     id: str
@@ -34,7 +34,7 @@ class Served:
     process: subprocess_server.Program
 
     def key(self, *scopes: str, tier: str = "free", admin: bool = False, expires_in_s: int | None = None) -> Key:
-        """Return a key of a new account, with read, write and keys unless other scopes are named."""
+        """Return a key of a new account, by default with the scopes read, write and keys."""
         wanted = list(scopes or ORDINARY)
         return Key(
             **subprocess_server.send_command(
@@ -43,11 +43,11 @@ class Served:
         )
 
     def key_without_quota(self) -> Key:
-        """Return a key of a new Free account that has spent the quota of its hour."""
+        """Return a key of a new Free account that has used up its hourly quota."""
         return self._spent("quota")
 
     def key_without_burst(self) -> Key:
-        """Return a key of a new Free account that has spent the burst of its second."""
+        """Return a key of a new Free account that has used up the burst of this second."""
         return self._spent("burst")
 
     def _spent(self, limit: str) -> Key:
@@ -56,30 +56,30 @@ class Served:
         return key
 
     def demo_secret(self, email: str) -> str:
-        """Return the key of a demo account, made just now."""
+        """Create the demo accounts, and return the key of the account with this email."""
         return str(subprocess_server.send_command(self.process, do="demo")[email])
 
     def call(self, method: str, path: str, key: Key | str | None, **sent: Any) -> requests.Response:
-        """Send a request as requests does, with a key, with an invalid one, or without."""
+        """Send a request by `requests` with a key, with an invalid key, or without a key."""
         secret = key.secret if isinstance(key, Key) else key
         headers = {} if secret is None else {"Authorization": f"Bearer {secret}"}
         return requests.request(method, self.url + path, headers=headers, timeout=60, **sent)
 
     def get(self, key: Key | str, path: str) -> Any:
-        """Return the body of a successful answer."""
-        answer = self.call("GET", path, key)
-        answer.raise_for_status()
-        return answer.json()
+        """Return the body of a successful response to a GET."""
+        response = self.call("GET", path, key)
+        response.raise_for_status()
+        return response.json()
 
     def environment(self, key: Key | str) -> dict[str, str]:
-        """Return what an example reads: API_KEY and BASE_URL, beside what every program needs."""
+        """Return the environment of an example: API_KEY, BASE_URL and the current variables."""
         secret = key if isinstance(key, str) else key.secret
         return {**os.environ, "API_KEY": secret, "BASE_URL": self.url}
 
 
 @contextmanager
 def served(folder: Path, **environment: str) -> Iterator[Served]:
-    """Serve for the length of a `with` block, with `environment` added; the log is in `folder`."""
+    """Run the server within a `with` block, with `environment` added; its log is in `folder`."""
     database = engine.start(None, say=False)
     told = {"AWS_ENDPOINT_URL": database.url, **environment}
     try:

@@ -1,8 +1,8 @@
-"""A whole Latchkey in a process of its own, for programs that speak to it over a socket. Run it as a module.
+"""Latchkey in a separate process, for programs that connect to it.
 
-It prints its URL, then answers each line of JSON on standard input with one on standard output: new keys, spent limits.
-Its clock stands still, and moves on by one second whenever a 429 is answered: what a well-behaved client waits for
-comes, and nothing else changes by itself. It ends when standard input does.
+Run it as a module. It prints its URL, then responds to each JSON line on standard input with a line on standard output:
+new keys, used-up limits, demo accounts. Its clock advances by one second after each 429, so that a client that waits
+succeeds, and at no other time within a program. It stops at the end of standard input.
 """
 
 import json
@@ -31,24 +31,24 @@ HOST = "127.0.0.1"
 
 @dataclass
 class Gateway(local_gateway.Gateway):
-    """The local gateway, and a clock that its refusals move."""
+    """The local gateway with a clock that each 429 advances."""
 
     clock: Clock = field(default_factory=Clock)
 
     def handle(self, *request: Any, **more: Any) -> Response:
-        """Answer, and make what a 429 asks to wait for come before it is sent."""
-        answer = super().handle(*request, **more)
-        if answer.status == 429:
+        """Handle the request, and advance the clock by a second if the response is a 429."""
+        response = super().handle(*request, **more)
+        if response.status == 429:
             self.clock.forward(1)
-        return answer
+        return response
 
     def strike_the_hour(self) -> None:
-        """Move on to a full hour."""
+        """Advance the clock to the next full hour."""
         self.clock.forward(-(self.clock.now_ms // 1000) % clock.HOUR_S)
 
 
 class Server(server.Server):
-    """The local server, silent: standard output is for answers to commands."""
+    """The local server without output, because standard output is for responses to commands."""
 
     gateway: Gateway
 
@@ -75,12 +75,12 @@ def main() -> None:
         telemetry.write_to(log)
         data.create_missing_tables()
         threading.Thread(target=served.serve_forever, daemon=True).start()
-        _say({"url": served.url})
+        _respond({"url": served.url})
         for line in sys.stdin:
             command = json.loads(line)
             if command["do"] == "key":
                 served.gateway.strike_the_hour()
-            _say(COMMANDS[command.pop("do")](**command))
+            _respond(COMMANDS[command.pop("do")](**command))
 
 
 def _key(tier: str, scopes: list[str], admin: bool, expires_in_s: int | None) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _key(tier: str, scopes: list[str], admin: bool, expires_in_s: int | None) ->
 
 
 def _spend(account_id: str, limit: str) -> dict[str, Any]:
-    """Use up a limit of a Free account: what fifty or a thousand requests would do, in one write."""
+    """Set a counter of a Free account to its limit, in one write instead of fifty or a thousand requests."""
     window = counter_items.window_at(account_id, tiers.FREE, clock.now_ms())
     name, most = {"quota": ("used", tiers.FREE.quota), "burst": (window.slot, tiers.FREE.burst)}[limit]
     dynamodb.call(
@@ -110,15 +110,15 @@ def _spend(account_id: str, limit: str) -> dict[str, Any]:
 
 
 def _demo() -> dict[str, Any]:
-    """Make the demo accounts of `make run`."""
+    """Create the demo accounts of `make run`; return their keys by email."""
     return {shown.email: shown.secret for shown in demo.add_demo_accounts()}
 
 
 COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {"key": _key, "spend": _spend, "demo": _demo}
 
 
-def _say(answer: dict[str, Any]) -> None:
-    print(json.dumps(answer), flush=True)
+def _respond(reply: dict[str, Any]) -> None:
+    print(json.dumps(reply), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Every program in docs/authentication.md is taken from the file, run unchanged, and prints what its text says.
+"""Every program in docs/authentication.md runs unchanged and prints what the guide says.
 
-Under a heading stand one or more programs; `PROVED` holds what each heading promises, and one without a promise fails.
+A heading has one or more programs; `PROVED` has a check for each heading, and a heading without a check fails.
 """
 
 import json
@@ -24,12 +24,12 @@ BLOCKS = blocks_of(GUIDE)
 PROGRAMS = [block for block in BLOCKS if block.language in LANGUAGES]
 
 Run = Callable[..., Ran]
-"""Runs the program with a key (or an invalid one) and more variables of the environment."""
+"""Runs the program with a valid or invalid key and additional environment variables."""
 
 
 @pytest.mark.parametrize("block", PROGRAMS, ids=lambda block: f"{block.heading}-{block.language}")
 def test_program_does_what_the_guide_says(block: Block, api: Served, tmp_path: Path) -> None:
-    """What a reader copies from the guide works, and prints what the guide says."""
+    """A program that is copied from the guide works, and prints what the guide says."""
 
     def run(key: Key | str, **more: str) -> Ran:
         return programs.run(block, tmp_path, api.environment(key) | more)
@@ -218,7 +218,7 @@ PROVED: dict[str, Callable[[Served, Run], None]] = {
 
 
 def _answer(heading: str) -> Any:
-    """Return the answer that the guide shows under a heading."""
+    """Return the parsed response that the guide shows under a heading."""
     (shown,) = (block.code for block in BLOCKS if block.heading == heading and block.language == "json")
     return json.loads(shown)
 
@@ -228,7 +228,7 @@ def _moment(iso: str) -> datetime:
 
 
 def _form(value: Any) -> Any:
-    """Return the names and kinds in `value`, without what they hold."""
+    """Return the names and types in `value`, without its values."""
     if isinstance(value, dict):
         return {name: _form(held) for name, held in value.items()}
     return [_form(held) for held in value] if isinstance(value, list) else type(value)

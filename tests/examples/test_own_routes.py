@@ -1,4 +1,4 @@
-"""docs/own-routes.md, pasted into a copy of the checkout as it says: the suite stays green there."""
+"""The code of docs/own-routes.md, pasted into a copy of the checkout as the guide says, keeps the tests passing."""
 
 import os
 import subprocess
@@ -37,11 +37,11 @@ COMPARED = (
     "tests/examples/test_readme.py::test_every_endpoint_is_listed_with_its_scope",
     "tests/infra/test_docs.py",
 )
-"""The tests that compare routes with a list of them, and those of /openapi.json, its validity among them."""
+"""The tests that compare routes with a list, and those of /openapi.json, including its validity."""
 
 
 def with_more_lines(app: str, lines: list[str]) -> str:
-    """Return `app.py` with each line after the last one that begins with the same word."""
+    """Return `app.py` with each line inserted after the last line that begins with the same word."""
     for line in lines:
         word = line.partition(".register")[0].split()[0]
         last = [each for each in app.splitlines() if each.startswith(word)][-1]
@@ -51,7 +51,7 @@ def with_more_lines(app: str, lines: list[str]) -> str:
 
 @pytest.fixture(scope="module")
 def pasted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the checkout with the guide's code in it."""
+    """A copy of the checkout with the guide's code in it."""
     copy = tmp_path_factory.mktemp("pasted") / "latchkey"
     copy.mkdir()
     for part in PARTS:
@@ -64,8 +64,8 @@ def pasted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-def ran(copy: Path, module: str, *arguments: str) -> tuple[int, str]:
-    """Return how a program of ours ended there, and what it printed."""
+def run_module(copy: Path, module: str, *arguments: str) -> tuple[int, str]:
+    """Run a Python module in the copy; return its exit status and output."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
     command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=600, check=False)
@@ -73,20 +73,20 @@ def ran(copy: Path, module: str, *arguments: str) -> tuple[int, str]:
 
 
 def test_suite_stays_green_with_own_routes(pasted: Path) -> None:
-    """What compares Latchkey's routes with its documents leaves an operator's out, and /openapi.json stays valid."""
-    code, printed = ran(pasted, "pytest", *COMPARED)
+    """Tests that compare Latchkey's routes with its documents ignore an operator's, and /openapi.json stays valid."""
+    code, printed = run_module(pasted, "pytest", *COMPARED)
     assert code == 0, printed
 
 
 def test_own_routes_are_tested_as_the_guide_shows(pasted: Path) -> None:
-    """The tests in the guide pass, and run the routes as they are in the operator's app."""
-    code, printed = ran(pasted, "pytest", "tests/own")
+    """The tests in the guide pass, with the routes as they are registered in the operator's app."""
+    code, printed = run_module(pasted, "pytest", "tests/own")
     assert code == 0, printed
     assert f"{files_of(GUIDE)['tests/own/test_orders.py'].count('def test_')} passed" in printed
 
 
 def test_code_of_the_guide_is_in_order(pasted: Path) -> None:
-    """By the same rules as ours, so that `make check` stays green, too."""
+    """The guide's code follows the lint and format rules of this repository, so that `make check` passes."""
     for arguments in (("ruff", "check", "."), ("ruff", "format", "--check", ".")):
-        code, printed = ran(pasted, *arguments)
+        code, printed = run_module(pasted, *arguments)
         assert code == 0, printed

@@ -1,4 +1,4 @@
-"""The README and the pages that it leads to match the code: sessions, endpoints, the map and the dependencies."""
+"""The README and the pages that it links to match the code: sessions, endpoints, the map and the dependencies."""
 
 import re
 import subprocess
@@ -20,7 +20,7 @@ SESSIONS = ("README.md", DEVELOPING)
 
 
 def test_terminal_session_goes_as_shown(api: Served) -> None:
-    """Each curl command prints the lines below it; an ellipsis replaces what differs between runs."""
+    """Each curl command prints the lines below it; an ellipsis replaces text that differs between runs."""
     environment = api.environment(api.demo_secret("free@example.com"))
     steps = [_curl_steps(page) for page in SESSIONS]
     assert all(steps)
@@ -35,14 +35,14 @@ def test_terminal_session_goes_as_shown(api: Served) -> None:
 
 
 def test_readme_names_the_test_command() -> None:
-    """The README has the commands that CI runs."""
+    """The README has the test commands that CI runs."""
     commands = re.findall(r"^make .+$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
     assert commands
     assert [command for command in commands if f"`{command}`" not in (ROOT / "README.md").read_text()] == []
 
 
 def test_every_endpoint_is_listed_with_its_scope() -> None:
-    """The table of endpoints lists each route of the API, and no other, with the scope that it requires."""
+    """The table in docs/endpoints.md lists each route of the API, and no other, with its required scope."""
     rows = [row for row in _rows("docs/endpoints.md") if re.match(r"`[A-Z]+ /", row[0])]
     listed = {tuple(row[0].strip("`").split()): row[1].strip("`") for row in rows}
     routes = {
@@ -56,7 +56,7 @@ def test_every_endpoint_is_listed_with_its_scope() -> None:
 
 
 def test_map_names_what_is_there() -> None:
-    """Each path in the map exists, and the map lists each package."""
+    """Each path in the map of the repository exists, and the map lists each package."""
     named = set(_named_in_map())
     assert {path for path in named if not (ROOT / path).exists()} == set()
     packages = {f"chalicelib/{marker.parent.name}/" for marker in (ROOT / "chalicelib").glob("*/__init__.py")}
@@ -64,7 +64,7 @@ def test_map_names_what_is_there() -> None:
 
 
 def test_every_pinned_package_is_explained() -> None:
-    """The table of dependencies lists each pinned package."""
+    """The table of dependencies in docs/developing.md lists each pinned package."""
     asked = set((ROOT / "infra" / "requirements").glob("*.in")) - {ROOT / "infra" / "requirements" / "bench.in"}
     pins = "".join(path.read_text() for path in asked)
     pinned = set(re.findall(r"^([\w-]+)(?:\[\w+\])?==", pins, re.MULTILINE))
@@ -73,7 +73,7 @@ def test_every_pinned_package_is_explained() -> None:
 
 
 def _required_by(route: Route) -> str:
-    """Return what a route requires of its caller: a scope, a signature, or nothing."""
+    """Return the requirement of a route: a scope, a signature, or nothing."""
     signed = route.is_documented and "github" in description_of(route.resolve()).security
     return " ".join(route.scopes) or ("a signature" if signed else "none")
 

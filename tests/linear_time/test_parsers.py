@@ -52,13 +52,13 @@ REFUSALS = (
 
 
 class Named(Body):
-    """A body with a text."""
+    """A body with a string field."""
 
     name: str = required(Text(10**9))
 
 
 class Counted(Body):
-    """A body with a number."""
+    """A body with an integer field."""
 
     n: int = required(Integer(1, 9))
 
@@ -128,7 +128,7 @@ def read_cdn_address(text: str) -> None:
 
 
 def parse_registration(field: str, value: object) -> None:
-    """Parse a registration with this text in one field."""
+    """Parse a client registration with this text in one field."""
     raw = json.dumps({"redirect_uris": ["https://app.example.com/cb"]} | {field: value})
     client_metadata.parse(
         client_metadata.parse_fields(raw),
@@ -226,7 +226,7 @@ def repeat(unit: str, around: Callable[[str], str], n: int) -> str:
 
 @pytest.mark.parametrize("parser", PARSERS)
 def test_time_grows_at_most_linearly_with_the_input(parser: str) -> None:
-    """Repetitions of each grammar's parts, alone and within inputs that begin validly and end invalidly."""
+    """A parser takes linear time for inputs that repeat a part of its grammar and end invalidly."""
 
     def work(text: str) -> None:
         with suppress(*REFUSALS):

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of `make run`."""
+"""Fixtures for the tests of `make run`."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A fresh copy of the repository, in which `make run` is started, interrupted and started again."""
+"""A fresh copy of the repository in which `make run` is started, interrupted and started again."""
 
 import os
 import random
@@ -27,7 +27,7 @@ trap 'kill -KILL $serving; sleep 2; exit' INT
 serving=$!
 wait
 """
-"""An engine whose server is killed at Ctrl-C, but whose process ends two seconds later."""
+"""A database engine whose server process is killed by Ctrl-C, and whose main process ends two seconds later."""
 TIERS = ("free", "pro", "enterprise")
 DEMOS = (*TIERS, "admin")
 GIVEN_UP_AFTER_S = 60
@@ -35,7 +35,7 @@ GIVEN_UP_AFTER_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One `make run` in its own session, and its output until it was ready."""
+    """A running `make run` in a session of its own, with its output until it was ready."""
 
     process: subprocess.Popen[str]
     printed: str
@@ -43,7 +43,7 @@ class Run:
 
     @property
     def keys(self) -> list[str]:
-        """Return the API keys of the demo accounts in the output."""
+        """Return the API keys of the demo accounts from the output."""
         return [
             found[0] for line in self.printed.splitlines() if "@example.com" in line and (found := KEY.search(line))
         ]
@@ -66,7 +66,7 @@ class Run:
 
 
 class Tree:
-    """A fresh copy of the repository, with only the dependencies installed."""
+    """A fresh copy of the repository in which only the dependencies are installed."""
 
     def __init__(self, path: Path) -> None:
         """Copy the files that `make run` needs, and link this repository's installed dependencies."""
@@ -93,21 +93,21 @@ class Tree:
         return run
 
     def make(self, *arguments: str) -> str:
-        """Return the output of another make command."""
+        """Run another make command and return its output."""
         process = self._make(*arguments)
         printed = process.communicate(timeout=GIVEN_UP_AFTER_S)[0]
         assert process.returncode == 0, printed
         return printed
 
     def refused_start(self, **environment: str) -> str:
-        """Return the output of a `make run` that can't start."""
+        """Run `make run`, which must fail to start, and return its output."""
         process = self._make("run", f"PORT={self.port}", **environment)
         printed = process.communicate(timeout=GIVEN_UP_AFTER_S)[0]
         assert process.returncode != 0
         return printed
 
     def linger(self) -> None:
-        """Make the engine's process end late."""
+        """Make the engine's process end two seconds late."""
         held = engine.dynoxide(say=False)
         assert held is not None
         lent = self.path / ".local" / "dynoxide"
@@ -118,16 +118,16 @@ class Tree:
         lingering.chmod(0o755)
 
     def engines(self) -> list[int]:
-        """Return the process ids of this tree's engines."""
+        """Return the process ids of the engines of this copy."""
         return [pid for pid, command in _processes() if str(self.path / ".local" / "latchkey.db") in command]
 
     def kill_engines(self) -> None:
-        """Kill -9 the engines."""
+        """Kill the engines with SIGKILL."""
         for pid in self.engines():
             os.kill(pid, signal.SIGKILL)
 
     def clean(self) -> None:
-        """Kill all processes."""
+        """Kill all processes of this copy."""
         for run in self.runs:
             if run.process.poll() is None:
                 run.interrupt(signal.SIGKILL)
@@ -147,12 +147,12 @@ class Tree:
 
 
 def bearer(key: str) -> dict[str, str]:
-    """Return the Authorization header."""
+    """Return the Authorization header for a key."""
     return {"Authorization": f"Bearer {key}"}
 
 
-def created_key(run: Run, by: str) -> str:
-    """Create a key through the API."""
+def create_key(run: Run, by: str) -> str:
+    """Create a key through the API and return it."""
     body = {"name": "Made before the crash", "scopes": ["read"]}
     response = requests.post(f"{run.url}/v1/keys", json=body, headers=bearer(by), timeout=GIVEN_UP_AFTER_S)
     assert response.status_code == 201

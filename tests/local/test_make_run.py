@@ -1,20 +1,20 @@
-"""`make run` as a developer uses it: started, interrupted in every way, started again."""
+"""`make run` as a developer uses it: started, interrupted in every way, and started again."""
 
 import signal
 
 import pytest
 import requests
 
-from tests.local.make_run import DEMOS, GIVEN_UP_AFTER_S, KEY, TIERS, Tree, bearer, created_key, is_free
+from tests.local.make_run import DEMOS, GIVEN_UP_AFTER_S, KEY, TIERS, Tree, bearer, create_key, is_free
 from tests.support import exhaustive
 
 
 @pytest.mark.parametrize("killed", exhaustive.after(1, ["everything", "all_but_the_engine", "the_engine_first"]))
 def test_killed_run_loses_no_account_or_key(tree: Tree, killed: str) -> None:
-    """After kill -9 the next start has the same accounts, and all issued keys are valid."""
+    """After SIGKILL the next start has the same accounts, and all issued keys are valid."""
     first = tree.start()
     assert len(first.keys) == len(DEMOS)
-    keys = [*first.keys, created_key(first, by=first.keys[0])]
+    keys = [*first.keys, create_key(first, by=first.keys[0])]
     people = [first.get("/v1/users/me", key) for key in keys]
     if killed == "the_engine_first":
         tree.kill_engines()
@@ -27,7 +27,7 @@ def test_killed_run_loses_no_account_or_key(tree: Tree, killed: str) -> None:
 
 
 def test_later_start_prints_how_to_create_a_key(tree: Tree) -> None:
-    """Secrets aren't stored, so a later start prints the command that creates a key, and the key is valid."""
+    """A later start can't show the keys, which aren't stored, so it prints the command that creates a key."""
     tree.start().interrupt(signal.SIGINT)
     again = tree.start()
     assert not KEY.search(again.printed)
@@ -70,7 +70,7 @@ def test_interrupt_while_starting_stops_everything(tree: Tree) -> None:
 
 
 def test_password_link_of_a_local_account_has_the_local_url(tree: Tree) -> None:
-    """`make account` and `make password-link` need no call to AWS."""
+    """The commands `make account` and `make password-link` make no call to AWS and print a link to the local URL."""
     run = tree.start()
     for command in ("account", "password-link"):
         printed = tree.make(command, "EMAIL=zed@example.com")
@@ -79,7 +79,7 @@ def test_password_link_of_a_local_account_has_the_local_url(tree: Tree) -> None:
 
 
 def test_only_the_owner_can_read_the_files_of_a_run(tree: Tree) -> None:
-    """The database, the log and the emails have no permissions for other users, also files of an earlier version."""
+    """Other users have no access to the database, the log and the emails, including files of an earlier version."""
     old = tree.path / ".local" / "latchkey.log"
     old.touch(0o644)
     run = tree.start()
@@ -90,7 +90,7 @@ def test_only_the_owner_can_read_the_files_of_a_run(tree: Tree) -> None:
 
 
 def test_demo_administrator_can_use_the_admin_api(tree: Tree) -> None:
-    """The demo administrator's key has access to administrators' routes."""
+    """The demo administrator's key gives access to the routes for administrators."""
     run = tree.start()
     key = run.keys[DEMOS.index("admin")]
     assert "/admin" in run.printed

@@ -1,4 +1,4 @@
-"""`make run` that can't start: ports in use or invalid, a second run, a misspelt setting."""
+"""`make run` can't start: ports in use or invalid, a second run, a misspelt setting."""
 
 import signal
 import socket
@@ -10,7 +10,7 @@ from tests.support import exhaustive
 
 
 def test_misspelt_setting_ends_the_start_with_one_sentence(tree: Tree) -> None:
-    """The error isn't in the code, so `make run` ends instead of waiting for a change."""
+    """A misspelt setting is an error that a change of the code can't mend, so `make run` ends with one sentence."""
     printed = tree.refused_start(LATCHKEY_LOG_LEVEL="LOUD")
     assert "LATCHKEY_LOG_LEVEL takes" in printed
     assert "Traceback" not in printed
@@ -18,7 +18,7 @@ def test_misspelt_setting_ends_the_start_with_one_sentence(tree: Tree) -> None:
 
 
 def test_port_in_use_is_reported_and_leaves_nothing_running(tree: Tree) -> None:
-    """One sentence names the port and how to choose another, and no engine is left running."""
+    """One sentence names the port in use and how to choose another, and no engine is left running."""
     with socket.create_server(("127.0.0.1", tree.port)):
         printed = tree.refused_start()
     assert f"127.0.0.1:{tree.port}" in printed
@@ -29,7 +29,7 @@ def test_port_in_use_is_reported_and_leaves_nothing_running(tree: Tree) -> None:
 
 @pytest.mark.parametrize("port", exhaustive.after(2, ["here", "0", "65536", "-1"]))
 def test_invalid_port_is_rejected(tree: Tree, port: str) -> None:
-    """One sentence is printed before anything is started."""
+    """For an invalid port, one sentence is printed before anything is started."""
     process = tree._make("run", f"PORT={port}")
     printed = process.communicate(timeout=GIVEN_UP_AFTER_S)[0]
     assert process.returncode != 0
@@ -39,7 +39,7 @@ def test_invalid_port_is_rejected(tree: Tree, port: str) -> None:
 
 @pytest.mark.parametrize("where", exhaustive.after(1, ["on another port", "on its port"]))
 def test_second_run_is_rejected_and_leaves_the_first_running(tree: Tree, where: str) -> None:
-    """It prints the URL of the first run, which keeps serving, with its database and the operator's commands."""
+    """A second run prints the URL of the first run, which keeps running with its database."""
     first = tree.start()
     if where == "on another port":
         tree.port = find_free_port()
@@ -54,7 +54,7 @@ def test_second_run_is_rejected_and_leaves_the_first_running(tree: Tree, where: 
 
 
 def test_second_run_is_rejected_while_the_first_starts(tree: Tree) -> None:
-    """The lock is held from the start, before the first run listens on its port."""
+    """A second run is rejected even before the first listens on its port, because the lock is acquired first."""
     tree.start(until="Created")
     assert "Latchkey already runs" in tree.refused_start()
     assert len(tree.engines()) == 1

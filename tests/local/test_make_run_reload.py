@@ -15,7 +15,7 @@ def own():
 
 
 def test_change_of_the_code_is_served_without_a_restart(tree: Tree) -> None:
-    """A request during a restart waits for the new code; accounts and keys are kept."""
+    """A request during a restart waits for the changed code; accounts and keys are kept."""
     run = tree.start()
     app, before = tree.path / "app.py", (tree.path / "app.py").read_text()
     app.write_text(before + OWN_VIEW.format(answer='{"version": 1}'))
@@ -30,7 +30,7 @@ def test_change_of_the_code_is_served_without_a_restart(tree: Tree) -> None:
 
 
 def test_code_with_an_error_is_reported_and_reloaded_after_a_fix(tree: Tree) -> None:
-    """The terminal shows the line, requests get a 503 that refers to it, and the next change is served."""
+    """The terminal shows the line of the error, requests get a 503 that refers to it, and a fix is served at once."""
     run = tree.start()
     app, before = tree.path / "app.py", (tree.path / "app.py").read_text()
     app.write_text(before + "\nthis is no Python\n")
@@ -46,7 +46,7 @@ def test_code_with_an_error_is_reported_and_reloaded_after_a_fix(tree: Tree) -> 
 
 
 def test_exception_of_a_view_is_readable_in_the_terminal(tree: Tree) -> None:
-    """The terminal shows the traceback from the view on, the log has it as JSON, and the caller gets a 500."""
+    """The terminal shows the view's part of the traceback, the log has it as JSON, and the caller gets a 500."""
     views = tree.path / "chalicelib" / "api" / "limits.py"
     views.write_text(views.read_text().replace("    return {", "    1 / 0\n    return {", 1))
     run = tree.start()

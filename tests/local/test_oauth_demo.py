@@ -26,13 +26,13 @@ FLOW = [
 
 
 def exchanges(printed: str) -> list[tuple[str, str, str]]:
-    """Return the printed requests and their status."""
+    """Return the printed requests with their status."""
     sent = REQUEST.findall(printed)
     return [(method, path, status) for (method, path), status in zip(sent, STATUS.findall(printed), strict=True)]
 
 
 def test_demo_prints_the_whole_flow(tree: Tree) -> None:
-    """Without arguments a client registers dynamically; with an id and secret it uses that client."""
+    """Without arguments the demo registers a client dynamically; with an id and a secret it uses that client."""
     run = tree.start()
     printed = tree.make("oauth-demo")
     assert exchanges(printed) == REGISTRATION + FLOW
@@ -44,7 +44,7 @@ def test_demo_prints_the_whole_flow(tree: Tree) -> None:
 
 
 def test_demo_without_a_run_prints_how_to_start_it(tree: Tree) -> None:
-    """One sentence is printed, and no traceback."""
+    """Without a running `make run`, the demo prints one sentence on how to start it, and no traceback."""
     process = tree._make("oauth-demo")
     printed = process.communicate(timeout=GIVEN_UP_AFTER_S)[0]
     assert process.returncode != 0
@@ -53,7 +53,7 @@ def test_demo_without_a_run_prints_how_to_start_it(tree: Tree) -> None:
 
 
 def test_demo_application_is_created_once(tree: Tree) -> None:
-    """A later start prints the same application, without its secret, and how to rotate it."""
+    """A later start of `make run` prints the same application, without its secret, and how to rotate the secret."""
     first = CLIENT.search(tree.start().printed)
     tree.runs[0].interrupt(signal.SIGINT)
     second = CLIENT.search(tree.start().printed)

@@ -1,4 +1,4 @@
-"""Every page of the console, from the routes of the app, so that new pages are tested automatically."""
+"""Every page and form of the console, taken from the app's routes so that new pages are tested automatically."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ def _all(method: str) -> list[str]:
 
 
 SHOWN, FORMS = _all("GET"), _all("POST")
-"""The paths that show a page, and those that take a form."""
+"""The paths of the pages, and the paths to which forms are sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,13 @@ class Place:
     tickets: dict[str, str]
 
     def path(self, route: str) -> str:
-        """Return a route with existing ids, and with its one-time token."""
+        """Return the path of a route with existing ids and, if needed, a one-time token."""
         filled = route.format(**self.ids)
         return f"{filled}?ticket={self.tickets[filled]}" if filled in self.tickets else filled
 
 
-def place(latchkey: TestApp) -> Place:
-    """Return an administrator for whom every page has content."""
+def create_place(latchkey: TestApp) -> Place:
+    """Create an administrator for whom every page has content."""
     admin = new_account(name="Root", admin=True)
     key = latchkey.key(admin)
     tickets = {
@@ -54,7 +54,7 @@ def place(latchkey: TestApp) -> Place:
             admin.id, email_links.SET_PASSWORD, email=admin.email, epoch=admin.session_epoch
         ),
     }
-    sent = failed_delivery(admin)
+    sent = create_failed_delivery(admin)
     console = log_in_as(latchkey, admin)
     ids = {
         "key_id": key.key.id,
@@ -67,8 +67,8 @@ def place(latchkey: TestApp) -> Place:
     return Place(admin, console, ids, tickets)
 
 
-def failed_delivery(account: Account, name: str = "Ledger") -> Delivery:
-    """Return a failed delivery to a webhook whose address never gets a message."""
+def create_failed_delivery(account: Account, name: str = "Ledger") -> Delivery:
+    """Return a failed delivery to a webhook to whose address nothing is sent."""
     created = endpoints.create(account.id, url="https://hooks.example.com/", name=name, types=None)
     Endpoint(account.id, created.id).update(actions=[Endpoint.url.set("https://127.0.0.1/")])
     return deliver.send_test(endpoints.find_owned(account.id, created.id))

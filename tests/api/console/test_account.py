@@ -13,7 +13,7 @@ OTHER = "harmonica wolverine custard"
 
 
 def test_settings_redirect_to_the_keys(latchkey: TestApp) -> None:
-    """/settings redirects to API Keys, the page that the guide names."""
+    """The path /settings redirects to API Keys."""
     assert log_in_as(latchkey, new_account()).open("/settings").location == "/settings/keys"
 
 
@@ -28,7 +28,7 @@ def test_name_is_changed_and_shown_to_the_api(latchkey: TestApp) -> None:
 
 
 def test_password_is_changed_and_every_other_session_ends(latchkey: TestApp, box: Mailbox) -> None:
-    """Only this session stays, the old password fails, and the user gets an email."""
+    """After a password change only this session stays active, the old password fails, and the user gets an email."""
     account = new_account()
     console, elsewhere = log_in_as(latchkey, account), log_in_as(latchkey, account)
     form = {"password": PASSWORD, "new_password": OTHER}
@@ -54,7 +54,7 @@ def test_password_is_changed_and_every_other_session_ends(latchkey: TestApp, box
 def test_invalid_form_shows_its_error_and_changes_nothing(
     latchkey: TestApp, box: Mailbox, action: str, fields: dict[str, str], problem: str
 ) -> None:
-    """The page shows the error and no password, and the account stays as it was."""
+    """The page of an invalid form shows the error but no password, and the account stays unchanged."""
     account = new_account()
     page = log_in_as(latchkey, account).submit(f"{ACCOUNT}/{action}", on=ACCOUNT, **fields)
     assert (page.status, page.problem) == (400, problem)
@@ -65,7 +65,7 @@ def test_invalid_form_shows_its_error_and_changes_nothing(
 
 
 def test_address_changes_when_its_link_is_used(latchkey: TestApp, box: Mailbox) -> None:
-    """Then the old address gets an email, and only the new address logs in."""
+    """The new address is set when its link is used; the old address gets an email and can't log in any more."""
     account = new_account(email="old@example.com")
     console = log_in_as(latchkey, account)
     response = console.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="New@example.com", password=PASSWORD)
@@ -88,7 +88,7 @@ def test_address_changes_when_its_link_is_used(latchkey: TestApp, box: Mailbox) 
 
 
 def test_address_that_another_account_took_meanwhile_is_a_conflict(latchkey: TestApp, box: Mailbox) -> None:
-    """The account keeps the old address, and no email is sent."""
+    """If another account takes the new address before the link is used, the account keeps its old address."""
     account = new_account()
     console = log_in_as(latchkey, account)
     console.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="new@example.com", password=PASSWORD)
@@ -100,7 +100,7 @@ def test_address_that_another_account_took_meanwhile_is_a_conflict(latchkey: Tes
 
 
 def test_deleted_account_loses_its_keys_and_sessions(latchkey: TestApp) -> None:
-    """Keys and sessions stop working, the account is in no list, and its address can sign up again."""
+    """Keys and sessions of a deleted account stop working, and its address can sign up again."""
     account = new_account(email="ada@example.com")
     console, elsewhere = log_in_as(latchkey, account), log_in_as(latchkey, account)
     key, reader = latchkey.key(account), latchkey.key(new_account(name="Eve"))
@@ -120,7 +120,7 @@ def test_deleted_account_loses_its_keys_and_sessions(latchkey: TestApp) -> None:
 
 
 def test_verification_is_sent_again_until_the_address_is_verified(latchkey: TestApp, box: Mailbox) -> None:
-    """An unverified account can request another link; a verified one gets none."""
+    """A user can request another verification email until the address is verified."""
     account = new_account(verified=False)
     console = log_in_as(latchkey, account)
     page = console.follow(console.submit(f"{ACCOUNT}/verification", on=ACCOUNT))

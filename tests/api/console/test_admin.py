@@ -1,4 +1,4 @@
-"""Admin pages: administrators only, and each change has a reason and is recorded in the same transaction."""
+"""Only administrators have access to the admin pages; each change has a reason and is recorded in its transaction."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import kinds, record
 from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
-from tests.api.console.places import FORMS, SHOWN, place
+from tests.api.console.places import FORMS, SHOWN, create_place
 from tests.support.console_client import PASSWORD, ConsoleClient, Page, log_in_as, new_account
 from tests.support.harness import TestApp, error_of
 
@@ -32,8 +32,8 @@ def rankings(page: Page) -> list[list[tuple[str, ...]]]:
 
 
 def test_admin_pages_do_not_exist_for_others(latchkey: TestApp) -> None:
-    """Every admin page and form is the 404 of an unknown path, for every account id."""
-    site = place(latchkey)
+    """For other users every admin page and form is the same 404 as an unknown path, with any account id."""
+    site = create_place(latchkey)
     console = log_in_as(latchkey, new_account(name="Eve"))
     csrf = console.open("/settings/account").value("/settings/account/name", "csrf")
     assert len(ADMIN) >= 5
@@ -50,13 +50,13 @@ def test_admin_pages_do_not_exist_for_others(latchkey: TestApp) -> None:
 
 
 def test_anonymous_user_is_redirected_to_log_in(latchkey: TestApp) -> None:
-    """An anonymous user doesn't learn which users are administrators."""
+    """Anonymous users are redirected to log in, and can't tell which users are administrators."""
     page = ConsoleClient(latchkey).open("/admin")
     assert page.location == "/login?next=%2Fadmin"
 
 
 def test_removed_admin_loses_access_immediately(latchkey: TestApp) -> None:
-    """The admin flag is read with every page."""
+    """A former administrator loses access immediately, because each page reads the admin flag."""
     account = new_account(admin=True)
     console = log_in_as(latchkey, account)
     assert console.open("/admin").status == 200
@@ -76,7 +76,7 @@ def test_account_is_found(latchkey: TestApp, by: str) -> None:
 
 @pytest.mark.parametrize("wanted", ["nobody@example.com", "acc_00000000000000000000", "nonsense", "<b>"])
 def test_unknown_account_is_not_found(latchkey: TestApp, wanted: str) -> None:
-    """The field keeps the search text."""
+    """A search without a result keeps the search text in its field."""
     page = log_in_as(latchkey, new_account(admin=True)).open(f"/admin?find={wanted}")
     assert (page.status, page.problem != "") == (404, True)
     assert page.value("/admin", "find") == wanted
@@ -84,7 +84,7 @@ def test_unknown_account_is_not_found(latchkey: TestApp, wanted: str) -> None:
 
 
 def test_account_is_shown_without_its_secrets(latchkey: TestApp) -> None:
-    """The page shows tier, state, key previews, usage and events, but no secret and no hash."""
+    """The page of an account shows tier, state, key previews, usage and events, but no secret and no hash."""
     account = new_account(email="ada@example.com", tier=tiers.PRO)
     key = latchkey.key(account)
     latchkey.call("GET", "/v1/users/me", key.secret)
@@ -104,7 +104,7 @@ def test_account_is_shown_without_its_secrets(latchkey: TestApp) -> None:
 
 
 def test_tier_is_set_with_a_reason(latchkey: TestApp) -> None:
-    """The new tier applies from the next request, and the event has the administrator and the reason."""
+    """A new tier applies from the next request, and its event has the administrator and the reason."""
     account, admin = new_account(), new_account(name="Root", admin=True)
     key = latchkey.key(account)
     latchkey.call("GET", "/v1/limits", key.secret)
@@ -123,7 +123,7 @@ def test_tier_is_set_with_a_reason(latchkey: TestApp) -> None:
 
 
 def test_account_is_suspended_and_reinstated_with_a_reason(latchkey: TestApp) -> None:
-    """Keys and sessions stop, the keys work again after reinstatement, and both changes are recorded."""
+    """Keys of a suspended account stop, those of a reinstated account work again, and both changes are recorded."""
     account, admin = new_account(), new_account(name="Root", admin=True)
     key, inside = latchkey.key(account), log_in_as(latchkey, account)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
@@ -143,7 +143,7 @@ def test_account_is_suspended_and_reinstated_with_a_reason(latchkey: TestApp) ->
 @pytest.mark.parametrize("action", ["tier", "suspend", "reinstate"])
 @pytest.mark.parametrize("reason", ["", "  ", "ok", "x" * 201, "a\nb"])
 def test_change_without_a_reason_is_rejected(latchkey: TestApp, action: str, reason: str) -> None:
-    """The page asks for a reason; nothing is changed or recorded."""
+    """Without a reason nothing is changed or recorded, and the page asks for a reason."""
     account = new_account()
     console, path = log_in_as(latchkey, new_account(name="Root", admin=True)), f"/admin/accounts/{account.id}"
     csrf = console.open(path).value(f"{path}/tier", "csrf")
@@ -155,7 +155,7 @@ def test_change_without_a_reason_is_rejected(latchkey: TestApp, action: str, rea
 
 
 def test_unknown_tier_is_rejected(latchkey: TestApp) -> None:
-    """A manipulated form changes nothing."""
+    """A manipulated form with an unknown tier changes nothing."""
     account = new_account()
     console, path = log_in_as(latchkey, new_account(name="Root", admin=True)), f"/admin/accounts/{account.id}"
     page = console.submit(f"{path}/tier", on=path, tier="platinum", reason="Because")
@@ -163,7 +163,7 @@ def test_unknown_tier_is_rejected(latchkey: TestApp) -> None:
 
 
 def test_change_and_its_event_are_one_transaction(latchkey: TestApp) -> None:
-    """If the event can't be written, nothing changes."""
+    """If the event can't be written, the change isn't made either."""
     account = new_account()
     with telemetry.record_calls() as calls:
         change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="operator", reason="Paid")
@@ -176,7 +176,7 @@ def test_change_and_its_event_are_one_transaction(latchkey: TestApp) -> None:
 
 
 def test_change_of_an_unknown_account_is_a_404_without_an_event(latchkey: TestApp) -> None:
-    """An event belongs to an existing account."""
+    """A change of an unknown account is a 404 and records no event."""
     console = log_in_as(latchkey, new_account(name="Root", admin=True))
     csrf = console.open("/settings/account").value("/settings/account/name", "csrf")
     for account_id in ("acc_00000000000000000000", "nonsense"):
@@ -206,7 +206,7 @@ def test_accounts_are_ranked_by_rejected_and_by_admitted_requests(latchkey: Test
 
 
 def test_empty_rankings_say_so(latchkey: TestApp) -> None:
-    """A ranking without requests has a text instead of a table."""
+    """A ranking without requests is a sentence instead of a table."""
     page = log_in_as(latchkey, new_account(admin=True)).open("/admin")
     assert rankings(page) == []
     assert "No rejected requests." in page.text
@@ -214,7 +214,7 @@ def test_empty_rankings_say_so(latchkey: TestApp) -> None:
 
 
 def test_accounts_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
-    """A page has 25 accounts, and each account is listed once."""
+    """The list has 25 accounts a page, newest first, and contains each account once."""
     created = [new_account(email=f"n{number:02}@example.com") for number in range(60)]
     console = log_in_as(latchkey, new_account(name="Root", email="root@example.com", admin=True))
     seen: list[str] = []
@@ -229,7 +229,7 @@ def test_accounts_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("typed", ["ada", "ADA", " ada.l"])
 def test_accounts_are_found_by_email_prefix(latchkey: TestApp, typed: str) -> None:
-    """The search uses an index, has pages, and returns only matching accounts."""
+    """The search by the beginning of an address uses an index, has pages, and returns only matching accounts."""
     for email in ("ada.lovelace@example.com", "ada.lamarr@example.com", "grace@example.com", "ad@example.com"):
         new_account(email=email)
     console = log_in_as(latchkey, new_account(name="Root", email="root@example.com", admin=True))
@@ -242,7 +242,7 @@ def test_accounts_are_found_by_email_prefix(latchkey: TestApp, typed: str) -> No
 
 
 def test_search_results_have_pages(latchkey: TestApp) -> None:
-    """The next page continues the same search."""
+    """The next page of search results continues the same search."""
     for number in range(30):
         new_account(email=f"ada{number:02}@example.com")
     console = log_in_as(latchkey, new_account(name="Root", email="root@example.com", admin=True))
@@ -252,7 +252,7 @@ def test_search_results_have_pages(latchkey: TestApp) -> None:
 
 
 def test_deleted_account_is_not_found(latchkey: TestApp) -> None:
-    """It is neither in the list nor found by its former email."""
+    """A deleted account is neither in the list nor found by its former address."""
     account = new_account(email="ada.gone@example.com")
     log_in_as(latchkey, account).submit("/settings/account/delete", on="/settings/account", password=PASSWORD)
     console = log_in_as(latchkey, new_account(name="Root", admin=True))
@@ -261,7 +261,7 @@ def test_deleted_account_is_not_found(latchkey: TestApp) -> None:
 
 
 def test_admin_revokes_a_key_with_a_reason(latchkey: TestApp) -> None:
-    """The key stops at the next request; only administrators see who revoked it and why."""
+    """A key that an administrator revokes stops at the next request; only administrators see by whom and why."""
     account, admin = new_account(), new_account(name="Root", admin=True)
     key, other = latchkey.key(account), latchkey.key(account)
     console, path = log_in_as(latchkey, admin), f"/admin/accounts/{account.id}"
@@ -277,7 +277,7 @@ def test_admin_revokes_a_key_with_a_reason(latchkey: TestApp) -> None:
 
 
 def test_events_of_an_account_are_shown_with_reasons_in_pages(latchkey: TestApp) -> None:
-    """The list has all events, not only changes of tier and status."""
+    """The page of an account lists all of its events with their reasons, not only changes of tier and status."""
     account, admin = new_account(), new_account(name="Root", admin=True)
     change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor=admin.id, reason="Paid by invoice 7")
     for number in range(30):

@@ -1,4 +1,4 @@
-"""Admin pages for OAuth clients: every client can be found by its id and ended with a reason."""
+"""Admin pages for OAuth clients: every client is found by its id and can be deleted with a reason."""
 
 from urllib.parse import quote
 
@@ -27,7 +27,7 @@ def at(client_id: str, path: str = HOME) -> str:
 
 
 def test_client_of_an_account_is_found_by_its_id(latchkey: TestApp) -> None:
-    """Its name, account, redirect URIs and state are shown, but none of its secrets."""
+    """The page of a client shows its name, account, redirect URIs and state, but none of its secrets."""
     owner = new_account()
     app = register_client(latchkey, owner=owner)
     page = root(latchkey).open(at(f" {app.id} "))
@@ -40,7 +40,7 @@ def test_client_of_an_account_is_found_by_its_id(latchkey: TestApp) -> None:
 
 
 def test_dynamically_registered_client_is_found_and_ended(latchkey: TestApp) -> None:
-    """It has no account; its page then shows the administrator and the reason, and it gets no more tokens."""
+    """A dynamically registered client, which has no account, gets no tokens after its deletion."""
     created = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": [CODE]}).json()
     console = root(latchkey)
     page = console.open(at(created["client_id"]))
@@ -59,7 +59,7 @@ def test_dynamically_registered_client_is_found_and_ended(latchkey: TestApp) -> 
 
 
 def test_tokens_of_an_ended_client_stop_and_its_account_sees_an_administrator(latchkey: TestApp) -> None:
-    """Administrators see the name and the reason in the event; the account sees the role only."""
+    """The event of a deletion shows name and reason to administrators, and only the role to the client's account."""
     owner, ada, console = new_account(), new_user(latchkey), root(latchkey)
     app = register_client(latchkey, owner=owner)
     token, _ = ada.grant(app)
@@ -73,7 +73,7 @@ def test_tokens_of_an_ended_client_stop_and_its_account_sees_an_administrator(la
 
 
 def test_document_that_was_never_fetched_can_be_ended_by_its_url(latchkey: TestApp) -> None:
-    """It isn't found, its page asks for a reason, and afterwards it is listed as ended."""
+    """A client can be deleted by the URL of its metadata document, even if that was never fetched."""
     console = root(latchkey)
     page = console.open(at(DOCUMENT))
     assert (page.status, page.problem) == (404, "No application has this client ID.")
@@ -87,7 +87,7 @@ def test_document_that_was_never_fetched_can_be_ended_by_its_url(latchkey: TestA
     "wanted", ["app_00000000000000000000", "nonsense", "<b>", "https://", "https://app.example.com"]
 )
 def test_unknown_client_is_not_found(latchkey: TestApp, wanted: str) -> None:
-    """The field keeps the search text, and no client can be ended."""
+    """A search for an unknown client keeps the search text, and an unknown client can't be deleted."""
     console = root(latchkey)
     page = console.open(at(wanted))
     assert (page.status, page.value(HOME, "client_id")) == (404, wanted)
@@ -98,7 +98,7 @@ def test_unknown_client_is_not_found(latchkey: TestApp, wanted: str) -> None:
 
 @pytest.mark.parametrize("reason", ["", "ok", "x" * 201, "a\nb"])
 def test_client_is_not_ended_without_a_reason(latchkey: TestApp, reason: str) -> None:
-    """The page asks again, and the client stays active."""
+    """A client isn't deleted without a reason, and the page asks for one."""
     app, console = register_client(latchkey), root(latchkey)
     page = console.submit(f"{HOME}/end", on=at(app.id), client_id=app.id, reason=reason)
     assert (page.status, page.problem) == (400, "Reason must be a text of 3 to 200 characters on one line.")
@@ -108,7 +108,7 @@ def test_client_is_not_ended_without_a_reason(latchkey: TestApp, reason: str) ->
 
 
 def test_client_pages_do_not_exist_for_others(latchkey: TestApp) -> None:
-    """Users without the admin flag can neither find nor end a client, not even their own."""
+    """Other users can neither find nor delete a client on admin pages, not even their own."""
     ada = new_user(latchkey)
     app = register_client(latchkey, owner=ada.account)
     csrf = ada.open("/settings/account").value("/settings/account/name", "csrf")

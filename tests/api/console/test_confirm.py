@@ -5,7 +5,7 @@ import pytest
 from chalicelib.accounts.tables import Account
 from chalicelib.credentials import find
 from chalicelib.oauth import clients, grants
-from tests.api.console.places import failed_delivery
+from tests.api.console.places import create_failed_delivery
 from tests.support.console_client import ConsoleClient, log_in_as, new_account
 from tests.support.harness import TestApp
 
@@ -39,11 +39,11 @@ ASKED = {
         "Log out everywhere",
     ),
 }
-"""On which page it is offered, which page asks, and what its button says."""
+"""For each action: the page with the link to it, the confirmation page, and the label of the button."""
 
 
-def scene(latchkey: TestApp) -> tuple[ConsoleClient, dict[str, str]]:
-    """Return an administrator with one of everything, and the ids of these items."""
+def create_items(latchkey: TestApp) -> tuple[ConsoleClient, dict[str, str]]:
+    """Create an administrator with an item of each type; return the browser and the ids of these items."""
     account = new_account(name="Root", admin=True)
     created = clients.register(
         name="Ledger",
@@ -61,7 +61,7 @@ def scene(latchkey: TestApp) -> tuple[ConsoleClient, dict[str, str]]:
         "other": new_account(name="Bob").id,
         "app": created.client.client_id,
         "key": latchkey.key(account).key.id,
-        "webhook": failed_delivery(account).endpoint_id,
+        "webhook": create_failed_delivery(account).endpoint_id,
         "session": console.session_id,
     }
     return console, names
@@ -69,8 +69,8 @@ def scene(latchkey: TestApp) -> tuple[ConsoleClient, dict[str, str]]:
 
 @pytest.mark.parametrize("what", ASKED)
 def test_action_has_a_confirmation_page(latchkey: TestApp, what: str) -> None:
-    """The first page has a link, not a form; the confirmation page has the consequence and the only button."""
-    console, names = scene(latchkey)
+    """An action begins with a link to a confirmation page, which states the consequence and has the button."""
+    console, names = create_items(latchkey)
     offered, asked, button = (part.format(**names) for part in ASKED[what])
     latchkey.clock.forward(1)
     page = console.open(offered)
@@ -86,7 +86,7 @@ def test_action_has_a_confirmation_page(latchkey: TestApp, what: str) -> None:
 
 
 def test_removing_scopes_asks_first(latchkey: TestApp) -> None:
-    """Removed scopes can't be added back: the confirmation page lists them."""
+    """The confirmation page lists the scopes to remove, because they can't be added back."""
     account = new_account()
     console, path = log_in_as(latchkey, account), f"/settings/keys/{latchkey.key(account).key.id}"
     page = console.open(f"{path}/narrow?ask=first&scopes=read")
@@ -99,8 +99,8 @@ def test_removing_scopes_asks_first(latchkey: TestApp) -> None:
 
 
 def test_confirmation_pages_change_nothing(latchkey: TestApp) -> None:
-    """Opening each confirmation page changes nothing."""
-    console, names = scene(latchkey)
+    """Opening a confirmation page changes nothing."""
+    console, names = create_items(latchkey)
     for _, asked, _ in ASKED.values():
         latchkey.clock.forward(1)
         assert console.open(asked.format(**names)).status == 200
@@ -111,8 +111,8 @@ def test_confirmation_pages_change_nothing(latchkey: TestApp) -> None:
 
 
 def test_get_request_for_a_form_path_redirects_to_its_page(latchkey: TestApp) -> None:
-    """A user who opens such a path gets the page with the form."""
-    console, names = scene(latchkey)
+    """A GET request for the path of a form redirects to the page with the form."""
+    console, names = create_items(latchkey)
     for path, form in (
         ("/settings/account/name", "/settings/account"),
         (f"/settings/keys/{names['key']}/rename", f"/settings/keys/{names['key']}"),

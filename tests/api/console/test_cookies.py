@@ -13,7 +13,7 @@ def logged_in_by(latchkey: TestApp, cookie: str) -> bool:
 
 @pytest.mark.parametrize("before", ["\xa0", "\x85", "\u2000", "\u3000", "\x0c", "\x0b", "\x1f", "\ufeff", "\r", "\n"])
 def test_other_whitespace_is_part_of_the_cookie_name(latchkey: TestApp, before: str) -> None:
-    """A sibling host can set cookies of any other name, and only `__Host-` keeps it from setting the console's."""
+    """Only spaces and tabs separate cookies, so other whitespace can't be used to forge a `__Host-` cookie."""
     console = log_in_as(latchkey, new_account())
     name, secret = console.cookie_name("latchkey"), console.session
     assert logged_in_by(latchkey, f"{name}={secret}")
@@ -26,13 +26,13 @@ def test_other_whitespace_is_part_of_the_cookie_name(latchkey: TestApp, before: 
     "header", ["{}", " {}", "\t{} ", "a=b; {}", "a=b;{};c=d", "a; {}", "é=1; {}", "=x; {}", ";;{}"]
 )
 def test_cookie_is_found_among_others(latchkey: TestApp, header: str) -> None:
-    """Other cookies of the domain are ignored; spaces and tabs may separate them."""
+    """The session cookie is found among other cookies, separated by spaces or tabs."""
     console = log_in_as(latchkey, new_account())
     assert logged_in_by(latchkey, header.format(f"{console.cookie_name('latchkey')}={console.session}"))
 
 
 def test_first_cookie_of_a_name_counts(latchkey: TestApp) -> None:
-    """Browsers send the cookie with the longer path first, then the older one."""
+    """Of several cookies with one name the first counts: browsers send the one with the longest path first."""
     console = log_in_as(latchkey, new_account())
     name, secret = console.cookie_name("latchkey"), console.session
     assert logged_in_by(latchkey, f"{name}={secret}; {name}=other")
@@ -40,7 +40,7 @@ def test_first_cookie_of_a_name_counts(latchkey: TestApp) -> None:
 
 
 def test_cookie_without_a_value_is_ignored(latchkey: TestApp) -> None:
-    """Neither a bare name nor a name in other letter case is the session."""
+    """A cookie without a value, or with its name in another case, is ignored."""
     console = log_in_as(latchkey, new_account())
     name, secret = console.cookie_name("latchkey"), console.session
     assert logged_in_by(latchkey, f"{name}; {name}={secret}")

@@ -1,4 +1,4 @@
-"""/docs shows the content of /openapi.json and lets users try requests."""
+"""The page /docs shows the content of /openapi.json and lets users try requests."""
 
 from app import app
 from chalicelib.api.openapi.document import document
@@ -7,7 +7,7 @@ from tests.support.harness import TestApp
 
 
 def test_page_has_everything_in_the_document(latchkey: TestApp) -> None:
-    """It has every operation, parameter, field, schema, error code, event type, scope and header."""
+    """Every operation, parameter, field, schema, error code, event type, scope and header is on the page."""
     whole, page = document(app.routes, "https://api.example.com"), ConsoleClient(latchkey).open("/docs")
     assert page.status == 200
     named = {
@@ -23,7 +23,7 @@ def test_page_has_everything_in_the_document(latchkey: TestApp) -> None:
 
 
 def test_every_link_within_the_page_has_a_target(latchkey: TestApp) -> None:
-    """This holds for the contents and for every schema and status that is referenced."""
+    """Every link within the page has a target on the page."""
     page = ConsoleClient(latchkey).open("/docs")
     wanted = {url for url in page.urls if url.startswith("#")}
     assert len(wanted) > 60
@@ -31,7 +31,7 @@ def test_every_link_within_the_page_has_a_target(latchkey: TestApp) -> None:
 
 
 def test_scripts_can_only_send_requests_to_this_api(latchkey: TestApp) -> None:
-    """No other page has a policy that lets scripts send requests."""
+    """The policy of this page lets its script send requests to this API only; other pages allow none."""
     page = ConsoleClient(latchkey).open("/docs")
     policy = page.answer.header("Content-Security-Policy") or ""
     assert "connect-src 'self'" in policy
@@ -40,7 +40,7 @@ def test_scripts_can_only_send_requests_to_this_api(latchkey: TestApp) -> None:
 
 
 def test_key_is_never_part_of_a_url(latchkey: TestApp) -> None:
-    """Its field has no name and is in no form, so browsers never submit it."""
+    """The field for the key has no name and is in no form, so browsers never submit the key in a URL."""
     html = ConsoleClient(latchkey).open("/docs").html
     field = html[html.index('<input id="api-key"') :].partition(">")[0]
     assert "name=" not in field
@@ -50,7 +50,7 @@ def test_key_is_never_part_of_a_url(latchkey: TestApp) -> None:
 
 
 def test_only_requests_with_an_api_key_can_be_tried(latchkey: TestApp) -> None:
-    """Signed requests and requests of OAuth clients can't be sent from the page."""
+    """Only operations with an API key can be tried; signed requests and those of OAuth clients can't."""
     page = ConsoleClient(latchkey).open("/docs")
     tried = [form.action for form in page.content.forms]
     assert 'data-path="/v1/keys"' in page.html
@@ -63,7 +63,7 @@ def test_only_requests_with_an_api_key_can_be_tried(latchkey: TestApp) -> None:
 
 
 def test_page_is_the_same_for_logged_in_users(latchkey: TestApp) -> None:
-    """The console links to it."""
+    """Logged-in users get the same page, and the console links to it."""
     member = log_in_as(latchkey, new_account())
     assert "/docs" in member.open("/settings/keys").urls
     assert member.open("/docs").heading == "API reference"

@@ -1,4 +1,4 @@
-"""Sign up, log in, log out, and the page after log-in."""
+"""Sign-up, log-in, log-out, and the page after log-in."""
 
 from dataclasses import replace
 from urllib.parse import urlencode
@@ -32,7 +32,7 @@ WITH_ROOM = "/settings/keys"
 
 
 def test_user_signs_up_confirms_and_is_logged_in(latchkey: TestApp, box: Mailbox) -> None:
-    """Each step follows the page or email before it."""
+    """A user signs up, confirms the address and is logged in, following the links of each page and email."""
     console = ConsoleClient(latchkey)
     page = console.submit("/signup", email="Ada@Example.com", name="Ada", password=PASSWORD)
     assert (page.status, page.heading) == (200, "Check your email")
@@ -61,7 +61,7 @@ def test_user_signs_up_confirms_and_is_logged_in(latchkey: TestApp, box: Mailbox
 def test_rejected_sign_up_shows_its_error_and_keeps_its_values(
     latchkey: TestApp, fields: dict[str, str], problem: str
 ) -> None:
-    """The form keeps name and address, but not the password."""
+    """A rejected sign-up shows its error and keeps name and address in the form, but not the password."""
     typed = {"email": "ada@example.com", "name": "Ada", "password": PASSWORD} | fields
     page = ConsoleClient(latchkey).submit("/signup", **typed)
     assert (page.status, page.problem) == (400, problem)
@@ -72,7 +72,7 @@ def test_rejected_sign_up_shows_its_error_and_keeps_its_values(
 
 
 def test_wrong_log_in_keeps_the_address_and_does_not_name_the_wrong_field(latchkey: TestApp) -> None:
-    """The page doesn't show the password either."""
+    """A failed log-in keeps the address in the form, and doesn't say whether address or password is wrong."""
     new_account(email="ada@example.com")
     page = ConsoleClient(latchkey).log_in("ada@example.com", "not the password at all")
     assert (page.status, page.problem) == (401, "Incorrect email or password.")
@@ -82,7 +82,7 @@ def test_wrong_log_in_keeps_the_address_and_does_not_name_the_wrong_field(latchk
 
 @pytest.mark.parametrize(("seconds", "when"), [(0, "60 minutes"), (1_801, "30 minutes"), (3_550, "1 minute")])
 def test_page_shows_when_to_retry(latchkey: TestApp, seconds: int, when: str) -> None:
-    """The page shows minutes, rounded up; Retry-After has seconds."""
+    """The page of a rate limit shows the wait in minutes, and Retry-After has it in seconds."""
     latchkey.clock.forward(seconds)
     console = ConsoleClient(latchkey)
     with settings.override(replace(settings.current(), log_in_attempts_per_email=1)):
@@ -93,7 +93,7 @@ def test_page_shows_when_to_retry(latchkey: TestApp, seconds: int, when: str) ->
 
 
 def test_known_device_is_not_locked_out(latchkey: TestApp) -> None:
-    """Other callers use up the attempts of an address; its user can still log in, but only with the known device."""
+    """Users can log in with a known device even if others have used up the attempts for their address."""
     account = new_account()
     owner = ConsoleClient(latchkey)
     owner.log_in(account.email)
@@ -108,7 +108,7 @@ def test_known_device_is_not_locked_out(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("how", ["change", "reset"])
 def test_browser_that_set_a_new_password_is_not_locked_out(latchkey: TestApp, how: str) -> None:
-    """This browser becomes a known device again; all others are forgotten."""
+    """The browser that sets a new password is a known device again; all others are forgotten."""
     account = new_account()
     owner, elsewhere = ConsoleClient(latchkey), ConsoleClient(latchkey)
     for console in (owner, elsewhere):
@@ -130,7 +130,7 @@ def test_browser_that_set_a_new_password_is_not_locked_out(latchkey: TestApp, ho
 
 
 def test_network_is_the_64_of_an_ipv6_address(latchkey: TestApp) -> None:
-    """Attempts are counted per /64; the next /64 has its own limit."""
+    """Log-in attempts from an IPv6 address are counted for its /64."""
     account = new_account()
     with settings.override(replace(settings.current(), log_in_attempts_per_network=1)):
         assert ConsoleClient(latchkey, ip="2001:db8:1:1::1").log_in(account.email, "wrong").status == 401
@@ -139,14 +139,14 @@ def test_network_is_the_64_of_an_ipv6_address(latchkey: TestApp) -> None:
 
 
 def test_log_in_always_starts_a_new_session(latchkey: TestApp) -> None:
-    """Neither a planted session, valid or not, nor the user's previous one is reused."""
+    """A log-in always starts a new session, even if the browser has a valid session or one from an attacker."""
     account, attacker = new_account(), new_account(name="Eve")
     planted = sessions.open_session(attacker)
     console = ConsoleClient(latchkey)
     for before in ("lk_se_" + "0" * 36, planted, ""):
         console.cookies["__Host-latchkey"] = before or console.session
         taken = console.session
-        # Any page's form has this browser's token, also when the log-in page would lead on.
+        # The form of any page has this browser's token, even if the log-in page redirects.
         form = console.fill(console.open("/signup"), "/signup", {"email": account.email, "password": PASSWORD})
         assert console.send("/login", form).status == 303
         assert console.session not in (taken, planted)
@@ -157,7 +157,7 @@ def test_log_in_always_starts_a_new_session(latchkey: TestApp) -> None:
 
 
 def test_log_in_from_a_known_device_keeps_its_cookie(latchkey: TestApp) -> None:
-    """The device cookie stays the same."""
+    """A log-in from a known device keeps its device cookie."""
     account = new_account()
     console = ConsoleClient(latchkey)
     console.log_in(account.email)
@@ -169,7 +169,7 @@ def test_log_in_from_a_known_device_keeps_its_cookie(latchkey: TestApp) -> None:
 
 
 def test_log_out_ends_the_session_with_a_notice(latchkey: TestApp) -> None:
-    """The cookie is deleted, and a copy of it is no longer valid."""
+    """A log-out deletes the cookie, and a copy of the cookie is no longer valid."""
     console = log_in_as(latchkey, new_account())
     copied = console.session
     page = console.submit("/logout", on="/settings/account")
@@ -180,7 +180,7 @@ def test_log_out_ends_the_session_with_a_notice(latchkey: TestApp) -> None:
 
 
 def test_log_in_returns_to_the_requested_page(latchkey: TestApp) -> None:
-    """An anonymous user is redirected to log-in and then to the page, with its query."""
+    """An anonymous user is redirected to log-in and then to the requested page, with its query."""
     account = new_account()
     console = ConsoleClient(latchkey)
     sent = console.open("/settings/usage?a=1&a=ü&b=%2F")
@@ -192,7 +192,7 @@ def test_log_in_returns_to_the_requested_page(latchkey: TestApp) -> None:
 
 
 def test_form_with_an_expired_session_redirects_to_log_in(latchkey: TestApp) -> None:
-    """The form is not processed, and not repeated automatically."""
+    """A form that is sent after the session expired isn't processed; the user must log in and send it again."""
     account = new_account()
     console = log_in_as(latchkey, account)
     form = console.fill(console.open("/settings/account"), "/settings/account/name", {"name": "Eve"})
@@ -210,7 +210,7 @@ def test_next_never_redirects_to_another_site(latchkey: TestApp, after: str) -> 
 
 
 def test_next_of_the_form_never_redirects_to_another_site(latchkey: TestApp) -> None:
-    """The field of the form is checked like the query parameter."""
+    """The `next` field of the form is checked like the query parameter."""
     account = new_account()
     for after in OUTSIDE[:4]:
         assert ConsoleClient(latchkey).log_in(account.email, next=after).location == WITH_ROOM
@@ -218,7 +218,7 @@ def test_next_of_the_form_never_redirects_to_another_site(latchkey: TestApp) -> 
 
 
 def test_landing_page_shows_the_base_url(latchkey: TestApp) -> None:
-    """The quick start can be copied; users who are logged in get a link to their keys."""
+    """The landing page has a quick start with the base URL; logged-in users get a link to their keys."""
     page = ConsoleClient(latchkey).open("/")
     assert "https://api.example.com/v1/users/me" in page.text
     assert {"/signup", "/login"} <= set(page.urls)
@@ -228,7 +228,7 @@ def test_landing_page_shows_the_base_url(latchkey: TestApp) -> None:
 
 
 def test_forgotten_password_is_reset_by_email(latchkey: TestApp, box: Mailbox) -> None:
-    """The user requests a link, sets a new password and logs in with it; the old one fails."""
+    """A user requests a link, sets a new password and logs in with it; the old password fails."""
     account = new_account()
     console = ConsoleClient(latchkey)
     page_after = console.submit("/forgot", email=account.email)
@@ -242,7 +242,7 @@ def test_forgotten_password_is_reset_by_email(latchkey: TestApp, box: Mailbox) -
 
 
 def test_pages_are_rate_limited_by_client_address(latchkey: TestApp) -> None:
-    """An address gets 50 pages in a second, then a 429 page; other addresses aren't affected."""
+    """An address gets 50 pages in a second and then a 429 page; other addresses aren't affected."""
     console = ConsoleClient(latchkey)
     statuses = [console.open("/login").status for _ in range(51)]
     assert statuses == [200] * 50 + [429]
@@ -252,7 +252,7 @@ def test_pages_are_rate_limited_by_client_address(latchkey: TestApp) -> None:
 
 
 def test_session_table_is_read_only_with_a_cookie(latchkey: TestApp) -> None:
-    """An anonymous request for the landing page costs one counter write and no other call."""
+    """An anonymous request for the landing page writes one counter and makes no other call."""
     with telemetry.record_calls() as calls:
         ConsoleClient(latchkey).open("/")
     assert calls.made == [("UpdateItem", "latchkey-test-windows")]
@@ -263,7 +263,7 @@ NOTICE_OF = {name: page.replace("*", "x") for name, page in labels.NOTICE_PAGES.
 
 
 def test_every_notice_is_shown_on_its_pages_only(latchkey: TestApp) -> None:
-    """The sender of a link can't show a notice, such as that of a deletion, on any other page."""
+    """Each notice appears only on its own pages, so a link can't show a false notice, such as a deletion, elsewhere."""
     assert set(NOTICE_OF) == set(labels.NOTICES)
     for name, page in NOTICE_OF.items():
         assert labels.notice(name, page) == labels.NOTICES[name]

@@ -1,4 +1,4 @@
-"""Responses don't reveal which addresses have an account: known and unknown ones get the same bytes."""
+"""Responses are the same bytes for addresses with and without an account, so they don't reveal which it is."""
 
 from dataclasses import replace
 
@@ -14,23 +14,23 @@ KNOWN, UNKNOWN = "somebody@example.com", "whoeveris@example.com"
 
 
 def seen(page: Page, email: str) -> str:
-    """Return everything visible of a response, without the request id and the submitted address."""
+    """Return everything visible in a response, without the request id and the submitted address."""
     headers = sorted(f"{name}: {value}" for name, value in page.answer.headers if name != "x-amzn-RequestId")
     return "\n".join((str(page.status), *headers, "", page.html)).replace(email, "…")
 
 
 def both(latchkey: TestApp, action: str, **fields: str) -> tuple[str, str]:
-    """Return what is visible of a form for a known and an unknown address, each in a new browser."""
-    answers = []
+    """Submit a form for a known and an unknown address in new browsers; return what is visible of the responses."""
+    responses = []
     for email in (KNOWN, UNKNOWN):
         console = ConsoleClient(latchkey, cookies={"__Host-latchkey-visit": "x" * 30})
-        answers.append(seen(console.submit(action, email=email, **fields), email))
-    return answers[0], answers[1]
+        responses.append(seen(console.submit(action, email=email, **fields), email))
+    return responses[0], responses[1]
 
 
 @pytest.mark.parametrize("state", ["active", "unverified", "suspended", "without_password"])
 def test_wrong_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp, state: str) -> None:
-    """This holds for every state of the account."""
+    """A failed log-in reads the same for an unknown address and for an account in any state."""
     if state == "without_password":
         latchkey.account(email=KNOWN)
     else:
@@ -43,7 +43,7 @@ def test_wrong_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp, st
 
 
 def test_rate_limited_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp) -> None:
-    """Both reach the limit after the same number of attempts, with the same response."""
+    """Known and unknown addresses reach the limit after the same number of attempts, with the same response."""
     new_account(email=KNOWN)
     with settings.override(replace(settings.current(), log_in_attempts_per_email=1)):
         both(latchkey, "/login", password="not the password at all")
@@ -54,7 +54,7 @@ def test_rate_limited_log_in_reads_the_same_for_known_and_unknown(latchkey: Test
 
 @pytest.mark.parametrize("password", [PASSWORD, "short"])
 def test_sign_up_reads_the_same_for_known_and_new(latchkey: TestApp, box: Mailbox, password: str) -> None:
-    """This holds for valid and invalid forms; only the emails differ, and those go to the address."""
+    """Valid and invalid sign-ups read the same for known and new addresses; only the emails to the address differ."""
     new_account(email=KNOWN)
     known, new = both(latchkey, "/signup", name="Ada", password=password)
     assert known == new
@@ -63,7 +63,7 @@ def test_sign_up_reads_the_same_for_known_and_new(latchkey: TestApp, box: Mailbo
 
 @pytest.mark.parametrize("state", ["active", "unverified", "suspended"])
 def test_reset_reads_the_same_for_known_and_unknown(latchkey: TestApp, box: Mailbox, state: str) -> None:
-    """The page only says that a link was sent if the account exists."""
+    """The page after a reset request is the same whether or not the address has an account."""
     account = new_account(email=KNOWN, verified=state != "unverified")
     if state == "suspended":
         change.set_tier_and_status(account.id, tier=None, status=states.SUSPENDED, actor="operator")
@@ -73,21 +73,21 @@ def test_reset_reads_the_same_for_known_and_unknown(latchkey: TestApp, box: Mail
 
 
 def test_change_to_a_taken_address_reads_the_same_as_to_a_free_one(latchkey: TestApp, box: Mailbox) -> None:
-    """A user who is logged in learns no more than an anonymous caller."""
+    """For a logged-in user, changing to a taken address looks like changing to a free one."""
     new_account(email=KNOWN)
     console = log_in_as(latchkey, new_account())
-    answers = []
+    responses = []
     for email in (KNOWN, UNKNOWN):
         action = "/settings/account/email"
         page = console.submit(action, on="/settings/account", email=email, password=PASSWORD)
-        answers.append((page.status, page.location, console.follow(page).html))
-    assert answers[0] == answers[1]
+        responses.append((page.status, page.location, console.follow(page).html))
+    assert responses[0] == responses[1]
     assert [message.to for message in box.take()] == [UNKNOWN]
 
 
 @pytest.mark.parametrize("path", ["/verify", "/password"])
 def test_unusable_links_read_the_same(latchkey: TestApp, path: str) -> None:
-    """Unknown, mistyped, used, expired and misused links and those of deleted accounts get the same page."""
+    """All invalid links get the same page: unknown, mistyped, used, expired, or for another purpose."""
     account = new_account()
     purpose = email_links.VERIFY_EMAIL if path == "/verify" else email_links.SET_PASSWORD
     other = email_links.SET_PASSWORD if path == "/verify" else email_links.VERIFY_EMAIL
@@ -114,7 +114,7 @@ def test_unusable_links_read_the_same(latchkey: TestApp, path: str) -> None:
 
 
 def test_key_of_another_account_reads_like_an_unknown_one(latchkey: TestApp) -> None:
-    """Pages and forms respond alike to both."""
+    """Pages and forms respond to a key of another account as to an unknown key."""
     theirs = latchkey.key(new_account(name="Eve")).key.id
     unknown = f"{theirs[:-12]}{'0' * 12}"
     console = log_in_as(latchkey, new_account())

@@ -9,7 +9,7 @@ import pytest
 from chalicelib.accounts import change
 from chalicelib.credentials import find
 from chalicelib.limits import tiers
-from tests.api.console.places import SHOWN, failed_delivery
+from tests.api.console.places import SHOWN, create_failed_delivery
 from tests.support.console_client import PASSWORD, ConsoleClient, Page, log_in_as, new_account
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
@@ -22,12 +22,12 @@ PAYLOADS = (
 
 
 def tags(page: Page) -> Counter[str]:
-    """Count the elements of a page."""
+    """Return the number of elements of a page, by tag."""
     return Counter(page.content.tags)
 
 
 def assert_harmless(page: Page, payload: str) -> None:
-    """Check that no part of a payload became markup."""
+    """Assert that no part of a payload became markup."""
     assert payload not in page.html or not re.search(r"[<>\"'&]", payload)
     assert "img" not in page.content.tags
     assert [name for name in page.content.attributes if name.startswith("on")] == []
@@ -35,12 +35,12 @@ def assert_harmless(page: Page, payload: str) -> None:
 
 
 def pages_of(latchkey: TestApp, name: str) -> list[Page]:
-    """Return every page of an admin, and the admin pages of another account, with `name` in every text field."""
+    """Return every page, for an admin account with `name` in all text fields."""
     account = new_account(name=name, email="ada@example.com", admin=True)
     console = log_in_as(latchkey, account)
     console.submit("/settings/keys/new", name=name)
     (key,) = find.keys_of(account.id)
-    sent = failed_delivery(account, name)
+    sent = create_failed_delivery(account, name)
     created = {
         "key_id": key.id,
         "account_id": account.id,
@@ -60,7 +60,7 @@ def pages_of(latchkey: TestApp, name: str) -> list[Page]:
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_stored_text_is_escaped(latchkey: TestApp, payload: str) -> None:
-    """Names of users and keys and reasons are text on every page."""
+    """Names of users and keys, and reasons, appear as text on every page."""
     pages = pages_of(latchkey, payload)
     for page in pages:
         assert page.status < 500
@@ -83,7 +83,7 @@ def test_text_changes_no_element_of_a_page(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_submitted_text_is_escaped(latchkey: TestApp, box: Mailbox, payload: str) -> None:
-    """Rejected forms and queries show their values as text."""
+    """Values of rejected forms and of queries appear as text."""
     anonymous, admin = ConsoleClient(latchkey), log_in_as(latchkey, new_account(admin=True))
     key = latchkey.key(new_account())
     pages = [
@@ -104,6 +104,6 @@ def test_submitted_text_is_escaped(latchkey: TestApp, box: Mailbox, payload: str
 
 
 def test_notice_is_a_known_one(latchkey: TestApp) -> None:
-    """A link can't show its own text: `done` selects one of the notices or none."""
+    """A link can't show a text of its own: `done` selects one of the known notices or none."""
     assert ConsoleClient(latchkey).open("/login?done=logged-out").notice == "You are logged out."
     assert ConsoleClient(latchkey).open("/login?done=Your+account+is+locked").notice == ""

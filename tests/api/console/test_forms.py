@@ -1,4 +1,4 @@
-"""Forms are accepted only from a page of the console, and every body gets a page as its response."""
+"""Forms are accepted only from a page of the console, and every submitted body gets a page as its response."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
-from tests.api.console.places import FORMS, SHOWN, place
+from tests.api.console.places import FORMS, SHOWN, create_place
 from tests.support import exhaustive
 from tests.support.console_client import ORIGIN, PASSWORD, ConsoleClient, Page, log_in_as, new_account
 from tests.support.harness import TestApp
@@ -30,7 +30,7 @@ FOREIGN = (
     "",
 )
 SLOW = ("/login", "/signup", "/password", *(f"/settings/account/{deed}" for deed in ("email", "password", "delete")))
-"""What hashes a password."""
+"""The paths of forms that hash a password."""
 NAMES = (
     *("csrf", "email", "name", "password", "new_password", "next", "ticket", "scopes", "expiry", "grace", "tier"),
     *("reason", "client_id", "redirect_uris", "decision", "user_code", "find", "after", "before", "done"),
@@ -38,7 +38,7 @@ NAMES = (
 
 
 def everything() -> str:
-    """Return all stored items, without counters and the time a session was last seen."""
+    """Return all stored items, except counters and the times of last use."""
     chosen = settings.current()
     names = [name for name in dynamodb.call("ListTables", {})["TableNames"] if name != chosen.table("windows")]
     items: dict[str, Any] = {name: dynamodb.call("Scan", {"TableName": name})["Items"] for name in names}
@@ -53,8 +53,8 @@ def token(console: ConsoleClient, on: str) -> str:
 
 
 def test_form_without_this_browsers_token_is_rejected(latchkey: TestApp) -> None:
-    """With only the token wrong, no account is deleted and no key revoked."""
-    site = place(latchkey)
+    """A form with any CSRF token but this browser's deletes no account and revokes no key."""
+    site = create_place(latchkey)
     own = token(site.console, "/settings/account")
     tokens: dict[str, list[str]] = {
         "missing": [],
@@ -77,8 +77,8 @@ def test_form_without_this_browsers_token_is_rejected(latchkey: TestApp) -> None
 
 
 def test_form_from_another_origin_is_rejected(latchkey: TestApp) -> None:
-    """With only the Origin wrong, a form changes nothing."""
-    site = place(latchkey)
+    """A form with another Origin but a valid token changes nothing."""
+    site = create_place(latchkey)
     before = everything()
     fields = {"csrf": token(site.console, "/settings/account"), "password": PASSWORD}
     for origin in (*FOREIGN, None):
@@ -88,8 +88,8 @@ def test_form_from_another_origin_is_rejected(latchkey: TestApp) -> None:
 
 
 def test_every_form_needs_token_and_origin(latchkey: TestApp) -> None:
-    """Without the token, or with another Origin, no form of the console changes anything."""
-    site = place(latchkey)
+    """No form of the console changes anything without the token or with another Origin."""
+    site = create_place(latchkey)
     fields = {"password": PASSWORD, "reason": "because"}
     signed = fields | {"csrf": token(site.console, "/settings/account")}
     before = everything()
@@ -102,8 +102,8 @@ def test_every_form_needs_token_and_origin(latchkey: TestApp) -> None:
 
 
 def test_form_sent_by_get_changes_nothing(latchkey: TestApp) -> None:
-    """A link or an image can't send a form: every change needs POST."""
-    site = place(latchkey)
+    """A form that is sent by GET changes nothing, because any link or image can cause a GET."""
+    site = create_place(latchkey)
     fields = f"csrf={token(site.console, '/settings/account')}&password={PASSWORD}&reason=because&name=Eve"
     before = everything()
     for route in FORMS:
@@ -114,7 +114,7 @@ def test_form_sent_by_get_changes_nothing(latchkey: TestApp) -> None:
 
 
 def test_token_is_bound_to_its_session(latchkey: TestApp) -> None:
-    """A form that was open before a new log-in is rejected."""
+    """A form that was open before a new log-in is rejected, because its token belongs to the earlier session."""
     account = new_account()
     console = ConsoleClient(latchkey)
     before = token(console, "/login")
@@ -125,7 +125,7 @@ def test_token_is_bound_to_its_session(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data; boundary=x", ""])
 def test_form_of_another_media_type_is_rejected(latchkey: TestApp, kind: str) -> None:
-    """Other sites can send text/plain and multipart without a preflight; neither is accepted."""
+    """A form sent as text/plain or multipart, which other sites can send without a preflight, is rejected."""
     console = log_in_as(latchkey, new_account())
     cookie = f"__Host-latchkey={console.session}"
     headers = {"Cookie": cookie, "Origin": ORIGIN} | ({"Content-Type": kind} if kind else {})
@@ -158,14 +158,14 @@ def test_malformed_form_gets_an_error_page(latchkey: TestApp, body: bytes) -> No
 
 
 def test_form_of_64_kb_is_accepted(latchkey: TestApp) -> None:
-    """Its error is shown at the field."""
+    """A form of 64 KB is read, and an error is shown at its field."""
     console = log_in_as(latchkey, new_account())
     page = console.submit("/settings/account/name", on="/settings/account", name="x" * 60_000)
     assert (page.status, page.problem) == (400, "Name must be a text of 1 to 100 characters on one line.")
 
 
 def test_form_of_70_kb_is_too_long_and_keeps_its_values(latchkey: TestApp) -> None:
-    """Nothing is changed."""
+    """A form of 70 KB is rejected as too long, changes nothing, and keeps its values."""
     console = log_in_as(latchkey, new_account())
     page = console.submit("/settings/account/name", on="/settings/account", name="x" * 70_000)
     assert (page.status, "This form is too long" in page.html) == (413, True)
@@ -173,14 +173,14 @@ def test_form_of_70_kb_is_too_long_and_keeps_its_values(latchkey: TestApp) -> No
 
 
 def test_form_of_120_fields_is_rejected(latchkey: TestApp) -> None:
-    """The message states the limit."""
+    """A form of 120 fields is rejected with a message that states the limit."""
     console = log_in_as(latchkey, new_account())
     page = console.send("/settings/account/name", {f"f{number}": "1" for number in range(120)})
     assert (page.status, "at most 100 fields" in page.html, "UTF-8" in page.html) == (400, True, False)
 
 
-def assert_answered(page: Page) -> None:
-    """Check that a page was rendered without a server error."""
+def assert_rendered(page: Page) -> None:
+    """Assert that a page was rendered without a server error."""
     assert page.status < 500, (page.target, page.status, page.text)
 
 
@@ -212,7 +212,7 @@ def test_any_form_gets_a_page(latchkey: TestApp, route: str) -> None:
 
     `tests/api/test_every_parameter.py` tests each parameter separately.
     """
-    site = place(latchkey)
+    site = create_place(latchkey)
     target = site.path(route).partition("?")[0]
     inside = dict(site.console.cookies)
     csrf = token(site.console, "/settings/account")
@@ -223,8 +223,8 @@ def test_any_form_gets_a_page(latchkey: TestApp, route: str) -> None:
         latchkey.clock.forward(1)
         site.console.cookies = dict(inside)
         ticket = {"ticket": site.tickets.get(target, "")} if with_ticket else {}
-        text = {name: _writable(value) for name, value in (fields | ticket | {"csrf": csrf}).items()}
-        assert_answered(site.console.send(target, text))
+        text = {name: _replace_surrogates(value) for name, value in (fields | ticket | {"csrf": csrf}).items()}
+        assert_rendered(site.console.send(target, text))
 
     attempt()
 
@@ -245,11 +245,13 @@ def test_any_query_and_path_gets_a_page(
     latchkey.clock.forward(1)
     path = re.sub(r"\{\w+\}", quote(last), route)
     console = log_in_as(latchkey, new_account(admin=True)) if inside else ConsoleClient(latchkey)
-    assert_answered(console.open(f"{path}?{urlencode({name: _writable(value) for name, value in query.items()})}"))
+    assert_rendered(
+        console.open(f"{path}?{urlencode({name: _replace_surrogates(value) for name, value in query.items()})}")
+    )
 
 
-def _writable(value: Any) -> Any:
-    """Return text that can be encoded in a body: without lone surrogates."""
+def _replace_surrogates(value: Any) -> Any:
+    """Return the values with lone surrogates replaced, so that a body can contain them."""
     if isinstance(value, list):
-        return [_writable(one) for one in value]
+        return [_replace_surrogates(one) for one in value]
     return value.encode("utf-8", "replace").decode()

@@ -9,7 +9,7 @@ from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import tiers
 from chalicelib.pages import assets
-from tests.api.console.places import SHOWN, place
+from tests.api.console.places import SHOWN, create_place
 from tests.support.console_client import ConsoleClient, Page, log_in_as, new_account
 from tests.support.harness import TestApp
 
@@ -31,7 +31,7 @@ LOOPBACK = "http://127.0.0.1:8000"
 
 
 def assert_guarded(page: Page) -> None:
-    """Check the security headers of a page, each sent once. Only the reference may send requests, to its own origin."""
+    """Assert that a page has each security header once."""
     asks = {"Content-Security-Policy": f"{POLICY}; connect-src 'self'"} if page.target == "/docs" else {}
     for name, value in (HEADERS | asks).items():
         assert [given for header, given in page.answer.headers if header == name] == [value], (page.target, name)
@@ -39,8 +39,8 @@ def assert_guarded(page: Page) -> None:
 
 
 def test_every_page_has_the_security_headers(latchkey: TestApp) -> None:
-    """Every page and redirect has exactly these headers, for an administrator and for an anonymous user."""
-    site = place(latchkey)
+    """Every page and redirect has exactly these headers, for administrators and anonymous users."""
+    site = create_place(latchkey)
     anonymous = ConsoleClient(latchkey)
     for route in SHOWN:
         latchkey.clock.forward(1)
@@ -51,7 +51,7 @@ def test_every_page_has_the_security_headers(latchkey: TestApp) -> None:
 
 
 def test_every_error_page_has_the_security_headers(latchkey: TestApp) -> None:
-    """This holds for every kind of error."""
+    """Every error page has the security headers, for any kind of error."""
     console = log_in_as(latchkey, new_account())
     missing = console.open("/settings/keys/key_00000000000000000000")
     forged = console.send("/settings/account/name", {"name": "Eve"})
@@ -68,7 +68,7 @@ def test_every_error_page_has_the_security_headers(latchkey: TestApp) -> None:
 
 
 def test_server_error_page_has_the_security_headers(latchkey: TestApp) -> None:
-    """The page has a message and the request id, but no traceback."""
+    """The page of a server error has the security headers, a message and the request id, but no traceback."""
     console = log_in_as(latchkey, new_account())
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("credentials")})
     page = console.open("/settings/keys")
@@ -79,7 +79,7 @@ def test_server_error_page_has_the_security_headers(latchkey: TestApp) -> None:
 
 
 def test_hsts_is_sent_over_https_only(latchkey: TestApp) -> None:
-    """Loopback uses plain HTTP."""
+    """Strict-Transport-Security is sent over HTTPS only; a loopback URL uses plain HTTP."""
     with settings.override(replace(settings.current(), public_url=LOOPBACK)):
         page = ConsoleClient(latchkey, origin=LOOPBACK).open("/login")
     assert page.answer.header("Strict-Transport-Security") is None
@@ -88,7 +88,7 @@ def test_hsts_is_sent_over_https_only(latchkey: TestApp) -> None:
 
 def test_pages_comply_with_their_content_security_policy(latchkey: TestApp) -> None:
     """No page has an inline script, style or handler, a data: URL, or a resource of another host."""
-    site = place(latchkey)
+    site = create_place(latchkey)
     for route in SHOWN:
         latchkey.clock.forward(1)
         page = site.console.open(site.path(route))
@@ -100,7 +100,7 @@ def test_pages_comply_with_their_content_security_policy(latchkey: TestApp) -> N
 
 
 def test_cookies_over_https_are_bound_to_this_host(latchkey: TestApp) -> None:
-    """They have `__Host-`, `Path=/`, Secure, HttpOnly and SameSite=Lax."""
+    """Cookies over HTTPS have `__Host-`, `Path=/`, Secure, HttpOnly and SameSite=Lax."""
     account = new_account()
     console = ConsoleClient(latchkey)
     shown = console.open("/login")
@@ -121,7 +121,7 @@ def _masked(cookie: str) -> str:
 
 
 def test_cookies_on_loopback_do_without_https(latchkey: TestApp) -> None:
-    """On plain HTTP browsers reject `Secure` and `__Host-` cookies; the other attributes stay."""
+    """On plain HTTP, cookies have neither `Secure` nor `__Host-`, which browsers would reject there."""
     account = new_account()
     with settings.override(replace(settings.current(), public_url=LOOPBACK)):
         console = ConsoleClient(latchkey, origin=LOOPBACK)
@@ -132,14 +132,14 @@ def test_cookies_on_loopback_do_without_https(latchkey: TestApp) -> None:
 
 
 def test_cookie_without_the_host_prefix_is_ignored_over_https(latchkey: TestApp) -> None:
-    """A neighbouring host can't plant a session from plain HTTP."""
+    """Over HTTPS a cookie without `__Host-`, which a neighbouring host could set, is ignored."""
     console = log_in_as(latchkey, new_account())
     console.cookies = {"latchkey": console.session}
     assert console.open("/settings/account").status == 303
 
 
 def test_session_cookie_is_no_credential_of_the_api(latchkey: TestApp) -> None:
-    """Another site's page can't use it for /v1, and no response of /v1 sets a cookie."""
+    """The session cookie gives no access to /v1, so another site's page can't use it, and /v1 sets no cookie."""
     console = log_in_as(latchkey, new_account())
     cookie = {"Cookie": f"__Host-latchkey={console.session}"}
     assert latchkey.call("GET", "/v1/users/me", headers=cookie).status == 401
@@ -150,12 +150,12 @@ def test_session_cookie_is_no_credential_of_the_api(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("cookie", ["", ";;=;", "a=b; __Host-latchkey", "__Host-latchkey=" + "x" * 4_000, "é=ü; =; ;"])
 def test_any_cookie_header_is_accepted(latchkey: TestApp, cookie: str) -> None:
-    """The page is shown with any other cookies of a shared domain."""
+    """A page is shown whatever other cookies the browser sends."""
     assert ConsoleClient(latchkey).open("/login", Cookie=cookie).status == 200
 
 
 def test_static_files_are_cached_for_a_year_and_not_counted(latchkey: TestApp) -> None:
-    """Their names have a content hash; they are served with the right type and without a rate limit."""
+    """Static files have a content hash in their name, are cached for a year, and aren't rate limited."""
     console = ConsoleClient(latchkey)
     files = [url for url in console.open("/").urls if url.startswith("/static/")]
     assert sorted(re.sub(r"\.[0-9a-f]{12}\.", ".", file) for file in files) == sorted(
@@ -176,7 +176,7 @@ def test_static_files_are_cached_for_a_year_and_not_counted(latchkey: TestApp) -
     "name", ["latchkey.css", "latchkey.000000000000.css", "..%2f..%2fapp.py", "%2e%2e", "assets.py", "nothing.css"]
 )
 def test_unknown_static_file_is_not_found(latchkey: TestApp, name: str) -> None:
-    """Only a full current name is served: no old hash, no other folder."""
+    """A static file is served only under its full current name, not under an old hash or in another folder."""
     with telemetry.record_calls() as calls:
         response = ConsoleClient(latchkey).open(f"/static/{name}").answer
     assert (response.status, calls.made) == (404, [])

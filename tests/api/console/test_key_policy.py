@@ -9,7 +9,7 @@ KEYS, ACCOUNT = "/settings/keys", "/settings/account"
 
 
 def test_policy_is_chosen_on_the_page_of_the_key(latchkey: TestApp) -> None:
-    """The page shows it afterwards, and so does the API."""
+    """A policy can be selected on the key's page, and the page and the API then show it."""
     ada = new_user(latchkey)
     issued = latchkey.key(ada.account)
     path = f"{KEYS}/{issued.key.id}"
@@ -22,7 +22,7 @@ def test_policy_is_chosen_on_the_page_of_the_key(latchkey: TestApp) -> None:
 
 
 def test_invalid_policy_is_rejected(latchkey: TestApp) -> None:
-    """Neither a key of another account nor an expired or revoked key can be changed."""
+    """An unknown policy is rejected, and so is a policy for a key that is inactive or of another account."""
     ada, eve = new_user(latchkey), new_user(latchkey, "Eve")
     issued = latchkey.key(ada.account)
     path = f"{KEYS}/{issued.key.id}"
@@ -36,7 +36,7 @@ def test_invalid_policy_is_rejected(latchkey: TestApp) -> None:
 
 
 def test_alert_is_shown_in_the_list_and_on_the_page(latchkey: TestApp) -> None:
-    """It is shown as text with its date, for seven days."""
+    """An alert is shown as text with its date in the list and on the key's page, for seven days."""
     ada = new_user(latchkey)
     issued = latchkey.key(ada.account)
     leak_policy.act(ada.account.id, issued.key.id, why="requests from a <new> network")
@@ -48,7 +48,7 @@ def test_alert_is_shown_in_the_list_and_on_the_page(latchkey: TestApp) -> None:
 
 
 def test_page_of_a_leaked_key_has_a_warning(latchkey: TestApp) -> None:
-    """This also holds for a key that is already revoked."""
+    """The page of a leaked key has a warning, even if the key is already revoked."""
     ada = new_user(latchkey)
     issued = latchkey.key(ada.account)
     path = f"{KEYS}/{issued.key.id}"

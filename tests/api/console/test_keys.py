@@ -17,19 +17,19 @@ NO_SCOPES = f"Scopes must be a list of one or more different words of {', '.join
 
 
 def secret_on(page: Page) -> str:
-    """Return the only secret on a page; it is shown to copy and in a command."""
+    """Return the only secret on a page."""
     (secret,) = set(page.secrets)
     return secret
 
 
 def states(console: ConsoleClient) -> list[tuple[str, str]]:
-    """Return the keys of the list from top to bottom, as the first word of the name and the state."""
+    """Return the first word of the name and the state of each key in the list, from top to bottom."""
     rows = console.open("/settings/keys").rows
     return [(row[0].split()[0], row[-1]) for row in rows if row[-1] != "State"]
 
 
 def test_user_generates_a_key_and_uses_it(latchkey: TestApp) -> None:
-    """The page shows the secret once; the key has the selected scopes and is listed with its preview."""
+    """The page of a new key shows the secret once; the key has the selected scopes and is listed with its preview."""
     console = log_in_as(latchkey, new_account())
     created = console.submit(NEW, name="Nightly export", scopes=["read", "write"], expiry="30 days")
     assert (created.status, created.heading) == (200, "Your new key")
@@ -51,14 +51,14 @@ def test_user_generates_a_key_and_uses_it(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("expiry", "shown"), [("never", "Never"), ("7 days", "2021-12-27"), ("1 year", "2022-12-20")])
 def test_key_has_the_selected_expiry(latchkey: TestApp, expiry: str, shown: str) -> None:
-    """This holds for each option."""
+    """A new key has the selected expiry, for each option."""
     console = log_in_as(latchkey, new_account())
     console.submit(NEW, name="CI", expiry=expiry)
     assert console.open("/settings/keys").rows[1][3] == shown
 
 
 def test_form_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
-    """Reloading the response reports that the form was used and shows no secret; a new form works."""
+    """Sending the form again creates no second key: the page says that the form was used, and a new form works."""
     account = new_account()
     console = log_in_as(latchkey, account)
     form = console.fill(console.open(NEW), NEW, {"name": "CI"})
@@ -72,7 +72,7 @@ def test_form_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
 
 
 def test_form_token_is_bound_to_its_account(latchkey: TestApp) -> None:
-    """Its use by another account doesn't affect this one."""
+    """A form token that another account has used is still valid for its own account."""
     one, other = log_in_as(latchkey, new_account()), log_in_as(latchkey, new_account(name="Eve"))
     ticket = one.open(NEW).value(NEW, "ticket")
     assert other.submit(NEW, name="Theirs", ticket=ticket).status == 200
@@ -97,7 +97,7 @@ def test_form_token_is_bound_to_its_account(latchkey: TestApp) -> None:
     ],
 )
 def test_rejected_form_keeps_its_values(latchkey: TestApp, fields: dict[str, str | list[str]], problem: str) -> None:
-    """No key is created, and the form gets a new one-time token."""
+    """A rejected form creates no key, keeps its values and gets a new one-time token."""
     account = new_account()
     console = log_in_as(latchkey, account)
     typed: dict[str, str | list[str]] = {"name": "CI", "scopes": ["write"], "expiry": "7 days"}
@@ -110,7 +110,7 @@ def test_rejected_form_keeps_its_values(latchkey: TestApp, fields: dict[str, str
 
 
 def test_scopes_of_admins_are_offered_to_admins_only(latchkey: TestApp) -> None:
-    """The form has only the scopes that the account can have."""
+    """The form offers the scopes `admin` and `verify` to admins only."""
     offered = re.findall(r'name="scopes" value="(\w+)"', log_in_as(latchkey, new_account()).open(NEW).html)
     assert offered == list(scopes.ORDINARY)
     admin = log_in_as(latchkey, new_account(admin=True))
@@ -119,7 +119,7 @@ def test_scopes_of_admins_are_offered_to_admins_only(latchkey: TestApp) -> None:
 
 
 def test_admin_generates_a_key_to_verify_secrets(latchkey: TestApp) -> None:
-    """The admin's own service needs only the scope `verify`."""
+    """An admin can generate a key with only the scope `verify`, for a service."""
     admin = log_in_as(latchkey, new_account(admin=True))
     service = secret_on(admin.submit(NEW, name="Orders", scopes=["verify"]))
     verification = latchkey.call(
@@ -129,7 +129,7 @@ def test_admin_generates_a_key_to_verify_secrets(latchkey: TestApp) -> None:
 
 
 def test_twenty_first_key_is_rejected(latchkey: TestApp) -> None:
-    """The message explains what to do."""
+    """The twenty-first key is rejected with a message that explains what to do."""
     account = new_account()
     for _ in range(20):
         latchkey.key(account)
@@ -138,7 +138,7 @@ def test_twenty_first_key_is_rejected(latchkey: TestApp) -> None:
 
 
 def test_key_is_renamed(latchkey: TestApp) -> None:
-    """The page confirms it; an invalid name changes nothing."""
+    """A new name is confirmed on the page, and an invalid name changes nothing."""
     account = new_account()
     console = log_in_as(latchkey, account)
     path = f"/settings/keys/{latchkey.key(account).key.id}"
@@ -151,7 +151,7 @@ def test_key_is_renamed(latchkey: TestApp) -> None:
 
 
 def test_scopes_are_removed_and_never_added(latchkey: TestApp) -> None:
-    """The change applies from the next request."""
+    """A removed scope is rejected from the next request on, and scopes can't be added."""
     account = new_account()
     console = log_in_as(latchkey, account)
     key = latchkey.key(account, "read", "write")
@@ -171,7 +171,7 @@ def test_scopes_are_removed_and_never_added(latchkey: TestApp) -> None:
 
 
 def test_policy_is_chosen(latchkey: TestApp) -> None:
-    """An unknown response to unusual activity is rejected."""
+    """A policy for unusual activity can be selected; an unknown policy is rejected."""
     account = new_account()
     console = log_in_as(latchkey, account)
     key_id = latchkey.key(account).key.id
@@ -183,7 +183,7 @@ def test_policy_is_chosen(latchkey: TestApp) -> None:
 
 
 def test_alert_is_dismissed(latchkey: TestApp) -> None:
-    """It disappears from the list, too; an alert that came after the page was shown stays."""
+    """A dismissed alert disappears from the page and the list; an alert that came after the page was opened stays."""
     account = new_account()
     console = log_in_as(latchkey, account)
     key_id = latchkey.key(account).key.id
@@ -202,7 +202,7 @@ def test_alert_is_dismissed(latchkey: TestApp) -> None:
 
 
 def test_key_is_rotated_with_the_selected_grace(latchkey: TestApp) -> None:
-    """The new secret is shown once; the old key works until the time on the page, which also has its last use."""
+    """A rotation shows the new secret once, and the old key works until the time that the page states."""
     account = new_account()
     console = log_in_as(latchkey, account)
     key = latchkey.key(account)
@@ -222,7 +222,7 @@ def test_key_is_rotated_with_the_selected_grace(latchkey: TestApp) -> None:
 
 
 def test_rotation_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
-    """Reloading the response reports that the key was already rotated."""
+    """Sending a rotation again creates no second key: the page says that the key was already rotated."""
     account = new_account()
     console = log_in_as(latchkey, account)
     path = f"/settings/keys/{latchkey.key(account).key.id}"
@@ -235,7 +235,7 @@ def test_rotation_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
 
 
 def test_key_is_revoked_after_a_confirmation(latchkey: TestApp) -> None:
-    """Then it stops at the next request and is listed as revoked."""
+    """A key that is revoked after a confirmation stops at the next request and is listed as revoked."""
     account = new_account()
     console = log_in_as(latchkey, account)
     key, other = latchkey.key(account), latchkey.key(account)
@@ -254,7 +254,7 @@ def test_key_is_revoked_after_a_confirmation(latchkey: TestApp) -> None:
 
 
 def test_keys_are_listed_newest_first_and_inactive_ones_below(latchkey: TestApp) -> None:
-    """Active keys are at the top."""
+    """Keys are listed newest first, with active keys above all others."""
     account = new_account()
     console = log_in_as(latchkey, account)
     for name, expiry in (("First", "7 days"), ("Second", "never"), ("Third", "90 days")):
@@ -265,7 +265,7 @@ def test_keys_are_listed_newest_first_and_inactive_ones_below(latchkey: TestApp)
 
 
 def test_last_use_is_shown_in_words(latchkey: TestApp) -> None:
-    """It is shown as never, this hour, hours ago or days ago."""
+    """The last use of a key is shown as "never", "this hour", or a number of hours or days ago."""
     account = new_account()
     key = latchkey.key(account)
     shown = []
@@ -278,7 +278,7 @@ def test_last_use_is_shown_in_words(latchkey: TestApp) -> None:
 
 
 def test_use_before_the_oldest_counter_is_not_shown_as_never(latchkey: TestApp) -> None:
-    """Counters are kept for 31 days, so the earlier use of an older key is unknown."""
+    """A key that is older than all counters isn't shown as never used."""
     account = new_account()
     path = f"/settings/keys/{latchkey.key(account).key.id}"
     console = log_in_as(latchkey, account)
@@ -292,7 +292,7 @@ def test_use_before_the_oldest_counter_is_not_shown_as_never(latchkey: TestApp) 
 
 @pytest.mark.parametrize("configured", [True, False])
 def test_unverified_address_generates_no_key_where_email_is_sent(latchkey: TestApp, configured: bool) -> None:
-    """Page and API agree; without email no address can be verified, so none has to be."""
+    """If email is configured, keys can be generated only with a verified address."""
     account = new_account(verified=False)
     key = latchkey.key(account)
     console = log_in_as(latchkey, account)
@@ -310,7 +310,7 @@ def test_unverified_address_generates_no_key_where_email_is_sent(latchkey: TestA
 
 
 def test_key_made_here_is_no_stronger_than_its_account(latchkey: TestApp) -> None:
-    """Every key has the tier of its account."""
+    """A key generated in the console has the tier of its account."""
     console = log_in_as(latchkey, new_account(tier=tiers.PRO))
     secret = secret_on(console.submit(NEW, name="CI"))
     assert latchkey.call("GET", "/v1/limits", secret).json()["tier"] == "pro"
@@ -321,7 +321,7 @@ def test_key_made_here_is_no_stronger_than_its_account(latchkey: TestApp) -> Non
     [("read", "users/me"), ("keys", "keys"), ("events", "events"), ("webhooks", "webhooks"), ("write", None)],
 )
 def test_example_command_of_a_new_key_works(latchkey: TestApp, scope: str, path: str | None) -> None:
-    """The command on its page gets a 200; a key without a suitable scope has no command."""
+    """The example command on the page of a new key works."""
     console = log_in_as(latchkey, new_account())
     page = console.submit("/settings/keys/new", name="One", scopes=[scope])
     assert ("Try it" in page.text) is (path is not None)

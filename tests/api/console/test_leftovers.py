@@ -1,4 +1,4 @@
-"""A password reset removes the selected items at the next request and keeps everything else."""
+"""A password reset removes the items that the user selects, and keeps all others."""
 
 import re
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from chalicelib.oauth import clients, consent, grants
 from chalicelib.termination import finish
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
-from tests.api.console.places import failed_delivery
+from tests.api.console.places import create_failed_delivery
 from tests.oauth.flow import CLIENT, App, User, is_accepted, new_user, register_client
 from tests.support.console_client import ConsoleClient, Page, new_account
 from tests.support.harness import TestApp
@@ -29,7 +29,7 @@ LATER_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """Two of everything in Ada's account: a key, an application with its token, a webhook; and two connected apps."""
+    """An account with two each of keys, applications with a token, webhooks and connected apps."""
 
     ada: User
     keys: list[Any]
@@ -40,7 +40,7 @@ class Leftover:
 
 
 def account_with_items(latchkey: TestApp) -> Leftover:
-    """Return an account whose password someone else knew, with its items."""
+    """Create an account with two items of each type."""
     ada = new_user(latchkey)
     apps = [register_client(latchkey, owner=ada.account) for _ in range(2)]
     return Leftover(
@@ -48,7 +48,9 @@ def account_with_items(latchkey: TestApp) -> Leftover:
         keys=[latchkey.key(ada.account) for _ in range(2)],
         apps=apps,
         tokens=[app.ask(CLIENT).json()["access_token"] for app in apps],
-        webhooks=[endpoints.find_owned(ada.account.id, failed_delivery(ada.account).endpoint_id) for _ in range(2)],
+        webhooks=[
+            endpoints.find_owned(ada.account.id, create_failed_delivery(ada.account).endpoint_id) for _ in range(2)
+        ],
         connected=[ada.grant(register_client(latchkey))[0] for _ in range(2)],
     )
 
@@ -60,24 +62,24 @@ def link(account: Account, *, mailed: bool = True) -> str:
     return f"/password?ticket={ticket}"
 
 
-def ticked(page: Page) -> dict[str, bool]:
-    """Return every checkbox of the page by its value, and whether it is selected."""
+def checkboxes(page: Page) -> dict[str, bool]:
+    """Return whether each checkbox of the page is selected, by its value."""
     boxes = re.findall(r'<input type="checkbox"[^>]*>', page.html)
     return {re.findall(r'value="([^"]+)"', box)[0]: " checked" in box for box in boxes}
 
 
-def minute_passes() -> None:
+def run_scheduled() -> None:
     """Run the function that is scheduled every minute."""
     finish.run_all_pending(clock.now_ms() + LATER_MS)
 
 
 @pytest.mark.parametrize("mailed", [True, False])
 def test_link_offers_every_item_and_selects_connected_apps_only(latchkey: TestApp, mailed: bool) -> None:
-    """Every key, application and webhook is listed, also by a link from an administrator."""
+    """Every link, also an administrator's, lists keys, applications and webhooks; only connected apps are selected."""
     items = account_with_items(latchkey)
     page = ConsoleClient(latchkey).open(link(items.ada.account, mailed=mailed))
     ids = [key.key.id for key in items.keys] + [app.id for app in items.apps] + [hook.id for hook in items.webhooks]
-    assert ticked(page) == {"end": True} | dict.fromkeys(ids, False)
+    assert checkboxes(page) == {"end": True} | dict.fromkeys(ids, False)
     assert "Log out everywhere and disconnect apps" in page.text
     for shown in (items.keys[0].key.hint, items.apps[0].client.name, items.webhooks[0].name):
         assert shown in page.text, shown
@@ -85,7 +87,7 @@ def test_link_offers_every_item_and_selects_connected_apps_only(latchkey: TestAp
 
 
 def test_selected_items_stop_and_others_keep_working(latchkey: TestApp) -> None:
-    """One of two keys, applications and webhooks stops; the default disconnects both apps and ends all sessions."""
+    """Selected keys, applications and webhooks stop, and unselected ones continue to work."""
     items = account_with_items(latchkey)
     account, chosen = items.ada.account, [items.keys[0].key.id, items.apps[0].id, items.webhooks[0].id]
     assert all(
@@ -103,7 +105,7 @@ def test_selected_items_stop_and_others_keep_working(latchkey: TestApp) -> None:
 
 
 def test_deselected_box_keeps_apps_connected_and_ends_sessions(latchkey: TestApp) -> None:
-    """Only the sessions end, and no termination stays pending."""
+    """If nothing is selected, apps stay connected, sessions end, and no termination is pending."""
     items = account_with_items(latchkey)
     page = ConsoleClient(latchkey).submit(link(items.ada.account), password=OTHER, connected="")
     assert page.location == "/login?done=password-set"
@@ -116,7 +118,7 @@ def test_deselected_box_keeps_apps_connected_and_ends_sessions(latchkey: TestApp
 
 
 def test_ids_of_another_account_are_ignored(latchkey: TestApp) -> None:
-    """A manipulated form has ids of another account's items and invalid ids."""
+    """Ids of another account's items and invalid ids in a manipulated form are ignored."""
     items, other = account_with_items(latchkey), account_with_items(latchkey)
     foreign = [other.keys[0].key.id, other.apps[0].id, other.webhooks[0].id, "connected", "nonsense", ""]
     console = ConsoleClient(latchkey)
@@ -131,7 +133,7 @@ def test_ids_of_another_account_are_ignored(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("why", ["weak", "too_old"])
 def test_rejected_form_keeps_the_selection(latchkey: TestApp, why: str) -> None:
-    """A weak password or an expired page removes nothing and deselects nothing."""
+    """A form that is rejected removes nothing and keeps its selection."""
     items = account_with_items(latchkey)
     key, hook = items.keys[1].key.id, items.webhooks[0].id
     console, target = ConsoleClient(latchkey), link(items.ada.account)
@@ -141,7 +143,7 @@ def test_rejected_form_keeps_the_selection(latchkey: TestApp, why: str) -> None:
         form |= {"password": OTHER, "csrf": "old"}
     page = console.send("/password", form)
     assert page.status == (400 if why == "weak" else 403)
-    assert {value for value, is_ticked in ticked(page).items() if is_ticked} == {key, hook}
+    assert {value for value, is_ticked in checkboxes(page).items() if is_ticked} == {key, hook}
     assert is_accepted(latchkey, items.keys[1].secret)
     again = console.fill(page, "/password", {"password": OTHER})
     assert console.send("/password", again).status == 303
@@ -150,7 +152,7 @@ def test_rejected_form_keeps_the_selection(latchkey: TestApp, why: str) -> None:
 
 
 def test_used_link_removes_nothing(latchkey: TestApp) -> None:
-    """Only the first use of a link removes the selected items."""
+    """A second use of a link removes nothing."""
     items = account_with_items(latchkey)
     first, second = ConsoleClient(latchkey), ConsoleClient(latchkey)
     target = link(items.ada.account)
@@ -161,22 +163,22 @@ def test_used_link_removes_nothing(latchkey: TestApp) -> None:
 
 
 def test_first_password_offers_no_items(latchkey: TestApp) -> None:
-    """No user could log in before."""
+    """The link to set a first password offers no items, because no user could log in before."""
     account = latchkey.account(name="Ada")
-    assert ticked(ConsoleClient(latchkey).open(link(account))) == {}
+    assert checkboxes(ConsoleClient(latchkey).open(link(account))) == {}
 
 
 def test_first_verification_announces_that_everything_is_removed(latchkey: TestApp) -> None:
-    """There is no selection: someone else may have created the account."""
+    """The page says that all items are removed, without a choice, as another user may have created the account."""
     account = new_account(verified=False)
     latchkey.key(account)
     page = ConsoleClient(latchkey).open(link(account))
-    assert ticked(page) == {}
+    assert checkboxes(page) == {}
     assert "Everything created before then is removed" in page.text
 
 
 def test_link_from_an_administrator_keeps_unselected_keys(latchkey: TestApp) -> None:
-    """It verifies no address, so an unverified account keeps its keys."""
+    """A link from an administrator verifies no address, so unselected keys stay valid."""
     account = new_account(verified=False)
     kept, ended = latchkey.key(account), latchkey.key(account)
     page = ConsoleClient(latchkey).submit(link(account, mailed=False), password=OTHER, end=[ended.key.id])
@@ -185,7 +187,7 @@ def test_link_from_an_administrator_keeps_unselected_keys(latchkey: TestApp) -> 
 
 
 def test_connected_apps_beyond_one_request_are_disconnected_by_the_scheduled_function(latchkey: TestApp) -> None:
-    """The page reports it, and consent that is given afterwards stays."""
+    """If there are more connected apps than one request can disconnect, the scheduled function disconnects the rest."""
     ada = new_user(latchkey)
     app = register_client(latchkey)
     for _ in range(SLICE + 1):
@@ -197,7 +199,7 @@ def test_connected_apps_beyond_one_request_are_disconnected_by_the_scheduled_fun
     ada.log_in_again()
     token, _ = ada.grant(app)
     for _ in range(2):
-        minute_passes()
+        run_scheduled()
         latchkey.clock.forward(SETTLED_MS / 1000)
     assert [grant.created_at for grant in grants.of_account(ada.account.id)] == [clock.now_ms() - 2 * SETTLED_MS]
     assert is_accepted(latchkey, token)
@@ -205,8 +207,8 @@ def test_connected_apps_beyond_one_request_are_disconnected_by_the_scheduled_fun
     assert list(pending_terminations.all_pending()) == []
 
 
-def failing(table: str) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
-    """Return a DynamoDB client on which every transaction with a table fails."""
+def fail_transactions(table: str) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
+    """Return a DynamoDB sender that fails every transaction that writes to this table."""
     by_wire = dynamodb.sender()
 
     def sent(operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -218,30 +220,30 @@ def failing(table: str) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
 
 
 def test_item_that_cannot_be_removed_is_retried(latchkey: TestApp) -> None:
-    """While keys can't be revoked, the rest is removed, the log-in page reports it, and a later run revokes the key."""
+    """If keys can't be revoked, other items are removed, and a later run revokes the key."""
     items = account_with_items(latchkey)
     console, target = ConsoleClient(latchkey), link(items.ada.account)
     chosen = [items.keys[0].key.id, items.apps[0].id, items.webhooks[0].id]
     form = console.fill(console.open(target), "/password", {"password": OTHER, "end": chosen})
-    with dynamodb.use_sender(failing("credentials")):
+    with dynamodb.use_sender(fail_transactions("credentials")):
         page = console.send("/password", form)
     assert page.location == "/login?done=password-set-not-all-ended"
     assert console.follow(page).notice.startswith("Password set")
     assert not is_accepted(latchkey, items.tokens[0])
     assert len(list(endpoints.of_account(items.ada.account.id))) == 1
     assert is_accepted(latchkey, items.keys[0].secret)
-    minute_passes()
+    run_scheduled()
     assert not is_accepted(latchkey, items.keys[0].secret)
     (event,) = record.newest_first(items.ada.account.id, 10, kind=kinds.KEY_REVOKED)
     assert event.changed.as_dict()["key"] == items.keys[0].key.id
 
 
 def test_fifty_applications_are_deleted_in_one_request(latchkey: TestApp) -> None:
-    """The maximum of an account, with keys and webhooks, fits into one form."""
+    """A form with the maximum of fifty applications is accepted, and one request deletes them."""
     ada = new_user(latchkey)
     apps = [register_client(latchkey, owner=ada.account) for _ in range(clients.PER_ACCOUNT_MAX)]
     keys = [latchkey.key(ada.account) for _ in range(20)]
-    hooks = [failed_delivery(ada.account).endpoint_id for _ in range(endpoints.ENDPOINTS_MAX)]
+    hooks = [create_failed_delivery(ada.account).endpoint_id for _ in range(endpoints.ENDPOINTS_MAX)]
     chosen = [app.id for app in apps] + [key.key.id for key in keys] + hooks
     page = ConsoleClient(latchkey).submit(link(ada.account), password=OTHER, end=chosen)
     assert page.location == "/login?done=password-set"

@@ -18,7 +18,7 @@ def admin(latchkey: TestApp) -> ConsoleClient:
 
 @pytest.mark.parametrize("path", ["/admin/applications", "/admin/applications/end"])
 def test_too_long_client_id_is_not_found(admin: ConsoleClient, path: str) -> None:
-    """The id isn't truncated, which could match another client."""
+    """A client id that is too long isn't found; truncated, it could match another client."""
     page = admin.open(f"{path}?client_id={quote(LONG, safe='')}")
     assert (page.status, "application has this client ID" in page.html) == (404, True)
     page = admin.open(f"{path}?client_id={quote('https://client.example/' + 'x' * 2_000, safe='')}")
@@ -26,7 +26,7 @@ def test_too_long_client_id_is_not_found(admin: ConsoleClient, path: str) -> Non
 
 
 def test_too_long_client_id_is_not_ended(admin: ConsoleClient) -> None:
-    """The form gets a 404 page."""
+    """The deletion of a client whose id is too long gets a 404 page."""
     csrf = dict(admin.open("/settings/account").content.forms[0].fields)["csrf"]
     for client_id in ("", LONG, "x" * 5_000):
         page = admin.send("/admin/applications/end", {"csrf": csrf, "client_id": client_id, "reason": "because"})
@@ -35,7 +35,7 @@ def test_too_long_client_id_is_not_ended(admin: ConsoleClient) -> None:
 
 @pytest.mark.parametrize("fields", [{}, {"client_id": ""}, {"client_id": LONG}, {"client_id": "x" * 3_000}])
 def test_disconnecting_an_invalid_client_id_is_not_found(admin: ConsoleClient, fields: dict[str, str]) -> None:
-    """A missing or invalid id disconnects nothing and gets an error page."""
+    """Disconnecting a client with a missing or invalid id disconnects nothing and gets an error page."""
     csrf = dict(admin.open("/settings/account").content.forms[0].fields)["csrf"]
     page = admin.send("/settings/connected", {"csrf": csrf, "password": PASSWORD, **fields})
     assert (page.status, "connected." in page.html) == (404, True)
@@ -52,5 +52,5 @@ def test_disconnecting_an_invalid_client_id_is_not_found(admin: ConsoleClient, f
     ids=["the end before the beginning", "a long place", "longer when folded", "a long address"],
 )
 def test_invalid_account_searches_find_nothing(admin: ConsoleClient, query: str) -> None:
-    """This holds for search texts and cursors."""
+    """Invalid search texts and cursors find no account."""
     assert admin.open(f"/admin?{query}").status == 404

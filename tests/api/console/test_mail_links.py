@@ -1,4 +1,4 @@
-"""Pages of one-time links: only their button consumes the link."""
+"""Opening the page of a one-time link doesn't consume the link; only its button does."""
 
 import pytest
 
@@ -16,7 +16,7 @@ OTHER = "harmonica wolverine custard"
     ("path", "purpose"), [("/verify", email_links.VERIFY_EMAIL), ("/password", email_links.SET_PASSWORD)]
 )
 def test_opening_a_link_does_not_consume_it(latchkey: TestApp, path: str, purpose: str) -> None:
-    """A mail scanner opens it ten times, and the button still works, once."""
+    """Opening a link, as mail scanners do, doesn't consume it; its button works once."""
     account = new_account()
     target = (
         f"{path}?ticket={email_links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)}"
@@ -31,14 +31,14 @@ def test_opening_a_link_does_not_consume_it(latchkey: TestApp, path: str, purpos
 
 
 def test_used_link_explains_what_to_do(latchkey: TestApp) -> None:
-    """The page has possible reasons and the next step."""
+    """The page of a used link explains possible reasons and the next step."""
     page = ConsoleClient(latchkey).open("/verify?ticket=nonsense")
     assert (page.status, page.heading) == (410, "Link no longer valid")
     assert "Request a new one." in page.text
 
 
 def test_rejected_password_does_not_consume_the_link(latchkey: TestApp) -> None:
-    """The form shows the error, and the same link accepts another password."""
+    """After a rejected password the same link accepts another password."""
     account = new_account()
     console = ConsoleClient(latchkey)
     ticket = email_links.new_link(
@@ -52,10 +52,7 @@ def test_rejected_password_does_not_consume_the_link(latchkey: TestApp) -> None:
 
 
 def test_first_password_sends_no_email(latchkey: TestApp, box: Mailbox) -> None:
-    """A user whose account an administrator created sets a first password: no password was changed.
-
-    The administrator handed over the link, so it doesn't verify the address.
-    """
+    """Setting the first password of an account sends no email about a changed password."""
     admin = latchkey.key(new_account(admin=True), "admin")
     created = latchkey.call("POST", "/v1/users", admin.secret, json_body={"email": "ada@example.com", "name": "Ada"})
     target = created.json()["set_password_url"].removeprefix("https://api.example.com")
@@ -67,7 +64,7 @@ def test_first_password_sends_no_email(latchkey: TestApp, box: Mailbox) -> None:
 
 @pytest.mark.parametrize("how", ["verify", "reset", "change_email"])
 def test_keys_from_before_the_first_verification_are_shown_as_revoked(latchkey: TestApp, how: str) -> None:
-    """They are rejected, and console, API and admin pages show them as revoked."""
+    """Keys from before the first verification are rejected, and console, API and admin pages show them as revoked."""
     account = new_account(verified=False)
     old = latchkey.key(account)
     squatter = log_in_as(latchkey, account)
@@ -126,7 +123,7 @@ def test_revoked_keys_do_not_count_towards_the_limit(latchkey: TestApp) -> None:
 
 
 def test_verified_user_generates_a_key_immediately(latchkey: TestApp) -> None:
-    """The revocation of earlier keys doesn't affect a key that is generated right after it."""
+    """A key that is generated right after the first verification is valid."""
     account = new_account(verified=False)
     ticket = email_links.new_link(
         account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch

@@ -1,4 +1,4 @@
-"""`next` after log-in accepts paths of the console only; anything else leads to the keys."""
+"""After log-in, the parameter `next` redirects to a page of the console only."""
 
 from urllib.parse import quote
 
@@ -23,7 +23,7 @@ ELSEWHERE = [
 
 @pytest.mark.parametrize("after", ELSEWHERE)
 def test_invalid_next_leads_to_the_keys(latchkey: TestApp, after: str) -> None:
-    """This also holds for text that no URL parser accepts, before, during and after log-in."""
+    """An invalid `next` redirects to the list of keys."""
     account = new_account()
     for path in ("/login", "/signup"):
         assert ConsoleClient(latchkey).open(f"{path}?next={quote(after, safe='')}").status == 200
@@ -34,6 +34,6 @@ def test_invalid_next_leads_to_the_keys(latchkey: TestApp, after: str) -> None:
 
 @pytest.mark.parametrize("after", ["/settings/usage", "/oauth/authorize?state=[", "/[", "/settings/keys?x=//["])
 def test_path_of_this_console_is_accepted(latchkey: TestApp, after: str) -> None:
-    """Any characters may follow."""
+    """A `next` with a path of the console is accepted, with any characters after the path."""
     account = new_account()
     assert log_in_as(latchkey, account).open(f"/login?next={quote(after, safe='')}").location == after

@@ -1,4 +1,4 @@
-"""With a stage prefix, a custom domain or any headers, every link, form, redirect and file has the right path."""
+"""With a stage prefix or a custom domain, every link, form, redirect and file has the right path."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,7 +31,7 @@ FORGED = {
 
 @dataclass
 class StagedGateway(Gateway):
-    """API Gateway on its own domain: the context's path begins with the stage, the event's doesn't."""
+    """API Gateway's own domain: the path in the request context begins with the stage, that of the event doesn't."""
 
     def _event(self, *request: Any) -> dict[str, Any]:
         event = super()._event(*request)
@@ -48,8 +48,8 @@ def staged(latchkey: TestApp, request: pytest.FixtureRequest) -> Any:
         yield latchkey
 
 
-def crawled(latchkey: TestApp, console: ConsoleClient, start: str = "/") -> dict[str, Page]:
-    """Open every page that links from `start` reach; every path must be under the root."""
+def crawl(latchkey: TestApp, console: ConsoleClient, start: str = "/") -> dict[str, Page]:
+    """Open every page that is reachable by links from `start`, and assert that each path begins with the prefix."""
     seen: dict[str, Page] = {}
     ahead = [start]
     while ahead:
@@ -73,22 +73,22 @@ def crawled(latchkey: TestApp, console: ConsoleClient, start: str = "/") -> dict
 
 
 def test_every_path_is_under_the_stage(staged: TestApp) -> None:
-    """No link leaves `/api/`, for anonymous and logged-in users, and every file exists."""
+    """No link leaves the prefix `/api/`, for anonymous and logged-in users, and every linked file exists."""
     anonymous = ConsoleClient(staged, STAGED, "/api")
-    assert {"/", "/login", "/signup", "/forgot"} <= crawled(staged, anonymous).keys()
+    assert {"/", "/login", "/signup", "/forgot"} <= crawl(staged, anonymous).keys()
     account = new_account(admin=True)
     key = staged.key(account)
     inside = ConsoleClient(staged, STAGED, "/api")
     page = inside.log_in(account.email)
     assert page.location == "/api/settings/keys"
-    seen = crawled(staged, inside, inside.local(page.location))
+    seen = crawl(staged, inside, inside.local(page.location))
     wanted = {"/settings/keys", "/settings/keys/new", f"/settings/keys/{key.key.id}", "/settings/usage", "/admin"}
     assert wanted | {f"/settings/keys/{key.key.id}/revoke", "/settings/account"} <= seen.keys()
     assert any(target.startswith("/static/") for target in seen)
 
 
 def test_all_forms_work_under_the_stage(staged: TestApp, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Sign up, confirm, log in, generate, rename, revoke and log out work with their redirects."""
+    """The forms of the console work under a prefix, from sign-up to log-out."""
     folder = tmp_path_factory.mktemp("mail")
     with settings.override(replace(settings.current(), mail_folder=str(folder))):
         console = ConsoleClient(staged, STAGED, "/api")
@@ -113,19 +113,19 @@ def test_all_forms_work_under_the_stage(staged: TestApp, tmp_path_factory: pytes
 
 
 def test_cookies_under_the_stage_are_for_the_whole_host(staged: TestApp) -> None:
-    """Browsers reject `__Host-` cookies without `Path=/`."""
+    """Cookies have `Path=/` under a prefix, because browsers reject `__Host-` cookies with another path."""
     for cookie in ConsoleClient(staged, STAGED, "/api").open("/login").set_cookies:
         assert cookie.startswith("__Host-")
         assert "; Path=/; " in cookie
 
 
 def test_quick_start_under_the_stage_can_be_copied(staged: TestApp) -> None:
-    """The landing page shows the URL with the stage."""
+    """The quick start on the landing page has the URL with the prefix."""
     assert f"{STAGED}/api/v1/users/me" in ConsoleClient(staged, STAGED, "/api").open("/").text
 
 
 def test_error_pages_under_the_stage_have_their_stylesheet(staged: TestApp) -> None:
-    """This includes pages that don't read the session."""
+    """Error pages under a prefix have their stylesheet, even those that don't read the session."""
     console = ConsoleClient(staged, STAGED, "/api")
     pages = [console.open("/verify?ticket=nonsense"), *(console.open("/") for _ in range(51))]
     assert pages[-1].status == 429
@@ -150,7 +150,7 @@ def test_request_headers_do_not_change_urls(latchkey: TestApp, how: str) -> None
 
 
 def test_emails_are_not_built_from_request_headers(latchkey: TestApp, box: Mailbox) -> None:
-    """A caller can't send a reset link to their own host."""
+    """Request headers can't change the host of a link in an email."""
     account = new_account()
     console = ConsoleClient(latchkey)
     form = console.fill(console.open("/forgot"), "/forgot", {"email": account.email})
@@ -162,7 +162,7 @@ def test_emails_are_not_built_from_request_headers(latchkey: TestApp, box: Mailb
 
 
 def test_origin_of_a_forged_host_is_rejected(latchkey: TestApp) -> None:
-    """An Origin that matches a forged Host header is another site."""
+    """An Origin that matches a forged Host header is rejected as another site."""
     console = ConsoleClient(latchkey)
     form = console.fill(console.open("/login"), "/login", {"email": "a@example.com", "password": PASSWORD})
     assert console.send("/login", form, origin="https://evil.example.net").status == 403

@@ -1,4 +1,4 @@
-"""Settings > API Keys shows the recorded use of a key, and preselects used scopes only if the record is complete."""
+"""Settings > API Keys shows a key's recorded use, and preselects used scopes only if the record is complete."""
 
 from chalicelib.limits import recorded_usage, tiers
 from tests.support.console_client import log_in_as, new_account
@@ -8,7 +8,7 @@ DAY_S = 86_400
 
 
 def test_used_routes_are_shown_and_used_scopes_are_preselected(latchkey: TestApp) -> None:
-    """The list of keys has a hint, and the form removes the unused scopes."""
+    """The page shows the routes that a key used, and preselects their scopes."""
     account = new_account()
     issued = latchkey.key(account)
     path = f"/settings/keys/{issued.key.id}"
@@ -24,7 +24,7 @@ def test_used_routes_are_shown_and_used_scopes_are_preselected(latchkey: TestApp
 
 
 def test_new_key_keeps_all_scopes_selected(latchkey: TestApp) -> None:
-    """A weekly job may not have run yet: the page says that the record may be incomplete."""
+    """All scopes of a new key are selected, because some jobs may not have run yet."""
     account = new_account()
     issued = latchkey.key(account)
     latchkey.call("GET", "/v1/limits", issued.secret)
@@ -36,7 +36,7 @@ def test_new_key_keeps_all_scopes_selected(latchkey: TestApp) -> None:
 
 
 def test_use_without_a_recorded_route_keeps_all_scopes_selected(latchkey: TestApp) -> None:
-    """A service that verifies a key records no route."""
+    """All scopes stay selected if the key was used through /v1/verify, which records no route."""
     account = new_account()
     issued = latchkey.key(account)
     latchkey.clock.forward(8 * DAY_S)
@@ -48,7 +48,7 @@ def test_use_without_a_recorded_route_keeps_all_scopes_selected(latchkey: TestAp
 
 
 def test_hour_with_more_routes_than_are_recorded_makes_the_record_incomplete(latchkey: TestApp) -> None:
-    """The page names this reason."""
+    """If an hour had more routes than are recorded, the page says that the record is incomplete."""
     account = new_account()
     issued = latchkey.key(account)
     latchkey.clock.forward(8 * DAY_S)

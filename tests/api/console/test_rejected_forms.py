@@ -5,7 +5,7 @@ import re
 import pytest
 
 from chalicelib.accounts.tables import Account
-from tests.api.console.places import failed_delivery
+from tests.api.console.places import create_failed_delivery
 from tests.support.console_client import PASSWORD, ConsoleClient, Page, log_in_as, new_account
 from tests.support.harness import TestApp
 
@@ -66,7 +66,7 @@ REFUSED = {
     "suspension": ("/admin/accounts/{other}/suspend",) * 2 + ({"reason": "x"}, "reason"),
     "device": ("/device?user_code=no-such",) * 2 + ({}, "user_code"),
 }
-"""Where a form stands, what it is sent to, what is typed, and the id of the field that is wrong."""
+"""For each form: its page, the path that it is sent to, the values, and the id of the invalid field."""
 
 
 def rejected_page(latchkey: TestApp, what: str) -> tuple[Page, dict[str, str], str]:
@@ -76,7 +76,7 @@ def rejected_page(latchkey: TestApp, what: str) -> tuple[Page, dict[str, str], s
         "account": account.id,
         "other": new_account(name="Bob").id,
         "key": latchkey.key(account).key.id,
-        "webhook": failed_delivery(account).endpoint_id,
+        "webhook": create_failed_delivery(account).endpoint_id,
     }
     stands, sent, typed, wrong = REFUSED[what]
     outside = stands in ("/signup", "/forgot")
@@ -87,7 +87,7 @@ def rejected_page(latchkey: TestApp, what: str) -> tuple[Page, dict[str, str], s
 
 
 def tag_of(page: Page, field_id: str) -> str:
-    """Return the tag of the field with an id."""
+    """Return the tag of the field with this id."""
     found = re.search(rf'<(?:input|textarea|select)[^>]*\bid="{field_id}"[^>]*>', page.html)
     assert found, field_id
     return found[0]
@@ -95,7 +95,7 @@ def tag_of(page: Page, field_id: str) -> str:
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_error_is_shown_at_its_field(latchkey: TestApp, what: str) -> None:
-    """The field is marked, has the focus and is described by the error, which starts with a capital letter."""
+    """The invalid field is marked, has the focus, and is described by the error, which starts with a capital letter."""
     page, _, wrong = rejected_page(latchkey, what)
     assert page.status in (400, 404)
     tag = tag_of(page, wrong)
@@ -110,7 +110,7 @@ def test_error_is_shown_at_its_field(latchkey: TestApp, what: str) -> None:
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_values_are_kept(latchkey: TestApp, what: str) -> None:
-    """Every field keeps its value, except password fields."""
+    """Every field of a rejected form keeps its value, except passwords."""
     page, typed, _ = rejected_page(latchkey, what)
     _, sent, _, _ = REFUSED[what]
     for name, value in typed.items():
@@ -123,7 +123,7 @@ def test_values_are_kept(latchkey: TestApp, what: str) -> None:
 
 
 def test_selected_scopes_and_options_are_kept(latchkey: TestApp) -> None:
-    """Checkboxes and lists keep their selection."""
+    """Checkboxes and lists of a rejected form keep their selection."""
     console = log_in_as(latchkey, new_account())
     page = console.submit("/settings/keys/new", name="", scopes=["write", "keys"], expiry="1 year")
     assert [value for name, value in page.form("/settings/keys/new").fields if name == "scopes"] == ["write", "keys"]
@@ -131,7 +131,7 @@ def test_selected_scopes_and_options_are_kept(latchkey: TestApp) -> None:
 
 
 def test_expired_form_keeps_its_values(latchkey: TestApp) -> None:
-    """Only passwords are dropped."""
+    """A form that has expired keeps its values, except passwords."""
     console = ConsoleClient(latchkey)
     fields = console.fill(console.open("/signup"), "/signup", {"email": "a@example.com", "name": "Ada"})
     console.cookies.clear()
@@ -142,7 +142,7 @@ def test_expired_form_keeps_its_values(latchkey: TestApp) -> None:
 
 
 def test_error_of_a_missing_form_is_shown_at_the_top(latchkey: TestApp) -> None:
-    """The page no longer has the form."""
+    """If the page no longer has the form, its error is shown at the top."""
     account = new_account()
     console, path = log_in_as(latchkey, new_account(name="Root", admin=True)), f"/admin/accounts/{account.id}"
     csrf = console.open(path).value(f"{path}/tier", "csrf")

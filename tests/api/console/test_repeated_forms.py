@@ -1,4 +1,4 @@
-"""Reloading a response sends its form again, which must create nothing a second time."""
+"""A form that is sent again by reloading its response creates nothing a second time."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def ada(latchkey: TestApp) -> ConsoleClient:
 
 
 def test_form_sent_again_registers_no_second_application(ada: ConsoleClient) -> None:
-    """Reloading the response reports that the form was used and shows no secret; a new form works."""
+    """Sending the form again registers no second application, and the page says that the form was used."""
     form = ada.fill(ada.open(NEW), NEW, APPLICATION)
     assert ada.send(NEW, form).status == 200
     again = ada.send(NEW, form)
@@ -34,7 +34,7 @@ def test_form_sent_again_registers_no_second_application(ada: ConsoleClient) -> 
 
 
 def test_reload_of_a_new_secret_does_not_replace_it(latchkey: TestApp) -> None:
-    """The page reports it and the secret stays valid; a new form rotates it again."""
+    """Reloading the page with a new client secret doesn't rotate the secret again."""
     account = new_account()
     ada = log_in_as(latchkey, account)
     ada.submit(NEW, **APPLICATION)

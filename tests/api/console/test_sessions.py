@@ -14,7 +14,7 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.
 
 
 def test_sessions_are_listed_with_browser_network_and_times(latchkey: TestApp) -> None:
-    """The newest is first, this session is marked, and the IP address is shown as its network."""
+    """Sessions are listed newest first, with browser, times and network; the current session is marked."""
     account = new_account(email="ada@example.com")
     log_in_as(latchkey, account)
     latchkey.clock.forward(60)
@@ -42,7 +42,7 @@ def test_only_active_sessions_of_the_account_are_listed(latchkey: TestApp) -> No
 
 
 def test_list_has_pages(latchkey: TestApp) -> None:
-    """A page reads fifty sessions."""
+    """The list has fifty sessions a page."""
     account = new_account()
     for _ in range(55):
         latchkey.clock.forward(1)
@@ -53,7 +53,7 @@ def test_list_has_pages(latchkey: TestApp) -> None:
 
 
 def test_one_session_is_ended(latchkey: TestApp) -> None:
-    """It stops with its next request; the others stay, and Activity has the event."""
+    """A session that is ended stops with its next request; the others stay active, and Activity has the event."""
     account = new_account()
     console, other = log_in_as(latchkey, account), log_in_as(latchkey, account)
     ended = f"{PLACE}/{other.session_id}/end"
@@ -66,14 +66,14 @@ def test_one_session_is_ended(latchkey: TestApp) -> None:
 
 
 def test_own_session_can_be_ended(latchkey: TestApp) -> None:
-    """This logs the user out."""
+    """Ending the current session logs the user out."""
     console = log_in_as(latchkey, new_account())
     assert console.submit(f"{PLACE}/{console.session_id}/end").location == "/login?done=logged-out"
     assert console.open(PLACE).location.startswith("/login")
 
 
 def test_session_of_another_account_cannot_be_ended(latchkey: TestApp) -> None:
-    """It is not found, like an unknown session."""
+    """A session of another account is not found, like an unknown session."""
     console, other = log_in_as(latchkey, new_account()), log_in_as(latchkey, new_account(name="Eve"))
     csrf = console.open("/settings/account").value("/settings/account/name", "csrf")
     assert console.send(f"{PLACE}/{other.session_id}/end", {"csrf": csrf}).status == 404
@@ -83,7 +83,7 @@ def test_session_of_another_account_cannot_be_ended(latchkey: TestApp) -> None:
 
 
 def test_log_out_everywhere_ends_every_session(latchkey: TestApp) -> None:
-    """This includes the current session; the keys keep working."""
+    """Logging out everywhere ends every session, including the current one; the keys keep working."""
     account = new_account()
     console, other = log_in_as(latchkey, account), log_in_as(latchkey, account)
     key = latchkey.key(account)
@@ -109,5 +109,5 @@ def test_log_out_everywhere_ends_every_session(latchkey: TestApp) -> None:
     ],
 )
 def test_user_agent_is_shown_as_browser_and_system(header: str, expected: str) -> None:
-    """An unknown header gives an empty text, and only the beginning of a long one is read."""
+    """A User-Agent is shown as browser and system; an unknown one as an empty text."""
     assert user_agent.browser_and_system(header) == expected

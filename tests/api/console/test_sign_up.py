@@ -1,4 +1,4 @@
-"""From the sign-up form to a session: in the same browser, in another one, and when an attacker signed up."""
+"""From the sign-up form to a session: in the same browser, in another browser, and after an attacker's sign-up."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ OTHER = "harmonica wolverine custard"
 ACCOUNT = "/settings/account"
 
 
-def signed_up(latchkey: TestApp, email: str = ADA, **fields: str) -> ConsoleClient:
+def sign_up(latchkey: TestApp, email: str = ADA, **fields: str) -> ConsoleClient:
     """Return a browser that has just signed up."""
     console = ConsoleClient(latchkey)
     page = console.submit("/signup", **{"email": email, "name": "Ada", "password": PASSWORD} | fields)
@@ -26,8 +26,8 @@ def signed_up(latchkey: TestApp, email: str = ADA, **fields: str) -> ConsoleClie
 
 
 def test_no_session_starts_before_the_address_is_confirmed(latchkey: TestApp, box: Mailbox) -> None:
-    """Neither sign-up nor log-in starts one; only the button of the link creates the account."""
-    console = signed_up(latchkey)
+    """Neither a sign-up nor a log-in starts a session before the button of the link creates the account."""
+    console = sign_up(latchkey)
     assert console.session == ""
     assert console.log_in(ADA).status == 401
     console.open(box.take_one().target)
@@ -35,8 +35,8 @@ def test_no_session_starts_before_the_address_is_confirmed(latchkey: TestApp, bo
 
 
 def test_browser_that_signed_up_is_logged_in_and_redirected(latchkey: TestApp, box: Mailbox) -> None:
-    """It gets the page it requested first; its browser cookie is deleted and can't be used again."""
-    console = signed_up(latchkey, next="/settings/usage?a=1")
+    """Confirming in the browser of the sign-up logs it in and redirects it to the page requested first."""
+    console = sign_up(latchkey, next="/settings/usage?a=1")
     page = console.submit(box.take_one().target)
     assert page.location == "/settings/usage?a=1&done=confirmed"
     assert console.follow(page).heading == "Usage"
@@ -48,16 +48,16 @@ def test_browser_that_signed_up_is_logged_in_and_redirected(latchkey: TestApp, b
 def test_path_after_sign_up_is_kept_completely_or_not_at_all(
     latchkey: TestApp, box: Mailbox, length: int, kept: bool
 ) -> None:
-    """A long authorization request keeps its code challenge, or there is no redirect."""
+    """A long authorization request continues after sign-up completely, or isn't kept."""
     begins, ends = "/oauth/authorize?client_id=app_1&state=", "&code_challenge=abc"
     after = begins + "s" * (length - len(begins) - len(ends)) + ends
-    console = signed_up(latchkey, next=after)
+    console = sign_up(latchkey, next=after)
     assert console.submit(box.take_one().target).location == (after if kept else "/settings/keys?done=confirmed")
 
 
 def test_attacker_who_signed_up_with_an_address_has_no_working_password(latchkey: TestApp, box: Mailbox) -> None:
-    """The owner of the address confirms in another browser, sets a password and logs in with it."""
-    attacker = signed_up(latchkey, name="Mallory", next="/oauth/authorize?client_id=app_evil")
+    """If an attacker signed up with an address, its owner sets another password when confirming it."""
+    attacker = sign_up(latchkey, name="Mallory", next="/oauth/authorize?client_id=app_evil")
     target = box.take_one().target
     owner = ConsoleClient(latchkey)
     shown = owner.open(target)
@@ -73,8 +73,8 @@ def test_attacker_who_signed_up_with_an_address_has_no_working_password(latchkey
 
 
 def test_link_alone_neither_logs_in_nor_confirms_in_another_browser(latchkey: TestApp, box: Mailbox) -> None:
-    """The form shows the missing field and keeps the name, and the link stays valid."""
-    signed_up(latchkey)
+    """In another browser the link alone doesn't confirm the address: its form requires a password."""
+    sign_up(latchkey)
     target = box.take_one().target
     console = ConsoleClient(latchkey)
     for password in ("", "short", "passwordpassword"):
@@ -85,24 +85,24 @@ def test_link_alone_neither_logs_in_nor_confirms_in_another_browser(latchkey: Te
 
 
 def test_planted_browser_cookie_does_not_match(latchkey: TestApp, box: Mailbox) -> None:
-    """An empty cookie and one with the text of the digest are other browsers."""
-    signed_up(latchkey)
+    """An empty browser cookie, or one with the stored digest, isn't accepted as that of the sign-up."""
+    sign_up(latchkey)
     target = box.take_one().target
     for cookies in ({}, {"__Host-latchkey-visit": ""}, {"__Host-latchkey-visit": "x" * 30}):
         assert "New password" in ConsoleClient(latchkey, cookies=dict(cookies)).open(target).text
 
 
 def test_second_link_reports_that_the_address_has_an_account(latchkey: TestApp, box: Mailbox) -> None:
-    """The account stays as it is."""
-    first, by_first = signed_up(latchkey), box.take_one()
-    second, by_second = signed_up(latchkey), box.take_one()
+    """A second link for the same address says that it has an account, and changes nothing."""
+    first, by_first = sign_up(latchkey), box.take_one()
+    second, by_second = sign_up(latchkey), box.take_one()
     assert second.submit(by_second.target).status == 303
     page = first.submit(by_first.target)
     assert (page.status, "already has an account" in page.text, first.session) == (409, True, "")
 
 
 def test_sign_up_while_logged_in_ends_the_other_session(latchkey: TestApp, box: Mailbox) -> None:
-    """The browser then has a session of the new account."""
+    """Signing up while logged in replaces the session by that of the new account."""
     console = log_in_as(latchkey, new_account())
     before = console.session
     console.submit("/signup", email=ADA, name="Ada", password=PASSWORD)
@@ -114,7 +114,7 @@ def test_sign_up_while_logged_in_ends_the_other_session(latchkey: TestApp, box: 
 
 
 def test_rate_limited_sign_up_keeps_its_values(latchkey: TestApp, box: Mailbox) -> None:
-    """The page is a 429 with the form and the wait, without the password."""
+    """A sign-up beyond the limit gets a 429 page that keeps name and address, and shows the wait."""
     console = ConsoleClient(latchkey)
     latchkey.set_counters(f"sign-ups_{console.ip}", tiers.SIGN_UPS, used=30)
     page = console.submit("/signup", email=ADA, name="Ada", password=PASSWORD)
@@ -130,7 +130,7 @@ def test_rate_limited_sign_up_keeps_its_values(latchkey: TestApp, box: Mailbox) 
 
 @pytest.mark.parametrize("path", ["/signup", "/settings/account/email"])
 def test_email_that_could_not_be_sent_is_reported_and_keeps_the_values(latchkey: TestApp, path: str) -> None:
-    """The page doesn't claim that an email was sent, and doesn't show the password."""
+    """If the email can't be sent, the page says so and keeps the values, except the password."""
     typed = {"email": ADA, "password": PASSWORD} | ({"name": "Ada"} if path == "/signup" else {})
     with settings.override(replace(settings.current(), mail_from="unverified@example.com")):
         page = log_in_as(latchkey, new_account()).submit(path, on=path.removesuffix("/email"), **typed)
@@ -140,7 +140,7 @@ def test_email_that_could_not_be_sent_is_reported_and_keeps_the_values(latchkey:
 
 
 def test_sign_ups_are_counted_by_48_too(latchkey: TestApp, box: Mailbox) -> None:
-    """Every new /64 of a /48 is rejected after four times the limit of one."""
+    """Sign-ups from the /64s of a /48 are rejected after four times the limit of one /64."""
     latchkey.set_counters("sign-ups_2001:db8:1::/48", tiers.SIGN_UPS, used=119)
     for network, status in ((1, 200), (2, 429)):
         console = ConsoleClient(latchkey, ip=f"2001:db8:1:{network}::1")
@@ -152,7 +152,7 @@ def test_sign_ups_are_counted_by_48_too(latchkey: TestApp, box: Mailbox) -> None
 
 
 def test_log_in_attempts_are_counted_by_48_too(latchkey: TestApp) -> None:
-    """A caller with a /48 has no more attempts than four /64."""
+    """Log-in attempts from the /64s of a /48 are rejected after four times the limit of one /64."""
     latchkey.set_counters("log-in-network_2001:db8:1::/48", tiers.hourly("log-in-network", 300), used=1_199)
     account = new_account()
     assert ConsoleClient(latchkey, ip="2001:db8:1:1::1").log_in(account.email, "wrong").status == 401
@@ -163,7 +163,7 @@ def test_log_in_attempts_are_counted_by_48_too(latchkey: TestApp) -> None:
 def test_first_verification_discards_the_password_of_an_account_made_without_email(
     latchkey: TestApp, box: Mailbox
 ) -> None:
-    """Without a session of the account, the link requires a new password; the old one fails."""
+    """A first verification outside of a session requires a new password, and the old one fails."""
     account = new_account(email=ADA, verified=False)
     attacker, key = log_in_as(latchkey, account), latchkey.key(account)
     latchkey.clock.forward(60)
@@ -179,7 +179,7 @@ def test_first_verification_discards_the_password_of_an_account_made_without_ema
 
 
 def test_verification_in_a_session_keeps_it_and_ends_the_others(latchkey: TestApp, box: Mailbox) -> None:
-    """The user controls the address and knows the password, so this session stays."""
+    """A first verification inside a session keeps that session and ends all others."""
     account = new_account(email=ADA, verified=False)
     own, elsewhere = log_in_as(latchkey, account), log_in_as(latchkey, account)
     own.submit(f"{ACCOUNT}/verification", on=ACCOUNT)
@@ -189,7 +189,7 @@ def test_verification_in_a_session_keeps_it_and_ends_the_others(latchkey: TestAp
 
 
 def test_verification_without_a_session_discards_the_password_for_every_caller(latchkey: TestApp) -> None:
-    """The function itself discards the password."""
+    """Verifying an address outside of a session removes the password, whichever code does it."""
     account = new_account(verified=False)
     ticket = email_links.find_link(
         email_links.new_link(account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch),
@@ -200,7 +200,7 @@ def test_verification_without_a_session_discards_the_password_for_every_caller(l
 
 
 def test_change_of_address_is_confirmed_in_a_browser_of_the_account_only(latchkey: TestApp, box: Mailbox) -> None:
-    """An attacker can't have another user confirm the change to that user's address."""
+    """A change of address can be confirmed only in a browser that is logged in to the account."""
     attacker = new_account(name="Mallory")
     log_in_as(latchkey, attacker).submit(f"{ACCOUNT}/email", on=ACCOUNT, email=ADA, password=PASSWORD)
     message = box.take_one()
@@ -215,7 +215,7 @@ def test_change_of_address_is_confirmed_in_a_browser_of_the_account_only(latchke
 
 @pytest.mark.parametrize("action", ["email", "password", "delete"])
 def test_guesses_inside_a_session_count_as_log_in_attempts(latchkey: TestApp, box: Mailbox, action: str) -> None:
-    """After twenty guesses the right password isn't checked, neither in the session nor at log-in."""
+    """Wrong passwords inside a session count as log-in attempts: after twenty, even the right one is rejected."""
     account = new_account(email=ADA)
     console = log_in_as(latchkey, account)
     fields = {"email": "new@example.com", "new_password": OTHER}
@@ -234,7 +234,7 @@ def test_guesses_inside_a_session_count_as_log_in_attempts(latchkey: TestApp, bo
 
 
 def test_verification_emails_have_a_limit(latchkey: TestApp, box: Mailbox) -> None:
-    """No page claims that an email was sent when none was."""
+    """If the limit of verification emails is reached, no page claims that an email was sent."""
     console = log_in_as(latchkey, new_account(verified=False))
     notices = [console.submit(f"{ACCOUNT}/verification", on=ACCOUNT).status for _ in range(6)]
     assert notices == [303] * 5 + [429]
@@ -242,7 +242,7 @@ def test_verification_emails_have_a_limit(latchkey: TestApp, box: Mailbox) -> No
 
 
 def test_new_account_of_a_deleted_address_keeps_its_usage(latchkey: TestApp) -> None:
-    """The usage of the deleted account counts for the rest of the hour."""
+    """A new account with the address of a deleted one inherits its usage of the hour."""
     used = 0
     for _ in range(3):
         account = new_account(email=ADA)
@@ -261,7 +261,7 @@ def test_new_account_of_a_deleted_address_keeps_its_usage(latchkey: TestApp) -> 
 
 
 def test_no_page_claims_that_email_is_sent_where_none_is(latchkey: TestApp) -> None:
-    """Sign-up, reset, change of address and confirmation have other instructions."""
+    """If no email is configured, no page says that an email is sent."""
     account = new_account(email="known@example.com", verified=False)
     inside = log_in_as(latchkey, account)
     csrf = dict(inside.open(ACCOUNT).form(f"{ACCOUNT}/name").fields)["csrf"]
@@ -284,7 +284,7 @@ def test_no_page_claims_that_email_is_sent_where_none_is(latchkey: TestApp) -> N
 
 
 def test_sign_up_without_email_reads_the_same_for_known_and_new(latchkey: TestApp) -> None:
-    """The page doesn't reveal whether the address has an account."""
+    """If no email is configured, a sign-up with a known address reads like one with a new address."""
     new_account(email="known@example.com")
     texts = set()
     for email in ("known@example.com", "other@example.com"):

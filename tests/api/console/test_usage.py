@@ -17,7 +17,7 @@ Numbers = dict[str, tuple[int, int]]
 
 
 def columns(page: Page) -> tuple[Numbers, Numbers]:
-    """Return the tables under the two charts: (admitted, rejected) by hour and by day."""
+    """Return the admitted and rejected requests of the tables under the charts, by hour and by day."""
     rows = [row for row in page.rows if len(row) == 3 and re.fullmatch(r"\d\d:\d\d UTC|\d{4}-\d\d-\d\d", row[0])]
     numbers = {row[0]: (int(row[1].replace(",", "")), int(row[2].replace(",", ""))) for row in rows}
     hours = {label: pair for label, pair in numbers.items() if "UTC" in label}
@@ -30,20 +30,20 @@ def busy(numbers: Numbers) -> Numbers:
 
 
 def by_key(page: Page) -> dict[str, int]:
-    """Return the requests of each key, by the end of its preview, or by name for the rest."""
+    """Return the requests of each key, by the end of its preview; those of deleted keys by their label."""
     rows = page.rows[[row[0] for row in page.rows].index("Name") + 1 :]
     return {row[0].split()[-1][-4:]: int(row[1].replace(",", "")) for row in rows}
 
 
-def use(
+def set_usage(
     latchkey: TestApp, account: Account, key: Issued, used: int, *, refused: int = 0, tier: tiers.Tier = tiers.FREE
 ) -> None:
-    """Count requests of a key in this hour."""
+    """Set the counters of a key's requests in this hour."""
     latchkey.set_counters(account.id, tier, used=used, refused=refused, **{counter_of(key.key.id): used})
 
 
 def test_requests_are_shown_immediately(latchkey: TestApp) -> None:
-    """Three admitted requests and a rejected one are shown against the quota, by hour, day and key."""
+    """Admitted and rejected requests are shown immediately: against the quota, by hour, by day and by key."""
     account = new_account()
     one, other = latchkey.key(account), latchkey.key(account)
     for key in (one, one, other):
@@ -61,13 +61,13 @@ def test_requests_are_shown_immediately(latchkey: TestApp) -> None:
 
 
 def test_charts_have_24_hours_and_30_days(latchkey: TestApp) -> None:
-    """Both are in UTC and omit older requests."""
+    """The charts have 24 hours and 30 days in UTC, without older requests."""
     account = new_account()
     key = latchkey.key(account)
     begun_ms = latchkey.clock.now_ms
     for hours_ago, used in ((30 * 24, 64), (29 * 24, 32), (24, 16), (23, 8), (11, 4), (1, 2), (0, 1)):
         latchkey.clock.now_ms = begun_ms + (30 * 24 - hours_ago) * 3_600_000
-        use(latchkey, account, key, used, refused=used)
+        set_usage(latchkey, account, key, used, refused=used)
     assert latchkey.clock.now_ms == begun_ms + 30 * 86_400_000
     page = log_in_as(latchkey, account).open("/settings/usage")
     hours, days = columns(page)
@@ -80,10 +80,10 @@ def test_charts_have_24_hours_and_30_days(latchkey: TestApp) -> None:
 
 
 def test_tier_change_keeps_the_history_and_resets_this_hour(latchkey: TestApp) -> None:
-    """The value against the new quota matches the headers of the next response."""
+    """After a tier change the page shows the usage under the new quota, and keeps the history."""
     account = new_account()
     key = latchkey.key(account)
-    use(latchkey, account, key, 900, refused=5)
+    set_usage(latchkey, account, key, 900, refused=5)
     change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="operator")
     response = latchkey.call("GET", "/v1/limits", key.secret)
     assert response.json()["quota"]["remaining"] == 9_999
@@ -95,16 +95,16 @@ def test_tier_change_keeps_the_history_and_resets_this_hour(latchkey: TestApp) -
 
 
 def test_enterprise_has_no_quota(latchkey: TestApp) -> None:
-    """The page shows its burst limit only."""
+    """The page of an Enterprise account shows its burst limit only."""
     account = new_account(tier=tiers.ENTERPRISE)
-    use(latchkey, account, latchkey.key(account), 123_456, tier=tiers.ENTERPRISE)
+    set_usage(latchkey, account, latchkey.key(account), 123_456, tier=tiers.ENTERPRISE)
     page = log_in_as(latchkey, account).open("/settings/usage")
     assert "This hour 123,456 requests, no quota" in page.text
     assert "1,000 per second" in page.text
 
 
 def test_deleted_keys_are_counted_together(latchkey: TestApp) -> None:
-    """The busiest key is first, and requests of deleted keys stay in the sum."""
+    """The requests of all deleted keys are shown in one row, below the busiest keys."""
     account = new_account()
     key = latchkey.key(account)
     latchkey.set_counters(account.id, tiers.FREE, used=60, kGONEAAA=20, cGONEBBB=10, **{counter_of(key.key.id): 30})
@@ -114,7 +114,7 @@ def test_deleted_keys_are_counted_together(latchkey: TestApp) -> None:
 
 
 def test_unused_account_is_shown_how_to_start(latchkey: TestApp) -> None:
-    """There is no empty chart."""
+    """The page of an unused account explains how to start instead of an empty chart."""
     page = log_in_as(latchkey, new_account()).open("/settings/usage")
     assert "No requests in the last 30 days" in page.text
     assert "This hour 0 of 1,000" in page.text
@@ -122,16 +122,16 @@ def test_unused_account_is_shown_how_to_start(latchkey: TestApp) -> None:
 
 
 def test_usage_of_other_accounts_is_not_shown(latchkey: TestApp) -> None:
-    """Each account has its own usage."""
+    """The page shows the account's own usage only."""
     other = new_account(name="Eve")
-    use(latchkey, other, latchkey.key(other), 500)
+    set_usage(latchkey, other, latchkey.key(other), 500)
     assert "500" not in log_in_as(latchkey, new_account()).open("/settings/usage").text
 
 
 def test_usage_page_needs_few_reads(latchkey: TestApp) -> None:
-    """A month is one Query per tier; the only write counts the page request."""
+    """The page reads a month with one Query per tier."""
     account = new_account()
-    use(latchkey, account, latchkey.key(account), 5)
+    set_usage(latchkey, account, latchkey.key(account), 5)
     console = log_in_as(latchkey, account)
     with telemetry.record_calls() as calls:
         console.open("/settings/usage")
@@ -142,9 +142,9 @@ def test_usage_page_needs_few_reads(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("used", [1, 999, 1_000, 5_000])
 def test_chart_is_readable_by_screen_readers(latchkey: TestApp, used: int) -> None:
-    """The chart is labelled with its sums and each bar with its values; the table has all of them."""
+    """Screen readers get the sums and values of each chart, and a table with all values."""
     account = new_account()
-    use(latchkey, account, latchkey.key(account), used, refused=7)
+    set_usage(latchkey, account, latchkey.key(account), used, refused=7)
     page = log_in_as(latchkey, account).open("/settings/usage")
     assert f'aria-label="Last 24 hours: {used:,} admitted, 7 rejected.' in page.html
     assert f"<title>10:00 UTC: {used:,} admitted, 7 rejected</title>" in page.html

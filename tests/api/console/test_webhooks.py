@@ -10,7 +10,7 @@ from chalicelib.events import kinds
 from chalicelib.webhooks import deliver, endpoints, fan_out
 from chalicelib.webhooks.states import DISABLED, ENABLED
 from chalicelib.webhooks.tables import Endpoint
-from tests.api.console.places import failed_delivery
+from tests.api.console.places import create_failed_delivery
 from tests.support.console_client import ConsoleClient, log_in_as, new_account
 from tests.support.harness import TestApp
 from tests.support.webhook_receiver import PUBLIC_URL, Receiver
@@ -33,7 +33,7 @@ def path_of(ada: ConsoleClient) -> str:
 
 
 def test_secret_is_shown_once(ada: ConsoleClient) -> None:
-    """Only the page after adding the webhook shows it."""
+    """The secret of a webhook is shown only on the page after adding it."""
     assert "No webhooks yet" in ada.open(PLACE).text
     created = ada.submit(NEW, name="Ledger", url=URL, types=["key.created", "key.revoked"])
     assert created.status == 200
@@ -44,7 +44,7 @@ def test_secret_is_shown_once(ada: ConsoleClient) -> None:
 
 
 def test_event_types_are_grouped_by_subject(ada: ConsoleClient) -> None:
-    """Each type is listed once, and a group with a selected type is open."""
+    """Each event type is listed once under its subject, and a group with a selected type is open."""
     page = ada.open(NEW)
     assert re.findall(r"<summary>(.*?)</summary>", page.html) == list(kinds.SUBJECTS)
     assert sorted(re.findall(r'name="types" value="(.*?)"', page.html)) == sorted(kinds.LABELS)
@@ -53,7 +53,7 @@ def test_event_types_are_grouped_by_subject(ada: ConsoleClient) -> None:
 
 
 def test_form_sent_again_adds_no_second_webhook(ada: ConsoleClient) -> None:
-    """Reloading the response reports that the form was used and shows no secret; a new form works."""
+    """Sending the form again adds no second webhook: the page says that the form was used, and a new form works."""
     form = ada.fill(ada.open(NEW), NEW, {"name": "Ledger", "url": URL})
     assert ada.send(NEW, form).status == 200
     again = ada.send(NEW, form)
@@ -65,7 +65,7 @@ def test_form_sent_again_adds_no_second_webhook(ada: ConsoleClient) -> None:
 
 
 def test_rejected_form_keeps_its_values(ada: ConsoleClient) -> None:
-    """The page has the error, the values and the selection."""
+    """The page of a rejected form has the error, the values and the selection."""
     page = ada.submit(NEW, name="Ledger", url="http://example.com/", types=["key.created"])
     assert (page.status, page.problem) == (400, "URL must be an https URL, like https://example.com/hooks.")
     assert 'value="http://example.com/"' in page.html
@@ -73,7 +73,7 @@ def test_rejected_form_keeps_its_values(ada: ConsoleClient) -> None:
 
 
 def test_test_message_shows_its_delivery(latchkey: TestApp, receiver: Receiver) -> None:
-    """The page has the request, the response and a button to send it again."""
+    """The page of a test message has the request, the response and a button to send it again."""
     with settings.override(replace(settings.current(), public_url=PUBLIC_URL)):
         local = log_in_as(latchkey, new_account(), PUBLIC_URL)
         local.submit(NEW, name="Ledger", url=receiver.url)
@@ -92,7 +92,7 @@ def test_test_message_shows_its_delivery(latchkey: TestApp, receiver: Receiver) 
 
 
 def test_webhook_is_changed_rotated_disabled_enabled_and_deleted(ada: ConsoleClient) -> None:
-    """Each form shows a notice."""
+    """Changing, rotating, disabling, enabling and deleting a webhook each show a notice."""
     ada.submit(NEW, name="Ledger", url=URL, types=["key.created"])
     path = path_of(ada)
     endpoint_id = path.rpartition("/")[2]
@@ -114,7 +114,7 @@ def test_webhook_is_changed_rotated_disabled_enabled_and_deleted(ada: ConsoleCli
 
 
 def test_rejected_change_shows_its_error(ada: ConsoleClient) -> None:
-    """The page keeps the values, and nothing is changed."""
+    """A rejected change shows its error, keeps the values, and changes nothing."""
     ada.submit(NEW, name="Ledger", url=URL)
     path = path_of(ada)
     page = ada.submit(f"{path}/change", on=path, name=" ", url=f"{URL}/2", types=["key.created"])
@@ -126,10 +126,10 @@ def test_rejected_change_shows_its_error(ada: ConsoleClient) -> None:
 
 
 def test_delivery_in_progress_cannot_be_sent_again(latchkey: TestApp) -> None:
-    """Its page shows the error."""
+    """A delivery in progress can't be sent again, and its page shows the error."""
     account = new_account()
     ada = log_in_as(latchkey, account)
-    sent = failed_delivery(account)
+    sent = create_failed_delivery(account)
     place = f"{PLACE}/{sent.endpoint_id}/deliveries/{sent.id}"
     latchkey.clock.forward(70)
     assert deliver._claim(endpoints.find_owned(account.id, sent.endpoint_id), sent.id) is not None
@@ -139,17 +139,17 @@ def test_delivery_in_progress_cannot_be_sent_again(latchkey: TestApp) -> None:
 
 
 def test_webhook_of_another_account_is_not_found(latchkey: TestApp, ada: ConsoleClient) -> None:
-    """It responds like an unknown webhook."""
-    sent = failed_delivery(new_account(name="Bob"))
+    """A webhook of another account is not found, like an unknown webhook."""
+    sent = create_failed_delivery(new_account(name="Bob"))
     assert ada.open(f"{PLACE}/{sent.endpoint_id}").status == 404
     assert ada.open(f"{PLACE}/{sent.endpoint_id}/deliveries/{sent.id}").status == 404
 
 
 def test_deliveries_have_pages(latchkey: TestApp) -> None:
-    """A page has 25 deliveries."""
+    """The list has 25 deliveries a page."""
     account = new_account()
     ada = log_in_as(latchkey, account)
-    sent = failed_delivery(account)
+    sent = create_failed_delivery(account)
     endpoint = endpoints.find_owned(account.id, sent.endpoint_id)
     for number in range(30):
         fan_out.new_delivery(endpoint, f"evt_{number:020}", "key.created", "{}", due_at=0).save()

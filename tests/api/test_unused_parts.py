@@ -1,6 +1,6 @@
-"""Unused parts of a request never cause an error: headers, cookies, bodies, media types.
+"""Unused headers, cookies, bodies and media types never cause an error.
 
-URL parameters under /v1 are the exception, since a misspelt one would otherwise be ignored silently.
+Unknown URL parameters under /v1 do, because a misspelt parameter would otherwise be ignored silently.
 """
 
 import pytest
@@ -41,7 +41,7 @@ HEADERS = {
 
 @pytest.mark.parametrize("media_type", TYPES)
 def test_media_type_without_a_body_is_ignored(latchkey: TestApp, media_type: str) -> None:
-    """A request without a body may have any Content-Type, as many clients send one with every POST."""
+    """A request without a body may have any Content-Type, because many clients send one with every POST."""
     account = latchkey.account()
     keeper, key = latchkey.key(account), latchkey.key(account)
     headers = {"Content-Type": media_type}
@@ -62,7 +62,7 @@ def test_unused_body_is_ignored(latchkey: TestApp, media_type: str) -> None:
 
 @pytest.mark.parametrize(("name", "value"), HEADERS.items())
 def test_unused_header_is_ignored(latchkey: TestApp, name: str, value: str) -> None:
-    """A malformed header is ignored by routes that don't use it."""
+    """A route ignores a malformed header that it doesn't use."""
     secret = latchkey.key(latchkey.account()).secret
     headers = {name: value}
     for target in ("/v1/users/me", "/health", "/openapi.json", "/.well-known/oauth-protected-resource", "/login"):
@@ -84,19 +84,21 @@ def test_unused_header_is_ignored(latchkey: TestApp, name: str, value: str) -> N
     ],
 )
 def test_media_type_parameters_are_ignored(latchkey: TestApp, media_type: str) -> None:
-    """JSON is read as UTF-8, whatever charset is declared (RFC 8259 §11)."""
+    """JSON is read as UTF-8 with any declared charset (RFC 8259 §11)."""
     headers = {"Content-Type": media_type}
-    answer = latchkey.call(
+    response = latchkey.call(
         "PATCH", "/v1/users/me", latchkey.key(latchkey.account()).secret, json_body={"name": "é"}, headers=headers
     )
-    assert (answer.status, answer.json()["name"]) == (200, "é")
+    assert (response.status, response.json()["name"]) == (200, "é")
 
 
 @pytest.mark.parametrize(
     "media_type", ["application/x-www-form-urlencoded", "text/plain", "application/jsonp", "nonsense"]
 )
 def test_media_type_of_a_used_body_must_be_json(latchkey: TestApp, media_type: str) -> None:
-    """A body with another media type than JSON is a 415."""
+    """A body with a media type other than JSON is a 415 on a route that reads it."""
     secret = latchkey.key(latchkey.account()).secret
-    answer = latchkey.call("PATCH", "/v1/users/me", secret, body=b'{"name":"x"}', headers={"Content-Type": media_type})
-    assert error_of(answer) == (415, "unsupported_media_type")
+    response = latchkey.call(
+        "PATCH", "/v1/users/me", secret, body=b'{"name":"x"}', headers={"Content-Type": media_type}
+    )
+    assert error_of(response) == (415, "unsupported_media_type")

@@ -109,15 +109,15 @@ def callers(latchkey: TestApp) -> Callers:
     )
 
 
-def check(answer: Response) -> None:
-    """Assert that a response is documented and no 5xx."""
-    assert answer.status < 500, answer
-    assert answer.header("X-RateLimit-Limit") is not None
-    if answer.status >= 400:
-        body = answer.json()
-        assert answer.header("Content-Type") == "application/json"
+def check(response: Response) -> None:
+    """Assert that a response is documented and not a 5xx."""
+    assert response.status < 500, response
+    assert response.header("X-RateLimit-Limit") is not None
+    if response.status >= 400:
+        body = response.json()
+        assert response.header("Content-Type") == "application/json"
         assert body.keys() == {"error", "message"}
-        assert body["error"] in DOCUMENTED[answer.status], body
+        assert body["error"] in DOCUMENTED[response.status], body
         assert isinstance(body["message"], str)
 
 
@@ -171,9 +171,9 @@ def test_random_header_is_no_5xx(
 @given(authorization=st.one_of(ANY_TEXT, ANY_TEXT.map("Bearer ".__add__), ANY_TEXT.map("Bearer lk_test_".__add__)))
 def test_random_authorization_header_is_a_401(latchkey: TestApp, authorization: str) -> None:
     """A random Authorization header gets a documented 401."""
-    answer = latchkey.call("GET", "/v1/users/me", headers={"Authorization": authorization})
-    assert answer.status == 401
-    check(answer)
+    response = latchkey.call("GET", "/v1/users/me", headers={"Authorization": authorization})
+    assert response.status == 401
+    check(response)
 
 
 @NOT_FLAKY

@@ -24,16 +24,16 @@ def dump_of_all_tables() -> str:
     for name in data.tables(settings.current().stage):
         request = {"TableName": name}
         while True:
-            answer = dynamodb.call("Scan", request)
-            dumped.append(repr(answer["Items"]))
-            if "LastEvaluatedKey" not in answer:
+            response = dynamodb.call("Scan", request)
+            dumped.append(repr(response["Items"]))
+            if "LastEvaluatedKey" not in response:
                 break
-            request |= {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+            request |= {"ExclusiveStartKey": response["LastEvaluatedKey"]}
     return "\n".join(dumped)
 
 
-def live_through_an_hour(latchkey: TestApp) -> list[str]:
-    """Use secrets in every way, valid and invalid; return the reprs and tracebacks that resulted."""
+def use_secrets(latchkey: TestApp) -> list[str]:
+    """Use valid and invalid secrets on every path; return the resulting reprs and tracebacks."""
     root, ada = latchkey.account(name="Root", admin=True), latchkey.account()
     admin, key, poor = (
         latchkey.key(root, "read", "admin"),
@@ -93,7 +93,7 @@ def test_secrets_are_only_in_the_response_that_created_them(
     caplog.set_level(logging.DEBUG)
     log = io.StringIO()
     telemetry.write_to(log)
-    seen = live_through_an_hour(latchkey)
+    seen = use_secrets(latchkey)
     stored = dump_of_all_tables()
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("accounts")})
     latchkey.call("GET", "/v1/users/me", latchkey.secrets[0])
