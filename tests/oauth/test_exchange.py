@@ -1,4 +1,4 @@
-"""Exchanging codes and tokens: what is stored and returned, and the conditions of the transaction."""
+"""Exchange of codes and tokens: the stored items, the response, and the conditions of the transaction."""
 
 import io
 import json
@@ -27,7 +27,7 @@ FILES = "https://files.example.com"
 
 
 def issuance_for(app: App, grant: Grant | None = None, **changed: Any) -> Issuance:
-    """Return the issuance for a grant, or for the client itself."""
+    """Return the parameters for issuing tokens of a grant or of the client itself."""
     whole: dict[str, Any] = {
         "client": app.client,
         "account_id": grant.account_id if grant else app.client.account_id,
@@ -42,7 +42,7 @@ def issuance_for(app: App, grant: Grant | None = None, **changed: Any) -> Issuan
 def approved(
     latchkey: TestApp, app: App, *, kind: str = "ac", secret: str = "", **more: Any
 ) -> tuple[OneTimeToken, Grant]:
-    """Store a grant from a minute ago, and a code or refresh token of it."""
+    """Store a grant created a minute ago, and a code or refresh token for it."""
     account = latchkey.account()
     grant = grants.new(account.id, app.id, scopes={"read", "write"}, resources=set())
     grant.save()
@@ -63,7 +63,7 @@ def approved(
 
 
 def exchange_any(one_time_token: OneTimeToken, issuance_for: Issuance, secret: str) -> TokenResponse:
-    """Exchange a code or token of any kind."""
+    """Exchange a code, device code or refresh token."""
     if one_time_token.kind == REFRESH_KIND:
         return exchange.rotate(one_time_token, issuance_for, secret)
     return exchange.redeem(one_time_token, issuance_for)
@@ -76,7 +76,7 @@ def stored(response: TokenResponse, name: str = "access_token") -> Any:
 
 
 def test_code_exchange_returns_both_tokens(latchkey: TestApp, app: App) -> None:
-    """RFC 6749 §5.1; each is stored completely with its expiry, and overwrites no item."""
+    """RFC 6749 §5.1: both tokens are stored completely with their expiry, and overwrite no item."""
     one_time_token, grant = approved(latchkey, app, resources={FILES})
     now_ms = latchkey.clock.now_ms
     with record_calls() as calls:
@@ -110,7 +110,7 @@ def test_code_exchange_returns_both_tokens(latchkey: TestApp, app: App) -> None:
 
 
 def test_code_exchange_without_the_refresh_grant_returns_one_token(latchkey: TestApp) -> None:
-    """Only that one is stored; without a resource it is for this API."""
+    """A client without the refresh grant gets an access token only; without a resource the token is for this API."""
     app = register_client(latchkey, grant_types=[CODE])
     one_time_token, grant = approved(latchkey, app)
     response = exchange.redeem(one_time_token, issuance_for(app, grant))
@@ -121,7 +121,7 @@ def test_code_exchange_without_the_refresh_grant_returns_one_token(latchkey: Tes
 
 
 def test_client_token_belongs_to_the_account_of_the_client(latchkey: TestApp, app: App) -> None:
-    """It has no grant and no refresh token."""
+    """A client token belongs to the client's account and has no grant or refresh token."""
     response = exchange.issue_to_client(issuance_for(app, scopes={"write", "read"}))
     access = stored(response)
     assert (access.account_id, access.scopes) == (app.client.account_id, {"read", "write"})
@@ -130,7 +130,7 @@ def test_client_token_belongs_to_the_account_of_the_client(latchkey: TestApp, ap
 
 
 def test_refresh_consumes_its_token_and_seals_the_response(latchkey: TestApp, app: App) -> None:
-    """A retry gets the same response with the remaining lifetime."""
+    """A retried refresh gets the same response with the remaining lifetime."""
     secret = secrets.mint("rt")
     one_time_token, grant = approved(latchkey, app, kind="rt", secret=secret)
     response = exchange.rotate(one_time_token, issuance_for(app, grant), secret)
@@ -142,7 +142,7 @@ def test_refresh_consumes_its_token_and_seals_the_response(latchkey: TestApp, ap
 
 
 def test_refresh_of_a_consumed_token_writes_nothing(latchkey: TestApp, app: App) -> None:
-    """The item was read before, so the response costs two reads and no failing transaction."""
+    """A retry reads token and successor, and writes nothing, because the token is already consumed."""
     secret = secrets.mint("rt")
     one_time_token, grant = approved(latchkey, app, kind="rt", secret=secret)
     exchange.rotate(one_time_token, issuance_for(app, grant), secret)
@@ -153,7 +153,7 @@ def test_refresh_of_a_consumed_token_writes_nothing(latchkey: TestApp, app: App)
 
 
 def test_concurrent_refreshes_get_the_same_response(latchkey: TestApp, app: App) -> None:
-    """The second finds the token consumed, and the sealed response."""
+    """The second of two concurrent refreshes finds the token consumed, and returns the sealed response."""
     secret = secrets.mint("rt")
     one_time_token, grant = approved(latchkey, app, kind="rt", secret=secret)
     responses: list[TokenResponse] = []
@@ -200,7 +200,7 @@ def verify_email(one_time_token: OneTimeToken) -> None:
 @pytest.mark.parametrize("kind", ["ac", "rt"])
 @pytest.mark.parametrize("happens", [revoke_grant, expire_grant, expire_one_time_token, suspend_account, verify_email])
 def test_exchange_checks_conditions_in_its_transaction(latchkey: TestApp, app: App, kind: str, happens: Any) -> None:
-    """Whatever was read before; nothing is consumed, stored or reported as reuse."""
+    """A change after the token was read fails the exchange: nothing is consumed, stored or reported as reuse."""
     secret = secrets.mint("rt")
     one_time_token, grant = approved(latchkey, app, kind=kind, secret=secret)
     happens(one_time_token)
@@ -216,7 +216,9 @@ def test_exchange_checks_conditions_in_its_transaction(latchkey: TestApp, app: A
 def test_exchange_of_an_approval_after_the_verification_succeeds(
     latchkey: TestApp, app: App, since_ms: int | None
 ) -> None:
-    """Also in the same millisecond, and for an account without a time of verification."""
+    """An approval isn't invalid if it is from the same millisecond as the verification, or the account has no
+    verification.
+    """
     one_time_token, grant = approved(latchkey, app)
     since = Account.credentials_since
     Account(grant.account_id).update(actions=[since.remove() if since_ms is None else since.set(since_ms)])
@@ -225,7 +227,7 @@ def test_exchange_of_an_approval_after_the_verification_succeeds(
 
 @pytest.mark.parametrize("kind", ["ac", "dc", "rt"])
 def test_reuse_revokes_the_grant_and_is_reported(latchkey: TestApp, app: App, kind: str) -> None:
-    """To the operator with all ids but no secret, and to the account once."""
+    """The operator's log has all ids but no secret at each reuse, and the account gets one event."""
     log = io.StringIO()
     telemetry.write_to(log)
     secret = secrets.mint(kind)
@@ -246,7 +248,7 @@ def test_reuse_revokes_the_grant_and_is_reported(latchkey: TestApp, app: App, ki
 
 
 def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp, app: App) -> None:
-    """It is raised unchanged, and isn't reported as reuse."""
+    """A database error is raised unchanged, and isn't reported as reuse."""
     secret = secrets.mint("rt")
     one_time_token, grant = approved(latchkey, app, kind="rt", secret=secret)
 
@@ -266,7 +268,7 @@ def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp, a
 
 
 def test_issued_tokens_are_counted(latchkey: TestApp, app: App) -> None:
-    """Once per request that issues any."""
+    """The metric TokensIssued is 1 for a request that issues tokens."""
     log = io.StringIO()
     telemetry.write_to(log)
     exchange.issue_to_client(issuance_for(app))
@@ -290,7 +292,7 @@ def test_issued_tokens_are_counted(latchkey: TestApp, app: App) -> None:
 def test_token_has_the_granted_resources_or_fewer(
     latchkey: TestApp, app: App, granted: set[str] | None, requested: list[str], expected: set[str] | None
 ) -> None:
-    """RFC 8707 §2.2; a consent without a resource covers this API."""
+    """RFC 8707 §2.2: a request may limit the granted resources, and a consent without a resource covers this API."""
     secret = secrets.mint("rt")
     approved(latchkey, app, kind="rt", secret=secret, resources=granted)
     with settings.override(replace(settings.current(), resources=FILES)):
@@ -308,7 +310,7 @@ def test_token_has_the_granted_resources_or_fewer(
 def test_token_has_the_granted_scopes_or_fewer(
     latchkey: TestApp, app: App, scope: str | None, expected: str | None
 ) -> None:
-    """RFC 6749 §6."""
+    """RFC 6749 §6: a refresh may request the granted scopes or fewer."""
     secret = secrets.mint("rt")
     approved(latchkey, app, kind="rt", secret=secret)
     response = app.refresh(secret, scope=scope)

@@ -31,13 +31,13 @@ from tests.support.harness import TestApp
 
 
 def dump_of_all_tables() -> str:
-    """Return every stored item as text."""
+    """Return all items of all tables as text."""
     names = data.tables(settings.current().stage)
     return "\n".join(repr(dynamodb.call("Scan", {"TableName": name})["Items"]) for name in names)
 
 
 def live_through_a_flow(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
-    """Run all flows that handle a secret, with and without errors."""
+    """Run all flows that handle a secret, with successful and with failing requests."""
     for client in (app, spa):
         access, refresh = ada.grant(client)
         is_accepted(latchkey, access)
@@ -72,7 +72,7 @@ def live_through_a_flow(latchkey: TestApp, ada: User, app: App, spa: App) -> Non
 
 
 def traceback_of(fails: Callable[[], object]) -> str:
-    """Return the log output of an exception."""
+    """Call a function that raises, and return the traceback as text."""
     try:
         fails()
     except (errors.LatchkeyError, DynamoDBError):
@@ -88,7 +88,7 @@ def test_secrets_appear_only_in_responses(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Codes, tokens, client secrets: neither whole nor their random part, even at log level DEBUG."""
+    """No code, token or client secret is logged, wholly or by its random part, even at log level DEBUG."""
     caplog.set_level(logging.DEBUG)
     log = io.StringIO()
     telemetry.write_to(log)
