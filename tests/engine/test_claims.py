@@ -1,4 +1,4 @@
-"""Concurrent claims of limited things: as many succeed as there are places."""
+"""Concurrent requests for the last free places: exactly as many succeed as there are places."""
 
 import json
 from collections import Counter
@@ -20,7 +20,7 @@ def at_once(fleet: Fleet, url: str, count: int, request: Request) -> list[Reply]
 
 
 def warm(fleet: Fleet, url: str, secret: str) -> None:
-    """Verify a key in every process beforehand, so that only the claim itself takes time."""
+    """Verify a key in every process, so that later only the claim itself takes time."""
     fleet.everywhere(url, Request("GET", "/v1/limits", secret, START_MS - 2_000))
 
 
@@ -34,7 +34,7 @@ def live(latchkey: TestApp, secret: str) -> list[str]:
 def test_concurrent_rotations_of_one_key_create_one_successor(
     latchkey: TestApp, fleet: Fleet, url: str, tries: int
 ) -> None:
-    """Of two, or twenty, concurrent rotations of one key one creates a successor; the others get 409."""
+    """Of 2 or 20 concurrent rotations of one key, one creates a successor and the others get a 409."""
     account = latchkey.account(tiers.PRO)
     key = latchkey.key(account)
     warm(fleet, url, key.secret)
@@ -47,7 +47,7 @@ def test_concurrent_rotations_of_one_key_create_one_successor(
 
 
 def test_concurrent_rotations_during_the_grace_leave_two_active_keys(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """While a key and its successor are active, neither can be rotated, by either of them."""
+    """While a key and its successor are both active, neither key can be rotated, with either key."""
     account = latchkey.account(tiers.PRO)
     old = latchkey.key(account)
     new = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret).json()
@@ -60,7 +60,7 @@ def test_concurrent_rotations_during_the_grace_leave_two_active_keys(latchkey: T
 def test_concurrent_rotation_and_revocation_keep_the_successor_rotatable(
     latchkey: TestApp, fleet: Fleet, url: str
 ) -> None:
-    """In any order of rotation and revocation, the key is revoked and its successor can be rotated."""
+    """In any order of rotation and revocation, the old key is revoked and its successor can be rotated."""
     account = latchkey.account(tiers.PRO)
     keeper = latchkey.key(account)
     for second in range(8):
@@ -80,7 +80,7 @@ def test_concurrent_rotation_and_revocation_keep_the_successor_rotatable(
 
 
 def test_concurrent_creations_leave_20_active_keys(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """Of 25 concurrent creations beside one existing key, 19 succeed and 6 get 409: exactly 20 active keys."""
+    """Of 25 concurrent creations beside one existing key, 19 succeed and 6 get a 409, so 20 keys are active."""
     account = latchkey.account(tiers.PRO)
     maker = latchkey.key(account)
     warm(fleet, url, maker.secret)
@@ -93,7 +93,7 @@ def test_concurrent_creations_leave_20_active_keys(latchkey: TestApp, fleet: Fle
 
 
 def test_place_of_an_expired_key_is_reused_once(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """Concurrent creations that replace expired keys don't exceed the limit."""
+    """Concurrent creations that reuse the places of expired keys don't exceed the limit."""
     account = latchkey.account(tiers.PRO)
     maker = latchkey.key(account)
     for _ in range(19):
@@ -106,7 +106,7 @@ def test_place_of_an_expired_key_is_reused_once(latchkey: TestApp, fleet: Fleet,
 
 
 def test_concurrent_revocations_of_one_key_all_succeed(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """Revocation is idempotent: 32 concurrent ones all get 204, and free one place."""
+    """Of 32 concurrent revocations all get a 204, and one place becomes free."""
     account = latchkey.account(tiers.PRO)
     keeper, doomed = latchkey.key(account), latchkey.key(account)
     replies = fleet.everywhere(url, Request("DELETE", f"/v1/keys/{doomed.key.id}", keeper.secret, START_MS))
@@ -116,7 +116,7 @@ def test_concurrent_revocations_of_one_key_all_succeed(latchkey: TestApp, fleet:
 
 
 def test_concurrent_accounts_with_one_email_one_succeeds(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """Of 20 concurrent creations with one address in two spellings, one succeeds and the others get 409."""
+    """Of 20 concurrent creations with two spellings of one address, one succeeds and the others get a 409."""
     admin = latchkey.key(latchkey.account(tiers.PRO, admin=True), "admin", "read")
     warm(fleet, url, admin.secret)
     before = len(listed(latchkey, admin.secret))

@@ -1,4 +1,4 @@
-"""Admissions during faults of DynamoDB, which a proxy before the engine produces."""
+"""Admissions during DynamoDB faults, which a proxy before the engine produces."""
 
 import io
 import socket
@@ -39,7 +39,7 @@ DONE_UNHEARD = [ConnectionFault.DROPPED_AFTER, ConnectionFault.SILENT_AFTER]
 
 @pytest.fixture
 def key(latchkey: TestApp) -> str:
-    """The secret of a Free account's key, which the gateway has cached."""
+    """The secret of a Free account's key whose policy the gateway has cached."""
     secret = latchkey.key(latchkey.account(tiers.FREE)).secret
     assert asked(latchkey, secret).status == 200
     latchkey.clock.forward(1)
@@ -47,7 +47,7 @@ def key(latchkey: TestApp) -> str:
 
 
 def asked(latchkey: TestApp, secret: str) -> Response:
-    """Return the response to a request whose only database call is the admission."""
+    """Send a request whose only database call is its admission, and return the response."""
     return latchkey.call("GET", "/v1/limits", secret)
 
 
@@ -84,7 +84,7 @@ def test_conflict_is_retried(latchkey: TestApp, proxy: FaultProxy, key: str) -> 
 def test_unavailable_counter_fails_open(
     latchkey: TestApp, proxy: FaultProxy, key: str, logged: io.StringIO, fault: Fault
 ) -> None:
-    """The request is admitted, and for a second others are, without a call; the metric counts them."""
+    """The request is admitted; other requests are admitted for a second without a call, and a metric counts them."""
 
     def decide(call: Call) -> Fault | None:
         if not is_admission(call):
@@ -110,8 +110,9 @@ def test_unavailable_counter_fails_open(
 
 
 def test_refused_connection_fails_open(latchkey: TestApp, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refused connection is treated like a missing response."""
-    with socket.socket() as taken:  # bound but not listening: another process could bind a free port
+    """A refused connection admits the request, like a missing response."""
+    # The port is bound without listening, because another process could bind a free port.
+    with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
         dynamodb.reset_connections()
@@ -120,7 +121,7 @@ def test_refused_connection_fails_open(latchkey: TestApp, key: str, monkeypatch:
 
 @pytest.mark.parametrize("fault", NEVER_DONE, ids=fault_id)
 def test_counter_that_fails_once_counts_once(latchkey: TestApp, proxy: FaultProxy, key: str, fault: Fault) -> None:
-    """A write that wasn't applied is retried and counts once."""
+    """A counter write that fails without being applied is retried and counts once."""
     with proxy.fail(is_admission, fault, times=1) as calls:
         assert left(asked(latchkey, key)) == 998
     assert len(calls) == 2
@@ -131,7 +132,9 @@ def test_counter_that_fails_once_counts_once(latchkey: TestApp, proxy: FaultProx
 def test_call_with_an_expired_signature_is_signed_again(
     latchkey: TestApp, proxy: FaultProxy, key: str, rule: Rule, fault: Fault
 ) -> None:
-    """A call signed before a freeze is retried with the current time and credentials, and counts once."""
+    """A call whose signature expired during a freeze is signed again with current time and credentials, and counts
+    once.
+    """
     secret = latchkey.key(latchkey.account(tiers.FREE)).secret
     with proxy.fail(rule, fault, times=1) as calls:
         answer = asked(latchkey, secret)
@@ -153,7 +156,7 @@ def test_admission_with_a_lost_response_may_count_twice(
 def test_last_admission_with_a_lost_response_is_not_repeated(
     latchkey: TestApp, proxy: FaultProxy, fault: Fault
 ) -> None:
-    """When the lost response was to the last admission of the quota, the retry is rejected: never one too many."""
+    """If the response to the quota's last admission is lost, its retry is rejected, so the quota is never exceeded."""
     account = latchkey.account(tiers.FREE)
     secret = latchkey.key(account).secret
     counters.set_used(account, 999)
@@ -164,7 +167,7 @@ def test_last_admission_with_a_lost_response_is_not_repeated(
 
 
 def test_lost_responses_never_exceed_the_burst(latchkey: TestApp, proxy: FaultProxy) -> None:
-    """With the first response of every request lost, half of the burst is admitted and all of it is counted."""
+    """If the first response to every request is lost, half of the burst is admitted and all of it is counted."""
     account = latchkey.account(tiers.FREE)
     secret = latchkey.key(account).secret
     with proxy.fail_by(every_other(ConnectionFault.DROPPED_AFTER)):
@@ -178,7 +181,7 @@ def test_lost_responses_never_exceed_the_burst(latchkey: TestApp, proxy: FaultPr
 def test_burst_is_exact_though_every_other_write_fails(
     latchkey: TestApp, fleet: Fleet, proxy: FaultProxy, fault: Fault
 ) -> None:
-    """32 threads whose first writes all fail get exactly the burst of their account."""
+    """Of 32 threads whose first writes all fail, exactly the burst of their account is admitted."""
     accounts, requests = crowd(latchkey)
     with proxy.fail_by(every_other(fault)):
         replies = flatten(fleet.send(proxy.url, requests))
@@ -190,7 +193,7 @@ def test_burst_is_exact_though_every_other_write_fails(
 def test_burst_is_never_exceeded_with_every_other_response_lost(
     latchkey: TestApp, fleet: Fleet, proxy: FaultProxy
 ) -> None:
-    """32 threads with every other response lost never get more than the burst of their account."""
+    """Of 32 threads with every other response lost, at most the burst of their account is admitted."""
     accounts, requests = crowd(latchkey)
     with proxy.fail_by(every_other(ConnectionFault.DROPPED_AFTER)):
         replies = flatten(fleet.send(proxy.url, requests))
@@ -200,14 +203,14 @@ def test_burst_is_never_exceeded_with_every_other_response_lost(
 
 
 def crowd(latchkey: TestApp) -> tuple[list[Account], list[Request]]:
-    """Return two accounts, and 128 requests in one second, with a separate key for each of the 32 threads."""
+    """Return two accounts, and 128 requests within one second, in which each of the 32 threads has its own key."""
     accounts = [latchkey.account(tiers.FREE) for _ in range(2)]
     secrets = [latchkey.key(account).secret for _ in range(AT_ONCE // 2) for account in accounts]
     return accounts, [Request("GET", "/v1/limits", secret, START_MS) for _ in range(4) for secret in secrets]
 
 
 def every_other(fault: Fault) -> Callable[[Call], Fault | None]:
-    """Fail every other admission write of each key: with one thread per key at most one failure per request."""
+    """Fail every other admission write of each key; as each key has one thread, a request fails at most once."""
     writes: defaultdict[str, int] = defaultdict(int)
 
     def decide(call: Call) -> Fault | None:

@@ -1,4 +1,4 @@
-"""Twenty concurrent requests with one Idempotency-Key from four processes: one is executed, all get its response."""
+"""Of twenty concurrent requests with one Idempotency-Key one is executed, and all get its response."""
 
 import json
 from collections import Counter
@@ -19,7 +19,7 @@ MANY = 20
 
 
 def body_of(name: str) -> bytes:
-    """Return a request for a key."""
+    """Return the body of a request for a key."""
     return json.dumps({"name": name, "scopes": ["read"]}).encode()
 
 
@@ -30,7 +30,7 @@ def sent(fleet: Fleet, url: str, path: str, secret: str, bodies: list[bytes], ke
 
 
 def made_by(account: Account, kind: str) -> int:
-    """Return the number of an account's events of a type."""
+    """Return how many events of a type an account has."""
     return len(record.newest_first(account.id, 100, kind=kind))
 
 
@@ -50,7 +50,7 @@ def test_one_request_sent_20_times_concurrently_creates_one_key(latchkey: TestAp
 
 
 def test_different_bodies_with_one_key_create_one_key(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """One body succeeds; requests with another one get an error that the Idempotency-Key was reused."""
+    """One request is executed; those with another body get an error that the Idempotency-Key was reused."""
     account = latchkey.account(tiers.ENTERPRISE)
     key = latchkey.key(account)
     replies = sent(fleet, url, "/v1/keys", key.secret, [body_of(f"CI {number % 4}") for number in range(MANY)])
@@ -62,7 +62,7 @@ def test_different_bodies_with_one_key_create_one_key(latchkey: TestApp, fleet: 
 
 
 def test_rotation_sent_20_times_concurrently_creates_one_successor(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """The others would fail the condition; the idempotency record has their response."""
+    """All responses are the same, because the idempotency record holds the response of the one rotation."""
     account = latchkey.account(tiers.ENTERPRISE)
     keeper, key = latchkey.key(account), latchkey.key(account)
     replies = sent(fleet, url, f"/v1/keys/{key.key.id}/rotate", keeper.secret, [b""] * MANY)
@@ -74,7 +74,7 @@ def test_rotation_sent_20_times_concurrently_creates_one_successor(latchkey: Tes
 
 
 def test_test_message_requested_20_times_concurrently_is_sent_once(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """A request with external effects claims its key first: the others get its response, or 409 while it runs."""
+    """A test message is sent once, because its key is claimed before it is sent; others get the response or a 409."""
     account = latchkey.account(tiers.ENTERPRISE)
     secret = latchkey.key(account, "webhooks", "read").secret
     hook = {"url": "https://hooks.invalid/", "name": "Ledger"}

@@ -1,6 +1,6 @@
-"""A key during its rotation creates no key that expires later than itself, in any order of the writes.
+"""During its rotation a key creates no key that expires later than itself, in any order of the writes.
 
-In the tests "during", the creations are held at their own write until the rotation has finished.
+In the tests with "during" in their name, creations are held at their own write until the rotation has finished.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ NAME = "Made by a key"
 
 
 def making_another(call: Call) -> bool:
-    """Return whether a call stores a key of POST /v1/keys."""
+    """Return whether a call stores a key that POST /v1/keys creates."""
     puts = [item["Put"]["Item"] for item in call.body.get("TransactItems", []) if "Put" in item]
     return any(put.get("name") == {"S": NAME} for put in puts)
 
@@ -36,7 +36,7 @@ def rotating(call: Call) -> bool:
 
 
 def made_by(latchkey: TestApp, key: Issued) -> Callable[[], int]:
-    """Return a function that creates a key with a key."""
+    """Return a function that creates a key with another key."""
     body = {"name": NAME, "scopes": ["read", "keys"]}
     return lambda: latchkey.call("POST", "/v1/keys", key.secret, json_body=body).status
 
@@ -47,7 +47,7 @@ def endless(account_id: str, *but: str) -> list[str]:
 
 
 def test_keys_created_during_their_makers_rotation_are_rejected(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """All 20 read their maker without an expiry; its rotation is written first, and no creation succeeds."""
+    """Twenty creations have read the creating key without an expiry; none succeeds after its rotation is written."""
     account = latchkey.account()
     owner, leaving = latchkey.key(account), latchkey.key(account)
     with proxy.hold(making_another) as held, ThreadPoolExecutor(TWENTY) as threads:
@@ -62,7 +62,7 @@ def test_keys_created_during_their_makers_rotation_are_rejected(latchkey: TestAp
 def test_rotation_decided_before_the_grace_creates_no_key_that_outlives_it(
     latchkey: TestApp, proxy: HoldingProxy
 ) -> None:
-    """A key's own rotation that is written after its owner has rotated it and revoked the successor fails."""
+    """A key's rotation of itself fails if written after its owner rotated it and revoked the successor."""
     account = latchkey.account()
     owner, leaving = latchkey.key(account), latchkey.key(account)
     by_owner = verify(owner.secret)
@@ -77,7 +77,7 @@ def test_rotation_decided_before_the_grace_creates_no_key_that_outlives_it(
 
 
 def test_concurrent_creations_and_rotation_leave_no_key_without_expiry(latchkey: TestApp) -> None:
-    """In any order, a key that is created after the rotation expires with the grace period, or isn't created."""
+    """In any order, a key created after the rotation expires with the grace period, or isn't created."""
     account = latchkey.account(tiers.PRO)
     owner, leaving = latchkey.key(account), latchkey.key(account)
     room = LIVE_MAX - 4

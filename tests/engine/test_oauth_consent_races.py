@@ -1,6 +1,6 @@
-"""Concurrent consents; disconnections and deletions of clients during token requests.
+"""Concurrent consents, and disconnections and deletions of clients during token requests.
 
-During: one writer is held back at its own write until the other has finished.
+In the tests with "during" in their name, one writer is held at its own write until the other has finished.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def replacing(call: Call) -> bool:
 
 
 def assert_remembered(app: RegisteredClient, account: Account, asked: list[Parameters]) -> None:
-    """Assert that exactly the scopes and resources of these requests are stored as consent."""
+    """Assert that the stored consent has exactly the scopes and resources of these requests."""
     lines = {f"https://app.example.com {each['resource']} {each['scope']}" for each in asked}
     assert Consent.get(account.id, app.id).allowed == lines
 
@@ -73,7 +73,7 @@ def test_concurrent_consents_add_up(latchkey: TestApp, proxy: HoldingProxy) -> N
 
 
 def test_concurrent_consents_replace_an_invalid_one(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """20 concurrent consents replace one that was given before the address was verified."""
+    """Twenty concurrent consents replace one from before the verification of the address."""
     app, account = RegisteredClient(latchkey, "confidential"), new_account()
     app.approved(account, app.authorization(scope="write", resource=f"{PUBLIC_URL}/v1/of-a-squatter"))
     latchkey.clock.forward(1)
@@ -84,7 +84,7 @@ def test_concurrent_consents_replace_an_invalid_one(latchkey: TestApp, proxy: Ho
 
 
 def test_client_deleted_during_code_exchanges_leaves_no_valid_token(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """Tokens that were issued before the deletion and stored after it are invalid."""
+    """A token that is issued before the client's deletion and stored after it is invalid."""
     app = RegisteredClient(latchkey, "confidential")
     asked = [app.redemption(app.code(new_account())) for _ in range(4)]
     with proxy.hold(spending) as held, ThreadPoolExecutor(4) as threads:
@@ -99,7 +99,7 @@ def test_client_deleted_during_code_exchanges_leaves_no_valid_token(latchkey: Te
 def test_concurrent_client_deletion_and_code_exchanges_leave_no_valid_token(
     latchkey: TestApp, app: RegisteredClient
 ) -> None:
-    """In any order, after the deletion no token of the client is valid."""
+    """In any order of deletion and exchanges, no token of a deleted client is valid."""
     owner = log_in_as(latchkey, Account.get(str(app.client.account_id)))
     path = f"/settings/applications/{app.id}"
     form = owner.fill(owner.open(f"{path}/delete"), f"{path}/delete", {})
@@ -117,7 +117,7 @@ def test_concurrent_client_deletion_and_code_exchanges_leave_no_valid_token(
 def test_consent_withdrawal_during_an_exchange_leaves_no_valid_token(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient, exchange: str
 ) -> None:
-    """An exchange that is written after the withdrawal fails."""
+    """A code exchange that is written after the withdrawal fails."""
     account = new_account()
     tokens = app.tokens(account)
     asked = app.refresh(tokens) if exchange == "refresh" else app.redemption(app.code(account))
@@ -133,7 +133,7 @@ def test_consent_withdrawal_during_an_exchange_leaves_no_valid_token(
 def test_concurrent_consent_withdrawal_and_refreshes_leave_no_valid_token(
     latchkey: TestApp, app: RegisteredClient
 ) -> None:
-    """In any order, after the withdrawal no token of the client for this account is valid."""
+    """In any order of withdrawal and refreshes, no token of the client for this account is valid afterwards."""
     account = new_account()
     held = [app.tokens(account) for _ in range(4)]
     console = log_in_as(latchkey, account)
@@ -150,7 +150,7 @@ def test_concurrent_consent_withdrawal_and_refreshes_leave_no_valid_token(
 def test_silent_authorization_during_consent_withdrawal_asks_for_consent(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """A silent authorization that is written after the withdrawal shows the consent page."""
+    """An authorization without a page that is written after the withdrawal shows the consent page."""
     account = new_account()
     app.code(account)
     console = log_in_as(latchkey, account)
@@ -169,7 +169,9 @@ def test_silent_authorization_during_consent_withdrawal_asks_for_consent(
 def test_concurrent_silent_authorizations_and_withdrawal_leave_no_grant(
     latchkey: TestApp, app: RegisteredClient
 ) -> None:
-    """In any order, afterwards the consent page is shown, and no issued code can be exchanged."""
+    """In any order of authorizations and withdrawal, the consent page is shown afterwards and no code can be
+    exchanged.
+    """
     account = new_account()
     app.code(account)
     console = log_in_as(latchkey, account)

@@ -33,7 +33,7 @@ def first_of(rule: Rule) -> Rule:
 def test_device_code_polled_20_times_concurrently_is_exchanged_once(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """One poll gets tokens, the others invalid_grant."""
+    """One poll gets tokens, and the others get invalid_grant."""
     device_code, user_code = app.device_code()
     device.approve(device.find_pending(user_code), new_account().id)
     responses = release_together(proxy, spending, [partial(app.spend, app.poll(device_code))] * TWENTY)
@@ -44,7 +44,7 @@ def test_device_code_polled_20_times_concurrently_is_exchanged_once(
 def test_device_code_polled_by_four_processes_is_exchanged_once(
     latchkey: TestApp, fleet: Fleet, url: str, app: RegisteredClient
 ) -> None:
-    """Of concurrent polls from processes that share only the database one gets tokens."""
+    """Of concurrent polls from processes that share only the database, one gets tokens."""
     device_code, user_code = app.device_code()
     device.approve(device.find_pending(user_code), new_account().id)
     replies = everywhere(latchkey, fleet, url, app.poll(device_code))
@@ -52,7 +52,7 @@ def test_device_code_polled_by_four_processes_is_exchanged_once(
 
 
 def test_concurrent_polls_of_a_pending_device_code_are_slowed_down(latchkey: TestApp) -> None:
-    """Of 20 concurrent polls one gets authorization_pending, the others slow_down."""
+    """Of 20 concurrent polls one gets authorization_pending, and the others get slow_down."""
     app = RegisteredClient(latchkey, "public")
     device_code, _ = app.device_code()
     responses = run_concurrently([partial(app.spend, app.poll(device_code))] * TWENTY)
@@ -62,7 +62,7 @@ def test_concurrent_polls_of_a_pending_device_code_are_slowed_down(latchkey: Tes
 def test_device_code_decided_by_20_users_concurrently_is_decided_once(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """Of ten approvals and ten denials one takes effect; the others get 404."""
+    """Of ten approvals and ten denials one takes effect, and the others get a 404."""
     device_code, user_code = app.device_code()
     decisions = []
     for decision in ("allow", "deny") * (TWENTY // 2):
@@ -78,7 +78,7 @@ def test_device_code_decided_by_20_users_concurrently_is_decided_once(
 
 @pytest.mark.parametrize("first", ["allow", "deny"])
 def test_second_decision_changes_nothing(latchkey: TestApp, proxy: HoldingProxy, first: str) -> None:
-    """A decision that is written after another one gets 404 and has no effect."""
+    """A decision that is written after another one has no effect and gets a 404."""
     app = RegisteredClient(latchkey, "public")
     device_code, user_code = app.device_code()
     second = {"allow": "deny", "deny": "allow"}[first]
