@@ -1,4 +1,4 @@
-"""What a run sees in AWS, on moto."""
+"""The checks of a smoke run in AWS, with moto."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ Made = Callable[..., Run]
 
 @pytest.fixture
 def cloud() -> Iterator[None]:
-    """An account without alarms, topics and logs; a process may have more of moto, which isn't emptied with a block."""
+    """An AWS account without alarms, topics and logs. moto keeps those of earlier tests, so they are reset."""
     with mock_aws():
         for service in ("cloudwatch", "logs", "sns"):
             get_backend(service)[DEFAULT_ACCOUNT_ID]["us-east-1"].reset()
@@ -34,7 +34,7 @@ def cloud() -> Iterator[None]:
 
 
 def alarmed(topic: dict[str, Any] | None = None, *, subscribed: bool = False) -> None:
-    """Put a stage's alarm up, and its topic."""
+    """Create a stage's alarm and its topic."""
     sns = boto3.client("sns")
     arn = sns.create_topic(Name="latchkey-dev-alarms", Attributes=topic or {})["TopicArn"]
     if subscribed:
@@ -53,12 +53,14 @@ def alarmed(topic: dict[str, Any] | None = None, *, subscribed: bool = False) ->
 
 
 def states(run: Run, check: str) -> list[str]:
-    """Return what came of a check."""
+    """Return the states that a check has reported."""
     return [each.state for each in run.outcomes.found if each.check == check]
 
 
 def test_topic_with_the_key_of_aws_is_found(cloud: None, quiet_run: Made) -> None:
-    """CloudWatch may not use alias/aws/sns, so no alarm would arrive; that nobody is subscribed is said."""
+    """An SNS topic encrypted with alias/aws/sns differs, because CloudWatch can't use this key; no subscription is
+    reported.
+    """
     alarmed({"KmsMasterKeyId": "alias/aws/sns"})
     run = quiet_run()
     alarms.check(run)
@@ -68,7 +70,7 @@ def test_topic_with_the_key_of_aws_is_found(cloud: None, quiet_run: Made) -> Non
 
 
 def test_topic_without_a_key_and_with_a_reader_is_right(cloud: None, quiet_run: Made) -> None:
-    """As the data stack makes it; moto confirms a subscription at once."""
+    """A topic as the data stack creates it, with a confirmed subscription, passes."""
     alarmed(subscribed=True)
     run = quiet_run()
     alarms.check(run)
@@ -76,14 +78,14 @@ def test_topic_without_a_key_and_with_a_reader_is_right(cloud: None, quiet_run: 
 
 
 def test_subscription_that_nobody_confirmed_is_found(quiet_run: Made) -> None:
-    """The address that was given gets nothing until its owner has confirmed."""
+    """A subscription that wasn't confirmed differs, because its address receives no alarms."""
     run = quiet_run()
     alarms._judge_subscriptions(run, [{"SubscriptionArn": alarms.PENDING}])
     assert states(run, alarms.SUBSCRIBED) == [DIFFERS]
 
 
 def test_stage_without_alarms_is_found(cloud: None, quiet_run: Made) -> None:
-    """None at all is no stage whose operator is told."""
+    """A stage without alarms differs, because its operator would not be notified."""
     run = quiet_run()
     alarms.check(run)
     assert states(run, alarms.ALARMS) == [DIFFERS, SEEN]
@@ -91,7 +93,7 @@ def test_stage_without_alarms_is_found(cloud: None, quiet_run: Made) -> None:
 
 @pytest.mark.parametrize(("line", "state"), [("request-1", OK), ("another", DIFFERS)])
 def test_log_line_of_the_run_is_looked_for(cloud: None, quiet_run: Made, line: str, state: str) -> None:
-    """By the id of a request that the function answered; a stage that writes other lines only is found."""
+    """The log is searched for the id of a request of the run; a log without this id differs."""
     client = boto3.client("logs")
     client.create_log_group(logGroupName=GROUP)
     client.create_log_stream(logGroupName=GROUP, logStreamName="s")
@@ -106,7 +108,7 @@ def test_log_line_of_the_run_is_looked_for(cloud: None, quiet_run: Made, line: s
 
 
 def test_mail_without_a_sender_is_a_fact(quiet_run: Made) -> None:
-    """Nothing leaves, so nobody has to confirm an address: neither right nor wrong, and SES isn't asked."""
+    """A stage that sends no email is reported as such, neither ok nor different, and SES isn't called."""
     run = quiet_run()
     mail.check(run)
     assert states(run, mail.CHECK) == [SEEN]
@@ -114,7 +116,9 @@ def test_mail_without_a_sender_is_a_fact(quiet_run: Made) -> None:
 
 @pytest.mark.parametrize(("identity", "state"), [("mail.example.com", OK), ("example.org", DIFFERS)])
 def test_sender_that_ses_does_not_know_is_found(quiet_run: Made, identity: str, state: str) -> None:
-    """Its address, its domain or one above that must be verified; the sandbox is told. Nothing is sent."""
+    """The sender's address, its domain or a parent domain must be verified. The SES sandbox is reported, and no email
+    is sent.
+    """
     client = boto3.client("sesv2")
     run = quiet_run()
     with Stubber(client) as ses:
@@ -142,7 +146,7 @@ def test_sender_that_ses_does_not_know_is_found(quiet_run: Made, identity: str, 
     ],
 )
 def test_right_that_is_missing_leaves_a_check_out(quiet_run: Made, error: Exception, state: str) -> None:
-    """By the name of the call; anything else that AWS refuses is a difference."""
+    """If permission for a call is missing, the check is left out with the call's name; any other AWS error differs."""
     run = quiet_run()
     with run.noted("a check"):
         raise error
@@ -153,7 +157,7 @@ def test_right_that_is_missing_leaves_a_check_out(quiet_run: Made, error: Except
 
 @pytest.fixture
 def refused(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Credentials that may do nothing: each call is answered as AWS does then. Returns the calls."""
+    """The calls that were made with credentials without permissions; AWS denies each of them."""
     calls: list[str] = []
 
     def refuse(model: Any, **_: object) -> tuple[Any, dict[str, Any]]:
@@ -171,7 +175,9 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_each_right_that_is_missing_is_one_line(quiet_run: Made, refused: list[str]) -> None:
-    """Logs, X-Ray, alarms, SES and the cold start: each check is left out and names the right that it takes."""
+    """Each check of logs, traces, alarms, SES and cold starts that lacks a permission is left out and names the
+    permission.
+    """
     run = quiet_run(settings=settings.Settings(mail_from="keys@example.com"), is_cold_wanted=True)
     run.request_ids.append("request-1")
     run.is_traced = True
@@ -191,7 +197,7 @@ def test_each_right_that_is_missing_is_one_line(quiet_run: Made, refused: list[s
 
 
 def test_topics_that_may_not_be_asked_are_left_out(quiet_run: Made, refused: list[str]) -> None:
-    """The alarms may be read and their topic not: each of its two checks is left out."""
+    """If the alarms can be read but not their topics, both checks of topics are left out."""
     run = quiet_run()
     alarms.look_at_topics(run, ["arn:aws:sns:us-east-1:123456789012:alarms"])
     assert {each.check: each.found for each in run.outcomes.of(LEFT_OUT)} == {
@@ -203,7 +209,7 @@ def test_topics_that_may_not_be_asked_are_left_out(quiet_run: Made, refused: lis
 def test_stage_that_may_not_be_asked_is_one_line(
     refused: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without the right to read the function's settings nothing can be checked; the line names it."""
+    """Without permission to read the function's settings nothing is checked, and the error names the permission."""
     for name in ("URL", "ADMIN_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("STAGE", "dev")
@@ -213,7 +219,7 @@ def test_stage_that_may_not_be_asked_is_one_line(
 
 
 def test_log_is_not_waited_for_when_no_request_reached_the_function(quiet_run: Made, refused: list[str]) -> None:
-    """There is nothing to look for, so AWS isn't asked."""
+    """If no request of the run has reached the function, AWS isn't called and the checks of logs are left out."""
     run = quiet_run()
     logs.check(run)
     assert {each.check: each.found for each in run.outcomes.of(LEFT_OUT)} == dict.fromkeys(
@@ -224,18 +230,20 @@ def test_log_is_not_waited_for_when_no_request_reached_the_function(quiet_run: M
 
 @pytest.mark.parametrize(("moment_s", "apart_s"), [(9.0, -1.0), (10.0, 0.0), (14.0, 0.0), (15.0, 0.0), (19.0, 4.0)])
 def test_slow_answer_is_no_clock_skew(moment_s: float, apart_s: float) -> None:
-    """A moment within the request agrees with this machine's clock; only what is outside of it is apart."""
+    """A time within the duration of the request counts as equal to the local clock, and only the rest is a
+    difference.
+    """
     assert clocks.outside(moment_s, 10, 15) == apart_s
 
 
 @pytest.mark.parametrize(("apart_s", "state"), [(0.4, OK), (-3.9, OK), (6.0, DIFFERS), (-6.0, DIFFERS)])
 def test_clock_that_is_too_far_off_is_found(quiet_run: Made, apart_s: float, state: str) -> None:
-    """Three seconds are allowed for, and the rounding of a Date header."""
+    """A clock may differ by three seconds and the rounding of the Date header."""
     run = quiet_run()
     clocks.judge(run, {"the function": apart_s})
     assert states(run, f"{clocks.CHECK}: the function") == [state]
 
 
 def test_date_header_is_read_as_utc() -> None:
-    """Its form is that of RFC 9110 §5.6.7."""
+    """A Date header in the format of RFC 9110 §5.6.7 is parsed as UTC."""
     assert clocks.seconds("Mon, 20 Dec 2021 10:00:00 GMT") == 1_639_994_400

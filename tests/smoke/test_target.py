@@ -1,4 +1,4 @@
-"""What a run is pointed at, by what make was given."""
+"""The target of a smoke run, which the variables of `make smoke` choose."""
 
 import pytest
 
@@ -21,7 +21,7 @@ from tests.support.webhook_receiver import run_receiver
 def test_target_that_is_none_is_told_in_one_sentence(
     given: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With what to give, and without a traceback; nothing was called."""
+    """An invalid target prints one sentence that says which value is needed, without the key."""
     monkeypatch.setattr(engine, "running", lambda: None)
     for name in ("STAGE", "URL", "ADMIN_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -36,7 +36,7 @@ def test_target_that_is_none_is_told_in_one_sentence(
 def test_address_that_does_not_answer_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one sentence, and the key of the administrator isn't in it."""
+    """If the URL doesn't respond, one sentence says so, without the administrator's key."""
     monkeypatch.setenv("URL", f"http://127.0.0.1:{engine.free_port()}")
     monkeypatch.setenv("ADMIN_KEY", "lk_test_secret")
     assert command.main() == 1
@@ -47,7 +47,9 @@ def test_address_that_does_not_answer_is_told(
 
 @pytest.mark.parametrize(("status", "said"), [(404, "No Latchkey answers there"), (503, "")])
 def test_address_of_something_else_is_told_once(status: int, said: str) -> None:
-    """Where /health isn't found, such as without the gateway's stage; a service that is down is checked anyway."""
+    """A URL whose /health is not found is rejected, as it may lack the gateway's stage; a service that is down is
+    accepted.
+    """
     with run_receiver() as other:
         other.statuses = [status]
         if said:
@@ -67,6 +69,6 @@ def test_address_of_something_else_is_told_once(status: int, said: str) -> None:
     ],
 )
 def test_rights_follow_from_what_was_given(given: target.Target, has_accounts: bool, is_deployed: bool) -> None:
-    """An address alone makes no account; AWS is asked about deployed stages only; the key shows in no repr."""
+    """Accounts need a key or local tables, and AWS is called for deployed stages only; the repr omits the key."""
     assert (given.has_accounts, given.is_deployed) == (has_accounts, is_deployed)
     assert "admin_key" not in repr(given)

@@ -1,4 +1,4 @@
-"""A proxy before a server that breaks the contract in one way: what `make smoke` must find and name."""
+"""A proxy that breaks the contract of a server in one way, which `make smoke` must detect."""
 
 import http.client
 import threading
@@ -12,32 +12,34 @@ from infra.local_gateway.response import Response
 from tests.support.threaded_server import ThreadedServer
 
 Mutation = Callable[[str, Response], Response]
-"""Gets the Authorization header of a request and the true answer; returns what is sent."""
+"""A function that gets the Authorization header and the server's response, and returns the response to send."""
 _CARRIED = ("connection", "content-length", "date", "server", "transfer-encoding")
 
 
 def drops_a_limit_header(_authorization: str, answer: Response) -> Response:
-    """Send no X-RateLimit-Reset where there is nothing."""
+    """Remove X-RateLimit-Reset from 404 responses."""
     if answer.status == 404:
         answer.headers = [pair for pair in answer.headers if pair[0] != "X-RateLimit-Reset"]
     return answer
 
 
 def says_another_401(_authorization: str, answer: Response) -> Response:
-    """Say what API Gateway would say by itself."""
+    """Replace the body of a 401 by the one that API Gateway sends by default."""
     if answer.status == 401 and b"missing_api_key" in answer.body:
         answer.body = b'{"message":"Unauthorized"}'
     return answer
 
 
 def exposes_no_challenge(_authorization: str, answer: Response) -> Response:
-    """Let no page of another origin read WWW-Authenticate."""
+    """Remove WWW-Authenticate from the headers that CORS exposes."""
     answer.headers = [(name, value.replace(",WWW-Authenticate", "")) for name, value in answer.headers]
     return answer
 
 
 def remembers(status: int, *, times: int | None) -> Mutation:
-    """Return what answers with what a credential was once given, where it is now given `status`: so many times."""
+    """Return a mutation that replaces a credential's responses with `status` by its last 200 response, up to `times`
+    times.
+    """
     passed: dict[str, Response] = {}
     left: dict[str, int] = {}
 
@@ -54,7 +56,7 @@ def remembers(status: int, *, times: int | None) -> Mutation:
 
 @contextmanager
 def before(url: str, mutation: Mutation) -> Iterator[str]:
-    """Yield the URL of a proxy before `url` for the length of a `with` block."""
+    """Yield the URL of a proxy to the server at `url`, which changes responses by `mutation`."""
     host = urlsplit(url).netloc
 
     class Handler(BaseHTTPRequestHandler):
