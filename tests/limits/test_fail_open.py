@@ -92,7 +92,7 @@ def test_fail_open_starts_when_the_call_fails(latchkey: TestApp) -> None:
 
 
 def test_throttled_counter_rejects_for_a_second(latchkey: TestApp) -> None:
-    """Throttling doesn't admit requests: the burst is reported as exhausted, and the next second calls the database
+    """Throttling is no outage: the request is rejected with an exhausted burst, and the next one calls the database
     again.
     """
 

@@ -1,4 +1,4 @@
-"""The queue of due deliveries: reading, lateness, and the order of endpoints."""
+"""The queue of due deliveries: reading it, lateness, and the order of endpoints."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,7 +25,7 @@ def queue_delivery(endpoint_id: str, number: int, due_at: int, account_id: str =
 
 
 def in_lane(lane: str, skip: int = 0) -> str:
-    """Return the id of an endpoint whose deliveries are in a lane."""
+    """Return the id of an endpoint whose deliveries are in the given lane."""
     return [each for each in map("whk_{}".format, range(999)) if fan_out.lane_of(each) == lane][skip]
 
 
@@ -42,7 +42,7 @@ def in_lane(lane: str, skip: int = 0) -> str:
 def test_endpoint_is_up_to_date_if_healthy_without_backlog(
     fields: dict[str, Any], well: bool, up_to_date: bool
 ) -> None:
-    """A deleted endpoint is not up to date."""
+    """A healthy endpoint without a backlog is up to date; a deleted endpoint isn't."""
     assert (delivery_queue.is_healthy(endpoint(**fields)), delivery_queue.is_up_to_date(endpoint(**fields))) == (
         well,
         up_to_date,
@@ -51,7 +51,7 @@ def test_endpoint_is_up_to_date_if_healthy_without_backlog(
 
 
 def test_queue_groups_deliveries_by_endpoint(latchkey: TestApp) -> None:
-    """Endpoints of different accounts are different, even with the same id."""
+    """Endpoints of different accounts are separate groups, even if they have the same id."""
     for number, account_id in enumerate(("acc_a", "acc_b", "acc_a")):
         queue_delivery("whk_1", number, 0, account_id)
     found = [Delivery.get("whk_1", f"evt_{number:020}") for number in range(3)]
@@ -62,7 +62,7 @@ def test_queue_groups_deliveries_by_endpoint(latchkey: TestApp) -> None:
 
 
 def test_due_deliveries_of_all_lanes_are_read_oldest_first(latchkey: TestApp) -> None:
-    """A delivery due one millisecond later is not read."""
+    """The due deliveries of each lane are read oldest first; one that is due a millisecond later isn't read."""
     now_ms = clock.now_ms()
     expected = []
     for lane in "0123":
@@ -79,14 +79,16 @@ def test_due_deliveries_of_all_lanes_are_read_oldest_first(latchkey: TestApp) ->
 def test_newest_due_deliveries_come_first_every_other_minute(
     latchkey: TestApp, after_s: float, is_turned: bool
 ) -> None:
-    """Deliveries behind the backlog of one endpoint are thus read first."""
+    """In every other minute the newest deliveries are read first, so the backlog of one endpoint doesn't hide later
+    ones.
+    """
     made = [queue_delivery(in_lane("0"), number, clock.now_ms() - 3 + number) for number in range(3)]
     latchkey.clock.forward(after_s)
     assert [each.id for each in delivery_queue.read_due(clock.now_ms())] == (made[::-1] if is_turned else made)
 
 
 def let_reading_take(seconds: float, latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the reading of each delivery take this long."""
+    """Make the reading of each delivery take this many seconds."""
     query = Delivery.by_due.query
 
     def slowly(*arguments: Any, **named: Any) -> Iterator[Delivery]:
@@ -98,7 +100,7 @@ def let_reading_take(seconds: float, latchkey: TestApp, monkeypatch: pytest.Monk
 
 
 def test_each_lane_has_its_share_of_read_time(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each lane is read for 2.5 s, however long the others are."""
+    """Each lane is read for 2.5 s, however many deliveries the other lanes have."""
     now_ms = clock.now_ms()
     for lane in "02":
         for number in range(9):
@@ -108,7 +110,7 @@ def test_each_lane_has_its_share_of_read_time(latchkey: TestApp, monkeypatch: py
 
 
 def test_lateness_counts_healthy_endpoints_only(latchkey: TestApp) -> None:
-    """The oldest delivery of any lane counts, unless its receiver causes the delay."""
+    """Lateness is that of the oldest delivery in any lane whose receiver doesn't cause the delay."""
     account = latchkey.account()
     now_ms = clock.now_ms()
     assert delivery_queue.oldest_overdue_ms(now_ms) is None
@@ -128,7 +130,7 @@ def test_lateness_counts_healthy_endpoints_only(latchkey: TestApp) -> None:
 
 
 def test_lateness_search_reads_batches_within_time_limit(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A healthy delivery is found behind many of a failing endpoint within half a second."""
+    """Lateness is found within half a second, although many deliveries of a failing endpoint are older."""
     account, now_ms = latchkey.account(), clock.now_ms()
     dead, well = in_lane("0"), in_lane("0", skip=1)
     endpoint(account.id, dead, failures=1).save()
@@ -143,7 +145,7 @@ def test_lateness_search_reads_batches_within_time_limit(latchkey: TestApp, monk
 
 
 def test_endpoints_are_read_by_account_and_id(latchkey: TestApp) -> None:
-    """A deleted endpoint is absent."""
+    """Endpoints are read by account and id, and deleted endpoints are missing in the result."""
     account = latchkey.account()
     made = endpoints.create(account.id, url="https://example.com/", name="A", types=None)
     endpoints.disable(made, states.BY_ACCOUNT)
@@ -155,7 +157,9 @@ def test_endpoints_are_read_by_account_and_id(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("quiet_after_ms", "has_a_turn"), [(-1, True), (0, True), (1, False)])
 def test_healthy_endpoints_are_separated_from_others(quiet_after_ms: int, has_a_turn: bool) -> None:
-    """Endpoints in back-off are omitted; disabled and deleted ones are included, to drop their deliveries."""
+    """Endpoints in back-off are omitted; disabled and deleted ones are included, so that their deliveries are
+    dropped.
+    """
     stored = {
         ("acc_a", "whk_1"): endpoint(),
         ("acc_a", "whk_2"): endpoint(failures=1, quiet_until=1_000 + quiet_after_ms),
@@ -169,7 +173,7 @@ def test_healthy_endpoints_are_separated_from_others(quiet_after_ms: int, has_a_
 
 
 def test_endpoint_order_is_random() -> None:
-    """No endpoint always comes first."""
+    """The order of endpoints is random, so no endpoint is always first."""
     keys = [("acc_a", f"whk_{number}") for number in range(20)]
     stored = {key: endpoint() for key in keys[:10]}
     orders = [delivery_queue.order_by_health(keys, stored, 0) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Create deliveries for the endpoints that subscribe to an event."""
+"""Fan-out: creating a delivery for each endpoint that subscribes to an event."""
 
 import io
 import json
@@ -26,22 +26,22 @@ def new_endpoint(account: Account, types: list[str] | None = None) -> Endpoint:
 
 
 def events_of(*accounts: Account) -> list[Event]:
-    """Return the events of accounts in arbitrary order, as the stream may bring them."""
+    """Return the events of accounts in an order other than that of their ids, which the stream may also have."""
     return [event for account in accounts for event in record.newest_first(account.id, 99)]
 
 
 def put(*accounts: Account) -> list[tuple[str, str]]:
-    """Create the deliveries of all events of accounts; return the new ones by endpoint and id."""
+    """Create the deliveries of all events of accounts, and return endpoint and id of each new delivery."""
     return [(endpoint.id, delivery.id) for endpoint, delivery in fan_out.enqueue(events_of(*accounts))]
 
 
 def missing(until_after_ms: int = 1) -> int:
-    """Create the deliveries that the stream lost."""
+    """Create the deliveries that the stream lost, and return their number."""
     return fan_out.enqueue_missing(clock.now_ms(), clock.now_ms() + until_after_ms)
 
 
 def test_event_is_queued_for_each_subscribed_endpoint(latchkey: TestApp) -> None:
-    """In order for each endpoint, and only for endpoints of the same account."""
+    """Each subscribed endpoint of the account gets the events in their order; other accounts' endpoints get none."""
     ada, bob = latchkey.account(), latchkey.account(name="Bob")
     first, second, bobs = new_endpoint(ada), new_endpoint(ada), new_endpoint(bob)
     new_endpoint(ada, ["key.created"])
@@ -52,7 +52,7 @@ def test_event_is_queued_for_each_subscribed_endpoint(latchkey: TestApp) -> None
 
 
 def test_delivery_is_stored_with_final_body(latchkey: TestApp) -> None:
-    """It is due immediately and kept as long as the event."""
+    """A delivery is stored with its final body, is due immediately and is kept as long as its event."""
     ada = latchkey.account()
     endpoint = new_endpoint(ada)
     event_id = happens(latchkey, ada)
@@ -67,14 +67,16 @@ def test_delivery_is_stored_with_final_body(latchkey: TestApp) -> None:
 
 
 def test_deliveries_are_spread_over_four_lanes() -> None:
-    """All deliveries of an endpoint are in one lane."""
+    """A lane is chosen by the endpoint's id, so all deliveries of an endpoint are in one lane."""
     lanes = [fan_out.lane_of(ids.first_at("whk", number)) for number in range(200)]
     assert set(lanes) == {"0", "1", "2", "3"}
     assert fan_out.lane_of("whk_x") == str(zlib.crc32(b"whk_x") % 4)
 
 
 def test_stored_delivery_is_queued_again_only_without_attempts(latchkey: TestApp) -> None:
-    """It may be left from a crash; a delivery with attempts has its schedule."""
+    """A delivery without attempts may be left from a crash, so it is queued again; later ones follow their retry
+    schedule.
+    """
     ada = latchkey.account()
     endpoint = new_endpoint(ada)
     event_id = happens(latchkey, ada)
@@ -88,7 +90,9 @@ def test_stored_delivery_is_queued_again_only_without_attempts(latchkey: TestApp
 
 
 def test_endpoint_receives_events_from_its_first_millisecond(latchkey: TestApp) -> None:
-    """Not events from before it was enabled, while it is disabled, or its own creation."""
+    """An endpoint receives no events from before it was enabled or while it is disabled, nor that of its own
+    creation.
+    """
     ada = latchkey.account()
     before = happens(latchkey, ada, "Before")
     endpoint = new_endpoint(ada)
@@ -103,7 +107,7 @@ def test_endpoint_receives_events_from_its_first_millisecond(latchkey: TestApp) 
 
 
 def test_deliveries_are_listed_newest_first_before_id(latchkey: TestApp) -> None:
-    """At most the limit, without expired ones."""
+    """The list has at most `limit` deliveries, and omits expired ones."""
     ada = latchkey.account()
     endpoint = new_endpoint(ada)
     event_ids = [happens(latchkey, ada, str(number)) for number in range(4)]
@@ -122,7 +126,7 @@ def test_deliveries_are_listed_newest_first_before_id(latchkey: TestApp) -> None
 
 
 def test_lost_event_is_queued_once(latchkey: TestApp) -> None:
-    """Events of other types and existing deliveries do not count as lost."""
+    """A lost event is queued once; events of other types and events with a delivery don't count as lost."""
     ada, bob = latchkey.account(), latchkey.account()
     endpoint, disabled = new_endpoint(ada), new_endpoint(bob)
     event_ids = [happens(latchkey, ada, str(number)) for number in range(3)]
@@ -139,7 +143,7 @@ def test_lost_event_is_queued_once(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("mark", ["enabled_at", "types_since"])
 def test_event_from_before_subscription_is_not_lost(latchkey: TestApp, mark: str) -> None:
-    """Nor one from before the endpoint was enabled."""
+    """An event from before the subscription, or from before the endpoint was enabled, doesn't count as lost."""
     ada = latchkey.account()
     endpoint = new_endpoint(ada)
     happens(latchkey, ada)
@@ -151,7 +155,7 @@ def test_event_from_before_subscription_is_not_lost(latchkey: TestApp, mark: str
 
 
 def test_ineligible_endpoint_gets_no_lost_events(latchkey: TestApp) -> None:
-    """An endpoint from the millisecond of the verification gets them."""
+    """Only endpoints from the millisecond of the verification or later get lost events."""
     ada = latchkey.account()
     endpoint = new_endpoint(ada)
     happens(latchkey, ada)
@@ -161,7 +165,7 @@ def test_ineligible_endpoint_gets_no_lost_events(latchkey: TestApp) -> None:
 
 
 def finds_lost_event(latchkey: TestApp, ago_s: float, *, is_turn: bool) -> bool:
-    """Return whether an event lost that long ago is found in the hour of the daily check."""
+    """Return whether the daily check of the account finds an event that was lost that long ago."""
     ada = latchkey.account()
     new_endpoint(ada)
     happens(latchkey, ada)
@@ -190,12 +194,12 @@ def finds_lost_event(latchkey: TestApp, ago_s: float, *, is_turn: bool) -> bool:
 def test_lost_events_are_searched_for_three_hours_and_daily_for_three_days(
     latchkey: TestApp, ago_s: float, is_turn: bool, is_found: bool
 ) -> None:
-    """Each account has its own hour for the daily check."""
+    """Events lost within three hours are found by every run, and those within three days by the account's daily run."""
     assert finds_lost_event(latchkey, ago_s, is_turn=is_turn) is is_found
 
 
 def test_interrupted_search_is_logged_and_counted(latchkey: TestApp) -> None:
-    """No account is started after the limit, and the number of accounts is logged."""
+    """After the time limit no further account is searched, and the number of searched accounts is logged."""
     for _ in range(3):
         new_endpoint(latchkey.account())
     stream = io.StringIO()

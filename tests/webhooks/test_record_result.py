@@ -1,4 +1,4 @@
-"""Results of an attempt for the delivery and for the health of the endpoint."""
+"""Results of attempts: the state of the delivery and the health of the endpoint."""
 
 import io
 import json
@@ -31,18 +31,18 @@ def stored(endpoint: Endpoint) -> Delivery:
 
 
 def outcome(status: int | None, *, took_ms: int = 5, not_before_ms: int = 0) -> Outcome:
-    """Return an outcome at the current time."""
+    """Return an outcome with the current time."""
     return Outcome(clock.now_ms(), took_ms, status, "answer", "problem", not_before_ms)
 
 
 def settled(endpoint: Endpoint, status: int | None, **more: int) -> Endpoint:
-    """Record the outcome of a new delivery and return the endpoint."""
+    """Record the outcome of a new delivery and return the current endpoint."""
     record_result.record_outcome(reload(endpoint), stored(endpoint), outcome(status, **more))
     return reload(endpoint)
 
 
 def test_delivered_message_leaves_queue(endpoint: Endpoint) -> None:
-    """The response is stored."""
+    """A delivered message is due no more, and its response is stored."""
     sent = stored(endpoint)
     record_result.record_outcome(endpoint, sent, outcome(204))
     found = delivery(endpoint, sent.id)
@@ -53,7 +53,7 @@ def test_delivered_message_leaves_queue(endpoint: Endpoint) -> None:
 
 
 def test_failed_delivery_is_due_again_and_unclaimed(latchkey: TestApp, endpoint: Endpoint) -> None:
-    """After a minute, or as Retry-After says, within the schedule from its creation."""
+    """A failed delivery is due after the next delay or when Retry-After says, at most three days after its creation."""
     sent = stored(endpoint)
     latchkey.clock.forward(3_600)
     with randomness.use_generator(lambda bound: bound // 2):
@@ -69,7 +69,7 @@ def test_failed_delivery_is_due_again_and_unclaimed(latchkey: TestApp, endpoint:
 
 
 def test_manual_resend_restarts_schedule(latchkey: TestApp, endpoint: Endpoint) -> None:
-    """The three days count from the resend."""
+    """After a manual resend, the three days of retries count from the resend."""
     sent = stored(endpoint)
     latchkey.clock.forward(3_600)
     sent.update(actions=[Delivery.queued_at.set(clock.now_ms())])
@@ -78,7 +78,7 @@ def test_manual_resend_restarts_schedule(latchkey: TestApp, endpoint: Endpoint) 
 
 
 def test_tenth_failure_ends_retries(endpoint: Endpoint) -> None:
-    """The delivery leaves the queue and is listed as failed."""
+    """After the tenth failure the delivery is no longer due and is listed as failed."""
     sent = stored(endpoint)
     for tries, state in ((8, PENDING), (9, FAILED)):
         sent.update(actions=[Delivery.tries.set(tries)])
@@ -89,7 +89,7 @@ def test_tenth_failure_ends_retries(endpoint: Endpoint) -> None:
 
 
 def test_last_twenty_attempts_are_kept(endpoint: Endpoint) -> None:
-    """Older attempts are removed."""
+    """Only the last twenty attempts are kept."""
     sent = stored(endpoint)
     for number in range(22):
         record_result.record_outcome(endpoint, sent, outcome(204, took_ms=number))
@@ -97,7 +97,7 @@ def test_last_twenty_attempts_are_kept(endpoint: Endpoint) -> None:
 
 
 def test_success_is_final(endpoint: Endpoint) -> None:
-    """A concurrent failure does not replace it, and a deleted delivery is not recreated."""
+    """A concurrent failure doesn't replace a success, and a deleted delivery isn't recreated."""
     sent = stored(endpoint)
     record_result.record_outcome(endpoint, Delivery.get(endpoint.id, sent.id), outcome(204))
     record_result.record_outcome(endpoint, sent, outcome(500))
@@ -116,7 +116,7 @@ def test_success_is_final(endpoint: Endpoint) -> None:
 
 @pytest.mark.parametrize(("queued_after_ms", "state"), [(None, FAILED), (-1, FAILED), (0, PENDING), (1, PENDING)])
 def test_drop_skips_delivery_resent_since(endpoint: Endpoint, queued_after_ms: int | None, state: str) -> None:
-    """A manual resend after the decision keeps the delivery pending."""
+    """A delivery that was resent manually after the decision to drop it stays pending."""
     sent, now_ms = stored(endpoint), clock.now_ms()
     if queued_after_ms is not None:
         sent.update(actions=[Delivery.queued_at.set(now_ms + queued_after_ms)])
@@ -127,7 +127,7 @@ def test_drop_skips_delivery_resent_since(endpoint: Endpoint, queued_after_ms: i
 
 
 def test_drop_skips_delivered_message(endpoint: Endpoint) -> None:
-    """A delivered message stays delivered, and a deleted one stays deleted."""
+    """Dropping changes no delivered message and recreates no deleted one."""
     sent = stored(endpoint)
     record_result.record_outcome(endpoint, sent, outcome(204))
     record_result.drop(endpoint.id, sent.id, clock.now_ms())
@@ -137,7 +137,7 @@ def test_drop_skips_delivered_message(endpoint: Endpoint) -> None:
 
 
 def test_attempt_is_counted_and_logged(endpoint: Endpoint) -> None:
-    """In one log line with the details that an operator needs."""
+    """Each attempt is one log line with its metrics, ids, status and duration."""
     stream = io.StringIO()
     telemetry.write_to(stream)
     sent = stored(endpoint)
@@ -153,7 +153,7 @@ def test_attempt_is_counted_and_logged(endpoint: Endpoint) -> None:
 
 
 def test_consecutive_failures_are_counted_until_success(latchkey: TestApp, endpoint: Endpoint) -> None:
-    """With the time of the first; a success resets both."""
+    """The number of consecutive failures and the time of the first are stored, until a success resets both."""
     began_ms = clock.now_ms()
     for number in (1, 2, 3):
         current = settled(endpoint, 500)
@@ -168,20 +168,20 @@ def test_consecutive_failures_are_counted_until_success(latchkey: TestApp, endpo
 
 @pytest.mark.parametrize(("took_ms", "is_slow"), [(1_999, False), (2_000, False), (2_001, True)])
 def test_endpoint_is_slow_after_response_over_two_seconds(endpoint: Endpoint, took_ms: int, is_slow: bool) -> None:
-    """Whatever the status; a faster response resets it."""
+    """An endpoint that takes longer than two seconds is slow, whatever its status, until a faster response."""
     for status in (204, 500):
         assert settled(endpoint, status, took_ms=took_ms).slow is is_slow
         assert settled(endpoint, status).slow is False
 
 
 def test_410_disables_endpoint_without_failure(endpoint: Endpoint) -> None:
-    """The reason is stored."""
+    """A 410 disables the endpoint with its reason, and doesn't count as a failure."""
     current = settled(endpoint, 410)
     assert (current.status, current.disabled_because, current.failures) == (DISABLED, states.GONE, 0)
 
 
 def test_deleted_endpoint_is_not_recreated_by_result(endpoint: Endpoint) -> None:
-    """The result of an attempt that was under way changes nothing."""
+    """A result for a deleted endpoint changes nothing."""
     Endpoint(endpoint.account_id, endpoint.id).delete()
     endpoint.failures = 1
     for status in (204, 500, 410, None):

@@ -1,4 +1,4 @@
-"""Signatures, verified with independent libraries."""
+"""Signatures of messages, verified with independent libraries."""
 
 import base64
 import json
@@ -24,14 +24,14 @@ VECTORS = json.loads(Path(__file__).with_name("vectors.json").read_text())
 
 @pytest.mark.parametrize("vector", VECTORS["vectors"], ids=lambda vector: vector["name"])
 def test_published_vector_is_reproduced(vector: dict[str, str]) -> None:
-    """Byte for byte."""
+    """The signature of the published test vector is reproduced byte for byte."""
     key = base64.b64decode(vector["secret"])
     made = signing.headers(vector["id"], int(vector["timestamp"]), vector["body"].encode(), [key])
     assert made["webhook-signature"] == vector["signature"]
 
 
 def test_python_libraries_verify_signature(local: TestApp, receiver: Receiver) -> None:
-    """The packages standardwebhooks and svix accept the message with the shown secret, and reject a changed byte."""
+    """The packages standardwebhooks and svix accept a message with the secret, and reject it if a byte is changed."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     happens(local, ada)
@@ -46,7 +46,7 @@ def test_python_libraries_verify_signature(local: TestApp, receiver: Receiver) -
         (svix.Webhook, svix.WebhookVerificationError),
     ):
         judge = library(secret)
-        # The libraries read the system clock, so the same body is signed for the current time.
+        # The libraries read the system clock, so the body is signed for the current time.
         fresh |= _signed_now(sent.id, sent.body, endpoint)
         judge.verify(sent.body, fresh)
         with pytest.raises(error):
@@ -57,7 +57,7 @@ def test_python_libraries_verify_signature(local: TestApp, receiver: Receiver) -
 
 @pytest.mark.parametrize("library", ["standardwebhooks", "svix"])
 def test_node_libraries_verify_signature(local: TestApp, library: str, tmp_path: Path) -> None:
-    """The guide's JavaScript accepts the message, and rejects a changed byte."""
+    """The JavaScript code in the guide accepts a message, and rejects it if a byte is changed."""
     ada = local.account()
     endpoint = endpoints.create(ada.id, url="https://hooks.example.com/", name="Ledger", types=None)
     (tmp_path / "node_modules").symlink_to(pinned.node_modules(Path(__file__).parent, "webhook-receivers"))
@@ -89,7 +89,7 @@ console.log(JSON.stringify(said));
 
 
 def test_both_secrets_sign_during_overlap(local: TestApp, receiver: Receiver) -> None:
-    """A receiver can switch within a day."""
+    """After a rotation messages are signed with both secrets for a day, so a receiver can switch in this time."""
     ada = local.account()
     first = endpoint_of(ada, receiver)
     old = signing.secret_of(first)
@@ -107,7 +107,9 @@ def test_both_secrets_sign_during_overlap(local: TestApp, receiver: Receiver) ->
 
 
 def test_secrets_are_unique_and_not_stored(local: TestApp, receiver: Receiver) -> None:
-    """Each is derived from the root key, the id of the endpoint and a version."""
+    """Each secret is derived from the root key, the endpoint's id and a version, so secrets are unique and not
+    stored.
+    """
     ada = local.account()
     one, two = endpoint_of(ada, receiver), endpoint_of(ada, receiver)
     assert signing.secret_of(one) != signing.secret_of(two)
