@@ -34,9 +34,9 @@ OF_LAMBDA = {
     "xray:PutTraceSegments": "the daemon beside the function sends what is traced; X-Ray has no resources to name",
     "xray:PutTelemetryRecords": "as above",
 }
-"""Actions that the code doesn't call: why they are granted, and why on all resources."""
+"""Actions that the code itself doesn't call: why each is granted, and why for all resources."""
 OF_STREAMS = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
-"""Lambda's calls with the function's role to read the stream."""
+"""Actions with which Lambda reads the stream, using the function's role."""
 ORDER = (
     "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "Query", "Scan",
 )  # fmt: skip
@@ -46,7 +46,7 @@ SENDER = "keys@mail.example.com"
 
 @contextmanager
 def seen(moto_url: str) -> Iterator[Recorder]:
-    """Run every operation, and yield the recorded permissions."""
+    """Run every operation and yield the recorder with the permissions."""
     email_sender._ses.cache_clear()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
@@ -77,12 +77,12 @@ def is_lambdas(action: str) -> bool:
 
 
 def listed(value: str | list[str]) -> list[str]:
-    """Return a value or list as a list."""
+    """Return a value as a list, unless it is a list."""
     return [value] if isinstance(value, str) else value
 
 
 def statements(needs: set[Need]) -> list[dict[str, Any]]:
-    """Return a statement for each resource, tables first."""
+    """Return a policy statement for each resource, tables first."""
     in_order = sorted(needs, key=lambda need: (not need[1].startswith("table/"), need[1]))
     by_resource = groupby(in_order, key=itemgetter(1))
     return [_statement(resource, [action for action, _ in needed]) for resource, needed in by_resource]
@@ -98,7 +98,7 @@ def _statement(resource: str, actions: list[str]) -> dict[str, Any]:
 
 
 def of_stage(resource: str) -> str:
-    """Return the end of an ARN with a placeholder for the stage."""
+    """Return the end of an ARN in which a placeholder replaces the stage."""
     return resource.replace("latchkey-test-", "latchkey-${Stage}-").replace("/test/", "/${Stage}/")
 
 

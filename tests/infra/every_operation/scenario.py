@@ -11,13 +11,13 @@ from tests.support.harness import TestApp
 
 @dataclass
 class Scenario:
-    """A part of the scenario. Each method runs alone, on one app."""
+    """Base class of the parts of the scenario. Each method can be run separately, and all methods share one app."""
 
     latchkey: TestApp
     recorder: Recorder
 
     def link(self) -> str:
-        """Return the link of the newest email with one, as path and query."""
+        """Return path and query of the link in the newest email that has a link."""
         urls = [re.findall(r"https?://[^/\s]+(/\S+\?ticket=\S+)", email) for email in self.recorder.emails]
         return str([found[-1] for found in urls if found][-1])
 
