@@ -43,7 +43,7 @@ class ConsolePages(Scenario):
         ok(ConsoleClient(self.latchkey).log_in("grace@example.com", OTHER))
 
     def choosing_what_ends(self) -> None:
-        """Reset a password and revoke everything; the first revocation is interrupted and the second isn't."""
+        """Reset the password twice with chosen keys, applications and webhooks to revoke; once it is interrupted."""
         for is_killed in (True, False):
             ada = new_user(self.latchkey)
             app = register_client(self.latchkey, owner=ada.account)
