@@ -45,14 +45,14 @@ def measure(act: Callable[[], object]) -> Consumption:
 
     def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         assert operation in READING | WRITING, operation
-        answer = send(operation, {**request, "ReturnConsumedCapacity": "TOTAL"})
-        consumed = answer.pop("ConsumedCapacity")
+        response = send(operation, {**request, "ReturnConsumedCapacity": "TOTAL"})
+        consumed = response.pop("ConsumedCapacity")
         units = sum(each["CapacityUnits"] for each in (consumed if isinstance(consumed, list) else [consumed]))
         if operation in READING:
             taken.read_units += units
         else:
             taken.write_units += units
-        return answer
+        return response
 
     telemetry.write_to(logged)
     with dynamodb.use_sender(call):

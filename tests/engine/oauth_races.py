@@ -85,10 +85,10 @@ class RegisteredClient:
 
     def spend(self, asked: Parameters) -> Response:
         """Send a token request and use the access token at once, so that the gateway caches its policy."""
-        answer = self.ask(asked)
-        if answer.status == 200:
-            self.latchkey.call("GET", "/v1/users/me", answer.json()["access_token"])
-        return answer
+        response = self.ask(asked)
+        if response.status == 200:
+            self.latchkey.call("GET", "/v1/users/me", response.json()["access_token"])
+        return response
 
     def revoke(self, token: str) -> Response:
         """Revoke a token."""
@@ -96,9 +96,9 @@ class RegisteredClient:
 
     def tokens(self, account: Account) -> dict[str, Any]:
         """Return the tokens of a new grant."""
-        answer = self.spend(self.redemption(self.code(account)))
-        assert answer.status == 200, answer.body
-        tokens: dict[str, Any] = answer.json()
+        response = self.spend(self.redemption(self.code(account)))
+        assert response.status == 200, response.body
+        tokens: dict[str, Any] = response.json()
         return tokens
 
     def device_code(self) -> tuple[str, str]:
@@ -107,13 +107,13 @@ class RegisteredClient:
         return str(shown["device_code"]), str(shown["user_code"])
 
 
-def said(answer: Response | Reply) -> tuple[int, str]:
+def status_and_error(response: Response | Reply) -> tuple[int, str]:
     """Return the status of a response, with its `error` or ""."""
-    body = answer.json() if isinstance(answer, Response) else answer.body
-    return answer.status, body.get("error", "")
+    body = response.json() if isinstance(response, Response) else response.body
+    return response.status, body.get("error", "")
 
 
-def working(latchkey: TestApp, everything: list[dict[str, Any]]) -> list[str]:
+def find_accepted(latchkey: TestApp, everything: list[dict[str, Any]]) -> list[str]:
     """Return the access tokens that are accepted with or without the gateway's cache."""
     secrets = [tokens["access_token"] for tokens in everything]
     statuses = [latchkey.call("GET", "/v1/users/me", secret).status for secret in secrets]
@@ -124,23 +124,23 @@ def working(latchkey: TestApp, everything: list[dict[str, Any]]) -> list[str]:
     return [secret for secret, status in zip(secrets * 2, statuses, strict=True) if status == 200]
 
 
-def issued(answers: list[Response]) -> list[dict[str, Any]]:
+def collect_tokens(responses: list[Response]) -> list[dict[str, Any]]:
     """Return the tokens of the successful responses."""
-    return [answer.json() for answer in answers if answer.status == 200 and b"access_token" in answer.body]
+    return [answer.json() for answer in responses if answer.status == 200 and b"access_token" in answer.body]
 
 
 def assert_nothing_works(app: RegisteredClient, everything: list[dict[str, Any]]) -> None:
     """Assert that no access token is accepted and no refresh token can be exchanged."""
     app.latchkey.clock.forward(1)  # A new second has an unused burst for these requests.
-    assert working(app.latchkey, everything) == []
+    assert find_accepted(app.latchkey, everything) == []
     app.latchkey.clock.forward(1)
-    assert {said(app.ask(app.refresh(tokens))) for tokens in everything} <= {
+    assert {status_and_error(app.ask(app.refresh(tokens))) for tokens in everything} <= {
         (400, "invalid_grant"),
         (401, "invalid_client"),
     }
 
 
-def spending(call: Call) -> bool:
+def is_spending(call: Call) -> bool:
     """Return whether a call is a transaction that creates or consumes a one-time token."""
     return is_transaction(call) and "tickets" in _written(call)
 
@@ -155,7 +155,7 @@ def tables_of(call: Call, kind: str) -> set[str]:
     return {each[kind]["TableName"].rpartition("-")[2] for each in call.body["TransactItems"] if kind in each}
 
 
-def everywhere(latchkey: TestApp, fleet: Fleet, url: str, asked: Parameters) -> list[Reply]:
+def send_everywhere(latchkey: TestApp, fleet: Fleet, url: str, asked: Parameters) -> list[Reply]:
     """Send one token request 20 times concurrently, from four processes that have served a request before."""
     warm_up = json.dumps({"client_id": "app_unknown", "grant_type": clients.CODE}).encode()
     fleet.everywhere(url, Request("POST", "/oauth/token", "", clock.now_ms() - 1000, warm_up))

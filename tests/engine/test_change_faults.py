@@ -174,9 +174,9 @@ def test_deletion_without_its_stale_mark_is_503_and_stored(latchkey: TestApp, pr
     page = ada.open("/settings/account")
     fields = ada.fill(page, "/settings/account/delete", {"password": console_client.PASSWORD})
     with proxy.fail(is_stale_mark, fault):
-        answer = ada.send("/settings/account/delete", fields)
-    assert answer.status == 503
-    assert "5 more minutes" in answer.text
+        response = ada.send("/settings/account/delete", fields)
+    assert response.status == 503
+    assert "5 more minutes" in response.text
     assert Account.get(account.id).status == "deleted"
     latchkey.gateway.cached.clear()
     latchkey.forget()

@@ -14,17 +14,17 @@ from tests.support.harness import START_MS, TestApp
 pytestmark = pytest.mark.xdist_group("fleet")
 
 
-def at_once(fleet: Fleet, url: str, count: int, request: Request) -> list[Reply]:
+def send_at_once(fleet: Fleet, url: str, count: int, request: Request) -> list[Reply]:
     """Send the same request `count` times concurrently."""
     return flatten(fleet.send(url, [request] * count))
 
 
-def warm(fleet: Fleet, url: str, secret: str) -> None:
+def warm_up(fleet: Fleet, url: str, secret: str) -> None:
     """Verify a key in every process, so that later only the claim itself takes time."""
     fleet.everywhere(url, Request("GET", "/v1/limits", secret, START_MS - 2_000))
 
 
-def live(latchkey: TestApp, secret: str) -> list[str]:
+def list_active(latchkey: TestApp, secret: str) -> list[str]:
     """Return the ids of an account's active keys."""
     keys = latchkey.call("GET", "/v1/keys?limit=100", secret).json()["data"]
     return [key["id"] for key in keys if key["state"] in ("live", "retiring")]
@@ -37,8 +37,8 @@ def test_concurrent_rotations_of_one_key_create_one_successor(
     """Of 2 or 20 concurrent rotations of one key, one creates a successor and the others get a 409."""
     account = latchkey.account(tiers.PRO)
     key = latchkey.key(account)
-    warm(fleet, url, key.secret)
-    replies = at_once(fleet, url, tries, Request("POST", f"/v1/keys/{key.key.id}/rotate", key.secret, START_MS))
+    warm_up(fleet, url, key.secret)
+    replies = send_at_once(fleet, url, tries, Request("POST", f"/v1/keys/{key.key.id}/rotate", key.secret, START_MS))
     assert Counter(reply.status for reply in replies) == {201: 1, 409: tries - 1}
     won = next(reply.body for reply in replies if reply.status == 201)
     assert {reply.body["error"] for reply in replies if reply.status == 409} == {"conflict"}
@@ -54,7 +54,7 @@ def test_concurrent_rotations_during_the_grace_leave_two_active_keys(latchkey: T
     targets = [(old.key.id, new["secret"]), (new["id"], old.secret)]
     rotations = [Request("POST", f"/v1/keys/{of}/rotate", by, START_MS) for of, by in targets * 8]
     assert {reply.status for reply in flatten(fleet.send(url, rotations))} == {409}
-    assert sorted(live(latchkey, new["secret"])) == sorted((old.key.id, new["id"]))
+    assert sorted(list_active(latchkey, new["secret"])) == sorted((old.key.id, new["id"]))
 
 
 def test_concurrent_rotation_and_revocation_keep_the_successor_rotatable(
@@ -83,12 +83,12 @@ def test_concurrent_creations_leave_20_active_keys(latchkey: TestApp, fleet: Fle
     """Of 25 concurrent creations beside one existing key, 19 succeed and 6 get a 409, so 20 keys are active."""
     account = latchkey.account(tiers.PRO)
     maker = latchkey.key(account)
-    warm(fleet, url, maker.secret)
+    warm_up(fleet, url, maker.secret)
     body = json.dumps({"name": "Made at once", "scopes": ["read"]}).encode()
-    replies = at_once(fleet, url, 25, Request("POST", "/v1/keys", maker.secret, START_MS, body))
+    replies = send_at_once(fleet, url, 25, Request("POST", "/v1/keys", maker.secret, START_MS, body))
     assert Counter(reply.status for reply in replies) == {201: 19, 409: 6}
     made = [reply.body["id"] for reply in replies if reply.status == 201]
-    assert sorted(live(latchkey, maker.secret)) == sorted((maker.key.id, *made))
+    assert sorted(list_active(latchkey, maker.secret)) == sorted((maker.key.id, *made))
     assert len(Account.get(account.id).live_keys.attribute_values) == 20
 
 
@@ -100,9 +100,9 @@ def test_place_of_an_expired_key_is_reused_once(latchkey: TestApp, fleet: Fleet,
         latchkey.key(account, "read", expires_in_s=60)
     latchkey.clock.forward(61)
     body = json.dumps({"name": "Made at once", "scopes": ["read"]}).encode()
-    replies = at_once(fleet, url, 25, Request("POST", "/v1/keys", maker.secret, latchkey.clock.now_ms, body))
+    replies = send_at_once(fleet, url, 25, Request("POST", "/v1/keys", maker.secret, latchkey.clock.now_ms, body))
     assert Counter(reply.status for reply in replies) == {201: 19, 409: 6}
-    assert len(live(latchkey, maker.secret)) == 20
+    assert len(list_active(latchkey, maker.secret)) == 20
 
 
 def test_concurrent_revocations_of_one_key_all_succeed(latchkey: TestApp, fleet: Fleet, url: str) -> None:
@@ -118,18 +118,18 @@ def test_concurrent_revocations_of_one_key_all_succeed(latchkey: TestApp, fleet:
 def test_concurrent_accounts_with_one_email_one_succeeds(latchkey: TestApp, fleet: Fleet, url: str) -> None:
     """Of 20 concurrent creations with two spellings of one address, one succeeds and the others get a 409."""
     admin = latchkey.key(latchkey.account(tiers.PRO, admin=True), "admin", "read")
-    warm(fleet, url, admin.secret)
-    before = len(listed(latchkey, admin.secret))
+    warm_up(fleet, url, admin.secret)
+    before = len(list_accounts(latchkey, admin.secret))
     spellings = [
         json.dumps({"email": email, "name": "Eve"}).encode() for email in ("eve@example.com", "EVE@Example.com")
     ]
     claims = [Request("POST", "/v1/users", admin.secret, START_MS, spellings[at % 2]) for at in range(20)]
     replies = flatten(fleet.send(url, claims))
     assert Counter(reply.status for reply in replies) == {201: 1, 409: 19}
-    assert len(listed(latchkey, admin.secret)) == before + 1
+    assert len(list_accounts(latchkey, admin.secret)) == before + 1
 
 
-def listed(latchkey: TestApp, secret: str) -> list[str]:
+def list_accounts(latchkey: TestApp, secret: str) -> list[str]:
     """Return the ids of all accounts."""
     found: list[str] = []
     target = "/v1/users?limit=100"

@@ -49,7 +49,7 @@ print(json.dumps([answers, list(sys.modules)]))
 """
 
 
-def loaded(url: str, secret: str, *targets: str) -> tuple[list[int], set[str]]:
+def load_modules(url: str, secret: str, *targets: str) -> tuple[list[int], set[str]]:
     """Return a new process's responses to these requests, and the modules that it has loaded afterwards."""
     environment = os.environ | {"AWS_ENDPOINT_URL": url, "LATCHKEY_STAGE": STAGE}
     environment.pop("LATCHKEY_PUBLIC_URL", None)
@@ -62,7 +62,7 @@ def loaded(url: str, secret: str, *targets: str) -> tuple[list[int], set[str]]:
 def test_request_to_the_api_loads_nothing_of_the_console(latchkey: TestApp, url: str) -> None:
     """A new process that has served /v1 has loaded no templates, no password hashing and no botocore client."""
     key = latchkey.key(new_account())
-    responses, modules = loaded(url, key.secret, "/v1/users/me", "/v1/limits", "/v1/users", "/v1/keys", "/health")
+    responses, modules = load_modules(url, key.secret, "/v1/users/me", "/v1/limits", "/v1/users", "/v1/keys", "/health")
     assert responses == [200, 200, 200, 200, 200]
     assert [name for name in (*OF_PAGES, *HEAVY) if name in modules] == []
 
@@ -70,7 +70,7 @@ def test_request_to_the_api_loads_nothing_of_the_console(latchkey: TestApp, url:
 def test_request_that_reads_nothing_loads_no_model(latchkey: TestApp, url: str) -> None:
     """A route without database access loads neither pynamodb nor the models of accounts, keys and webhooks."""
     key = latchkey.key(new_account())
-    responses, modules = loaded(url, key.secret, "/v1/limits", "/health")
+    responses, modules = load_modules(url, key.secret, "/v1/limits", "/health")
     assert responses == [200, 200]
     assert [name for name in (*OF_PAGES, *HEAVY, *OF_MODELS) if name in modules] == []
 
@@ -108,6 +108,6 @@ def test_verification_loads_neither_pynamodb_nor_a_botocore_client(latchkey: Tes
 
 def test_page_loads_what_it_needs(latchkey: TestApp, url: str) -> None:
     """A process that renders a page has loaded the modules that the other tests exclude, so their names are correct."""
-    responses, modules = loaded(url, "", "/login", "/signup")
+    responses, modules = load_modules(url, "", "/login", "/signup")
     assert responses == [200, 200]
     assert {"jinja2", "chalicelib.pages", "argon2", "chalicelib.api.console.entry"} <= modules

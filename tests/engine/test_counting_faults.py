@@ -41,20 +41,20 @@ DONE_UNHEARD = [ConnectionFault.DROPPED_AFTER, ConnectionFault.SILENT_AFTER]
 def key(latchkey: TestApp) -> str:
     """The secret of a Free account's key whose policy the gateway has cached."""
     secret = latchkey.key(latchkey.account(tiers.FREE)).secret
-    assert asked(latchkey, secret).status == 200
+    assert send_request(latchkey, secret).status == 200
     latchkey.clock.forward(1)
     return secret
 
 
-def asked(latchkey: TestApp, secret: str) -> Response:
+def send_request(latchkey: TestApp, secret: str) -> Response:
     """Send a request whose only database call is its admission, and return the response."""
     return latchkey.call("GET", "/v1/limits", secret)
 
 
-def left(answer: Response) -> int:
+def read_remaining(response: Response) -> int:
     """Return the remaining quota in an admitted request's headers."""
-    assert answer.status == 200
-    return int(answer.header("X-RateLimit-Remaining") or -1)
+    assert response.status == 200
+    return int(response.header("X-RateLimit-Remaining") or -1)
 
 
 @pytest.mark.parametrize("fault", [THROUGHPUT_EXCEEDED, THROTTLED], ids=fault_id)
@@ -63,20 +63,20 @@ def test_throttled_counter_is_a_429_for_one_second(
 ) -> None:
     """A throttled counter rejects requests immediately, for a second, and counts nothing."""
     with proxy.fail(is_admission, fault) as calls:
-        refused = asked(latchkey, key)
+        refused = send_request(latchkey, key)
     assert (refused.status, refused.header("Retry-After")) == (429, "1")
     assert refused.json() == {
         "error": "rate_limit_exceeded",
         "message": "Rate limit exceeded. Try again in 1 seconds.",
     }
     assert len(calls) == 1
-    assert left(asked(latchkey, key)) == 998
+    assert read_remaining(send_request(latchkey, key)) == 998
 
 
 def test_conflict_is_retried(latchkey: TestApp, proxy: FaultProxy, key: str) -> None:
     """A counter write that conflicts with a transaction is retried until it succeeds, and counts once."""
     with proxy.fail(is_admission, CONFLICT, times=5) as calls:
-        assert left(asked(latchkey, key)) == 998
+        assert read_remaining(send_request(latchkey, key)) == 998
     assert len(calls) == 6
 
 
@@ -96,16 +96,16 @@ def test_unavailable_counter_fails_open(
 
     calls: list[Call] = []
     with proxy.fail_by(decide):
-        assert asked(latchkey, key).status == 200
+        assert send_request(latchkey, key).status == 200
         tries = len(calls)
         assert tries == (dynamodb.FAIL_FAST.conflict if fault == CONFLICT else dynamodb.FAIL_FAST.unavailable)
         assert logged.getvalue().count('"LimiterUnavailable":1') == 1
         latchkey.clock.now_ms += fail_open.DURATION_MS - 1
-        assert asked(latchkey, key).status == 200
+        assert send_request(latchkey, key).status == 200
         assert len(calls) == tries
     latchkey.clock.now_ms += 1
     done_unheard = tries if fault in DONE_UNHEARD else 0
-    assert left(asked(latchkey, key)) == 998 - done_unheard
+    assert read_remaining(send_request(latchkey, key)) == 998 - done_unheard
     assert logged.getvalue().count('"LimiterUnavailable":1') == 1
 
 
@@ -116,14 +116,14 @@ def test_refused_connection_fails_open(latchkey: TestApp, key: str, monkeypatch:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
         dynamodb.reset_connections()
-        assert asked(latchkey, key).status == 200
+        assert send_request(latchkey, key).status == 200
 
 
 @pytest.mark.parametrize("fault", NEVER_DONE, ids=fault_id)
 def test_counter_that_fails_once_counts_once(latchkey: TestApp, proxy: FaultProxy, key: str, fault: Fault) -> None:
     """A counter write that fails without being applied is retried and counts once."""
     with proxy.fail(is_admission, fault, times=1) as calls:
-        assert left(asked(latchkey, key)) == 998
+        assert read_remaining(send_request(latchkey, key)) == 998
     assert len(calls) == 2
 
 
@@ -137,8 +137,8 @@ def test_call_with_an_expired_signature_is_signed_again(
     """
     secret = latchkey.key(latchkey.account(tiers.FREE)).secret
     with proxy.fail(rule, fault, times=1) as calls:
-        answer = asked(latchkey, secret)
-    assert (answer.status, left(answer)) == (200, 999)
+        response = send_request(latchkey, secret)
+    assert (response.status, read_remaining(response)) == (200, 999)
     assert len(calls) == (2 if rule is is_admission else 3)
 
 
@@ -148,7 +148,7 @@ def test_admission_with_a_lost_response_may_count_twice(
 ) -> None:
     """A write whose response is lost is retried: the request is admitted once and counted twice."""
     with proxy.fail(is_admission, fault, times=1) as calls:
-        assert left(asked(latchkey, key)) == 997
+        assert read_remaining(send_request(latchkey, key)) == 997
     assert len(calls) == 2
 
 
@@ -161,17 +161,17 @@ def test_last_admission_with_a_lost_response_is_not_repeated(
     secret = latchkey.key(account).secret
     counters.set_used(account, 999)
     with proxy.fail(is_admission, fault, times=1):
-        assert asked(latchkey, secret).status == 429
+        assert send_request(latchkey, secret).status == 429
     assert counters.read_used(account) == 1_000
-    assert asked(latchkey, secret).status == 429
+    assert send_request(latchkey, secret).status == 429
 
 
 def test_lost_responses_never_exceed_the_burst(latchkey: TestApp, proxy: FaultProxy) -> None:
     """If the first response to every request is lost, half of the burst is admitted and all of it is counted."""
     account = latchkey.account(tiers.FREE)
     secret = latchkey.key(account).secret
-    with proxy.fail_by(every_other(ConnectionFault.DROPPED_AFTER)):
-        responses = Counter(asked(latchkey, secret).status for _ in range(60))
+    with proxy.fail_by(fail_every_other(ConnectionFault.DROPPED_AFTER)):
+        responses = Counter(send_request(latchkey, secret).status for _ in range(60))
     assert responses == {200: 25, 429: 35}
     assert counters.read_used(account) == 50
 
@@ -182,8 +182,8 @@ def test_burst_is_exact_though_every_other_write_fails(
     latchkey: TestApp, fleet: Fleet, proxy: FaultProxy, fault: Fault
 ) -> None:
     """Of 32 threads whose first writes all fail, exactly the burst of their account is admitted."""
-    accounts, requests = crowd(latchkey)
-    with proxy.fail_by(every_other(fault)):
+    accounts, requests = build_crowd(latchkey)
+    with proxy.fail_by(fail_every_other(fault)):
         replies = flatten(fleet.send(proxy.url, requests))
     assert Counter(reply.status for reply in replies) == {200: 100, 429: len(requests) - 100}
     assert [counters.read_used(account) for account in accounts] == [50, 50]
@@ -194,22 +194,22 @@ def test_burst_is_never_exceeded_with_every_other_response_lost(
     latchkey: TestApp, fleet: Fleet, proxy: FaultProxy
 ) -> None:
     """Of 32 threads with every other response lost, at most the burst of their account is admitted."""
-    accounts, requests = crowd(latchkey)
-    with proxy.fail_by(every_other(ConnectionFault.DROPPED_AFTER)):
+    accounts, requests = build_crowd(latchkey)
+    with proxy.fail_by(fail_every_other(ConnectionFault.DROPPED_AFTER)):
         replies = flatten(fleet.send(proxy.url, requests))
     # Each admitted request was counted twice.
     assert 0 < sum(reply.status == 200 for reply in replies) <= 50
     assert [counters.read_used(account) for account in accounts] == [50, 50]
 
 
-def crowd(latchkey: TestApp) -> tuple[list[Account], list[Request]]:
+def build_crowd(latchkey: TestApp) -> tuple[list[Account], list[Request]]:
     """Return two accounts, and 128 requests within one second, in which each of the 32 threads has its own key."""
     accounts = [latchkey.account(tiers.FREE) for _ in range(2)]
     secrets = [latchkey.key(account).secret for _ in range(AT_ONCE // 2) for account in accounts]
     return accounts, [Request("GET", "/v1/limits", secret, START_MS) for _ in range(4) for secret in secrets]
 
 
-def every_other(fault: Fault) -> Callable[[Call], Fault | None]:
+def fail_every_other(fault: Fault) -> Callable[[Call], Fault | None]:
     """Fail every other admission write of each key; as each key has one thread, a request fails at most once."""
     writes: defaultdict[str, int] = defaultdict(int)
 

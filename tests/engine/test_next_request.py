@@ -57,15 +57,15 @@ def admin(latchkey: TestApp) -> str:
     return latchkey.key(latchkey.account(tiers.PRO, admin=True), "admin", "read").secret
 
 
-def statuses(replies: list[Reply]) -> set[int]:
+def find_common_status(replies: list[Reply]) -> set[int]:
     """Return the status that all responses have."""
     assert len(replies) == AT_ONCE
     return {reply.status for reply in replies}
 
 
-def assert_refused_by_the_edge(replies: list[Reply]) -> None:
+def assert_rejected_by_the_app(replies: list[Reply]) -> None:
     """Assert that the app and not the gateway rejected the key: only the app's 401 has a renamed challenge header."""
-    assert statuses(replies) == {401}
+    assert find_common_status(replies) == {401}
     for reply in replies:
         assert reply.body == {"error": "invalid_api_key", "message": "The API key provided is invalid."}
         assert "x-amzn-Remapped-WWW-Authenticate" in reply.headers
@@ -74,32 +74,32 @@ def assert_refused_by_the_edge(replies: list[Reply]) -> None:
 def test_revoked_key_is_rejected_everywhere(latchkey: TestApp, ask: Everywhere) -> None:
     """After the response to DELETE no process accepts the key; the account's other key stays valid."""
     key, manager = key_and_manager(latchkey)
-    assert statuses(ask(key.secret)) == {200}
+    assert find_common_status(ask(key.secret)) == {200}
     assert latchkey.call("DELETE", f"/v1/keys/{key.key.id}", manager.secret).status == 204
-    assert_refused_by_the_edge(ask(key.secret))
-    assert statuses(ask(manager.secret)) == {200}
+    assert_rejected_by_the_app(ask(key.secret))
+    assert find_common_status(ask(manager.secret)) == {200}
 
 
 def test_key_rotated_without_grace_is_rejected_everywhere(latchkey: TestApp, ask: Everywhere) -> None:
     """After a rotation with `grace_s` 0 every process rejects the old key and accepts the new one."""
     key = latchkey.key(latchkey.account(tiers.PRO))
-    assert statuses(ask(key.secret)) == {200}
+    assert find_common_status(ask(key.secret)) == {200}
     rotated = latchkey.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret, json_body={"grace_s": 0})
     assert rotated.status == 201
-    assert statuses(ask(key.secret)) == {401}
-    assert statuses(ask(rotated.json()["secret"])) == {200}
+    assert find_common_status(ask(key.secret)) == {401}
+    assert find_common_status(ask(rotated.json()["secret"])) == {200}
 
 
 def test_narrowed_key_cannot_write_anywhere(latchkey: TestApp, ask: Everywhere) -> None:
     """After the response to PATCH no process accepts the removed scope; the remaining scope stays valid."""
     key, manager = key_and_manager(latchkey)
-    assert statuses(ask(key.secret, "PATCH", "/v1/users/me", RENAMED)) == {200}
+    assert find_common_status(ask(key.secret, "PATCH", "/v1/users/me", RENAMED)) == {200}
     narrowed = latchkey.call("PATCH", f"/v1/keys/{key.key.id}", manager.secret, json_body={"scopes": ["read"]})
     assert narrowed.status == 200
     replies = ask(key.secret, "PATCH", "/v1/users/me", RENAMED)
-    assert statuses(replies) == {403}
+    assert find_common_status(replies) == {403}
     assert {reply.body["error"] for reply in replies} == {"insufficient_scope"}
-    assert statuses(ask(key.secret)) == {200}
+    assert find_common_status(ask(key.secret)) == {200}
 
 
 def test_upgraded_account_has_its_new_quota_everywhere(latchkey: TestApp, ask: Everywhere) -> None:
@@ -110,7 +110,7 @@ def test_upgraded_account_has_its_new_quota_everywhere(latchkey: TestApp, ask: E
     upgraded = latchkey.call("PATCH", f"/v1/users/{account.id}", admin(latchkey), json_body={"tier": "pro"})
     assert upgraded.status == 200
     replies = ask(key.secret)
-    assert statuses(replies) == {200}
+    assert find_common_status(replies) == {200}
     assert {reply.headers["X-RateLimit-Limit"] for reply in replies} == {"10000"}
     left = sorted(int(reply.headers["X-RateLimit-Remaining"]) for reply in replies)
     assert left == list(range(10_000 - AT_ONCE, 10_000))
@@ -129,14 +129,14 @@ def test_suspension_and_reinstatement_take_effect_everywhere(latchkey: TestApp, 
     """Repeated suspensions and reinstatements take effect at the next request."""
     account = latchkey.account(tiers.ENTERPRISE)
     key, operator = latchkey.key(account), admin(latchkey)
-    assert statuses(ask(key.secret)) == {200}
+    assert find_common_status(ask(key.secret)) == {200}
     for _ in range(2):
         suspended = latchkey.call("PATCH", f"/v1/users/{account.id}", operator, json_body={"status": "suspended"})
         assert suspended.status == 200
-        assert_refused_by_the_edge(ask(key.secret))
+        assert_rejected_by_the_app(ask(key.secret))
         reinstated = latchkey.call("PATCH", f"/v1/users/{account.id}", operator, json_body={"status": "active"})
         assert reinstated.status == 200
-        assert statuses(ask(key.secret)) == {200}
+        assert find_common_status(ask(key.secret)) == {200}
 
 
 @pytest.mark.parametrize("seconds_to_the_hour", [1, -1, 240], ids=["before", "after", "well_before"])
@@ -146,11 +146,11 @@ def test_change_near_the_end_of_an_hour_holds_everywhere(
     """A change just before or after the full hour takes effect in processes whose clocks are on either side of it."""
     latchkey.clock.now_ms = START_MS + (clock.HOUR_S - seconds_to_the_hour) * 1000
     key, manager = key_and_manager(latchkey)
-    assert statuses(ask(key.secret)) == {200}
+    assert find_common_status(ask(key.secret)) == {200}
     assert latchkey.call("DELETE", f"/v1/keys/{key.key.id}", manager.secret).status == 204
-    assert_refused_by_the_edge(ask(key.secret))
+    assert_rejected_by_the_app(ask(key.secret))
     latchkey.clock.forward(280)
-    assert_refused_by_the_edge(ask(key.secret))
+    assert_rejected_by_the_app(ask(key.secret))
 
 
 def test_changes_in_one_millisecond_all_take_effect(latchkey: TestApp, fleet: Fleet, url: str) -> None:
@@ -172,7 +172,7 @@ def test_upgraded_account_with_exhausted_quota_is_admitted_within_10_s(
     key = latchkey.key(account)
     counters.set_used(account, 1_000)
     ask = Everywhere(latchkey, fleet, url, CLOCKS_AGREE)
-    assert statuses(ask(key.secret)) == {429}
+    assert find_common_status(ask(key.secret)) == {429}
     latchkey.call("PATCH", f"/v1/users/{account.id}", admin(latchkey), json_body={"tier": "pro"})
     latchkey.clock.forward(local_cache.QUOTA_RECHECK_MS / 1000)
     replies = ask(key.secret)

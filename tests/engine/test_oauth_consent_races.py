@@ -24,11 +24,11 @@ from tests.engine.oauth_races import (
     Parameters,
     RegisteredClient,
     assert_nothing_works,
-    issued,
-    said,
-    spending,
+    collect_tokens,
+    find_accepted,
+    is_spending,
+    status_and_error,
     tables_of,
-    working,
 )
 from tests.support.console_client import ConsoleClient, Fields, Page, log_in_as, new_account
 from tests.support.harness import TestApp
@@ -36,12 +36,12 @@ from tests.support.harness import TestApp
 pytestmark = pytest.mark.usefixtures("own_second")
 
 
-def remembering(call: Call) -> bool:
+def is_remembering(call: Call) -> bool:
     """Return whether a call updates a consent."""
     return is_transaction(call) and "consents" in tables_of(call, "Update")
 
 
-def replacing(call: Call) -> bool:
+def is_replacing(call: Call) -> bool:
     """Return whether a call replaces a consent."""
     return is_transaction(call) and "consents" in tables_of(call, "Put")
 
@@ -52,7 +52,7 @@ def assert_remembered(app: RegisteredClient, account: Account, asked: list[Param
     assert Consent.get(account.id, app.id).allowed == lines
 
 
-def pressed(console: ConsoleClient, action: str, form: Fields) -> Callable[[], Response]:
+def build_submit(console: ConsoleClient, action: str, form: Fields) -> Callable[[], Response]:
     """Return a function that submits a form."""
     return lambda: console.send(action, form).answer
 
@@ -65,7 +65,7 @@ def test_concurrent_consents_add_up(latchkey: TestApp, proxy: HoldingProxy) -> N
         for number in range(TWENTY // 2)
         for scope in ("read", "write")
     ]
-    release_together(proxy, remembering, [partial(app.approved, account, each) for each in asked])
+    release_together(proxy, is_remembering, [partial(app.approved, account, each) for each in asked])
     assert_remembered(app, account, asked)
     everything = [*app.authorization().items(), *(("resource", each["resource"]) for each in asked[::2])]
     page = log_in_as(latchkey, account).open(f"/oauth/authorize?{urlencode(everything)}")
@@ -79,7 +79,7 @@ def test_concurrent_consents_replace_an_invalid_one(latchkey: TestApp, proxy: Ho
     latchkey.clock.forward(1)
     account.update(actions=[Account.credentials_since.set(clock.now_ms())])
     asked = [app.authorization(scope="read", resource=f"{PUBLIC_URL}/v1/{number}") for number in range(TWENTY)]
-    release_together(proxy, replacing, [partial(app.approved, account, each) for each in asked])
+    release_together(proxy, is_replacing, [partial(app.approved, account, each) for each in asked])
     assert_remembered(app, account, asked)
 
 
@@ -87,13 +87,13 @@ def test_client_deleted_during_code_exchanges_leaves_no_valid_token(latchkey: Te
     """A token that is issued before the client's deletion and stored after it is invalid."""
     app = RegisteredClient(latchkey, "confidential")
     asked = [app.redemption(app.code(new_account())) for _ in range(4)]
-    with proxy.hold(spending) as held, ThreadPoolExecutor(4) as threads:
+    with proxy.hold(is_spending) as held, ThreadPoolExecutor(4) as threads:
         redemptions = [threads.submit(app.spend, each) for each in asked]
         held.wait_for(len(asked))
         delete_client.delete(clients.get_of_account(str(app.client.account_id), app.id))
         held.release()
         responses = [redemption.result() for redemption in redemptions]
-    assert_nothing_works(app, issued(responses))
+    assert_nothing_works(app, collect_tokens(responses))
 
 
 def test_concurrent_client_deletion_and_code_exchanges_leave_no_valid_token(
@@ -105,12 +105,12 @@ def test_concurrent_client_deletion_and_code_exchanges_leave_no_valid_token(
     form = owner.fill(owner.open(f"{path}/delete"), f"{path}/delete", {})
     redemptions = [partial(app.spend, app.redemption(app.code(new_account()))) for _ in range(TWENTY - 2)]
     own = partial(app.spend, {"grant_type": clients.CLIENT_CREDENTIALS, **app.credentials})
-    deeds: list[Callable[[], Response]] = [*redemptions, own, pressed(owner, f"{path}/delete", form)]
+    deeds: list[Callable[[], Response]] = [*redemptions, own, build_submit(owner, f"{path}/delete", form)]
     responses = run_concurrently(deeds)
     assert responses[-1].status == 303
-    everything = issued(responses)
-    assert working(latchkey, everything) == []
-    assert {said(each()) for each in (*redemptions, own)} == {(401, "invalid_client")}
+    everything = collect_tokens(responses)
+    assert find_accepted(latchkey, everything) == []
+    assert {status_and_error(each()) for each in (*redemptions, own)} == {(401, "invalid_client")}
 
 
 @pytest.mark.parametrize("exchange", ["redemption", "refresh"])
@@ -121,12 +121,12 @@ def test_consent_withdrawal_during_an_exchange_leaves_no_valid_token(
     account = new_account()
     tokens = app.tokens(account)
     asked = app.refresh(tokens) if exchange == "refresh" else app.redemption(app.code(account))
-    with proxy.hold(spending) as held, ThreadPoolExecutor(1) as thread:
+    with proxy.hold(is_spending) as held, ThreadPoolExecutor(1) as thread:
         late = thread.submit(app.spend, asked)
         held.wait_for(1)
         consent.withdraw(account.id, app.id)
         held.release()
-        assert said(late.result()) == (400, "invalid_grant")
+        assert status_and_error(late.result()) == (400, "invalid_grant")
     assert_nothing_works(app, [tokens])
 
 
@@ -140,10 +140,10 @@ def test_concurrent_consent_withdrawal_and_refreshes_leave_no_valid_token(
     asks = console.open(f"/settings/connected/disconnect?client_id={app.id}")
     form = console.fill(asks, "/settings/connected", {})
     refreshes = [partial(app.spend, app.refresh(held[at % 4])) for at in range(TWENTY - 1)]
-    deeds: list[Callable[[], Response]] = [*refreshes, pressed(console, "/settings/connected", form)]
+    deeds: list[Callable[[], Response]] = [*refreshes, build_submit(console, "/settings/connected", form)]
     responses = run_concurrently(deeds)
     assert responses[-1].status == 303
-    assert_nothing_works(app, [*held, *issued(responses)])
+    assert_nothing_works(app, [*held, *collect_tokens(responses)])
     assert list(grants.of_account(account.id)) == []
 
 

@@ -21,12 +21,12 @@ from tests.engine.oauth_races import (
     TWENTY,
     RegisteredClient,
     assert_nothing_works,
-    everywhere,
-    issued,
+    collect_tokens,
+    find_accepted,
+    is_spending,
     of_functions,
-    said,
-    spending,
-    working,
+    send_everywhere,
+    status_and_error,
 )
 from tests.support.console_client import new_account
 from tests.support.harness import TestApp
@@ -34,7 +34,7 @@ from tests.support.harness import TestApp
 pytestmark = pytest.mark.usefixtures("own_second")
 
 
-def revoking(call: Call) -> bool:
+def is_revoking(call: Call) -> bool:
     """Return whether a call revokes a grant."""
     return is_transaction(call) and "revoked_at" in json.dumps(
         [each.get("Update") for each in call.body["TransactItems"]]
@@ -50,13 +50,13 @@ def assert_one_successor(account: Account) -> None:
     assert spent == {True: 1, False: 1}
 
 
-def assert_one_pair(app: RegisteredClient, account: Account, answers: list[dict[str, Any]]) -> None:
+def assert_one_pair(app: RegisteredClient, account: Account, responses: list[dict[str, Any]]) -> None:
     """Assert that all 20 responses have the same valid tokens, and that no other tokens were stored."""
-    assert len(answers) == TWENTY
-    (access_token,) = {response["access_token"] for response in answers}
-    (refresh_token,) = {response["refresh_token"] for response in answers}
+    assert len(responses) == TWENTY
+    (access_token,) = {response["access_token"] for response in responses}
+    (refresh_token,) = {response["refresh_token"] for response in responses}
     assert_one_successor(account)
-    assert working(app.latchkey, answers[:1]) == [access_token] * 2
+    assert find_accepted(app.latchkey, responses[:1]) == [access_token] * 2
     assert app.ask(app.refresh({"refresh_token": refresh_token})).status == 200
 
 
@@ -65,9 +65,9 @@ def test_code_exchanged_20_times_concurrently_succeeds_once(
 ) -> None:
     """One request gets tokens, the others get invalid_grant, and the reuse revokes the issued tokens."""
     asked = app.redemption(app.code(new_account()))
-    answers = release_together(proxy, spending, [partial(app.spend, asked)] * TWENTY)
-    assert Counter(map(said, answers)) == ONE_OF_TWENTY
-    assert_nothing_works(app, issued(answers))
+    responses = release_together(proxy, is_spending, [partial(app.spend, asked)] * TWENTY)
+    assert Counter(map(status_and_error, responses)) == ONE_OF_TWENTY
+    assert_nothing_works(app, collect_tokens(responses))
 
 
 @of_functions
@@ -75,8 +75,8 @@ def test_code_exchanged_by_four_processes_succeeds_once(
     latchkey: TestApp, fleet: Fleet, url: str, app: RegisteredClient
 ) -> None:
     """Of 20 exchanges by processes that share only the database, one succeeds."""
-    replies = everywhere(latchkey, fleet, url, app.redemption(app.code(new_account())))
-    assert Counter(map(said, replies)) == ONE_OF_TWENTY
+    replies = send_everywhere(latchkey, fleet, url, app.redemption(app.code(new_account())))
+    assert Counter(map(status_and_error, replies)) == ONE_OF_TWENTY
     assert_nothing_works(app, [reply.body for reply in replies if reply.status == 200])
 
 
@@ -85,8 +85,8 @@ def test_refresh_token_used_20_times_concurrently_issues_one_pair(
 ) -> None:
     """All requests get the same access and refresh token, both tokens are valid, and the grant stays active."""
     account = new_account()
-    answers = release_together(proxy, spending, [partial(app.spend, app.refresh(app.tokens(account)))] * TWENTY)
-    assert_one_pair(app, account, issued(answers))
+    responses = release_together(proxy, is_spending, [partial(app.spend, app.refresh(app.tokens(account)))] * TWENTY)
+    assert_one_pair(app, account, collect_tokens(responses))
 
 
 @of_functions
@@ -95,7 +95,7 @@ def test_refresh_token_used_by_four_processes_issues_one_pair(
 ) -> None:
     """Processes that share only the database issue one pair of tokens for 20 requests."""
     account = new_account()
-    replies = everywhere(latchkey, fleet, url, app.refresh(app.tokens(account)))
+    replies = send_everywhere(latchkey, fleet, url, app.refresh(app.tokens(account)))
     assert_one_pair(app, account, [reply.body for reply in replies if reply.status == 200])
 
 
@@ -105,8 +105,8 @@ def test_concurrent_refreshes_after_the_grace_are_reuse(latchkey: TestApp, app: 
     tokens = app.tokens(account)
     successor = app.ask(app.refresh(tokens)).json()
     latchkey.clock.forward(10 if app.client.is_public else 30)
-    answers = run_concurrently([partial(app.spend, app.refresh(tokens))] * TWENTY)
-    assert {said(response) for response in answers} == {(400, "invalid_grant")}
+    responses = run_concurrently([partial(app.spend, app.refresh(tokens))] * TWENTY)
+    assert {status_and_error(response) for response in responses} == {(400, "invalid_grant")}
     assert_nothing_works(app, [tokens, successor])
 
 
@@ -115,8 +115,8 @@ def test_concurrent_refreshes_after_use_of_the_successor_are_reuse(latchkey: Tes
     tokens = app.tokens(new_account())
     second = app.ask(app.refresh(tokens)).json()
     third = app.ask(app.refresh(second)).json()
-    answers = run_concurrently([partial(app.spend, app.refresh(tokens))] * TWENTY)
-    assert {said(response) for response in answers} == {(400, "invalid_grant")}
+    responses = run_concurrently([partial(app.spend, app.refresh(tokens))] * TWENTY)
+    assert {status_and_error(response) for response in responses} == {(400, "invalid_grant")}
     assert_nothing_works(app, [tokens, second, third])
 
 
@@ -125,12 +125,12 @@ def test_revocation_during_a_refresh_leaves_no_valid_token(
 ) -> None:
     """A refresh that is written after the revocation fails."""
     tokens = app.tokens(new_account())
-    with proxy.hold(spending) as held, ThreadPoolExecutor(1) as thread:
+    with proxy.hold(is_spending) as held, ThreadPoolExecutor(1) as thread:
         refresh = thread.submit(app.spend, app.refresh(tokens))
         held.wait_for(1)
         assert app.revoke(tokens["refresh_token"]).status == 200
         held.release()
-        assert said(refresh.result()) == (400, "invalid_grant")
+        assert status_and_error(refresh.result()) == (400, "invalid_grant")
     assert_nothing_works(app, [tokens])
 
 
@@ -139,7 +139,7 @@ def test_refresh_during_a_revocation_leaves_no_valid_token(
 ) -> None:
     """Tokens issued between the read and the write of a revocation are invalid afterwards."""
     tokens = app.tokens(new_account())
-    with proxy.hold(revoking) as held, ThreadPoolExecutor(1) as thread:
+    with proxy.hold(is_revoking) as held, ThreadPoolExecutor(1) as thread:
         revocation = thread.submit(app.revoke, tokens["refresh_token"])
         held.wait_for(1)
         successor = app.spend(app.refresh(tokens)).json()
@@ -153,6 +153,6 @@ def test_concurrent_revocations_and_refreshes_leave_no_valid_token(latchkey: Tes
     tokens = app.tokens(new_account())
     refreshes = [partial(app.spend, app.refresh(tokens))] * (TWENTY // 2)
     revocations = [partial(app.revoke, tokens["refresh_token"])] * (TWENTY // 2)
-    answers = run_concurrently([*refreshes, *revocations])
-    assert {response.status for response in answers[TWENTY // 2 :]} == {200}
-    assert_nothing_works(app, [tokens, *issued(answers)])
+    responses = run_concurrently([*refreshes, *revocations])
+    assert {response.status for response in responses[TWENTY // 2 :]} == {200}
+    assert_nothing_works(app, [tokens, *collect_tokens(responses)])

@@ -86,27 +86,27 @@ def cost_of(stored: str) -> str:
     return stored.rpartition("$")[0].rpartition("$")[0]
 
 
-def medians_apart(one: list[int], other: list[int]) -> float:
+def compare_medians(one: list[int], other: list[int]) -> float:
     """Return the difference between the medians of two series."""
     return abs(median(one) - median(other))
 
 
-def noise(series: list[int], dice: random.Random) -> float:
+def measure_noise(series: list[int], dice: random.Random) -> float:
     """Return the largest difference between the medians of random halves of a series."""
     apart = []
     for _ in range(CUTS):
         cut = dice.sample(series, len(series))
-        apart.append(medians_apart(cut[::2], cut[1::2]))
+        apart.append(compare_medians(cut[::2], cut[1::2]))
     return max(apart)
 
 
 def looks_alike(one: list[int], other: list[int], *, at_least: float = LEAST_NS) -> bool:
     """Return whether the medians differ by no more than `at_least` or than those of random halves of either series."""
     dice = random.Random(1)  # noqa: S311 - no secret
-    return medians_apart(one, other) <= max(noise(one, dice), noise(other, dice), at_least)
+    return compare_medians(one, other) <= max(measure_noise(one, dice), measure_noise(other, dice), at_least)
 
 
-def times(
+def measure_times(
     latchkey: TestApp, hashes: list[str], one: Callable[[], None], other: Callable[[], None], tries: int
 ) -> tuple[list[int], list[int]]:
     """Return the durations of both functions in nanoseconds; they are called alternately, and each is first equally
@@ -135,7 +135,9 @@ def times(
     return taken
 
 
-def sending(latchkey: TestApp, action: str, emails: Iterator[str], status: int, device: str = "", **fields: str) -> Any:
+def build_sender(
+    latchkey: TestApp, action: str, emails: Iterator[str], status: int, device: str = "", **fields: str
+) -> Any:
     """Return a function that submits a form with the next of `emails`, each time from another client address."""
     console = ConsoleClient(latchkey)
     form = console.fill(console.open(action), action, fields)
@@ -151,19 +153,19 @@ def sending(latchkey: TestApp, action: str, emails: Iterator[str], status: int, 
     return send
 
 
-def always(email: str) -> Iterator[str]:
+def repeat_address(email: str) -> Iterator[str]:
     """Yield the same address forever."""
     while True:
         yield email
 
 
-def ever_new() -> Iterator[str]:
+def generate_addresses() -> Iterator[str]:
     """Yield unknown addresses."""
     while True:
         yield f"new.{randomness.base62(10).lower()}@example.com"
 
 
-def known(tries: int) -> Iterator[str]:
+def create_addresses(tries: int) -> Iterator[str]:
     """Return addresses of existing accounts, enough for `tries`; checking their passwords has the usual cost.
 
     Each address is used once, like the unknown ones, because earlier attempts with an address change the response time.
@@ -191,9 +193,9 @@ def test_log_in_takes_alike_for_an_unknown_address_and_a_wrong_password(
 ) -> None:
     """A log-in with an unknown address takes as long as one with a wrong password, even from a known device."""
     device = sessions.remember_device(new_account(name="Eve"))
-    one = sending(latchkey, "/login", known(60), 401, device, password="not the password at all")
-    other = sending(latchkey, "/login", ever_new(), 401, device, password="not the password at all")
-    assert looks_alike(*times(latchkey, hashes, one, other, 60))
+    one = build_sender(latchkey, "/login", create_addresses(60), 401, device, password="not the password at all")
+    other = build_sender(latchkey, "/login", generate_addresses(), 401, device, password="not the password at all")
+    assert looks_alike(*measure_times(latchkey, hashes, one, other, 60))
     assert hashes == [f"check {COST}"]
 
 
@@ -203,9 +205,9 @@ def test_sign_up_takes_alike_for_a_known_and_a_new_address(
 ) -> None:
     """A sign-up with a known address takes as long as one with a new address, because both send an email."""
     fields = {"name": "Ada", "password": PASSWORD}
-    one = sending(latchkey, "/signup", known(60), 200, **fields)
-    other = sending(latchkey, "/signup", ever_new(), 200, **fields)
-    assert looks_alike(*times(latchkey, hashes, one, other, 60))
+    one = build_sender(latchkey, "/signup", create_addresses(60), 200, **fields)
+    other = build_sender(latchkey, "/signup", generate_addresses(), 200, **fields)
+    assert looks_alike(*measure_times(latchkey, hashes, one, other, 60))
     assert hashes == [f"hash {COST}"]
     assert len(office.recipients) == 2 * (60 + 2 * WARM)
 
@@ -217,9 +219,9 @@ def test_rate_limited_reset_takes_alike_for_a_known_and_an_unknown_address(
     """A reset over the email limit takes as long for an unknown address as for a known one, as neither sends an
     email.
     """
-    one = sending(latchkey, "/forgot", always(new_account().email), 200)
-    other = sending(latchkey, "/forgot", always("nobody.at.all@example.com"), 200)
-    assert looks_alike(*times(latchkey, hashes, one, other, 200))
+    one = build_sender(latchkey, "/forgot", repeat_address(new_account().email), 200)
+    other = build_sender(latchkey, "/forgot", repeat_address("nobody.at.all@example.com"), 200)
+    assert looks_alike(*measure_times(latchkey, hashes, one, other, 200))
     assert len(office.recipients) == 2 * (200 + 2 * WARM)
 
 
@@ -228,7 +230,7 @@ def test_reset_takes_alike_for_a_known_and_an_unknown_address(
     latchkey: TestApp, office: FakeSes, hashes: list[str]
 ) -> None:
     """A password reset takes as long for an unknown address as for a known one, because both call SES."""
-    one = sending(latchkey, "/forgot", known(200), 200)
-    other = sending(latchkey, "/forgot", ever_new(), 200)
-    assert looks_alike(*times(latchkey, hashes, one, other, 200))
+    one = build_sender(latchkey, "/forgot", create_addresses(200), 200)
+    other = build_sender(latchkey, "/forgot", generate_addresses(), 200)
+    assert looks_alike(*measure_times(latchkey, hashes, one, other, 200))
     assert len(office.recipients) == 2 * (200 + 2 * WARM)

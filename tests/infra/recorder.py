@@ -66,11 +66,11 @@ class RecordedGateway(Gateway):
     def handle(self, method: str, target: str, *rest: Any, **named: Any) -> Response:
         """Handle a request, and record its route if it succeeded."""
         with self.recorder.within(API):
-            answer = super().handle(method, target, *rest, **named)
-        if answer.status < 400:
+            response = super().handle(method, target, *rest, **named)
+        if response.status < 400:
             route = self.routes.match_route(target.partition("?")[0]).route
             self.recorder.answered.add((method, route))
-        return answer
+        return response
 
     def _policy(self, *arguments: Any) -> dict[str, Any]:
         with self.recorder.within(AUTHORIZER):
@@ -78,7 +78,7 @@ class RecordedGateway(Gateway):
 
 
 @contextmanager
-def recorded() -> Iterator[tuple[Recorder, RecordedGateway]]:
+def record_calls() -> Iterator[tuple[Recorder, RecordedGateway]]:
     """Record every call of our DynamoDB client and of botocore in a `with` block; the recorder collects emails."""
     recorder = Recorder()
     gateway = RecordedGateway(app, domain="api.example.com")

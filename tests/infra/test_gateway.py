@@ -197,14 +197,14 @@ def test_authorizer_is_cached_and_called_only_for_bearer_tokens() -> None:
 def test_unknown_path_is_a_mock_404() -> None:
     """A catch-all route responds with a 404, because API Gateway rejects a Bearer header at a path without a route."""
     integration = document()["paths"]["/{proxy+}"]["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]
-    answer = integration["responses"]["default"]
-    assert (integration["type"], answer["statusCode"]) == ("mock", "404")
-    assert answer["responseTemplates"]["application/json"] == (
+    response = integration["responses"]["default"]
+    assert (integration["type"], response["statusCode"]) == ("mock", "404")
+    assert response["responseTemplates"]["application/json"] == (
         '{"error":"not_found","message":"There is nothing at this path."}'
     )
     headers = {
         name.removeprefix("method.response.header."): value[1:-1]
-        for name, value in answer["responseParameters"].items()
+        for name, value in response["responseParameters"].items()
     }
     assert headers.items() >= LIMITS.items()
 
@@ -247,9 +247,9 @@ def test_no_integration_has_two_responses_of_one_status() -> None:
 def test_every_header_of_the_mock_404_is_declared() -> None:
     """Every header is declared, because API Gateway rejects a document whose integration sets an undeclared header."""
     method = document()["paths"]["/{proxy+}"]["x-amazon-apigateway-any-method"]
-    for answer in method["x-amazon-apigateway-integration"]["responses"].values():
-        headers = method["responses"][answer["statusCode"]]["headers"]
-        assert set(answer["responseParameters"]) == {f"method.response.header.{name}" for name in headers}
+    for response in method["x-amazon-apigateway-integration"]["responses"].values():
+        headers = method["responses"][response["statusCode"]]["headers"]
+        assert set(response["responseParameters"]) == {f"method.response.header.{name}" for name in headers}
 
 
 def test_missing_method_of_a_page_is_handled_like_an_unknown_path() -> None:

@@ -76,7 +76,7 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return run
 
 
-def told(name: str, value: str, done: tuple[int, str]) -> None:
+def assert_rejected(name: str, value: str, done: tuple[int, str]) -> None:
     """Assert that one line names the rejected variable and shortens its value."""
     status, error = done
     assert (status, error.count("\n")) == (1, 1)
@@ -85,7 +85,7 @@ def told(name: str, value: str, done: tuple[int, str]) -> None:
     assert "a" * (QUOTED_MAX + 1) not in error
 
 
-def needed(command: str) -> list[str]:
+def list_required(command: str) -> list[str]:
     """Return the required options of a command on accounts."""
     values = {"EMAIL": ADA, "TIER": "--tier=pro", "CLIENT_ID": "--client-id=app_00000000000000000000"}
     return [values[name] for name in manage.NEEDED[command].values()]
@@ -97,7 +97,7 @@ def test_invalid_variable_of_a_stage_command_is_rejected(ran: Ran, command: str,
     """`make deploy`, `package` and `destroy` reject each invalid variable before any AWS call."""
     value = RUBBISH[rubbish]
     option = f"--{name.lower().replace('_', '-')}={value}"
-    told(name, value, ran(deployment.main, command, "--stage=dev", *EDGE.get(name, ()), option))
+    assert_rejected(name, value, ran(deployment.main, command, "--stage=dev", *EDGE.get(name, ()), option))
 
 
 @pytest.mark.parametrize("rubbish", RUBBISH)
@@ -110,7 +110,7 @@ def test_invalid_variable_of_an_account_command_is_rejected(ran: Ran, command: s
         assert inputs.given(name, value) == value
         return
     option = f"--{name.lower().replace('_', '-')}={value}"
-    told(name, value, ran(manage.main, "--stage=dev", command, *OF_MANAGE[command][name], option))
+    assert_rejected(name, value, ran(manage.main, "--stage=dev", command, *OF_MANAGE[command][name], option))
 
 
 @pytest.mark.parametrize("command", OF_MANAGE)
@@ -118,7 +118,9 @@ def test_invalid_variable_of_an_account_command_is_rejected(ran: Ran, command: s
 def test_invalid_reason_of_an_account_command_is_rejected(ran: Ran, command: str, rubbish: str) -> None:
     """Every command on accounts rejects a reason that the console couldn't show."""
     value = RUBBISH[rubbish]
-    told("REASON", value, ran(manage.main, "--stage=dev", f"--reason={value}", command, *needed(command)))
+    assert_rejected(
+        "REASON", value, ran(manage.main, "--stage=dev", f"--reason={value}", command, *list_required(command))
+    )
 
 
 @pytest.mark.parametrize("rubbish", RUBBISH)
@@ -130,7 +132,7 @@ def test_invalid_variable_of_a_smoke_run_is_rejected(ran: Ran, name: str, rubbis
         assert inputs.given(name, value) == value
         return
     status, error = ran(smoke.main, **{"URL": "http://127.0.0.1:9", name: value})
-    told(name, value, (status, error))
+    assert_rejected(name, value, (status, error))
     assert (name == "ADMIN_KEY") is ("not '" not in error)
 
 
@@ -142,7 +144,7 @@ def test_unknown_stage_is_rejected_by_every_command(ran: Ran, stage: str) -> Non
         ("policy", rights.main, (f"--stage={stage}",)),
     ]
     if stage.strip():
-        commands += [(each, manage.main, (f"--stage={stage}", each, *needed(each))) for each in OF_MANAGE]
+        commands += [(each, manage.main, (f"--stage={stage}", each, *list_required(each))) for each in OF_MANAGE]
         commands.append(("smoke", smoke.main, ()))
     for command, main, words in commands:
         status, error = ran(main, *words, STAGE=stage)
@@ -253,7 +255,7 @@ def test_invalid_number_of_a_long_run_is_rejected(
     monkeypatch.setattr(sys, "argv", ["program", *words, f"--{name.lower()}={rubbish}"])
     with pytest.raises(SystemExit) as ended:
         program.main()
-    told(name, rubbish, (1, f"{ended.value}\n"))
+    assert_rejected(name, rubbish, (1, f"{ended.value}\n"))
 
 
 def test_every_account_command_is_tested() -> None:

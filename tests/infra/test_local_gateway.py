@@ -38,8 +38,8 @@ def test_repr_of_a_gateway_shows_no_credential(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("method", ["PUT", "TRACE", "BREW"])
 def test_missing_method_is_a_404(latchkey: TestApp, method: str) -> None:
     """A method that a path doesn't have is a 404, because API Gateway never responds with a 405."""
-    answer = latchkey.call(method, "/v1/users", latchkey.key(latchkey.account()).secret)
-    assert error_of(answer) == (404, "not_found")
+    response = latchkey.call(method, "/v1/users", latchkey.key(latchkey.account()).secret)
+    assert error_of(response) == (404, "not_found")
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_missing_method_is_a_page_for_browsers(
     latchkey: TestApp, method: str, target: str, headers: dict[str, str]
 ) -> None:
     """A browser gets the page for unknown paths, and API clients get JSON."""
-    answer = latchkey.call(method, target, headers=headers)
-    assert (answer.status, answer.header("Content-Type")) == (404, "text/html; charset=utf-8")
+    response = latchkey.call(method, target, headers=headers)
+    assert (response.status, response.header("Content-Type")) == (404, "text/html; charset=utf-8")
     assert error_of(latchkey.call(method, target)) == (404, "not_found")
 
 
@@ -73,10 +73,10 @@ def test_head_of_an_unknown_path_has_no_body(latchkey: TestApp) -> None:
 
 def test_body_over_ten_megabytes_is_rejected(latchkey: TestApp) -> None:
     """The response is the documented 413, and no function is called, as in API Gateway."""
-    answer = latchkey.call(
+    response = latchkey.call(
         "PATCH", "/v1/users/me", latchkey.key(latchkey.account()).secret, body=b"x" * (10 * 1024 * 1024 + 1)
     )
-    assert error_of(answer) == (413, "invalid_request")
+    assert error_of(response) == (413, "invalid_request")
 
 
 def test_each_response_has_its_own_request_id(latchkey: TestApp) -> None:
@@ -94,5 +94,5 @@ def test_gateway_without_configured_url_links_to_its_own_domain(latchkey: TestAp
     latchkey.account(name="Bea")
     secret = latchkey.key(latchkey.account()).secret
     with settings.override(replace(settings.current(), public_url="")):
-        answer = latchkey.call("GET", "/v1/users?limit=1", secret, headers={"Host": "evil.example"})
-    assert (answer.header("Link") or "").startswith("<https://abc.execute-api.us-east-1.amazonaws.com/v1/users?")
+        response = latchkey.call("GET", "/v1/users?limit=1", secret, headers={"Host": "evil.example"})
+    assert (response.header("Link") or "").startswith("<https://abc.execute-api.us-east-1.amazonaws.com/v1/users?")

@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.core.process_cache import CACHES
 from infra import rights
-from tests.infra.recorder import API, Need, recorded
+from tests.infra.recorder import API, Need, record_calls
 from tests.infra.test_manage import Command
 from tests.infra.test_manage import command as command  # Imported as a fixture.
 from tests.support.harness import TestApp
@@ -49,7 +49,7 @@ IN_SMOKE = (
 def needs(latchkey: TestApp, command: Command) -> set[Need]:
     """The permissions of every command on accounts."""
     assert latchkey
-    with recorded() as (recorder, _):
+    with record_calls() as (recorder, _):
         for words in COMMANDS:
             CACHES["core.root_key"].clear()
             with recorder.within(API):

@@ -47,7 +47,7 @@ def packages(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def refusal(packages: Path, requirements: str = REQUIREMENTS, architecture: str = "arm64") -> str:
+def find_error(packages: Path, requirements: str = REQUIREMENTS, architecture: str = "arm64") -> str:
     """Check a package that is rejected and return the error."""
     with pytest.raises(click.ClickException) as refused:
         package_check.check(packages, requirements, architecture=architecture, python="python3.13")
@@ -61,27 +61,27 @@ def test_complete_package_passes(packages: Path) -> None:
 
 def test_missing_requirement_is_named(packages: Path) -> None:
     """The error has the missing version, even if another version is installed."""
-    assert "extra 1.0 is missing" in refusal(packages, f"{REQUIREMENTS}extra==1.0\n")
-    assert "pure 1.1 is missing" in refusal(packages, REQUIREMENTS.replace("pure==1.0", "pure==1.1"))
+    assert "extra 1.0 is missing" in find_error(packages, f"{REQUIREMENTS}extra==1.0\n")
+    assert "pure 1.1 is missing" in find_error(packages, REQUIREMENTS.replace("pure==1.0", "pure==1.1"))
 
 
 def test_wheel_without_its_extension_module_is_named(packages: Path) -> None:
     """A wheel for a specific platform must contain an extension module."""
     (packages / "part.cpython-313-aarch64-linux-gnu.so").unlink()
-    assert "compiled_part-2.0 has no extension module" in refusal(packages)
+    assert "compiled_part-2.0 has no extension module" in find_error(packages)
 
 
 def test_file_for_another_processor_is_named(packages: Path) -> None:
     """All files in the folder are checked, even those that no wheel lists."""
     (packages / "pure" / "odd.so").write_bytes(elf(X86))
-    assert "pure/odd.so is for another processor than arm64" in refusal(packages)
-    assert "part.cpython-313-aarch64-linux-gnu.so is for another" in refusal(packages, architecture="x86_64")
+    assert "pure/odd.so is for another processor than arm64" in find_error(packages)
+    assert "part.cpython-313-aarch64-linux-gnu.so is for another" in find_error(packages, architecture="x86_64")
 
 
 def test_package_over_lambdas_limit_is_rejected(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package whose files exceed Lambda's limit is rejected before the upload."""
     monkeypatch.setattr(package_check, "UNZIPPED_MAX_BYTES", 50)
-    assert "Lambda's limit is" in refusal(packages)
+    assert "Lambda's limit is" in find_error(packages)
 
 
 def test_missing_wheel_fails_the_command(tmp_path: Path) -> None:

@@ -9,7 +9,16 @@ from moto import mock_aws
 
 from infra import deployed, template
 from infra.routes import of_latchkey
-from tests.infra.policies import OF_LAMBDA, OF_STREAMS, SENDER, is_lambdas, listed, of_stage, policy, seen
+from tests.infra.policies import (
+    OF_LAMBDA,
+    OF_STREAMS,
+    SENDER,
+    as_list,
+    is_needed_by_lambda,
+    policy,
+    replace_stage,
+    run_every_operation,
+)
 from tests.infra.recorder import API, FUNCTIONS, STREAM, Need, Recorder
 
 pytestmark = pytest.mark.xdist_group("policies")
@@ -18,17 +27,17 @@ pytestmark = pytest.mark.xdist_group("policies")
 @pytest.fixture(scope="module")
 def recorder(moto_url: str) -> Iterator[Recorder]:
     """The recorder after the scenario of all operations."""
-    with mock_aws(), seen(moto_url) as recorded:
+    with mock_aws(), run_every_operation(moto_url) as recorded:
         yield recorded
 
 
-def granted(function: str) -> list[tuple[str, str]]:
+def list_granted(function: str) -> list[tuple[str, str]]:
     """Return each (action, ARN) that a policy allows."""
     return [
         (action, arn)
         for statement in policy(function)
-        for action in listed(statement["Action"])
-        for arn in listed(statement["Resource"])
+        for action in as_list(statement["Action"])
+        for arn in as_list(statement["Resource"])
     ]
 
 
@@ -54,8 +63,8 @@ def test_every_route_was_called(recorder: Recorder) -> None:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_policy_grants_exactly_the_used_permissions(recorder: Recorder, function: str) -> None:
     """The policy has all used permissions and no other, which an attacker with the function's role could use."""
-    needed = {(action, of_stage(resource)) for action, resource in needs(recorder, function)}
-    allowed = {(action, _end(arn)) for action, arn in granted(function) if not is_lambdas(action)}
+    needed = {(action, replace_stage(resource)) for action, resource in needs(recorder, function)}
+    allowed = {(action, _end(arn)) for action, arn in list_granted(function) if not is_needed_by_lambda(action)}
     assert (needed - allowed, allowed - needed) == (set(), set())
 
 
@@ -68,9 +77,9 @@ def needs(recorder: Recorder, function: str) -> set[Need]:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_resource_is_named(function: str) -> None:
     """Every statement names its resource in this region and stage; only account and partition are wildcards."""
-    for action, arn in granted(function):
+    for action, arn in list_granted(function):
         assert "*" not in action
-        if is_lambdas(action) or action == "ses:SendEmail":
+        if is_needed_by_lambda(action) or action == "ses:SendEmail":
             continue
         start, partition, service, region, account, end = arn.replace("${AWS::Region}", "here").split(":", 5)
         assert (start, partition, region, account) == ("arn", "*", "here", "*"), arn
@@ -134,7 +143,7 @@ def _statements(role: dict[str, Any]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_permissions_of_lambda_itself_are_granted(function: str) -> None:
     """Lambda can write logs to the function's own log group, and traces to X-Ray."""
-    found = {action: arn for action, arn in granted(function) if action in OF_LAMBDA}
+    found = {action: arn for action, arn in list_granted(function) if action in OF_LAMBDA}
     name = "latchkey-${Stage}" if function == API else f"latchkey-${{Stage}}-{function}"
     group = f"arn:*:logs:${{AWS::Region}}:*:log-group:/aws/lambda/{name}:*"
     assert found == {action: group if action.startswith("logs:") else "*" for action in OF_LAMBDA}
@@ -143,7 +152,7 @@ def test_permissions_of_lambda_itself_are_granted(function: str) -> None:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_only_the_function_on_the_stream_may_read_it(function: str) -> None:
     """Only the stream function can read the stream of the events table; ListStreams has no narrower resource."""
-    found = {action: arn for action, arn in granted(function) if action in OF_STREAMS}
+    found = {action: arn for action, arn in list_granted(function) if action in OF_STREAMS}
     stream = "arn:*:dynamodb:${AWS::Region}:*:table/latchkey-${Stage}-events/stream/*"
     listed = {"dynamodb:ListStreams": "*"}
     assert found == ({**dict.fromkeys(OF_STREAMS, stream), **listed} if function == STREAM else {})

@@ -28,7 +28,7 @@ HOT = Scenario("hot", 700, 4, crowd=clients.hot, changes=2)
 
 
 @lru_cache(maxsize=1)
-def crowd_played() -> Outcome:
+def play_crowd() -> Outcome:
     """Return the outcome of the crowd scenario with a correct table."""
     return play(CROWD)
 
@@ -65,12 +65,12 @@ class Forgetful(Table):
     """A table that loses the burst counters of all seconds but the one that was written last."""
 
     def update(self, request: Any) -> tuple[int, dynamodb.Json | ConditionFailed]:
-        answer = super().update(request)
+        response = super().update(request)
         written = request.get("ExpressionAttributeNames", {}).get("#slot")
         for item in self.items.values():
             for name in [name for name in item if re.fullmatch(r"s\d+", name) and name != written]:
                 del item[name]
-        return answer
+        return response
 
 
 class Recording(Table):
@@ -81,24 +81,24 @@ class Recording(Table):
         self.asked: list[tuple[dict[str, Any], dynamodb.Json | ConditionFailed]] = []
 
     def update(self, request: Any) -> tuple[int, dynamodb.Json | ConditionFailed]:
-        units, answer = super().update(request)
-        self.asked.append((dict(request), answer))
-        return units, answer
+        units, response = super().update(request)
+        self.asked.append((dict(request), response))
+        return units, response
 
 
 def test_same_seed_gives_the_same_run() -> None:
     """Two runs with the same seed have equal counts and durations."""
-    assert play(CROWD) == crowd_played()
+    assert play(CROWD) == play_crowd()
 
 
 def test_another_seed_gives_another_run() -> None:
     """A different seed gives different durations."""
-    assert play(replace(CROWD, seed=2)).answers_us != crowd_played().answers_us
+    assert play(replace(CROWD, seed=2)).answers_us != play_crowd().answers_us
 
 
 def test_crowd_is_admitted_exactly_with_clock_skew() -> None:
     """Quotas and bursts are exhausted but never exceeded, and every change takes effect in time."""
-    judge = crowd_played().judge
+    judge = play_crowd().judge
     assert (judge.over_burst, judge.over_quota, judge.missed_changes) == (0, 0, 0)
     assert judge.refused["burst"] > 100
     assert judge.refused["quota"] > 0
@@ -171,24 +171,24 @@ def test_table_responds_like_moto(latchkey: TestApp) -> None:
     asked = [each for each in table.asked if each[0]["Key"]["subject"]["S"].startswith(told)]
     for text in ("REMOVE", "ADD stale_at", "SET stale_at", "SET dies_at"):
         assert any(text in request["UpdateExpression"] for request, _ in asked), text
-    assert any(isinstance(answer, ConditionFailed) for _, answer in asked)
+    assert any(isinstance(response, ConditionFailed) for _, response in asked)
     assert any(request["ExpressionAttributeValues"].get(":size", {"N": "1"}) != {"N": "1"} for request, _ in asked)
-    for request, answer in asked:
-        assert _asked_of_moto(request) == _shown(answer)
+    for request, response in asked:
+        assert _send_to_moto(request) == _describe(response)
 
 
-def _asked_of_moto(request: dict[str, Any]) -> tuple[bool, Item]:
+def _send_to_moto(request: dict[str, Any]) -> tuple[bool, Item]:
     try:
-        return _shown(dynamodb.call("UpdateItem", request | {"TableName": "latchkey-test-windows"}))
+        return _describe(dynamodb.call("UpdateItem", request | {"TableName": "latchkey-test-windows"}))
     except ConditionFailed as refusal:
-        return _shown(refusal)
+        return _describe(refusal)
 
 
-def _shown(answer: dynamodb.Json | ConditionFailed) -> tuple[bool, Item]:
+def _describe(response: dynamodb.Json | ConditionFailed) -> tuple[bool, Item]:
     """Return whether a condition was satisfied, and the item that the update returned."""
-    if isinstance(answer, ConditionFailed):
-        return False, answer.item
-    return True, answer.get("Attributes", {})
+    if isinstance(response, ConditionFailed):
+        return False, response.item
+    return True, response.get("Attributes", {})
 
 
 ITEM: Item = {"used": {"N": "7"}, "s1": {"N": "2"}}

@@ -158,7 +158,7 @@ def test_write_removes_past_windows_and_overflow(latchkey: TestApp) -> None:
     assert body["ExpressionAttributeNames"] == {"#slot": "s60", "#x0": "n00000008", "#x1": "n00000009"}
 
 
-def lease_of_ten(latchkey: TestApp, rate: int = 100) -> None:
+def raise_rate(latchkey: TestApp, rate: int = 100) -> None:
     """Set the rate so that leases in the next second reserve a tenth of `rate` admissions: ten by default."""
     latchkey.clock.forward(60)
     for _ in range(rate):
@@ -170,7 +170,7 @@ def test_lease_counts_ten_and_reports_one(latchkey: TestApp) -> None:
     """The write reserves ten admissions; the next nine requests need no call, and the remaining burst decreases by one
     each.
     """
-    lease_of_ten(latchkey)
+    raise_rate(latchkey)
     with telemetry.record_calls() as calls:
         left = [admit("acc_1", ENDLESS, counter=KEY) for _ in range(10)]
     assert [each.burst_left for each in left] == list(range(99, 89, -1))
@@ -181,7 +181,7 @@ def test_lease_counts_ten_and_reports_one(latchkey: TestApp) -> None:
 
 def test_lease_is_not_spent_on_new_usage(latchkey: TestApp) -> None:
     """A request from a new network or route is written immediately, not admitted from the lease."""
-    lease_of_ten(latchkey)
+    raise_rate(latchkey)
     admit("acc_1", ENDLESS, counter=KEY)
     shown = recorded_usage.RequestUsage(route="rAAA")
     with telemetry.record_calls() as calls:
@@ -194,7 +194,7 @@ def test_lease_is_not_spent_on_new_usage(latchkey: TestApp) -> None:
 @pytest.mark.parametrize(("burst_used", "outcome"), [(70, 29), (71, 28), (99, 0), (100, "burst")])
 def test_lease_without_room_falls_back_to_one_admission(latchkey: TestApp, burst_used: int, outcome: int | str) -> None:
     """If the burst has no room for the lease, one request is admitted; the usage of other functions counts."""
-    lease_of_ten(latchkey)
+    raise_rate(latchkey)
     latchkey.set_counters("acc_1", ENDLESS, burst=burst_used)
     response = try_admit(ENDLESS, counter=KEY)
     assert outcome == (response.limit if isinstance(response, Rejected) else response.burst_left)
@@ -204,7 +204,7 @@ def test_lease_without_room_falls_back_to_one_admission(latchkey: TestApp, burst
 
 def test_smallest_lease_without_room_falls_back_to_one_admission(latchkey: TestApp) -> None:
     """A lease of two without room falls back to a single admission."""
-    lease_of_ten(latchkey, rate=20)
+    raise_rate(latchkey, rate=20)
     latchkey.set_counters("acc_1", ENDLESS, burst=85)
     with telemetry.record_calls() as calls:
         assert admit("acc_1", ENDLESS, counter=KEY).burst_left == 14
@@ -214,7 +214,7 @@ def test_smallest_lease_without_room_falls_back_to_one_admission(latchkey: TestA
 @pytest.mark.parametrize(("mark_ms", "is_stale"), [(START_MS, False), (START_MS + 1, True)])
 def test_stale_caller_does_not_retry_a_lease_without_room(latchkey: TestApp, mark_ms: int, is_stale: bool) -> None:
     """A stale caller costs one call, because staleness is reported before an exhausted burst."""
-    lease_of_ten(latchkey)
+    raise_rate(latchkey)
     latchkey.set_counters("acc_1", ENDLESS, burst=95, stale_at=mark_ms)
     with telemetry.record_calls() as calls:
         if is_stale:
@@ -227,7 +227,7 @@ def test_stale_caller_does_not_retry_a_lease_without_room(latchkey: TestApp, mar
 
 def test_item_of_a_lease_without_room_is_cached(latchkey: TestApp) -> None:
     """The item of a lease without room is cached, so the next request doesn't try to reserve a lease."""
-    lease_of_ten(latchkey)
+    raise_rate(latchkey)
     latchkey.set_counters("acc_1", ENDLESS, burst=75, used=400)
     admit("acc_1", ENDLESS, counter=KEY)
     assert local_cache.lookup(window_at("acc_1", ENDLESS, latchkey.clock.now_ms)).used == 401

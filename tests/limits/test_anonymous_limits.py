@@ -10,7 +10,7 @@ from tests.support.harness import TestApp
 THREE_AN_HOUR = Tier("trial", 3, 50)
 
 
-def attempts(wide: str, narrow: str) -> int:
+def count_attempts(wide: str, narrow: str) -> int:
     """Return how many attempts of a network are admitted before the first rejection."""
     for passed in range(100):
         try:
@@ -22,18 +22,18 @@ def attempts(wide: str, narrow: str) -> int:
 
 def test_wider_network_has_its_own_quota(latchkey: TestApp) -> None:
     """A wider network has four times the quota of a network in it; other wider networks aren't affected."""
-    passed = [attempts("wide", f"narrow{number}") for number in range(WIDER + 1)]
+    passed = [count_attempts("wide", f"narrow{number}") for number in range(WIDER + 1)]
     assert passed == [3, 3, 3, 3, 0]
-    assert attempts("other", "elsewhere") == 3
+    assert count_attempts("other", "elsewhere") == 3
 
 
 def test_rejected_network_uses_nothing_of_its_neighbours(latchkey: TestApp) -> None:
     """The narrowest network is counted first, and an attempt that it rejects doesn't count on the wider networks."""
-    attempts("wide", "narrow0")
+    count_attempts("wide", "narrow0")
     for _ in range(20):
         with pytest.raises(Rejected):
             admit_networks(["narrow0", "wide"], THREE_AN_HOUR)
-    assert [attempts("wide", f"narrow{number}") for number in (1, 2, 3)] == [3, 3, 3]
+    assert [count_attempts("wide", f"narrow{number}") for number in (1, 2, 3)] == [3, 3, 3]
 
 
 def test_wider_network_has_four_times_the_burst(latchkey: TestApp) -> None:

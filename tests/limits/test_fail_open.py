@@ -53,7 +53,7 @@ def test_fail_open_lasts_one_second(latchkey: TestApp, after_ms: int, lasts: boo
     assert not fail_open.is_active(START_MS + after_ms)
 
 
-def unreachable(operation: str, body: dynamodb.Json) -> dynamodb.Json:
+def raise_unreachable(operation: str, body: dynamodb.Json) -> dynamodb.Json:
     """Raise the error of an unavailable database."""
     raise Unreachable("NoAnswer", "no answer", {})
 
@@ -80,7 +80,7 @@ def test_fail_open_starts_when_the_call_fails(latchkey: TestApp) -> None:
 
     def slow(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         latchkey.clock.forward(2)
-        return unreachable(operation, body)
+        return raise_unreachable(operation, body)
 
     with clock.use_sleep(lambda _seconds: None), telemetry.record_calls() as calls:
         with dynamodb.use_sender(slow):

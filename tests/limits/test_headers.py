@@ -8,14 +8,14 @@ from chalicelib.limits.tiers import ENTERPRISE, FREE, Tier
 from tests.support.harness import START_MS, TestApp
 
 
-def headers_at(tier: Tier, after_ms: int, *, used: int, burst_used: int) -> dict[str, str]:
+def build_headers(tier: Tier, after_ms: int, *, used: int, burst_used: int) -> dict[str, str]:
     """Return the headers of a response at a given remaining quota and burst."""
     return headers(allowance(window_at("acc_1", tier, START_MS + after_ms), used=used, burst_used=burst_used))
 
 
 def test_headers_describe_the_quota(latchkey: TestApp) -> None:
     """Limit, remaining and reset are those of the hour; the IETF headers describe hour and second."""
-    assert headers_at(FREE, 1_800_250, used=250, burst_used=10) == {
+    assert build_headers(FREE, 1_800_250, used=250, burst_used=10) == {
         "X-RateLimit-Limit": "1000",
         "X-RateLimit-Remaining": "750",
         "X-RateLimit-Reset": str(START_MS // 1000 + 3600),
@@ -26,7 +26,7 @@ def test_headers_describe_the_quota(latchkey: TestApp) -> None:
 
 def test_headers_without_quota_describe_the_burst(latchkey: TestApp) -> None:
     """Enterprise has no hourly quota, so the headers describe the burst."""
-    assert headers_at(ENTERPRISE, 500, used=250, burst_used=10) == {
+    assert build_headers(ENTERPRISE, 500, used=250, burst_used=10) == {
         "X-RateLimit-Limit": "1000",
         "X-RateLimit-Remaining": "990",
         "X-RateLimit-Reset": str(START_MS // 1000 + 1),
@@ -37,7 +37,7 @@ def test_headers_without_quota_describe_the_burst(latchkey: TestApp) -> None:
 
 def test_remaining_is_never_negative(latchkey: TestApp) -> None:
     """If an account's usage exceeds the quota of its new tier, the remaining number is zero."""
-    shown_headers = headers_at(FREE, 0, used=5_000, burst_used=500)
+    shown_headers = build_headers(FREE, 0, used=5_000, burst_used=500)
     assert shown_headers["X-RateLimit-Remaining"] == "0"
     assert shown_headers["RateLimit"] == '"hour";r=0;t=3600, "burst";r=0;t=1'
 
@@ -57,7 +57,7 @@ def test_seconds_until_are_rounded_up(at_ms: int, now_ms: int, seconds: int) -> 
 
 def test_limit_headers_are_exposed_by_cors(latchkey: TestApp) -> None:
     """CORS exposes all limit headers and Retry-After to scripts of other origins."""
-    assert set(NAMES) == {*headers_at(FREE, 0, used=0, burst_used=0), "Retry-After"}
+    assert set(NAMES) == {*build_headers(FREE, 0, used=0, burst_used=0), "Retry-After"}
     assert len(NAMES) == 6
 
 

@@ -33,7 +33,7 @@ def reserved_size(at_ms: int = 0, *, burst_used: int = 0) -> int:
     return leases.choose_reservation(here, KEY, local_cache.CachedItem(slots={here.slot: burst_used})).size
 
 
-def spent(at_ms: int = 0, verified_at_ms: int = NEVER_STALE) -> list[int]:
+def spend_all(at_ms: int = 0, verified_at_ms: int = NEVER_STALE) -> list[int]:
     """Spend all admissions of the lease and return the burst usage that each reports."""
     found = []
     while (burst_used := leases.spend(window(at_ms), KEY, verified_at_ms)) is not None:
@@ -100,7 +100,7 @@ def test_lease_is_spent_one_by_one_and_then_renewed(latchkey: TestApp) -> None:
     reservation = leases.choose_reservation(window(), KEY, local_cache.CachedItem())
     assert reservation == leases.Reservation(30)
     leases.record(window(), KEY, NEVER_STALE, reservation, burst_used=130)
-    assert spent() == list(range(102, 131))
+    assert spend_all() == list(range(102, 131))
     assert leases.choose_reservation(window(), KEY, local_cache.CachedItem()) == leases.Reservation(30)
     # Thirty requests were admitted, so the next second's lease is a tenth of that.
     assert reserved_size(1_000) == 3
@@ -116,7 +116,7 @@ def test_lease_is_valid_for_a_second_and_for_no_earlier_verification(
     """A lease is valid for one second, even with a longer burst window, and not for an earlier verification."""
     with settings.override(replace(settings.current(), burst_window_s=10)):
         leases.record(window(5_000), KEY, START_MS, leases.Reservation(5), burst_used=5)
-        assert spent(5_000 + after_ms, START_MS - earlier_ms) == ([2, 3, 4, 5] if is_good else [])
+        assert spend_all(5_000 + after_ms, START_MS - earlier_ms) == ([2, 3, 4, 5] if is_good else [])
 
 
 def test_lease_lifetime_starts_with_its_own_write(latchkey: TestApp) -> None:
@@ -124,8 +124,8 @@ def test_lease_lifetime_starts_with_its_own_write(latchkey: TestApp) -> None:
     with settings.override(replace(settings.current(), burst_window_s=10)):
         leases.record(window(0), KEY, START_MS, leases.Reservation(2), burst_used=2)
         leases.record(window(900), KEY, START_MS + 5, leases.Reservation(3), burst_used=5)
-        assert spent(1_899, START_MS + 4) == []
-        assert spent(1_899, START_MS + 5) == [4, 5]
+        assert spend_all(1_899, START_MS + 4) == []
+        assert spend_all(1_899, START_MS + 5) == [4, 5]
 
 
 def test_single_admission_keeps_the_lease(latchkey: TestApp) -> None:
@@ -133,8 +133,8 @@ def test_single_admission_keeps_the_lease(latchkey: TestApp) -> None:
     leases.record(window(), KEY, START_MS + 5, leases.Reservation(5), burst_used=5)
     leases.record(window(900), KEY, START_MS, leases.SINGLE, burst_used=6)
     assert leases.choose_reservation(window(900), KEY, local_cache.CachedItem()) == leases.Reservation(1, returned=0)
-    assert spent(900, START_MS) == []
-    assert spent(1_000 - 1, START_MS + 5) == [2, 3, 4, 5]
+    assert spend_all(900, START_MS) == []
+    assert spend_all(1_000 - 1, START_MS + 5) == [2, 3, 4, 5]
 
 
 def test_unspent_admissions_are_subtracted_once(latchkey: TestApp) -> None:

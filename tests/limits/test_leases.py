@@ -13,7 +13,9 @@ from tests.support.harness import TestApp
 SUBJECT, KEY, OTHER_KEY = "acc_busy", "kaaaaaaa", "kbbbbbbb"
 
 
-def in_one_second(latchkey: TestApp, requests: int, *, tier: Tier = ENTERPRISE, counter: str = KEY) -> tuple[int, int]:
+def send_in_one_second(
+    latchkey: TestApp, requests: int, *, tier: Tier = ENTERPRISE, counter: str = KEY
+) -> tuple[int, int]:
     """Send requests at equal intervals during one second; return the number of admitted requests and of writes."""
     began_ms, passed = latchkey.clock.now_ms, 0
     with telemetry.record_calls() as calls:
@@ -31,14 +33,14 @@ def in_one_second(latchkey: TestApp, requests: int, *, tier: Tier = ENTERPRISE, 
 @pytest.fixture
 def busy(latchkey: TestApp) -> TestApp:
     """A harness whose account has sent 100 requests in the last second."""
-    assert in_one_second(latchkey, 100) == (100, 100)
+    assert send_in_one_second(latchkey, 100) == (100, 100)
     return latchkey
 
 
 def test_steady_rate_needs_a_tenth_of_the_writes(busy: TestApp) -> None:
     """At a steady rate, an account needs a tenth of the writes once its rate is known."""
     for _ in range(3):
-        passed, writes = in_one_second(busy, 100)
+        passed, writes = send_in_one_second(busy, 100)
         assert passed == 100
         assert writes <= 20
 
@@ -46,10 +48,10 @@ def test_steady_rate_needs_a_tenth_of_the_writes(busy: TestApp) -> None:
 def test_usage_is_what_was_admitted(busy: TestApp) -> None:
     """Unspent admissions are subtracted from the usage of account and key, so the usage is exact."""
     for requests in (100, 37, 90, 5, 100):
-        in_one_second(busy, requests)
+        send_in_one_second(busy, requests)
     for _ in range(2):
         # A second with so few requests that each of them reserves a single admission.
-        in_one_second(busy, 1)
+        send_in_one_second(busy, 1)
     counters = busy.counters(SUBJECT, ENTERPRISE)
     assert counters["used"] == counters[KEY] == 100 + 100 + 37 + 90 + 5 + 100 + 2
 
@@ -66,7 +68,7 @@ def test_unspent_lease_expires_with_its_second(busy: TestApp) -> None:
 def test_burst_is_exact(latchkey: TestApp) -> None:
     """In each second exactly the burst is admitted, at a rate far above it."""
     for _ in range(2):
-        assert in_one_second(latchkey, 1_200)[0] == 1_000
+        assert send_in_one_second(latchkey, 1_200)[0] == 1_000
 
 
 def test_functions_together_never_exceed_the_burst(busy: TestApp) -> None:
@@ -79,7 +81,7 @@ def test_functions_together_never_exceed_the_burst(busy: TestApp) -> None:
             leases._callers.clear()
             leases._callers.update(mine)
             began_ms = busy.clock.now_ms
-            passed += in_one_second(busy, 150)[0]
+            passed += send_in_one_second(busy, 150)[0]
             busy.clock.now_ms = began_ms
             mine.clear()
             mine.update(leases._callers)
@@ -112,7 +114,7 @@ def test_quota_is_counted_request_by_request(latchkey: TestApp) -> None:
     inexact.
     """
     for _ in range(3):
-        assert in_one_second(latchkey, 100, tier=PRO) == (100, 100)
+        assert send_in_one_second(latchkey, 100, tier=PRO) == (100, 100)
 
 
 def test_keys_never_spend_each_others_leases(busy: TestApp) -> None:
@@ -145,7 +147,7 @@ def test_older_verification_spends_nothing_of_a_newer_one(busy: TestApp) -> None
 def test_clock_set_back_revives_no_lease(busy: TestApp) -> None:
     """After the clock was set back, a lease from a later second isn't spent."""
     busy.clock.forward(1)
-    in_one_second(busy, 100)
+    send_in_one_second(busy, 100)
     busy.clock.forward(-3)
     with telemetry.record_calls() as calls:
         admit(SUBJECT, ENTERPRISE, counter=KEY)

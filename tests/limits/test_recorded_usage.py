@@ -19,7 +19,7 @@ SUBJECT = "acc_1"
 WRITE = ("UpdateItem", "latchkey-test-windows")
 
 
-def item_of(subject: str = SUBJECT, tier: Tier = PRO) -> dict[str, Any]:
+def read_item(subject: str = SUBJECT, tier: Tier = PRO) -> dict[str, Any]:
     """Return the raw counter item of this hour."""
     key = counter_items.item_key(subject, tier, clock.hour_of(clock.now_s()))
     request = {"TableName": settings.current().table(counter_items.TABLE), "Key": key, "ConsistentRead": True}
@@ -55,7 +55,7 @@ def test_network_and_route_are_recorded_by_the_admissions_write(latchkey: TestAp
     with telemetry.record_calls() as calls:
         admit_one()
     assert calls.made == [WRITE]
-    item = item_of()
+    item = read_item()
     assert recorded_usage.networks_of(item) == {recorded_usage.network_name(ADA, "203.0.113.0/24"): ADA}
     assert recorded_usage.routes_of(item) == {recorded_usage.route_name("GET /v1/users"): {ADA}}
     assert recorded_usage.is_complete(item)
@@ -82,7 +82,7 @@ def test_keys_of_one_network_and_route_are_recorded_separately(latchkey: TestApp
     """Two keys with the same network and route get separate networks, and both are in the route's set."""
     admit_one(ADA)
     admit_one(BOB)
-    item = item_of()
+    item = read_item()
     assert sorted(recorded_usage.networks_of(item).values()) == [ADA, BOB]
     assert recorded_usage.routes_of(item) == {recorded_usage.route_name("GET /v1/users"): {ADA, BOB}}
 
@@ -92,7 +92,7 @@ def test_ninth_network_is_counted_without_a_name(latchkey: TestApp) -> None:
     for number in range(10):
         admit_one(network=f"10.0.{number}.0/24")
     admit_one(network="10.0.9.0/24")
-    item = item_of()
+    item = read_item()
     assert len(recorded_usage.networks_of(item)) == recorded_usage.NETWORKS_MAX
     assert counter_items.number(item, recorded_usage.NETWORKS_OTHER) == 3
 
@@ -101,7 +101,7 @@ def test_route_without_room_marks_the_hour(latchkey: TestApp) -> None:
     """An hour whose item has no room for a route is marked once; later requests add nothing."""
     for number in range(40):
         admit_one(route=f"GET /v1/own/{number}")
-    item = item_of()
+    item = read_item()
     assert not recorded_usage.is_complete(item)
     assert len(recorded_usage.routes_of(item)) == recorded_usage.SHARED_BYTES // 16
     with sent() as requests:
@@ -115,10 +115,10 @@ def test_overflow_by_cold_processes_is_removed_by_the_next_write(latchkey: TestA
     for number in range(30):
         admit_one(network=f"10.0.{number}.0/24", route=f"GET /v1/own/{number}")
         process_cache.forget()
-    assert len(recorded_usage.networks_of(item_of())) == 30
+    assert len(recorded_usage.networks_of(read_item())) == 30
     admit_one()
     admit_one()
-    item = item_of()
+    item = read_item()
     assert len(recorded_usage.networks_of(item)) == recorded_usage.NETWORKS_MAX
     assert not recorded_usage.is_complete(item)
     assert counter_items.number(item, recorded_usage.NETWORKS_OTHER) > 0
@@ -135,7 +135,7 @@ def test_failures_are_written_with_the_next_admission(latchkey: TestApp) -> None
     assert calls.made == []
     admit_one()
     admit_one()
-    item = item_of()
+    item = read_item()
     assert recorded_usage.count_denials(item, recorded_usage.FAILED, ADA) == 3
     assert counter_items.number(item, counter_items.REJECTED) == 0
 
@@ -145,7 +145,7 @@ def test_failures_without_an_admission_are_written_after_ten_seconds(latchkey: T
     for after_s in (0, 9, 1):
         latchkey.clock.forward(after_s)
         rejection_counts.record_failure(counter_items.window_at(SUBJECT, PRO, latchkey.clock.now_ms), ADA)
-    assert recorded_usage.count_denials(item_of(), recorded_usage.FAILED, ADA) == 3
+    assert recorded_usage.count_denials(read_item(), recorded_usage.FAILED, ADA) == 3
 
 
 def test_failures_of_a_ninth_credential_are_counted_without_a_name(latchkey: TestApp) -> None:
@@ -154,7 +154,7 @@ def test_failures_of_a_ninth_credential_are_counted_without_a_name(latchkey: Tes
     for number in range(10):
         rejection_counts.record_failure(window, f"k{number:07}")
     admit(SUBJECT, PRO)
-    item = item_of()
+    item = read_item()
     assert counter_items.number(item, recorded_usage.FAILED_OTHER) == 2
     assert (
         sum(name[0] == "f" and name != recorded_usage.FAILED_OTHER for name in item) == recorded_usage.CREDENTIALS_MAX
@@ -170,7 +170,7 @@ def test_rejections_are_counted_by_credential(latchkey: TestApp) -> None:
             admit_one(BOB, tier=small)
     latchkey.clock.forward(1)
     admit_one(tier=small)
-    item = item_of()
+    item = read_item()
     assert counter_items.number(item, counter_items.REJECTED) == 4
     assert recorded_usage.count_denials(item, recorded_usage.REJECTED, BOB) == 4
     assert recorded_usage.count_denials(item, recorded_usage.REJECTED, ADA) == 0
@@ -179,7 +179,7 @@ def test_rejections_are_counted_by_credential(latchkey: TestApp) -> None:
 def test_anonymous_request_records_no_usage(latchkey: TestApp) -> None:
     """An anonymous caller's item has no networks and no routes."""
     admit("ip_203.0.113.7", PRO, shown=recorded_usage.RequestUsage("nAAAAAAAA", "rAAA"))
-    item = item_of("ip_203.0.113.7")
+    item = read_item("ip_203.0.113.7")
     assert (recorded_usage.networks_of(item), recorded_usage.routes_of(item)) == ({}, {})
 
 
@@ -196,7 +196,7 @@ def test_fullest_item_is_one_write_unit(latchkey: TestApp) -> None:
             rejection_counts.record_rejection(window, counter)
         admit(subject, ENTERPRISE, counter=counter, shown=shown)
         latchkey.clock.forward(0.3)
-    item = item_of(subject, ENTERPRISE)
+    item = read_item(subject, ENTERPRISE)
     assert {
         counter_items.OTHER,
         counter_items.REJECTED,

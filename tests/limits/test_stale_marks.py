@@ -16,7 +16,7 @@ from tests.support.harness import START_MS, TestApp
 HOUR = START_MS // 1000
 
 
-def mark_of(tier: Tier, hour: int) -> int | None:
+def read_mark(tier: Tier, hour: int) -> int | None:
     """Return the mark on one item."""
     request = {"TableName": settings.current().table(TABLE), "Key": item_key("acc_1", tier, hour)}
     item = dynamodb.call("GetItem", request).get("Item", {})
@@ -29,8 +29,8 @@ def test_mark_is_set_in_this_and_the_next_hour_of_every_tier(latchkey: TestApp, 
     latchkey.clock.forward(1800)
     assert stale_marks.mark("acc_1")
     now_ms = START_MS + 1_800_000
-    assert (mark_of(tier, HOUR), mark_of(tier, HOUR + 3600)) == (now_ms, now_ms)
-    assert mark_of(tier, HOUR - 3600) is None
+    assert (read_mark(tier, HOUR), read_mark(tier, HOUR + 3600)) == (now_ms, now_ms)
+    assert read_mark(tier, HOUR - 3600) is None
 
 
 def test_mark_just_after_the_hour_is_set_in_the_last_one(latchkey: TestApp) -> None:
@@ -39,14 +39,14 @@ def test_mark_just_after_the_hour_is_set_in_the_last_one(latchkey: TestApp) -> N
     """
     latchkey.clock.forward(stale_marks.CLOCK_SKEW_S - 0.001)
     stale_marks.mark("acc_1")
-    assert [mark_of(FREE, HOUR + hours * 3600) for hours in (-1, 0, 1)] == [latchkey.clock.now_ms] * 3
+    assert [read_mark(FREE, HOUR + hours * 3600) for hours in (-1, 0, 1)] == [latchkey.clock.now_ms] * 3
 
 
 def test_mark_later_in_the_hour_skips_the_last_one(latchkey: TestApp) -> None:
     """Later in the hour the previous hour isn't marked, because no function counts there any more."""
     latchkey.clock.forward(stale_marks.CLOCK_SKEW_S)
     stale_marks.mark("acc_1")
-    assert mark_of(FREE, HOUR - 3600) is None
+    assert read_mark(FREE, HOUR - 3600) is None
 
 
 def test_mark_increases_with_the_clock(latchkey: TestApp) -> None:
@@ -54,7 +54,7 @@ def test_mark_increases_with_the_clock(latchkey: TestApp) -> None:
     stale_marks.mark("acc_1")
     latchkey.clock.forward(1)
     stale_marks.mark("acc_1")
-    assert mark_of(PRO, HOUR) == START_MS + 1_000
+    assert read_mark(PRO, HOUR) == START_MS + 1_000
 
 
 @pytest.mark.parametrize("behind_s", [0, 0.001, 5, 60])
@@ -63,7 +63,7 @@ def test_mark_increases_though_the_clock_is_behind(latchkey: TestApp, behind_s: 
     stale_marks.mark("acc_1")
     latchkey.clock.forward(-behind_s)
     stale_marks.mark("acc_1")
-    marks = [mark_of(tier, HOUR) for tier in OF_ACCOUNTS]
+    marks = [read_mark(tier, HOUR) for tier in OF_ACCOUNTS]
     assert marks == [START_MS + 1] * 3
 
 

@@ -15,12 +15,12 @@ EVERY_TIER = [*TIERS, *(tier for mails in MAILS for tier in mails)]
 BY_THE_HOUR = [tiers.SIGN_UPS, *(tier for mails in MAILS for tier in mails)]
 
 
-def text(page: str) -> str:
+def read_page(page: str) -> str:
     """Return the text of a page with single spaces."""
     return " ".join((DOCS / page).read_text().split())
 
 
-def rows(page: str) -> dict[str, tuple[int | None, int]]:
+def read_rows(page: str) -> dict[str, tuple[int | None, int]]:
     """Return quota and burst by tier, from the table rows of a page that contain both."""
     found = re.findall(r"^\| ([\w-]+) \| ([\d,]+|unlimited) \| ([\d,]+) \|", (DOCS / page).read_text(), re.MULTILINE)
     return {
@@ -32,23 +32,23 @@ def rows(page: str) -> dict[str, tuple[int | None, int]]:
 def test_every_tier_matches_the_architecture_page() -> None:
     """The table has every tier whose quota and burst differ; text below the table describes the others."""
     limits = {tier.name: (tier.quota, tier.burst) for tier in TIERS if tier not in BY_THE_HOUR}
-    assert rows("architecture.md") == limits
+    assert read_rows("architecture.md") == limits
 
 
 def test_account_tiers_match_the_contract() -> None:
     """The limits that customers read in the published documentation are those of the tiers."""
-    assert rows("authentication.md") == {tier.name: (tier.quota, tier.burst) for tier in tiers.OF_ACCOUNTS}
+    assert read_rows("authentication.md") == {tier.name: (tier.quota, tier.burst) for tier in tiers.OF_ACCOUNTS}
     assert [tier.name for tier in tiers.OF_ACCOUNTS] == ["free", "pro", "enterprise"]
 
 
 def test_anonymous_limits_match_the_contract() -> None:
     """The published limits of anonymous callers, for each hour and second, are those of the tier."""
-    assert f"{tiers.ANONYMOUS.quota:,} an hour, {tiers.ANONYMOUS.burst} a second." in text("authentication.md")
+    assert f"{tiers.ANONYMOUS.quota:,} an hour, {tiers.ANONYMOUS.burst} a second." in read_page("authentication.md")
 
 
 def test_oauth_limits_match_their_page() -> None:
     """The limits in docs/oauth.md are those of the tiers."""
-    page = text("oauth.md")
+    page = read_page("oauth.md")
     for sentence in (
         f"has {tiers.CLIENT.quota:,} requests an hour and a burst of {tiers.CLIENT.burst} to the endpoints for clients",
         f"{tiers.ANONYMOUS.quota:,} an hour, a burst of {tiers.ANONYMOUS.burst}.",
@@ -61,7 +61,7 @@ def test_oauth_limits_match_their_page() -> None:
 
 def test_sign_up_and_email_limits_match_the_architecture_page() -> None:
     """The documented limits of sign-ups and emails are those of the tiers, which are equal for all types of email."""
-    page = text("architecture.md")
+    page = read_page("architecture.md")
     (own,), (share,), (address,), (network,) = ({tier.quota for tier in kind} for kind in zip(*MAILS, strict=True))
     assert len(MAILS) == 4
     assert f"({tiers.SIGN_UPS.quota} an hour and network)" in page
@@ -84,7 +84,7 @@ def test_hourly_tier_allows_its_attempts() -> None:
 @pytest.mark.parametrize("tier", EVERY_TIER, ids=lambda tier: tier.name)
 def test_account_counters_are_kept_31_days_and_others_2_hours(tier: Tier) -> None:
     """Counters of accounts are kept for a month of usage, and all others for two hours."""
-    page = text("architecture.md")
+    page = read_page("architecture.md")
     assert "counters for 31 days (anonymous ones and log-in attempts for two hours)" in page
     assert tier.kept_s == (31 * 86_400 if tier in tiers.OF_ACCOUNTS else 2 * 3_600)
 

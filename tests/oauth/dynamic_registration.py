@@ -55,7 +55,7 @@ def manage(latchkey: TestApp, method: str, client_id: str, token: str | None, bo
 
 
 @contextmanager
-def setting(registration: str) -> Iterator[None]:
+def configure_registration(registration: str) -> Iterator[None]:
     """Configure who may register: the value of the setting `registration`."""
     with settings.override(replace(settings.current(), registration=registration)):
         yield

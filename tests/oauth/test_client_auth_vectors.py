@@ -26,12 +26,12 @@ def ask(latchkey: TestApp, authorization: str | None, **sent: str) -> Response:
     return post(latchkey, "/oauth/token", {"grant_type": CLIENT, **sent}, headers=headers)
 
 
-def basic(text: str) -> str:
+def build_basic_header(text: str) -> str:
     """Return a Basic header whose client id and secret aren't form-encoded."""
     return f"Basic {b64encode(text.encode()).decode()}"
 
 
-def every_letter(text: str) -> str:
+def encode_every_letter(text: str) -> str:
     """Return a text with every character percent-encoded."""
     return "".join(f"%{ord(letter):02X}" for letter in text)
 
@@ -40,24 +40,24 @@ def test_basic_credentials_are_form_decoded(latchkey: TestApp, app: App) -> None
     """RFC 6749 §2.3.1: the header is split at the first colon, then id and secret are each form-decoded once."""
     secret = str(app.secret)
     for right in (
-        basic(f"{app.id}:{secret}"),
-        basic(f"{every_letter(app.id)}:{every_letter(secret)}"),
-        basic(f"{every_letter(app.id).lower()}:{quote(secret, safe='')}"),
-        basic(f"{app.id}:{secret}").replace("Basic", "bASIC"),
-        basic(f"{app.id}:{secret}").replace("Basic ", "Basic   "),
+        build_basic_header(f"{app.id}:{secret}"),
+        build_basic_header(f"{encode_every_letter(app.id)}:{encode_every_letter(secret)}"),
+        build_basic_header(f"{encode_every_letter(app.id).lower()}:{quote(secret, safe='')}"),
+        build_basic_header(f"{app.id}:{secret}").replace("Basic", "bASIC"),
+        build_basic_header(f"{app.id}:{secret}").replace("Basic ", "Basic   "),
     ):
         assert ask(latchkey, right).status == 200, right
     for wrong in (
-        basic(f"{quote(every_letter(app.id))}:{secret}"),
-        basic(f"{app.id}:{quote(every_letter(secret))}"),
-        basic(f"{app.id}:{secret}:"),
-        basic(f"{app.id}%3A{secret}:x"),
-        basic(f"{app.id}:{secret}+"),
-        basic(f"{app.id}:+{secret}"),
-        basic(f"{app.id}:{secret}%20"),
-        basic(f"{app.id} :{secret}"),
-        basic(f"{app.id}:{secret}%00"),
-        basic(f"{app.id}:{secret[:-1]}%"),
+        build_basic_header(f"{quote(encode_every_letter(app.id))}:{secret}"),
+        build_basic_header(f"{app.id}:{quote(encode_every_letter(secret))}"),
+        build_basic_header(f"{app.id}:{secret}:"),
+        build_basic_header(f"{app.id}%3A{secret}:x"),
+        build_basic_header(f"{app.id}:{secret}+"),
+        build_basic_header(f"{app.id}:+{secret}"),
+        build_basic_header(f"{app.id}:{secret}%20"),
+        build_basic_header(f"{app.id} :{secret}"),
+        build_basic_header(f"{app.id}:{secret}%00"),
+        build_basic_header(f"{app.id}:{secret[:-1]}%"),
     ):
         assert error_response(ask(latchkey, wrong)) == vectors.UNKNOWN_CLIENT, wrong
 
@@ -69,16 +69,16 @@ def test_basic_credentials_are_form_decoded(latchkey: TestApp, app: App) -> None
         ("", vectors.NO_CLIENT),
         ("Basic", vectors.UNREADABLE_BASIC),
         ("Basic !!!!", vectors.UNREADABLE_BASIC),
-        (basic("app_1"), vectors.UNREADABLE_BASIC),
-        (basic("app_1:"), vectors.UNREADABLE_BASIC),
-        (basic(f":{SECRET}"), vectors.UNREADABLE_BASIC),
-        (basic(f"app_12:{SECRET}").rstrip("="), vectors.UNREADABLE_BASIC),
-        (basic(f"äpp_1:{SECRET}"), vectors.UNREADABLE_BASIC),
-        (basic(f"app_1:{SECRET}\n"), vectors.UNREADABLE_BASIC),
+        (build_basic_header("app_1"), vectors.UNREADABLE_BASIC),
+        (build_basic_header("app_1:"), vectors.UNREADABLE_BASIC),
+        (build_basic_header(f":{SECRET}"), vectors.UNREADABLE_BASIC),
+        (build_basic_header(f"app_12:{SECRET}").rstrip("="), vectors.UNREADABLE_BASIC),
+        (build_basic_header(f"äpp_1:{SECRET}"), vectors.UNREADABLE_BASIC),
+        (build_basic_header(f"app_1:{SECRET}\n"), vectors.UNREADABLE_BASIC),
         ("Bearer x", vectors.OTHER_SCHEME),
         ("Digest x", vectors.OTHER_SCHEME),
         ("x", vectors.OTHER_SCHEME),
-        (basic(f"app_1:{SECRET}"), vectors.UNKNOWN_CLIENT),
+        (build_basic_header(f"app_1:{SECRET}"), vectors.UNKNOWN_CLIENT),
     ],
 )
 def test_unauthenticated_client_gets_a_challenge(
@@ -104,7 +104,7 @@ def test_failed_authentication_does_not_reveal_the_reason(latchkey: TestApp, app
     ):
         assert error_response(ask(latchkey, None, **sent)) == vectors.UNKNOWN_CLIENT, sent
     assert error_response(ask(latchkey, None, client_id=spa.id, client_secret="x")) == vectors.NO_SECRET
-    assert error_response(ask(latchkey, basic(f"{spa.id}:x"))) == vectors.NO_SECRET
+    assert error_response(ask(latchkey, build_basic_header(f"{spa.id}:x"))) == vectors.NO_SECRET
 
 
 def test_client_uses_one_authentication_method(latchkey: TestApp, app: App, spa: App) -> None:
@@ -112,14 +112,14 @@ def test_client_uses_one_authentication_method(latchkey: TestApp, app: App, spa:
     wrong.
     """
     secret = str(app.secret)
-    header = basic(f"{app.id}:{secret}")
+    header = build_basic_header(f"{app.id}:{secret}")
     wrong: tuple[tuple[str, dict[str, str], ErrorResponse], ...] = (
         (header, {"client_secret": secret}, vectors.TWICE),
         (header, {"client_id": app.id, "client_secret": secret}, vectors.TWICE),
         (header, {"client_id": spa.id, "client_secret": "x"}, vectors.TWICE),
-        (basic("x:x"), {"client_id": app.id, "client_secret": secret}, vectors.TWICE),
+        (build_basic_header("x:x"), {"client_id": app.id, "client_secret": secret}, vectors.TWICE),
         (header, {"client_id": spa.id}, vectors.OTHER_ID),
-        (basic("x:x"), {"client_id": app.id}, vectors.OTHER_ID),
+        (build_basic_header("x:x"), {"client_id": app.id}, vectors.OTHER_ID),
     )
     for authorization, sent, response in wrong:
         actual = ask(latchkey, authorization, **sent)

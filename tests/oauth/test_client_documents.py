@@ -45,7 +45,7 @@ def publish(internet: Internet, document: object, **response: Any) -> None:
     internet.respond(document if isinstance(document, bytes) else json.dumps(document).encode(), **response)
 
 
-def fetched_client(latchkey: TestApp, internet: Internet) -> App:
+def fetch_client(latchkey: TestApp, internet: Internet) -> App:
     """Return the client of DOCUMENT after its first fetch."""
     publish(internet, DOCUMENT)
     client = found(internet)
@@ -55,7 +55,7 @@ def fetched_client(latchkey: TestApp, internet: Internet) -> App:
 
 def test_client_has_the_metadata_of_its_document(latchkey: TestApp, internet: Internet) -> None:
     """A document's client is public and unverified, and has the grants for authorization codes and refresh tokens."""
-    client = fetched_client(latchkey, internet).client
+    client = fetch_client(latchkey, internet).client
     assert (client.client_id, client.name, client.uri) == (URL, "Editor", URL)
     assert (client.is_public, client.registered_by) == (True, "document")
     assert client.redirect_uris == [CALLBACK, LOOPBACK]
@@ -67,7 +67,7 @@ def test_client_of_a_document_completes_the_flow(latchkey: TestApp, ada: User, i
     """A document's client can use PKCE, refresh and revocation; the consent page shows its URL and that it is
     unverified.
     """
-    app = fetched_client(latchkey, internet)
+    app = fetch_client(latchkey, internet)
     page = ada.open_authorization(app)
     assert ("Unverified" in page.text, URL in page.text, "Editor" in page.text) == (True, True, True)
     tokens = ada.tokens(app)
@@ -79,7 +79,7 @@ def test_client_of_a_document_completes_the_flow(latchkey: TestApp, ada: User, i
 
 def test_document_with_a_new_redirect_uri_needs_new_consent(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """A consent to one redirect URI doesn't cover a new one, so an attacker who controls the document gets no code."""
-    app = fetched_client(latchkey, internet)
+    app = fetch_client(latchkey, internet)
     ada.allow(app)
     assert "code" in query_of(ada.open_authorization(app).location)
     publish(internet, DOCUMENT | {"redirect_uris": ["https://elsewhere.example/cb"]})
@@ -91,7 +91,7 @@ def test_document_with_a_new_redirect_uri_needs_new_consent(latchkey: TestApp, a
 
 def test_client_of_a_document_is_public_only(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """A document's client must use PKCE, and has no secret, client token, device flow, introspection or management."""
-    app = fetched_client(latchkey, internet)
+    app = fetch_client(latchkey, internet)
     page = ada.open_authorization(app, code_challenge=None, code_challenge_method=None)
     assert (page.status, "PKCE" in page.text) == (400, True)
     assert error_of(app.ask("client_credentials")) == (400, "unauthorized_client")
@@ -102,7 +102,7 @@ def test_client_of_a_document_is_public_only(latchkey: TestApp, ada: User, inter
 
 def test_document_is_fetched_once_a_day(latchkey: TestApp, internet: Internet) -> None:
     """A document is fresh for 24 hours; the next request after that fetches it again and applies its changes."""
-    fetched_client(latchkey, internet)
+    fetch_client(latchkey, internet)
     publish(internet, DOCUMENT | {"client_name": "Editor 2", "redirect_uris": [CALLBACK]})
     latchkey.clock.forward(DAY_S - 0.001)
     client = found(internet)
@@ -115,7 +115,7 @@ def test_document_is_fetched_once_a_day(latchkey: TestApp, internet: Internet) -
 
 def test_document_missing_after_a_day_is_no_client(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """A client whose document is missing after a day gets no more authorizations; its issued tokens stay valid."""
-    app = fetched_client(latchkey, internet)
+    app = fetch_client(latchkey, internet)
     access, refresh = ada.grant(app)
     publish(internet, b"", status="404 Not Found")
     latchkey.clock.forward(DAY_S)

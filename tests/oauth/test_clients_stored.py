@@ -131,7 +131,7 @@ def test_registration_overwrites_no_item(latchkey: TestApp) -> None:
     assert all("attribute_not_exists" in put.get("ConditionExpression", "") for put in mine)
 
 
-def kept(client: Client) -> tuple[Client, int]:
+def approve(client: Client) -> tuple[Client, int]:
     """Return a client after an approval, and the number of DynamoDB writes."""
     with record_calls() as calls, models.transaction() as write:
         client_lifetime.keep(write, client)
@@ -142,9 +142,9 @@ def kept(client: Client) -> tuple[Client, int]:
 def test_self_registered_client_is_kept_once_it_is_used(latchkey: TestApp) -> None:
     """An approval removes a self-registered client's time of deletion; later approvals write nothing."""
     client = register(registered_by="self", dies_at=NOON_S + 9).client
-    used, writes = kept(client)
+    used, writes = approve(client)
     assert ("dies_at" in used.attribute_values, writes) == (False, 1)
-    assert kept(used)[1] == 0
+    assert approve(used)[1] == 0
 
 
 @pytest.mark.parametrize(("kept_until", "writes"), [(None, 1), (90 * DAY_S - 1, 1), (90 * DAY_S, 0), (91 * DAY_S, 0)])
@@ -156,7 +156,7 @@ def test_client_of_a_document_is_kept_longer_than_a_grant(
     client = register(registered_by="document", dies_at=NOON_S + 2 * DAY_S).client
     if until is not None:
         client.update(actions=[Client.kept_until.set(until), Client.dies_at.set(until)])
-    used, new = kept(client)
+    used, new = approve(client)
     assert new == writes
     if writes:
         assert used.kept_until == used.dies_at == NOON_S + 120 * DAY_S

@@ -29,7 +29,7 @@ from tests.support.harness import TestApp
 BOTH = [f"{ISSUER}/v1", f"{ISSUER}/v1/users"]
 
 
-def is_asked(user: User, app: App, **requested: str | list[str] | None) -> bool:
+def shows_consent_page(user: User, app: App, **requested: str | list[str] | None) -> bool:
     """Return whether a request shows the consent page instead of redirecting with a code."""
     page = user.open_authorization(app, **requested)
     if page.status == 200:
@@ -41,42 +41,42 @@ def is_asked(user: User, app: App, **requested: str | list[str] | None) -> bool:
 def test_consent_is_remembered(latchkey: TestApp, ada: User, app: App) -> None:
     """A request for the same or fewer scopes skips the consent page, even after a year."""
     ada.allow(app, scope="read write", resource=BOTH)
-    assert not is_asked(ada, app, scope="read write", resource=BOTH)
-    assert not is_asked(ada, app, scope="read", resource=BOTH[0])
+    assert not shows_consent_page(ada, app, scope="read write", resource=BOTH)
+    assert not shows_consent_page(ada, app, scope="read", resource=BOTH[0])
     latchkey.clock.forward(365 * 86_400)
     ada.log_in_again()
-    assert not is_asked(ada, app, scope="write", resource=BOTH[1])
+    assert not shows_consent_page(ada, app, scope="write", resource=BOTH[1])
 
 
 def test_denial_is_not_remembered(ada: User, app: App) -> None:
     """After a denial the next request shows the consent page again."""
     ada.decide(ada.open_authorization(app), "deny")
-    assert is_asked(ada, app)
+    assert shows_consent_page(ada, app)
 
 
 def test_consent_is_asked_again_for_more_scopes(ada: User, app: App) -> None:
     """A request for more scopes shows the consent page; an approval adds them to the remembered consent."""
     ada.allow(app, scope="read")
-    assert is_asked(ada, app, scope="write")
-    assert is_asked(ada, app, scope="read write")
+    assert shows_consent_page(ada, app, scope="write")
+    assert shows_consent_page(ada, app, scope="read write")
     ada.allow(app, scope="write")
-    assert not is_asked(ada, app, scope="read write")
+    assert not shows_consent_page(ada, app, scope="read write")
 
 
 def test_consent_is_asked_again_for_other_resources(ada: User, app: App) -> None:
     """A consent for one resource doesn't cover another resource."""
     ada.allow(app, resource=BOTH[0])
-    assert is_asked(ada, app, resource=BOTH)
-    assert is_asked(ada, app, resource=BOTH[1])
+    assert shows_consent_page(ada, app, resource=BOTH)
+    assert shows_consent_page(ada, app, resource=BOTH[1])
     ada.allow(app, resource=BOTH[1])
-    assert not is_asked(ada, app, resource=BOTH)
+    assert not shows_consent_page(ada, app, resource=BOTH)
 
 
 def test_consent_is_asked_again_with_prompt_consent(ada: User, app: App) -> None:
     """A client can have the consent page shown with prompt=consent despite a remembered consent."""
     ada.allow(app)
-    assert is_asked(ada, app, prompt="consent")
-    assert not is_asked(ada, app)
+    assert shows_consent_page(ada, app, prompt="consent")
+    assert not shows_consent_page(ada, app)
 
 
 @pytest.mark.parametrize("uri", [LOOPBACK, "http://localhost/cb", PRIVATE])
@@ -84,7 +84,7 @@ def test_consent_is_always_asked_on_shared_redirect_uris(latchkey: TestApp, ada:
     """RFC 8252 §8.6: a redirect URI that any app on the device could claim always needs consent; prompt=none fails."""
     app = register_client(latchkey, uri, public=True)
     ada.allow(app)
-    assert is_asked(ada, app)
+    assert shows_consent_page(ada, app)
     assert query_of(ada.open_authorization(app, prompt="none").location)["error"] == "consent_required"
 
 
@@ -104,10 +104,10 @@ def test_consent_is_asked_again_for_a_recipient_changed_in_the_console(latchkey:
     ):
         path = f"/settings/applications/{app.id}"
         assert owner.submit(f"{path}/change", on=path, name="Photos", redirect_uris=uri).status == 303
-        assert is_asked(ada, app, redirect_uri=uri) is requested, uri
-        assert is_asked(ada, app, redirect_uri=None) is requested, uri
+        assert shows_consent_page(ada, app, redirect_uri=uri) is requested, uri
+        assert shows_consent_page(ada, app, redirect_uri=None) is requested, uri
     ada.allow(app, redirect_uri=ELSEWHERE)
-    assert not is_asked(ada, app, redirect_uri=ELSEWHERE)
+    assert not shows_consent_page(ada, app, redirect_uri=ELSEWHERE)
 
 
 def test_consent_is_asked_again_for_a_recipient_changed_by_registration(latchkey: TestApp, ada: User) -> None:
@@ -118,21 +118,21 @@ def test_consent_is_asked_again_for_a_recipient_changed_by_registration(latchkey
     created = as_json(latchkey, "/oauth/register", described).json()
     app = App(latchkey, Client.get(created["client_id"]), None, CALLBACK, PKCE)
     ada.allow(app)
-    assert not is_asked(ada, app)
+    assert not shows_consent_page(ada, app)
     changed = json.dumps({**described, "client_id": app.id, "redirect_uris": [ELSEWHERE]}).encode()
     response = latchkey.call("PUT", f"/oauth/register/{app.id}", created["registration_access_token"], body=changed)
     assert response.status == 200
-    assert is_asked(ada, app, redirect_uri=ELSEWHERE)
+    assert shows_consent_page(ada, app, redirect_uri=ELSEWHERE)
 
 
 def test_consents_to_several_recipients_are_all_remembered(latchkey: TestApp, ada: User) -> None:
     """A client that alternates between two redirect URIs isn't asked for consent each time."""
     app = register_client(latchkey, CALLBACK, ELSEWHERE)
     ada.allow(app)
-    assert is_asked(ada, app, redirect_uri=ELSEWHERE)
+    assert shows_consent_page(ada, app, redirect_uri=ELSEWHERE)
     ada.allow(app, redirect_uri=ELSEWHERE)
-    assert not is_asked(ada, app, redirect_uri=CALLBACK)
-    assert not is_asked(ada, app, redirect_uri=ELSEWHERE)
+    assert not shows_consent_page(ada, app, redirect_uri=CALLBACK)
+    assert not shows_consent_page(ada, app, redirect_uri=ELSEWHERE)
 
 
 def test_consents_are_not_combined(latchkey: TestApp, ada: User) -> None:
@@ -140,13 +140,13 @@ def test_consents_are_not_combined(latchkey: TestApp, ada: User) -> None:
     app = register_client(latchkey, CALLBACK, ELSEWHERE)
     ada.allow(app, scope="read")
     ada.allow(app, scope="write", redirect_uri=ELSEWHERE)
-    assert is_asked(ada, app, scope="read write")
-    assert is_asked(ada, app, scope="write")
-    assert is_asked(ada, app, scope="read", redirect_uri=ELSEWHERE)
+    assert shows_consent_page(ada, app, scope="read write")
+    assert shows_consent_page(ada, app, scope="write")
+    assert shows_consent_page(ada, app, scope="read", redirect_uri=ELSEWHERE)
     ada.allow(app, scope="read", resource=BOTH[0])
     ada.allow(app, scope="write", resource=BOTH[1])
-    assert is_asked(ada, app, scope="write", resource=BOTH[0])
-    assert not is_asked(ada, app, scope="read", resource=BOTH[0])
+    assert shows_consent_page(ada, app, scope="write", resource=BOTH[0])
+    assert not shows_consent_page(ada, app, scope="read", resource=BOTH[0])
 
 
 def test_consent_for_a_resource_excludes_tokens_without_resource(ada: User, app: App) -> None:
@@ -154,10 +154,10 @@ def test_consent_for_a_resource_excludes_tokens_without_resource(ada: User, app:
     reverse.
     """
     ada.allow(app, resource=BOTH[0])
-    assert is_asked(ada, app)
+    assert shows_consent_page(ada, app)
     ada.allow(app)
-    assert not is_asked(ada, app)
-    assert is_asked(ada, app, resource=BOTH[1])
+    assert not shows_consent_page(ada, app)
+    assert shows_consent_page(ada, app, resource=BOTH[1])
 
 
 def test_consent_on_a_device_covers_no_redirect_uri(ada: User, app: App) -> None:
@@ -166,7 +166,7 @@ def test_consent_on_a_device_covers_no_redirect_uri(ada: User, app: App) -> None
     """
     user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
     assert ada.submit("/device", on=f"/device?user_code={user_code}", decision="allow").status == 200
-    assert is_asked(ada, app)
+    assert shows_consent_page(ada, app)
     assert app.id in ada.open("/settings/connected").html
 
 
@@ -194,15 +194,15 @@ def test_device_page_is_shown_again_when_the_client_changed(ada: User, app: App)
 def test_consent_is_bound_to_client_and_account(latchkey: TestApp, ada: User, app: App) -> None:
     """A consent doesn't cover another client or another account."""
     ada.allow(app)
-    assert is_asked(ada, register_client(latchkey))
-    assert is_asked(new_user(latchkey, "Bea"), app)
+    assert shows_consent_page(ada, register_client(latchkey))
+    assert shows_consent_page(new_user(latchkey, "Bea"), app)
 
 
 def test_withdrawn_consent_is_asked_again(ada: User, app: App) -> None:
     """Disconnecting an app deletes its consent, so the next request shows the consent page."""
     ada.allow(app)
     ada.submit("/settings/connected", client_id=app.id)
-    assert is_asked(ada, app)
+    assert shows_consent_page(ada, app)
 
 
 def test_consent_from_before_the_email_verification_is_asked_again(latchkey: TestApp, app: App) -> None:
@@ -213,10 +213,10 @@ def test_consent_from_before_the_email_verification_is_asked_again(latchkey: Tes
     ada.allow(app, scope="read write")
     latchkey.clock.forward(60)
     ada.verify_email()
-    assert is_asked(ada, app, scope="read")
+    assert shows_consent_page(ada, app, scope="read")
     ada.allow(app, scope="read")
-    assert not is_asked(ada, app, scope="read")
-    assert is_asked(ada, app, scope="read write")
+    assert not shows_consent_page(ada, app, scope="read")
+    assert shows_consent_page(ada, app, scope="read write")
 
 
 @pytest.mark.parametrize("configured", [True, False])
@@ -264,12 +264,12 @@ def test_remembered_consent_is_listed_until_it_is_deleted(latchkey: TestApp, ada
     page = ada.open("/settings/connected")
     assert app.id in page.html
     assert "Remembered" in page.html
-    assert not is_asked(ada, app, scope="read")
+    assert not shows_consent_page(ada, app, scope="read")
     ada.submit("/settings/connected", client_id=app.id)
     app.post("/oauth/revoke", token=ada.grant(app, scope="read")[1])
     ada.submit("/settings/connected", client_id=app.id)
     assert app.id not in ada.open("/settings/connected").html
-    assert is_asked(ada, app, scope="read")
+    assert shows_consent_page(ada, app, scope="read")
 
 
 def test_consent_from_before_the_email_verification_is_not_listed(latchkey: TestApp, app: App) -> None:

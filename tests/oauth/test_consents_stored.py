@@ -125,11 +125,11 @@ def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp) -
         with pytest.raises(TransactWriteError):
             consent.withdraw(account.id, APP)
         with pytest.raises(TransactWriteError):
-            consent.delete_until(_remembered(latchkey, account), START_MS, 9)
+            consent.delete_until(_store_consent(latchkey, account), START_MS, 9)
     assert find(account) is not None
 
 
-def _remembered(latchkey: TestApp, account: Account) -> str:
+def _store_consent(latchkey: TestApp, account: Account) -> str:
     """Store a consent directly and return the id of its account."""
     Consent(account.id, APP, allowed=entries(), given_at=latchkey.clock.now_ms).save()
     return account.id
@@ -177,7 +177,7 @@ def grant(account: Account, client_id: str = APP) -> Grant:
     return stored_grants
 
 
-def active_of(*stored_grants: Grant) -> list[bool]:
+def are_active(*stored_grants: Grant) -> list[bool]:
     """Return for each grant whether it is active."""
     return [Grant.get(each.id).is_active() for each in stored_grants]
 
@@ -190,7 +190,7 @@ def test_withdrawal_revokes_the_grants_of_the_client_only(latchkey: TestApp) -> 
     latchkey.clock.forward(1)
     consent.withdraw(account.id, APP)
     assert find(account) is None
-    assert active_of(mine, others, elsewhere) == [False, True, True]
+    assert are_active(mine, others, elsewhere) == [False, True, True]
     assert recorded_events(account.id, but=1) == [
         (kinds.CONSENT_WITHDRAWN, {"application": APP}),
         (kinds.GRANT_REVOKED, {"grant": mine.id, "application": APP, "scopes": "read"}),
@@ -208,7 +208,7 @@ def test_grants_of_a_device_are_revoked_without_a_consent(latchkey: TestApp) -> 
     account = latchkey.account()
     mine = grant(account)
     consent.withdraw(account.id, APP)
-    assert active_of(mine) == [False]
+    assert are_active(mine) == [False]
     assert [kind for kind, _ in recorded_events(account.id)] == [kinds.GRANT_REVOKED]
     assert len(list(pending_terminations.all_pending())) == 1
 
@@ -235,7 +235,7 @@ def test_grants_from_after_a_withdrawal_are_kept(latchkey: TestApp, later_ms: in
     stored_grants = grant(account)
     latchkey.clock.now_ms += looked_ms
     assert consent.finish_withdrawal(ending)
-    assert active_of(stored_grants) == [not ended]
+    assert are_active(stored_grants) == [not ended]
 
 
 def test_withdrawal_is_finished_when_a_slice_is_not_full(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,10 +245,10 @@ def test_withdrawal_is_finished_when_a_slice_is_not_full(latchkey: TestApp, monk
     stored_grants = [grant(account) for _ in range(3)]
     ending = pending_terminations.new_choice(pending_terminations.OF_CONSENT, account.id, {APP}, by="x")
     assert not consent.finish_withdrawal(ending)
-    assert active_of(*stored_grants).count(True) == 1
+    assert are_active(*stored_grants).count(True) == 1
     with fail_calls("UpdateItem", "windows"):
         assert not consent.finish_withdrawal(ending)
-    assert active_of(*stored_grants) == [False] * 3
+    assert are_active(*stored_grants) == [False] * 3
     assert consent.finish_withdrawal(ending)
 
 

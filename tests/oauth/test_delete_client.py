@@ -62,7 +62,7 @@ def test_unknown_client_is_not_deleted(latchkey: TestApp) -> None:
     assert Client.found(client.client_id) is None
 
 
-def granted(client_id: str, count: int) -> list[str]:
+def store_grants(client_id: str, count: int) -> list[str]:
     """Store grants and consents of several accounts for a client and return the ids of the grants in order."""
     grant_ids = []
     for number in range(count):
@@ -73,7 +73,7 @@ def granted(client_id: str, count: int) -> list[str]:
     return sorted(grant_ids)
 
 
-def revoked(grant_ids: list[str]) -> list[bool]:
+def are_revoked(grant_ids: list[str]) -> list[bool]:
     """Return for each grant whether it is revoked."""
     return ["revoked_at" in Grant.get(each).attribute_values for each in grant_ids]
 
@@ -82,10 +82,10 @@ def test_grants_of_a_deleted_client_are_revoked_in_slices(latchkey: TestApp, mon
     """Each slice continues after the last item: first all grants, then all consents, until a slice isn't full."""
     monkeypatch.setattr(delete_client, "SLICE", 3)
     client = register(registered_by="self").client
-    grant_ids = granted(client.client_id, 6)
+    grant_ids = store_grants(client.client_id, 6)
     whole = pending_terminations.new(pending_terminations.OF_CLIENT, client.client_id)
     assert (delete_client.finish_deletion(whole), whole.after) == (False, grant_ids[2])
-    assert revoked(grant_ids) == [True] * 3 + [False] * 3
+    assert are_revoked(grant_ids) == [True] * 3 + [False] * 3
     assert (delete_client.finish_deletion(whole), whole.after) == (False, grant_ids[5])
     assert len(list(Consent.scan())) == 6
     assert (delete_client.finish_deletion(whole), whole.after) == (False, "acc_2")
@@ -95,11 +95,11 @@ def test_grants_of_a_deleted_client_are_revoked_in_slices(latchkey: TestApp, mon
     # The deletion is then repeated from the start, because the index may not have contained the newest grants.
     assert delete_client.finish_deletion(whole)
     assert not any((whole.step, whole.after))
-    beyond = granted(client.client_id, 2)
+    beyond = store_grants(client.client_id, 2)
     behind = pending_terminations.new(pending_terminations.OF_CLIENT, client.client_id)
     behind.after = beyond[0]
     assert [delete_client.finish_deletion(behind) for _ in range(2)] == [False, True]
-    assert revoked(beyond) == [False, True]
+    assert are_revoked(beyond) == [False, True]
 
 
 def test_applications_from_before_the_verification_are_deleted(latchkey: TestApp) -> None:

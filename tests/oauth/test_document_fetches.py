@@ -18,7 +18,7 @@ from chalicelib.oauth.document_lifetime import freshness_s
 from chalicelib.oauth.tables import Client
 from infra.local_gateway.response import Response
 from tests.oauth.flow import CALLBACK, PKCE, App, User, error_of
-from tests.oauth.test_client_documents import DOCUMENT, URL, fetched_client, found, publish
+from tests.oauth.test_client_documents import DOCUMENT, URL, fetch_client, found, publish
 from tests.support.fake_internet import ADDRESS, NAME, Internet, replace_internet
 from tests.support.harness import TestApp
 
@@ -35,7 +35,7 @@ def internet() -> Iterator[Internet]:
         yield internet
 
 
-def send_there(latchkey: TestApp, client_id: str = BY_ADDRESS, ip: str = IP) -> Response:
+def open_authorization(latchkey: TestApp, client_id: str = BY_ADDRESS, ip: str = IP) -> Response:
     """Open an authorization link of the client."""
     return latchkey.call(
         "GET", "/oauth/authorize?" + urlencode({"client_id": client_id, "response_type": "code"}), ip=ip
@@ -52,9 +52,9 @@ def use_up_fetches(latchkey: TestApp, network: str, times: int = 1) -> None:
 def test_fetches_are_limited_by_network(latchkey: TestApp, internet: Internet) -> None:
     """Beyond 60 fetches an hour the page is a 429 and no connection is made; other networks aren't affected."""
     use_up_fetches(latchkey, IP)
-    response = send_there(latchkey)
+    response = open_authorization(latchkey)
     assert (response.status, response.header("Retry-After"), internet.connected) == (429, "3600", [])
-    assert send_there(latchkey, ip="203.0.113.8").status == 400
+    assert open_authorization(latchkey, ip="203.0.113.8").status == 400
     assert internet.connected == [(ADDRESS, 443)]
 
 
@@ -63,30 +63,30 @@ def test_fetches_of_an_ipv6_site_are_limited_together(latchkey: TestApp, interne
     use_up_fetches(latchkey, "2001:db8:1::/48", times=4)
     use_up_fetches(latchkey, "2001:db8:2:1::/64")
     for ip in ("2001:db8:1:1::1", "2001:db8:1:2::1", "2001:db8:2:1::1"):
-        assert send_there(latchkey, ip=ip).status == 429
+        assert open_authorization(latchkey, ip=ip).status == 429
     assert internet.connected == []
-    assert send_there(latchkey, ip="2001:db8:2:2::1").status == 400
+    assert open_authorization(latchkey, ip="2001:db8:2:2::1").status == 400
     assert internet.connected == [(ADDRESS, 443)]
 
 
 def test_each_fetch_is_counted_by_network(latchkey: TestApp, internet: Internet) -> None:
     """A fetch counts once on the limit of its network, even if it fails."""
-    send_there(latchkey)
+    open_authorization(latchkey)
     assert latchkey.counters(f"{DOCUMENT_FETCHES.name}_{IP}", DOCUMENT_FETCHES)["used"] == 1
 
 
 def test_request_without_a_fetch_does_not_count(latchkey: TestApp, ada: User, internet: Internet, app: App) -> None:
     """Requests with a fresh document, a registered client or an invalid URL work even when the limit is reached."""
-    of_document = fetched_client(latchkey, internet)
+    of_document = fetch_client(latchkey, internet)
     for ip in (ada.ip, IP):
         use_up_fetches(latchkey, ip)
     assert [ada.open_authorization(of_document).status, ada.open_authorization(app).status] == [200, 200]
-    assert send_there(latchkey, f"https://{NAME}/../client.json").status == 400
+    assert open_authorization(latchkey, f"https://{NAME}/../client.json").status == 400
 
 
 def test_decision_is_limited_like_the_consent_page(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """A decision on a client with a stale document fetches the document within the same limit."""
-    app = fetched_client(latchkey, internet)
+    app = fetch_client(latchkey, internet)
     page = ada.open_authorization(app)
     Client(URL).update(actions=[Client.fresh_until.set(latchkey.clock.now_ms)])
     use_up_fetches(latchkey, ada.ip)
@@ -181,7 +181,7 @@ def test_document_that_was_fetched_meanwhile_is_not_fetched_again(latchkey: Test
     assert len(internet.requests) == 1
 
 
-def at(seconds: int) -> str:
+def format_http_date(seconds: int) -> str:
     """Return an HTTP date that is some seconds after the start time of the test clock."""
     return format_datetime(datetime.fromtimestamp(1_639_994_400 + seconds, UTC), usegmt=True)
 
@@ -196,7 +196,7 @@ def at(seconds: int) -> str:
         ({"cache-control": "s-maxage=7200, max-age=3600"}, 3_600),
         ({"cache-control": "max-age=3600, max-age=7200"}, 3_600),
         ({"cache-control": "max-age=3600", "age": "600"}, 3_000),
-        ({"cache-control": "max-age=3600", "expires": at(60)}, 3_600),
+        ({"cache-control": "max-age=3600", "expires": format_http_date(60)}, 3_600),
         ({"cache-control": "max-age=0"}, 300),
         ({"cache-control": "max-age=3600, no-store"}, 300),
         ({"cache-control": "no-cache"}, 300),
@@ -205,13 +205,13 @@ def at(seconds: int) -> str:
         ({"cache-control": "max-age"}, 300),
         ({"cache-control": "max-age=" + "9" * 5_000}, DAY_S),
         ({"cache-control": "max-age=31536000"}, DAY_S),
-        ({"expires": at(3_600)}, 3_600),
-        ({"expires": at(3_600), "date": at(600)}, 3_000),
-        ({"expires": at(-60)}, 300),
+        ({"expires": format_http_date(3_600)}, 3_600),
+        ({"expires": format_http_date(3_600), "date": format_http_date(600)}, 3_000),
+        ({"expires": format_http_date(-60)}, 300),
         ({"expires": "0"}, 300),
         ({"expires": ""}, 300),
-        ({"expires": at(10**8)}, DAY_S),
-        ({"expires": at(3_600), "date": "yesterday"}, 300),
+        ({"expires": format_http_date(10**8)}, DAY_S),
+        ({"expires": format_http_date(3_600), "date": "yesterday"}, 300),
     ],
 )
 def test_document_is_fresh_as_its_server_declares(latchkey: TestApp, headers: dict[str, str], seconds: int) -> None:
@@ -236,20 +236,20 @@ def test_documents_are_no_clients_unless_registration_is_open(
     latchkey: TestApp, ada: User, internet: Internet, registration: str
 ) -> None:
     """If registration is closed or needs an initial access token, no document is fetched or advertised as supported."""
-    app = fetched_client(latchkey, internet)
+    app = fetch_client(latchkey, internet)
     ada.allow(app)
     metadata = "/.well-known/oauth-authorization-server"
     assert latchkey.call("GET", metadata).json()["client_id_metadata_document_supported"] is True
     with settings.override(replace(settings.current(), registration=registration)):
         assert latchkey.call("GET", metadata).json()["client_id_metadata_document_supported"] is False
         assert ada.open_authorization(app).status == 400
-        assert send_there(latchkey).status == 400
+        assert open_authorization(latchkey).status == 400
     assert len(internet.connected) == 1
 
 
 def test_closing_registration_keeps_tokens_valid(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """After registration is closed, a document's client can still refresh its tokens, like a self-registered client."""
-    app = fetched_client(latchkey, internet)
+    app = fetch_client(latchkey, internet)
     _, refresh = ada.grant(app)
     with settings.override(replace(settings.current(), registration="closed")):
         assert app.refresh(refresh).status == 200
@@ -258,14 +258,14 @@ def test_closing_registration_keeps_tokens_valid(latchkey: TestApp, ada: User, i
 
 def test_client_of_a_document_without_approval_is_deleted_after_two_days(latchkey: TestApp, internet: Internet) -> None:
     """A document's client without an approval is deleted after two days, because any caller can have it stored."""
-    assert fetched_client(latchkey, internet).client.dies_at == latchkey.clock.now_ms // 1000 + 2 * DAY_S
+    assert fetch_client(latchkey, internet).client.dies_at == latchkey.clock.now_ms // 1000 + 2 * DAY_S
 
 
 def test_client_of_a_document_with_approval_is_kept_as_long_as_its_grants(
     latchkey: TestApp, ada: User, internet: Internet
 ) -> None:
     """A later fetch doesn't shorten the time for which an approved client is kept, and a later approval extends it."""
-    app = fetched_client(latchkey, internet)
+    app = fetch_client(latchkey, internet)
     ada.allow(app)
     kept = latchkey.clock.now_ms // 1000 + 120 * DAY_S
     assert Client.get(URL).dies_at == kept
@@ -283,7 +283,7 @@ def test_client_of_a_document_with_approval_is_kept_as_long_as_its_grants(
 
 def test_deleted_client_of_a_document_is_not_fetched_again(latchkey: TestApp, ada: User, internet: Internet) -> None:
     """A deleted client stays deleted: its document isn't fetched again."""
-    app = fetched_client(latchkey, internet)
+    app = fetch_client(latchkey, internet)
     Client(URL).update(actions=[Client.deleted_at.set(latchkey.clock.now_ms)])
     latchkey.clock.forward(DAY_S)
     assert found(internet) is None

@@ -8,7 +8,7 @@ from tests.support.harness import TestApp
 USED = (400, "invalid_grant")
 
 
-def cached(latchkey: TestApp, *tokens: str) -> None:
+def cache_policies(latchkey: TestApp, *tokens: str) -> None:
     """Request with each token, so that API Gateway caches its policy."""
     for token in tokens:
         assert is_accepted(latchkey, token)
@@ -22,7 +22,7 @@ def test_disconnecting_revokes_all_grants_of_the_client(latchkey: TestApp, ada: 
     other = register_client(latchkey)
     first, second, others = ada.grant(app), ada.grant(app), ada.grant(other)
     code = ada.code(app)
-    cached(latchkey, first[0], second[0], others[0])
+    cache_policies(latchkey, first[0], second[0], others[0])
     assert ada.submit("/settings/connected", client_id=app.id).status == 303
     assert [is_accepted(latchkey, token) for token, _ in (first, second, others)] == [False, False, True]
     assert [app.refresh(token).status for _, token in (first, second)] == [400, 400]
@@ -33,7 +33,7 @@ def test_disconnecting_revokes_all_grants_of_the_client(latchkey: TestApp, ada: 
 def test_disconnecting_keeps_the_grants_of_other_accounts(latchkey: TestApp, ada: User, app: App) -> None:
     """Disconnecting an app doesn't revoke the grants of other accounts."""
     token, _ = ada.grant(app)
-    cached(latchkey, token)
+    cache_policies(latchkey, token)
     eve, other = new_user(latchkey, "Eve"), register_client(latchkey)
     eve.allow(other)
     asks = f"/settings/connected/disconnect?client_id={other.id}"
@@ -47,7 +47,7 @@ def test_deleting_a_client_revokes_its_grants_and_client_tokens(latchkey: TestAp
     app = register_client(latchkey, owner=owner.account)
     tokens = [ada.grant(app)[0], bea.grant(app)[0], app.ask(CLIENT).json()["access_token"]]
     code = ada.code(app)
-    cached(latchkey, *tokens)
+    cache_policies(latchkey, *tokens)
     page = owner.submit(f"/settings/applications/{app.id}/delete", on=f"/settings/applications/{app.id}")
     assert page.status == 303
     assert [is_accepted(latchkey, token) for token in tokens] == [False] * 3
@@ -73,7 +73,7 @@ def test_suspended_account_has_no_valid_tokens(latchkey: TestApp, ada: User, app
     """Tokens of a suspended account are invalid until it is reinstated; other accounts aren't affected."""
     bea = new_user(latchkey, "Bea")
     (token, refresh), (others, _) = ada.grant(app), bea.grant(app)
-    cached(latchkey, token, others)
+    cache_policies(latchkey, token, others)
     ada.suspend()
     assert (is_accepted(latchkey, token), is_accepted(latchkey, others)) == (False, True)
     ada.reinstate()
@@ -83,7 +83,7 @@ def test_suspended_account_has_no_valid_tokens(latchkey: TestApp, ada: User, app
 def test_deleted_account_has_no_valid_tokens(latchkey: TestApp, ada: User, app: App) -> None:
     """All tokens of a deleted account are invalid from the next request on."""
     token, _ = ada.grant(app)
-    cached(latchkey, token)
+    cache_policies(latchkey, token)
     ada.delete_account()
     assert not is_accepted(latchkey, token)
 
@@ -93,7 +93,7 @@ def test_first_email_verification_revokes_earlier_grants(latchkey: TestApp, app:
     ada = new_user(latchkey, verified=False)
     token, refresh = ada.grant(app)
     code = ada.code(app)
-    cached(latchkey, token)
+    cache_policies(latchkey, token)
     latchkey.clock.forward(1)
     ada.verify_email()
     assert not is_accepted(latchkey, token)

@@ -17,7 +17,7 @@ DAY_S = 86_400
 APP, FILES = "app_" + "1" * 20, "https://files.example.com"
 
 
-def stored(account_id: str, client_id: str = APP, **more: Any) -> Grant:
+def store_grant(account_id: str, client_id: str = APP, **more: Any) -> Grant:
     """Store a grant."""
     new = grants.new(account_id, client_id, scopes={"write", "read"}, resources=set())
     for name, value in more.items():
@@ -41,7 +41,7 @@ def test_grant_is_valid_for_90_days_and_kept_for_30_more(latchkey: TestApp, reso
 def test_revocation_is_recorded_once_and_effective_at_the_next_request(latchkey: TestApp, kind: str | None) -> None:
     """Revoking a grant again records no second event."""
     account = latchkey.account()
-    grant = stored(account.id)
+    grant = store_grant(account.id)
     for _ in range(2):
         assert grants.revoke(grant, kind) if kind else grants.revoke(grant)
         latchkey.clock.forward(1)
@@ -54,7 +54,7 @@ def test_revocation_is_recorded_once_and_effective_at_the_next_request(latchkey:
 def test_revocation_returns_whether_caches_were_invalidated(latchkey: TestApp) -> None:
     """A grant is revoked even if cached policies couldn't be invalidated; a missing grant counts as revoked."""
     account = latchkey.account()
-    grant = stored(account.id)
+    grant = store_grant(account.id)
     with fail_marks():
         assert not grants.revoke_by_id(grant.id)
         assert grants.revoke_by_id(ids.new("gra"))
@@ -74,11 +74,11 @@ def test_grants_are_listed_by_account_and_by_client(latchkey: TestApp) -> None:
     """An account's active grants, and a client's grants that aren't revoked, are listed oldest first, after an id."""
     new = []
     for number in range(3):
-        new.append(stored(f"acc_{number % 2}").id)
+        new.append(store_grant(f"acc_{number % 2}").id)
         latchkey.clock.forward(1)
-    stored("acc_0", "app_" + "2" * 20)
-    revoked = stored("acc_0", revoked_at=START_MS)
-    expired = stored("acc_0", expires_at=START_MS)
+    store_grant("acc_0", "app_" + "2" * 20)
+    revoked = store_grant("acc_0", revoked_at=START_MS)
+    expired = store_grant("acc_0", expires_at=START_MS)
     assert [each.id for each in grants.of_client(APP)] == [*new, expired.id]
     assert [each.id for each in grants.of_client(APP, after=new[0])] == [*new[1:], expired.id]
     assert [each.id for each in grants.of_account("acc_1")] == [new[1]]

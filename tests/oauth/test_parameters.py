@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.oauth import clients, parameters
 from tests.oauth.flow import CLIENT, CODE, DEVICE, ISSUER, REFRESH, App, User, as_json, error_of, post, query_of
-from tests.oauth.test_device import decide, started
+from tests.oauth.test_device import decide, start_device
 from tests.support.console_client import FORM, PASSWORD, new_account
 from tests.support.harness import TestApp
 
@@ -73,18 +73,18 @@ UNREAD: tuple[tuple[str, list[object]], ...] = (
 ODD_BYTES = (b"extra=%ff%fe", b"extra=\xff", b"%ff=1", b"&&=&", b"extra", b"%", b"extra=%zz", b";")
 
 
-def in_json(fields: dict[str, str], name: str, values: list[object]) -> bytes:
+def build_json(fields: dict[str, str], name: str, values: list[object]) -> bytes:
     """Return a JSON object of the fields, to which a name is added once per value."""
-    more = "".join(f", {json.dumps(name)}: {long_or_dumped(value)}" for value in values)
+    more = "".join(f", {json.dumps(name)}: {dump_value(value)}" for value in values)
     return f"{json.dumps(fields)[:-1]}{more}}}".encode()
 
 
-def long_or_dumped(value: object) -> str:
+def dump_value(value: object) -> str:
     """Return a value as JSON, even an integer for which json.dumps raises an error because of its length."""
     return "1" + "0" * 5_000 if isinstance(value, int) and value > 10**20 else json.dumps(value)
 
 
-def accepted(latchkey: TestApp, app: App, ada: User) -> dict[str, dict[str, str]]:
+def build_valid_requests(latchkey: TestApp, app: App, ada: User) -> dict[str, dict[str, str]]:
     """Return the parameters of a valid request for each endpoint."""
     access, refresh = ada.grant(app)
     return {
@@ -98,7 +98,7 @@ def accepted(latchkey: TestApp, app: App, ada: User) -> dict[str, dict[str, str]
 @pytest.mark.parametrize("endpoint", REPEATED)
 def test_unknown_parameter_is_ignored(latchkey: TestApp, ada: User, app: App, endpoint: str) -> None:
     """RFC 6749 §3.2: unknown parameters in a form, in JSON or in the query are ignored, repeated or malformed."""
-    fields = accepted(latchkey, app, ada)[endpoint]
+    fields = build_valid_requests(latchkey, app, ada)[endpoint]
     for name, values in UNREAD:
         latchkey.clock.forward(1)
         texts = [value for value in values if isinstance(value, str) and "\ud800" not in value]
@@ -107,7 +107,7 @@ def test_unknown_parameter_is_ignored(latchkey: TestApp, ada: User, app: App, en
         target = f"{endpoint}?{urlencode([(name, text) for text in texts])}"
         assert [
             form.status,
-            latchkey.call("POST", endpoint, body=in_json(fields, name, values)).status,
+            latchkey.call("POST", endpoint, body=build_json(fields, name, values)).status,
             post(latchkey, target, fields).status,
         ] == [200, 200, 200], (name, values)
 
@@ -134,7 +134,7 @@ def test_parameter_of_another_grant_type_is_ignored(
         elif grant_type == CLIENT:
             response = app.ask(CLIENT, **others)
         else:
-            device_code, user_code = started(native)
+            device_code, user_code = start_device(native)
             decide(ada, user_code)
             latchkey.clock.forward(5)
             response = native.ask(DEVICE, device_code=device_code, **others)
@@ -146,7 +146,7 @@ def test_malformed_bytes_of_unknown_parameters_are_ignored(
     latchkey: TestApp, ada: User, app: App, endpoint: str
 ) -> None:
     """Valid parameters are read even if invalid UTF-8 or a malformed pair follows them."""
-    fields = accepted(latchkey, app, ada)[endpoint]
+    fields = build_valid_requests(latchkey, app, ada)[endpoint]
     for odd in ODD_BYTES:
         latchkey.clock.forward(1)
         body = urlencode(fields).encode() + b"&" + odd

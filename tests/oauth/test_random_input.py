@@ -119,7 +119,7 @@ def check(response: Response) -> None:
         assert response.status in (400, 401, 415, 429)
 
 
-def encoded(fields: list[tuple[str, str]]) -> bytes:
+def encode_form(fields: list[tuple[str, str]]) -> bytes:
     """Return form data, which may contain surrogates."""
     return urlencode(fields, errors="surrogatepass").encode()
 
@@ -132,7 +132,7 @@ def test_one_random_parameter_is_rejected(
     """A valid request with one random parameter gets a success or an error in the OAuth format."""
     latchkey.clock.forward(1)
     fields = {**next(real), name: value}
-    check(latchkey.call("POST", endpoint, body=encoded([*fields.items()]), headers={"Content-Type": FORM}))
+    check(latchkey.call("POST", endpoint, body=encode_form([*fields.items()]), headers={"Content-Type": FORM}))
     check(latchkey.call("POST", endpoint, body=json.dumps(fields).encode()))
 
 
@@ -151,7 +151,9 @@ def test_one_parameter_of_another_type_is_rejected(
 @given(
     endpoint=st.sampled_from(ENDPOINTS),
     body=st.one_of(
-        st.binary(max_size=80), JSON.map(json.dumps).map(str.encode), st.lists(st.tuples(ANY_NAME, TEXT)).map(encoded)
+        st.binary(max_size=80),
+        JSON.map(json.dumps).map(str.encode),
+        st.lists(st.tuples(ANY_NAME, TEXT)).map(encode_form),
     ),
     headers=HEADERS,
 )

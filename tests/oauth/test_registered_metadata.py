@@ -42,7 +42,7 @@ ASKED: dict[str, tuple[dict[str, object], dict[str, object]]] = {
 """The requested metadata, and the values that the server changes; None if it drops the field."""
 
 
-def stored(client: Client) -> dict[str, Any]:
+def describe_stored(client: Client) -> dict[str, Any]:
     """Return the stored metadata of a client by its RFC 7591 field names."""
     return {
         "client_name": client.name,
@@ -61,7 +61,7 @@ def test_response_contains_all_values_that_the_server_changed(latchkey: TestApp,
     body = registration.register(json.dumps({"redirect_uris": [CALLBACK], **asked}), ISSUER)
     for name, value in {**asked, **changed}.items():
         assert body.get(name) == value, name
-    kept = stored(Client.get(str(body["client_id"])))
+    kept = describe_stored(Client.get(str(body["client_id"])))
     returned = {name: body.get(name) for name in kept} | {"grant_types": sorted(map(str, body["grant_types"]))}  # type: ignore[call-overload]
     assert returned == kept
 

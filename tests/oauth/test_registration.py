@@ -2,7 +2,7 @@
 
 from chalicelib.core import secrets
 from chalicelib.limits.tiers import REGISTRATIONS
-from tests.oauth.dynamic_registration import BAD_METADATA, NO_TOKEN, REGISTER, app_of, register, setting
+from tests.oauth.dynamic_registration import BAD_METADATA, NO_TOKEN, REGISTER, app_of, configure_registration, register
 from tests.oauth.flow import (
     CALLBACK,
     CLIENT,
@@ -105,7 +105,7 @@ def test_all_advertised_values_can_be_registered(latchkey: TestApp) -> None:
 
 def test_registration_can_be_closed(latchkey: TestApp) -> None:
     """If registration is closed, no token is accepted and the metadata has no registration endpoint."""
-    with setting("closed"):
+    with configure_registration("closed"):
         assert error_of(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
         assert error_of(as_json(latchkey, REGISTER, {}, Authorization="Bearer closed")) == NO_TOKEN
         assert error_of(as_json(latchkey, REGISTER, {}, Authorization="Bearer ")) == NO_TOKEN
@@ -116,7 +116,7 @@ def test_registration_can_require_an_initial_token(latchkey: TestApp) -> None:
     """Registration can require an initial access token (RFC 7591 §3.1); the setting is its SHA-256 digest."""
     token = "an initial token of the owner's"
     wanted = {"redirect_uris": [CALLBACK]}
-    with setting(secrets.digest(token)):
+    with configure_registration(secrets.digest(token)):
         for wrong in (
             "",
             "Bearer",

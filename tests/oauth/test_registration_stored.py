@@ -16,12 +16,12 @@ from tests.support.harness import START_MS, TestApp
 BODY_MAX = 64 * 1024
 
 
-def registered(**described: object) -> dict[str, Any]:
+def register_client(**described: object) -> dict[str, Any]:
     """Register a client."""
     return registration.register(json.dumps({"redirect_uris": [CALLBACK], **described}), ISSUER)
 
 
-def replaced(made: dict[str, Any], **described: object) -> dict[str, object]:
+def replace_metadata(made: dict[str, Any], **described: object) -> dict[str, object]:
     """Update a client's metadata."""
     client, token = registration.authenticate(made["client_id"], f"Bearer {made['registration_access_token']}")
     body = {"client_id": made["client_id"], "redirect_uris": [CALLBACK], **described}
@@ -55,7 +55,7 @@ def test_registration_is_open_closed_or_needs_the_initial_token(
 
 def test_client_is_kept_a_week_unless_it_is_approved(latchkey: TestApp) -> None:
     """A self-registered client belongs to no account, and is deleted after a week unless it is approved."""
-    client = Client.get(registered()["client_id"])
+    client = Client.get(register_client()["client_id"])
     assert client.dies_at == START_MS // 1000 + 7 * 86_400
     assert (client.registered_by, "account_id" in client.attribute_values) == ("self", False)
 
@@ -76,7 +76,7 @@ def test_metadata_of_64_kilobytes_is_the_largest(latchkey: TestApp, more: int, f
 
 def test_client_is_managed_with_its_registration_token(latchkey: TestApp) -> None:
     """Another client's token, a client secret, and the token of a deleted client are rejected."""
-    made, other = registered(), registered()
+    made, other = register_client(), register_client()
     client_id, bearer = made["client_id"], f"Bearer {made['registration_access_token']}"
     client, token = registration.authenticate(client_id, bearer)
     assert (client.client_id, token) == (client_id, made["registration_access_token"])
@@ -107,10 +107,10 @@ def test_client_is_managed_with_its_registration_token(latchkey: TestApp) -> Non
 
 def test_update_replaces_all_metadata(latchkey: TestApp) -> None:
     """RFC 7592 §2.2: an update resets omitted fields to their default, and keeps secret and creation time."""
-    made = registered(
+    made = register_client(
         client_name="Photos", client_uri="https://photos.example/", scope="read", grant_types=[CODE, REFRESH]
     )
-    body = replaced(made, redirect_uris=["https://b.example/"], token_endpoint_auth_method="client_secret_post")
+    body = replace_metadata(made, redirect_uris=["https://b.example/"], token_endpoint_auth_method="client_secret_post")
     stored = Client.get(made["client_id"])
     assert body == {
         "client_id": made["client_id"],
@@ -132,7 +132,7 @@ def test_update_replaces_all_metadata(latchkey: TestApp) -> None:
     assert (stored.scopes, stored.auth_method) == ({"read", "write"}, "client_secret_post")
     assert "uri" not in stored.attribute_values
     assert clients.has_secret(stored, made["client_secret"])
-    again = replaced(
+    again = replace_metadata(
         made,
         client_name="Albums",
         client_uri="https://b.example/",
@@ -160,9 +160,9 @@ def test_update_replaces_all_metadata(latchkey: TestApp) -> None:
 )
 def test_invalid_update_is_rejected(latchkey: TestApp, described: dict[str, object], error: str) -> None:
     """An update must have the client_id and no read-only field; an invalid one changes nothing."""
-    made = registered(client_name="Photos")
+    made = register_client(client_name="Photos")
     with pytest.raises(OAuthError) as raised:
-        replaced(made, **described)
+        replace_metadata(made, **described)
     assert (raised.value.error, raised.value.status) == (error, 400)
     assert Client.get(made["client_id"]).name == "Photos"
 
@@ -179,19 +179,19 @@ def test_read_only_fields_are_those_of_the_rfc() -> None:
 
 def test_update_may_repeat_the_client_secret(latchkey: TestApp) -> None:
     """RFC 7592 §2.2: an update may contain the client's own secret; a public client has none."""
-    made = registered()
-    assert replaced(made, client_secret=made["client_secret"])["client_id"] == made["client_id"]
-    public = registered(token_endpoint_auth_method="none")
-    assert replaced(public, token_endpoint_auth_method="none", client_secret=None)
+    made = register_client()
+    assert replace_metadata(made, client_secret=made["client_secret"])["client_id"] == made["client_id"]
+    public = register_client(token_endpoint_auth_method="none")
+    assert replace_metadata(public, token_endpoint_auth_method="none", client_secret=None)
     for described in ({"token_endpoint_auth_method": "client_secret_basic"}, {"client_secret": ""}):
         with pytest.raises(OAuthError):
-            replaced(public, **{"token_endpoint_auth_method": "none", **described})
+            replace_metadata(public, **{"token_endpoint_auth_method": "none", **described})
 
 
 def test_update_of_a_concurrently_deleted_client_is_rejected(latchkey: TestApp) -> None:
     """An update of a deleted client gets the same error as an invalid token, and doesn't recreate the item."""
     for deleted_first in (False, True):
-        made = registered()
+        made = register_client()
         client, token = registration.authenticate(made["client_id"], f"Bearer {made['registration_access_token']}")
         if deleted_first:
             Client(client.client_id).delete()

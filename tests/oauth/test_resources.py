@@ -21,7 +21,7 @@ def elsewhere(latchkey: TestApp) -> Iterator[None]:
         yield
 
 
-def audience(app: App, token: str) -> object:
+def read_audience(app: App, token: str) -> object:
     """Return the audience that introspection reports for a token."""
     return app.post("/oauth/introspect", token=token).json().get("aud")
 
@@ -29,14 +29,14 @@ def audience(app: App, token: str) -> object:
 def test_resource_may_be_repeated(latchkey: TestApp, ada: User, app: App) -> None:
     """A token for this API and another is valid here, and names both."""
     token, _ = ada.grant(app, resource=[V1, USERS])
-    assert audience(app, token) == [V1, USERS]
+    assert read_audience(app, token) == [V1, USERS]
     assert is_accepted(latchkey, token)
 
 
 def test_token_without_a_resource_is_for_this_api(latchkey: TestApp, ada: User, app: App) -> None:
     """A token without a resource is for this API and has no audience."""
     token, _ = ada.grant(app)
-    assert audience(app, token) is None
+    assert read_audience(app, token) is None
     assert is_accepted(latchkey, token)
 
 
@@ -64,11 +64,11 @@ def test_unknown_resource_is_rejected(ada: User, app: App) -> None:
 def test_code_exchange_may_request_fewer_resources(latchkey: TestApp, ada: User, app: App) -> None:
     """RFC 8707 §2.2: fewer resources limit the access token, and the refresh token keeps all."""
     body = app.redeem(ada.code(app, resource=[V1, USERS]), resource=V1).json()
-    assert audience(app, body["access_token"]) == [V1]
-    assert audience(app, body["refresh_token"]) == [V1, USERS]
+    assert read_audience(app, body["access_token"]) == [V1]
+    assert read_audience(app, body["refresh_token"]) == [V1, USERS]
     body = app.refresh(body["refresh_token"], resource=USERS).json()
-    assert audience(app, body["access_token"]) == [USERS]
-    assert audience(app, app.refresh(body["refresh_token"]).json()["access_token"]) == [V1, USERS]
+    assert read_audience(app, body["access_token"]) == [USERS]
+    assert read_audience(app, app.refresh(body["refresh_token"]).json()["access_token"]) == [V1, USERS]
 
 
 def test_exchange_may_not_request_more_resources(latchkey: TestApp, ada: User, app: App) -> None:
@@ -85,7 +85,7 @@ def test_exchange_may_not_request_more_resources(latchkey: TestApp, ada: User, a
 def test_token_for_another_api_is_invalid_here(latchkey: TestApp, ada: User, app: App) -> None:
     """A token for another API isn't accepted here if it leaks; the other API can introspect it."""
     token, _ = ada.grant(app, resource=FILES)
-    assert audience(app, token) == [FILES]
+    assert read_audience(app, token) == [FILES]
     response = latchkey.call("GET", "/v1/limits", token)
     assert (response.status, response.json()["error"]) == (401, "invalid_api_key")
 
@@ -94,7 +94,7 @@ def test_token_for_another_api_is_invalid_here(latchkey: TestApp, ada: User, app
 def test_token_for_this_api_and_another_is_valid_here(latchkey: TestApp, ada: User, app: App) -> None:
     """A token for this API and another is accepted by this one."""
     token, _ = ada.grant(app, resource=[FILES, V1])
-    assert audience(app, token) == [V1, FILES]
+    assert read_audience(app, token) == [V1, FILES]
     assert is_accepted(latchkey, token)
 
 
@@ -123,8 +123,8 @@ def test_json_resource_may_be_a_list(latchkey: TestApp, ada: User, app: App) -> 
     code = ada.code(app, resource=[V1, USERS])
     body = {"grant_type": "authorization_code", "code": code, "redirect_uri": app.redirect_uri, **app.credentials}
     response = latchkey.call("POST", "/oauth/token", json_body={**body, "resource": [V1, USERS]})
-    assert audience(app, response.json()["access_token"]) == [V1, USERS]
+    assert read_audience(app, response.json()["access_token"]) == [V1, USERS]
     response = latchkey.call(
         "POST", "/oauth/token", json_body={**app.credentials, "grant_type": CLIENT, "resource": V1}
     )
-    assert audience(app, response.json()["access_token"]) == [V1]
+    assert read_audience(app, response.json()["access_token"]) == [V1]

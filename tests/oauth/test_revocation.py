@@ -13,7 +13,7 @@ from tests.oauth.flow import CLIENT, ISSUER, App, User, basic, error_of, is_acce
 from tests.support.harness import TestApp
 
 
-def introspected(app: App, token: str, **more: str) -> dict[str, object]:
+def introspect(app: App, token: str, **more: str) -> dict[str, object]:
     """Return the introspection response that a client gets for a token."""
     response = app.post("/oauth/introspect", token=token, **more)
     assert (response.status, response.header("Content-Type")) == (200, "application/json")
@@ -74,8 +74,8 @@ def test_client_token_can_be_revoked(latchkey: TestApp, app: App) -> None:
 def test_wrong_token_type_hint_is_ignored(latchkey: TestApp, ada: User, app: App, hint: str) -> None:
     """The token's own type counts, and not the hint (RFC 7009 §2.1, RFC 7662 §2.1)."""
     token, refresh = ada.grant(app)
-    assert introspected(app, token, token_type_hint=hint)["active"] is True
-    assert introspected(app, refresh, token_type_hint=hint)["active"] is True
+    assert introspect(app, token, token_type_hint=hint)["active"] is True
+    assert introspect(app, refresh, token_type_hint=hint)["active"] is True
     assert app.post("/oauth/revoke", token=token, token_type_hint=hint).status == 200
     assert not is_accepted(latchkey, token)
     assert app.post("/oauth/revoke", token=refresh, token_type_hint=hint).status == 200
@@ -114,8 +114,8 @@ def test_introspection_describes_a_token_of_the_client(latchkey: TestApp, ada: U
         "aud": [f"{ISSUER}/v1"],
     }
     access = about | {"token_type": "Bearer", "iat": now_s, "exp": now_s + 3_600}
-    assert introspected(app, token) == access
-    assert introspected(app, refresh) == about | {"exp": now_s + 90 * 86_400}
+    assert introspect(app, token) == access
+    assert introspect(app, refresh) == about | {"exp": now_s + 90 * 86_400}
 
 
 def test_introspection_of_other_tokens_is_inactive(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
@@ -123,7 +123,7 @@ def test_introspection_of_other_tokens_is_inactive(latchkey: TestApp, ada: User,
     mine, others = register_client(latchkey), ada.grant(app)
     public, key = ada.grant(spa), latchkey.key(ada.account).secret
     for token in (*others, *public, key, ada.code(app), secrets.mint("at"), secrets.mint("rt"), "x", str(mine.secret)):
-        assert introspected(mine, token) == INACTIVE
+        assert introspect(mine, token) == INACTIVE
     assert error_of(mine.post("/oauth/introspect")) == (400, "invalid_request")
 
 
@@ -137,28 +137,28 @@ def test_introspection_of_invalid_tokens_is_inactive(latchkey: TestApp, ada: Use
     """An expired, rotated or revoked token is inactive."""
     token, first = ada.grant(app)
     second = app.refresh(first).json()["refresh_token"]
-    assert introspected(app, first) == INACTIVE
-    assert introspected(app, second)["active"] is True
+    assert introspect(app, first) == INACTIVE
+    assert introspect(app, second)["active"] is True
     latchkey.clock.forward(3_600)
-    assert introspected(app, token) == INACTIVE
+    assert introspect(app, token) == INACTIVE
     token, second = (app.refresh(second).json()[name] for name in ("access_token", "refresh_token"))
     app.post("/oauth/revoke", token=token)
-    assert introspected(app, token) == INACTIVE
+    assert introspect(app, token) == INACTIVE
     token = app.refresh(second).json()["access_token"]
     ada.submit("/settings/connected", client_id=app.id)
-    assert introspected(app, token) == INACTIVE
+    assert introspect(app, token) == INACTIVE
 
 
 def test_introspection_agrees_with_the_api_on_suspended_accounts(latchkey: TestApp, ada: User, app: App) -> None:
     """A token of a suspended account is inactive until the account is reinstated."""
     tokens = ada.grant(app)
     ada.suspend()
-    assert [introspected(app, token) for token in tokens] == [INACTIVE] * 2
+    assert [introspect(app, token) for token in tokens] == [INACTIVE] * 2
     ada.reinstate()
-    assert [introspected(app, token)["active"] for token in tokens] == [True] * 2
+    assert [introspect(app, token)["active"] for token in tokens] == [True] * 2
     ada.log_in_again()
     ada.delete_account()
-    assert [introspected(app, token) for token in tokens] == [INACTIVE] * 2
+    assert [introspect(app, token) for token in tokens] == [INACTIVE] * 2
 
 
 def test_introspection_agrees_with_the_api_on_unverified_emails(latchkey: TestApp, app: App) -> None:
@@ -167,7 +167,7 @@ def test_introspection_agrees_with_the_api_on_unverified_emails(latchkey: TestAp
     tokens = ada.grant(app)
     latchkey.clock.forward(1)
     ada.verify_email()
-    assert [introspected(app, token) for token in tokens] == [INACTIVE] * 2
+    assert [introspect(app, token) for token in tokens] == [INACTIVE] * 2
 
 
 def test_both_endpoints_accept_basic_authentication(latchkey: TestApp, ada: User, app: App) -> None:

@@ -18,7 +18,7 @@ from tests.support.interleaving import fail_marks
 FILES = "https://files.example.com"
 
 
-def approved(latchkey: TestApp, app: App, *, resources: set[str] | None = None) -> tuple[Credential, OneTimeToken]:
+def issue_tokens(latchkey: TestApp, app: App, *, resources: set[str] | None = None) -> tuple[Credential, OneTimeToken]:
     """Return the access token and the refresh token of a new grant."""
     account = latchkey.account()
     grant = grants.new(account.id, app.id, scopes={"read", "write"}, resources=set())
@@ -46,7 +46,7 @@ def test_introspection_describes_the_clients_own_tokens(
     latchkey: TestApp, app: App, resources: set[str] | None
 ) -> None:
     """RFC 7662 §2.2: a refresh token has no token_type, because it isn't sent to a resource server."""
-    access, refresh = approved(latchkey, app, resources=resources)
+    access, refresh = issue_tokens(latchkey, app, resources=resources)
     both = {"active": True, "scope": "read write", "client_id": app.id, "sub": access.account_id, "iss": ISSUER}
     audience = {"aud": [ISSUER, FILES]} if resources else {}
     now_s = START_MS // 1000
@@ -56,7 +56,7 @@ def test_introspection_describes_the_clients_own_tokens(
 
 def test_introspection_describes_no_other_token(latchkey: TestApp, app: App) -> None:
     """Another client's token, a code and an unknown token are inactive."""
-    access, refresh = approved(latchkey, app)
+    access, refresh = issue_tokens(latchkey, app)
     other = Client(ids.new("app"), auth_method="client_secret_basic")
     for client, token in (
         (other, access),
@@ -102,7 +102,7 @@ def invalidate(name: str, access: Credential, refresh: OneTimeToken) -> None:
 )
 def test_token_is_inactive_once_anything_it_depends_on_is(latchkey: TestApp, app: App, name: str) -> None:
     """Introspection reports a token as inactive whenever the API would reject it."""
-    access, refresh = approved(latchkey, app)
+    access, refresh = issue_tokens(latchkey, app)
     Account(access.account_id).update(actions=[Account.credentials_since.set(START_MS)])
     assert [introspect(app, token)["active"] for token in (access, refresh)] == [True, True]
     invalidate(name, access, refresh)
@@ -122,7 +122,7 @@ def test_revocation_revokes_a_token_or_the_grant_of_a_refresh_token(latchkey: Te
     """RFC 7009 §2.1: revoking an access token revokes only this token; a refresh token's revocation revokes the
     grant.
     """
-    access, refresh = approved(latchkey, app)
+    access, refresh = issue_tokens(latchkey, app)
     for _ in range(2):
         revocation.revoke(app.client, access)
     assert Credential.get(access.digest).revoked_at == START_MS
@@ -135,7 +135,7 @@ def test_revocation_revokes_a_token_or_the_grant_of_a_refresh_token(latchkey: Te
 
 def test_revocation_without_invalidated_caches_is_unavailable(latchkey: TestApp, app: App) -> None:
     """Revoking a token of either type gets a 503, although the token is revoked."""
-    for token in approved(latchkey, app):
+    for token in issue_tokens(latchkey, app):
         with fail_marks(), pytest.raises(OAuthError, match="Try again") as raised:
             revocation.revoke(app.client, token)
         assert (raised.value.error, raised.value.status) == ("temporarily_unavailable", 503)

@@ -23,8 +23,8 @@ from tests.oauth.flow import (
     User,
     register_client,
 )
-from tests.oauth.test_device import decide, started
-from tests.oauth.token_vectors import EVIL, Value, differing, error_response
+from tests.oauth.test_device import decide, start_device
+from tests.oauth.token_vectors import EVIL, Value, error_response, find_differing
 from tests.support.harness import TestApp
 
 
@@ -42,7 +42,7 @@ def test_missing_or_unknown_grant_type_is_rejected(latchkey: TestApp, app: App) 
         latchkey.clock.forward(1)
         return app.post("/oauth/token", grant_type=grant_type, **more)
 
-    assert differing(vectors.GRANT_TYPES, ask) == []
+    assert find_differing(vectors.GRANT_TYPES, ask) == []
 
 
 def test_unregistered_grant_type_is_rejected_before_its_parameters(latchkey: TestApp) -> None:
@@ -73,7 +73,7 @@ def test_first_error_of_a_code_exchange_is_returned(
         latchkey.clock.forward(0.5)
         return client.ask(CODE, **{**right, **changed})
 
-    assert differing(vectors.WITH_PKCE if with_pkce else vectors.WITHOUT_PKCE, ask) == []
+    assert find_differing(vectors.WITH_PKCE if with_pkce else vectors.WITHOUT_PKCE, ask) == []
     assert ask(scope="write").json()["scope"] == "read"
 
 
@@ -87,7 +87,7 @@ def test_code_without_a_redirect_uri_accepts_only_a_registered_one(ada: User, ap
 
 def test_foreign_or_expired_code_is_an_invalid_code(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
     """RFC 6749 §5.2: another client's code, another type of token and an expired code get the same error."""
-    thief, device_code = register_client(latchkey), started(app)[0]
+    thief, device_code = register_client(latchkey), start_device(app)[0]
     _, refresh_token = ada.grant(app)
     for code in (ada.code(spa), refresh_token, device_code, secrets.mint("ac")):
         assert error_response(thief.redeem(code)) == error_response(app.redeem(code)) == vectors.WRONG_CODE
@@ -118,7 +118,7 @@ def test_first_error_of_a_refresh_is_returned(latchkey: TestApp, ada: User, app:
             latchkey.clock.forward(0.5)
             return client.ask(REFRESH, **{"refresh_token": token, **changed})
 
-        assert differing(vectors.REFRESHES, ask) == []
+        assert find_differing(vectors.REFRESHES, ask) == []
         assert ask(scope=" read  read ").json()["scope"] == "read"
 
 
@@ -127,7 +127,7 @@ def test_foreign_or_expired_refresh_token_is_an_invalid_one(latchkey: TestApp, a
     thief, code = register_client(latchkey), ada.code(app)
     _, token = ada.grant(app)
     assert error_response(thief.refresh(token)) == vectors.WRONG_REFRESH_TOKEN
-    for other in (code, started(app)[0], secrets.mint("rt")):
+    for other in (code, start_device(app)[0], secrets.mint("rt")):
         assert error_response(app.refresh(other)) == vectors.WRONG_REFRESH_TOKEN
     successor = app.refresh(token).json()["refresh_token"]
     latchkey.clock.forward(90 * 86_400)
@@ -144,13 +144,13 @@ def test_first_error_of_client_credentials_is_returned(latchkey: TestApp) -> Non
         latchkey.clock.forward(0.5)
         return reader.ask(CLIENT, **sent)
 
-    assert differing(vectors.OF_ITS_OWN, ask) == []
+    assert find_differing(vectors.OF_ITS_OWN, ask) == []
     assert ask(resource=[vectors.FILES, ISSUER], scope="read  write").json()["scope"] == "read"
 
 
 def test_first_error_of_a_device_code_is_returned(latchkey: TestApp, ada: User, app: App) -> None:
     """RFC 8628 §3.5: client, expiry, decision, interval and resource are checked in this order."""
-    thief, (device_code, user_code) = register_client(latchkey), started(app)
+    thief, (device_code, user_code) = register_client(latchkey), start_device(app)
     ask = app.ask
     assert error_response(ask(DEVICE, device_code="")) == error_response(ask(DEVICE)) == vectors.NO_DEVICE_CODE
     for wrong in ("x", secrets.mint("dc"), user_code, ada.code(app)):
@@ -169,7 +169,7 @@ def test_expired_device_code_is_expired_token_unless_consumed(latchkey: TestApp,
     """RFC 8628 §3.5: an expired device code, approved, denied or undecided, gets expired_token; a consumed one is
     reuse.
     """
-    codes = [started(app) for _ in range(4)]
+    codes = [start_device(app) for _ in range(4)]
     for (_, user_code), decision in zip(codes[1:], ("deny", "allow", "allow"), strict=True):
         decide(ada, user_code, decision)
     assert error_response(app.ask(DEVICE, device_code=codes[1][0])) == vectors.DENIED

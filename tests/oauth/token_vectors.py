@@ -21,7 +21,9 @@ def error_response(response: Response) -> ErrorResponse:
     return *error_of(response), response.json()["error_description"]
 
 
-def differing(vectors: Vectors, ask: Callable[..., Response]) -> list[tuple[Parameters, ErrorResponse, ErrorResponse]]:
+def find_differing(
+    vectors: Vectors, ask: Callable[..., Response]
+) -> list[tuple[Parameters, ErrorResponse, ErrorResponse]]:
     """Return the vectors whose response isn't the expected one: the request, the expected and the actual response."""
     responses = [(sent, right, error_response(ask(**sent))) for sent, right in vectors]
     return [each for each in responses if each[1] != each[2]]

@@ -73,9 +73,9 @@ class BrowserUser:
             page = self.browser.log_in(self.person.email, PASSWORD, page)
         assert self.browser.send(page, "/device", decision="allow").answer.status == 200
 
-    def is_described_by(self, answer: Mapping[str, Any]) -> bool:
+    def is_described_by(self, response: Mapping[str, Any]) -> bool:
         """Return whether a response of /v1/users/me describes this user."""
-        return bool(answer["id"] == self.person.id)
+        return bool(response["id"] == self.person.id)
 
     def is_rejected(self, access_token: str) -> bool:
         """Return whether the API rejects a token."""

@@ -89,7 +89,7 @@ def _client(kind: Any, application: Any, method: str) -> Any:
 
 def _discovered(user: BrowserUser) -> AuthorizationServerMetadata:
     """Configure a client with the server's metadata, which Authlib validates."""
-    answer = requests.get(get_well_known_url(user.issuer, external=True), timeout=30)
-    metadata = AuthorizationServerMetadata(answer.json())
+    response = requests.get(get_well_known_url(user.issuer, external=True), timeout=30)
+    metadata = AuthorizationServerMetadata(response.json())
     metadata.validate()
     return metadata

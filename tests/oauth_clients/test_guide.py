@@ -94,8 +94,8 @@ def test_commands_do_what_the_guide_says(reader: Reader) -> None:
 def test_error_is_as_the_guide_shows_it(reader: Reader) -> None:
     """The server's error body is the documented one."""
     asked = {"grant_type": "client_credentials", "client_id": reader.exported["CLIENT_ID"], "client_secret": "wrong"}
-    answer = requests.post(f"{reader.user.issuer}/oauth/token", data=asked, timeout=30)
-    assert answer.text + "\n" == next(block.code for block in BLOCKS if block.heading == "Errors")
+    response = requests.post(f"{reader.user.issuer}/oauth/token", data=asked, timeout=30)
+    assert response.text + "\n" == next(block.code for block in BLOCKS if block.heading == "Errors")
 
 
 def test_numbers_are_those_of_the_code() -> None:

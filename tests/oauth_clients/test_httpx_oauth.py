@@ -76,5 +76,5 @@ def _client(user: BrowserUser, method: Method) -> OAuth2:
 
 
 def _me(user: BrowserUser, access_token: str) -> bool:
-    answer = requests.get(user.me, headers={"Authorization": f"Bearer {access_token}"}, timeout=30)
-    return user.is_described_by(answer.json())
+    response = requests.get(user.me, headers={"Authorization": f"Bearer {access_token}"}, timeout=30)
+    return user.is_described_by(response.json())

@@ -68,8 +68,8 @@ def test_device_flow(user: BrowserUser) -> None:
     user.approve_device(shown["verification_uri_complete"])
     body = client.prepare_request_body(shown["device_code"], include_client_id=True)
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = requests.post(f"{user.issuer}/oauth/token", headers=headers, data=body, timeout=30)
-    client.parse_request_body_response(answer.text)
+    response = requests.post(f"{user.issuer}/oauth/token", headers=headers, data=body, timeout=30)
+    client.parse_request_body_response(response.text)
     session = OAuth2Session(client=client, token=client.token)
     assert user.is_described_by(session.get(user.me).json())
 

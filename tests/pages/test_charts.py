@@ -11,7 +11,7 @@ _counts = st.integers(min_value=0, max_value=10**9)
 _columns = st.lists(st.tuples(_counts, _counts), min_size=1, max_size=31)
 
 
-def titled(columns: list[tuple[int, int]]) -> list[tuple[str, int, int]]:
+def add_titles(columns: list[tuple[int, int]]) -> list[tuple[str, int, int]]:
     """Return columns with a unique title for each."""
     return [(str(at), used, refused) for at, (used, refused) in enumerate(columns)]
 
@@ -21,7 +21,7 @@ def test_bars_are_as_high_as_their_numbers(columns: list[tuple[int, int]]) -> No
     """The height of each part of a bar is its share of the chart's maximum, and the parts are stacked within
     the plot.
     """
-    bars, top = charts.bars(titled(columns))
+    bars, top = charts.bars(add_titles(columns))
     for (used, refused), bar in zip(columns, bars, strict=True):
         assert abs(bar.used_height - charts.HEIGHT * used / top) <= 0.051
         assert abs(bar.rejected_height - charts.HEIGHT * refused / top) <= 0.051
@@ -35,7 +35,7 @@ def test_bars_stand_side_by_side_in_order(columns: list[tuple[int, int]]) -> Non
     """Bars are in the order of the columns, don't overlap, stay within the plot, and have the titles of their
     columns.
     """
-    bars, _ = charts.bars(titled(columns))
+    bars, _ = charts.bars(add_titles(columns))
     assert [bar.title for bar in bars] == [str(at) for at in range(len(columns))]
     assert bars[0].x >= 0
     assert bars[-1].x + bars[-1].width <= charts.WIDTH
@@ -48,7 +48,7 @@ def test_top_is_the_next_round_number(columns: list[tuple[int, int]]) -> None:
     """The maximum has two digits and zeros, is even from 10 on, and is at most one and a half times the highest
     column.
     """
-    _, top = charts.bars(titled(columns))
+    _, top = charts.bars(add_titles(columns))
     highest = max(used + refused for used, refused in columns)
     assert len(str(top).rstrip("0")) <= 2
     assert top < 10 or top % 2 == 0
@@ -58,7 +58,7 @@ def test_top_is_the_next_round_number(columns: list[tuple[int, int]]) -> None:
 @given(_columns)
 def test_coordinates_are_short(columns: list[tuple[int, int]]) -> None:
     """Coordinates have one decimal place, so that a page with many bars stays small."""
-    bars, _ = charts.bars(titled(columns))
+    bars, _ = charts.bars(add_titles(columns))
     for bar in bars:
         numbers = (bar.x, bar.width, bar.used_y, bar.used_height, bar.rejected_y, bar.rejected_height)
         assert all(round(number, 1) == number for number in numbers)

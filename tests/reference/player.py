@@ -36,7 +36,7 @@ class Player:
 
 
 @contextmanager
-def playing(folder: Path) -> Iterator[Player]:
+def run_player(folder: Path) -> Iterator[Player]:
     """Start a player during a `with` block; it writes its files to `folder`."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.reference.player"],

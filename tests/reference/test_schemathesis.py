@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.credentials import scopes
 from tests.browser.console import Console, Key, User, served
-from tests.reference.player import Player, playing
+from tests.reference.player import Player, run_player
 from tests.support import exhaustive
 
 pytestmark = pytest.mark.xdist_group("schemathesis")
@@ -35,7 +35,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
 @pytest.fixture(scope="module")
 def player(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Player]:
     """A schemathesis process that all callers share."""
-    with playing(tmp_path_factory.mktemp("player")) as running:
+    with run_player(tmp_path_factory.mktemp("player")) as running:
         yield running
 
 

@@ -33,7 +33,7 @@ def cloud() -> Iterator[None]:
         yield
 
 
-def alarmed(topic: dict[str, Any] | None = None, *, subscribed: bool = False) -> None:
+def create_alarm(topic: dict[str, Any] | None = None, *, subscribed: bool = False) -> None:
     """Create a stage's alarm and its topic."""
     sns = boto3.client("sns")
     arn = sns.create_topic(Name="latchkey-dev-alarms", Attributes=topic or {})["TopicArn"]
@@ -52,7 +52,7 @@ def alarmed(topic: dict[str, Any] | None = None, *, subscribed: bool = False) ->
     )
 
 
-def states(run: Run, check: str) -> list[str]:
+def find_states(run: Run, check: str) -> list[str]:
     """Return the states that a check has reported."""
     return [each.state for each in run.outcomes.found if each.check == check]
 
@@ -61,34 +61,34 @@ def test_topic_with_the_key_of_aws_is_found(cloud: None, quiet_run: Made) -> Non
     """An SNS topic encrypted with alias/aws/sns differs, because CloudWatch can't use this key; no subscription is
     reported.
     """
-    alarmed({"KmsMasterKeyId": "alias/aws/sns"})
+    create_alarm({"KmsMasterKeyId": "alias/aws/sns"})
     run = quiet_run()
     alarms.check(run)
-    assert states(run, alarms.KEY) == [DIFFERS]
-    assert states(run, alarms.SUBSCRIBED) == [SEEN]
-    assert states(run, alarms.ALARMS) == [OK, SEEN]
+    assert find_states(run, alarms.KEY) == [DIFFERS]
+    assert find_states(run, alarms.SUBSCRIBED) == [SEEN]
+    assert find_states(run, alarms.ALARMS) == [OK, SEEN]
 
 
 def test_topic_without_a_key_and_with_a_reader_is_right(cloud: None, quiet_run: Made) -> None:
     """A topic as the data stack creates it, with a confirmed subscription, passes."""
-    alarmed(subscribed=True)
+    create_alarm(subscribed=True)
     run = quiet_run()
     alarms.check(run)
-    assert states(run, alarms.KEY) == states(run, alarms.SUBSCRIBED) == [OK]
+    assert find_states(run, alarms.KEY) == find_states(run, alarms.SUBSCRIBED) == [OK]
 
 
 def test_subscription_that_nobody_confirmed_is_found(quiet_run: Made) -> None:
     """A subscription that wasn't confirmed differs, because its address receives no alarms."""
     run = quiet_run()
     alarms._judge_subscriptions(run, [{"SubscriptionArn": alarms.PENDING}])
-    assert states(run, alarms.SUBSCRIBED) == [DIFFERS]
+    assert find_states(run, alarms.SUBSCRIBED) == [DIFFERS]
 
 
 def test_stage_without_alarms_is_found(cloud: None, quiet_run: Made) -> None:
     """A stage without alarms differs, because its operator would not be notified."""
     run = quiet_run()
     alarms.check(run)
-    assert states(run, alarms.ALARMS) == [DIFFERS, SEEN]
+    assert find_states(run, alarms.ALARMS) == [DIFFERS, SEEN]
 
 
 @pytest.mark.parametrize(("line", "state"), [("request-1", OK), ("another", DIFFERS)])
@@ -103,15 +103,15 @@ def test_log_line_of_the_run_is_looked_for(cloud: None, quiet_run: Made, line: s
     run.request_ids.append("request-1")
     run.arrives_within_s = 0
     logs.check(run)
-    assert states(run, logs.LOG) == [state]
-    assert states(run, logs.ACCESS_LOG) == [LEFT_OUT]
+    assert find_states(run, logs.LOG) == [state]
+    assert find_states(run, logs.ACCESS_LOG) == [LEFT_OUT]
 
 
 def test_mail_without_a_sender_is_a_fact(quiet_run: Made) -> None:
     """A stage that sends no email is reported as such, neither ok nor different, and SES isn't called."""
     run = quiet_run()
     mail.check(run)
-    assert states(run, mail.CHECK) == [SEEN]
+    assert find_states(run, mail.CHECK) == [SEEN]
 
 
 @pytest.mark.parametrize(("identity", "state"), [("mail.example.com", OK), ("example.org", DIFFERS)])
@@ -130,7 +130,7 @@ def test_sender_that_ses_does_not_know_is_found(quiet_run: Made, identity: str, 
                 ses.add_client_error("get_email_identity", "NotFoundException")
         mail.look(run, client, "Acme <keys@mail.example.com>")
     assert [each.found for each in run.outcomes.of(SEEN)] == ["the account is in SES's sandbox in this region"]
-    assert states(run, "the sender is verified") == [state]
+    assert find_states(run, "the sender is verified") == [state]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_right_that_is_missing_leaves_a_check_out(quiet_run: Made, error: Except
     run = quiet_run()
     with run.noted("a check"):
         raise error
-    assert states(run, "a check") == [state]
+    assert find_states(run, "a check") == [state]
     assert "FilterLogEvents" in run.outcomes.found[0].found
     assert "ada" not in run.outcomes.found[0].found
 
@@ -241,7 +241,7 @@ def test_clock_that_is_too_far_off_is_found(quiet_run: Made, apart_s: float, sta
     """A clock may differ by three seconds and the rounding of the Date header."""
     run = quiet_run()
     clocks.judge(run, {"the function": apart_s})
-    assert states(run, f"{clocks.CHECK}: the function") == [state]
+    assert find_states(run, f"{clocks.CHECK}: the function") == [state]
 
 
 def test_date_header_is_read_as_utc() -> None:

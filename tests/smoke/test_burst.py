@@ -12,7 +12,7 @@ from infra.smoke.run import Run
 NAME = "nothing but 200 and 429 under a burst"
 
 
-def judged(run: Run, statuses: list[int], runs_at_once: int | None) -> list[str]:
+def judge_statuses(run: Run, statuses: list[int], runs_at_once: int | None) -> list[str]:
     """Return the state of the check that no response has a status other than 200 and 429."""
     burst.judge(run, 1, burst.Volley([Response(status, [], b"") for status in statuses], 2), runs_at_once)
     return [each.state for each in run.outcomes.found if each.check == NAME and each.state in (DIFFERS, LEFT_OUT)]
@@ -33,4 +33,4 @@ def test_gateways_errors_are_explained_by_an_account_that_runs_few_functions(
     quiet_run: Callable[..., Run], statuses: list[int], runs_at_once: int | None, states: list[str]
 ) -> None:
     """With a concurrency limit of 10, as in a new account, 5xx responses are expected; otherwise they differ."""
-    assert judged(quiet_run(), statuses, runs_at_once) == states
+    assert judge_statuses(quiet_run(), statuses, runs_at_once) == states

@@ -126,5 +126,10 @@ def test_report_that_cannot_be_written_is_one_line(silent: str, tmp_path: Path) 
 
 def test_volley_says_why_requests_have_no_answer() -> None:
     """Requests of a volley without a response are counted by error, beside the statuses of the others."""
-    answers = [Response(200, [], b""), Response(429, [], b""), Response(200, [], b""), Response(0, [], b"TimeoutError")]
-    assert Volley(answers, 1).counted() == "2 × 200, 1 × 429, 1 × no answer (TimeoutError)"
+    responses = [
+        Response(200, [], b""),
+        Response(429, [], b""),
+        Response(200, [], b""),
+        Response(0, [], b"TimeoutError"),
+    ]
+    assert Volley(responses, 1).counted() == "2 × 200, 1 × 429, 1 × no answer (TimeoutError)"

@@ -16,24 +16,24 @@ Mutation = Callable[[str, Response], Response]
 _CARRIED = ("connection", "content-length", "date", "server", "transfer-encoding")
 
 
-def drops_a_limit_header(_authorization: str, answer: Response) -> Response:
+def drops_a_limit_header(_authorization: str, response: Response) -> Response:
     """Remove X-RateLimit-Reset from 404 responses."""
-    if answer.status == 404:
-        answer.headers = [pair for pair in answer.headers if pair[0] != "X-RateLimit-Reset"]
-    return answer
+    if response.status == 404:
+        response.headers = [pair for pair in response.headers if pair[0] != "X-RateLimit-Reset"]
+    return response
 
 
-def says_another_401(_authorization: str, answer: Response) -> Response:
+def says_another_401(_authorization: str, response: Response) -> Response:
     """Replace the body of a 401 by the one that API Gateway sends by default."""
-    if answer.status == 401 and b"missing_api_key" in answer.body:
-        answer.body = b'{"message":"Unauthorized"}'
-    return answer
+    if response.status == 401 and b"missing_api_key" in response.body:
+        response.body = b'{"message":"Unauthorized"}'
+    return response
 
 
-def exposes_no_challenge(_authorization: str, answer: Response) -> Response:
+def exposes_no_challenge(_authorization: str, response: Response) -> Response:
     """Remove WWW-Authenticate from the headers that CORS exposes."""
-    answer.headers = [(name, value.replace(",WWW-Authenticate", "")) for name, value in answer.headers]
-    return answer
+    response.headers = [(name, value.replace(",WWW-Authenticate", "")) for name, value in response.headers]
+    return response
 
 
 def remembers(status: int, *, times: int | None) -> Mutation:
@@ -43,13 +43,13 @@ def remembers(status: int, *, times: int | None) -> Mutation:
     passed: dict[str, Response] = {}
     left: dict[str, int] = {}
 
-    def mutated(authorization: str, answer: Response) -> Response:
-        if answer.status == 200:
-            passed[authorization] = answer
-        elif answer.status == status and authorization in passed and left.get(authorization, 1):
+    def mutated(authorization: str, response: Response) -> Response:
+        if response.status == 200:
+            passed[authorization] = response
+        elif response.status == status and authorization in passed and left.get(authorization, 1):
             left[authorization] = left.get(authorization, times or 2**31) - 1
             return passed[authorization]
-        return answer
+        return response
 
     return mutated
 
@@ -74,15 +74,15 @@ def before(url: str, mutation: Mutation) -> Iterator[str]:
             connection.close()
             self.send(mutation(self.headers.get("Authorization", ""), true), came.getheader("Content-Length"))
 
-        def send(self, answer: Response, length: str | None) -> None:
-            self.send_response(answer.status)
-            for name, value in answer.headers:
+        def send(self, response: Response, length: str | None) -> None:
+            self.send_response(response.status)
+            for name, value in response.headers:
                 self.send_header(name, value)
-            if answer.status != 204:
+            if response.status != 204:
                 is_head = self.command == "HEAD" and length is not None
-                self.send_header("Content-Length", str(length if is_head else len(answer.body)))
+                self.send_header("Content-Length", str(length if is_head else len(response.body)))
             self.end_headers()
-            self.wfile.write(answer.body)
+            self.wfile.write(response.body)
 
         def __getattr__(self, name: str) -> Any:
             if name.startswith("do_"):

@@ -122,12 +122,12 @@ def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _compared(answer: dict[str, Any]) -> dict[str, Any]:
+def _compared(response: dict[str, Any]) -> dict[str, Any]:
     """Return a response without the fields that botocore adds or parses: metadata, and table descriptions with
     timestamps.
     """
     apart = ("ResponseMetadata", "message", "Message", "Table", "TableDescription")
-    return {name: value for name, value in answer.items() if name not in apart}
+    return {name: value for name, value in response.items() if name not in apart}
 
 
 def is_enabled() -> bool:

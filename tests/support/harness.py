@@ -93,10 +93,10 @@ class TestApp:
             body = json.dumps(json_body).encode()
         if body:
             sent.setdefault("Content-Type", "application/json")
-        answer = self.gateway.handle(method, target, sent.items(), body, ip=ip)
-        conformance.check(self.gateway, method, target, answer)
-        self._collect_secrets(answer)
-        return answer
+        response = self.gateway.handle(method, target, sent.items(), body, ip=ip)
+        conformance.check(self.gateway, method, target, response)
+        self._collect_secrets(response)
+        return response
 
     def set_counters(self, subject: str, tier: tiers.Tier, **counters: int) -> None:
         """Set counters of the current hour; `burst` sets the counter of the current second."""
@@ -127,16 +127,16 @@ class TestApp:
         """Clear the caches of this process, as after a cold start; the gateway's cache is kept."""
         process_cache.forget()
 
-    def _collect_secrets(self, answer: Response) -> None:
-        if answer.status == 201:
-            made: dict[str, Any] = answer.json()
+    def _collect_secrets(self, response: Response) -> None:
+        if response.status == 201:
+            made: dict[str, Any] = response.json()
             self.secrets.extend(made[name] for name in ("secret",) if name in made)
             self.secrets.extend(made["set_password_url"].partition("=")[2:] if "set_password_url" in made else ())
 
 
-def error_of(answer: Response) -> tuple[int, str]:
+def error_of(response: Response) -> tuple[int, str]:
     """Return the status and the `error` of an error response."""
-    return answer.status, answer.json()["error"]
+    return response.status, response.json()["error"]
 
 
 @lru_cache(maxsize=1)

@@ -172,7 +172,7 @@ def _over_long_key(body: bytes) -> tuple[int, dict[str, str], str] | None:
     for name, key in _keys(call):
         for attribute in _schema(tables[name], call.get("IndexName")) if name in tables else ():
             most, attribute_name = KEY_BYTES_MAX[attribute["KeyType"]], attribute["AttributeName"]
-            texts = [key.get(attribute_name, {}).get("S", ""), *_asked_for(call, attribute_name)]
+            texts = [key.get(attribute_name, {}).get("S", ""), *_compared_keys(call, attribute_name)]
             if max(len(text.encode()) for text in texts) > most:
                 error = {"__type": "com.amazon.coral.validate#ValidationException", "message": f"over {most} bytes"}
                 return 400, JSON, json.dumps(error)
@@ -185,7 +185,7 @@ def _schema(table: Any, index: str | None) -> list[dict[str, str]]:
     return schema
 
 
-def _asked_for(call: dict[str, Any], attribute: str) -> Iterator[str]:
+def _compared_keys(call: dict[str, Any], attribute: str) -> Iterator[str]:
     """Return the strings with which a query's condition compares a key."""
     aliases = call.get("ExpressionAttributeNames", {}).items()
     names = [attribute, *(alias for alias, name in aliases if name == attribute)]

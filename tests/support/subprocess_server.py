@@ -44,5 +44,5 @@ def read_line(process: Program) -> dict[str, Any]:
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line, "The server has ended; see its traceback above."
-    answer: dict[str, Any] = json.loads(line)
-    return answer
+    response: dict[str, Any] = json.loads(line)
+    return response

@@ -55,7 +55,7 @@ def test_deactivated_client_gets_no_token(latchkey: TestApp, end: End) -> None:
     code = ada.code(app)
     device = app.post("/oauth/device_authorization", scope="read").json()["device_code"]
     end(latchkey, app)
-    answers = [
+    responses = [
         app.refresh(refresh),
         app.redeem(code),
         app.ask(CLIENT),
@@ -63,7 +63,7 @@ def test_deactivated_client_gets_no_token(latchkey: TestApp, end: End) -> None:
         app.post("/oauth/device_authorization", scope="read"),
         app.post("/oauth/introspect", token=refresh),
     ]
-    assert [(answer.status, answer.json()["error"]) for answer in answers] == [(401, "invalid_client")] * 6
+    assert [(answer.status, answer.json()["error"]) for answer in responses] == [(401, "invalid_client")] * 6
 
 
 @ENDS
@@ -109,7 +109,7 @@ def test_client_missing_in_the_index_is_deactivated_by_the_next_run(latchkey: Te
     assert clients.find(app.id) is None
 
 
-def _given(app: App, count: int, latchkey: TestApp) -> list[Grant]:
+def _grant(app: App, count: int, latchkey: TestApp) -> list[Grant]:
     made = []
     for _ in range(count):
         grant = grants.new(latchkey.account().id, app.id, scopes={"read"}, resources=set())
@@ -122,7 +122,7 @@ def _given(app: App, count: int, latchkey: TestApp) -> list[Grant]:
 def test_termination_of_a_client_with_many_users_is_bounded_and_resumed(latchkey: TestApp, what: str) -> None:
     """The request revokes one slice of grants; the function that runs every minute revokes the rest."""
     app = register_client(latchkey)
-    given = _given(app, SLICE + 3, latchkey)
+    given = _grant(app, SLICE + 3, latchkey)
     if what == "suspension":
         _suspend(latchkey, app)
     else:
@@ -146,7 +146,7 @@ def test_consents_to_a_deleted_client_are_deleted(latchkey: TestApp, what: str) 
     for number in range(SLICE + 3):
         Consent(f"acc_{number}", app.id, allowed={f"{CALLBACK}  read"}, given_at=clock.now_ms()).save()
     Consent("acc_0", other.id, allowed={f"{CALLBACK}  read"}, given_at=clock.now_ms()).save()
-    _given(app, 2, latchkey)
+    _grant(app, 2, latchkey)
     if what == "end":
         delete_client.delete(app.client)
     else:
@@ -175,7 +175,7 @@ def test_failing_termination_doesnt_block_others(latchkey: TestApp) -> None:
     broken = pending_terminations.new("nonsense", "x")
     broken.save()
     app = register_client(latchkey)
-    _given(app, SLICE + 1, latchkey)
+    _grant(app, SLICE + 1, latchkey)
     delete_client.delete(app.client)
     latchkey.clock.forward(SETTLED_MS / 1000)
     finish.run_all_pending(clock.now_ms() + LATER_MS)

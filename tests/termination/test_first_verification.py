@@ -66,10 +66,10 @@ def test_killed_first_verification_is_finished_by_the_minutes_function(
         nonlocal calls
         if calls == after:
             raise Killed
-        answer = sender(operation, request)
+        response = sender(operation, request)
         is_proof = operation == "TransactWriteItems" and "credentials_since" in str(request)
         calls += is_proof or calls >= 0
-        return answer
+        return response
 
     with dynamodb.use_sender(until_killed), pytest.raises(Killed):
         verify(latchkey, squatter)

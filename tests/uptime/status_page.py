@@ -29,7 +29,7 @@ def read_cached_status(latchkey: TestApp) -> dict[str, Any]:
     return body
 
 
-def states(latchkey: TestApp) -> dict[str, str]:
+def read_states(latchkey: TestApp) -> dict[str, str]:
     """Return the state of each component by its name."""
     return {each["id"]: each["state"] for each in read_status(latchkey)["components"]}
 

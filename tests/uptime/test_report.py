@@ -9,16 +9,16 @@ from chalicelib.uptime import incidents
 from chalicelib.uptime import states as words
 from tests.support.console_client import ConsoleClient
 from tests.support.harness import TestApp
-from tests.uptime.status_page import fail_request, read_status, states, store_check
+from tests.uptime.status_page import fail_request, read_states, read_status, store_check
 
 
 def test_state_without_recent_check_is_unknown(latchkey: TestApp) -> None:
     """A component's state is unknown before the first check, and from five minutes after the last check."""
-    assert set(states(latchkey).values()) == {"unknown"}
+    assert set(read_states(latchkey).values()) == {"unknown"}
     store_check(oauth="degraded")
-    assert states(latchkey) == {"api": "up", "oauth": "degraded", "webhooks": "up", "database": "up"}
+    assert read_states(latchkey) == {"api": "up", "oauth": "degraded", "webhooks": "up", "database": "up"}
     latchkey.clock.forward(6 * 60)
-    assert set(states(latchkey).values()) == {"unknown"}
+    assert set(read_states(latchkey).values()) == {"unknown"}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.support.harness import TestApp
 
 
-def endpoint(account_id: str = "acc_a", endpoint_id: str = "whk_1", **fields: Any) -> Endpoint:
+def build_endpoint(account_id: str = "acc_a", endpoint_id: str = "whk_1", **fields: Any) -> Endpoint:
     """Return an endpoint without storing it."""
     return Endpoint(account_id, endpoint_id, url="https://example.com/", name="x", created_at=0, enabled_at=0, **fields)
 
@@ -20,11 +20,11 @@ def endpoint(account_id: str = "acc_a", endpoint_id: str = "whk_1", **fields: An
 def queue_delivery(endpoint_id: str, number: int, due_at: int, account_id: str = "acc_a") -> str:
     """Store a pending delivery and return its id."""
     message_id = f"evt_{number:020}"
-    fan_out.new_delivery(endpoint(account_id, endpoint_id), message_id, "key.created", "{}", due_at=due_at).save()
+    fan_out.new_delivery(build_endpoint(account_id, endpoint_id), message_id, "key.created", "{}", due_at=due_at).save()
     return message_id
 
 
-def in_lane(lane: str, skip: int = 0) -> str:
+def find_id_in_lane(lane: str, skip: int = 0) -> str:
     """Return the id of an endpoint whose deliveries are in the given lane."""
     return [each for each in map("whk_{}".format, range(999)) if fan_out.lane_of(each) == lane][skip]
 
@@ -43,7 +43,10 @@ def test_endpoint_is_up_to_date_if_healthy_without_backlog(
     fields: dict[str, Any], well: bool, up_to_date: bool
 ) -> None:
     """A healthy endpoint without a backlog is up to date; a deleted endpoint isn't."""
-    assert (delivery_queue.is_healthy(endpoint(**fields)), delivery_queue.is_up_to_date(endpoint(**fields))) == (
+    assert (
+        delivery_queue.is_healthy(build_endpoint(**fields)),
+        delivery_queue.is_up_to_date(build_endpoint(**fields)),
+    ) == (
         well,
         up_to_date,
     )
@@ -67,7 +70,7 @@ def test_due_deliveries_of_all_lanes_are_read_oldest_first(latchkey: TestApp) ->
     expected = []
     for lane in "0123":
         for number, due_at in ((1, now_ms), (2, now_ms - 5), (3, now_ms + 1)):
-            queue_delivery(in_lane(lane), number, due_at)
+            queue_delivery(find_id_in_lane(lane), number, due_at)
         expected += [f"evt_{number:020}" for number in (2, 1)]
     assert now_ms // 60_000 % 2 == 0
     assert [each.id for each in delivery_queue.read_due(now_ms)] == expected
@@ -82,7 +85,7 @@ def test_newest_due_deliveries_come_first_every_other_minute(
     """In every other minute the newest deliveries are read first, so the backlog of one endpoint doesn't hide later
     ones.
     """
-    made = [queue_delivery(in_lane("0"), number, clock.now_ms() - 3 + number) for number in range(3)]
+    made = [queue_delivery(find_id_in_lane("0"), number, clock.now_ms() - 3 + number) for number in range(3)]
     latchkey.clock.forward(after_s)
     assert [each.id for each in delivery_queue.read_due(clock.now_ms())] == (made[::-1] if is_turned else made)
 
@@ -104,7 +107,7 @@ def test_each_lane_has_its_share_of_read_time(latchkey: TestApp, monkeypatch: py
     now_ms = clock.now_ms()
     for lane in "02":
         for number in range(9):
-            queue_delivery(in_lane(lane), number, now_ms - 9 + number)
+            queue_delivery(find_id_in_lane(lane), number, now_ms - 9 + number)
     let_reading_take(0.5, latchkey, monkeypatch)
     assert [each.lane for each in delivery_queue.read_due(now_ms)] == ["0"] * 5 + ["2"] * 5
 
@@ -119,12 +122,12 @@ def test_lateness_counts_healthy_endpoints_only(latchkey: TestApp) -> None:
         *(("2", 1_000, {}), ("3", 8_000, {"slow": True})),
     ]
     for number, (lane, late_ms, field) in enumerate(waiting_there):
-        key = in_lane(lane, skip=number)
-        endpoint(account.id, key, **field).save()
+        key = find_id_in_lane(lane, skip=number)
+        build_endpoint(account.id, key, **field).save()
         queue_delivery(key, number, now_ms - late_ms, account.id)
-    queue_delivery(in_lane("3", skip=9), 9, now_ms - 9_000, "acc_gone")
+    queue_delivery(find_id_in_lane("3", skip=9), 9, now_ms - 9_000, "acc_gone")
     assert delivery_queue.oldest_overdue_ms(now_ms) == 5_000
-    Endpoint(account.id, in_lane("1", skip=2)).delete()
+    Endpoint(account.id, find_id_in_lane("1", skip=2)).delete()
     assert delivery_queue.oldest_overdue_ms(now_ms) == 3_000
     assert delivery_queue.oldest_overdue_ms(now_ms - 3_001) is None
 
@@ -132,9 +135,9 @@ def test_lateness_counts_healthy_endpoints_only(latchkey: TestApp) -> None:
 def test_lateness_search_reads_batches_within_time_limit(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lateness is found within half a second, although many deliveries of a failing endpoint are older."""
     account, now_ms = latchkey.account(), clock.now_ms()
-    dead, well = in_lane("0"), in_lane("0", skip=1)
-    endpoint(account.id, dead, failures=1).save()
-    endpoint(account.id, well).save()
+    dead, well = find_id_in_lane("0"), find_id_in_lane("0", skip=1)
+    build_endpoint(account.id, dead, failures=1).save()
+    build_endpoint(account.id, well).save()
     for number in range(100):
         queue_delivery(dead, number, now_ms - 200 + number, account.id)
     queue_delivery(well, 100, now_ms - 50, account.id)
@@ -161,10 +164,10 @@ def test_healthy_endpoints_are_separated_from_others(quiet_after_ms: int, has_a_
     dropped.
     """
     stored = {
-        ("acc_a", "whk_1"): endpoint(),
-        ("acc_a", "whk_2"): endpoint(failures=1, quiet_until=1_000 + quiet_after_ms),
-        ("acc_a", "whk_3"): endpoint(status=DISABLED),
-        ("acc_a", "whk_4"): endpoint(slow=True, status=ENABLED),
+        ("acc_a", "whk_1"): build_endpoint(),
+        ("acc_a", "whk_2"): build_endpoint(failures=1, quiet_until=1_000 + quiet_after_ms),
+        ("acc_a", "whk_3"): build_endpoint(status=DISABLED),
+        ("acc_a", "whk_4"): build_endpoint(slow=True, status=ENABLED),
     }
     keys = [*stored, ("acc_a", "whk_gone")]
     well, others = delivery_queue.order_by_health(keys, stored, 1_000)
@@ -175,7 +178,7 @@ def test_healthy_endpoints_are_separated_from_others(quiet_after_ms: int, has_a_
 def test_endpoint_order_is_random() -> None:
     """The order of endpoints is random, so no endpoint is always first."""
     keys = [("acc_a", f"whk_{number}") for number in range(20)]
-    stored = {key: endpoint() for key in keys[:10]}
+    stored = {key: build_endpoint() for key in keys[:10]}
     orders = [delivery_queue.order_by_health(keys, stored, 0) for _ in range(2)]
     assert orders[0] != orders[1]
     assert {len(each) for order in orders for each in order} == {10}

@@ -30,12 +30,12 @@ def events_of(*accounts: Account) -> list[Event]:
     return [event for account in accounts for event in record.newest_first(account.id, 99)]
 
 
-def put(*accounts: Account) -> list[tuple[str, str]]:
+def enqueue(*accounts: Account) -> list[tuple[str, str]]:
     """Create the deliveries of all events of accounts, and return endpoint and id of each new delivery."""
     return [(endpoint.id, delivery.id) for endpoint, delivery in fan_out.enqueue(events_of(*accounts))]
 
 
-def missing(until_after_ms: int = 1) -> int:
+def enqueue_missing(until_after_ms: int = 1) -> int:
     """Create the deliveries that the stream lost, and return their number."""
     return fan_out.enqueue_missing(clock.now_ms(), clock.now_ms() + until_after_ms)
 
@@ -48,7 +48,7 @@ def test_event_is_queued_for_each_subscribed_endpoint(latchkey: TestApp) -> None
     event_ids = [happens(latchkey, ada, f"Ada {number}") for number in range(3)]
     of_bob = happens(latchkey, bob, "Bob B")
     expected = [(each.id, event_id) for each in (first, second) for event_id in event_ids]
-    assert put(ada, bob) == [*expected, (bobs.id, of_bob)]
+    assert enqueue(ada, bob) == [*expected, (bobs.id, of_bob)]
 
 
 def test_delivery_is_stored_with_final_body(latchkey: TestApp) -> None:
@@ -56,7 +56,7 @@ def test_delivery_is_stored_with_final_body(latchkey: TestApp) -> None:
     ada = latchkey.account()
     endpoint = new_endpoint(ada)
     event_id = happens(latchkey, ada)
-    put(ada)
+    enqueue(ada)
     found, now_ms = delivery(endpoint, event_id), clock.now_ms()
     (event,) = [each for each in events_of(ada) if each.id == event_id]
     assert (found.account_id, found.type, found.body) == (ada.id, "account.renamed", payload.of_event(event))
@@ -80,12 +80,12 @@ def test_stored_delivery_is_queued_again_only_without_attempts(latchkey: TestApp
     ada = latchkey.account()
     endpoint = new_endpoint(ada)
     event_id = happens(latchkey, ada)
-    assert put(ada) == put(ada) == [(endpoint.id, event_id)]
+    assert enqueue(ada) == enqueue(ada) == [(endpoint.id, event_id)]
     pending = delivery(endpoint, event_id)
     pending.update(actions=[Delivery.tries.set(1)])
-    assert put(ada) == []
+    assert enqueue(ada) == []
     pending.update(actions=[Delivery.tries.set(0), Delivery.state.set(DELIVERED)])
-    assert put(ada) == []
+    assert enqueue(ada) == []
     assert Delivery.count(endpoint.id) == 1
 
 
@@ -99,11 +99,11 @@ def test_endpoint_receives_events_from_its_first_millisecond(latchkey: TestApp) 
     change_at_once = happens(latchkey, ada, "After")
     for enabled_after_ms, is_delivered in ((1_000, True), (1_001, False)):
         Endpoint(ada.id, endpoint.id).update(actions=[Endpoint.enabled_at.set(endpoint.created_at + enabled_after_ms)])
-        assert [event_id for _, event_id in put(ada)] == ([change_at_once] if is_delivered else [])
+        assert [event_id for _, event_id in enqueue(ada)] == ([change_at_once] if is_delivered else [])
     assert before not in {each.id for each in Delivery.query(endpoint.id)}
     endpoints.disable(reload(endpoint), states.BY_ACCOUNT)
     happens(latchkey, ada)
-    assert put(ada) == []
+    assert enqueue(ada) == []
 
 
 def test_deliveries_are_listed_newest_first_before_id(latchkey: TestApp) -> None:
@@ -111,7 +111,7 @@ def test_deliveries_are_listed_newest_first_before_id(latchkey: TestApp) -> None
     ada = latchkey.account()
     endpoint = new_endpoint(ada)
     event_ids = [happens(latchkey, ada, str(number)) for number in range(4)]
-    put(ada)
+    enqueue(ada)
 
     def log(limit: int, **beyond: str) -> list[str]:
         return [each.id for each in fan_out.of_endpoint(endpoint.id, limit, **beyond)]
@@ -130,14 +130,14 @@ def test_lost_event_is_queued_once(latchkey: TestApp) -> None:
     ada, bob = latchkey.account(), latchkey.account()
     endpoint, disabled = new_endpoint(ada), new_endpoint(bob)
     event_ids = [happens(latchkey, ada, str(number)) for number in range(3)]
-    put(ada)
+    enqueue(ada)
     delivery(endpoint, event_ids[1]).delete()
     delivery(endpoint, event_ids[2]).delete()
     happens(latchkey, bob)
     endpoints.disable(reload(disabled), states.BY_ACCOUNT)
-    assert missing() == 2
+    assert enqueue_missing() == 2
     assert [each.id for each in Delivery.query(endpoint.id)] == event_ids
-    assert missing() == 0
+    assert enqueue_missing() == 0
     assert Delivery.count(disabled.id) == 0
 
 
@@ -150,7 +150,7 @@ def test_event_from_before_subscription_is_not_lost(latchkey: TestApp, mark: str
     latchkey.clock.forward(1)
     Endpoint(ada.id, endpoint.id).update(actions=[getattr(Endpoint, mark).set(clock.now_ms())])
     later = happens(latchkey, ada)
-    assert missing() == 1
+    assert enqueue_missing() == 1
     assert [each.id for each in Delivery.query(endpoint.id)] == [later]
 
 
@@ -161,7 +161,7 @@ def test_ineligible_endpoint_gets_no_lost_events(latchkey: TestApp) -> None:
     happens(latchkey, ada)
     for since_ms, found in ((endpoint.created_at + 1, 0), (endpoint.created_at, 1)):
         Account(ada.id).update(actions=[Account.credentials_since.set(since_ms)])
-        assert missing() == found
+        assert enqueue_missing() == found
 
 
 def finds_lost_event(latchkey: TestApp, ago_s: float, *, is_turn: bool) -> bool:
@@ -180,7 +180,7 @@ def finds_lost_event(latchkey: TestApp, ago_s: float, *, is_turn: bool) -> bool:
     Endpoint(ada.id, next(endpoints.of_account(ada.id)).id).update(
         actions=[Endpoint.enabled_at.set(0), Endpoint.created_at.set(0)]
     )
-    missing()
+    enqueue_missing()
     return any(each.id == moved.id for each in Delivery.scan())
 
 
@@ -204,7 +204,7 @@ def test_interrupted_search_is_logged_and_counted(latchkey: TestApp) -> None:
         new_endpoint(latchkey.account())
     stream = io.StringIO()
     telemetry.write_to(stream)
-    assert missing(0) == 0
+    assert enqueue_missing(0) == 0
     telemetry.write_to(None)
     warned, counted = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert (warned["level"], warned["message"], warned["accounts"]) == ("WARNING", "webhooks_not_looked_for", 3)

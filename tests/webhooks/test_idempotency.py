@@ -15,7 +15,7 @@ from tests.webhooks.told import reload
 URL = "https://example.com/hooks"
 
 
-def recorded(account_id: str, content: bytes = b"") -> Recording[Endpoint]:
+def build_recording(account_id: str, content: bytes = b"") -> Recording[Endpoint]:
     """Return the idempotency recording of a request with the one key that the tests use."""
     once = record.once(
         account_id=account_id, lineage="x", place="POST /x", key="key", content=content, secret="lk_live_x"
@@ -25,13 +25,13 @@ def recorded(account_id: str, content: bytes = b"") -> Recording[Endpoint]:
 
 def create(account_id: str, content: bytes = b"") -> Endpoint:
     """Create an endpoint with an Idempotency-Key."""
-    return endpoints.create(account_id, url=URL, name="A", types=None, once=recorded(account_id, content))
+    return endpoints.create(account_id, url=URL, name="A", types=None, once=build_recording(account_id, content))
 
 
 def rotate(account_id: str, content: bytes = b"") -> Endpoint:
     """Rotate the secret of the only endpoint with an Idempotency-Key."""
     (endpoint,) = endpoints.of_account(account_id)
-    return endpoints.rotate_secret(endpoint, recorded(account_id, content))
+    return endpoints.rotate_secret(endpoint, build_recording(account_id, content))
 
 
 @pytest.mark.parametrize(("deed", "made", "version"), [(create, 1, 1), (rotate, 1, 2)], ids=["added", "rotated"])
@@ -58,7 +58,7 @@ def test_other_conflicts_keep_their_message(latchkey: TestApp) -> None:
     endpoint = endpoints.create(account_id, url=URL, name="A", types=None)
     endpoints.rotate_secret(endpoint)
     with pytest.raises(errors.Conflict, match="rotated within the last 24 hours"):
-        endpoints.rotate_secret(reload(endpoint), recorded(account_id))
+        endpoints.rotate_secret(reload(endpoint), build_recording(account_id))
     for _ in range(9):
         endpoints.create(account_id, url=URL, name="A", types=None)
     with pytest.raises(errors.Conflict, match="at most 10 webhooks"):

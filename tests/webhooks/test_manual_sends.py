@@ -46,7 +46,7 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(send_delivery, "send", send)
 
 
-def stored(endpoint: Endpoint, **fields: Any) -> Delivery:
+def store_delivery(endpoint: Endpoint, **fields: Any) -> Delivery:
     """Store a failed delivery with some fields replaced."""
     made = fan_out.new_delivery(endpoint, ids.new("evt"), "key.created", "{}", due_at=1)
     chosen = {"state": FAILED, "lane": None, "due_at": None, "tries": 10} | fields
@@ -73,7 +73,7 @@ def test_test_message_is_claimed_for_a_minute(endpoint: Endpoint, killed: None) 
 
 def test_resend_restarts_retry_schedule(latchkey: TestApp, endpoint: Endpoint, killed: None) -> None:
     """A resend starts the retry schedule again and claims the delivery for a minute."""
-    given_up = stored(endpoint)
+    given_up = store_delivery(endpoint)
     latchkey.clock.forward(60)
     with pytest.raises(LookupError):
         deliver.resend(endpoint, given_up.id)
@@ -86,7 +86,7 @@ def test_resend_restarts_retry_schedule(latchkey: TestApp, endpoint: Endpoint, k
 @pytest.mark.parametrize("how", ["test", "resend"])
 def test_manual_send_has_five_seconds_and_returns_outcome(endpoint: Endpoint, deadlines: list[float], how: str) -> None:
     """A manual send has a deadline of five seconds, because a user waits for it, and returns the outcome."""
-    sent = deliver.send_test(endpoint) if how == "test" else deliver.resend(endpoint, stored(endpoint).id)
+    sent = deliver.send_test(endpoint) if how == "test" else deliver.resend(endpoint, store_delivery(endpoint).id)
     assert (sent.state, sent.tries, [each.status for each in sent.attempts]) == (DELIVERED, 1, [200])
     assert deadlines == [5]
     assert reload(endpoint).busy_until is None
@@ -97,7 +97,7 @@ def test_claimed_delivery_is_not_resent(
     endpoint: Endpoint, deadlines: list[float], after_ms: int, is_busy: bool
 ) -> None:
     """A delivery can't be resent before its claim of one minute has expired."""
-    held = stored(endpoint, claimed_until=clock.now_ms() + after_ms)
+    held = store_delivery(endpoint, claimed_until=clock.now_ms() + after_ms)
     if is_busy:
         with pytest.raises(errors.Conflict, match="being sent right now"):
             deliver.resend(endpoint, held.id)
@@ -108,7 +108,7 @@ def test_claimed_delivery_is_not_resent(
 
 def test_concurrently_deleted_delivery_is_not_recreated(endpoint: Endpoint, deadlines: list[float]) -> None:
     """A deleted delivery is neither stored again nor sent."""
-    pending = stored(endpoint)
+    pending = store_delivery(endpoint)
     with run_before("UpdateItem", Delivery(endpoint.id, pending.id).delete), pytest.raises(errors.Conflict):
         deliver.resend(endpoint, pending.id)
     assert (Delivery.count(endpoint.id), deadlines) == (0, [])
@@ -122,13 +122,13 @@ def test_malformed_message_id_is_not_found_without_read(endpoint: Endpoint, mess
     assert calls.made == []
     with pytest.raises(errors.NotFound):
         deliver.find_delivery(endpoint, "evt_" + "0" * 20)
-    pending = stored(endpoint)
+    pending = store_delivery(endpoint)
     assert deliver.find_delivery(endpoint, pending.id).id == pending.id
 
 
 DEEDS: list[Callable[[Endpoint], Delivery]] = [
     deliver.send_test,
-    lambda endpoint: deliver.resend(endpoint, stored(endpoint).id),
+    lambda endpoint: deliver.resend(endpoint, store_delivery(endpoint).id),
 ]
 
 

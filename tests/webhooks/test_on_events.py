@@ -21,7 +21,7 @@ from tests.support.webhook_receiver import Receiver
 from tests.webhooks.told import delivery, endpoint_of, happens, images, reload
 
 
-def recorded_event(account: Account, kind: str, **changed: str) -> dynamodb.Json:
+def record_event(account: Account, kind: str, **changed: str) -> dynamodb.Json:
     """Record an event without a mark and return its item."""
     with models.transaction() as write:
         record.add_to(write, account.id, kind, changed)
@@ -34,7 +34,7 @@ def test_missing_mark_is_restored_while_decisions_are_cached(
 ) -> None:
     """A missing mark is set for events of the last 400 s, because API Gateway caches policies for 300 s."""
     ada = latchkey.account()
-    image = recorded_event(ada, kinds.STANDING_CHANGED, tier="pro")
+    image = record_event(ada, kinds.STANDING_CHANGED, tier="pro")
     at_ms = clock.now_ms()
     latchkey.clock.forward(after_s)
     on_events.process([image])
@@ -44,13 +44,13 @@ def test_missing_mark_is_restored_while_decisions_are_cached(
 def test_event_without_effect_on_decisions_sets_no_mark(latchkey: TestApp) -> None:
     """No mark is set for a new account name, which doesn't change what a credential may do."""
     ada = latchkey.account()
-    on_events.process([recorded_event(ada, kinds.ACCOUNT_RENAMED, name="B")])
+    on_events.process([record_event(ada, kinds.ACCOUNT_RENAMED, name="B")])
     assert not stale_marks.is_marked(ada.id, clock.now_ms())
 
 
 def test_failed_mark_is_retried_by_stream(latchkey: TestApp) -> None:
     """A mark that can't be written raises an exception, so that the stream sends the event again."""
-    image = recorded_event(latchkey.account(), kinds.STANDING_CHANGED, tier="pro")
+    image = record_event(latchkey.account(), kinds.STANDING_CHANGED, tier="pro")
     with fail_calls("UpdateItem"), pytest.raises(Unreachable):
         on_events.process([image])
 
@@ -60,7 +60,7 @@ def test_unreadable_event_is_skipped_and_counted(latchkey: TestApp) -> None:
     counted.
     """
     ada = latchkey.account()
-    image = recorded_event(ada, kinds.STANDING_CHANGED, tier="pro")
+    image = record_event(ada, kinds.STANDING_CHANGED, tier="pro")
     unreadable = [{**image, "type": {"S": "account.eaten"}}, {**image, "at": {"N": "soon"}}, {"id": {"S": None}}, {}]
     stream = io.StringIO()
     telemetry.write_to(stream)
@@ -111,9 +111,7 @@ def test_endpoints_of_deleted_account_are_deleted_after_its_event(local: TestApp
         endpoint_of(ada, receiver, [kinds.ACCOUNT_DELETED])
     other = endpoint_of(bob, receiver)
     local.clock.forward(1)
-    on_events.process(
-        [recorded_event(ada, kinds.ACCOUNT_DELETED), recorded_event(bob, kinds.ACCOUNT_RENAMED, name="B")]
-    )
+    on_events.process([record_event(ada, kinds.ACCOUNT_DELETED), record_event(bob, kinds.ACCOUNT_RENAMED, name="B")])
     assert list(endpoints.of_account(ada.id)) == []
     assert reload(other).id == other.id
     assert [event.actor for event in record.newest_first(ada.id, 2)] == ["latchkey", "latchkey"]

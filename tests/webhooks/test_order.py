@@ -20,7 +20,7 @@ from tests.webhooks.told import endpoint_of, happens, reload, streamed
 __all__ = ["sent"]
 
 
-def fails_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, turn_of: int) -> None:
+def fail_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, turn_of: int) -> None:
     """Make one call of a function raise a database error."""
     real, calls = getattr(owner, name), []
 
@@ -99,7 +99,7 @@ def test_single_database_error_keeps_order(
     ada = local.account()
     endpoint_of(ada, receiver)
     event_ids = [happens(local, ada, str(number)) for number in range(4)]
-    fails_at(monkeypatch, owner, name, turn_of)
+    fail_at(monkeypatch, owner, name, turn_of)
     try:
         streamed(ada)
     except DynamoDBError:

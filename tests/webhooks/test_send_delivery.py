@@ -17,7 +17,7 @@ from tests.webhooks.told import endpoint_of
 BODY = '{"type":"key.created","timestamp":"2021-12-20T10:00:00Z","data":{}}'
 
 
-def one(latchkey: TestApp, receiver: Receiver) -> tuple[Endpoint, Delivery]:
+def create_delivery(latchkey: TestApp, receiver: Receiver) -> tuple[Endpoint, Delivery]:
     """Return an endpoint and a delivery to it."""
     endpoint = endpoint_of(latchkey.account(), receiver)
     return endpoint, fan_out.new_delivery(endpoint, "evt_x", "key.created", BODY, due_at=0)
@@ -58,13 +58,13 @@ def test_2xx_is_delivered_and_410_is_gone(
 def test_problem_describes_response(local: TestApp, receiver: Receiver, status: int, problem: str | None) -> None:
     """The problem describes the response in words that help to debug a receiver."""
     receiver.statuses = [status]
-    outcome = send_delivery.send(*one(local, receiver))
+    outcome = send_delivery.send(*create_delivery(local, receiver))
     assert (outcome.status, outcome.problem) == (status, problem)
 
 
 def test_message_is_sent_as_signed_json(local: TestApp, receiver: Receiver) -> None:
     """The message is sent as JSON to the endpoint's URL, signed with the current timestamp."""
-    endpoint, delivery = one(local, receiver)
+    endpoint, delivery = create_delivery(local, receiver)
     send_delivery.send(endpoint, delivery)
     (sent,) = receiver.received
     assert (sent.body.decode(), sent.path) == (BODY, "/hooks")
@@ -82,20 +82,20 @@ def test_first_thousand_bytes_of_response_are_kept(local: TestApp, receiver: Rec
         (b"\xff", "\ufffd"),
     ):
         receiver.statuses, receiver.response_body = [200], response
-        assert send_delivery.send(*one(local, receiver)).answer == kept
+        assert send_delivery.send(*create_delivery(local, receiver)).answer == kept
 
 
 def test_outcome_has_time_duration_and_retry_after(local: TestApp, receiver: Receiver) -> None:
     """The outcome has the time, the duration in milliseconds, and the time from Retry-After."""
     receiver.headers = {"Retry-After": "60"}
     with clock.use_monotonic_clock(lambda: 2_999_999 * len(receiver.received)):
-        outcome = send_delivery.send(*one(local, receiver))
+        outcome = send_delivery.send(*create_delivery(local, receiver))
     assert (outcome.at_ms, outcome.took_ms, outcome.not_before_ms) == (clock.now_ms(), 2, clock.now_ms() + 60_000)
 
 
 def test_receiver_beyond_deadline_is_unreachable(local: TestApp, receiver: Receiver) -> None:
     """A response after the deadline counts as no response."""
-    endpoint, delivery = one(local, receiver)
+    endpoint, delivery = create_delivery(local, receiver)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint.url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         outcome = send_delivery.send(endpoint, delivery, deadline_s=0.2)
@@ -112,7 +112,7 @@ def test_guide_states_the_deadlines() -> None:
 
 def test_unredacted_stored_body_is_sent_redacted(local: TestApp, receiver: Receiver) -> None:
     """An event about another person's action is sent with the actor's role only, even if the stored body has more."""
-    endpoint, _ = one(local, receiver)
+    endpoint, _ = create_delivery(local, receiver)
     data = {"type": "key.revoked", "actor": "acc_admin", "source_ip": "203.0.113.7", "reason": "Because", "æ": 1}
     whole = {"type": "key.revoked", "timestamp": "2021-12-20T10:00:00Z", "data": data}
     send_delivery.send(endpoint, fan_out.new_delivery(endpoint, "evt_x", "key.revoked", json.dumps(whole), due_at=0))

@@ -47,7 +47,7 @@ def test_python_libraries_verify_signature(local: TestApp, receiver: Receiver) -
     ):
         judge = library(secret)
         # The libraries read the system clock, so the body is signed for the current time.
-        fresh |= _signed_now(sent.id, sent.body, endpoint)
+        fresh |= _sign_now(sent.id, sent.body, endpoint)
         judge.verify(sent.body, fresh)
         with pytest.raises(error):
             judge.verify(sent.body.replace(b"Lovelace", b"Lovelock"), fresh)
@@ -65,7 +65,7 @@ def test_node_libraries_verify_signature(local: TestApp, library: str, tmp_path:
     shown = guide.split("```javascript\n")[1].split("```")[0].replace('from "standardwebhooks"', f'from "{library}"')
     (tmp_path / "receive.mjs").write_text(shown + _PROGRAM)
     body = '{"type":"key.created","data":{"name":"Ærø"}}'
-    given = {"headers": _signed_now("evt_1", body.encode(), endpoint), "body": body}
+    given = {"headers": _sign_now("evt_1", body.encode(), endpoint), "body": body}
     environment = os.environ | {"WEBHOOK_SECRET": signing.secret_of(endpoint), "GIVEN": json.dumps(given)}
     done = subprocess.run(
         ["node", tmp_path / "receive.mjs"], env=environment, capture_output=True, text=True, check=True
@@ -96,14 +96,14 @@ def test_both_secrets_sign_during_overlap(local: TestApp, receiver: Receiver) ->
     second = endpoints.rotate_secret(first)
     new = signing.secret_of(second)
     assert old != new
-    signatures = _signed_now("msg_1", b"{}", second)["webhook-signature"].split()
+    signatures = _sign_now("msg_1", b"{}", second)["webhook-signature"].split()
     assert len(signatures) == 2
     for secret in (old, new):
-        standardwebhooks.Webhook(secret).verify(b"{}", _signed_now("msg_1", b"{}", second))
+        standardwebhooks.Webhook(secret).verify(b"{}", _sign_now("msg_1", b"{}", second))
     local.clock.forward(86_400)
-    assert len(_signed_now("msg_1", b"{}", reload(second))["webhook-signature"].split()) == 1
+    assert len(_sign_now("msg_1", b"{}", reload(second))["webhook-signature"].split()) == 1
     with pytest.raises(standardwebhooks.WebhookVerificationError):
-        standardwebhooks.Webhook(old).verify(b"{}", _signed_now("msg_1", b"{}", second))
+        standardwebhooks.Webhook(old).verify(b"{}", _sign_now("msg_1", b"{}", second))
 
 
 def test_secrets_are_unique_and_not_stored(local: TestApp, receiver: Receiver) -> None:
@@ -116,5 +116,5 @@ def test_secrets_are_unique_and_not_stored(local: TestApp, receiver: Receiver) -
     assert signing.secret_of(one)[len(signing.PREFIX) :] not in str(reload(one).attribute_values)
 
 
-def _signed_now(message_id: str, body: bytes, endpoint: Endpoint) -> dict[str, str]:
+def _sign_now(message_id: str, body: bytes, endpoint: Endpoint) -> dict[str, str]:
     return signing.headers(message_id, int(time.time()), body, signing.keys_of(endpoint))

@@ -71,13 +71,13 @@ class OAuthFlows(Scenario):
             page = ada.open(f"/device?user_code={started['user_code']}")
             ok(page, ada.send("/device", ada.fill(page, "/device", {"decision": decision})))
             self.latchkey.clock.forward(30)
-            answer = app.ask(DEVICE, device_code=started["device_code"])
-            assert answer.status == (200 if decision == "allow" else 400)
+            response = app.ask(DEVICE, device_code=started["device_code"])
+            assert response.status == (200 if decision == "allow" else 400)
 
     def client_for_itself(self) -> None:
         """Issue a token by client credentials."""
-        answer = register_client(self.latchkey).ask(CLIENT)
-        ok(answer, self.latchkey.call("GET", "/v1/limits", answer.json()["access_token"]))
+        response = register_client(self.latchkey).ask(CLIENT)
+        ok(response, self.latchkey.call("GET", "/v1/limits", response.json()["access_token"]))
 
     def registration(self) -> None:
         """Register, read, update and delete a client that has a grant."""

@@ -22,8 +22,8 @@ class Scenario:
         return str([found[-1] for found in urls if found][-1])
 
 
-def ok(*answers: Response | Page) -> None:
+def ok(*responses: Response | Page) -> None:
     """Assert that no response is an error."""
-    for answer in answers:
-        body = answer.body if isinstance(answer, Response) else answer.text
-        assert answer.status < 400, (answer.status, body)
+    for response in responses:
+        body = response.body if isinstance(response, Response) else response.text
+        assert response.status < 400, (response.status, body)
