@@ -215,7 +215,7 @@ class StackResources:
             self.client("cloudwatch").delete_alarms(AlarmNames=[made.ref])
         elif made.resource["Type"] == DASHBOARD:
             self.dashboards.discard(made.ref)
-            # The alarm may have been deleted by hand.
+            # The dashboard may have been deleted by hand.
             with suppress(self.client("cloudwatch").exceptions.ResourceNotFound):
                 self.client("cloudwatch").delete_dashboards(DashboardNames=[made.ref])
         self.done.append(("Remove", made.resource["Type"], logical))

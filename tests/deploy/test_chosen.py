@@ -62,7 +62,7 @@ def _begin_to_delete(cloud: Cloud) -> None:
 
 
 def test_recreated_edge_stack_keeps_its_rate(cloud: Cloud) -> None:
-    """An edge stack that is created again has the rate limit of its deleted web ACL."""
+    """An edge stack that is created again after a failure keeps the rate limit that was set before."""
     wanted = front.distribution()
     names = {name for name, each in wanted["Parameters"].items() if "Default" not in each}
     stack = EdgeStack(EDGE, "us-east-1", print)

@@ -124,8 +124,8 @@ def drifted(deployment: Deployment) -> list[str]:
 
 @pytest.fixture
 def keeps_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make EventBridge keep the state of a rule that is updated without a state, which its documentation doesn't
-    exclude.
+    """Make EventBridge keep the state of a rule that is updated without a state; its documentation doesn't say which it
+    does.
     """
     from moto.events.models import EventsBackend
 

@@ -5,7 +5,7 @@ dependencies) and DynamoDB run for real. The emulator (ministack) has these limi
 
 - It doesn't expand `$context.authorizer.*` in gateway responses, so the body of the authorizer's errors is checked at
   the authorizer's function here, and at the local gateway by tests/contract.
-- It ignores the document's gateway responses: tests/deploy/emulator.py puts the same ones as resources, and
+- It ignores the document's gateway responses: tests/deploy/emulator.py creates the same responses as resources, and
   tests/deploy/test_deploy.py checks the document.
 - It imports no responses of mock integrations (preflight, the 404 of `/{proxy+}`): tests/infra/test_gateway.py.
 - It gives a request no `domainName`, so the public URL is set; tests/api/test_client_address.py has requests without.
@@ -103,7 +103,7 @@ def refusal(answer: requests.Response) -> tuple[int, str]:
 
 
 def test_health_without_a_key(emulated: Emulated) -> None:
-    """`GET /health` needs no key and counts on the limit for anonymous callers."""
+    """`GET /health` needs no key and counts against the limit for anonymous callers."""
     answer = emulated.call("GET", "/health")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert answer.headers["X-RateLimit-Limit"] == "3600"

@@ -1,4 +1,4 @@
-"""`make policy` prints rights that suffice to deploy, show and destroy a stage, and give no access to another stage."""
+"""`make policy` prints permissions to deploy, show and destroy a stage, which give no access to another stage."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -102,8 +102,8 @@ def test_policy_of_another_stage_allows_no_named_resource(calls: set[Call]) -> N
 
 
 def test_only_roles_of_the_stage_are_passed_to_lambda() -> None:
-    """`iam:PassRole` is limited to the stage's roles and to Lambda, so a deployer can't get the rights of
-    another role.
+    """`iam:PassRole` is limited to the stage's roles and to Lambda, so a deployer can't use the permissions of another
+    role.
     """
     (passing,) = (each for each in rights.policy("dev")["Statement"] if "iam:PassRole" in each["Action"])
     assert passing["Resource"] == ["arn:*:iam::*:role/latchkey-dev-*"]
@@ -117,7 +117,7 @@ def test_policy_fits_iams_limit(made: Callable[[str], dict[str, Any]]) -> None:
 
 
 def test_policy_allows_the_service_linked_role_of_api_gateway() -> None:
-    """The policy allows to create API Gateway's service-linked role, which the account's first domain needs, and no
+    """The policy allows creating API Gateway's service-linked role, which the account's first domain needs, and no
     other.
     """
     policy, role = rights.policy("dev"), f"arn:aws:iam::{ACCOUNT}:role/aws-service-role"
@@ -137,7 +137,7 @@ def test_policy_cannot_attach_managed_policies() -> None:
 
 
 def test_recorded_cloudformation_rights_equal_its_schemas() -> None:
-    """The recorded rights equal cfn-lint's schemas; `python -m tests.infra.rights` updates them."""
+    """The recorded permissions equal cfn-lint's schemas; `python -m tests.infra.rights` updates them."""
     known = json.loads(rights.FILE.read_text())
     assert (known["by_type"], known["edge"]) == (by_type(), of_edge())
 

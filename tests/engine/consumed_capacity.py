@@ -33,7 +33,7 @@ class Consumption:
 
     @property
     def answer_bytes(self) -> int:
-        """Return the size of the response's headers and body, 0 without one."""
+        """Return the size of the response's headers and body, or 0 if there is no response."""
         if self.answer is None:
             return 0
         return sum(len(name) + len(value) + 4 for name, value in self.answer.headers) + len(self.answer.body)

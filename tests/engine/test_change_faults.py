@@ -33,7 +33,7 @@ class Person:
     """An account with two keys, of which one is used to change the other."""
 
     def __init__(self, latchkey: TestApp) -> None:
-        """Create the account and its keys; the gateway has cached both."""
+        """Create the account and its keys, and have the gateway cache both keys' policies."""
         self.latchkey = latchkey
         self.account = latchkey.account(tiers.PRO)
         self.key, self.manager = latchkey.key(self.account, "read", "write"), latchkey.key(self.account)

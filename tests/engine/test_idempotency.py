@@ -35,7 +35,7 @@ def count_events(account: Account, kind: str) -> int:
 
 
 def test_one_request_sent_20_times_concurrently_creates_one_key(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """All responses have the same id and secret, or 409 while the request is in progress."""
+    """All responses have the same id and secret, or are a 409 while the request is in progress."""
     account = latchkey.account(tiers.ENTERPRISE)
     key = latchkey.key(account)
     replies = send_all(fleet, url, "/v1/keys", key.secret, [body_of("CI")] * MANY)

@@ -58,7 +58,7 @@ def build_submit(console: ConsoleClient, action: str, form: Fields) -> Callable[
 
 
 def test_concurrent_consents_add_up(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """20 concurrent consents to different scopes and resources are all stored."""
+    """Twenty concurrent consents to different scopes and resources are all stored."""
     app, account = RegisteredClient(latchkey, "confidential"), new_account()
     asked = [
         app.authorization(scope=scope, resource=f"{PUBLIC_URL}/v1/{number}")

@@ -41,7 +41,7 @@ def test_log_in_during_email_verification_opens_no_valid_session(latchkey: TestA
 
 
 def test_concurrent_password_changes_one_succeeds(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """Of two concurrent changes one sets the password; the other's session is ended and its password isn't accepted."""
+    """Of two concurrent changes one sets the password; the other gets a 409, and its session ends."""
     account = new_account()
     consoles = [log_in_as(latchkey, account) for _ in OTHER_PASSWORDS]
     deeds = []
@@ -108,7 +108,7 @@ def test_concurrent_log_outs_everywhere_leave_no_session(latchkey: TestApp) -> N
 
 
 def test_concurrent_log_in_attempts_never_exceed_the_limit(latchkey: TestApp) -> None:
-    """Concurrent guesses count on the limit like sequential ones."""
+    """Concurrent guesses count against the limit like sequential ones."""
     account = new_account()
     consoles = [ConsoleClient(latchkey) for _ in range(8)]
     pages = [(console, console.open("/login")) for console in consoles]

@@ -99,7 +99,7 @@ def test_edge_code_fits_the_template_and_names_its_version() -> None:
 @pytest.mark.skipif(shutil.which("node") is None, reason="runs the viewer's function, in JavaScript")
 @pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8:0:0:0:0:0:1", "2001:db8::8000"])
 def test_viewer_address_replaces_the_clients_header(address: str) -> None:
-    """The viewer's address replaces every value that the client sent, and the API counts by it."""
+    """The viewer's address replaces every value that the client sent, and the API counts requests by it."""
     event = {
         "version": "1.0",
         "context": {"eventType": "viewer-request"},

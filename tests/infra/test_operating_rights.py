@@ -85,7 +85,7 @@ def test_smoke_may_call_aws(action: str, service: str, end: str) -> None:
 
 
 def test_operating_deploys_nothing() -> None:
-    """The policy doesn't allow to create functions, roles or stacks, or to pass roles."""
+    """The policy allows neither creating functions, roles or stacks, nor passing roles."""
     actions = {action for each in rights.operate("test")["Statement"] for action in each["Action"]}
     assert not any(action.startswith(("iam:", "cloudformation:")) for action in actions)
     assert {action for action in actions if action.startswith("lambda:")} == {

@@ -1,4 +1,4 @@
-"""Admission: exactly the quota and the burst are admitted, and rejected requests count on neither."""
+"""Admission: exactly the quota and the burst are admitted, and rejected requests count against neither."""
 
 from dataclasses import replace
 
@@ -67,7 +67,7 @@ def test_quota_resets_on_the_hour(latchkey: TestApp) -> None:
 
 
 def test_quota_is_reported_before_burst(latchkey: TestApp) -> None:
-    """When both limits are exhausted, the response names the one with the longer wait."""
+    """When both limits are exhausted, the response reports the quota, whose wait is longer."""
     latchkey.set_counters("acc_1", SMALL, used=5, burst=3)
     rejection = reject(SMALL)
     assert (rejection.limit, rejection.retry_after_s) == ("quota", 3600)

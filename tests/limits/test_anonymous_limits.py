@@ -28,7 +28,9 @@ def test_wider_network_has_its_own_quota(latchkey: TestApp) -> None:
 
 
 def test_rejected_network_uses_nothing_of_its_neighbours(latchkey: TestApp) -> None:
-    """The narrowest network is counted first, and an attempt that it rejects doesn't count on the wider networks."""
+    """The narrowest network is counted first, and an attempt that it rejects doesn't count against the wider
+    networks.
+    """
     count_attempts("wide", "narrow0")
     for _ in range(20):
         with pytest.raises(Rejected):

@@ -38,7 +38,7 @@ def test_one_request_is_carried_over(latchkey: TestApp) -> None:
 
 
 def test_old_subject_is_marked_before_it_is_read(latchkey: TestApp) -> None:
-    """After the mark, requests verified earlier no longer count on the old account, so its usage is then read
+    """After the mark, requests verified earlier no longer count against the old account, so its usage is then read
     consistently.
     """
     admit("acc_old", FREE)

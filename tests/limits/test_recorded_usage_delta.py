@@ -86,9 +86,9 @@ def test_networks_beyond_the_eighth_overflow() -> None:
         ({"rAAA": counters(13), "rBBB": counters(12)}, ("rBBB",)),
         ({"rAAA": counters(24), "rBBB": counters(1), "rCCC": counters(1)}, ("rBBB", "rCCC")),
         ({"rAAA": counters(25), "rBBB": counters(1)}, ("rAAA", "rBBB")),
-        # 6 * 7 + 21 * 9 = 231
+        # The routes need 6 * 7 + 21 * 9 = 231 bytes.
         ({f"r{name}": counters(4) for name in "ABCDE"} | {"rF": counters(1)}, ("rF",)),
-        # 13 + 13 + 2 * 7 + 21 * 9 = 229
+        # The numbers and routes need 13 + 13 + 2 * 7 + 21 * 9 = 229 bytes.
         ({"rAAA": counters(11), "rBBB": counters(10), "f0000000": ONE, "q0000000": ONE}, ()),
         ({"rAAA": counters(11), "rBBB": counters(11), "f0000000": ONE, "q0000000": ONE}, ("rBBB",)),
         ({"rAAA": counters(11), "rBBB": counters(11), "f_other": ONE, "refused": ONE, "r_other": ONE}, ()),

@@ -150,7 +150,7 @@ def test_malformed_request_is_rejected_before_authentication(
 
 
 def test_client_secret_is_compared_in_constant_time(app: App) -> None:
-    """Digests of client secrets are compared by `hmac.compare_digest`, so timing reveals nothing about a secret."""
+    """Digests of client secrets are compared with `hmac.compare_digest`, so timing reveals nothing about a secret."""
     app.secret = secrets.mint(clients.CLIENT_SECRET_KIND)
     with patch.object(hmac, "compare_digest", wraps=hmac.compare_digest) as compared:
         assert error_response(app.ask(CLIENT)) == vectors.UNKNOWN_CLIENT

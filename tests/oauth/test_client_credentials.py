@@ -7,7 +7,9 @@ from tests.support.harness import TestApp
 
 
 def test_client_token_acts_for_the_account_of_the_client(latchkey: TestApp, app: App) -> None:
-    """A client token counts on the client's account and has no refresh token (RFC 6749 §4.4.3)."""
+    """Requests with a client token count against the client's account, and there is no refresh token (RFC 6749
+    §4.4.3).
+    """
     body = app.ask(CLIENT).json()
     assert body.keys() == {"access_token", "token_type", "expires_in", "scope"}
     assert latchkey.call("GET", "/v1/users/me", body["access_token"]).json()["id"] == app.client.account_id

@@ -43,7 +43,7 @@ def test_client_is_deleted_once_and_kept_for_30_days(latchkey: TestApp) -> None:
 
 
 def test_client_deleted_by_its_account_has_no_actor_or_reason(latchkey: TestApp) -> None:
-    """Its event has no actor or reason, and a document's client is kept forever, or its document would be fetched
+    """The event has no actor or reason. A document's client is kept forever, because its document could be fetched
     again.
     """
     own = register(account_id=latchkey.account().id).client

@@ -242,7 +242,9 @@ def test_approval_of_an_inactive_account_gives_no_tokens(latchkey: TestApp, ada:
 
 
 def test_user_code_in_use_is_drawn_again(latchkey: TestApp, ada: User, app: App) -> None:
-    """If a random user code is already in use, another is drawn, so that nobody approves another user's device."""
+    """If a random user code is already in use, a new one is generated, so that nobody approves another user's
+    device.
+    """
     letters = iter([0] * 8 + [0] * 8 + [1] * 8 + [0] * 8)
     dice = random.Random(7)  # noqa: S311 - fixed on purpose
     with randomness.use_generator(lambda bound: next(letters) if bound == 20 else dice.randrange(bound)):

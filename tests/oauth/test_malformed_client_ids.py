@@ -1,4 +1,4 @@
-"""Malformed client ids: the request is rejected, and counts on the rate limit like any other."""
+"""Malformed client ids: the request is rejected, and counts against the rate limit like any other."""
 
 import base64
 from urllib.parse import quote

@@ -26,7 +26,7 @@ def basic(text: str) -> str:
 
 
 def error_of(reading: Any) -> tuple[str, int]:
-    """Return the error of a parser."""
+    """Return the error that a parser raises."""
     with pytest.raises(OAuthError) as raised:
         reading()
     return raised.value.error, raised.value.status

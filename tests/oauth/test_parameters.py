@@ -1,4 +1,4 @@
-"""Request parameters: each at most once, in printable ASCII, as a form or as JSON."""
+"""Request parameters: each may occur once, in printable ASCII, in a form or in JSON."""
 
 import json
 from pathlib import Path

@@ -53,7 +53,7 @@ def test_verifier_must_match_the_challenge(
 
 
 def test_challenge_is_compared_in_constant_time() -> None:
-    """Challenges are compared by `hmac.compare_digest`, so timing reveals nothing about them."""
+    """Challenges are compared with `hmac.compare_digest`, so timing reveals nothing about them."""
     with patch.object(hmac, "compare_digest", wraps=hmac.compare_digest) as compared:
         pkce.check_verifier(VERIFIER, CHALLENGE, PUBLIC)
     compared.assert_called_once_with(CHALLENGE, CHALLENGE)

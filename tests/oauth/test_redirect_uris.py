@@ -148,7 +148,7 @@ BAD = [
 
 @pytest.mark.parametrize("uri", GOOD)
 def test_valid_redirect_uri_can_be_registered(uri: str) -> None:
-    """Allowed are https, http on loopback, and private-use schemes."""
+    """A redirect URI may use https, http on loopback, or a private-use scheme."""
     assert redirect_uris.validate(uri) == uri
     assert redirect_uris.matches(uri, uri)
 

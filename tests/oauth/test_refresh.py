@@ -73,7 +73,7 @@ def test_openid_connect_scopes_are_ignored_in_a_refresh(ada: User, app: App) -> 
 
 
 def test_reuse_is_logged_for_the_operator(latchkey: TestApp, ada: User, spa: App) -> None:
-    """Reuse revokes the grant for client and thief, which can't be told apart, and logs the grant's id."""
+    """Reuse revokes the grant, because client and thief can't be distinguished, and logs the grant's id."""
     log = io.StringIO()
     telemetry.write_to(log)
     _, first = ada.grant(spa)

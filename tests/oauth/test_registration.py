@@ -73,7 +73,7 @@ def test_confidential_client_completes_the_flow(latchkey: TestApp, ada: User) ->
 
 
 def test_self_registered_client_gets_no_client_token(latchkey: TestApp) -> None:
-    """A self-registered client has no account to count on, so it can't register or use client_credentials."""
+    """A self-registered client has no account to count requests against, so it can't use client_credentials."""
     response = as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "grant_types": [CLIENT]})
     assert error_of(response) == BAD_METADATA
     assert error_of(app_of(latchkey, register(latchkey)).ask(CLIENT)) == (400, "unauthorized_client")

@@ -168,7 +168,7 @@ def test_invalid_update_is_rejected(latchkey: TestApp, described: dict[str, obje
 
 
 def test_read_only_fields_are_those_of_the_rfc() -> None:
-    """RFC 7592 §2.2 names these four."""
+    """The read-only fields are the four that RFC 7592 §2.2 names."""
     assert set(registration.READ_ONLY_FIELDS) == {
         "registration_access_token",
         "registration_client_uri",

@@ -120,7 +120,7 @@ def test_client_has_its_own_limit_at_every_address(latchkey: TestApp, app: App) 
 
 
 def test_client_limit_is_not_used_by_impersonators(latchkey: TestApp, app: App, spa: App) -> None:
-    """Requests with a wrong secret, or with a public client's id, count on the limit of their address."""
+    """Requests with a wrong secret, or with a public client's id, count against the limit of their address."""
     latchkey.set_counters(f"client_{app.id}", tiers.CLIENT, used=10)
     for credentials in ({"client_id": app.id, "client_secret": "x"}, {"client_id": app.id}, {"client_id": spa.id}):
         post(latchkey, "/oauth/token", {"grant_type": CLIENT, **credentials}, ip="192.0.2.66")
@@ -134,7 +134,7 @@ def test_client_limit_is_not_used_by_impersonators(latchkey: TestApp, app: App, 
 
 
 def test_token_request_counts_on_the_account_that_consented(latchkey: TestApp, ada: User, app: App) -> None:
-    """A token's requests count on the consenting account; two apps share its quota and have separate usage."""
+    """A token's requests count against the consenting account; two apps share its quota and have separate usage."""
     other = register_client(latchkey)
     for client in (app, other, other):
         latchkey.call("GET", "/v1/limits", ada.grant(client)[0])
@@ -143,7 +143,7 @@ def test_token_request_counts_on_the_account_that_consented(latchkey: TestApp, a
 
 
 def test_pending_device_polls_are_not_client_errors(latchkey: TestApp, app: App) -> None:
-    """A pending poll counts on the limit, and isn't a client error in the metrics."""
+    """A pending poll counts against the limit, and isn't a client error in the metrics."""
     device_code = app.post("/oauth/device_authorization").json()["device_code"]
     assert error_of(app.ask(DEVICE, device_code=device_code)) == (400, "authorization_pending")
     assert latchkey.counters(f"client_{app.id}", tiers.CLIENT)["used"] == 2

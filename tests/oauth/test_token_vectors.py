@@ -135,7 +135,7 @@ def test_foreign_or_expired_refresh_token_is_an_invalid_one(latchkey: TestApp, a
 
 
 def test_first_error_of_client_credentials_is_returned(latchkey: TestApp) -> None:
-    """RFC 6749 §4.4: first comes a scope that OAuth never grants, then one the client may not have, then the
+    """RFC 6749 §4.4: the order is a scope that OAuth never grants, a scope that the client may not have, the
     resource.
     """
     reader = register_client(latchkey, scopes=["read"])

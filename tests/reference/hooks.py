@@ -35,7 +35,7 @@ for each in ("acc", "key", "evt", "whk"):
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Replace the caller's own id in the path of a change by an unknown id."""
+    """Replace the caller's own id in the path of a change with an unknown id."""
     if case.method not in ("GET", "HEAD"):
         for name, value in (case.path_parameters or {}).items():
             if value in own_ids():

@@ -1,4 +1,4 @@
-"""A proxy that breaks the contract of a server in one way, which `make smoke` must detect."""
+"""A proxy that breaks the API contract of a server in one way, which `make smoke` must detect."""
 
 import http.client
 import threading
@@ -24,7 +24,7 @@ def drops_a_limit_header(_authorization: str, response: Response) -> Response:
 
 
 def says_another_401(_authorization: str, response: Response) -> Response:
-    """Replace the body of a 401 by the one that API Gateway sends by default."""
+    """Replace the body of a 401 with the one that API Gateway sends by default."""
     if response.status == 401 and b"missing_api_key" in response.body:
         response.body = b'{"message":"Unauthorized"}'
     return response
@@ -37,9 +37,7 @@ def exposes_no_challenge(_authorization: str, response: Response) -> Response:
 
 
 def remembers(status: int, *, times: int | None) -> Mutation:
-    """Return a mutation that replaces a credential's responses with `status` by its last 200 response, up to `times`
-    times.
-    """
+    """Return a mutation that sends a credential's last 200 response in place of `status`, up to `times` times."""
     passed: dict[str, Response] = {}
     left: dict[str, int] = {}
 

@@ -157,7 +157,7 @@ def stay_silent(connection: ssl.SSLSocket) -> None:
 
 @contextmanager
 def replace_internet() -> Iterator[Internet]:
-    """Replace the internet by an empty one during a `with` block."""
+    """Replace the internet with an empty one during a `with` block."""
     with pytest.MonkeyPatch.context() as patch:
         internet = Internet(patch, _authority())
         yield internet

@@ -43,7 +43,7 @@ def test_tokens_of_a_deactivated_client_are_invalid_at_the_next_request(latchkey
     assert is_accepted(latchkey, own)
     end(latchkey, app)
     assert not is_accepted(latchkey, token)
-    # The client's own token still counts on its suspended account.
+    # The client's own token still counts against its suspended account.
     assert not is_accepted(latchkey, own) or end is _delete
 
 

@@ -78,7 +78,7 @@ def test_page_is_readable_after_any_database_error(latchkey: TestApp, fault: str
 
 
 def test_one_request_in_five_seconds_waits_for_unreachable_database(latchkey: TestApp) -> None:
-    """Other requests within five seconds get the cached outage, so a recovery is visible after five seconds at most."""
+    """One request waits for the unreachable database every five seconds; the others get the cached outage."""
     asked: list[str] = []
 
     def silent(operation: str, request: dynamodb.Json) -> dynamodb.Json:

@@ -127,7 +127,7 @@ def test_event_lost_by_stream_is_delivered_within_an_hour(local: TestApp, receiv
 
 
 def test_delivery_claimed_by_another_function_is_not_sent(local: TestApp, receiver: Receiver) -> None:
-    """Of two functions that see a delivery due, one sends it."""
+    """Of two functions that find the same delivery due, one sends it."""
     ada = local.account()
     endpoint_of(ada, receiver)
     receiver.may_respond.clear()

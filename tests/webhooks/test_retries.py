@@ -116,7 +116,7 @@ def test_delivery_fails_after_ten_attempts_in_three_days(local: TestApp, receive
     event_id = happens(local, ada)
     began_ms = clock.now_ms()
     streamed(ada)
-    # A success of another delivery keeps the endpoint enabled.
+    # Another delivery succeeds, so the endpoint isn't disabled.
     while (found := delivery(endpoint, event_id)).state == PENDING:
         local.clock.now_ms = found.due_at or 0
         background.every_minute()

@@ -42,7 +42,7 @@ class Sent:
 
 @pytest.fixture
 def sent(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Sent:
-    """Replace attempts by recorded ones."""
+    """Replace attempts with recorded ones."""
     made = Sent()
     monkeypatch.setattr(send_delivery, "send", made.send)
     return made
