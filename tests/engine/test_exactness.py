@@ -64,7 +64,7 @@ def test_quota_rejection_names_the_end_of_the_hour(latchkey: TestApp, fleet: Fle
 def test_burst_admits_exactly_its_number_each_second(
     latchkey: TestApp, fleet: Fleet, url: str, tier: tiers.Tier
 ) -> None:
-    """In each of three seconds exactly the burst is admitted of twice as many requests."""
+    """In each of three seconds, exactly the burst of an account is admitted out of twice as many requests."""
     secret = latchkey.key(latchkey.account(tier)).secret
     for second in range(3):
         replies = flatten(fleet.send(url, requests([secret], 2 * tier.burst, second_of=second)))
@@ -102,7 +102,7 @@ def test_leases_never_exceed_the_burst(latchkey: TestApp, fleet: Fleet, url: str
 
 
 def test_client_below_80_percent_of_the_burst_is_never_rejected(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """A client below 80 % of the burst is never rejected because of other processes' unused leases."""
+    """A client that stays below 80 % of the burst is never rejected, even if other processes hold unused leases."""
     secret = latchkey.key(latchkey.account(tiers.ENTERPRISE)).secret
     for second in range(3):
         replies = flatten(fleet.send(url, requests([secret], 790, second_of=second)))

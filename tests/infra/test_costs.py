@@ -133,7 +133,7 @@ def test_cached_file_has_the_assumed_size() -> None:
 
 
 def test_deploying_page_has_the_cost_of_the_edge() -> None:
-    """The page has the computed cost, and for a blocked request only AWS WAF's price."""
+    """docs/deploying.md has the computed cost of the edge, and for a blocked request only AWS WAF's price."""
     answered, _, blocked = [sum(edge.per_million(way).values()) for way in edge.WAYS]
     page = (ROOT / "docs" / "deploying.md").read_text()
     assert f"${answered:.2f} a million requests and ${sum(edge.month().values()):.2f} a month" in page
@@ -141,7 +141,7 @@ def test_deploying_page_has_the_cost_of_the_edge() -> None:
 
 
 def test_every_price_is_used_and_dated() -> None:
-    """Every price in the file is used by a calculation of the page."""
+    """Every price in the file of prices is used to compute docs/costs.md."""
     assert re.fullmatch(r"\d{4}-\d{2}", PRICES["date"])
     modules = (idle_stage, page, requests, storage, edge)
     source = "".join(Path(str(module.__file__)).read_text() for module in modules)
@@ -150,7 +150,7 @@ def test_every_price_is_used_and_dated() -> None:
 
 
 def test_page_has_every_price_and_where_it_was_seen() -> None:
-    """The page lists each price with its source and date or `undated copy`, or as not found."""
+    """docs/costs.md lists each price with its source and date or `undated copy`, or as not found."""
     prices = {name for name, price in PRICES.items() if isinstance(price, float)}
     seen = PRICES["seen"]
     assert seen.keys() < prices

@@ -30,7 +30,7 @@ def rows(page: str, heading: str) -> dict[str, list[str]]:
 
 
 def test_every_setting_is_in_the_deploying_page() -> None:
-    """The page has the default and the purpose of every setting."""
+    """docs/deploying.md has the default and the purpose of every setting."""
     told = rows("deploying.md", "Settings")
     there = {f"LATCHKEY_{field.name.upper()}": str(field.default) for field in fields(Settings)}
     assert told.keys() == there.keys()
@@ -39,7 +39,7 @@ def test_every_setting_is_in_the_deploying_page() -> None:
 
 
 def test_every_alarm_is_in_the_operating_page() -> None:
-    """The page has every alarm with its meaning and the first step to take; Lambda's alarms share a row."""
+    """docs/operating.md has every alarm with its meaning and the first step to take; Lambda's alarms share a row."""
     told = rows("operating.md", "Is it healthy?")
     assert {name for names in told for name in names.split(", ")} == set(ALARMS)
     assert all(len(row) == 2 and all(row) for row in told.values())
@@ -105,10 +105,10 @@ def test_every_decision_has_its_sections_and_is_listed() -> None:
 
 
 def test_api_reference_is_as_printed() -> None:
-    """The pages are up to date with `make reference`, which must be run after a change of a route."""
+    """The API reference equals the output of `make reference`, which must be run after a change of a route."""
     assert (ROOT / "docs" / "rest-api.md").read_text() == reference.page()
 
 
 def test_costs_are_as_computed() -> None:
-    """The page is up to date with `make costs`, which must be run after a change of prices or calls."""
+    """The costs in the docs equal the output of `make costs`, which must be run after a change of prices or calls."""
     assert (ROOT / "docs" / "costs.md").read_text() == costs_page.page()

@@ -327,7 +327,7 @@ def test_limits_bind_in_the_order_of_their_defaults() -> None:
 
 
 def test_page_has_the_simulations_inputs() -> None:
-    """The page is up to date with `make simulate`, which must be run after a change of an assumption or a limit."""
+    """docs/scale.md has the inputs of `make simulate`, which must be run after a change of an assumption or a limit."""
     assert page.rewritten(PAGE, page.input_blocks()) == PAGE
 
 

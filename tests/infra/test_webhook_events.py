@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_page_is_as_printed() -> None:
-    """The page is up to date with `make reference`, which must be run after a change of an event."""
+    """docs/webhook-events.md equals the output of `make reference`, which must be run after a change of an event."""
     assert webhook_events.PAGE.read_text() == webhook_events.page()
 
 

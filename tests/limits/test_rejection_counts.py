@@ -189,7 +189,9 @@ def test_counts_are_added_by_name() -> None:
 
 
 def test_counts_create_the_item_if_needed(latchkey: TestApp) -> None:
-    """A write of counts creates the item with a time of deletion, and with attribute names only for named counts."""
+    """A write of counts creates a missing item with a time of deletion, and declares attribute names for named counts
+    only.
+    """
     for counter in (None, "kAda0000"):
         rejection_counts.record_rejection(window(latchkey), counter)
     latchkey.clock.forward(10)

@@ -11,7 +11,9 @@ from tests.support.harness import TestApp
 
 
 def test_error_is_redirected_to_verified_clients_without_a_decision(latchkey: TestApp, app: App) -> None:
-    """Before a decision, errors go only to clients of an active account, or allowed before here (RFC 9700 §4.11.2)."""
+    """Before a decision, an error is redirected only to a client of an active account, or at a redirect URI that the
+    user allowed before (RFC 9700 §4.11.2).
+    """
     account = latchkey.account()
     alone = clients.register(
         name="Mine",

@@ -97,7 +97,9 @@ def build_valid_requests(latchkey: TestApp, app: App, ada: User) -> dict[str, di
 
 @pytest.mark.parametrize("endpoint", REPEATED)
 def test_unknown_parameter_is_ignored(latchkey: TestApp, ada: User, app: App, endpoint: str) -> None:
-    """RFC 6749 §3.2: unknown parameters in a form, in JSON or in the query are ignored, repeated or malformed."""
+    """RFC 6749 §3.2: unknown parameters in a form, in JSON or in the query are ignored, even if repeated or
+    malformed.
+    """
     fields = build_valid_requests(latchkey, app, ada)[endpoint]
     for name, values in UNREAD:
         latchkey.clock.forward(1)

@@ -43,7 +43,7 @@ def test_verifier_of_the_rfc_has_its_challenge() -> None:
 def test_verifier_must_match_the_challenge(
     verifier: str, challenge: str | None, client: Client, error: str | None
 ) -> None:
-    """RFC 7636 §4.6: the verifier must match; only a confidential client may omit both (RFC 9700 §2.1.1)."""
+    """RFC 7636 §4.6: the verifier must match the challenge; a confidential client may omit both (RFC 9700 §2.1.1)."""
     if error is None:
         pkce.check_verifier(verifier, challenge, client)
     else:

@@ -138,8 +138,8 @@ def test_termination_of_a_client_with_many_users_is_bounded_and_resumed(latchkey
 
 @pytest.mark.parametrize("what", ["end", "deletion of its owner"])
 def test_consents_to_a_deleted_client_are_deleted(latchkey: TestApp, what: str) -> None:
-    """The request deletes one slice of consents, with or without grants; the function that runs every minute
-    the rest.
+    """The request deletes one slice of consents, with or without grants; the function of the minute deletes the
+    others.
     """
     owner, other = new_user(latchkey), register_client(latchkey)
     app = register_client(latchkey, owner=owner.account)

@@ -77,7 +77,7 @@ def test_unreadable_event_is_skipped_and_counted(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("why", ["failures", "slow", "behind_since"])
 def test_event_for_failing_endpoint_is_left_to_sweep(local: TestApp, receiver: Receiver, why: str) -> None:
-    """A failing, slow or backlogged endpoint is left to the sweep, and another one of the account gets the event at
+    """A failing, slow or backlogged endpoint is left to the sweep, and the account's other endpoint gets the event at
     once.
     """
     ada = local.account()

@@ -24,7 +24,7 @@ def test_message_contains_type_timestamp_and_event(latchkey: TestApp) -> None:
 
 
 def test_stored_body_is_sent_unchanged(latchkey: TestApp) -> None:
-    """A stored body is sent byte for byte, including whitespace, and even without data."""
+    """A stored body is sent byte for byte with its whitespace, even if it has no data."""
     endpoint = Endpoint("acc_x", "whk_x", url="https://example.com/", name="x", created_at=0, enabled_at=0)
     for body in ('{"type": "x",  "data": {"type": "key.created", "actor": "key_x", "reason": null}}', '{"type":"x"}'):
         assert payload.body_of(fan_out.new_delivery(endpoint, "evt_x", "x", body, due_at=0)) == body
