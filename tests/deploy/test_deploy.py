@@ -99,7 +99,9 @@ def test_document_has_every_route_of_the_app(deployment: Deployment) -> None:
 
 
 def test_gateway_keeps_both_responses_of_an_unknown_path(deployment: Deployment) -> None:
-    """API Gateway identifies integration responses by status, and keeps both the 404 and the 406."""
+    """API Gateway keeps both responses of an unknown path, because the document gives them different statuses: 404 and
+    406.
+    """
     gateways = deployment.cloud.client("apigateway")
     (api,) = deployment.cloud.apis()
     resources = gateways.get_resources(restApiId=api, limit=500)["items"]

@@ -98,7 +98,7 @@ def test_domain_in_a_foreign_chalice_record_is_kept(account: Account) -> None:
     "noted", exhaustive.after(2, ["", '{"resources": [{"na', "[]", '{"resources": null}', '{"resources": [1]}'])
 )
 def test_truncated_chalice_record_is_rewritten(account: Account, noted: str) -> None:
-    """`make deploy` and `make destroy` work despite a truncated Chalice record, and write it again."""
+    """`make deploy` and `make destroy` work despite a truncated Chalice record, and replace it."""
     account.noted.parent.mkdir(exist_ok=True)
     account.noted.write_text(noted)
     account.checkout.succeeds("deploy", "dev")

@@ -143,7 +143,9 @@ class FaultProxy:
 
     @contextmanager
     def fail_by(self, decide: Callable[[Call], Fault | None]) -> Iterator[None]:
-        """Fail calls during a `with` block as `decide` returns, which is called for one call at a time."""
+        """Fail calls during a `with` block with the faults that `decide` returns; it is called for one call at
+        a time.
+        """
         self._decide, before = decide, self._decide
         try:
             yield

@@ -47,7 +47,9 @@ def test_concurrent_rotations_of_one_key_create_one_successor(
 
 
 def test_concurrent_rotations_during_the_grace_leave_two_active_keys(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """While a key and its successor are both active, neither key can be rotated, with either key."""
+    """While a key and its successor are both active, neither of them can be rotated, whichever key sends the
+    request.
+    """
     account = latchkey.account(tiers.PRO)
     old = latchkey.key(account)
     new = latchkey.call("POST", f"/v1/keys/{old.key.id}/rotate", old.secret).json()

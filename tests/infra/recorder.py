@@ -1,4 +1,4 @@
-"""Records the AWS calls of each Lambda function as IAM permissions."""
+"""A recorder of the AWS calls of each Lambda function, as IAM permissions."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -108,7 +108,7 @@ def test_counters_beyond_thirty_are_counted_as_other(latchkey: TestApp) -> None:
 
 
 def test_admission_is_one_write_and_no_read(latchkey: TestApp) -> None:
-    """An admission costs one UpdateItem call, and a rejection as well."""
+    """An admission and a rejection cost one UpdateItem call each."""
     with telemetry.record_calls() as calls:
         for _ in range(3):
             admit("acc_1", SMALL)
@@ -129,7 +129,7 @@ def test_verification_before_a_change_is_stale(latchkey: TestApp) -> None:
 
 
 def test_staleness_is_reported_before_an_exhausted_limit(latchkey: TestApp) -> None:
-    """If limit and mark apply, staleness is reported, because the tier may have changed."""
+    """If a request is both stale and over a limit, staleness is reported, because the tier may have changed."""
     latchkey.set_counters("acc_1", SMALL, used=5, burst=3, stale_at=START_MS)
     with pytest.raises(Stale):
         admit("acc_1", SMALL, verified_at_ms=START_MS - 1)

@@ -87,7 +87,9 @@ def test_rate_of_a_second_before_the_last_is_ignored(latchkey: TestApp) -> None:
 
 
 def test_one_thread_at_a_time_acquires_a_lease(latchkey: TestApp) -> None:
-    """While one thread acquires a lease, others make single admissions, until it arrives or a second has passed."""
+    """While one thread acquires a lease, others admit requests individually, until the lease arrives or a second
+    passes.
+    """
     with settings.override(replace(settings.current(), burst_window_s=10)):
         admit_requests(100, at_ms=-10_000)
         assert [reserved_size(at_ms) for at_ms in (0, 0, 999, 1_000, 1_000)] == [10, 1, 1, 10, 1]

@@ -116,7 +116,7 @@ def test_change_is_marked_only_if_every_item_has_its_mark(latchkey: TestApp) -> 
 
 @pytest.mark.parametrize(("earlier_ms", "is_marked"), [(-1, True), (0, True), (1, False)])
 def test_change_is_marked_by_a_mark_of_its_time_or_later(latchkey: TestApp, earlier_ms: int, is_marked: bool) -> None:
-    """An earlier mark belongs to an earlier change."""
+    """A mark from before the change doesn't count, because it belongs to an earlier change."""
     stale_marks.mark("acc_1")
     assert stale_marks.is_marked("acc_1", latchkey.clock.now_ms + earlier_ms) is is_marked
 

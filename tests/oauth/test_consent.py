@@ -221,9 +221,7 @@ def test_consent_from_before_the_email_verification_is_asked_again(latchkey: Tes
 
 @pytest.mark.parametrize("configured", [True, False])
 def test_unverified_email_gives_no_access_where_emails_are_sent(latchkey: TestApp, app: App, configured: bool) -> None:
-    """While an email address is unverified its account gets no grants and no client tokens, if emails are
-    configured.
-    """
+    """If emails are configured, an account with an unverified address gets no grants and no client tokens."""
     ada = new_user(latchkey, verified=False)
     ada.allow(app)
     page = ada.open_authorization(app, prompt="consent")

@@ -31,7 +31,7 @@ def device_code_of(response: dict[str, Any]) -> OneTimeToken:
 
 @pytest.mark.parametrize("resources", [set[str](), {FILES}])
 def test_device_authorization_is_stored_for_ten_minutes(latchkey: TestApp, app: App, resources: set[str]) -> None:
-    """RFC 8628 §3.2: both items are deleted after ten minutes, and storing them overwrites no item."""
+    """RFC 8628 §3.2: device code and user code are deleted after ten minutes, and storing them overwrites no item."""
     with record_calls() as calls:
         response = start(app, scopes={"read", "write"}, resources=resources)
     code = response["user_code"]

@@ -43,7 +43,7 @@ def open_authorization(latchkey: TestApp, client_id: str = BY_ADDRESS, ip: str =
 
 
 def use_up_fetches(latchkey: TestApp, network: str, times: int = 1) -> None:
-    """Use up the fetch limit of a network; a /48 network's limit is four `times` that of one network."""
+    """Use up the fetch limit of a network, or with `times` of 4 that of a /48 network."""
     latchkey.set_counters(
         f"{DOCUMENT_FETCHES.name}_{network}", DOCUMENT_FETCHES, used=times * (DOCUMENT_FETCHES.quota or 0)
     )
@@ -70,7 +70,7 @@ def test_fetches_of_an_ipv6_site_are_limited_together(latchkey: TestApp, interne
 
 
 def test_each_fetch_is_counted_by_network(latchkey: TestApp, internet: Internet) -> None:
-    """A fetch counts once on the limit of its network, even if it fails."""
+    """A fetch counts once against the limit of its network, even if it fails."""
     open_authorization(latchkey)
     assert latchkey.counters(f"{DOCUMENT_FETCHES.name}_{IP}", DOCUMENT_FETCHES)["used"] == 1
 

@@ -200,7 +200,9 @@ def verify_email(one_time_token: OneTimeToken) -> None:
 @pytest.mark.parametrize("kind", ["ac", "rt"])
 @pytest.mark.parametrize("happens", [revoke_grant, expire_grant, expire_one_time_token, suspend_account, verify_email])
 def test_exchange_checks_conditions_in_its_transaction(latchkey: TestApp, app: App, kind: str, happens: Any) -> None:
-    """A change after the token was read fails the exchange: nothing is consumed, stored or reported as reuse."""
+    """An exchange fails if its conditions changed after the token was read; nothing is consumed, stored or reported as
+    reuse.
+    """
     secret = secrets.mint("rt")
     one_time_token, grant = store_approval(latchkey, app, kind=kind, secret=secret)
     happens(one_time_token)

@@ -9,7 +9,7 @@ USED = (400, "invalid_grant")
 
 
 def cache_policies(latchkey: TestApp, *tokens: str) -> None:
-    """Request with each token, so that API Gateway caches its policy."""
+    """Send a request with each token, so that API Gateway caches its policy."""
     for token in tokens:
         assert is_accepted(latchkey, token)
         with telemetry.record_calls() as calls:

@@ -54,7 +54,7 @@ def test_parameter_is_checked_when_it_is_read() -> None:
 
 
 def test_repr_has_only_known_names_of_parameters() -> None:
-    """The repr omits all values and unknown names, because a client may have sent a secret as either."""
+    """The repr omits all values and unknown names, because both may contain a secret."""
     assert repr(form("code=secret&scope=read&lk_rt_secret=x&state=y")) == "Parameters(code, scope, state)"
     assert repr(ClientCredentials("app_1", "secret")) == "ClientCredentials(app_1)"
 

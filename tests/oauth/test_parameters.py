@@ -235,7 +235,9 @@ UNREADABLE = (
 
 
 def test_unreadable_body_is_invalid_request(latchkey: TestApp) -> None:
-    """Invalid UTF-8, control characters, or a body too long or too deep get invalid_request, and never a 500."""
+    """Invalid UTF-8, control characters, and bodies too long or too deeply nested get invalid_request, and
+    never a 500.
+    """
     for content_type, body in UNREADABLE:
         response = latchkey.call("POST", "/oauth/token", body=body, headers={"Content-Type": content_type})
         assert error_of(response) == (400, "invalid_request"), body[:40]

@@ -81,7 +81,7 @@ def test_response_contains_all_values_that_the_server_changed(latchkey: TestApp,
     ids=str,
 )
 def test_unstorable_value_is_an_error(latchkey: TestApp, asked: dict[str, object]) -> None:
-    """A value that can't be stored rejects the registration; it is neither cut nor dropped."""
+    """A registration with a value that can't be stored is rejected; the value is neither cut nor dropped."""
     with pytest.raises(OAuthError):
         registration.register(json.dumps({"redirect_uris": [CALLBACK], **asked}), ISSUER)
     assert list(Client.scan()) == []

@@ -40,7 +40,7 @@ class BrowserUser:
 
     @property
     def me(self) -> str:
-        """Return the URL of the API's record of the user."""
+        """Return the URL at which the API returns the user's own record."""
         return f"{self.issuer}/v1/users/me"
 
     def register_client(self, method: str = "client_secret_basic") -> Application:

@@ -58,8 +58,8 @@ def find_states(run: Run, check: str) -> list[str]:
 
 
 def test_topic_with_the_key_of_aws_is_found(cloud: None, quiet_run: Made) -> None:
-    """An SNS topic encrypted with alias/aws/sns differs, because CloudWatch can't use this key; no subscription is
-    reported.
+    """A topic encrypted with alias/aws/sns is reported, because CloudWatch can't use this key, and so is a missing
+    subscription.
     """
     create_alarm({"KmsMasterKeyId": "alias/aws/sns"})
     run = quiet_run()
@@ -78,14 +78,14 @@ def test_topic_without_a_key_and_with_a_reader_is_right(cloud: None, quiet_run: 
 
 
 def test_subscription_that_nobody_confirmed_is_found(quiet_run: Made) -> None:
-    """A subscription that wasn't confirmed differs, because its address receives no alarms."""
+    """A subscription that wasn't confirmed is reported, because its address receives no alarms."""
     run = quiet_run()
     alarms._judge_subscriptions(run, [{"SubscriptionArn": alarms.PENDING}])
     assert find_states(run, alarms.SUBSCRIBED) == [DIFFERS]
 
 
 def test_stage_without_alarms_is_found(cloud: None, quiet_run: Made) -> None:
-    """A stage without alarms differs, because its operator would not be notified."""
+    """A stage without alarms is reported, because its operator would not be notified."""
     run = quiet_run()
     alarms.check(run)
     assert find_states(run, alarms.ALARMS) == [DIFFERS, SEEN]
@@ -93,7 +93,7 @@ def test_stage_without_alarms_is_found(cloud: None, quiet_run: Made) -> None:
 
 @pytest.mark.parametrize(("line", "state"), [("request-1", OK), ("another", DIFFERS)])
 def test_log_line_of_the_run_is_looked_for(cloud: None, quiet_run: Made, line: str, state: str) -> None:
-    """The log is searched for the id of a request of the run; a log without this id differs."""
+    """The log is searched for the id of a request of the run, and a log without this id is reported."""
     client = boto3.client("logs")
     client.create_log_group(logGroupName=GROUP)
     client.create_log_stream(logGroupName=GROUP, logStreamName="s")
@@ -146,7 +146,9 @@ def test_sender_that_ses_does_not_know_is_found(quiet_run: Made, identity: str, 
     ],
 )
 def test_right_that_is_missing_leaves_a_check_out(quiet_run: Made, error: Exception, state: str) -> None:
-    """If permission for a call is missing, the check is left out with the call's name; any other AWS error differs."""
+    """If permission for a call is missing, the check is left out with the call's name; any other AWS error is a
+    difference.
+    """
     run = quiet_run()
     with run.noted("a check"):
         raise error

@@ -32,5 +32,7 @@ def judge_statuses(run: Run, statuses: list[int], runs_at_once: int | None) -> l
 def test_gateways_errors_are_explained_by_an_account_that_runs_few_functions(
     quiet_run: Callable[..., Run], statuses: list[int], runs_at_once: int | None, states: list[str]
 ) -> None:
-    """With a concurrency limit of 10, as in a new account, 5xx responses are expected; otherwise they differ."""
+    """With a concurrency limit of 10, as in a new account, 5xx responses are expected; otherwise they are a
+    difference.
+    """
     assert judge_statuses(quiet_run(), statuses, runs_at_once) == states

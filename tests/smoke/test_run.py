@@ -31,7 +31,7 @@ def account(served: Served) -> Iterator[throwaway.Account]:
 
 
 def test_whole_run_finds_nothing_and_leaves_nothing(served: Served, tmp_path: Path) -> None:
-    """Against a correct server no check differs, the account is deleted, and the report is redacted."""
+    """Against a correct server a run reports no difference, deletes its account and redacts its report."""
     with run_receiver() as receiver:
         run = served.run(receiver=receiver.url)
         assert smoke(run, tmp_path / "report.md") == 0, run.outcomes.of(outcomes.DIFFERS)
@@ -47,7 +47,7 @@ def test_whole_run_finds_nothing_and_leaves_nothing(served: Served, tmp_path: Pa
 
 
 def test_address_alone_is_checked_as_anybody_sees_it(served: Served, tmp_path: Path) -> None:
-    """With a URL only, nothing differs, and checks that need an account are listed as left out."""
+    """With a URL only, a run reports no difference, and checks that need an account are listed as left out."""
     run = served.run(stage="")
     assert smoke(run, tmp_path / "report.md") == 0
     assert {*OF_ACCOUNT} < {each.check for each in run.outcomes.of(outcomes.LEFT_OUT)}

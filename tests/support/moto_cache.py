@@ -1,4 +1,4 @@
-"""Caches for moto, which otherwise repeats expensive work at each call that takes most of the tests' CPU time.
+"""Caches for moto, whose repeated work in each call would take most of the tests' CPU time.
 
 Results are the same. Expressions are parsed once; a transaction doesn't copy all items of its tables for a rollback,
 but an update changes a copy of its item; a query reads one partition; the size of an item is checked only near the

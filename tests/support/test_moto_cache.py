@@ -34,7 +34,7 @@ def of_account(account: str) -> list[tuple[str, str]]:
 
 @pytest.mark.usefixtures("there")
 def test_failed_transaction_changes_nothing() -> None:
-    """A cancelled transaction has no effect, and a successful one makes both its update and its put."""
+    """A cancelled transaction changes nothing, and a successful one applies both its update and its put."""
     key = {"account_id": {"S": "a"}, "id": {"S": "1"}}
     update = {
         "TableName": TABLE,

@@ -86,7 +86,7 @@ def test_killed_first_verification_is_finished_by_the_minutes_function(
 
 @pytest.mark.parametrize("by", ["proof", "link"])
 def test_termination_of_many_applications_reaches_the_users_of_three(latchkey: TestApp, by: str) -> None:
-    """All applications are deleted at once; the grants of the first three are revoked at once, the others' by a later
+    """All applications are deleted at once; the grants of the first three are revoked at once, and the rest by a later
     run.
     """
     owner = new_user(latchkey, "Eve", verified=by == "link")

@@ -29,8 +29,8 @@ def test_check_requests_public_url(latchkey: TestApp, receiver: Receiver) -> Non
 
 
 def test_component_that_is_up_is_requested_every_five_minutes(latchkey: TestApp, receiver: Receiver) -> None:
-    """A component that isn't up is requested every minute; API Gateway charges for requests, so the others are less
-    often.
+    """API Gateway charges for requests, so a component that is up is requested every five minutes, and others every
+    minute.
     """
     receiver.statuses = [200]
     with settings.override(replace(settings.current(), public_url=receiver.url.removesuffix("/hooks"))):
@@ -68,7 +68,7 @@ def test_200_is_up_429_is_degraded_and_others_are_down(
     ("late_ms", "found"), [(None, "up"), (300_000, "up"), (300_001, "degraded"), (1_800_001, "down")]
 )
 def test_overdue_delivery_makes_webhooks_degraded_or_down(latchkey: TestApp, late_ms: int | None, found: str) -> None:
-    """A delivery that is overdue by more than five minutes makes webhooks degraded; by half an hour, down."""
+    """Webhooks are degraded if a delivery is overdue by more than five minutes, and down after half an hour."""
     with settings.override(replace(settings.current(), public_url="")):
         assert checks.check(lambda _: late_ms)["webhooks"] == found
 

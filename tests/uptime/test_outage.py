@@ -11,7 +11,7 @@ from tests.uptime.status_page import fail_request, read_cached_status, store_che
 
 
 def test_page_is_readable_while_database_is_down(latchkey: TestApp) -> None:
-    """The HTML, JSON and RSS pages have the last history read and a notice."""
+    """The HTML, JSON and RSS pages show the history that was last read, and a notice."""
     store_check()
     incidents.open_incident("Slow answers", "We are looking into it.", ["api"])
     assert "Slow answers" in ConsoleClient(latchkey).open("/status").text

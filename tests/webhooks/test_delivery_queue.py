@@ -113,7 +113,7 @@ def test_each_lane_has_its_share_of_read_time(latchkey: TestApp, monkeypatch: py
 
 
 def test_lateness_counts_healthy_endpoints_only(latchkey: TestApp) -> None:
-    """Lateness is that of the oldest delivery in any lane whose receiver doesn't cause the delay."""
+    """Lateness is that of the oldest due delivery in any lane, without deliveries whose receiver causes the delay."""
     account = latchkey.account()
     now_ms = clock.now_ms()
     assert delivery_queue.oldest_overdue_ms(now_ms) is None

@@ -26,7 +26,7 @@ def new_endpoint(account: Account, types: list[str] | None = None) -> Endpoint:
 
 
 def events_of(*accounts: Account) -> list[Event]:
-    """Return the events of accounts in an order other than that of their ids, which the stream may also have."""
+    """Return the events of each account newest first, because the stream may not keep their order."""
     return [event for account in accounts for event in record.newest_first(account.id, 99)]
 
 

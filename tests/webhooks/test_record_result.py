@@ -42,7 +42,7 @@ def record_new_outcome(endpoint: Endpoint, status: int | None, **more: int) -> E
 
 
 def test_delivered_message_leaves_queue(endpoint: Endpoint) -> None:
-    """A delivered message is due no more, and its response is stored."""
+    """A delivered message is no longer due, and its response is stored."""
     sent = store_delivery(endpoint)
     record_result.record_outcome(endpoint, sent, build_outcome(204))
     found = delivery(endpoint, sent.id)

@@ -90,7 +90,7 @@ def test_due_delivery_is_claimed_for_a_minute(endpoint: Endpoint, due_after_ms: 
 def test_delivery_from_before_enabling_is_dropped_unless_resent(
     endpoint: Endpoint, sent: Sent, enabled_after_ms: int, queued_after_ms: int | None, is_sent: bool
 ) -> None:
-    """A delivery from before the endpoint was enabled is dropped, unless it was resent or is of the same
+    """A delivery from before the endpoint was enabled is dropped, unless it was resent or is from the same
     millisecond.
     """
     pending, now_ms = queue_delivery(endpoint), clock.now_ms()
