@@ -8,7 +8,7 @@ dependencies) and DynamoDB run for real. The emulator (ministack) has these limi
 - It ignores the document's gateway responses: tests/deploy/emulator.py creates the same responses as resources, and
   tests/deploy/test_deploy.py checks the document.
 - It imports no responses of mock integrations (preflight, the 404 of `/{proxy+}`): tests/infra/test_gateway.py.
-- It gives a request no `domainName`, so the public URL is set; tests/api/test_client_address.py has requests without it.
+- It gives a request no `domainName`, so the public URL is set; tests/api/test_client_address.py covers it.
 - It doesn't rename `WWW-Authenticate` in responses of functions: tests/api/test_middleware.py.
 - It speaks plain HTTP on loopback: tests/api/console checks `Secure` cookies and HSTS.
 - It checks no IAM policy: tests/infra/test_policies.py compares those with the calls that are made.

@@ -132,7 +132,7 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
                 ready.wait(READY_WITHIN_S)
                 if request is not None:
                     moment.now_ms = request.at_ms + task.clock_off_ms
-                    replies.append(_answer(gateway, request))
+                    replies.append(_respond(gateway, request))
         except BaseException:
             ready.abort()
             barrier.abort()
@@ -175,7 +175,7 @@ def _next(pipe: Connection) -> _Task | None:
     return task
 
 
-def _answer(gateway: Any, request: Request) -> Reply:
+def _respond(gateway: Any, request: Request) -> Reply:
     bearer = {"Authorization": f"Bearer {request.secret}"} if request.secret else {}
     once = {"Idempotency-Key": request.idempotency_key} if request.idempotency_key else {}
     headers = {**bearer, **once, "Content-Type": "application/json"}

@@ -65,7 +65,7 @@ def test_account_created_during_its_predecessors_deletion_keeps_the_usage(
     assert latchkey.call("GET", "/v1/limits", key.secret).json()["quota"]["remaining"] == 399
 
 
-def test_address_claimed_by_two_accounts_concurrently_goes_to_one(latchkey: TestApp, proxy: HoldingProxy) -> None:
+def test_address_claimed_by_two_accounts_concurrently_is_given_to_one(latchkey: TestApp, proxy: HoldingProxy) -> None:
     """Of two concurrent changes to one address one succeeds, and the other account keeps its address."""
     wanted = f"wanted.{randomness.base62(8).lower()}@example.com"
     accounts, deeds = [new_account(), new_account()], []

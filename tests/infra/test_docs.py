@@ -45,7 +45,7 @@ def test_every_alarm_is_in_the_operating_page() -> None:
     assert all(len(row) == 2 and all(row) for row in told.values())
 
 
-def test_every_stated_alarm_count_is_right() -> None:
+def test_every_stated_alarm_count_is_correct() -> None:
     """Every page that states the number of alarms has the template's number."""
     counted = {page.name: re.findall(r"(\d+)\s+alarms", page.read_text()) for page in PAGES}
     told = {name: set(numbers) for name, numbers in counted.items() if numbers}

@@ -70,7 +70,7 @@ def arn_of(service: str, end: str) -> str:
     return f"arn:aws:{service}:eu-west-1:123456789012:{end}"
 
 
-def test_every_command_on_accounts_is_allowed_in_its_stage_alone(needs: set[Need]) -> None:
+def test_every_command_on_accounts_is_allowed_in_its_stage_only(needs: set[Need]) -> None:
     """The policy has every permission that the commands on accounts need, and none for another stage."""
     asked = [(action, arn_of(action.partition(":")[0], end)) for action, end in needs]
     assert {action for action, _ in asked} >= {"dynamodb:PutItem", "dynamodb:Query", "dynamodb:GetItem"}

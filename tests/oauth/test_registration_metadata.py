@@ -197,7 +197,7 @@ def test_error_code_does_not_depend_on_the_message(latchkey: TestApp) -> None:
     assert error_of(as_json(latchkey, REGISTER, {"redirect_uris": many})) == BAD_REDIRECT
 
 
-def test_client_uri_is_kept_whole_or_dropped(latchkey: TestApp) -> None:
+def test_client_uri_is_kept_unchanged_or_dropped(latchkey: TestApp) -> None:
     """A client_uri that is too long is dropped, because a shortened one would lead elsewhere."""
     longest = "https://app.example.com/".ljust(100, "x")
     assert register(latchkey, client_uri=longest)["client_uri"] == longest
@@ -207,7 +207,7 @@ def test_client_uri_is_kept_whole_or_dropped(latchkey: TestApp) -> None:
     assert register(latchkey, client_uri="http://app.example.com/a?b#c")["client_uri"] == "http://app.example.com/a?b#c"
 
 
-def test_name_is_registered_whole_or_rejected(latchkey: TestApp) -> None:
+def test_name_is_registered_unchanged_or_rejected(latchkey: TestApp) -> None:
     """A name that is too long is rejected, because a shortened one could be another app's; an empty one gets the
     default.
     """

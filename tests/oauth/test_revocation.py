@@ -26,7 +26,7 @@ INACTIVE = {"active": False}
 
 
 @pytest.mark.parametrize("kind", ["app", "spa"])
-def test_revoked_access_token_is_invalid_alone(
+def test_revoking_an_access_token_keeps_its_grant(
     latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str
 ) -> None:
     """Revoking an access token leaves its grant active; repeating it changes nothing (RFC 7009 §2.2)."""

@@ -57,17 +57,17 @@ def test_commands_do_what_the_guide_says(reader: Reader) -> None:
     """The commands complete all flows in the documented order, and no command of the guide is left out."""
     user = reader.user
     made = reader.run("Dynamic client registration")
-    assert _form(made) == _form(_answer("Dynamic client registration"))
+    assert _form(made) == _form(_read_documented("Dynamic client registration"))
     managed = {"REGISTRATION_CLIENT_URI": made["registration_client_uri"]}
     managed["REGISTRATION_ACCESS_TOKEN"] = made["registration_access_token"]
     assert reader.run("Dynamic client registration", 1, **managed) == made
 
     first = _by_code(reader, 0)
-    assert _form(first) == _form(_answer("3. Access token request"))
+    assert _form(first) == _form(_read_documented("3. Access token request"))
     assert first["expires_in"] == issuance.ACCESS_S
     second = reader.run("Refreshing an access token", REFRESH_TOKEN=first["refresh_token"])
     live = reader.run("Token introspection", ACCESS_TOKEN=second["access_token"])
-    assert _form(live) == _form(_answer("Token introspection"))
+    assert _form(live) == _form(_read_documented("Token introspection"))
     assert live["sub"] == user.person.id
     assert reader.run("Token revocation", REFRESH_TOKEN=second["refresh_token"]) == {}
     assert reader.run("Token introspection", ACCESS_TOKEN=second["access_token"]) == {"active": False}
@@ -80,7 +80,7 @@ def test_commands_do_what_the_guide_says(reader: Reader) -> None:
     assert own["scope"] == "read write"
 
     shown = reader.run("Device flow")
-    assert _form(shown) == _form(_answer("Device flow"))
+    assert _form(shown) == _form(_read_documented("Device flow"))
     assert (shown["expires_in"], shown["interval"]) == (device.EXPIRES_IN_S, device.INTERVAL_S)
     user.approve_device(shown["verification_uri_complete"])
     connected = reader.run("Device flow", 1, DEVICE_CODE=shown["device_code"])
@@ -123,7 +123,7 @@ def _commands(heading: str) -> list[str]:
     return [block.code for block in BLOCKS if (block.heading, block.language) == (heading, "bash")]
 
 
-def _answer(heading: str) -> Any:
+def _read_documented(heading: str) -> Any:
     """Return the response that the guide has under a heading."""
     (shown,) = (block.code for block in BLOCKS if (block.heading, block.language) == (heading, "json"))
     return json.loads(shown)

@@ -17,7 +17,7 @@ def add_titles(columns: list[tuple[int, int]]) -> list[tuple[str, int, int]]:
 
 
 @given(_columns)
-def test_bars_are_as_high_as_their_numbers(columns: list[tuple[int, int]]) -> None:
+def test_heights_of_bars_are_proportional(columns: list[tuple[int, int]]) -> None:
     """The height of each part of a bar is its share of the chart's maximum, and the parts are stacked within
     the plot.
     """
@@ -31,7 +31,7 @@ def test_bars_are_as_high_as_their_numbers(columns: list[tuple[int, int]]) -> No
 
 
 @given(_columns)
-def test_bars_stand_side_by_side_in_order(columns: list[tuple[int, int]]) -> None:
+def test_bars_are_in_order_without_overlap(columns: list[tuple[int, int]]) -> None:
     """Bars are in the order of the columns, don't overlap, stay within the plot, and have the titles of their
     columns.
     """
@@ -44,7 +44,7 @@ def test_bars_stand_side_by_side_in_order(columns: list[tuple[int, int]]) -> Non
 
 
 @given(_columns)
-def test_top_is_the_next_round_number(columns: list[tuple[int, int]]) -> None:
+def test_maximum_is_a_round_number(columns: list[tuple[int, int]]) -> None:
     """The maximum has two digits and zeros, is even from 10 on, and is at most one and a half times the highest
     column.
     """
@@ -64,7 +64,7 @@ def test_coordinates_are_short(columns: list[tuple[int, int]]) -> None:
         assert all(round(number, 1) == number for number in numbers)
 
 
-def test_nothing_is_a_plot_of_nothing() -> None:
+def test_chart_without_values_is_empty() -> None:
     """A chart with no columns, or with columns of zero, doesn't divide by zero."""
     assert charts.bars([]) == ([], 1)
     bars, top = charts.bars([("a", 0, 0)])

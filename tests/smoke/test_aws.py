@@ -57,7 +57,7 @@ def find_states(run: Run, check: str) -> list[str]:
     return [each.state for each in run.outcomes.found if each.check == check]
 
 
-def test_topic_with_the_key_of_aws_is_found(cloud: None, quiet_run: Made) -> None:
+def test_topic_with_the_key_of_sns_is_reported(cloud: None, quiet_run: Made) -> None:
     """A topic encrypted with alias/aws/sns is reported, because CloudWatch can't use this key, and so is a missing
     subscription.
     """
@@ -69,7 +69,7 @@ def test_topic_with_the_key_of_aws_is_found(cloud: None, quiet_run: Made) -> Non
     assert find_states(run, alarms.ALARMS) == [OK, SEEN]
 
 
-def test_topic_without_a_key_and_with_a_reader_is_right(cloud: None, quiet_run: Made) -> None:
+def test_topic_without_a_key_and_with_a_subscription_passes(cloud: None, quiet_run: Made) -> None:
     """A topic as the data stack creates it, with a confirmed subscription, passes."""
     create_alarm(subscribed=True)
     run = quiet_run()
@@ -77,14 +77,14 @@ def test_topic_without_a_key_and_with_a_reader_is_right(cloud: None, quiet_run: 
     assert find_states(run, alarms.KEY) == find_states(run, alarms.SUBSCRIBED) == [OK]
 
 
-def test_subscription_that_nobody_confirmed_is_found(quiet_run: Made) -> None:
+def test_unconfirmed_subscription_is_reported(quiet_run: Made) -> None:
     """A subscription that wasn't confirmed is reported, because its address receives no alarms."""
     run = quiet_run()
     alarms._judge_subscriptions(run, [{"SubscriptionArn": alarms.PENDING}])
     assert find_states(run, alarms.SUBSCRIBED) == [DIFFERS]
 
 
-def test_stage_without_alarms_is_found(cloud: None, quiet_run: Made) -> None:
+def test_stage_without_alarms_is_reported(cloud: None, quiet_run: Made) -> None:
     """A stage without alarms is reported, because its operator would not be notified."""
     run = quiet_run()
     alarms.check(run)
@@ -92,7 +92,7 @@ def test_stage_without_alarms_is_found(cloud: None, quiet_run: Made) -> None:
 
 
 @pytest.mark.parametrize(("line", "state"), [("request-1", OK), ("another", DIFFERS)])
-def test_log_line_of_the_run_is_looked_for(cloud: None, quiet_run: Made, line: str, state: str) -> None:
+def test_log_is_searched_for_a_request_of_the_run(cloud: None, quiet_run: Made, line: str, state: str) -> None:
     """The log is searched for the id of a request of the run, and a log without this id is reported."""
     client = boto3.client("logs")
     client.create_log_group(logGroupName=GROUP)
@@ -107,7 +107,7 @@ def test_log_line_of_the_run_is_looked_for(cloud: None, quiet_run: Made, line: s
     assert find_states(run, logs.ACCESS_LOG) == [LEFT_OUT]
 
 
-def test_mail_without_a_sender_is_a_fact(quiet_run: Made) -> None:
+def test_stage_without_a_sender_is_neither_ok_nor_different(quiet_run: Made) -> None:
     """A stage that sends no email is reported as such, neither ok nor different, and SES isn't called."""
     run = quiet_run()
     mail.check(run)
@@ -115,7 +115,7 @@ def test_mail_without_a_sender_is_a_fact(quiet_run: Made) -> None:
 
 
 @pytest.mark.parametrize(("identity", "state"), [("mail.example.com", OK), ("example.org", DIFFERS)])
-def test_sender_that_ses_does_not_know_is_found(quiet_run: Made, identity: str, state: str) -> None:
+def test_unverified_sender_is_reported(quiet_run: Made, identity: str, state: str) -> None:
     """The sender's address, its domain or a parent domain must be verified. The SES sandbox is reported, and no email
     is sent.
     """
@@ -145,7 +145,7 @@ def test_sender_that_ses_does_not_know_is_found(quiet_run: Made, identity: str, 
         (DynamoDBError("ResourceNotFoundException", "no table for FilterLogEvents", {}), DIFFERS),
     ],
 )
-def test_right_that_is_missing_leaves_a_check_out(quiet_run: Made, error: Exception, state: str) -> None:
+def test_check_without_its_permission_is_left_out(quiet_run: Made, error: Exception, state: str) -> None:
     """If permission for a call is missing, the check is left out with the call's name; any other AWS error is a
     difference.
     """
@@ -176,7 +176,7 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return calls
 
 
-def test_each_right_that_is_missing_is_one_line(quiet_run: Made, refused: list[str]) -> None:
+def test_each_missing_permission_is_one_line(quiet_run: Made, refused: list[str]) -> None:
     """Each check of logs, traces, alarms, SES and cold starts that lacks a permission is left out and names the
     permission.
     """
@@ -198,7 +198,7 @@ def test_each_right_that_is_missing_is_one_line(quiet_run: Made, refused: list[s
     assert {each.state for each in run.outcomes.found} == {LEFT_OUT}
 
 
-def test_topics_that_may_not_be_asked_are_left_out(quiet_run: Made, refused: list[str]) -> None:
+def test_checks_of_unreadable_topics_are_left_out(quiet_run: Made, refused: list[str]) -> None:
     """If the alarms can be read but not their topics, both checks of topics are left out."""
     run = quiet_run()
     alarms.look_at_topics(run, ["arn:aws:sns:us-east-1:123456789012:alarms"])
@@ -208,7 +208,7 @@ def test_topics_that_may_not_be_asked_are_left_out(quiet_run: Made, refused: lis
     }
 
 
-def test_stage_that_may_not_be_asked_is_one_line(
+def test_unreadable_stage_is_reported_in_one_line(
     refused: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without permission to read the function's settings nothing is checked, and the error names the permission."""
@@ -220,7 +220,7 @@ def test_stage_that_may_not_be_asked_is_one_line(
     assert "not authorized to perform: lambda:GetFunctionConfiguration" in line
 
 
-def test_log_is_not_waited_for_when_no_request_reached_the_function(quiet_run: Made, refused: list[str]) -> None:
+def test_log_is_not_searched_when_no_request_reached_the_function(quiet_run: Made, refused: list[str]) -> None:
     """If no request of the run has reached the function, AWS isn't called and the checks of logs are left out."""
     run = quiet_run()
     logs.check(run)
@@ -231,7 +231,7 @@ def test_log_is_not_waited_for_when_no_request_reached_the_function(quiet_run: M
 
 
 @pytest.mark.parametrize(("moment_s", "apart_s"), [(9.0, -1.0), (10.0, 0.0), (14.0, 0.0), (15.0, 0.0), (19.0, 4.0)])
-def test_slow_answer_is_no_clock_skew(moment_s: float, apart_s: float) -> None:
+def test_slow_response_is_no_clock_skew(moment_s: float, apart_s: float) -> None:
     """A time within the duration of the request counts as equal to the local clock, and only the rest is a
     difference.
     """
@@ -239,13 +239,13 @@ def test_slow_answer_is_no_clock_skew(moment_s: float, apart_s: float) -> None:
 
 
 @pytest.mark.parametrize(("apart_s", "state"), [(0.4, OK), (-3.9, OK), (6.0, DIFFERS), (-6.0, DIFFERS)])
-def test_clock_that_is_too_far_off_is_found(quiet_run: Made, apart_s: float, state: str) -> None:
+def test_clock_skew_is_reported(quiet_run: Made, apart_s: float, state: str) -> None:
     """A clock may differ by three seconds and the rounding of the Date header."""
     run = quiet_run()
     clocks.judge(run, {"the function": apart_s})
     assert find_states(run, f"{clocks.CHECK}: the function") == [state]
 
 
-def test_date_header_is_read_as_utc() -> None:
+def test_date_header_is_parsed_as_utc() -> None:
     """A Date header in the format of RFC 9110 §5.6.7 is parsed as UTC."""
     assert clocks.seconds("Mon, 20 Dec 2021 10:00:00 GMT") == 1_639_994_400

@@ -29,7 +29,7 @@ def judge_statuses(run: Run, statuses: list[int], runs_at_once: int | None) -> l
         ([200, 429], 10, []),
     ],
 )
-def test_gateways_errors_are_explained_by_an_account_that_runs_few_functions(
+def test_5xx_responses_are_expected_with_a_low_concurrency_limit(
     quiet_run: Callable[..., Run], statuses: list[int], runs_at_once: int | None, states: list[str]
 ) -> None:
     """With a concurrency limit of 10, as in a new account, 5xx responses are expected; otherwise they are a

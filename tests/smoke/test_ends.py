@@ -78,7 +78,7 @@ def run_against(url: str) -> Run:
     return Run(Target(url), Outcomes(Redaction(), lambda _line: None))
 
 
-def test_server_that_hangs_up_is_not_asked_for_ever(silent: str) -> None:
+def test_run_ends_after_repeated_connection_failures(silent: str) -> None:
     """After some failures the remaining checks are left out with the reason, so that the run ends soon."""
     run = run_against(silent)
     contract.check(run)
@@ -88,9 +88,7 @@ def test_server_that_hangs_up_is_not_asked_for_ever(silent: str) -> None:
     assert len({each.check for each in run.outcomes.found}) == len(states) > 30
 
 
-def test_tables_that_may_not_be_written_leave_out_what_takes_an_account(
-    silent: str, denied: None, tmp_path: Path
-) -> None:
+def test_checks_of_accounts_are_left_out_without_table_permissions(silent: str, denied: None, tmp_path: Path) -> None:
     """Without permission to write the tables, checks that need an account are left out; the user's name isn't
     printed.
     """
@@ -103,7 +101,7 @@ def test_tables_that_may_not_be_written_leave_out_what_takes_an_account(
     assert "ada" not in (tmp_path / "report.md").read_text()
 
 
-def test_error_that_nobody_expected_is_one_line(quiet_run: Made) -> None:
+def test_unexpected_error_is_one_line(quiet_run: Made) -> None:
     """An unexpected error of a check is reported in one line with its type, and the run continues."""
     run = quiet_run()
     with run.noted("first"):
@@ -114,7 +112,7 @@ def test_error_that_nobody_expected_is_one_line(quiet_run: Made) -> None:
     assert run.outcomes.found[0].found.endswith("got TypeError: list indices must be integers")
 
 
-def test_report_that_cannot_be_written_is_one_line(silent: str, tmp_path: Path) -> None:
+def test_unwritable_report_is_one_line(silent: str, tmp_path: Path) -> None:
     """If the report can't be written, the run prints one line and fails."""
     said: list[str] = []
     run = run_against(silent)
@@ -124,7 +122,7 @@ def test_report_that_cannot_be_written_is_one_line(silent: str, tmp_path: Path) 
     assert "The report can't be written: " in said[-1]
 
 
-def test_volley_says_why_requests_have_no_answer() -> None:
+def test_volley_counts_missing_responses_by_error() -> None:
     """Requests of a volley without a response are counted by error, beside the statuses of the others."""
     responses = [
         Response(200, [], b""),

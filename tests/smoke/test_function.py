@@ -42,7 +42,7 @@ def variables(functions: Any) -> dict[str, str]:
     return found
 
 
-def test_stage_is_smoked_by_the_settings_of_its_function(functions: Any) -> None:
+def test_run_uses_the_settings_of_the_deployed_function(functions: Any) -> None:
     """The run uses the settings of the deployed function, whose URL can be overridden, and not those of the
     checkout.
     """
@@ -51,13 +51,13 @@ def test_stage_is_smoked_by_the_settings_of_its_function(functions: Any) -> None
     assert target.chosen({"STAGE": "dev", "URL": "https://other.example/api/"}).url == "https://other.example/api"
 
 
-def test_stage_that_is_not_deployed_is_told(functions: Any) -> None:
+def test_missing_stage_is_reported_with_the_fix(functions: Any) -> None:
     """If the stage isn't deployed, the error has the command that deploys it."""
     with pytest.raises(target.NoTarget, match=r"Nothing is deployed as prod .* make deploy STAGE=prod"):
         target.chosen({"STAGE": "prod"})
 
 
-def test_cold_start_leaves_the_function_as_it_was(functions: Any) -> None:
+def test_cold_start_measurement_restores_the_environment(functions: Any) -> None:
     """The environment is changed only while cold starts are measured, and is restored even after an interruption."""
     marked = {}
 

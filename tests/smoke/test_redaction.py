@@ -22,14 +22,14 @@ from infra.smoke.redaction import Redaction
         ("expected 429 at 12:40:11, got 1638354000000 ms", "expected 429 at 12:40:11, got 1638354000000 ms"),
     ],
 )
-def test_line_shows_no_secret_and_nobody(text: str, shown: str) -> None:
+def test_secrets_and_identities_are_redacted(text: str, shown: str) -> None:
     """Secrets, email and IP addresses, hosts, ids and AWS accounts are redacted by their form; times and numbers
     aren't.
     """
     assert Redaction().of(text) == shown
 
 
-def test_hidden_secret_is_shown_nowhere() -> None:
+def test_hidden_secret_is_redacted() -> None:
     """A hidden secret without a recognisable form is redacted, and longer secrets are redacted before shorter ones."""
     said: list[str] = []
     redaction = Redaction()

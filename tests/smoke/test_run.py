@@ -30,7 +30,7 @@ def account(served: Served) -> Iterator[throwaway.Account]:
         assert [each.state for each in run.outcomes.found] == [outcomes.OK]
 
 
-def test_whole_run_finds_nothing_and_leaves_nothing(served: Served, tmp_path: Path) -> None:
+def test_run_against_a_correct_server_reports_no_difference(served: Served, tmp_path: Path) -> None:
     """Against a correct server a run reports no difference, deletes its account and redacts its report."""
     with run_receiver() as receiver:
         run = served.run(receiver=receiver.url)
@@ -46,14 +46,14 @@ def test_whole_run_finds_nothing_and_leaves_nothing(served: Served, tmp_path: Pa
     assert [check for check in left_out if "volley" not in check] == ["cold latency", "mail"]
 
 
-def test_address_alone_is_checked_as_anybody_sees_it(served: Served, tmp_path: Path) -> None:
+def test_run_with_a_url_only_leaves_out_checks_of_accounts(served: Served, tmp_path: Path) -> None:
     """With a URL only, a run reports no difference, and checks that need an account are listed as left out."""
     run = served.run(stage="")
     assert smoke(run, tmp_path / "report.md") == 0
     assert {*OF_ACCOUNT} < {each.check for each in run.outcomes.of(outcomes.LEFT_OUT)}
 
 
-def test_interrupted_run_cleans_up(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_run_deletes_its_account(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C during a check deletes the account, and the exit status says that the run was interrupted."""
 
     def interrupted(_run: object, account: throwaway.Account) -> None:
@@ -70,7 +70,7 @@ def test_interrupted_run_cleans_up(served: Served, tmp_path: Path, monkeypatch: 
     assert [each.check for each in run.outcomes.of(outcomes.OK)] == [throwaway.CLEANUP]
 
 
-def test_account_that_cannot_be_deleted_is_suspended_and_named(
+def test_undeletable_account_is_suspended_and_named(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the account can't be deleted it is suspended, and the run prints its name, even after an interruption."""
@@ -91,7 +91,7 @@ def test_account_that_cannot_be_deleted_is_suspended_and_named(
     assert f"{made[0].email.partition('@')[0]} at example.com left behind, suspended" in left
 
 
-def test_name_of_the_account_is_shown_whatever_its_digits(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_of_the_account_is_not_redacted(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """The name of the account isn't redacted, even if its digits look like an AWS account id."""
     monkeypatch.setattr("infra.smoke.throwaway.secrets.token_hex", lambda size: ("abcd" + "7" * 12)[: 2 * size])
     run = served.run()
@@ -111,7 +111,7 @@ def test_account_that_can_be_neither_deleted_nor_suspended_is_named(served: Serv
         change.set_tier_and_status(run.account_id, tier=None, status="suspended", actor="operator")
 
 
-def test_account_is_deleted_though_its_burst_is_spent(served: Served) -> None:
+def test_deletion_is_checked_again_after_a_429(served: Served) -> None:
     """After a 429, which doesn't tell whether the key is still valid, the check that the account is deleted is
     repeated.
     """
@@ -121,7 +121,7 @@ def test_account_is_deleted_though_its_burst_is_spent(served: Served) -> None:
     assert [(each.state, each.check) for each in run.outcomes.found] == [(outcomes.OK, throwaway.CLEANUP)]
 
 
-def test_key_that_makes_no_account_leaves_out_what_takes_one(
+def test_invalid_admin_key_leaves_out_checks_of_accounts(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the administrator's key is invalid, one line has the reason, and the checks that need an account are
@@ -143,9 +143,7 @@ def test_key_that_makes_no_account_leaves_out_what_takes_one(
         (wrong.exposes_no_challenge, "401 of a malformed key", r"header Access-Control-Expose-Headers: expected .*"),
     ],
 )
-def test_wrong_answer_to_anybody_is_found_and_named(
-    served: Served, mutation: wrong.Mutation, check: str, found: str
-) -> None:
+def test_wrong_response_is_reported(served: Served, mutation: wrong.Mutation, check: str, found: str) -> None:
     """A missing limit header, a different 401 and an unexposed challenge are each reported, without other
     differences.
     """
@@ -159,7 +157,7 @@ def test_wrong_answer_to_anybody_is_found_and_named(
     assert re.search(found, next(each.found for each in differing if each.check == check))
 
 
-def test_revoked_key_that_passes_once_is_found(served: Served, account: throwaway.Account) -> None:
+def test_revoked_key_that_is_accepted_once_is_reported(served: Served, account: throwaway.Account) -> None:
     """A revoked key that is accepted once more after each revocation is reported with the number of these requests."""
     with wrong.before(served.url, wrong.remembers(401, times=1)) as url, settings.override(served.settings):
         run = served.run(url=url)
@@ -169,7 +167,7 @@ def test_revoked_key_that_passes_once_is_found(served: Served, account: throwawa
     assert differing.found == f"expected 401 at once, got 200 for {revocation.ROUNDS} requests after it"
 
 
-def test_more_than_the_burst_is_found(served: Served, account: throwaway.Account) -> None:
+def test_exceeded_burst_is_reported(served: Served, account: throwaway.Account) -> None:
     """A server that admits all requests is reported; one that admits the burst in each second isn't."""
     with wrong.before(served.url, wrong.remembers(429, times=None)) as url, settings.override(served.settings):
         run = served.run(url=url)
