@@ -225,7 +225,7 @@ def test_status_shows_service_data_tables_and_alarms(deployment: Deployment) -> 
 
 
 def test_failed_deployment_keeps_data_and_service(deployment: Deployment) -> None:
-    """A failed deployment changes neither data nor service, and its error says so."""
+    """A deployment that fails leaves data and service unchanged, and its error says so."""
     cloud, broken = deployment.cloud, deployment.checkout.path.with_name("broken")
     shutil.copytree(deployment.checkout.path, broken)
     (broken / "app.py").write_text("raise RuntimeError('broken on purpose')\n")
